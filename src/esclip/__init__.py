@@ -1,0 +1,1 @@
+"""Finds pictures by what they show."""

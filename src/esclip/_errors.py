@@ -1,0 +1,111 @@
+"""Every error that esclip raises on purpose.
+
+    EsclipError
+    ├─ ConfigError            a bad setting, named with its source
+    ├─ SourceError            the source itself can't be read
+    ├─ RecordError            one record's own fault; becomes a Rejection
+    │  ├─ FetchError          its picture could not be had
+    │  └─ DecodeError         its picture could not be read
+    ├─ EncoderError           a model is missing or unusable
+    ├─ StoreError
+    │  ├─ StoreUnavailable    no connection, no answer in time, or 429/503 after retries
+    │  ├─ IndexNotFound       the index is not there, or holds nothing
+    │  ├─ IndexExists         the name is taken by something that esclip did not make
+    │  ├─ IndexMismatch       the index has another space, metric or field type
+    │  └─ DocumentNotFound    no document has this id
+    └─ TooManyRejections      the failure budget is spent; carries the report
+
+A message is one line: what happened, to what, and what to do about it.
+Programming errors stay built-in (`ValueError` for k <= 0).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from esclip._types import IngestReport, Reason
+
+__all__ = [
+    "ConfigError",
+    "DecodeError",
+    "DocumentNotFound",
+    "EncoderError",
+    "EsclipError",
+    "FetchError",
+    "IndexExists",
+    "IndexMismatch",
+    "IndexNotFound",
+    "RecordError",
+    "SourceError",
+    "StoreError",
+    "StoreUnavailable",
+    "TooManyRejections",
+]
+
+
+class EsclipError(Exception):
+    """Base of all errors that esclip raises on purpose."""
+
+
+class ConfigError(EsclipError):
+    """A setting can't be used; the message names the setting and its value."""
+
+
+class SourceError(EsclipError):
+    """A source as a whole can't be read: not there, not a dataset, a column missing."""
+
+
+class RecordError(EsclipError):
+    """One record can't be used. The pipeline turns it into a `Rejection`."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        """Keep `reason`, one of the closed list, and `detail`, one line for a person."""
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class FetchError(RecordError):
+    """A picture could not be had from its address."""
+
+
+class DecodeError(RecordError):
+    """A picture's bytes are no picture that can be used."""
+
+
+class EncoderError(EsclipError):
+    """A model is missing or unusable; the message says how to get it."""
+
+
+class StoreError(EsclipError):
+    """A store refused or failed."""
+
+
+class StoreUnavailable(StoreError):
+    """A store could not be reached, or did not answer in time, after retries."""
+
+
+class IndexNotFound(StoreError):
+    """The index is not there, or holds no document yet."""
+
+
+class IndexExists(StoreError):
+    """The index's name is taken by something that esclip did not make."""
+
+
+class IndexMismatch(StoreError):
+    """The index was made with another model, metric or field type."""
+
+
+class DocumentNotFound(StoreError):
+    """No document of the index has this id."""
+
+
+class TooManyRejections(EsclipError):
+    """An ingest stopped because too large a share of its records was rejected."""
+
+    def __init__(self, message: str, report: IngestReport) -> None:
+        """Keep the `report` of the run up to here beside the `message`."""
+        super().__init__(message)
+        self.report = report

@@ -1,0 +1,143 @@
+"""The three seams: where pictures come from, what encodes them, and what holds their vectors.
+
+A new source, encoder or store is one file that fulfils one of these, and one test class that inherits the
+contract in `tests/contracts/`. Nothing else in esclip knows which implementation it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from PIL import Image
+
+from esclip._types import (
+    Condition,
+    Document,
+    Field,
+    Fingerprint,
+    Hit,
+    ImageRecord,
+    IndexInfo,
+    IndexSchema,
+    Pixels,
+    Rejection,
+    Space,
+    Vector,
+    Vectors,
+)
+
+__all__ = ["Encoder", "Source", "Store"]
+
+
+class Source(Protocol):
+    """Where records come from."""
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """The metadata fields that its records may have, with their types."""
+        ...
+
+    def total(self) -> int | None:
+        """How many records `records` will give, where that is cheap to know."""
+        ...
+
+    def records(self) -> Iterator[ImageRecord | Rejection]:
+        """All records, in the source's order, the same each time; a row that can't be read is a `Rejection`.
+
+        Memory stays bounded whatever the number of records. An id that comes twice is given twice, the
+        second time as a record again: the pipeline keeps the first. Closing the iterator frees all it holds.
+
+        Raises `SourceError` when the source as a whole can't be read.
+        """
+        ...
+
+
+class Encoder(Protocol):
+    """Pictures and texts into one vector space."""
+
+    @property
+    def space(self) -> Space:
+        """The space of its vectors, with what made them."""
+        ...
+
+    def preprocess(self, image: Image.Image) -> Pixels:
+        """One RGB picture as `encode_images` wants it. Needs no model; safe from several threads."""
+        ...
+
+    def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
+        """Preprocessed pictures as unit rows, shape (n, dim), float32; NaN in a row that has no direction.
+
+        From one thread at a time.
+        """
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Texts as unit rows, shape (n, dim), float32. Safe from several threads."""
+        ...
+
+
+class Store(Protocol):
+    """One kNN index of documents, compared by cosine. Safe from several threads.
+
+    Raises `StoreUnavailable` when it can't be reached, `IndexNotFound` when its index is not there (except
+    `info`, `prepare` and `drop`), `IndexExists` when the name is taken by something that esclip did not make.
+    """
+
+    @property
+    def address(self) -> str:
+        """The store as a user names it, without credentials."""
+        ...
+
+    @property
+    def index(self) -> str:
+        """The index's name."""
+        ...
+
+    def info(self) -> IndexInfo | None:
+        """What the index holds, every acknowledged write counted; None when there is no such index."""
+        ...
+
+    def prepare(self, schema: IndexSchema) -> None:
+        """Make the index, or add the fields that it lacks. Never changes what is there.
+
+        Raises `IndexMismatch` when the index holds a field with another type, another dimension, or compares
+        by anything but the cosine. That the space is the same is the caller's to check (`info`).
+        """
+        ...
+
+    def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
+        """What is held of these ids, every acknowledged write included; ids that are not held are left out."""
+        ...
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        """Write documents, each replacing the one with its id. Returns those that were refused, and why."""
+        ...
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        """Replace all of these documents but their vectors. Returns those refused, and why."""
+        ...
+
+    def loading(self) -> AbstractContextManager[None]:
+        """A time of many writes. On leaving, also by an error, all that was written can be found, fast."""
+        ...
+
+    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+        """The k documents nearest to a unit `vector` among those that fulfil all conditions.
+
+        Best first, ties by id, ranks from 1, true cosines; fewer than k only when fewer match.
+        """
+        ...
+
+    def get(self, id: str) -> Document:
+        """A stored document with its vector. Raises `DocumentNotFound`."""
+        ...
+
+    def drop(self) -> None:
+        """Remove the index and all that it holds. Raises `IndexNotFound` when it isn't there."""
+        ...
+
+    def close(self) -> None:
+        """Free connections and files. Twice is harmless."""
+        ...
