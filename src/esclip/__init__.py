@@ -1,1 +1,113 @@
-"""Finds pictures by what they show."""
+"""Finds pictures by what they show: text-to-image and image-to-image search over CLIP vectors.
+
+    index = esclip.open_index()                # an embedded index in the user's data directory
+    index.ingest("photos/")                    # an Unsplash dataset, or any folder of images
+    hits = index.search_text("a red car in the snow")
+
+Names are imported when they are first used, so that `import esclip` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from esclip._errors import (
+        ConfigError,
+        DecodeError,
+        DocumentNotFound,
+        EncoderError,
+        EsclipError,
+        FetchError,
+        IndexExists,
+        IndexMismatch,
+        IndexNotFound,
+        RecordError,
+        SourceError,
+        StoreError,
+        StoreUnavailable,
+        TooManyRejections,
+    )
+    from esclip._hits import Hits
+    from esclip._index import ImageIndex, Stats, open_index
+    from esclip._protocols import Encoder, Source, Store
+    from esclip._report import Progress
+    from esclip._types import (
+        Condition,
+        Document,
+        Field,
+        FieldType,
+        Fingerprint,
+        GeoPoint,
+        Hit,
+        ImageRecord,
+        IndexInfo,
+        IndexSchema,
+        IngestReport,
+        Reason,
+        Rejection,
+        Space,
+        Stage,
+    )
+    from esclip.encoders import load_encoder
+
+__all__ = [
+    "Condition",
+    "ConfigError",
+    "DecodeError",
+    "Document",
+    "DocumentNotFound",
+    "Encoder",
+    "EncoderError",
+    "EsclipError",
+    "FetchError",
+    "Field",
+    "FieldType",
+    "Fingerprint",
+    "GeoPoint",
+    "Hit",
+    "Hits",
+    "ImageIndex",
+    "ImageRecord",
+    "IndexExists",
+    "IndexInfo",
+    "IndexMismatch",
+    "IndexNotFound",
+    "IndexSchema",
+    "IngestReport",
+    "Progress",
+    "Reason",
+    "RecordError",
+    "Rejection",
+    "Source",
+    "SourceError",
+    "Space",
+    "Stage",
+    "Stats",
+    "Store",
+    "StoreError",
+    "StoreUnavailable",
+    "TooManyRejections",
+    "load_encoder",
+    "open_index",
+]
+
+_HOMES = ("_errors", "_types", "_protocols", "_report", "_hits", "encoders", "_index")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("esclip")
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"esclip.{home}")
+            if name in module.__all__:
+                return getattr(module, name)
+    raise AttributeError(f"module 'esclip' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -108,7 +108,7 @@ class Store(Protocol):
         ...
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
-        """What is held of these ids, every acknowledged write included; ids that are not held are left out."""
+        """What is held of these ids, every acknowledged write included; ids not held are left out."""
         ...
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:

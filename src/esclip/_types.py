@@ -215,22 +215,31 @@ class Reason(Enum):
     BAD_REDIRECT = "bad_redirect"
     """A redirect led to a host that is not allowed, or in circles."""
     HTTP_403 = "http_403"
+    """The server forbids the picture."""
     HTTP_404 = "http_404"
+    """The picture is not there."""
     HTTP_410 = "http_410"
+    """The picture was removed for good."""
     HTTP_429 = "http_429"
     """The server kept asking for fewer requests until the deadline."""
     HTTP_4XX = "http_4xx"
     """Any other answer from 400 to 499, or one that is neither success, redirect nor error."""
     HTTP_5XX = "http_5xx"
+    """The server failed, until the deadline."""
     TIMEOUT = "timeout"
     """The picture did not arrive within its deadline."""
     DNS_ERROR = "dns_error"
+    """The host's name has no address."""
     CONNECTION_ERROR = "connection_error"
+    """The connection was refused, or broke."""
     TLS_ERROR = "tls_error"
+    """The server's certificate can't be trusted, or TLS failed."""
     INCOMPLETE_BODY = "incomplete_body"
     """The answer ended before the length that it announced, or can't be decompressed."""
     FILE_NOT_FOUND = "file_not_found"
+    """No file is there (any more)."""
     UNREADABLE_FILE = "unreadable_file"
+    """The file can't be read: permissions, a folder, a device."""
     TOO_LARGE = "too_large"
     """More bytes or more pixels than the cap."""
     NOT_AN_IMAGE = "not_an_image"
@@ -301,7 +310,7 @@ class IndexSchema:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
-        """The schema that `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` on anything else."""
+        """The schema that `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` on others."""
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
@@ -362,7 +371,8 @@ class IngestReport:
 def unit_rows(rows: npt.ArrayLike) -> Vectors:
     """Rows scaled to unit length, as float32. A row that is zero or not finite becomes all NaN.
 
-    `rows` has shape (n, dim). Lengths are computed in float64, so that the result's are 1 to float32's precision.
+    `rows` has shape (n, dim). Lengths are computed in float64, so that the result's are 1 to float32's
+    precision.
     """
     wide = np.asarray(rows, dtype=np.float64)
     lengths = np.linalg.norm(wide, axis=1, keepdims=True)

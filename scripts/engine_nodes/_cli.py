@@ -1,0 +1,168 @@
+"""The command line: fetch, start, stop, status, env."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from . import _compose
+from ._catalogue import ENGINES, Engine, EngineError, Place
+from ._health import is_up, port_is_taken, wait_until_up
+from ._homes import make_home
+from ._nodes import Node, nodes_of, stop
+
+__all__ = ["main"]
+
+_START_SECONDS = 240.0
+_LOG_LINES = 30
+
+
+def main() -> int:
+    """Run one command; the exit status is 1 when it failed, and when `status` finds an engine down."""
+    arguments = _parser().parse_args()
+    os.umask(0o022)  # the nodes run as another user and read what is unpacked here
+    try:
+        place = Place.from_environment()
+        if arguments.command == "env":
+            return _print_env(place)
+        names = list(ENGINES) if "all" in arguments.names else dict.fromkeys(arguments.names)
+        engines = [ENGINES[name] for name in names]
+        if arguments.command == "status":
+            return _print_status(place, engines)
+        with _locked(place):
+            _COMMANDS[arguments.command](place, engines)
+    except (EngineError, OSError) as error:
+        print(f"engines: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/engines",
+        description="Real OpenSearch and Elasticsearch nodes on loopback, with or without Docker.",
+        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINE_PORT, the first of six ports "
+        "(9210); ESCLIP_ENGINE_JAVA_OPTIONS, set it to '' before measuring searches.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command, says in (
+        ("fetch", "download and unpack, where that is not done yet"),
+        ("start", "start with empty data and wait until healthy; fetches first"),
+        ("stop", "stop"),
+        ("status", "say what is up; exit status 1 if one is not"),
+    ):
+        command_parser = commands.add_parser(command, help=says)
+        command_parser.add_argument("names", nargs="+", choices=[*ENGINES, "all"], metavar="NAME|all")
+    commands.add_parser("env", help="print the variables that tell the tests what is up, for a shell to eval")
+    return parser
+
+
+def _fetch(place: Place, engines: Sequence[Engine]) -> None:
+    for engine in engines:
+        began = time.monotonic()
+        fetched = make_home(place, engine)
+        what = f"fetched in {time.monotonic() - began:.0f} s" if fetched else "already fetched"
+        print(f"{engine.name}: {engine.product.value} {engine.version} {what}", flush=True)
+
+
+def _start(place: Place, engines: Sequence[Engine]) -> None:
+    down = [engine for engine in engines if not is_up(place, engine)]
+    for engine in engines:
+        if engine not in down:
+            print(f"{engine.name}: already up at {place.url(engine)}")
+    if not down:
+        return
+    if _compose.docker_answers():
+        print("a Docker daemon answers: starting with docker compose", flush=True)
+        _compose.start(place, down)
+    else:
+        _start_nodes(place, down)
+
+
+def _start_nodes(place: Place, engines: Sequence[Engine]) -> None:
+    """Start all together and then wait, so that they boot side by side; what did not come up is stopped."""
+    if sys.platform != "linux":
+        raise EngineError("no Docker daemon answers, and engines without Docker need Linux; start Docker")
+    _fetch(place, engines)
+    began = time.monotonic()
+    for engine in engines:
+        nodes = nodes_of(place, engine)
+        stop(nodes)  # the rest of a start that failed half-way
+        _check_ports(place, nodes)
+        for node in nodes:
+            node.start()
+    failed = [engine for engine in engines if not _came_up(place, engine, began)]
+    if failed:
+        raise EngineError(
+            f"did not come up: {', '.join(engine.name for engine in failed)}; see the log above"
+        )
+
+
+def _check_ports(place: Place, nodes: Sequence[Node]) -> None:
+    for node in nodes:
+        port = place.http_port(node.engine, node.number)
+        taken = [number for number in (port, port + 100) if port_is_taken(number)]
+        if taken:
+            raise EngineError(
+                f"port {taken[0]}, wanted for {node.engine.name}, is taken; set ESCLIP_ENGINE_PORT to another"
+            )
+
+
+def _came_up(place: Place, engine: Engine, began: float) -> bool:
+    nodes = nodes_of(place, engine)
+    if wait_until_up(place, engine, lambda: all(node.pids() for node in nodes), _START_SECONDS):
+        print(f"{engine.name}: up at {place.url(engine)} after {time.monotonic() - began:.0f} s", flush=True)
+        return True
+    for node in nodes:
+        tail = node.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+        print(f"--- {node.log}", *tail, sep="\n", file=sys.stderr)
+    stop(nodes)
+    return False
+
+
+def _stop(place: Place, engines: Sequence[Engine]) -> None:
+    ended = [engine for engine in engines if stop(nodes_of(place, engine))]
+    for engine in ended:
+        print(f"{engine.name}: stopped")
+    left = [engine for engine in engines if engine not in ended]
+    if left and _compose.docker_answers():
+        _compose.stop(place, left)
+        return
+    for engine in left:
+        print(f"{engine.name}: was not running")
+
+
+def _print_status(place: Place, engines: Sequence[Engine]) -> int:
+    states = {engine: is_up(place, engine) for engine in engines}
+    for engine, up in states.items():
+        memory = sum(node.memory() for node in nodes_of(place, engine)) / 2**20
+        size = f"{memory:5.0f} MiB" if memory else ""
+        state = "up  " if up else "down"
+        print(
+            f"{engine.name:14}{state}  {place.url(engine)}  {engine.product.value} {engine.version}  {size}"
+        )
+    return 0 if all(states.values()) else 1
+
+
+def _print_env(place: Place) -> int:
+    for engine in ENGINES.values():
+        if is_up(place, engine):
+            print(f"export {engine.variable}={place.url(engine)}")
+    return 0
+
+
+@contextmanager
+def _locked(place: Place) -> Iterator[None]:
+    """Two of these scripts at once must not unpack into one folder, or start one engine twice."""
+    place.root.mkdir(parents=True, exist_ok=True)
+    with (place.root / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+_COMMANDS = {"fetch": _fetch, "start": _start, "stop": _stop}

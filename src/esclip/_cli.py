@@ -1,0 +1,394 @@
+"""The command line: parses, calls one method of the facade, shows what came back.
+
+stdout carries results only; progress, summaries and errors go to stderr. Exit status 0: done. 1: an
+`EsclipError`, told in one line. 2: wrong usage. 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from esclip._errors import EsclipError
+from esclip._settings import (
+    BATCH_SIZE,
+    DEFAULT_ENCODER,
+    DEFAULT_INDEX,
+    FETCH_WORKERS,
+    MAX_REJECTION_RATE,
+    UNSPLASH_HOST,
+)
+
+if TYPE_CHECKING:
+    from esclip._hits import Hits
+    from esclip._index import ImageIndex
+    from esclip._types import Rejection
+
+__all__ = ["app", "main"]
+
+
+class ErrorsAsExit(TyperGroup):
+    """Turns what esclip raises into one line on stderr and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        from esclip import _show
+
+        try:
+            with _show.log_on_stderr():
+                return super().invoke(ctx)
+        except EsclipError as error:
+            _show.error(str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _show.error("interrupted; the same command goes on from here")
+            raise typer.Exit(130) from None
+
+
+class TakesAnyId(TyperCommand):
+    """Takes every word that is none of its options as the id: ids may begin with a dash."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move such words behind `--`."""
+        options = {"--help", *(name for param in self.params for name in param.opts)}
+
+        def is_id(word: str) -> bool:
+            named = word.split("=")[0] in options or re.fullmatch(r"-k\d+", word)
+            return word.startswith("-") and word != "-" and not named
+
+        if "--" not in args:
+            ids = [word for word in args if is_id(word)]
+            args = [word for word in args if not is_id(word)] + (["--", *ids] if ids else [])
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="esclip",
+    cls=ErrorsAsExit,
+    help="Finds pictures by what they show.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the program."""
+    os.environ.setdefault("LANCE_LOG", "error")  # read when lance is imported; it has no other switch
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import esclip
+
+        print(f"esclip {esclip.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _esclip(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("is empty")
+    return text
+
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="ESCLIP_STORE",
+        metavar="ADDRESS",
+        help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
+        "[default: a folder in your data directory]",
+        show_default=False,
+    ),
+]
+Index = Annotated[str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        envvar="ESCLIP_ENCODER",
+        metavar="NAME",
+        help="A model name, a local model folder, or palette (colours only, no download). "
+        f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
+        show_default=False,
+    ),
+]
+TextEncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder",
+        envvar="ESCLIP_TEXT_ENCODER",
+        metavar="NAME",
+        help="The text tower for queries. [default: the encoder's; the multilingual one for "
+        f"{DEFAULT_ENCODER}]",
+        show_default=False,
+    ),
+]
+K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FIELD=VALUE",
+        help="Only documents whose field has this value; repeat for several fields.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
+
+
+@app.command()
+def ingest(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="An Unsplash dataset folder, a folder of images, or images."),
+    ],
+    store: Store = None,
+    index: Index = DEFAULT_INDEX,
+    encoder: EncoderName = None,
+    text_encoder: TextEncoderName = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N records.")] = None,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Pictures in a forward pass.")
+    ] = BATCH_SIZE,
+    workers: Annotated[
+        int, typer.Option(metavar="N", min=1, max=256, help="Fetches at once.")
+    ] = FETCH_WORKERS,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The dataset's pictures, on disk as <photo_id>.jpg; nothing is fetched."
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help=f"A further host to fetch from, besides {UNSPLASH_HOST}; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    rejections: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write each rejected record and its reason here, a JSON line each."
+        ),
+    ] = None,
+    max_rejection_rate: Annotated[
+        float, typer.Option(metavar="R", min=0, max=1, help="Fail when more than this share is rejected.")
+    ] = MAX_REJECTION_RATE,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where fetched pictures are kept. [default: your cache directory]",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Encode pictures and write them into the index; what it holds unchanged is skipped."""
+    from esclip import _show
+
+    with (
+        _open(store, index, encoder, text_encoder) as held,
+        _rejections_file(rejections) as on_rejection,
+        _show.progress() as on_progress,
+    ):
+        report = held.ingest(
+            *paths,
+            limit=limit,
+            batch_size=batch_size,
+            workers=workers,
+            images=images,
+            allow_hosts=allow_host or (),
+            max_rejection_rate=max_rejection_rate,
+            cache=cache,
+            on_rejection=on_rejection,
+            on_progress=on_progress,
+        )
+    _show.report(report, json=json)
+
+
+@app.command("search-text")
+def search_text(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", callback=_not_blank, help="What the pictures show.")
+    ],
+    k: K = 10,
+    where: Where = None,
+    store: Store = None,
+    index: Index = DEFAULT_INDEX,
+    encoder: EncoderName = None,
+    text_encoder: TextEncoderName = None,
+    json: Json = False,
+) -> None:
+    """Find pictures by words, in any language that the text tower knows."""
+    with _open(store, index, encoder, text_encoder) as held:
+        _show_hits(held.search_text(query, k, _conditions(where)), json=json)
+
+
+@app.command("search-image")
+def search_image(
+    image: Annotated[
+        str, typer.Argument(metavar="FILE|URL", callback=_not_blank, help="A picture like those wanted.")
+    ],
+    k: K = 10,
+    where: Where = None,
+    store: Store = None,
+    index: Index = DEFAULT_INDEX,
+    encoder: EncoderName = None,
+    json: Json = False,
+) -> None:
+    """Find pictures that look like another one."""
+    with _open(store, index, encoder) as held:
+        _show_hits(held.search_image(image, k, _conditions(where)), json=json)
+
+
+@app.command(cls=TakesAnyId)
+def similar(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A stored picture's id, as searches print it.")],
+    k: K = 10,
+    where: Where = None,
+    store: Store = None,
+    index: Index = DEFAULT_INDEX,
+    json: Json = False,
+) -> None:
+    """Find the neighbours of a stored picture, itself left out."""
+    with _open(store, index) as held:
+        _show_hits(held.similar(id, k, _conditions(where)), json=json)
+
+
+@app.command()
+def stats(store: Store = None, index: Index = DEFAULT_INDEX, json: Json = False) -> None:
+    """Show what the index holds."""
+    from esclip import _show
+
+    with _open(store, index) as held:
+        _show.stats(held.stats(), json=json)
+
+
+@app.command()
+def drop(
+    store: Store = None,
+    index: Index = DEFAULT_INDEX,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+) -> None:
+    """Remove the index and all that it holds. Pictures are untouched."""
+    with _open(store, index) as held:
+        if not yes and sys.stdin.isatty():
+            documents = held.stats().documents
+            typer.confirm(f"Remove index {index!r} and its {documents:,} documents?", abort=True, err=True)
+        held.drop()
+    typer.echo(f"index {index!r} removed", err=True)
+
+
+@app.command()
+def doctor(
+    store: Store = None,
+    index: Index = DEFAULT_INDEX,
+    encoder: EncoderName = None,
+    text_encoder: TextEncoderName = None,
+    json: Json = False,
+) -> None:
+    """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
+    from esclip import _doctor, _show
+
+    findings = _doctor.examine(store, index, encoder, text_encoder)
+    _show.findings(findings, json=json)
+    if any(finding.needed and not finding.works for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where pictures, index and page go. [default: esclip-demo in your data directory]",
+            show_default=False,
+        ),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store", metavar="ADDRESS", help="Another store than the demo's own.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Draw pictures, ingest them and run some searches: offline, within a minute."""
+    from esclip import _demo, _show
+
+    with _show.progress() as on_progress:
+        result = _demo.run(folder, store, on_progress)
+    _show.demo(result)
+
+
+def _open(
+    store: str | None, index: str, encoder: str | None = None, text_encoder: str | None = None
+) -> ImageIndex:
+    from esclip._index import open_index
+
+    return open_index(store or None, index, encoder or None, text_encoder or None)
+
+
+def _conditions(where: list[str] | None) -> dict[str, str]:
+    """The filters as a mapping. A `FIELD=VALUE` without `=`, or a field that comes twice, is wrong usage."""
+    found: dict[str, str] = {}
+    for condition in where or ():
+        field, equals, value = condition.partition("=")
+        if not equals or not field:
+            raise typer.BadParameter(f"--where {condition}: write it as FIELD=VALUE")
+        if field in found:
+            raise typer.BadParameter(f"--where {condition}: {field} is given twice")
+        found[field] = value
+    return found
+
+
+def _show_hits(hits: Hits, *, json: bool) -> None:
+    from esclip import _show
+
+    _show.hits(hits, json=json)
+
+
+@contextmanager
+def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
+    """What writes rejections to the file as they come; a file that can't be written is told at once."""
+    import orjson
+
+    from esclip._errors import ConfigError
+
+    try:
+        opened: Any = path.open("wb") if path else nullcontext()
+    except OSError as error:
+        raise ConfigError(
+            f"--rejections {path}: {error.strerror}; name a file that can be written"
+        ) from error
+    with opened as file:
+
+        def write(rejection: Rejection) -> None:
+            file.write(orjson.dumps(rejection.to_json()) + b"\n")
+            file.flush()
+
+        yield write if file else None

@@ -1,0 +1,142 @@
+"""Has a picture's bytes: from a URL, politely and within a deadline, or from a file.
+
+    picture ─► a URL ─► allowed? ─► cache ─► GET ─► cache ─► bytes
+       │                                      └─ again after a while, until the deadline
+       └─────► a file ─► bytes
+
+Whatever goes wrong becomes a `FetchError` with one of the reasons of the closed list. What may pass is tried
+again: no connection, no answer, 429, 5xx, a body cut short.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Collection
+from concurrent.futures import CancelledError
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+
+import tenacity
+
+from esclip._cache import PictureCache
+from esclip._errors import FetchError
+from esclip._http import HttpClient, PassingError
+from esclip._types import Reason
+
+__all__ = ["Fetcher"]
+
+DEADLINE_S = 60.0
+MAX_BYTES = 64 << 20
+
+
+class Fetcher:
+    """Pictures' bytes by URL or path. Safe from several threads; `workers` connections to a host are kept.
+
+    `allow_hosts` are the only hosts asked, also by redirects: `host` for any port, `host:port` for one; None
+    allows all, for a URL that a person typed. `cache` is the folder where fetched pictures are kept. A URL's
+    picture is had within `deadline` seconds, all tries together, or not at all; tries are about `backoff`
+    seconds apart, then twice that, and so on. No picture is larger than `max_bytes`.
+
+    Raises `ConfigError` for an allowed host that is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_hosts: Collection[str] | None,
+        cache: Path | None,
+        workers: int,
+        deadline: float = DEADLINE_S,
+        max_bytes: int = MAX_BYTES,
+        backoff: float = 0.5,
+    ) -> None:
+        self.stopped = Event()
+        """Set by `stop`."""
+        self._deadline = deadline
+        self._max_bytes = max_bytes
+        self._cache = PictureCache(cache) if cache is not None else None
+        self._http = HttpClient(
+            allow_hosts=allow_hosts, workers=workers, max_bytes=max_bytes, stopped=self.stopped
+        )
+        self._too_late = tenacity.stop_before_delay(deadline)
+        self._jitter = tenacity.wait_random_exponential(multiplier=backoff, max=deadline)
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PassingError),
+            stop=self._enough,
+            wait=self._pause,
+            sleep=tenacity.sleep_using_event(self.stopped),
+            reraise=True,
+        )
+
+    def __enter__(self) -> Fetcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._http.close()
+
+    def fetch(self, picture: str | Path) -> bytes:
+        """The bytes of a URL (`str`) or a file (`Path`).
+
+        Raises `FetchError`, and `CancelledError` once `stop` was called: that is no record's fault.
+        """
+        if self.stopped.is_set():
+            raise CancelledError
+        if isinstance(picture, Path):
+            return _read_file(picture, self._max_bytes)
+        self._http.check(picture)
+        kept = self._cache.get(picture) if self._cache else None
+        if kept is not None:
+            return kept
+        data = self._retrying(self._http.get, picture, time.monotonic() + self._deadline)
+        if self._cache and data:
+            self._cache.put(picture, data)
+        return data
+
+    def discard(self, picture: str | Path) -> None:
+        """Forget what was kept of a URL: its bytes turned out to be no picture. A file is left alone."""
+        if self._cache and isinstance(picture, str):
+            self._cache.discard(picture)
+
+    def stop(self) -> None:
+        """End what is under way, from any thread, and begin nothing more: `fetch` raises `CancelledError`."""
+        self.stopped.set()
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        """A random time up to a limit that doubles, after what the server asked for."""
+        return _failure(state).after + self._jitter(state)
+
+    def _enough(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= _failure(state).tries or self._too_late(state)
+
+
+def _failure(state: tenacity.RetryCallState) -> PassingError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, PassingError)
+    return error
+
+
+def _read_file(path: Path, max_bytes: int) -> bytes:
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FetchError(Reason.UNREADABLE_FILE, "not a regular file")
+            data = file.read(max_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FetchError(Reason.FILE_NOT_FOUND, "no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        words = error.strerror if isinstance(error, OSError) else None
+        raise FetchError(Reason.UNREADABLE_FILE, words or str(error)) from error
+    if len(data) > max_bytes:
+        raise FetchError(Reason.TOO_LARGE, f"more than {max_bytes} bytes")
+    return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opens without waiting: a named pipe would block until somebody writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -1,0 +1,134 @@
+"""The links of a pipeline: threads and generators, joined by bounded windows and pulled by the sink.
+
+    items ─► parallel_map(function) ─► batches(size) ─► prefetch(ahead) ─► sink
+             pulls in its consumer's    no thread       pulls in one
+             thread, works in N                         thread of its own
+
+Every link owns its input and closes it when it ends, is closed or fails. So an error, a Ctrl-C or an early
+close anywhere ends the whole chain and leaves no thread behind, provided that the sink owns the last link:
+
+    with owned(prefetch(batches(parallel_map(fetch, records, workers=16), 64), 1)) as chain:
+        for batch in chain:
+            ...
+
+A link starts when its first item is asked for; one that nobody asked has nothing to end.
+
+Closing waits for calls that have begun, and a prefetch may be in the middle of one that takes long: a slow
+fetch, or a batch that doesn't fill because all records are skipped. Two things together end it at once:
+`stop`, which is called before anything is waited for, and `until` around what the chain begins with.
+
+    records = until(fetcher.stopped, source.records())
+    ...
+    documents = prefetch(encoded, 1, stop=fetcher.stop)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import Enum
+from itertools import islice
+from queue import SimpleQueue
+from threading import Event
+from typing import TypeVar
+
+__all__ = ["batches", "owned", "parallel_map", "prefetch", "until"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@contextmanager
+def owned(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """An iterator over `items` that is closed on leaving, where it can be closed at all."""
+    iterator = iter(items)
+    try:
+        yield iterator
+    finally:
+        _close(iterator)
+
+
+def parallel_map(
+    function: Callable[[T], R], items: Iterable[T], *, workers: int, window: int | None = None
+) -> Iterator[R]:
+    """`function` of each item, from `workers` threads, in the order in which the calls finish.
+
+    At most `window` items (two for each worker, unless told otherwise) are taken from `items` and not yet
+    given out. The first exception of a call is raised here and ends everything.
+    """
+    limit = 2 * workers if window is None else window
+    if limit < 1:
+        raise ValueError(f"window must be at least 1, not {limit}")
+    finished: SimpleQueue[Future[R]] = SimpleQueue()
+    with owned(items) as source, _threads("map", workers) as pool:
+        in_flight = 0
+        while True:
+            for item in islice(source, limit - in_flight):
+                pool.submit(function, item).add_done_callback(finished.put)
+                in_flight += 1
+            if not in_flight:
+                return
+            in_flight -= 1
+            yield finished.get().result()
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` items each, in order; the last may be shorter, none is empty."""
+    if size < 1:
+        raise ValueError(f"size must be at least 1, not {size}")
+    with owned(items) as source:
+        while batch := list(islice(source, size)):
+            yield batch
+
+
+def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lambda: None) -> Iterator[T]:
+    """The same items in the same order, up to `ahead` of them pulled before they are asked for.
+
+    They are pulled in one background thread, and closed there: a generator belongs to one thread. `stop` is
+    called on leaving, before that thread is waited for; also by a Ctrl-C that arrives in here.
+    """
+    if ahead < 1:
+        raise ValueError(f"ahead must be at least 1, not {ahead}")
+    source = iter(items)
+    with _threads("prefetch", 1) as pool:
+        pulls = deque(pool.submit(next, source, _End.END) for _ in range(ahead))
+        try:
+            while (item := pulls.popleft().result()) is not _End.END:
+                pulls.append(pool.submit(next, source, _End.END))
+                yield item
+        finally:
+            stop()
+            for pull in pulls:
+                pull.cancel()
+            pool.submit(_close, source).result()
+
+
+def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:
+    """The same items, up to the moment at which `stopped` is set, by whichever thread."""
+    with owned(items) as source:
+        while not stopped.is_set() and (item := next(source, _End.END)) is not _End.END:
+            yield item
+
+
+class _End(Enum):
+    """Stands for the end of a source, which no item can be mistaken for."""
+
+    END = "end"
+
+
+@contextmanager
+def _threads(name: str, count: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool whose calls that haven't begun are cancelled on leaving; those that have are waited for."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix=f"esclip-{name}")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _close(iterator: Iterator[object]) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,99 @@
+"""What a search returns: a sequence of hits that is also a table, and a gallery in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+from urllib.parse import urlsplit
+
+from PIL import Image, ImageOps
+
+from esclip._settings import UNSPLASH_HOST
+from esclip._types import Hit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Hits"]
+
+THUMBNAIL = 240
+"""Height of a picture in the gallery, in pixels."""
+
+
+class Hits(Sequence[Hit]):
+    """Hits from best to worst."""
+
+    def __init__(self, hits: Iterable[Hit]) -> None:
+        """Keep `hits` in their order."""
+        self._hits = tuple(hits)
+
+    @overload
+    def __getitem__(self, at: int) -> Hit: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Hits: ...
+
+    def __getitem__(self, at: int | slice) -> Hit | Hits:
+        return Hits(self._hits[at]) if isinstance(at, slice) else self._hits[at]
+
+    def __len__(self) -> int:
+        return len(self._hits)
+
+    def __eq__(self, other: object) -> bool:
+        return self._hits == other._hits if isinstance(other, Hits) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(hit.id for hit in self._hits))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{hit.id} {hit.score:.3f}" for hit in self._hits[:3])
+        return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a hit: rank, id, score, location, page, description, then a column a metadata field."""
+        import pandas as pd
+
+        columns = ["rank", "id", "score", "location", "page", "description"]
+        rows = [{**hit.metadata, **{name: getattr(hit, name) for name in columns}} for hit in self]
+        fields = sorted({name for hit in self for name in hit.metadata})
+        return pd.DataFrame(rows, columns=columns + fields)
+
+    def _repr_html_(self) -> str:
+        figures = "".join(map(_figure, self))
+        return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>'
+
+
+def _figure(hit: Hit) -> str:
+    """One picture with its score and, where it has them, its photographer and a link to its page."""
+    credit = str(hit.metadata.get("photographer", ""))
+    text = html.escape(
+        " · ".join(part for part in (f"{hit.score:.3f}", credit, hit.description[:80]) if part)
+    )
+    if hit.page and urlsplit(hit.page).scheme in ("http", "https"):
+        text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener">{text}</a>'
+    picture = f'<img src="{html.escape(_shown(hit.location))}" style="height:{THUMBNAIL}px" loading="lazy">'
+    style = f"margin:0;max-width:{THUMBNAIL * 2}px"
+    return f'<figure style="{style}">{picture}<figcaption>{text}</figcaption></figure>'
+
+
+def _shown(location: str) -> str:
+    """What a browser shows for a location: a web address, or a file's thumbnail as a data URI."""
+    url = urlsplit(location)
+    if url.hostname == UNSPLASH_HOST and not url.query:
+        return f"{location}?h={THUMBNAIL * 2}&fm=jpg&q=80&fit=max"  # never the original of many megabytes
+    if url.scheme in ("http", "https"):
+        return location
+    try:
+        with Image.open(Path(location)) as image:
+            image.draft("RGB", (THUMBNAIL * 2, THUMBNAIL * 2))
+            small = ImageOps.exif_transpose(image).convert("RGB")
+    except Exception:  # a file that is gone or broken by now: the gallery shows an empty frame, not an error
+        return ""
+    small.thumbnail((THUMBNAIL * 4, THUMBNAIL))
+    data = io.BytesIO()
+    small.save(data, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

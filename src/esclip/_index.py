@@ -1,0 +1,303 @@
+"""The facade: one index of pictures, to fill and to search.
+
+open_index(...) ─► ImageIndex ─► ingest · search_text · search_image · similar · stats · drop
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from esclip._decode import decode, to_rgb
+from esclip._errors import ConfigError, EncoderError, IndexMismatch, IndexNotFound, RecordError
+from esclip._fetch import Fetcher
+from esclip._filters import Where, conditions
+from esclip._hits import Hits
+from esclip._ingest import ingest
+from esclip._protocols import Encoder, Store
+from esclip._report import Progress, Tally
+from esclip._settings import (
+    BATCH_SIZE,
+    DEFAULT_ENCODER,
+    DEFAULT_INDEX,
+    FETCH_WORKERS,
+    MAX_REJECTION_RATE,
+    UNSPLASH_HOST,
+    default_store,
+    picture_cache,
+)
+from esclip._types import Field, IndexSchema, IngestReport, Rejection, Space, Vector, ranked
+from esclip.encoders import load_encoder
+from esclip.sources import open_source
+from esclip.stores import open_store
+
+__all__ = ["ImageIndex", "Stats", "open_index"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an index holds."""
+
+    documents: int
+    index: str
+    store: str
+    engine: str
+    """The store's kind and version."""
+    encoder: str
+    """The image tower's model."""
+    text_encoder: str
+    """The text tower's."""
+    dimension: int
+    bytes: int | None
+    """On disk; None where the store can't tell."""
+    fields: tuple[Field, ...]
+    """The metadata fields, which `where` can name."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The stats as the command line prints them with `--json`."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
+        return values | {"fields": {field.name: field.type.value for field in self.fields}}
+
+
+def open_index(
+    store: str | Path | Store | None = None,
+    index: str = DEFAULT_INDEX,
+    encoder: str | Path | Encoder | None = None,
+    text_encoder: str | Path | None = None,
+) -> ImageIndex:
+    """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
+
+    `store` is a folder (the embedded store; by default one in the user's data directory), the `http://` or
+    `https://` address of an OpenSearch or Elasticsearch, or any `Store`. `encoder` is a model name, a local
+    model folder, `palette`, or any `Encoder`; by default what the index was made with, and `clip-ViT-B-32`
+    for a new one. `text_encoder` names the text tower for queries where it shall be another one.
+
+    Raises `ConfigError` for an address or a name that can't be used.
+    """
+    if store is None:
+        store = default_store()
+    held = open_store(str(store), index) if isinstance(store, (str, Path)) else store
+    if isinstance(encoder, Path):
+        encoder = str(encoder)
+    return ImageIndex(held, encoder, str(text_encoder) if text_encoder is not None else None)
+
+
+class ImageIndex:
+    """An index of pictures. Searching from several threads is safe; `close` it, or use it with `with`."""
+
+    def __init__(self, store: Store, encoder: str | Encoder | None, text_encoder: str | None) -> None:
+        """Use `open_index`, which knows the defaults."""
+        if text_encoder is not None and not isinstance(encoder, str | None):
+            raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
+        self._store = store
+        self._asked = encoder
+        self._asked_text = text_encoder
+        self._loaded: Encoder | None = None if isinstance(encoder, str | None) else encoder
+        self._schema: IndexSchema | None = None
+        self._lock = threading.Lock()
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        limit: int | None = None,
+        batch_size: int = BATCH_SIZE,
+        workers: int = FETCH_WORKERS,
+        images: str | Path | None = None,
+        allow_hosts: Collection[str] = (),
+        max_rejection_rate: float = MAX_REJECTION_RATE,
+        cache: str | Path | None = None,
+        on_rejection: Callable[[Rejection], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """Write the pictures of `paths` that the index lacks or holds differently.
+
+        `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
+        records only; `workers` is the number of fetches at once; `images` is a folder that holds the
+        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from;
+        `cache` is the folder for fetched pictures. The callbacks are called from any thread, one call at a
+        time.
+
+        Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
+        `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
+        """
+        for name, number in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} is {number}, not 1 or more")
+        source = open_source(paths, images=Path(images) if images else None, limit=limit)
+        info = self._store.info()
+        encoder = self._encoder(info.schema if info else None)
+        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields)))
+        tally = Tally(
+            index=self._store.index,
+            store=self._store.address,
+            encoder=encoder.space.model,
+            max_rejection_rate=max_rejection_rate,
+            on_rejection=on_rejection,
+            on_progress=on_progress,
+        )
+        fetcher = Fetcher(
+            allow_hosts={UNSPLASH_HOST, *allow_hosts},
+            cache=Path(cache) if cache else picture_cache(),
+            workers=workers,
+        )
+        with fetcher:
+            ingest(
+                source,
+                encoder,
+                self._store,
+                fetcher=fetcher,
+                tally=tally,
+                batch_size=batch_size,
+                workers=workers,
+            )
+        self._schema = None  # the fields may be more now
+        return tally.finish()
+
+    def search_text(self, text: str, k: int = 10, where: Where | None = None) -> Hits:
+        """The `k` pictures that show best what `text` says, in any language that the text tower knows.
+
+        `where` filters inside the search: `{"country": "Norway"}`. Raises `IndexNotFound` when the index is
+        not there or is empty, `ConfigError` for a filter that doesn't fit its fields.
+        """
+        if not text.strip():
+            raise ValueError("the text to search for is empty")
+        schema = self._searchable()
+        (vector,) = self._encoder(schema).encode_texts([text])
+        return self._search(vector, k, where)
+
+    def search_image(
+        self, image: str | Path | bytes | Image.Image, k: int = 10, where: Where | None = None
+    ) -> Hits:
+        """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image.
+
+        Raises what `search_text` raises, and `FetchError` or `DecodeError` for an image that can't be had.
+        """
+        schema = self._searchable()
+        encoder = self._encoder(schema)
+        (vector,) = encoder.encode_images([encoder.preprocess(_open_image(image))])
+        return self._search(vector, k, where)
+
+    def similar(self, id: str, k: int = 10, where: Where | None = None) -> Hits:
+        """The `k` pictures most like a stored one, itself left out. Raises `DocumentNotFound`."""
+        self._searchable()
+        stored = self._store.get(id)
+        hits = self._search(stored.vector, k + 1, where)
+        others = [hit for hit in hits if hit.id != id][:k]
+        return Hits(ranked(others))
+
+    def stats(self) -> Stats:
+        """What the index holds. Raises `IndexNotFound` when there is none."""
+        info = self._store.info()
+        if info is None:
+            raise self._not_found("does not exist")
+        space = info.schema.space
+        return Stats(
+            documents=info.documents,
+            index=self._store.index,
+            store=self._store.address,
+            engine=info.engine,
+            encoder=space.model,
+            text_encoder=space.text_model,
+            dimension=space.dim,
+            bytes=info.bytes,
+            fields=info.schema.fields,
+        )
+
+    def drop(self) -> None:
+        """Remove the index and all that it holds; pictures are untouched. Raises `IndexNotFound`."""
+        self._store.drop()
+        self._schema = None
+
+    def close(self) -> None:
+        """Free the store's connections and files."""
+        self._store.close()
+
+    def __enter__(self) -> ImageIndex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _search(self, vector: Vector, k: int, where: Where | None) -> Hits:
+        if k < 1:
+            raise ValueError(f"k is {k}, not 1 or more")
+        if not np.isfinite(vector).all():
+            raise EncoderError("the query has no direction: its vector is zero or not finite")
+        hits = self._store.search(vector, k, conditions(where or {}, self._searchable().fields))
+        if not hits:
+            self._schema = None
+            self._searchable()  # nothing found: an index emptied meanwhile is an error, not an empty success
+        return Hits(hits)
+
+    def _searchable(self) -> IndexSchema:
+        """The index's schema, asked for once. Raises `IndexNotFound` when there is nothing to search."""
+        schema = self._schema
+        if schema is None:
+            info = self._store.info()
+            if info is None:
+                raise self._not_found("does not exist")
+            if info.documents == 0:
+                raise self._not_found("is empty")
+            self._schema = schema = info.schema
+        return schema
+
+    def _not_found(self, what: str) -> IndexNotFound:
+        name, address = self._store.index, self._store.address
+        return IndexNotFound(f"index {name!r} {what} in {address}; fill it with: esclip ingest PATH")
+
+    def _encoder(self, held: IndexSchema | None) -> Encoder:
+        """The encoder, loaded once, checked against what the index holds."""
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._load(held.space if held else None)
+        if held is not None:
+            _require_same_space(self._store.index, held.space, self._loaded.space)
+        return self._loaded
+
+    def _load(self, held: Space | None) -> Encoder:
+        assert isinstance(self._asked, str | None)
+        if self._asked is not None or held is None:
+            return load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text)
+        text_model = held.text_model if held.text_model != held.model else None
+        return load_encoder(held.model, self._asked_text or text_model)
+
+
+def _require_same_space(index: str, held: Space, asked: Space) -> None:
+    if not held.same_as(asked):
+        raise IndexMismatch(
+            f"index {index!r} was made with {_describe(held)}, and can't be used with {_describe(asked)}; "
+            f"leave out --encoder, or ingest into another --index"
+        )
+
+
+def _describe(space: Space) -> str:
+    return f"{space.model} (weights {space.weights[:12]}, {space.dim} dimensions)"
+
+
+def _open_image(image: str | Path | bytes | Image.Image) -> Image.Image:
+    match image:
+        case Image.Image():
+            return to_rgb(image)
+        case bytes():
+            return decode(image)
+        case _:
+            return _read_image(image)
+
+
+def _read_image(place: str | Path) -> Image.Image:
+    """The picture at a path or URL that the user named; any host will do."""
+    picture = place if isinstance(place, str) and "://" in place else Path(place)
+    try:
+        with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:
+            return decode(fetcher.fetch(picture))
+    except RecordError as error:
+        raise type(error)(error.reason, f"{place}: {error.detail}") from error

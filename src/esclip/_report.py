@@ -1,0 +1,162 @@
+"""The counts of an ingest while it runs: what was read, skipped, written, rejected, and whether to go on.
+
+items ─► tally.sift ─► the same without its rejections
+              └─► counts, on_rejection, on_progress, the failure budget
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from esclip._errors import TooManyRejections
+from esclip._flow import owned
+from esclip._settings import MAX_REJECTION_RATE
+from esclip._types import IngestReport, Reason, Rejection
+
+__all__ = ["Progress", "Tally"]
+
+T = TypeVar("T")
+
+BUDGET_FROM = 100
+"""Records before the failure budget is looked at: the first few say little about the rest."""
+
+PROGRESS_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is."""
+
+    total: int | None
+    """Records that the source will give; None while it isn't known."""
+    read: int
+    done: int
+    """Records that need no more encoding: skipped, rejected, updated or encoded."""
+    encoded: int
+    """Pictures encoded; with `seconds`, the speed. Far below `done`: most were skipped."""
+    rejected: int
+    seconds: float
+
+
+class Tally:
+    """Counts an ingest from all of its threads, and stops it when its failure budget is spent."""
+
+    def __init__(
+        self,
+        *,
+        index: str,
+        store: str,
+        encoder: str,
+        max_rejection_rate: float = MAX_REJECTION_RATE,
+        on_rejection: Callable[[Rejection], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        """Start the clock. The callbacks are called from any thread, one call at a time."""
+        if not 0 <= max_rejection_rate <= 1:
+            raise ValueError(f"max_rejection_rate is {max_rejection_rate}, not between 0 and 1")
+        self.total: int | None = None
+        self._names = (index, store, encoder)
+        self._rate = max_rejection_rate
+        self._on_rejection = on_rejection
+        self._on_progress = on_progress
+        self._lock = threading.RLock()
+        self._started = time.monotonic()
+        self._next_progress = 0.0
+        self._read = self._skipped = self._written = self._encoded = self._updated = 0
+        self._rejected: Counter[Reason] = Counter()
+
+    def read(self) -> None:
+        """Count a record that the source gave."""
+        with self._lock:
+            self._read += 1
+
+    def skip(self) -> None:
+        """Count a record that needs no work."""
+        with self._lock:
+            self._skipped += 1
+            self._show()
+
+    def encode(self) -> None:
+        """Count a picture that has its vector."""
+        with self._lock:
+            self._encoded += 1
+            self._show()
+
+    def write(self, documents: int, refused: Iterable[Rejection], *, encoded: bool) -> None:
+        """Count documents sent to the store, and those of them that it refused."""
+        refused = list(refused)
+        with self._lock:
+            self._written += documents - len(refused)
+            if not encoded:
+                self._updated += documents - len(refused)
+            for rejection in refused:
+                self.reject(rejection)
+
+    def reject(self, rejection: Rejection) -> None:
+        """Count a rejection. Raises `TooManyRejections` when it is one too many."""
+        with self._lock:
+            self._rejected[rejection.reason] += 1
+            if self._on_rejection:
+                self._on_rejection(rejection)
+            self._show()
+            if self._read >= BUDGET_FROM:
+                self._check_budget()
+
+    def sift(self, items: Iterable[T | Rejection]) -> Iterator[T]:
+        """Pass `items` on without the rejections among them, which are counted."""
+        with owned(items) as flow:
+            for item in flow:
+                if isinstance(item, Rejection):
+                    self.reject(item)
+                else:
+                    yield item
+
+    def finish(self) -> IngestReport:
+        """The report of a run that came to its end. Raises `TooManyRejections` when it is no success."""
+        with self._lock:
+            self._show(last=True)
+            self._check_budget()
+            return self._report(self._read)
+
+    def _check_budget(self) -> None:
+        rejected = self._rejected.total()
+        if rejected <= self._rate * self._read:
+            return
+        reasons = ", ".join(f"{reason.value} {n}" for reason, n in self._rejected.most_common(4))
+        # Records still under way are neither written nor rejected, and so not part of this report.
+        settled = self._skipped + self._written + rejected
+        raise TooManyRejections(
+            f"{rejected} of {self._read} records were rejected ({reasons}), more than "
+            f"--max-rejection-rate {self._rate:g} allows; --rejections FILE keeps each with its reason",
+            self._report(settled),
+        )
+
+    def _report(self, read: int) -> IngestReport:
+        index, store, encoder = self._names
+        return IngestReport(
+            read=read,
+            skipped=self._skipped,
+            written=self._written,
+            rejected=self._rejected.total(),
+            rejections=dict(self._rejected.most_common()),
+            seconds=time.monotonic() - self._started,
+            index=index,
+            store=store,
+            encoder=encoder,
+        )
+
+    def _show(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if self._on_progress is None or (now < self._next_progress and not last):
+            return
+        self._next_progress = now + PROGRESS_SECONDS
+        rejected = self._rejected.total()
+        done = self._skipped + self._encoded + self._updated + rejected
+        self._on_progress(
+            Progress(self.total, self._read, done, self._encoded, rejected, now - self._started)
+        )

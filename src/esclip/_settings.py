@@ -1,0 +1,47 @@
+"""The defaults of the program, each in one place. The environment is read by `_cli` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+__all__ = [
+    "BATCH_SIZE",
+    "DEFAULT_ENCODER",
+    "DEFAULT_INDEX",
+    "FETCH_WORKERS",
+    "MAX_REJECTION_RATE",
+    "PAGE_SIZE",
+    "UNSPLASH_HOST",
+    "default_store",
+    "picture_cache",
+]
+
+DEFAULT_INDEX = "image_search"
+DEFAULT_ENCODER = "clip-ViT-B-32"
+
+BATCH_SIZE = 32
+"""Pictures in a forward pass. Larger ones gain nothing on a CPU and little on a GPU with a B/32."""
+
+FETCH_WORKERS = 16
+"""Fetches at once: common practice with the picture host, which doesn't mind (`README`, "Unsplash")."""
+
+PAGE_SIZE = 512
+"""Records asked about, and documents written, at once."""
+
+MAX_REJECTION_RATE = 0.5
+"""The share of rejected records above which a run is a failure and stops."""
+
+UNSPLASH_HOST = "images.unsplash.com"
+"""Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""
+
+
+def default_store() -> str:
+    """The embedded store's folder, in the user's data directory."""
+    return platformdirs.user_data_dir("esclip", appauthor=False)
+
+
+def picture_cache() -> Path:
+    """Where fetched pictures are kept, so that a second model downloads nothing again."""
+    return Path(platformdirs.user_cache_dir("esclip", appauthor=False)) / "pictures"

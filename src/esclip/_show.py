@@ -1,0 +1,202 @@
+"""What a person or a program sees: tables, tab-separated lines, JSON, progress. For the command line only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from esclip._demo import Demo
+    from esclip._doctor import Finding
+    from esclip._hits import Hits
+    from esclip._index import Stats
+    from esclip._report import Progress
+    from esclip._types import Hit, IngestReport
+
+__all__ = ["demo", "error", "findings", "hits", "log_on_stderr", "progress", "report", "stats"]
+
+PLAIN_PROGRESS_SECONDS = 10
+"""Between two lines of progress where stderr is a file, not a terminal."""
+
+
+def error(message: str) -> None:
+    """One line on stderr."""
+    print(f"esclip: {' '.join(message.split())}", file=sys.stderr)
+
+
+@contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """The library's warnings as lines on stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("esclip: %(message)s"))
+    logger = logging.getLogger("esclip")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Progress], None]]:
+    """What shows an ingest's progress on stderr: a bar on a terminal, else a line now and then."""
+    if Console(stderr=True).is_terminal:
+        with _progress_bar() as update:
+            yield update
+    else:
+        yield _progress_lines()
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[Progress], None]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rejected]}"),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("ingest", total=None, speed="starting", rejected="")
+
+        def update(now: Progress) -> None:
+            rejected = f"[red]{now.rejected:,} rejected[/]" if now.rejected else ""
+            bar.update(task, completed=now.done, total=now.total, speed=_speed(now), rejected=rejected)
+
+        yield update
+
+
+def _progress_lines() -> Callable[[Progress], None]:
+    last = time.monotonic()
+
+    def update(now: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last < PLAIN_PROGRESS_SECONDS:
+            return
+        last = time.monotonic()
+        of = f" of {now.total:,}" if now.total else ""
+        left = f", {_left(now)} left" if now.total and now.done else ""
+        print(
+            f"esclip: {now.done:,}{of}, {_speed(now)}{left}, {now.rejected:,} rejected",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    return update
+
+
+def _speed(now: Progress) -> str:
+    return f"{now.encoded / now.seconds:.1f} pictures/s" if now.seconds else ""
+
+
+def _left(now: Progress) -> str:
+    assert now.total
+    seconds = int(now.seconds * max(0, now.total - now.done) / now.done)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def report(report: IngestReport, *, json: bool) -> None:
+    """The outcome of an ingest: a summary on stderr, with `json` the whole report on stdout."""
+    if json:
+        _print_json(report.to_json())
+    reasons = ", ".join(f"{reason.value} {n:,}" for reason, n in report.rejections.items())
+    print(
+        f"esclip: {report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
+        f"{report.rejected:,} rejected{f' ({reasons})' if reasons else ''} in {report.seconds:.1f} s "
+        f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}",
+        file=sys.stderr,
+    )
+
+
+def hits(hits: Hits, *, json: bool) -> None:
+    """Found pictures: JSON lines, a table on a terminal, else score, id and location with tabs between."""
+    console = Console()
+    if json:
+        for hit in hits:
+            _print_json(hit.to_json())
+    elif console.is_terminal:
+        console.print(_hits_table(hits))
+    else:
+        for hit in hits:
+            print(f"{hit.score:.4f}\t{_one_line(hit.id)}\t{_one_line(hit.location)}")
+
+
+def _hits_table(hits: Sequence[Hit]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("#", justify="right", style="dim")
+    table.add_column("score", justify="right", style="green")
+    table.add_column("id", style="cyan", no_wrap=True)
+    table.add_column("description", ratio=1)
+    table.add_column("location", overflow="fold", ratio=1)
+    for hit in hits:
+        about = escape(_one_line(hit.description)[:120])
+        table.add_row(
+            str(hit.rank),
+            f"{hit.score:.4f}",
+            escape(_one_line(hit.id)),
+            about,
+            escape(_one_line(hit.location)),
+        )
+    return table
+
+
+def _one_line(text: str) -> str:
+    """The text without the control characters that would break a line, or write on somebody's terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def stats(stats: Stats, *, json: bool) -> None:
+    """What an index holds."""
+    values = stats.to_json()
+    if json:
+        _print_json(values)
+        return
+    values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
+    if stats.bytes is not None:
+        values["bytes"] = f"{stats.bytes:,}"
+    for name, value in values.items():
+        print(f"{name:13} {value}")
+
+
+def findings(findings: Sequence[Finding], *, json: bool) -> None:
+    """What works on this machine and what is missing."""
+    for finding in findings:
+        if json:
+            _print_json(finding.to_json())
+        else:
+            mark = "ok      " if finding.works else "MISSING " if finding.needed else "no      "
+            print(f"{mark}{finding.name}: {_one_line(finding.detail)}")
+
+
+def demo(demo: Demo) -> None:
+    """The demo's searches with what they found, and where the page with the pictures is."""
+    console = Console()
+    report(demo.report, json=False)
+    for search in demo.searches:
+        console.print(f"\n[bold]{escape(search.command)}[/]", highlight=False, soft_wrap=True)
+        if console.is_terminal:
+            console.print(_hits_table(search.hits))
+        else:
+            for hit in search.hits:
+                console.print(f"  {hit.score:.4f}  {hit.metadata.get('file_name', hit.id)}", highlight=False)
+    console.print(f"\nThe pictures that were found: {demo.page}", highlight=False, soft_wrap=True)
+    print(f"esclip: {demo.note}", file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(orjson.dumps(value).decode())

@@ -1,0 +1,35 @@
+"""What turns pictures and texts into vectors: `load_encoder` picks the one that a name stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from esclip._errors import ConfigError
+
+if TYPE_CHECKING:
+    from esclip._protocols import Encoder
+
+__all__ = ["load_encoder"]
+
+
+def load_encoder(
+    name: str = "clip-ViT-B-32", text_encoder: str | None = None, *, device: str | None = None
+) -> Encoder:
+    """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
+
+    `text_encoder` is the model for texts; `clip-ViT-B-32-multilingual-v1` by default for `clip-ViT-B-32`,
+    and for any other the model itself. `device` is torch's (`cpu`, `cuda`, `mps`), by default the fastest.
+
+    Weights are loaded when they are first needed. Raises `EncoderError` when a model can't be found or used.
+    """
+    if name == "palette":
+        if text_encoder is not None:
+            raise ConfigError(
+                f"text encoder {text_encoder!r}: the encoder palette reads texts itself; leave it out"
+            )
+        from esclip.encoders.palette import PaletteEncoder
+
+        return PaletteEncoder()
+    from esclip.encoders.clip import ClipEncoder
+
+    return ClipEncoder(name, text_encoder, device=device)

@@ -1,0 +1,112 @@
+"""Using models from outside: quietly, and with everything that they raise turned into an `EncoderError`.
+
+`model_errors` is the one place where exceptions of transformers, torch and the hub are mapped.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import RLock
+
+from esclip._errors import EncoderError
+
+__all__ = ["model_errors", "quiet_download", "quiet_loading"]
+
+_loading = RLock()
+
+
+@contextmanager
+def model_errors(name: str, problem: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into an `EncoderError` of one line.
+
+    A model folder is foreign input and a model foreign code: any exception can come out of it.
+    """
+    try:
+        yield
+    except EncoderError:
+        raise
+    except Exception as error:
+        raise EncoderError(f"model {name} {problem} ({_cause(error)}); {_REMEDY}") from error
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Loading without the progress bars, reports and warnings that libraries show; all is put back after.
+
+    These are settings of the whole process, so one thread at a time gets in.
+    """
+    with quiet_download(), _silenced("transformers", "sentence_transformers"):
+        from transformers.utils import logging as transformers_logging
+
+        shown = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.disable_progress_bar()
+        try:
+            yield
+        finally:
+            if shown:
+                transformers_logging.enable_progress_bar()
+
+
+@contextmanager
+def quiet_download() -> Iterator[None]:
+    """The same for the hub alone, without the seconds that importing transformers takes."""
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    with _loading, warnings.catch_warnings(), _silenced("huggingface_hub"):
+        warnings.simplefilter("ignore")
+        shown = not are_progress_bars_disabled()
+        disable_progress_bars()
+        try:
+            yield
+        finally:
+            if shown:
+                enable_progress_bars()
+
+
+@contextmanager
+def _silenced(*names: str) -> Iterator[None]:
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def _cause(error: Exception) -> str:
+    """Why, in a few words: the name that `_CAUSES` has for the error or one that it came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind in type(cause).__mro__:
+            if kind.__name__ in _CAUSES:
+                return _CAUSES[kind.__name__]
+        cause = cause.__cause__ or cause.__context__
+    first_line = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first_line[:200]}" if first_line else type(error).__name__
+
+
+_REMEDY = "to use a model folder on this machine give its path: --encoder /path/to/folder"
+
+# By class name: the hub has changed its HTTP library, and importing torch for a name costs seconds.
+_CAUSES: Mapping[str, str] = {
+    "OfflineModeIsEnabled": "offline mode is on",
+    "GatedRepoError": "it needs a licence to be accepted there",
+    "RepositoryNotFoundError": "there is no public model of this name",
+    "HFValidationError": "not a valid model name",
+    "ConnectError": "no connection",
+    "ConnectionError": "no connection",
+    "TimeoutException": "no answer in time",
+    "Timeout": "no answer in time",
+    "ProxyError": "the proxy refused",
+    "OutOfMemoryError": "not enough memory on the device; use a smaller batch size",
+    "SafetensorError": "its weights are damaged",
+}

@@ -1,0 +1,78 @@
+"""Where pictures come from: Unsplash datasets, folders of images, image files.
+
+paths ─► open_source ─┬─► UnsplashSource   a folder with a photos table
+                      └─► FolderSource     any other folder, or a file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from esclip._errors import ConfigError, SourceError
+from esclip._flow import owned
+from esclip._protocols import Source
+from esclip._types import Field, ImageRecord, Rejection
+from esclip.sources.folder import FolderSource
+from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
+
+__all__ = ["FolderSource", "UnsplashSource", "open_source"]
+
+
+def open_source(
+    paths: Sequence[str | Path], *, images: Path | None = None, limit: int | None = None
+) -> Source:
+    """The source that reads these paths, one after the other; of all records the first `limit`.
+
+    `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`.
+
+    Raises `SourceError` when there is nothing to read, `ConfigError` when `images` can't be of use.
+    """
+    if not paths:
+        raise SourceError(
+            "No path given: name an Unsplash dataset folder, a folder of images, or image files"
+        )
+    if images is not None and not images.is_dir():
+        raise ConfigError(f"images: {images} is no folder")
+    sources = [_open(Path(path), images, limit) for path in paths]
+    if images is not None and not any(isinstance(source, UnsplashSource) for source in sources):
+        raise ConfigError(f"images: {images} is of use with an Unsplash dataset only, and none is given")
+    return sources[0] if len(sources) == 1 else _Chained(sources, limit)
+
+
+def _open(path: Path, images: Path | None, limit: int | None) -> Source:
+    try:
+        folder = path.parent if is_photos_part(path) else path
+        is_dataset = folder.is_dir() and is_unsplash_folder(folder)
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror}") from error
+    if is_dataset:
+        return UnsplashSource(folder, images=images, limit=limit)
+    return FolderSource([path], limit=limit)
+
+
+class _Chained:
+    """Several sources, one after the other."""
+
+    def __init__(self, sources: Sequence[Source], limit: int | None) -> None:
+        self._sources = sources
+        self._limit = limit
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return tuple(dict.fromkeys(field for source in self._sources for field in source.fields))
+
+    def total(self) -> int | None:
+        totals = [source.total() for source in self._sources]
+        known = sum(total for total in totals if total is not None)
+        return None if None in totals else known if self._limit is None else min(known, self._limit)
+
+    def records(self) -> Iterator[ImageRecord | Rejection]:
+        with owned(self._all_records()) as records:
+            yield from islice(records, self._limit)
+
+    def _all_records(self) -> Iterator[ImageRecord | Rejection]:
+        for source in self._sources:
+            with owned(source.records()) as records:
+                yield from records

@@ -1,0 +1,169 @@
+"""An Unsplash dataset as it is unzipped: a folder of tables, without pictures.
+
+    photos.tsv000 ... ─► rows, numbered ─┬─► ids ─► joined with keywords, colors, collections
+                                         │                   │ a page of photos at a time
+                                         └─► once more ──────┴─► ImageRecord | Rejection
+
+The photos are read twice, which is cheap, so that only ids and the other tables' rows have to be sorted, on
+disk. Any release's columns will do: they are read by name, and what a release lacks is left out.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+from esclip._errors import SourceError
+from esclip._flow import batches, owned
+from esclip._types import Field, ImageRecord, Reason, Rejection, Stage
+from esclip.sources._unsplash_children import CHILD_TABLES
+from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
+from esclip.sources._unsplash_joins import PhotoDetails, joined
+from esclip.sources._unsplash_tables import BrokenRow, Row, TablePart, is_table_part, table_parts
+from esclip.sources._unsplash_values import integer, sized_url
+
+__all__ = ["UnsplashSource", "is_photos_part", "is_unsplash_folder"]
+
+KEYWORD_THRESHOLD = 40.0
+"""Percent: what Unsplash itself keeps since release 1.3."""
+
+LONGEST_ID = 512
+PAGE = 2_000
+
+log = logging.getLogger("esclip")
+
+
+def is_unsplash_folder(folder: Path) -> bool:
+    """Whether the folder holds a photos table."""
+    return any(is_photos_part(path) for path in folder.iterdir())
+
+
+def is_photos_part(path: Path) -> bool:
+    """Whether this is a file of a photos table."""
+    return is_table_part(path, "photos")
+
+
+class UnsplashSource:
+    """The photos of a dataset folder, with what its other tables say about them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        images: Path | None = None,
+        limit: int | None = None,
+        keyword_threshold: float = KEYWORD_THRESHOLD,
+    ) -> None:
+        """`images` is a folder with the pictures as `<photo_id>.jpg`; without it they are at their URLs.
+
+        A photo without keywords by people gets those by AI with a confidence of `keyword_threshold` percent.
+
+        Raises `SourceError` when a table can't be read, or lacks its header or a required column.
+        """
+        self._images = images
+        self._limit = limit
+        self._threshold = keyword_threshold
+        self._photos = table_parts(folder, "photos")
+        if not self._photos:
+            raise SourceError(
+                f"{folder}: the photos table is empty, even of a header: unzip the dataset again"
+            )
+        for part in self._photos:
+            _check_columns(part)
+        tables = {name: table_parts(folder, name) for name in CHILD_TABLES}
+        self._children = {name: parts for name, parts in tables.items() if parts}
+        self._total: int | None = None
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """All that a release may know; a record has those that its row knows."""
+        return FIELDS
+
+    def total(self) -> int:
+        """How many photos, counted by reading them once."""
+        if self._total is None:
+            self._total = sum(1 for _ in self._rows())
+        return self._total
+
+    def records(self) -> Iterator[ImageRecord | Rejection]:
+        """Every photo, in the order of the files and their rows; with a temporary folder while it lasts."""
+        join = joined(self._ids(), self._children, self._threshold) if self._children else nullcontext()
+        with join as joins, owned(batches(self._rows(), PAGE)) as pages:
+            for page in pages:
+                details = joins.of(page[0].number, page[-1].number) if joins else {}
+                for photo in page:
+                    yield self._record(photo, details.get(photo.number, PhotoDetails()))
+
+    def _ids(self) -> Iterator[tuple[int, str]]:
+        with owned(self._rows()) as rows:
+            for number, part, row in rows:
+                if isinstance(row, Row):
+                    yield number, row.values[part.columns.index("photo_id")]
+
+    def _rows(self) -> Iterator[_PhotoRow]:
+        number = 0
+        for part in self._photos:
+            with owned(part.rows()) as rows:
+                for row in rows:
+                    if number == self._limit:
+                        return
+                    yield _PhotoRow(number, part, row)
+                    number += 1
+
+    def _record(self, photo: _PhotoRow, details: PhotoDetails) -> ImageRecord | Rejection:
+        """The photo of a row, whatever its URL: that is judged where it is fetched."""
+        if isinstance(photo.row, BrokenRow):
+            return photo.rejected("", Reason.BAD_ROW, photo.row.problem)
+        row = {name: value for name, value in zip(photo.part.columns, photo.row.values, strict=True) if value}
+        id = row.get("photo_id", "")
+        if problem := self._id_problem(id):
+            return photo.rejected(id, Reason.BAD_ID, problem)
+        url = row.get("photo_image_url", "")
+        if not url and not self._images:
+            return photo.rejected(id, Reason.BAD_URL, "no photo_image_url")
+        width, height = (integer(row.get(name, "")) for name in ("photo_width", "photo_height"))
+        picture = self._images / f"{id}.jpg" if self._images else sized_url(url, width, height)
+        return ImageRecord(
+            id=id,
+            location=url or str(picture),
+            picture=picture,
+            version=url or str(picture),
+            page=row.get("photo_url"),
+            description=row.get("photo_description") or row.get("ai_description", ""),
+            metadata=photo_metadata(row, details),
+        )
+
+    def _id_problem(self, id: str) -> str:
+        if not id.strip():
+            return "no photo_id"
+        if len(id.encode()) > LONGEST_ID:
+            return f"photo_id is longer than {LONGEST_ID} bytes"
+        if not id.isprintable():
+            return f"photo_id is not printable: {id!a}"
+        if self._images and (id in (".", "..") or set(id) & set("/\\")):
+            return f"photo_id is no file name: {id}"
+        return ""
+
+
+class _PhotoRow(NamedTuple):
+    """A row of the photos table, its number in the dataset, and where it is from."""
+
+    number: int
+    part: TablePart
+    row: Row | BrokenRow
+
+    def rejected(self, id: str, reason: Reason, problem: str) -> Rejection:
+        """The row as a rejection that says where it is."""
+        place = f"{self.part.path}:{self.row.line}"
+        detail = f"{self.part.path.name}, line {self.row.line}: {problem}"
+        return Rejection(id[:LONGEST_ID], place, Stage.READ, reason, detail)
+
+
+def _check_columns(part: TablePart) -> None:
+    if "photo_image_url" not in part.columns:
+        raise SourceError(f"{part.path}: no column photo_image_url; it has {', '.join(part.columns)}")
+    if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS]:
+        log.warning("%s: unknown columns are left out: %s", part.path, ", ".join(unknown))

@@ -1,0 +1,221 @@
+"""The JSON of OpenSearch and Elasticsearch, as pure functions: the one place that knows how they differ.
+
+    index_body   ─► PUT  /index            fields flat at the top, beside our own; dynamic mapping off
+    search_body  ─► POST /index/_search    kNN with the filter inside
+    cosine       ◄─ a hit's _score
+
+Both say `(1 + cosine) / 2`. OpenSearch gets the lucene engine: no native memory, and on every version alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, assert_never
+
+from esclip._types import Condition, Field, FieldType, IndexSchema, Vector, json_metadata
+from esclip.stores._fields import kept_date
+
+__all__ = [
+    "LOADING",
+    "MAX_K",
+    "SHARDS",
+    "Engine",
+    "Server",
+    "cosine",
+    "field_properties",
+    "index_body",
+    "mapping_body",
+    "schema_of",
+    "search_body",
+    "settled",
+    "vector_fault",
+]
+
+SHARDS = 3
+MAX_K = 10_000
+"""The most hits that both engines give."""
+
+HNSW = {"m": 16, "ef_construction": 100}
+CANDIDATES = 600
+"""Neighbours that each shard looks at, at least. On 10,000 random vectors of 512 dimensions, which are the
+hardest, recall@10 is then 1.0 on both engines; with 200 it is 0.96."""
+
+LOADING = {"refresh_interval": "-1"}
+"""Settings of an index while it is loaded."""
+
+LONGEST_KEYWORD = 8191
+"""Characters; of 4 bytes each they just fit into Lucene's 32,766 bytes for a term. Longer ones are kept, and
+no filter finds them."""
+
+UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
+
+
+class Engine(Enum):
+    """The two engines that speak these dialects."""
+
+    OPENSEARCH = "OpenSearch"
+    ELASTICSEARCH = "Elasticsearch"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What answers at an address."""
+
+    engine: Engine
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.engine.value} {self.version}"
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor version."""
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def supported(self) -> bool:
+        """Whether scores and bodies are known to be as here: OpenSearch from 2.19, Elasticsearch from 8."""
+        return self.release >= ((2, 19) if self.engine is Engine.OPENSEARCH else (8, 0))
+
+    @property
+    def hides_vectors(self) -> bool:
+        """Whether vectors are left out of `_source` unless asked for."""
+        return self.engine is Engine.ELASTICSEARCH and self.release >= (9, 2)
+
+
+def settled(data_nodes: int) -> dict[str, Any]:
+    """Settings of an index that is searched. One replica where there is a second node to hold it."""
+    return {"refresh_interval": "60s", "number_of_replicas": 1 if data_nodes > 1 else 0}
+
+
+def index_body(engine: Engine, schema: IndexSchema, data_nodes: int) -> dict[str, Any]:
+    """What makes an index."""
+    settings = {"number_of_shards": SHARDS, **settled(data_nodes)}
+    if engine is Engine.OPENSEARCH:
+        settings["knn"] = True
+    own = {
+        "id": {"type": "keyword"},
+        "vector": _vector_property(engine, schema.space.dim),
+        "location": UNSEARCHED,
+        "page": UNSEARCHED,
+        "description": {"type": "text"},
+        "pixels_fingerprint": UNSEARCHED,
+        "record_fingerprint": UNSEARCHED,
+    }
+    mappings = mapping_body(schema, {})
+    mappings["properties"] = own | mappings["properties"]
+    return {"settings": {"index": settings}, "mappings": {"dynamic": "false", **mappings}}
+
+
+def mapping_body(schema: IndexSchema, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What adds a schema's fields to a mapping, keeping all else of its `_meta`."""
+    # engines sort the keys of what they keep, so the order of the fields is kept apart
+    kept = {**schema.to_json(), "order": [field.name for field in schema.fields]}
+    return {"_meta": {**meta, "esclip": kept}, "properties": field_properties(schema.fields)}
+
+
+def schema_of(mapping: Mapping[str, Any]) -> IndexSchema:
+    """The schema in a mapping. Raises `KeyError`, `TypeError` or `ValueError` when it is not ours."""
+    kept = mapping["_meta"]["esclip"]
+    return IndexSchema.from_json(kept | {"fields": {name: kept["fields"][name] for name in kept["order"]}})
+
+
+def field_properties(fields: Iterable[Field]) -> dict[str, Any]:
+    """How metadata fields are mapped."""
+    return {field.name: _property(field.type) for field in fields}
+
+
+def _property(kind: FieldType) -> dict[str, Any]:
+    match kind:
+        case FieldType.KEYWORD | FieldType.KEYWORDS:
+            return {"type": "keyword", "ignore_above": LONGEST_KEYWORD}
+        case FieldType.INTEGER:
+            return {"type": "long"}
+        case FieldType.FLOAT:
+            return {"type": "double"}
+        case FieldType.TEXT | FieldType.BOOLEAN | FieldType.DATE | FieldType.GEO_POINT:
+            return {"type": kind.value}
+        case _:
+            assert_never(kind)
+
+
+def _vector_property(engine: Engine, dim: int) -> dict[str, Any]:
+    match engine:
+        case Engine.OPENSEARCH:
+            # engine and space_type inside method: the one spelling that every version reads alike
+            method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil", "parameters": HNSW}
+            return {"type": "knn_vector", "dimension": dim, "method": method}
+        case Engine.ELASTICSEARCH:
+            # without index_options, 9.1 and later keep one bit of each number
+            options = {"type": "hnsw", **HNSW}
+            return {
+                "type": "dense_vector",
+                "dims": dim,
+                "index": True,
+                "similarity": "cosine",
+                "index_options": options,
+            }
+        case _:
+            assert_never(engine)
+
+
+def vector_fault(engine: Engine, found: Mapping[str, Any], dim: int) -> str | None:
+    """What is wrong with the vector field of a mapping as the engine gives it back, in words."""
+    match engine:
+        case Engine.OPENSEARCH:
+            kind, size = "knn_vector", found.get("dimension")
+            space = found.get("method", {}).get("space_type") or found.get("space_type")
+            wanted = "cosinesimil"
+        case Engine.ELASTICSEARCH:
+            kind, size = "dense_vector", found.get("dims")
+            space, wanted = found.get("similarity"), "cosine"
+        case _:
+            assert_never(engine)
+    if found.get("type") != kind:
+        return f"its field vector is {found.get('type', 'missing')}, not {kind}"
+    if size != dim:
+        return f"it has vectors of {size} dimensions, not {dim}"
+    if space != wanted:
+        return f"it compares vectors by {space}, not {wanted}"
+    return None
+
+
+def search_body(engine: Engine, vector: Vector, k: int, where: Sequence[Condition]) -> dict[str, Any]:
+    """What finds the k nearest documents that fulfil all conditions; of equally near ones, by id.
+
+    The sort orders what the vector index has found; it doesn't replace it.
+    """
+    candidates = min(MAX_K, max(CANDIDATES, 2 * k))
+    numbers = vector.tolist()
+    body: dict[str, Any] = {
+        "size": k,
+        "sort": [{"_score": "desc"}, {"id": "asc"}],
+        "_source": {"excludes": ["vector"]},
+        "track_total_hits": False,
+    }
+    narrowed = {"filter": {"bool": {"filter": [_term(c) for c in where]}}} if where else {}
+    match engine:
+        case Engine.OPENSEARCH:
+            body["query"] = {"knn": {"vector": {"vector": numbers, "k": candidates, **narrowed}}}
+        case Engine.ELASTICSEARCH:
+            knn = {"field": "vector", "query_vector": numbers, "k": candidates, "num_candidates": candidates}
+            body["knn"] = knn | narrowed
+        case _:
+            assert_never(engine)
+    return body
+
+
+def _term(condition: Condition) -> dict[str, Any]:
+    value = condition.value
+    if isinstance(value, datetime):
+        value = json_metadata({"date": kept_date(value)})["date"]
+    return {"term": {condition.field.name: {"value": value}}}
+
+
+def cosine(score: float) -> float:
+    """The true cosine that a hit's `_score` stands for."""
+    return min(1.0, max(-1.0, 2 * score - 1))

@@ -1,0 +1,243 @@
+"""The embedded store: an index is a folder, `<folder>/<index>.lance`, and no server runs.
+
+    upsert ─► merge by id ─► a small fragment each time          search ─► vectors in the index: by partition
+    leaving loading() ─► fragments joined, vectors indexed                 all others: one by one
+
+It is a Lance dataset, which a LanceDB client opens as the table `<index>`. Every call opens its latest
+version (20 microseconds), so that readers see what other processes write.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+import lance
+import orjson
+
+from esclip._errors import (
+    DocumentNotFound,
+    IndexExists,
+    IndexMismatch,
+    IndexNotFound,
+    StoreError,
+    StoreUnavailable,
+)
+from esclip._types import (
+    Condition,
+    Document,
+    Fingerprint,
+    Hit,
+    ImageRecord,
+    IndexInfo,
+    IndexSchema,
+    Rejection,
+    Vector,
+    ranked,
+)
+from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
+from esclip.stores._lance_faults import lance_faults
+from esclip.stores._lance_rows import (
+    arrow_schema,
+    document_table,
+    filter_sql,
+    hit_of,
+    ids_sql,
+    read_document,
+    read_fingerprint,
+    record_table,
+)
+from esclip.stores._lance_upkeep import (
+    EXACT,
+    Scale,
+    add_columns,
+    index_vectors,
+    join_fragments,
+    probe,
+    remove_old_versions,
+    size_on_disk,
+)
+
+__all__ = ["LanceStore", "Scale"]
+
+logger = logging.getLogger("esclip")
+
+SCHEMA_KEY = "esclip"
+"""Where the dataset's schema metadata holds the index's schema as JSON."""
+
+RETRIES = 50
+"""How often a write starts anew because another process was faster."""
+
+
+class LanceStore:
+    """A `Store` in a folder. Writes of this object go one after another, searches side by side."""
+
+    def __init__(self, folder: Path | str, index: str, scale: Scale | None = None) -> None:
+        self.index = index
+        self._folder = Path(folder).absolute()
+        self._path = self._folder / f"{index}.lance"
+        self._scale = scale or Scale()
+        self._session = lance.Session()
+        self._lock = RLock()
+
+    @property
+    def address(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    def info(self) -> IndexInfo | None:
+        """What the latest version holds, and what all files of the index take."""
+        with lance_faults(self._path):
+            if (dataset := self._open()) is None:
+                return None
+            engine = f"Lance {lance.__version__}"
+            return IndexInfo(_schema_of(dataset), dataset.count_rows(), engine, size_on_disk(self._path))
+
+    def prepare(self, schema: IndexSchema) -> None:
+        """Make the dataset, or add columns, which costs nothing: old rows have nulls in them."""
+        refuse_reserved(schema.fields)
+        with self._lock, lance_faults(self._path):
+            dataset = self._open() or self._create(schema)
+            held = _schema_of(dataset)
+            if why := mismatch(held, schema):
+                raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {why}.")
+            if added := added_fields(held, schema):
+                # Columns first: should this end between the two, the next call finds what is missing.
+                add_columns(dataset, added)
+                dataset.update_schema_metadata(_metadata(replace(held, fields=held.fields + added)))
+
+    def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
+        """Scan the column of ids, which takes 10 ms among 100,000."""
+        with lance_faults(self._path):
+            dataset = self._existing()
+            columns = ["id", "pixels_fingerprint", "record_fingerprint"]
+            rows = dataset.to_table(columns=columns, filter=ids_sql(set(ids))).to_pylist() if ids else []
+        return {row["id"]: read_fingerprint(row) for row in rows}
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        """Merge by id; of documents with one id the last counts."""
+        with self._lock, lance_faults(self._path):
+            dataset = self._existing()
+            schema = _schema_of(dataset)
+            faults = [fault(document.record, document.vector, schema) for document in documents]
+            good = {d.record.id: d for d, found in zip(documents, faults, strict=True) if not found}
+            if good:
+                merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+                merge.conflict_retries(RETRIES).execute(document_table(list(good.values()), schema))
+        return [write_rejection(d.record, found) for d, found in zip(documents, faults, strict=True) if found]
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        """Merge all columns but the vector into rows that are there."""
+        with self._lock, lance_faults(self._path):
+            dataset = self._existing()
+            schema, held = _schema_of(dataset), self.fingerprints([record.id for record in records])
+            faults = [fault(r, None, schema) if r.id in held else "no document has this id" for r in records]
+            good = {r.id: r for r, found in zip(records, faults, strict=True) if not found}
+            if good:
+                merge = dataset.merge_insert("id").when_matched_update_all()
+                merge.conflict_retries(RETRIES).execute(record_table(list(good.values()), schema))
+        return [write_rejection(r, found) for r, found in zip(records, faults, strict=True) if found]
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Tidy up on leaving. Without it all is found too, only slower: so an interrupt doesn't wait."""
+        try:
+            yield
+        except Exception:
+            with suppress(StoreError):
+                self._settle()
+            raise
+        self._settle()
+
+    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+        """Filter first, then compare the nearest partitions; all vectors where that gives too few."""
+        sql = filter_sql(where)
+        with lance_faults(self._path):
+            dataset = self._existing()
+            schema = _schema_of(dataset)
+            if not {condition.field for condition in where} <= set(schema.fields):
+                return []
+            nearest = {"column": "vector", "q": vector, "k": k, "metric": "cosine"}
+            probes = probe(dataset, self._scale)
+            hits = _find(dataset, schema, sql, nearest | probes.options)
+            if len(hits) < k and not probes.exact:
+                hits = _find(dataset, schema, sql, nearest | EXACT.options)
+            return ranked(hits)
+
+    def get(self, id: str) -> Document:
+        """Scan the column of ids for one."""
+        with lance_faults(self._path):
+            dataset = self._existing()
+            rows = dataset.to_table(filter=ids_sql([id])).to_pylist()
+            if not rows:
+                raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
+            return read_document(rows[0], _schema_of(dataset).fields)
+
+    def drop(self) -> None:
+        """Remove the index's folder."""
+        with self._lock, lance_faults(self._path):
+            self._existing()
+            lance.LanceDataset.drop(self._path)
+
+    def close(self) -> None:
+        """Forget what was cached; a later call begins anew."""
+        self._session = lance.Session()
+
+    def _open(self) -> Any:
+        """The dataset at its latest version; None when nothing is at its path."""
+        if not self._path.exists():
+            return None
+        if not (self._path / "_versions").is_dir():
+            raise IndexExists(f"{self._path} is not an index; remove it, or take another index name.")
+        dataset = lance.dataset(self._path, session=self._session)
+        if SCHEMA_KEY.encode() not in (dataset.schema.metadata or {}):
+            raise IndexExists(f"{self._path} was not made by esclip; take another index name.")
+        return dataset
+
+    def _existing(self) -> Any:
+        if (dataset := self._open()) is None:
+            raise IndexNotFound(
+                f"There is no index {self.index} in {self._folder}; ingest pictures to make it."
+            )
+        return dataset
+
+    def _create(self, schema: IndexSchema) -> Any:
+        columns = arrow_schema(schema).with_metadata(_metadata(schema))
+        try:
+            lance.write_dataset(columns.empty_table(), self._path, session=self._session)
+        except OSError:
+            if self._open() is None:  # else another process made it just now
+                raise
+        return self._existing()
+
+    def _settle(self) -> None:
+        for step in (join_fragments, index_vectors, remove_old_versions):
+            try:
+                with self._lock, lance_faults(self._path):
+                    if (dataset := self._open()) is not None:
+                        step(dataset, self._scale)
+            except StoreUnavailable as error:
+                # Another process is writing; it will do the same when it is through.
+                logger.info("Index %s was not tidied up: %s", self.index, error)
+
+
+def _find(dataset: Any, schema: IndexSchema, sql: str | None, nearest: dict[str, Any]) -> list[Hit]:
+    columns = [*(name for name in dataset.schema.names if name != "vector"), "_distance"]
+    table = dataset.to_table(columns=columns, filter=sql, prefilter=True, nearest=nearest)
+    return [hit_of(row, schema.fields) for row in table.to_pylist()]
+
+
+def _metadata(schema: IndexSchema) -> dict[str, str]:
+    return {SCHEMA_KEY: orjson.dumps(schema.to_json()).decode()}
+
+
+def _schema_of(dataset: Any) -> IndexSchema:
+    try:
+        return IndexSchema.from_json(orjson.loads(dataset.schema.metadata[SCHEMA_KEY.encode()]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{dataset.uri} was made by another version of esclip; ingest again.") from error

@@ -1,0 +1,229 @@
+"""A kNN index in OpenSearch or Elasticsearch.
+
+    Document ─► _bulk, chunk by chunk ─► index ─► kNN search, filter inside ─► Hit
+                                           └► _mget, sees every write at once ─► Fingerprint, Document
+
+What an index is made with stands in its mapping, `_meta.esclip`: it is read again for each call, because
+another process may have changed it, and an index that lacks it is none of ours.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
+from esclip._types import (
+    Condition,
+    Document,
+    Fingerprint,
+    Hit,
+    ImageRecord,
+    IndexInfo,
+    IndexSchema,
+    Rejection,
+    Vector,
+    ranked,
+)
+from esclip.stores import _engine_documents as stored
+from esclip.stores._bulk import line, write
+from esclip.stores._dialects import MAX_K, index_body, mapping_body, schema_of, search_body, vector_fault
+from esclip.stores._engine_client import EngineClient, index_missing
+from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
+from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
+from esclip.stores._patience import Patience
+
+__all__ = ["EngineStore"]
+
+log = logging.getLogger("esclip")
+
+
+class EngineStore:
+    """A `Store` that is an index of OpenSearch 2.19 or later, or of Elasticsearch 8 or 9."""
+
+    def __init__(self, address: str, index: str, patience: Patience | None = None) -> None:
+        """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
+        self.index = index
+        self._client = EngineClient(address, index, patience or Patience())
+        self._raw = self._client.raw
+
+    def __repr__(self) -> str:
+        return f"EngineStore({self.address!r}, {self.index!r})"
+
+    @property
+    def address(self) -> str:
+        """Scheme, host, port and path, without user and password."""
+        return self._client.address
+
+    def info(self) -> IndexInfo | None:
+        """The documents of a refreshed index, its mapping's schema, and what the server is."""
+        engine = str(self._client.server())
+        ask, raw = self._client.ask, self._raw.indices
+        try:
+            schema = self._schema()
+            # a count sees only what a refresh has made visible
+            ask(raw.refresh, index=self.index)
+            count = self._client.count()
+            stats = ask(raw.stats, index=self.index, metric="store")
+        except IndexNotFound:
+            return None
+        return IndexInfo(schema, count, engine, stats["_all"]["total"]["store"]["size_in_bytes"])
+
+    def prepare(self, schema: IndexSchema) -> None:
+        """Make the index with its settings and mapping, or put the fields that it lacks."""
+        refuse_reserved(schema.fields)
+        if self._mapping() is None:
+            self._create(schema)
+        mapping = self._mapping()
+        held = self._read_schema(mapping)
+        why = mismatch(held, schema) or vector_fault(
+            self._client.server().engine, mapping["properties"].get("vector", {}), schema.space.dim
+        )
+        if why:
+            raise IndexMismatch(
+                f"Index {self.index} at {self.address} can't take this data: {why}; use another index."
+            )
+        added = added_fields(held, schema)
+        if added:
+            wider = replace(held, fields=held.fields + added)
+            body = mapping_body(wider, mapping["_meta"])
+            self._client.ask(self._raw.indices.put_mapping, index=self.index, body=body)
+
+    def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
+        """What `_mget` finds, which sees writes before any refresh."""
+        self._schema()
+        found = self._read(list(dict.fromkeys(ids)), _source_includes="pixels_fingerprint,record_fingerprint")
+        return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        """Bulk-index whole documents; of several with one id, the last."""
+        schema = self._schema()
+        rejected, lines = [], {}
+        for document in documents:
+            record = document.record
+            if why := fault(record, document.vector, schema):
+                rejected.append(write_rejection(record, why))
+            else:
+                lines[record.id] = line("index", record, stored.full_source(record, document.vector))
+        return rejected + self._write(list(lines.values()))
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        """Bulk-update all but the vectors; what a record lacks becomes null."""
+        schema = self._schema()
+        rejected, lines = [], {}
+        for record in records:
+            if why := fault(record, None, schema):
+                rejected.append(write_rejection(record, why))
+            else:
+                lines[record.id] = line("update", record, {"doc": stored.partial_source(record, schema)})
+        return rejected + self._write(list(lines.values()))
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """See `Store.loading`. Of two loaders at once, the last to leave restores the index's settings."""
+        before = begin_loading(self._client)
+        try:
+            yield
+        except BaseException:
+            try:
+                end_loading(self._client, before)
+            except StoreError as error:
+                log.warning("%s; its settings are restored by the next ingest", error)
+            raise
+        end_loading(self._client, before)
+
+    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+        """An approximate kNN search. k is at most 10,000."""
+        if not 0 < k <= MAX_K:
+            raise ValueError(f"k is {k}, not from 1 to {MAX_K}")
+        schema = self._schema()
+        if vector.shape != (schema.space.dim,):
+            raise IndexMismatch(
+                f"Index {self.index} at {self.address} has vectors of {schema.space.dim} dimensions; "
+                f"this query's shape is {vector.shape}."
+            )
+        body = search_body(self._client.server().engine, vector, k, where)
+        # without this, the hits of a shard that fails are missing and nobody is told
+        whole = {"allow_partial_search_results": "false"}
+        answer = self._client.ask(self._raw.search, index=self.index, body=body, params=whole)
+        return ranked(stored.hit(found, schema) for found in answer["hits"]["hits"])
+
+    def get(self, id: str) -> Document:
+        """What `_mget` finds, vector included."""
+        schema = self._schema()
+        asked = {"_source_exclude_vectors": "false"} if self._client.server().hides_vectors else {}
+        for found in self._read([id], params=asked):
+            return stored.document(found, schema)
+        raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
+
+    def drop(self) -> None:
+        """Delete the index, if it is one of esclip's."""
+        self._schema()
+        self._client.ask(self._raw.indices.delete, index=self.index)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _create(self, schema: IndexSchema) -> None:
+        body = index_body(self._client.server().engine, schema, data_nodes(self._client))
+        # 400: another process was faster, and what it made is read and compared next
+        answer = self._client.ask(self._raw.indices.create, index=self.index, body=body, ignore=400)
+        error = answer.get("error")
+        if error and error.get("type") != "resource_already_exists_exception":
+            raise StoreError(f"{self.address} refused to make index {self.index}: {error.get('reason')}")
+
+    def _mapping(self) -> Any:
+        """The index's mapping as the engine has it; None when there is no such index."""
+        self._client.server()
+        try:
+            answer = self._client.ask(self._raw.indices.get_mapping, index=self.index)
+        except IndexNotFound:
+            return None
+        (index,) = answer.values()
+        return index["mappings"]
+
+    def _schema(self) -> IndexSchema:
+        return self._read_schema(self._mapping())
+
+    def _read_schema(self, mapping: Any) -> IndexSchema:
+        if mapping is None:
+            raise index_missing(self.address, self.index)
+        try:
+            return schema_of(mapping)
+        except (KeyError, TypeError, ValueError):
+            raise IndexExists(
+                f"Index {self.index} at {self.address} is not one that esclip made; use another name."
+            ) from None
+
+    def _read(self, ids: Sequence[str], **options: Any) -> list[Any]:
+        """Documents by id, also those that a search doesn't see yet. Ids go in the body: some break a URL."""
+        if not ids:
+            return []
+        answer = self._client.ask(self._raw.mget, index=self.index, body={"ids": ids}, **options)
+        for one in answer["docs"]:
+            if error := one.get("error"):
+                if error["type"] == "index_not_found_exception":
+                    raise index_missing(self.address, self.index)
+                raise StoreError(f"{self.address} can't read index {self.index}: {error['reason']}")
+        return [one for one in answer["docs"] if one["found"]]
+
+    def _write(self, lines: Sequence[Any]) -> list[Rejection]:
+        """Bulk-write lines.
+
+        An engine makes an index that isn't there at the first write to it, without our mapping. That the
+        index is ours has just been read by the caller; one that is removed in between and made by a write is
+        refused at the next call, because it lacks our `_meta`.
+        """
+        within = self._client.patience.write
+        only = {"filter_path": "errors,items.*.status,items.*.error"}
+
+        def send(payload: bytes) -> Any:
+            return self._client.ask_once(self._raw.bulk, within, index=self.index, body=payload, params=only)[
+                "items"
+            ]
+
+        return write(lines, send, f"Index {self.index} at {self.address}", within)

@@ -1,0 +1,167 @@
+"""An exact store in memory, gone with the process: for trying things out, and the oracle of the other stores.
+
+Every search compares the query with every vector, in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from threading import RLock
+
+import numpy as np
+import numpy.typing as npt
+
+from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
+from esclip._types import (
+    Condition,
+    Document,
+    FieldType,
+    Fingerprint,
+    Hit,
+    ImageRecord,
+    IndexInfo,
+    IndexSchema,
+    Rejection,
+    Vector,
+    ranked,
+)
+from esclip.stores._fields import added_fields, fault, kept_date, mismatch, refuse_reserved, write_rejection
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """A `Store` that is a dictionary."""
+
+    address = "memory:"
+
+    def __init__(self, index: str) -> None:
+        self.index = index
+        self._lock = RLock()
+        self._schema: IndexSchema | None = None
+        self._documents: dict[str, Document] = {}
+
+    def info(self) -> IndexInfo | None:
+        """What the dictionary holds, and the schema that it was prepared with."""
+        with self._lock:
+            if self._schema is None:
+                return None
+            return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
+
+    def prepare(self, schema: IndexSchema) -> None:
+        """Keep the schema, or add the fields that are new."""
+        refuse_reserved(schema.fields)
+        with self._lock:
+            held = self._schema or schema
+            if why := mismatch(held, schema):
+                raise IndexMismatch(f"Index {self.index} can't take this data: {why}.")
+            self._schema = replace(held, fields=held.fields + added_fields(held, schema))
+
+    def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
+        """The held records' fingerprints, computed anew."""
+        with self._lock:
+            self._existing()
+            return {id: self._documents[id].record.fingerprint for id in ids if id in self._documents}
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        """Keep documents with no fault, each under its id."""
+        with self._lock:
+            schema, rejected = self._existing(), []
+            for document in documents:
+                if found := fault(document.record, document.vector, schema):
+                    rejected.append(write_rejection(document.record, found))
+                else:
+                    vector = document.vector.astype(np.float32)
+                    self._documents[document.record.id] = Document(document.record, vector)
+            return rejected
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        """Exchange records and keep their vectors."""
+        with self._lock:
+            schema, rejected = self._existing(), []
+            for record in records:
+                held = self._documents.get(record.id)
+                found = fault(record, None, schema) if held else "no document has this id"
+                if held is None or found:
+                    rejected.append(write_rejection(record, found or ""))
+                else:
+                    self._documents[record.id] = Document(record, held.vector)
+            return rejected
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """All is found at once in memory: nothing to do."""
+        yield
+
+    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+        """Compare the query with every document that fulfils the conditions."""
+        with self._lock:
+            self._existing()
+            found = [d for d in self._documents.values() if all(_fulfils(d.record, c) for c in where)]
+        if not found:
+            return []
+        scores = _cosines(np.stack([document.vector for document in found]), vector)
+        hits = [_hit(document.record, float(score)) for document, score in zip(found, scores, strict=True)]
+        return ranked(hits)[:k]
+
+    def get(self, id: str) -> Document:
+        """A copy of what is held, so that the caller can't change it."""
+        with self._lock:
+            self._existing()
+            if id not in self._documents:
+                raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
+            held = self._documents[id]
+        return Document(_kept(held.record), held.vector.copy())
+
+    def drop(self) -> None:
+        """Forget schema and documents."""
+        with self._lock:
+            self._existing()
+            self._schema = None
+            self._documents = {}
+
+    def close(self) -> None:
+        """Nothing to free: what is held lives as long as the store."""
+
+    def _existing(self) -> IndexSchema:
+        if self._schema is None:
+            raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
+        return self._schema
+
+
+def _cosines(rows: npt.NDArray[np.float32], vector: Vector) -> npt.NDArray[np.float64]:
+    """One cosine per row. Row by row, not as a matrix product, so that equal rows have equal scores."""
+    products: npt.NDArray[np.float64] = np.multiply(rows, vector, dtype=np.float64)
+    scores: npt.NDArray[np.float64] = products.sum(axis=1).clip(-1, 1)
+    return scores
+
+
+def _fulfils(record: ImageRecord, condition: Condition) -> bool:
+    if condition.field.name not in record.metadata:
+        return False
+    value = record.metadata[condition.field.name]
+    match condition.field.type:
+        case FieldType.KEYWORDS:
+            return isinstance(value, tuple) and condition.value in value
+        case FieldType.DATE:
+            dates = (value, condition.value)
+            return len({kept_date(date) for date in dates if isinstance(date, datetime)}) == 1
+        case _:
+            return value == condition.value
+
+
+def _hit(record: ImageRecord, score: float) -> Hit:
+    kept = _kept(record)
+    return Hit(0, kept.id, score, kept.location, kept.page, kept.description, kept.metadata)
+
+
+def _kept(record: ImageRecord) -> ImageRecord:
+    """The record as every store gives it back: dates in UTC and to the millisecond."""
+    metadata = {
+        name: kept_date(value) if isinstance(value, datetime) else value
+        for name, value in record.metadata.items()
+    }
+    return replace(record, metadata=metadata)

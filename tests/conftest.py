@@ -1,0 +1,27 @@
+"""Fixtures that several kinds of tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.command_line import PLAIN, Esclip, runner
+
+
+@pytest.fixture
+def esclip(tmp_path: Path) -> Esclip:
+    """Runs `esclip`, its home in a folder of the test's own."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return runner(home)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder with a plain picture of each colour that `palette` knows."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for at, color in enumerate(PLAIN):
+        Image.new("RGB", (40, 30), color).save(folder / ("more" if at % 2 else "") / f"{color}.png")
+    return folder

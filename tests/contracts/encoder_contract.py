@@ -1,0 +1,110 @@
+"""What every encoder has to fulfil: inherit `EncoderContract` and say how to make one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from esclip._protocols import Encoder
+
+__all__ = ["EncoderContract", "sample_pictures"]
+
+
+def sample_pictures(count: int = 12) -> list[Image.Image]:
+    """Pictures of different sizes and colours, the same each time."""
+    random = np.random.default_rng(7)
+    pictures = []
+    for number in range(count):
+        tiles = random.integers(0, 256, (2 + number % 5, 3, 3), dtype=np.uint8)
+        pictures.append(Image.fromarray(tiles).resize((90 + 7 * number, 120 - 3 * number)))
+    return pictures
+
+
+class EncoderContract:
+    """Tests of the `Encoder` protocol's promises."""
+
+    texts = ("a red car", "zwei grüne Hunde", "一只黄色的猫", "")
+
+    @pytest.fixture
+    def encoder(self) -> Encoder:
+        """A new encoder, always of the same space."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def again(self) -> Encoder:
+        """Another instance of the same space."""
+        raise NotImplementedError
+
+    def test_images_become_unit_rows(self, encoder: Encoder) -> None:
+        """Pictures become float32 rows of unit length, one each, with the space's dimension."""
+        vectors = encoder.encode_images([encoder.preprocess(picture) for picture in sample_pictures()])
+        assert vectors.shape == (12, encoder.space.dim)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+    def test_texts_become_unit_rows(self, encoder: Encoder) -> None:
+        """Texts, the empty one among them, become float32 rows of unit length in the same dimension."""
+        vectors = encoder.encode_texts(self.texts)
+        assert vectors.shape == (len(self.texts), encoder.space.dim)
+        assert vectors.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+
+    def test_a_batch_of_images_equals_one_at_a_time(self, encoder: Encoder) -> None:
+        """What a picture's vector is doesn't depend on its batch, and the order is kept."""
+        batch = [encoder.preprocess(picture) for picture in sample_pictures()]
+        single = np.concatenate([encoder.encode_images([pixels]) for pixels in batch])
+        np.testing.assert_allclose(encoder.encode_images(batch), single, atol=1e-5)
+
+    def test_a_batch_of_texts_equals_one_at_a_time(self, encoder: Encoder) -> None:
+        """What a text's vector is doesn't depend on the others, and the order is kept."""
+        single = np.concatenate([encoder.encode_texts([text]) for text in self.texts])
+        np.testing.assert_allclose(encoder.encode_texts(self.texts), single, atol=1e-5)
+
+    def test_different_images_have_different_vectors(self, encoder: Encoder) -> None:
+        """Different pictures are told apart."""
+        vectors = encoder.encode_images([encoder.preprocess(picture) for picture in sample_pictures()])
+        cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
+        assert cosines.max() < 0.9999
+        assert cosines.std() > 0.02
+
+    def test_nothing_becomes_no_rows(self, encoder: Encoder) -> None:
+        """An empty batch gives an array without rows that still has the dimension."""
+        assert encoder.encode_images([]).shape == (0, encoder.space.dim)
+        assert encoder.encode_texts([]).shape == (0, encoder.space.dim)
+
+    def test_preprocess_is_safe_in_threads(self, encoder: Encoder) -> None:
+        """Threads that preprocess at once get what one thread gets."""
+        pictures = sample_pictures()
+        with ThreadPoolExecutor(8) as pool:
+            concurrent = list(pool.map(encoder.preprocess, pictures * 4))
+        for pixels, picture in zip(concurrent, pictures * 4, strict=True):
+            np.testing.assert_array_equal(pixels, encoder.preprocess(picture))
+
+    def test_texts_are_safe_in_threads(self, encoder: Encoder) -> None:
+        """Threads that encode texts at once get what one thread gets."""
+        with ThreadPoolExecutor(8) as pool:
+            concurrent = list(pool.map(lambda text: encoder.encode_texts([text])[0], self.texts * 4))
+        alone = [encoder.encode_texts([text])[0] for text in self.texts] * 4
+        np.testing.assert_allclose(np.stack(concurrent), np.stack(alone), atol=1e-5)
+
+    @pytest.mark.parametrize("size", [(1, 1), (3, 500), (2000, 1)])
+    def test_odd_shapes_are_pictures_too(self, encoder: Encoder, size: tuple[int, int]) -> None:
+        """A single pixel and a line of pixels become vectors like any other."""
+        pixels = encoder.preprocess(Image.new("RGB", size, "red"))
+        assert np.isfinite(encoder.encode_images([pixels])).all()
+
+    def test_two_instances_agree(self, encoder: Encoder, again: Encoder) -> None:
+        """Another instance has the same space and makes the same vectors."""
+        picture = sample_pictures(1)[0]
+        assert again.space == encoder.space
+        np.testing.assert_allclose(
+            again.encode_texts(self.texts), encoder.encode_texts(self.texts), atol=1e-6
+        )
+        np.testing.assert_allclose(
+            again.encode_images([again.preprocess(picture)]),
+            encoder.encode_images([encoder.preprocess(picture)]),
+            atol=1e-6,
+        )

@@ -1,0 +1,66 @@
+"""What the store contracts share: how a store is supplied, and how it is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from tests.contracts.documents import SCHEMA, axis
+
+from esclip._protocols import Store
+from esclip._types import Condition, Document, Reason, Rejection, Stage
+
+__all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]
+
+
+class StoreCase:
+    """Supplies a store, and ways around it; see `store_contract`."""
+
+    tolerance = 1e-5
+    """How far a score may be from the true cosine."""
+    recall = 1.0
+    """The share of the exact hits that a search has to find among a few hundred documents."""
+
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        """A store whose index does not exist, under a name of its own; closed and removed after."""
+        raise NotImplementedError
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        """Write documents into the prepared index around the store, to be found by the next search."""
+        raise NotImplementedError
+
+    def peek(self, store: Store, id: str) -> dict[str, Any] | None:
+        """A document's raw fields by name, read around the store; absent ones are missing or None."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def prepared(self, store: Store) -> Store:
+        """The store with an empty index of `SCHEMA`."""
+        store.prepare(SCHEMA)
+        return store
+
+
+def count(store: Store) -> int:
+    """How many documents the store says it holds."""
+    info = store.info()
+    assert info is not None
+    return info.documents
+
+
+def ids_where(store: Store, *conditions: Condition) -> list[str]:
+    """Ids of what fulfils the conditions, sorted."""
+    return sorted(hit.id for hit in store.search(axis(0), 20, conditions))
+
+
+def reasons(rejections: list[Rejection]) -> list[tuple[str, Stage, Reason]]:
+    """Rejections without location and detail."""
+    return [(r.id, r.stage, r.reason) for r in rejections]
+
+
+def assert_same(metadata: Any, expected: Any) -> None:
+    """Equal, and of the same Python types."""
+    assert dict(metadata) == dict(expected)
+    types = {name: type(value) for name, value in metadata.items()}
+    assert types == {name: type(value) for name, value in expected.items()}

@@ -1,0 +1,25 @@
+"""What every store promises, as tests that each store's test class inherits.
+
+    class TestMyStore(StoreContract):
+        fixture store      a fresh store whose index does not exist yet
+        plant(store, ...)  writes documents around the store: the raw table, raw HTTP
+        peek(store, id)    reads one around the store
+
+A store that is wrong in both directions, writing and reading, can't pass: what it writes is read by `peek`,
+and what it reads was written by `plant`. Writes that a search has to find are made in `loading()`;
+`fingerprints` and `get` see them at once.
+"""
+
+from __future__ import annotations
+
+from tests.contracts.store_ids import StoreIds
+from tests.contracts.store_lifecycle import StoreLifecycle
+from tests.contracts.store_reads import StoreReads
+from tests.contracts.store_search import StoreSearch
+from tests.contracts.store_writes import StoreWrites
+
+__all__ = ["StoreContract"]
+
+
+class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch):
+    """Inherit, name the class Test..., and supply `store`, `plant` and `peek`."""

@@ -1,0 +1,78 @@
+"""What every store promises of ids and fingerprints."""
+
+from __future__ import annotations
+
+from tests.contracts.documents import EVERYTHING, axis, document, record
+from tests.contracts.store_case import StoreCase, count
+
+from esclip._protocols import Store
+
+__all__ = ["StoreIds"]
+
+HOSTILE_IDS = [
+    "-abc",
+    " spaces around ",
+    "it's",
+    'say "hi"',
+    "a'; DROP TABLE x; --",
+    "' OR 1=1 --",
+    "back\\slash/and/slash",
+    "a,b&c=d?e#f%20g",
+    "{'a': [1]}",
+    "*",
+    ".",
+    "..",
+    "_id",
+    "null",
+    "007",
+    "日本語 🐘",
+    "\u00e9",
+    "e\u0301",
+    "ABC",
+    "abc",
+    "x" * 512,
+    "é" * 256,
+]
+
+
+class StoreIds(StoreCase):
+    """Any id, and what is held of it."""
+
+    def test_fingerprints_see_writes_at_once(self, prepared: Store) -> None:
+        """A fingerprint is there as soon as upsert has returned, outside and inside of loading."""
+        prepared.upsert([document("a")])
+        assert prepared.fingerprints(["a", "b"]) == {"a": record("a").fingerprint}
+        with prepared.loading():
+            prepared.upsert([document("b")])
+            assert set(prepared.fingerprints(["a", "b", "c"])) == {"a", "b"}
+            prepared.update([record("a", version="2")])
+            assert prepared.fingerprints(["a"]) == {"a": record("a", version="2").fingerprint}
+
+    def test_fingerprints_of_planted_documents(self, prepared: Store) -> None:
+        """Fingerprints written by others are read as they are."""
+        self.plant(prepared, [document("a", metadata=EVERYTHING)])
+        assert prepared.fingerprints(["a"]) == {"a": record("a", EVERYTHING).fingerprint}
+
+    def test_fingerprints_of_large_pages(self, prepared: Store) -> None:
+        """A page of a thousand ids, repeated ones included, is answered whole."""
+        documents = [document(f"{i:04}") for i in range(1000)]
+        assert prepared.upsert(documents) == []
+        asked = [d.record.id for d in documents] + ["0007", "missing"]
+        expected = {d.record.id: d.record.fingerprint for d in documents}
+        assert prepared.fingerprints(asked) == expected
+
+    def test_hostile_ids(self, prepared: Store) -> None:
+        """An id is any text, compared exactly: quotes, slashes, case and Unicode forms included."""
+        with prepared.loading():
+            for turn in range(2):
+                pages = [document(id, axis(turn)) for id in HOSTILE_IDS]
+                assert prepared.upsert(pages) == []
+        assert count(prepared) == len(HOSTILE_IDS)
+        assert set(prepared.fingerprints([*HOSTILE_IDS, "aBc", "'"])) == set(HOSTILE_IDS)
+        for id in HOSTILE_IDS:
+            assert prepared.get(id).record.id == id
+        assert {hit.id for hit in prepared.search(axis(1), 99)} == set(HOSTILE_IDS)
+        assert prepared.update([record(id, {"likes": 1}) for id in HOSTILE_IDS]) == []
+        raw = self.peek(prepared, "a'; DROP TABLE x; --")
+        assert raw is not None
+        assert raw["likes"] == 1

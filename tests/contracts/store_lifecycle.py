@@ -1,0 +1,109 @@
+"""What every store promises of its index: made, extended, refused, dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, record, where
+from tests.contracts.store_case import StoreCase
+
+from esclip._errors import IndexMismatch, IndexNotFound
+from esclip._protocols import Store
+from esclip._types import Field, FieldType, IndexSchema
+
+__all__ = ["StoreLifecycle"]
+
+
+class StoreLifecycle(StoreCase):
+    """An index as a whole."""
+
+    def test_no_index_has_no_info(self, store: Store) -> None:
+        """Of an index that isn't there, info says so instead of raising."""
+        assert store.info() is None
+
+    def test_no_index_raises(self, store: Store) -> None:
+        """All that needs an index raises IndexNotFound without one, naming it."""
+        calls: list[Callable[[], object]] = [
+            lambda: store.search(axis(0), 3),
+            lambda: store.fingerprints(["a"]),
+            lambda: store.upsert([document("a")]),
+            lambda: store.update([record("a")]),
+            lambda: store.get("a"),
+            lambda: store.drop(),
+        ]
+        for call in calls:
+            with pytest.raises(IndexNotFound, match=store.index):
+                call()
+        assert store.info() is None
+
+    def test_prepare_makes_an_empty_index(self, store: Store) -> None:
+        """A prepared index remembers its schema, holds nothing and finds nothing."""
+        store.prepare(SCHEMA)
+        info = store.info()
+        assert info is not None
+        assert info.schema == SCHEMA
+        assert info.documents == 0
+        assert info.engine
+        assert store.search(axis(0), 3) == []
+
+    def test_prepare_twice_changes_nothing(self, prepared: Store) -> None:
+        """Preparing an index that is there keeps its documents and schema."""
+        prepared.upsert([document("a")])
+        prepared.prepare(SCHEMA)
+        info = prepared.info()
+        assert info is not None
+        assert (info.schema, info.documents) == (SCHEMA, 1)
+
+    def test_prepare_adds_fields(self, store: Store) -> None:
+        """An index gets fields that it lacks, keeps the others and can filter by both."""
+        first, second = IndexSchema(SPACE, FIELDS[:1]), IndexSchema(SPACE, FIELDS[1:])
+        store.prepare(first)
+        with store.loading():
+            store.upsert([document("old", metadata={"country": "Chile"})])
+        store.prepare(second)
+        with store.loading():
+            store.upsert([document("new", metadata={"country": "Chile", "likes": 3})])
+        info = store.info()
+        assert info is not None
+        assert set(info.schema.fields) == set(FIELDS)
+        assert {hit.id for hit in store.search(axis(0), 9, [where("country", "Chile")])} == {"old", "new"}
+        assert [hit.id for hit in store.search(axis(0), 9, [where("likes", 3)])] == ["new"]
+        assert store.get("old").record.metadata == {"country": "Chile"}
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            IndexSchema(SPACE, (Field("likes", FieldType.KEYWORD),)),
+            IndexSchema(replace(SPACE, dim=SPACE.dim * 2), FIELDS),
+        ],
+        ids=["type", "dimension"],
+    )
+    def test_prepare_refuses_changes(self, prepared: Store, schema: IndexSchema) -> None:
+        """Another type of a field or another dimension is refused, and nothing changes."""
+        with pytest.raises(IndexMismatch, match=prepared.index):
+            prepared.prepare(schema)
+        info = prepared.info()
+        assert info is not None
+        assert info.schema == SCHEMA
+
+    def test_prepare_refuses_reserved_names(self, store: Store) -> None:
+        """A metadata field can't be called as one of a document's own fields."""
+        with pytest.raises(ValueError, match="vector"):
+            store.prepare(IndexSchema(SPACE, (Field("vector", FieldType.FLOAT),)))
+
+    def test_drop(self, prepared: Store) -> None:
+        """A dropped index is gone with its documents, and can be made anew."""
+        prepared.upsert([document("a")])
+        prepared.drop()
+        assert prepared.info() is None
+        with pytest.raises(IndexNotFound, match=prepared.index):
+            prepared.drop()
+        prepared.prepare(SCHEMA)
+        assert prepared.fingerprints(["a"]) == {}
+
+    def test_close_twice(self, prepared: Store) -> None:
+        """Closing a closed store does no harm."""
+        prepared.close()
+        prepared.close()

@@ -1,0 +1,71 @@
+"""What every store promises of reading: planted around the store."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
+from tests.contracts.store_case import StoreCase, assert_same, ids_where
+
+from esclip._errors import DocumentNotFound
+from esclip._protocols import Store
+from esclip._types import Document
+
+__all__ = ["StoreReads"]
+
+
+class StoreReads(StoreCase):
+    """Documents planted around the store, and got."""
+
+    def test_get(self, prepared: Store) -> None:
+        """A document comes back with all that it holds, in the same Python types."""
+        vector = random_vectors(1, 2)[0]
+        planted = document("a", vector, EVERYTHING)
+        self.plant(prepared, [planted, document("b", axis(1))])
+        got = prepared.get("a")
+        np.testing.assert_allclose(got.vector, vector, atol=1e-6)
+        assert got.vector.dtype == np.float32
+        assert (got.record.id, got.record.location) == ("a", planted.record.location)
+        assert (got.record.page, got.record.description) == (planted.record.page, planted.record.description)
+        assert_same(got.record.metadata, EVERYTHING)
+
+    def test_get_of_nothing(self, prepared: Store) -> None:
+        """A document that isn't there raises DocumentNotFound, naming its id."""
+        self.plant(prepared, [document("a")])
+        with pytest.raises(DocumentNotFound, match="ghost"):
+            prepared.get("ghost")
+
+    def test_search_gives_metadata(self, prepared: Store) -> None:
+        """A hit has every field in the same Python type; what a document lacks is absent."""
+        bare = Document(record("bare", page=None, description=""), axis(1))
+        self.plant(prepared, [document("a", axis(0), EVERYTHING), bare])
+        first, second = prepared.search(axis(0), 2)
+        assert_same(first.metadata, EVERYTHING)
+        assert (first.id, first.location) == ("a", record("a").location)
+        assert (first.page, first.description) == (record("a").page, record("a").description)
+        assert (second.page, second.description, dict(second.metadata)) == (None, "", {})
+
+    def test_written_metadata_comes_back(self, prepared: Store) -> None:
+        """What the store itself wrote comes back equal from get and from search."""
+        with prepared.loading():
+            prepared.upsert([document("a", metadata=EVERYTHING)])
+        assert_same(prepared.get("a").record.metadata, EVERYTHING)
+        assert_same(prepared.search(axis(0), 1)[0].metadata, EVERYTHING)
+
+    def test_dates_are_kept_in_utc_to_the_millisecond(self, prepared: Store) -> None:
+        """A date of any zone or age comes back as the same instant in UTC, cut to the millisecond."""
+        zone = timezone(timedelta(hours=5, minutes=30))
+        dates = {
+            "now": datetime(2024, 2, 29, 1, 2, 3, 456_789, tzinfo=zone),
+            "past": datetime(1901, 1, 1, 0, 0, 0, 1_999, tzinfo=zone),
+        }
+        with prepared.loading():
+            prepared.upsert([document(id, metadata={"taken_at": date}) for id, date in dates.items()])
+        for id, date in dates.items():
+            cut = date.replace(microsecond=date.microsecond // 1000 * 1000)
+            kept = prepared.get(id).record.metadata["taken_at"]
+            assert isinstance(kept, datetime)
+            assert (kept, kept.utcoffset()) == (cut, timedelta(0))
+            assert ids_where(prepared, where("taken_at", cut)) == [id]

@@ -1,0 +1,126 @@
+"""What every store promises of searching: planted around the store, compared with the exact one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, where
+from tests.contracts.store_case import StoreCase, ids_where
+
+from esclip._protocols import Store
+from esclip._types import Condition, Field, FieldType, MetadataValue, unit_rows
+from esclip.stores.memory import MemoryStore
+
+__all__ = ["StoreSearch"]
+
+
+class StoreSearch(StoreCase):
+    """Documents planted around the store, and found."""
+
+    def test_search_scores_are_cosines(self, prepared: Store) -> None:
+        """Scores are the true cosines, whatever their sign, best first and ranked from 1."""
+        vectors = random_vectors(40, 3)
+        self.plant(prepared, [document(f"{i:02}", vectors[i]) for i in range(40)])
+        query = random_vectors(1, 4)[0]
+        hits = prepared.search(query, 40)
+        cosines = vectors.astype(np.float64) @ query
+        assert [hit.id for hit in hits] == [f"{i:02}" for i in np.argsort(-cosines)]
+        assert [hit.rank for hit in hits] == list(range(1, 41))
+        np.testing.assert_allclose([hit.score for hit in hits], np.sort(cosines)[::-1], atol=self.tolerance)
+
+    def test_search_extremes(self, prepared: Store) -> None:
+        """The same and the opposite direction score 1 and -1, never beyond."""
+        vector = random_vectors(1, 5)[0]
+        self.plant(prepared, [document("same", vector), document("opposite", -vector)])
+        hits = prepared.search(vector, 2)
+        assert [hit.id for hit in hits] == ["same", "opposite"]
+        np.testing.assert_allclose([hit.score for hit in hits], [1, -1], atol=self.tolerance)
+        assert all(-1 <= hit.score <= 1 for hit in hits)
+        assert np.isclose(prepared.search(axis(1), 1)[0].score, abs(vector[1]), atol=self.tolerance)
+
+    def test_search_breaks_ties_by_id(self, prepared: Store) -> None:
+        """Equal scores are ordered by id."""
+        vector = random_vectors(1, 6)[0]
+        self.plant(prepared, [document(id, vector) for id in ("c", "a", "e", "b", "d")])
+        assert [hit.id for hit in prepared.search(axis(0), 5)] == ["a", "b", "c", "d", "e"]
+
+    def test_search_k(self, prepared: Store) -> None:
+        """k limits the hits; more than there are gives all there are."""
+        self.plant(prepared, [document(f"{i}", axis(i)) for i in range(4)])
+        assert len(prepared.search(axis(0), 1)) == 1
+        assert len(prepared.search(axis(0), 3)) == 3
+        assert len(prepared.search(axis(0), 1000)) == 4
+
+    @pytest.mark.parametrize(
+        ("conditions", "expected"),
+        [
+            ([where("country", "Norway")], ["a", "b"]),
+            ([where("country", "norway")], []),
+            ([where("country", "Nor")], []),
+            ([where("colors", "red")], ["a", "c"]),
+            ([where("colors", "dark green")], ["a"]),
+            ([where("likes", 7)], ["a"]),
+            ([where("likes", -(2**62) - 1)], ["b"]),
+            ([where("aperture", 2.8)], ["b", "c"]),
+            ([where("featured", True)], ["a"]),
+            ([where("featured", False)], ["b"]),
+            ([where("taken_at", datetime(2020, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC))], ["c"]),
+            ([where("country", "Norway"), where("colors", "red")], ["a"]),
+            ([where("country", "Norway"), where("aperture", 2.8), where("featured", False)], ["b"]),
+            ([where("country", "Chile"), where("likes", 7)], []),
+            ([where("country", 'it\'s "quoted" \\ `b` %_*')], ["d"]),
+            ([where("colors", "it's red")], ["d"]),
+            ([where("country", "x' OR '1'='1")], []),
+            ([where("country", "")], []),
+            ([Condition(Field("unheard_of", FieldType.KEYWORD), "x")], []),
+        ],
+    )
+    def test_search_where(self, prepared: Store, conditions: list[Condition], expected: list[str]) -> None:
+        """Only documents that fulfil all conditions are found; one without the field never is."""
+        taken = datetime(2020, 1, 2, 3, 4, 5, 6_000, tzinfo=UTC)
+        metadata: dict[str, dict[str, MetadataValue]] = {
+            "a": {"country": "Norway", "colors": ("red", "dark green"), "likes": 7, "featured": True},
+            "b": {"country": "Norway", "likes": -(2**62) - 1, "aperture": 2.8, "featured": False},
+            "c": {"country": "Chile", "colors": ("red",), "aperture": 2.8, "taken_at": taken},
+            "d": {"country": 'it\'s "quoted" \\ `b` %_*', "colors": ("it's red",)},
+            "e": {},
+        }
+        self.plant(prepared, [document(id, metadata=values) for id, values in metadata.items()])
+        assert ids_where(prepared, *conditions) == expected
+
+    def test_search_where_few_match(self, prepared: Store) -> None:
+        """All that match are found, though hundreds that don't are nearer."""
+        near = unit_rows(axis(0) + 0.1 * random_vectors(300, 7))
+        far = [document(f"far{i}", -near[i], {"country": "Chile"}) for i in range(6)]
+        crowd = [document(f"near{i}", near[i], {"country": "Norway"}) for i in range(300)]
+        self.plant(prepared, crowd + far)
+        assert len(prepared.search(axis(0), 5, [where("country", "Chile")])) == 5
+        assert set(ids_where(prepared, where("country", "Chile"))) == {f"far{i}" for i in range(6)}
+
+    def test_search_agrees_with_memory(self, prepared: Store) -> None:
+        """Among random documents, hits and scores are those of the in-memory store, filtered or not."""
+        oracle = MemoryStore("oracle")
+        oracle.prepare(SCHEMA)
+        documents = random_documents(500, seed=8)
+        assert oracle.upsert(documents) == []
+        with prepared.loading():
+            for start in range(0, 500, 125):
+                assert prepared.upsert(documents[start : start + 125]) == []
+        filters = [
+            [],
+            [where("country", "O'Land")],
+            [where("colors", "blue"), where("likes", 2)],
+            [where("taken_at", datetime(2020, 1, 2, tzinfo=UTC)), where("featured", True)],
+        ]
+        shared, wanted = 0, 0
+        for query in random_vectors(5, 9):
+            for conditions in filters:
+                hits, expected = prepared.search(query, 20, conditions), oracle.search(query, 20, conditions)
+                assert len(hits) == len(expected)
+                scores = {hit.id: hit.score for hit in hits}
+                both = [hit for hit in expected if hit.id in scores]
+                assert all(abs(scores[hit.id] - hit.score) <= self.tolerance for hit in both)
+                shared, wanted = shared + len(both), wanted + len(expected)
+        assert shared >= self.recall * wanted > 0

@@ -1,0 +1,160 @@
+"""What every store promises of writing: read back around the store."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
+from tests.contracts.store_case import StoreCase, count, ids_where, reasons
+
+from esclip._protocols import Store
+from esclip._types import MetadataValue, Reason, Rejection, Stage
+
+__all__ = ["StoreWrites"]
+
+
+class StoreWrites(StoreCase):
+    """Documents written by the store."""
+
+    def test_upsert_writes_everything(self, prepared: Store) -> None:
+        """What is written is what was given: own fields, vector and metadata."""
+        vector = random_vectors(1, 1)[0]
+        written = document("a", vector, EVERYTHING)
+        assert prepared.upsert([written]) == []
+        raw = self.peek(prepared, "a")
+        assert raw is not None
+        np.testing.assert_allclose(raw["vector"], vector, atol=1e-6)
+        assert raw["location"] == written.record.location
+        assert raw["page"] == written.record.page
+        assert raw["description"] == written.record.description
+        assert raw["pixels_fingerprint"] == written.record.fingerprint.pixels
+        assert raw["record_fingerprint"] == written.record.fingerprint.record
+        assert raw["country"] == EVERYTHING["country"]
+        assert raw["likes"] == EVERYTHING["likes"]
+        assert tuple(raw["colors"]) == EVERYTHING["colors"]
+
+    def test_upsert_replaces_by_id(self, prepared: Store) -> None:
+        """A second document with an id replaces the first, whole."""
+        prepared.upsert([document("a", axis(0), {"country": "Chile"}), document("b")])
+        assert prepared.upsert([document("a", axis(1), {"likes": 1})]) == []
+        raw = self.peek(prepared, "a")
+        assert raw is not None
+        np.testing.assert_allclose(raw["vector"], axis(1), atol=1e-6)
+        assert raw.get("country") is None
+        assert raw["likes"] == 1
+        assert count(prepared) == 2
+
+    def test_upsert_keeps_the_last_of_an_id(self, prepared: Store) -> None:
+        """Of documents with one id in one call, the last is written, once."""
+        with prepared.loading():
+            assert prepared.upsert([document("a", axis(i)) for i in range(4)]) == []
+        assert count(prepared) == 1
+        np.testing.assert_allclose(prepared.get("a").vector, axis(3), atol=1e-6)
+        assert [hit.id for hit in prepared.search(axis(0), 9)] == ["a"]
+
+    def test_upsert_of_nothing(self, prepared: Store) -> None:
+        """Writing no documents, or updating no records, is allowed and does nothing."""
+        assert prepared.upsert([]) == []
+        assert prepared.update([]) == []
+        assert prepared.fingerprints([]) == {}
+        assert count(prepared) == 0
+
+    @pytest.mark.parametrize(
+        "vector",
+        [np.full_like(axis(0), np.nan), np.full_like(axis(0), np.inf), axis(0) * 0, axis(0, dim=8)],
+        ids=["nan", "infinite", "zero", "short"],
+    )
+    def test_upsert_rejects_bad_vectors(self, prepared: Store, vector: Any) -> None:
+        """A vector that can't be compared is rejected, and the documents beside it are written."""
+        rejected = prepared.upsert([document("good"), document("bad", vector), document("fine")])
+        assert reasons(rejected) == [("bad", Stage.WRITE, Reason.WRITE_REJECTED)]
+        assert rejected[0].detail
+        assert rejected[0].location == record("bad").location
+        assert set(prepared.fingerprints(["good", "bad", "fine"])) == {"good", "fine"}
+
+    @pytest.mark.parametrize(
+        "metadata",
+        [{"likes": "many"}, {"likes": 2**63}, {"aperture": float("nan")}, {"caption": "half \ud83d"}],
+        ids=["type", "range", "nan", "surrogate"],
+    )
+    def test_upsert_rejects_bad_metadata(self, prepared: Store, metadata: dict[str, MetadataValue]) -> None:
+        """A value that its field can't hold is rejected, and the documents beside it are written."""
+        rejected = prepared.upsert([document("good"), document("bad", metadata=metadata), document("fine")])
+        assert reasons(rejected) == [("bad", Stage.WRITE, Reason.WRITE_REJECTED)]
+        assert set(prepared.fingerprints(["good", "bad", "fine"])) == {"good", "fine"}
+
+    def test_update_keeps_the_vector(self, prepared: Store) -> None:
+        """An update replaces all of a document but its vector; metadata that vanished is removed."""
+        prepared.upsert([document("a", axis(2), EVERYTHING), document("b", axis(3), {"likes": 1})])
+        changed = record("a", {"country": "Chile"}, page=None, description="new", version="2")
+        assert prepared.update([changed]) == []
+        raw = self.peek(prepared, "a")
+        assert raw is not None
+        np.testing.assert_allclose(raw["vector"], axis(2), atol=1e-6)
+        assert raw["description"] == "new"
+        assert raw.get("page") is None
+        assert raw["country"] == "Chile"
+        assert [name for name in EVERYTHING if raw.get(name) is not None] == ["country"]
+        assert prepared.fingerprints(["a"]) == {"a": changed.fingerprint}
+        assert prepared.get("b").record.metadata == {"likes": 1}
+
+    def test_update_can_be_searched(self, prepared: Store) -> None:
+        """After an update, filters see the new metadata and not the old."""
+        with prepared.loading():
+            prepared.upsert([document("a", metadata={"likes": 1}), document("b", metadata={"likes": 1})])
+        with prepared.loading():
+            assert prepared.update([record("a", {"likes": 2}), record("a", {"likes": 3})]) == []
+        found = {likes: ids_where(prepared, where("likes", likes)) for likes in (1, 2, 3)}
+        assert found == {1: ["b"], 2: [], 3: ["a"]}
+
+    def test_update_of_unknown_ids(self, prepared: Store) -> None:
+        """An update of an id that isn't held is rejected and adds nothing; the others are made."""
+        prepared.upsert([document("a")])
+        rejected = prepared.update([record("a", {"likes": 1}), record("ghost")])
+        assert reasons(rejected) == [("ghost", Stage.WRITE, Reason.WRITE_REJECTED)]
+        assert rejected[0].location == record("ghost").location
+        assert count(prepared) == 1
+        assert prepared.get("a").record.metadata == {"likes": 1}
+
+    def test_loading_makes_writes_searchable(self, prepared: Store) -> None:
+        """After loading, all that was written is found, and what was replaced isn't."""
+        with prepared.loading():
+            prepared.upsert([document("a", axis(0)), document("b", axis(1))])
+        with prepared.loading():
+            prepared.upsert([document("b", axis(2)), document("c", axis(3))])
+        found = {id: round(prepared.search(axis(i), 1)[0].score) for i, id in ((0, "a"), (2, "b"), (3, "c"))}
+        assert found == {"a": 1, "b": 1, "c": 1}
+        assert prepared.search(axis(1), 1)[0].score == pytest.approx(0, abs=self.tolerance)
+
+    def test_loading_left_by_an_error(self, prepared: Store) -> None:
+        """An error passes through loading unchanged, and what was written before it is found."""
+
+        def fail_midway() -> None:
+            with prepared.loading():
+                prepared.upsert([document("a")])
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail_midway()
+        assert [hit.id for hit in prepared.search(axis(0), 3)] == ["a"]
+
+    def test_threads_lose_and_duplicate_nothing(self, prepared: Store) -> None:
+        """Several threads that write the same ids and search meanwhile leave each document once."""
+
+        def write(thread: int) -> list[Rejection]:
+            rejected = []
+            for turn in range(6):
+                numbers = range(turn * 8, turn * 8 + 20)
+                rejected += prepared.upsert([document(f"{i}", axis(thread)) for i in numbers])
+                prepared.search(axis(0), 3)
+            return rejected
+
+        with ThreadPoolExecutor(4) as threads, prepared.loading():
+            assert list(threads.map(write, range(4))) == [[], [], [], []]
+        ids = {f"{i}" for i in range(60)}
+        assert count(prepared) == 60
+        assert set(prepared.fingerprints(sorted(ids))) == ids
+        assert sorted(hit.id for hit in prepared.search(axis(0), 200)) == sorted(ids)

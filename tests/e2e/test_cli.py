@@ -1,0 +1,215 @@
+"""The command line's contract, on the embedded store: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.command_line import PLAIN, Esclip
+
+HIT_KEYS = ["rank", "id", "score", "location", "page", "description", "metadata"]
+REPORT_KEYS = [
+    "read",
+    "skipped",
+    "written",
+    "rejected",
+    "rejections",
+    "seconds",
+    "images_per_second",
+    "index",
+    "store",
+    "encoder",
+]
+
+
+def test_ingest_then_search_by_text_image_and_id(esclip: Esclip, photos: Path) -> None:
+    """The three searches find the picture that they should, after one ingest, with nothing else set up."""
+    report = esclip("ingest", photos, "--encoder", "palette", "--json").json
+    assert list(report) == REPORT_KEYS
+    assert (report["read"], report["written"], report["index"]) == (11, 11, "image_search")
+    (hit,) = esclip("search-text", "something red", "-k", "1", "--json").hits
+    assert list(hit) == HIT_KEYS
+    assert Path(hit["location"]) == photos / "red.png"
+    assert hit["score"] == pytest.approx(1, abs=1e-4)
+    (same,) = esclip("search-image", photos / "red.png", "-k", "1", "--json").hits
+    assert same["id"] == hit["id"]
+    others = esclip("similar", hit["id"], "--json").hits
+    assert len(others) == 10
+    assert hit["id"] not in {other["id"] for other in others}
+    assert [other["rank"] for other in others] == list(range(1, 11))
+
+
+def test_piped_hits_are_tab_separated(esclip: Esclip, photos: Path) -> None:
+    """Without `--json` and off a terminal a hit is a line: score, id, location."""
+    esclip("ingest", photos, "--encoder", "palette")
+    lines = esclip("search-text", "blue", "-k", "2").out.splitlines()
+    score, _, location = lines[0].split("\t")
+    assert (score, location) == ("1.0000", str(photos / "more" / "blue.png"))
+    assert len(lines) == 2
+
+
+def test_a_second_ingest_skips_everything(esclip: Esclip, photos: Path) -> None:
+    """An unchanged folder is not encoded again, from whichever working directory it is named."""
+    esclip("ingest", photos, "--encoder", "palette")
+    again = esclip("ingest", photos.name, "--json", cwd=photos.parent).json
+    assert (again["read"], again["skipped"], again["written"]) == (11, 11, 0)
+
+
+def test_rejections_are_counted_and_kept(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """A bad picture is rejected with its reason, the rest is written, and the exit status is 0."""
+    (photos / "page.jpg").write_text("<!doctype html>")
+    (photos / ".hidden.png").write_bytes(b"")
+    kept = tmp_path / "rejections.jsonl"
+    report = esclip("ingest", photos, "--encoder", "palette", "--json", "--rejections", kept).json
+    assert (report["read"], report["written"], report["rejected"]) == (12, 11, 1)
+    assert report["rejections"] == {"not_an_image": 1}
+    (rejection,) = map(json.loads, kept.read_text().splitlines())
+    assert list(rejection) == ["id", "location", "stage", "reason", "detail"]
+    assert rejection["location"] == str(photos / "page.jpg")
+    assert rejection["stage"] == "decode"
+
+
+def test_too_many_rejections_fail(esclip: Esclip, tmp_path: Path) -> None:
+    """A run whose records are mostly rejected is no success."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "a.jpg").write_text("no")
+    ran = esclip("ingest", folder, "--encoder", "palette", status=1)
+    assert "not_an_image" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_where_filters(esclip: Esclip, photos: Path) -> None:
+    """Only documents that fulfil all conditions are found; an unknown field names the nearest."""
+    esclip("ingest", photos, "--encoder", "palette")
+    hits = esclip("search-text", "red", "--where", "file_name=green.png", "--json").hits
+    assert [Path(hit["location"]).name for hit in hits] == ["green.png"]
+    assert "file_name" in esclip("search-text", "red", "--where", "filename=x", status=1).err
+    esclip("search-text", "red", "--where", "file_name", status=2)
+
+
+def test_stats_and_drop(esclip: Esclip, photos: Path) -> None:
+    """`stats` says what the index holds; after `drop` there is none."""
+    esclip("ingest", photos, "--encoder", "palette")
+    stats = esclip("stats", "--json").json
+    assert stats["documents"] == 11
+    assert (stats["encoder"], stats["dimension"], stats["index"]) == ("palette", 12, "image_search")
+    assert stats["engine"].startswith("Lance")
+    esclip("drop", "--yes")
+    for command in (["stats"], ["search-text", "red"], ["similar", "x"], ["drop", "--yes"]):
+        ran = esclip(*command, status=1)
+        assert "image_search" in ran.err
+        assert ran.out == ""
+
+
+def test_a_missing_index_says_how_to_fill_it(esclip: Esclip) -> None:
+    """A search before any ingest is an error with the next step, not an empty success."""
+    ran = esclip("search-text", "red", status=1)
+    assert "esclip ingest" in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_another_space_is_refused_with_both_named(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """Vectors of two models don't mix in one index."""
+    from scripts.make_models import make_clip
+
+    make_clip(tmp_path / "clip", "tiny", seed=1)
+    esclip("ingest", photos, "--encoder", "palette")
+    ran = esclip("ingest", photos, "--encoder", tmp_path / "clip", status=1)
+    assert "palette" in ran.err
+    assert str(tmp_path / "clip") in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ingest", "/no/such/place", "--encoder", "palette"], "/no/such/place"),
+        (["search-image", "/no/such.jpg"], "esclip ingest"),
+        (["stats", "--index", "Not Valid"], "Not Valid"),
+        (["stats", "--store", "http://127.0.0.1:9"], "127.0.0.1:9"),
+        (["ingest", ".", "--encoder", "no-such-model", "--limit", "1"], "no-such-model"),
+        (["ingest", ".", "--encoder", "palette", "--rejections", "/no/such/file"], "/no/such/file"),
+    ],
+)
+def test_wrong_input_is_one_line(esclip: Esclip, photos: Path, arguments: list[str], says: str) -> None:
+    """An error tells in one line what happened to what; there is no traceback."""
+    ran = esclip(*arguments, status=1, cwd=photos, HF_HUB_OFFLINE="1")
+    assert says in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["search-text"], ["search-text", " "], ["search-text", "x", "-k", "0"], ["ingest"], ["no-such-command"]],
+)
+def test_wrong_usage_exits_with_2(esclip: Esclip, arguments: list[str]) -> None:
+    """Wrong usage is told apart from a failure."""
+    assert esclip(*arguments, status=2).out == ""
+
+
+def test_ids_may_begin_with_a_dash(esclip: Esclip, photos: Path) -> None:
+    """An id that looks like an option is looked up, with or without `--` before it."""
+    esclip("ingest", photos, "--encoder", "palette")
+    for words in (["--uO_qVwJU0"], ["-kZ0_qVwJU0"], ["--", "-kZ0_qVwJU0"], ["-k", "3", "-uO_qVwJU0"]):
+        assert words[-1] in esclip("similar", *words, status=1).err
+
+
+def test_settings_come_from_the_environment(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """The four variables stand for their options."""
+    environ = {"ESCLIP_STORE": str(tmp_path / "s"), "ESCLIP_INDEX": "mine", "ESCLIP_ENCODER": "palette"}
+    report = esclip("ingest", photos, "--json", **environ).json
+    assert (report["store"], report["index"], report["encoder"]) == (str(tmp_path / "s"), "mine", "palette")
+    assert (tmp_path / "s" / "mine.lance").is_dir()
+
+
+def test_palette_says_what_it_does_not_know(esclip: Esclip, photos: Path) -> None:
+    """A query without a colour word gets a warning on stderr beside its hits."""
+    esclip("ingest", photos, "--encoder", "palette")
+    ran = esclip("search-text", "two dogs playing", "-k", "1")
+    assert "colour" in ran.err
+    assert len(ran.out.splitlines()) == 1
+
+
+def test_demo_shows_results(esclip: Esclip, tmp_path: Path) -> None:
+    """The demo draws, ingests and searches offline, and its first hits are what was asked for."""
+    ran = esclip("demo", "--folder", tmp_path / "demo")
+    blocks = [block.splitlines() for block in ran.out.strip().split("\n\n")]
+    first = [lines[1].split("  ")[-1] for lines in blocks if lines[0].startswith("esclip search-text")]
+    for color, name in zip(("red", "red", "yellow", "pink", "blue"), first, strict=True):
+        assert color in name
+    assert "<img" in (tmp_path / "demo" / "demo.html").read_text()
+
+
+def test_doctor_tells_what_is_missing(esclip: Esclip) -> None:
+    """What was named and doesn't work makes the exit status 1; what is merely absent doesn't."""
+    assert "store" in esclip("doctor", "--encoder", "palette").out
+    assert "MISSING" in esclip("doctor", "--store", "http://127.0.0.1:9", HF_HUB_OFFLINE="1", status=1).out
+
+
+def test_a_transparent_or_odd_picture_can_be_a_query(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """A query picture is decoded like any other; one that can't be is named in the error."""
+    esclip("ingest", photos, "--encoder", "palette")
+    Image.new("LA", (5, 5), (0, 255)).save(tmp_path / "black.png")
+    (hit,) = esclip("search-image", tmp_path / "black.png", "-k", "1", "--json").hits
+    assert Path(hit["location"]).name == "black.png"
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n")
+    assert "broken.png" in esclip("search-image", tmp_path / "broken.png", status=1).err
+
+
+def test_help_names_every_command(esclip: Esclip) -> None:
+    """`esclip --help` lists all commands, and each has help of its own."""
+    text = esclip("--help").out
+    for command in ("ingest", "search-text", "search-image", "similar", "stats", "drop", "doctor", "demo"):
+        assert command in text
+        assert "--help" in esclip(command, "--help").out
+
+
+def test_eleven_colours_are_found_by_name(esclip: Esclip, photos: Path) -> None:
+    """Each plain picture comes first for its own colour's name."""
+    esclip("ingest", photos, "--encoder", "palette")
+    for color in PLAIN[:4]:
+        (hit,) = esclip("search-text", color, "-k", "1", "--json").hits
+        assert Path(hit["location"]).stem == color

@@ -1,0 +1,348 @@
+"""EngineStore on real engines: the contract of all stores, and what only engines have."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from tests.contracts.documents import (
+    EVERYTHING,
+    SCHEMA,
+    axis,
+    document,
+    random_vectors,
+    record,
+)
+from tests.contracts.store_contract import StoreContract
+from tests.engines import ENGINES, engine_address
+
+from esclip._errors import IndexExists, IndexMismatch, IndexNotFound
+from esclip._types import Document, Field, FieldType, IndexSchema, Reason, Space, Stage, json_metadata
+from esclip.stores.engine import EngineStore
+
+pytestmark = pytest.mark.engine
+
+
+def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)) -> Any:
+    """One request around the store."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+        error.close()
+    assert status in ok, text
+    return json.loads(text)
+
+
+@pytest.fixture(params=list(ENGINES))
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of each engine in turn."""
+    return engine_address(request.param)
+
+
+@contextmanager
+def opened(address: str) -> Iterator[EngineStore]:
+    """A store on an index that isn't there; removed after."""
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}")
+    try:
+        yield store
+    finally:
+        store.close()
+        http("DELETE", f"{address}/{store.index}", ok=(200, 404))
+
+
+@pytest.fixture
+def store(address: str) -> Iterator[EngineStore]:
+    """A store on an index of its own."""
+    with opened(address) as store:
+        yield store
+
+
+class TestEngineStore(StoreContract):
+    @pytest.fixture
+    def store(self, address: str) -> Iterator[EngineStore]:
+        """A store on an index of its own."""
+        with opened(address) as store:
+            yield store
+
+    def plant(self, store: Any, documents: Sequence[Document]) -> None:
+        lines: list[dict[str, Any]] = []
+        for one in documents:
+            kept = one.record
+            own = {
+                "id": kept.id,
+                "vector": one.vector.tolist(),
+                "location": kept.location,
+                "page": kept.page,
+                "description": kept.description,
+                "pixels_fingerprint": kept.fingerprint.pixels,
+                "record_fingerprint": kept.fingerprint.record,
+            }
+            lines += [{"index": {"_id": kept.id}}, own | json_metadata(kept.metadata)]
+        payload = "".join(json.dumps(one) + "\n" for one in lines).encode()
+        answer = http("POST", f"{store.address}/{store.index}/_bulk?refresh=true", payload)
+        assert not answer["errors"], answer
+
+    def peek(self, store: Any, id: str) -> dict[str, Any] | None:
+        url = f"{store.address}/{store.index}/_doc/{quote(id, safe='')}"
+        found = http("GET", url, ok=(200, 404))
+        if found["found"] and "vector" not in found["_source"]:
+            found = http("GET", url + "?_source_exclude_vectors=false")
+        return found["_source"] if found["found"] else None
+
+
+def settings(store: EngineStore) -> tuple[str | None, str]:
+    """An index's refresh interval and number of replicas."""
+    (found,) = http("GET", f"{store.address}/{store.index}/_settings").values()
+    index = found["settings"]["index"]
+    return index.get("refresh_interval"), index["number_of_replicas"]
+
+
+def put_settings(store: EngineStore, **changes: Any) -> None:
+    """Change settings around the store."""
+    http("PUT", f"{store.address}/{store.index}/_settings", {"index": changes})
+
+
+def nodes(store: EngineStore) -> int:
+    """How many nodes hold data."""
+    return int(http("GET", f"{store.address}/_cluster/health")["number_of_data_nodes"])
+
+
+def mapping(store: EngineStore) -> Any:
+    """An index's mapping."""
+    (found,) = http("GET", f"{store.address}/{store.index}/_mapping").values()
+    return found["mappings"]
+
+
+def test_index_as_it_is_made(store: EngineStore) -> None:
+    """A new index has three shards, final settings, no dynamic fields, and nothing that it wasn't told."""
+    store.prepare(SCHEMA)
+    (found,) = http("GET", f"{store.address}/{store.index}/_settings").values()
+    assert found["settings"]["index"]["number_of_shards"] == "3"
+    assert settings(store) == ("60s", "1" if nodes(store) > 1 else "0")
+    held = mapping(store)
+    assert held["dynamic"] == "false"
+    store.upsert([document("a", metadata=EVERYTHING)])
+    assert mapping(store) == held
+
+
+def test_info_names_engine_and_size(store: EngineStore) -> None:
+    """What holds an index is named with its version, and its size is known."""
+    store.prepare(SCHEMA)
+    with store.loading():
+        store.upsert([document(f"{i}") for i in range(50)])
+    info = store.info()
+    assert info is not None
+    assert info.engine.split()[0] in ("OpenSearch", "Elasticsearch")
+    assert info.engine.split()[1][0].isdigit()
+    assert info.bytes is not None
+    assert info.bytes > 0  # engines measure it every 10 seconds only
+
+
+def test_loading_sets_and_restores(store: EngineStore) -> None:
+    """An empty index is loaded without refreshes and replicas; after that its settings are the standard."""
+    store.prepare(SCHEMA)
+    standard = settings(store)
+    with store.loading():
+        assert settings(store) == ("-1", "0")
+    assert settings(store) == standard
+
+
+@pytest.mark.parametrize("interval", ["5s", None])
+def test_loading_keeps_what_a_user_has_set(store: EngineStore, interval: str | None) -> None:
+    """A refresh interval and replicas that a user chose are there again after loading, an error too."""
+    store.prepare(SCHEMA)
+    put_settings(store, refresh_interval=interval, number_of_replicas=2)
+    with store.loading():
+        store.upsert([document("a")])
+    assert settings(store) == (interval, "2")
+    with pytest.raises(KeyboardInterrupt), store.loading():
+        raise KeyboardInterrupt
+    assert settings(store) == (interval, "2")
+
+
+def test_loading_keeps_replicas_of_a_filled_index(store: EngineStore) -> None:
+    """Copies of documents that are there are not given up for a faster load."""
+    store.prepare(SCHEMA)
+    with store.loading():
+        store.upsert([document("a")])
+    put_settings(store, number_of_replicas=1)
+    with store.loading():
+        assert settings(store) == ("-1", "1")
+
+
+def test_loading_repairs_after_a_dead_loader(store: EngineStore) -> None:
+    """An index whose loader died gets the standard settings at the end of the next load."""
+    store.prepare(SCHEMA)
+    standard = settings(store)
+    put_settings(store, refresh_interval="-1", number_of_replicas=0)
+    with store.loading():
+        store.upsert([document("a")])
+    assert settings(store) == standard
+    assert [hit.id for hit in store.search(axis(0), 3)] == ["a"]
+
+
+@pytest.mark.parametrize("first", ["outer", "inner"])
+def test_two_loaders_restore_once(store: EngineStore, first: str) -> None:
+    """Of two loaders at once, whichever leaves last, the index ends with what was set before both."""
+    store.prepare(SCHEMA)
+    put_settings(store, refresh_interval="5s")
+    outer, inner = store.loading(), store.loading()
+    outer.__enter__()
+    inner.__enter__()
+    for loader in (outer, inner) if first == "outer" else (inner, outer):
+        loader.__exit__(None, None, None)
+    assert settings(store)[0] == "5s"
+
+
+def test_foreign_index_is_left_alone(store: EngineStore) -> None:
+    """An index that esclip did not make is refused by every call, and not removed."""
+    http("PUT", f"{store.address}/{store.index}", {"mappings": {"properties": {"a": {"type": "text"}}}})
+    for call in (
+        lambda: store.prepare(SCHEMA),
+        lambda: store.info(),
+        lambda: store.upsert([document("a")]),
+        lambda: store.search(axis(0), 1),
+        lambda: store.get("a"),
+        lambda: store.drop(),
+    ):
+        with pytest.raises(IndexExists, match=store.index):
+            call()
+    assert mapping(store) == {"properties": {"a": {"type": "text"}}}
+
+
+def test_other_space_is_refused(store: EngineStore) -> None:
+    """An index that compares vectors by anything but the cosine is refused, and its space named."""
+    with opened(store.address) as made:
+        made.prepare(SCHEMA)
+        held = mapping(made)
+    vector = held["properties"]["vector"]
+    if "method" in vector:
+        vector["method"]["space_type"] = "l2"
+        index: dict[str, Any] = {"knn": True}
+    else:
+        vector["similarity"] = "l2_norm"
+        index = {}
+    http("PUT", f"{store.address}/{store.index}", {"settings": {"index": index}, "mappings": held})
+    with pytest.raises(IndexMismatch, match="l2"):
+        store.prepare(SCHEMA)
+
+
+def test_vanished_index_is_not_made_by_a_write(store: EngineStore) -> None:
+    """A write to an index that was removed says so, and leaves no index with a guessed mapping."""
+    store.prepare(SCHEMA)
+    assert store.upsert([document("a")]) == []
+    http("DELETE", f"{store.address}/{store.index}")
+    with pytest.raises(IndexNotFound, match=store.index):
+        store.upsert([document("b")])
+    assert store.info() is None
+
+
+def test_makers_at_once(store: EngineStore) -> None:
+    """Several processes may prepare an index at the same moment; it is made once."""
+    stores = [EngineStore(store.address, store.index) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda one: one.prepare(SCHEMA), stores))
+    info = store.info()
+    assert info is not None
+    assert info.schema == SCHEMA
+    for one in stores:
+        one.close()
+
+
+def test_vector_survives_flush_and_update(store: EngineStore) -> None:
+    """A vector comes back from memory and from disk, before and after an update of the rest."""
+    vector = random_vectors(1, 1)[0]
+    store.prepare(SCHEMA)
+    store.upsert([document("a", vector, EVERYTHING)])
+    for likes in (1, 2):
+        np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+        http("POST", f"{store.address}/{store.index}/_flush?force=true")
+        http("POST", f"{store.address}/{store.index}/_refresh")
+        np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+        assert store.update([record("a", {"likes": likes})]) == []
+    assert store.get("a").record.metadata == {"likes": 2}
+
+
+def test_engine_refuses_a_document(store: EngineStore) -> None:
+    """A document that only the engine finds wrong is rejected in its words; those beside it are written."""
+    store.prepare(SCHEMA)
+    held = mapping(store)
+    http("DELETE", f"{store.address}/{store.index}")
+    held["properties"]["caption"] = {"type": "ip"}
+    knn = {"settings": {"index": {"knn": True}}} if "method" in held["properties"]["vector"] else {}
+    http("PUT", f"{store.address}/{store.index}", {"mappings": held, **knn})
+    (rejected,) = store.upsert([document("a"), document("b", metadata={"caption": "a dog"}), document("c")])
+    assert (rejected.id, rejected.stage, rejected.reason) == ("b", Stage.WRITE, Reason.WRITE_REJECTED)
+    assert "caption" in rejected.detail
+    assert "a dog" in rejected.detail
+    assert set(store.fingerprints(["a", "b", "c"])) == {"a", "c"}
+
+
+def test_long_keyword_is_kept(store: EngineStore) -> None:
+    """A string that is too long for a term of the index is stored all the same."""
+    long = "é🐘" * 20_000
+    store.prepare(SCHEMA)
+    written = document("a", metadata={"country": long, "colors": (long, "red")})
+    with store.loading():
+        assert store.upsert([written]) == []
+    (hit,) = store.search(axis(0), 1)
+    assert hit.metadata == written.record.metadata
+
+
+def test_ties_at_the_cut(store: EngineStore) -> None:
+    """Of many equally near documents the first by id are found, the same ones each time."""
+    store.prepare(SCHEMA)
+    ids = [f"{i:03}" for i in np.random.default_rng(1).permutation(120)]
+    with store.loading():
+        store.upsert([document(id, axis(1)) for id in ids])
+    for _ in range(3):
+        assert [hit.id for hit in store.search(axis(1), 7)] == [f"{i:03}" for i in range(7)]
+
+
+def test_largest_k(store: EngineStore) -> None:
+    """As many hits as engines give can be asked for, and not more or less than one."""
+    store.prepare(SCHEMA)
+    with store.loading():
+        store.upsert([document("a")])
+    assert len(store.search(axis(0), 10_000)) == 1
+    for k in (0, -1, 10_001):
+        with pytest.raises(ValueError, match=str(k)):
+            store.search(axis(0), k)
+
+
+def test_query_of_another_dimension(store: EngineStore) -> None:
+    """A query that can't be compared is refused with both dimensions named."""
+    store.prepare(SCHEMA)
+    with pytest.raises(IndexMismatch, match=r"16 dimensions.*8"):
+        store.search(axis(0, dim=8), 1)
+
+
+def test_recall_and_scores_at_full_size(store: EngineStore) -> None:
+    """Among 2,000 random vectors of 512 dimensions 99 in 100 true neighbours are found, with true cosines."""
+    space = Space(model="tests", text_model="tests", weights="1", preprocessing="none", dim=512)
+    parity = Field("parity", FieldType.INTEGER)
+    store.prepare(IndexSchema(space, (parity,)))
+    vectors = random_vectors(2000, 2, dim=512)
+    with store.loading():
+        documents = [document(f"{i:04}", vector, {"parity": i % 2}) for i, vector in enumerate(vectors)]
+        assert store.upsert(documents) == []
+    found = 0
+    for query in random_vectors(20, 3, dim=512):
+        cosines = vectors.astype(np.float64) @ query
+        hits = store.search(query, 10)
+        found += len({int(hit.id) for hit in hits} & set(np.argsort(-cosines)[:10].tolist()))
+        np.testing.assert_allclose([h.score for h in hits], [cosines[int(h.id)] for h in hits], atol=1e-5)
+    assert found >= 0.99 * 200

@@ -1,0 +1,46 @@
+"""The public door: what the package exports, and that importing it is light."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+
+import esclip
+
+HEAVY = {
+    "torch",
+    "sentence_transformers",
+    "transformers",
+    "lance",
+    "pyarrow",
+    "pandas",
+    "duckdb",
+    "opensearchpy",
+}
+
+
+def test_every_export_is_there() -> None:
+    """Each name of `__all__` can be had, and `dir` lists it."""
+    for name in esclip.__all__:
+        assert getattr(esclip, name).__name__ == name
+        assert name in dir(esclip)
+    assert esclip.__all__ == sorted(esclip.__all__)
+
+
+def test_every_module_says_what_it_is_for_and_what_it_gives() -> None:
+    """Each module has a first docstring and an `__all__` whose names it holds."""
+    for module in pkgutil.walk_packages(esclip.__path__, "esclip."):
+        if module.name == "esclip.__main__":
+            continue
+        loaded = importlib.import_module(module.name)
+        assert loaded.__doc__, module.name
+        assert all(hasattr(loaded, name) for name in loaded.__all__), module.name
+
+
+def test_import_and_help_load_nothing_heavy() -> None:
+    """`import esclip` and the command line's modules import no model, table or engine library."""
+    code = f"import sys, esclip, esclip._cli, esclip._index; print({HEAVY!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,33 @@
+"""What the README shows is what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scripts.render_readme import README, render
+from tests.command_line import Esclip
+
+TEXT = README.read_text(encoding="utf-8")
+
+
+def test_rendered_parts_are_current() -> None:
+    """Reasons and options are as `scripts/render_readme.py` writes them."""
+    assert render(TEXT) == TEXT
+
+
+def test_the_demo_prints_what_the_readme_shows(esclip: Esclip, tmp_path: Path) -> None:
+    """The README's example output is the demo's, to the letter."""
+    (shown,) = re.findall(r"<!-- demo -->\n```\n(.*?)```", TEXT, re.DOTALL)
+    out = esclip("demo", "--folder", "demo", cwd=tmp_path).out
+    assert shown.strip()
+    assert shown.strip() in out
+
+
+def test_the_python_example_runs(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """The README's Python example does what it says, on a folder of pictures."""
+    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    script = tmp_path / "example.py"
+    script.write_text(example, encoding="utf-8")
+    out = esclip(cwd=photos.parent, script=script).out
+    assert "red.png 1.0" in out

@@ -1,0 +1,36 @@
+"""Models with random weights for tests: made once in a test session, in a folder that goes with it.
+
+A test module that takes `tiny_models` as a fixture imports it from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from scripts.make_models import make_clip, make_text_tower
+
+__all__ = ["Models", "make_models", "tiny_models"]
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Folders of a model and of a text tower that fits it."""
+
+    clip: Path
+    texts: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    """A pair of tiny models: 64 dimensions, a few megabytes."""
+    return make_models(tmp_path_factory.mktemp("models"))
+
+
+def make_models(folder: Path, size: str = "tiny", seed: int = 0) -> Models:
+    """A pair of models of this size; `full` ones have the real ones' sizes and take over a gigabyte."""
+    return Models(
+        make_clip(folder / "clip-ViT-B-32", size, seed),
+        make_text_tower(folder / "clip-ViT-B-32-multilingual-v1", size, seed),
+    )

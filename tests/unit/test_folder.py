@@ -1,0 +1,212 @@
+"""Folders of images and single files: what is found, in which order, and under which id."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.contracts.source_contract import SourceContract, records_of, rejections_of
+
+from esclip._errors import ConfigError, SourceError
+from esclip._protocols import Source
+from esclip._types import ImageRecord, Reason
+from esclip.sources import FolderSource, open_source
+
+
+def write(path: Path, data: bytes = b"picture") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def found(folder: Path) -> list[str]:
+    return [
+        Path(record.location).relative_to(folder).as_posix() for record in records_of(open_source([folder]))
+    ]
+
+
+class TestFolderSource(SourceContract):
+    @pytest.fixture
+    def origin(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "pictures"
+        for name in ("b.jpg", "a/z.png", "a/deep/er/y.webp", "日本.gif"):
+            write(folder / name)
+        (folder / "gone.jpg").symlink_to(folder / "nowhere.jpg")
+        return folder
+
+    def open(self, origin: Path) -> Source:
+        return FolderSource([origin])
+
+    def change(self, origin: Path) -> set[str]:
+        changed = origin / "a" / "z.png"
+        [id] = [record.id for record in records_of(self.open(origin)) if record.location == str(changed)]
+        changed.write_bytes(b"another picture")
+        return {id}
+
+
+def test_finds_pictures_by_extension_in_any_case(tmp_path: Path) -> None:
+    """All eight extensions count, in capitals too, and nothing else does."""
+    names = ["a.JPG", "b.jpeg", "c.png", "d.WebP", "e.gif", "f.bmp", "g.tif", "h.tiff"]
+    for name in [*names, "i.txt", "j.jpg.part", "jpg"]:
+        write(tmp_path / name)
+    assert found(tmp_path) == names
+
+
+def test_leaves_out_what_is_hidden(tmp_path: Path) -> None:
+    """Hidden files, files that macOS puts beside others, and all in hidden folders are left out."""
+    for name in (".hidden.jpg", "._a.jpg", ".thumbnails/b.jpg", "c.jpg"):
+        write(tmp_path / name)
+    assert found(tmp_path) == ["c.jpg"]
+
+
+def test_order_is_by_name_at_each_level(tmp_path: Path) -> None:
+    """Folders and files are visited by their names, whatever order the disk has."""
+    names = ["a.jpg", "b/1.jpg", "b/2/x.jpg", "b/3.jpg", "c.jpg"]
+    for name in reversed(names):
+        write(tmp_path / name)
+    assert found(tmp_path) == names
+
+
+def test_does_not_follow_links_to_folders(tmp_path: Path) -> None:
+    """A link that leads back up can't catch the walk; a link to a file is a picture."""
+    write(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "in" / "a.jpg")
+    assert found(tmp_path / "in") == ["a.jpg", "link.jpg"]
+
+
+def test_id_is_the_same_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture has one id, named by folder or by file, absolute or relative to any working directory."""
+    picture = write(tmp_path / "a" / "b" / "c.jpg")
+    monkeypatch.chdir(tmp_path)
+    ids = [records_of(open_source([path]))[0].id for path in (tmp_path, "a", picture, "a/../a/b/c.jpg")]
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    ids.append(records_of(open_source(["."]))[0].id)
+    assert len(set(ids)) == 1
+    assert len(ids[0]) == 20
+
+
+def test_a_record_tells_what_is_known_of_its_file(tmp_path: Path) -> None:
+    """Name, folder, size and time are metadata; size and time make the version."""
+    picture = write(tmp_path / "holiday" / "a.jpg", b"12345")
+    os.utime(picture, ns=(0, 1_600_000_000_123_456_789))
+    [record] = records_of(open_source([tmp_path]))
+    assert record.picture == picture
+    assert record.location == str(picture)
+    assert record.version == "5-1600000000123456789"
+    assert record.metadata == {
+        "file_name": "a.jpg",
+        "folder": "holiday",
+        "file_size": 5,
+        "modified": datetime(2020, 9, 13, 12, 26, 40, 123_000, tzinfo=UTC),
+    }
+
+
+def test_a_named_file_is_taken_whatever_it_is_called(tmp_path: Path) -> None:
+    """The user's word counts more than an extension or a dot."""
+    paths = [write(tmp_path / ".scan"), write(tmp_path / "notes.txt")]
+    assert [record.picture for record in records_of(open_source(paths))] == paths
+
+
+def test_several_paths_are_chained_and_an_overlap_comes_twice(tmp_path: Path) -> None:
+    """Paths are read in the order given; what lies in two of them is given twice, with one id."""
+    picture, folder = write(tmp_path / "b" / "x.jpg"), tmp_path / "a"
+    write(folder / "y.jpg")
+    source = open_source([tmp_path / "b", folder, picture])
+    records = records_of(source)
+    assert [Path(record.location).name for record in records] == ["x.jpg", "y.jpg", "x.jpg"]
+    assert records[0].id == records[2].id
+    assert source.total() == 3
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_limit_takes_the_first(tmp_path: Path, limit: int) -> None:
+    """A limit counts over all paths together, and in the total."""
+    for name in ("a/1.jpg", "a/2.jpg", "b/3.jpg"):
+        write(tmp_path / name)
+    everything = records_of(open_source([tmp_path]))
+    for paths in ([tmp_path], [tmp_path / "a", tmp_path / "b"]):
+        source = open_source(paths, limit=limit)
+        assert list(source.records()) == everything[:limit]
+        assert source.total() == limit
+
+
+def test_a_file_that_vanishes_is_rejected(tmp_path: Path) -> None:
+    """A file that is gone when its turn comes is a rejection, and the next one comes."""
+    first, second, third = (write(tmp_path / name) for name in ("1.jpg", "2.jpg", "3.jpg"))
+    records = open_source([tmp_path]).records()
+    next(records)
+    second.unlink()
+    rest = list(records)
+    assert [getattr(item, "reason", None) for item in rest] == [Reason.FILE_NOT_FOUND, None]
+    assert rest[0].location == str(second)
+    assert rest[1].location == str(third)
+    assert first.exists()
+
+
+def test_a_pipe_is_rejected_and_not_waited_for(tmp_path: Path) -> None:
+    """What isn't a regular file would block a reader for ever."""
+    write(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "b.jpg")
+    [rejection] = rejections_of(open_source([tmp_path]))
+    assert rejection.reason is Reason.UNREADABLE_FILE
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
+def test_a_folder_that_can_not_be_listed_is_rejected(tmp_path: Path) -> None:
+    """The walk names it and goes on."""
+    locked = write(tmp_path / "a" / "1.jpg").parent
+    write(tmp_path / "b.jpg")
+    locked.chmod(0)
+    try:
+        items = list(open_source([tmp_path]).records())
+    finally:
+        locked.chmod(0o700)
+    assert [item.location for item in items] == [str(locked), str(tmp_path / "b.jpg")]
+    assert getattr(items[0], "reason", None) is Reason.UNREADABLE_FILE
+
+
+def test_a_folder_that_vanishes_is_rejected(tmp_path: Path) -> None:
+    """A folder that is gone when its turn comes is a rejection that names it."""
+    write(tmp_path / "a.jpg")
+    folder = write(tmp_path / "b" / "1.jpg").parent
+    records = open_source([tmp_path]).records()
+    next(records)
+    (folder / "1.jpg").unlink()
+    folder.rmdir()
+    [rejection] = records
+    assert not isinstance(rejection, ImageRecord)
+    assert rejection.location == str(folder)
+    assert rejection.reason is Reason.FILE_NOT_FOUND
+
+
+def test_names_that_are_not_utf8_are_shown(tmp_path: Path) -> None:
+    """A name in another encoding keeps its file readable and its record printable."""
+    path = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    try:
+        Path(os.fsdecode(path)).write_bytes(b"picture")
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    [record] = records_of(open_source([tmp_path]))
+    assert record.location.endswith("caf\\xe9.jpg")
+    assert Path(record.picture).read_bytes() == b"picture"
+
+
+def test_what_is_not_there_is_an_error(tmp_path: Path) -> None:
+    """No path, a wrong one, and a folder without pictures are told in one line each."""
+    (tmp_path / "empty").mkdir()
+    for paths in ([], [tmp_path / "nowhere"], [tmp_path / "empty"], [tmp_path / ("x" * 300)]):
+        with pytest.raises(SourceError) as caught:
+            open_source(paths)
+        assert "\n" not in str(caught.value)
+
+
+def test_images_need_a_dataset(tmp_path: Path) -> None:
+    """A folder of a dataset's pictures is refused where no dataset is given, and where it isn't there."""
+    write(tmp_path / "a.jpg")
+    with pytest.raises(ConfigError, match="Unsplash"):
+        open_source([tmp_path], images=tmp_path)
+    with pytest.raises(ConfigError, match="nowhere"):
+        open_source([tmp_path], images=tmp_path / "nowhere")

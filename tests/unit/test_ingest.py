@@ -1,0 +1,238 @@
+"""The pipeline: every record is accounted for, unchanged ones cost nothing, bad ones don't stop the rest."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
+from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
+from esclip._fetch import Fetcher
+from esclip._ingest import SeenIds, ingest
+from esclip._protocols import Encoder
+from esclip._report import Progress, Tally
+from esclip._types import Document, IndexSchema, Pixels, Vectors
+from esclip.encoders import load_encoder
+from esclip.stores.memory import MemoryStore
+
+
+@dataclass
+class ListSource:
+    """A source of given records."""
+
+    items: list[ImageRecord | Rejection]
+    fields: Sequence[Field] = (Field("place", FieldType.KEYWORD),)
+    fails_after: int | None = None
+    closed: bool = False
+
+    def total(self) -> int:
+        return len(self.items)
+
+    def records(self) -> Iterator[ImageRecord | Rejection]:
+        try:
+            for at, item in enumerate(self.items):
+                if at == self.fails_after:
+                    raise SourceError("the disk went away")
+                yield item
+        finally:
+            self.closed = True
+
+
+@dataclass
+class CountingEncoder:
+    """Another encoder that counts the pictures it is given."""
+
+    inner: Encoder = field(default_factory=lambda: load_encoder("palette"))
+    images: int = 0
+
+    @property
+    def space(self) -> object:
+        return self.inner.space
+
+    def preprocess(self, image: Image.Image) -> Pixels:
+        return self.inner.preprocess(image)
+
+    def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
+        self.images += len(batch)
+        return self.inner.encode_images(batch)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return self.inner.encode_texts(texts)
+
+
+class RefusingStore(MemoryStore):
+    """A store that refuses documents whose place is "nowhere", and all once it is unavailable."""
+
+    available = True
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        if not self.available:
+            raise StoreUnavailable("gone")
+        bad = [d.record for d in documents if d.record.metadata.get("place") == "nowhere"]
+        refused = [Rejection(r.id, r.location, Stage.WRITE, Reason.WRITE_REJECTED, "no") for r in bad]
+        return refused + super().upsert([d for d in documents if d.record not in bad])
+
+
+def run(source: ListSource, store: MemoryStore, encoder: object = None, **options: object) -> IngestReport:
+    """An ingest of `source` into `store`, with the facade's defaults."""
+    encoder = encoder or CountingEncoder()
+    store.prepare(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
+    tally = Tally(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
+    with Fetcher(allow_hosts=(), cache=None, workers=2) as fetcher:
+        ingest(source, encoder, store, fetcher=fetcher, tally=tally, batch_size=4, workers=2)  # type: ignore[arg-type]
+    return tally.finish()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[ImageRecord]:
+    """Twenty plain pictures."""
+    found = []
+    for n in range(20):
+        path = tmp_path / f"{n}.png"
+        Image.new("RGB", (8, 8), (n * 12, 0, 255 - n * 12)).save(path)
+        found.append(ImageRecord(f"id{n}", str(path), path, "v1", metadata={"place": f"p{n}"}))
+    return found
+
+
+def accounted(report: IngestReport) -> tuple[int, int, int, int]:
+    """The report's counts, checked to add up."""
+    assert report.read == report.skipped + report.written + report.rejected
+    assert sum(report.rejections.values()) == report.rejected
+    return report.read, report.skipped, report.written, report.rejected
+
+
+def test_every_record_is_written_and_found(pictures: list[ImageRecord]) -> None:
+    """All pictures of a source become documents."""
+    store = MemoryStore("i")
+    assert accounted(run(ListSource([*pictures]), store)) == (20, 0, 20, 0)
+    assert set(store.fingerprints([r.id for r in pictures])) == {r.id for r in pictures}
+
+
+def test_a_second_run_encodes_nothing(pictures: list[ImageRecord]) -> None:
+    """Unchanged records are skipped before their pictures are touched."""
+    store = MemoryStore("i")
+    run(ListSource([*pictures]), store)
+    for record in pictures:
+        Path(record.location).unlink()
+    encoder = CountingEncoder()
+    assert accounted(run(ListSource([*pictures]), store, encoder)) == (20, 20, 0, 0)
+    assert encoder.images == 0
+
+
+def test_new_metadata_is_written_without_encoding(pictures: list[ImageRecord]) -> None:
+    """A record whose picture is the same has its document updated, its vector kept."""
+    store = MemoryStore("i")
+    run(ListSource([*pictures]), store)
+    before = store.get("id3").vector
+    changed = [*pictures[:3], replace(pictures[3], metadata={"place": "elsewhere"}), *pictures[4:]]
+    encoder = CountingEncoder()
+    assert accounted(run(ListSource([*changed]), store, encoder)) == (20, 19, 1, 0)
+    assert encoder.images == 0
+    assert store.get("id3").record.metadata == {"place": "elsewhere"}
+    assert (store.get("id3").vector == before).all()
+
+
+def test_a_changed_picture_is_encoded_again(pictures: list[ImageRecord]) -> None:
+    """A record with another version has its picture encoded anew, and only that one."""
+    store = MemoryStore("i")
+    run(ListSource([*pictures]), store)
+    Image.new("RGB", (8, 8), "green").save(pictures[5].location)
+    encoder = CountingEncoder()
+    changed = [*pictures[:5], replace(pictures[5], version="v2"), *pictures[6:]]
+    assert accounted(run(ListSource([*changed]), store, encoder)) == (20, 19, 1, 0)
+    assert encoder.images == 1
+    (hit, *_) = store.search(encoder.encode_texts(["green"])[0], 1)
+    assert hit.id == "id5"
+
+
+def test_bad_records_are_counted_with_stage_and_reason(pictures: list[ImageRecord], tmp_path: Path) -> None:
+    """Rejections of every stage reach the report and the callback; the others are written all the same."""
+    page = tmp_path / "page.jpg"
+    page.write_text("<html>")
+    bad: list[ImageRecord | Rejection] = [
+        Rejection("", "photos.tsv000:7", Stage.READ, Reason.BAD_ROW, "too few columns"),
+        ImageRecord("gone", "/gone.png", tmp_path / "gone.png", "v1"),
+        ImageRecord("page", str(page), page, "v1"),
+        replace(pictures[0], id="refused", metadata={"place": "nowhere"}),
+    ]
+    seen: list[Rejection] = []
+    report = run(ListSource([*bad, *pictures]), RefusingStore("i"), on_rejection=seen.append)
+    assert accounted(report) == (24, 0, 20, 4)
+    assert {(r.id, r.stage, r.reason) for r in seen} == {
+        ("", Stage.READ, Reason.BAD_ROW),
+        ("gone", Stage.FETCH, Reason.FILE_NOT_FOUND),
+        ("page", Stage.DECODE, Reason.NOT_AN_IMAGE),
+        ("refused", Stage.WRITE, Reason.WRITE_REJECTED),
+    }
+
+
+def test_the_first_of_two_rows_with_one_id_counts(pictures: list[ImageRecord]) -> None:
+    """A further row of an id is skipped, now and in the next run, whatever it says."""
+    store = MemoryStore("i")
+    twice = [*pictures, replace(pictures[0], description="another")]
+    assert accounted(run(ListSource([*twice]), store)) == (21, 1, 20, 0)
+    assert accounted(run(ListSource([*twice]), store)) == (21, 21, 0, 0)
+    assert store.get("id0").record.description == ""
+
+
+def test_a_run_with_too_many_rejections_is_stopped(tmp_path: Path) -> None:
+    """Once the share of rejections is above the budget, the run ends with what it has counted so far."""
+    gone = [ImageRecord(str(n), f"/{n}", tmp_path / f"{n}.png", "v1") for n in range(5000)]
+    source = ListSource([*gone])
+    with pytest.raises(TooManyRejections, match="file_not_found") as raised:
+        run(source, MemoryStore("i"))
+    assert accounted(raised.value.report)[0] < 5000
+    assert source.closed
+
+
+def test_few_rejections_are_judged_at_the_end_only(tmp_path: Path, pictures: list[ImageRecord]) -> None:
+    """Fewer than a hundred records are all tried before the budget is looked at."""
+    gone = [ImageRecord(str(n), f"/{n}", tmp_path / f"gone{n}.png", "v1") for n in range(15)]
+    assert accounted(run(ListSource([*gone, *pictures]), MemoryStore("i"))) == (35, 0, 20, 15)
+    with pytest.raises(TooManyRejections):
+        run(ListSource([*gone, *pictures[:10]]), MemoryStore("i"))
+
+
+@pytest.mark.parametrize("fault", ["source", "store", "progress"])
+def test_a_failure_ends_everything(fault: str, pictures: list[ImageRecord]) -> None:
+    """An error anywhere is raised, closes the source and leaves no thread behind."""
+    before = threading.active_count()
+    source = ListSource([*pictures], fails_after=15 if fault == "source" else None)
+    store = RefusingStore("i")
+    store.available = fault != "store"
+
+    def on_progress(progress: Progress) -> None:
+        if fault == "progress":
+            raise KeyboardInterrupt
+
+    with pytest.raises((SourceError, StoreUnavailable, KeyboardInterrupt)):
+        run(source, store, on_progress=on_progress)
+    assert source.closed
+    assert threading.active_count() == before
+
+
+def test_progress_reaches_the_total(pictures: list[ImageRecord]) -> None:
+    """The last progress says that all is done."""
+    seen: list[Progress] = []
+    run(ListSource([*pictures]), MemoryStore("i"), on_progress=seen.append)
+    assert (seen[-1].total, seen[-1].done, seen[-1].encoded) == (20, 20, 20)
+
+
+def test_seen_ids_remembers_every_id() -> None:
+    """No id is taken for new twice, also after most have moved into the sorted array."""
+    seen = SeenIds()
+    assert all(seen.add(f"id{n}") for n in range(120_000))
+    assert not any(seen.add(f"id{n}") for n in range(0, 120_000, 97))
+
+
+def test_the_facade_is_what_the_package_exports() -> None:
+    """`esclip.open_index` gives an `ImageIndex`."""
+    import esclip
+
+    with esclip.open_index(MemoryStore("i"), encoder="palette") as index:
+        assert isinstance(index, ImageIndex)

@@ -1,0 +1,244 @@
+"""The embedded store's folder: what else may be in it, who else may use it, and how it stays fast."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lance
+import pyarrow as pa
+import pytest
+from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents
+
+from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavailable
+from esclip._types import IndexSchema
+from esclip.stores._lance_faults import lance_faults
+from esclip.stores.embedded import LanceStore
+
+REPOSITORY = Path(__file__).parents[2]
+
+WRITER = """
+import sys
+from tests.contracts.documents import SCHEMA, document, random_vectors
+from esclip.stores.embedded import LanceStore, Scale
+
+folder, process = sys.argv[1], int(sys.argv[2])
+store = LanceStore(folder, "pictures", Scale(exact=20))
+store.prepare(SCHEMA)
+vectors = random_vectors(100, process)
+with store.loading():
+    for turn in range(8):
+        ids = range(turn * 10, turn * 10 + 30)
+        assert store.upsert([document(f"{i}", vectors[i]) for i in ids]) == []
+        assert len(store.fingerprints([f"{i}" for i in ids])) == 30
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LanceStore:
+    store = LanceStore(tmp_path, "pictures")
+    store.prepare(SCHEMA)
+    return store
+
+
+def _raw(folder: Path) -> Any:
+    return lance.dataset(folder / "pictures.lance")
+
+
+def test_lancedb_reads_the_index(store: LanceStore, tmp_path: Path) -> None:
+    """A LanceDB client opens the folder and finds the index as a table of its name."""
+    import lancedb
+
+    store.upsert([document("a", axis(0), EVERYTHING), document("b", axis(1))])
+    table = lancedb.connect(tmp_path).open_table("pictures")
+    found = table.search(axis(1)).metric("cosine").limit(1).to_list()
+    assert (table.count_rows(), found[0]["id"]) == (2, "b")
+
+
+def test_info_names_engine_and_size(store: LanceStore, tmp_path: Path) -> None:
+    """Info says Lance with its version and what the folder takes on disk; the address is the folder."""
+    before = store.info()
+    store.upsert(random_documents(50, seed=1))
+    after = store.info()
+    assert before is not None
+    assert after is not None
+    assert after.engine == f"Lance {lance.__version__}"
+    assert after.bytes is not None
+    assert before.bytes is not None
+    assert after.bytes > before.bytes > 0
+    assert store.address == str(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["with space", "p%20c", "ha#sh", "que?ry", "日本語", "it's", "br[ack]et"])
+def test_folder_names(tmp_path: Path, name: str) -> None:
+    """The folder may be called anything, and need not exist."""
+    store = LanceStore(tmp_path / name / "deeper", "pictures")
+    store.prepare(SCHEMA)
+    with store.loading():
+        store.upsert([document("a")])
+    assert [hit.id for hit in store.search(axis(0), 1)] == ["a"]
+    assert (tmp_path / name / "deeper" / "pictures.lance").is_dir()
+    store.drop()
+    assert list((tmp_path / name / "deeper").iterdir()) == []
+
+
+def test_others_datasets_are_left_alone(tmp_path: Path) -> None:
+    """A dataset that esclip did not make is neither read, changed nor removed."""
+    lance.write_dataset(pa.table({"id": ["a"]}), tmp_path / "pictures.lance")
+    store = LanceStore(tmp_path, "pictures")
+    calls: list[Callable[[], object]] = [
+        store.info,
+        store.drop,
+        lambda: store.prepare(SCHEMA),
+        lambda: store.search(axis(0), 1),
+    ]
+    for call in calls:
+        with pytest.raises(IndexExists, match=r"pictures\.lance"):
+            call()
+    assert _raw(tmp_path).to_table().to_pylist() == [{"id": "a"}]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_other_things_are_left_alone(tmp_path: Path, kind: str) -> None:
+    """A file or a folder at the index's place that is no dataset is neither used nor removed."""
+    place = tmp_path / "pictures.lance"
+    inside = place / "notes.txt" if kind == "folder" else place
+    inside.parent.mkdir(exist_ok=True)
+    inside.write_text("mine")
+    store = LanceStore(tmp_path, "pictures")
+    calls: list[Callable[[], object]] = [lambda: store.prepare(SCHEMA), store.drop]
+    for call in calls:
+        with pytest.raises(IndexExists, match=r"pictures\.lance"):
+            call()
+    assert inside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("part", ["data", "_versions"])
+def test_damaged_index(store: LanceStore, tmp_path: Path, part: str) -> None:
+    """An index whose files are cut short is an error of one line that names it and says what to do."""
+    store.upsert([document("a")])
+    for path in (tmp_path / "pictures.lance" / part).iterdir():
+        path.write_bytes(path.read_bytes()[:7])
+    with pytest.raises(StoreError, match=r"pictures\.lance.*remove that folder") as caught:
+        LanceStore(tmp_path, "pictures").search(axis(0), 1)
+    assert "\n" not in str(caught.value)
+    assert ".rs:" not in str(caught.value)
+
+
+def test_unknown_schema_version(store: LanceStore, tmp_path: Path) -> None:
+    """An index with a schema of another version is an error that says so."""
+    _raw(tmp_path).update_schema_metadata({"esclip": '{"version": 99}'})
+    with pytest.raises(StoreError, match="another version of esclip"):
+        store.search(axis(0), 1)
+
+
+def test_prepare_continues_where_it_was_interrupted(tmp_path: Path) -> None:
+    """Columns that were added without the schema's knowledge are taken over by the next prepare."""
+    store = LanceStore(tmp_path, "pictures")
+    store.prepare(IndexSchema(SCHEMA.space, FIELDS[:1]))
+    _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.int64())]))
+    store.prepare(SCHEMA)
+    store.upsert([document("a", metadata=EVERYTHING)])
+    assert store.get("a").record.metadata == EVERYTHING
+
+
+def test_prepare_refuses_a_column_of_another_type(tmp_path: Path) -> None:
+    """A column that others added with another type is a mismatch, and the schema stays as it was."""
+    store = LanceStore(tmp_path, "pictures")
+    store.prepare(IndexSchema(SCHEMA.space, FIELDS[:1]))
+    _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.string())]))
+    with pytest.raises(IndexMismatch, match="likes"):
+        store.prepare(SCHEMA)
+    info = store.info()
+    assert info is not None
+    assert info.schema.fields == FIELDS[:1]
+
+
+def test_other_stores_see_writes_at_once(store: LanceStore, tmp_path: Path) -> None:
+    """A second store on the folder sees what the first writes, also after a drop and a new beginning."""
+    other = LanceStore(tmp_path, "pictures")
+    for vector in (axis(0), axis(1)):
+        store.prepare(SCHEMA)
+        assert other.search(vector, 3) == []
+        store.upsert([document("a", vector)])
+        assert [(hit.id, hit.score) for hit in other.search(vector, 3)] == [("a", 1.0)]
+        other.drop()
+        assert store.info() is None
+
+
+def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:
+    """Processes that make one index and write the same new ids at once leave each document once."""
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    processes = [subprocess.Popen([*command, f"{i}"], cwd=REPOSITORY) for i in range(3)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    ids = sorted(f"{i}" for i in range(100))
+    assert sorted(_raw(tmp_path).to_table(columns=["id"])["id"].to_pylist()) == ids
+    store = LanceStore(tmp_path, "pictures")
+    assert sorted(hit.id for hit in store.search(axis(0), 300)) == ids
+
+
+def test_interrupted_loading_finds_all(store: LanceStore) -> None:
+    """An interrupt leaves loading at once, and what was written is found."""
+
+    def interrupt() -> None:
+        with store.loading():
+            store.upsert([document("a")])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert [hit.id for hit in store.search(axis(0), 3)] == ["a"]
+
+
+def test_loading_of_a_dropped_index(store: LanceStore) -> None:
+    """An index that is dropped while it is loaded stays dropped."""
+    with store.loading():
+        store.drop()
+    assert store.info() is None
+
+
+def test_loading_joins_fragments(store: LanceStore, tmp_path: Path) -> None:
+    """After loading, the fragments of many small writes are one."""
+    with store.loading():
+        for i in range(12):
+            store.upsert([document(f"{i}")])
+        assert len(_raw(tmp_path).get_fragments()) == 12
+    assert len(_raw(tmp_path).get_fragments()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        (
+            OSError("LanceError(IO): No space left on device (os error 28), /a/b.rs:1:2"),
+            StoreUnavailable,
+            "full",
+        ),
+        (OSError("LanceError(IO): Permission denied (os error 13)"), StoreUnavailable, "who may read"),
+        (RuntimeError("Retryable commit conflict for version 3:\n x"), StoreUnavailable, "try again"),
+        (ValueError("Not found: x/data/1.lance"), StoreError, "remove that folder"),
+        (pa.ArrowInvalid("bad"), StoreError, "remove that folder"),
+        (pa.ArrowCapacityError("bad"), StoreError, "remove that folder"),
+        (OSError(), StoreError, "OSError"),
+    ],
+)
+def test_foreign_errors_stop_at_the_seam(error: Exception, kind: type[StoreError], says: str) -> None:
+    """What Lance and Arrow raise becomes a store's error of one line with the index and what to do."""
+    with pytest.raises(StoreError, match=says) as caught, lance_faults(Path("/there/pictures.lance")):
+        raise error
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is error
+    assert "/there/pictures.lance" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert ".rs" not in str(caught.value)
+
+
+def test_own_errors_pass_the_seam() -> None:
+    """Errors that esclip raises, and programming errors, pass unchanged."""
+    for error in (IndexMismatch("x"), KeyError("x")):
+        with pytest.raises(type(error)) as caught, lance_faults(Path("x")):
+            raise error
+        assert caught.value is error

@@ -1,0 +1,71 @@
+"""The embedded store keeps the stores' contract, with and without a vector index, and shares its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import lance
+import pyarrow as pa
+import pytest
+from tests.contracts.documents import DIM
+from tests.contracts.store_contract import StoreContract
+
+from esclip._protocols import Store
+from esclip._types import Document, GeoPoint, MetadataValue
+from esclip.stores.embedded import LanceStore, Scale
+
+
+class TestLanceStore(StoreContract):
+    tolerance = 1e-6
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        store = LanceStore(tmp_path, "pictures")
+        yield store
+        store.close()
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        schema = lance.dataset(_path(store)).schema.remove_metadata()
+        rows = pa.Table.from_pylist([_raw(document) for document in documents], schema=schema)
+        lance.write_dataset(rows, _path(store), mode="append")
+
+    def peek(self, store: Store, id: str) -> dict[str, Any] | None:
+        rows = lance.dataset(_path(store)).to_table().to_pylist()
+        found = [row for row in rows if row["id"] == id]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+
+class TestIndexedLanceStore(TestLanceStore):
+    """The same with a vector index from the second row on."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        store = LanceStore(tmp_path, "pictures", Scale(exact=1))
+        yield store
+        store.close()
+
+
+def _path(store: Store) -> Path:
+    return Path(store.address) / f"{store.index}.lance"
+
+
+def _raw(document: Document) -> dict[str, Any]:
+    record = document.record
+    assert document.vector.shape == (DIM,)
+    return {
+        "id": record.id,
+        "vector": document.vector.tolist(),
+        "location": record.location,
+        "page": record.page,
+        "description": record.description,
+        "pixels_fingerprint": record.fingerprint.pixels,
+        "record_fingerprint": record.fingerprint.record,
+        **{name: _raw_value(value) for name, value in record.metadata.items()},
+    }
+
+
+def _raw_value(value: MetadataValue) -> Any:
+    return {"lat": value.lat, "lon": value.lon} if isinstance(value, GeoPoint) else value

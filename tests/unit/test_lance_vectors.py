@@ -1,0 +1,90 @@
+"""The embedded store's vector index: made when it pays, and as good as comparing every vector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lance
+import numpy as np
+import pytest
+from tests.contracts.documents import SCHEMA, axis, random_documents, random_vectors, record, where
+
+from esclip._types import Document, Vectors, unit_rows
+from esclip.stores.embedded import LanceStore, Scale
+from esclip.stores.memory import MemoryStore
+
+
+def _indexes(folder: Path) -> list[str]:
+    return [index.name for index in lance.dataset(folder / "pictures.lance").describe_indices()]
+
+
+def _fill(store: LanceStore, vectors: Vectors, start: int = 0) -> None:
+    with store.loading():
+        rows = range(start, len(vectors))
+        assert store.upsert([Document(record(f"{i:05}"), vectors[i]) for i in rows]) == []
+
+
+def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
+    """A vector index is made above the threshold, remade when as many rows are outside, and never doubled."""
+    store = LanceStore(tmp_path, "pictures", Scale(exact=100))
+    store.prepare(SCHEMA)
+    vectors = random_vectors(400, 1)
+    seen = []
+    for start, end in ((0, 100), (100, 150), (150, 220), (220, 400)):
+        _fill(store, vectors[:end], start)
+        seen.append(_indexes(tmp_path))
+        assert len(store.search(vectors[0], 500)) == end
+    assert seen == [[], ["esclip_vector_6"], ["esclip_vector_6"], ["esclip_vector_10"]]
+
+
+def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
+    """Rows that were written or moved after the vector index was made are found where they are now."""
+    store = LanceStore(tmp_path, "pictures", Scale(exact=100))
+    store.prepare(SCHEMA)
+    vectors = random_vectors(303, 2)
+    _fill(store, vectors[:300])
+    store.upsert([Document(record("new"), vectors[300]), Document(record("00007"), vectors[301])])
+    assert _indexes(tmp_path) == ["esclip_vector_8"]
+    assert store.search(vectors[300], 1)[0].id == "new"
+    assert store.search(vectors[301], 1)[0].id == "00007"
+    assert store.search(vectors[7], 300)[0].id != "00007"
+    assert [hit.id for hit in store.search(axis(0), 999)].count("00007") == 1
+
+
+def _clustered(n: int, dim: int) -> Vectors:
+    rng = np.random.default_rng(4)
+    centers = rng.standard_normal((40, dim))
+    return unit_rows(centers[rng.integers(0, 40, n)] + 0.3 * rng.standard_normal((n, dim)))
+
+
+@pytest.mark.parametrize(
+    ("vectors", "probed"),
+    [(random_vectors(3000, 3), 200_000), (_clustered(3000, 16), 200_000), (_clustered(3000, 16), 1000)],
+    ids=["random", "clustered", "clustered, a third probed"],
+)
+def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vectors, probed: int) -> None:
+    """Of the ten nearest, at least 99 in 100 are found by way of the vector index."""
+    store, exact = LanceStore(tmp_path, "pictures", Scale(exact=500, probed=probed)), MemoryStore("exact")
+    store.prepare(SCHEMA)
+    _fill(store, vectors)
+    assert _indexes(tmp_path) == ["esclip_vector_27"]
+    exact.prepare(SCHEMA)
+    exact.upsert([Document(record(f"{i:05}"), vector) for i, vector in enumerate(vectors)])
+    found = 0
+    for query in unit_rows(vectors[::100] + 0.05 * random_vectors(30, 5)):
+        best = {hit.id for hit in exact.search(query, 10)}
+        found += len(best & {hit.id for hit in store.search(query, 10)})
+    assert found >= 0.99 * 300
+
+
+def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:
+    """Where the nearest partitions hold fewer than k matches, the others are searched too."""
+    store = LanceStore(tmp_path, "pictures", Scale(exact=100, probed=50))
+    store.prepare(SCHEMA)
+    documents = random_documents(600, seed=6)
+    with store.loading():
+        store.upsert(documents)
+    condition = where("country", "O'Land")
+    matching = {d.record.id for d in documents if d.record.metadata.get("country") == "O'Land"}
+    assert {hit.id for hit in store.search(axis(0), 600, [condition])} == matching
+    assert len(store.search(axis(0), 600)) == 600

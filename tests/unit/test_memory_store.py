@@ -1,0 +1,75 @@
+"""The in-memory store keeps the stores' contract, and is light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from tests.contracts.documents import SCHEMA, axis, document
+from tests.contracts.store_contract import StoreContract
+
+from esclip._protocols import Store
+from esclip._types import Document
+from esclip.stores.memory import MemoryStore
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self) -> Iterator[Store]:
+        store = MemoryStore("pictures")
+        yield store
+        store.close()
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        assert isinstance(store, MemoryStore)
+        store._documents.update({document.record.id: document for document in documents})
+
+    def peek(self, store: Store, id: str) -> dict[str, Any] | None:
+        assert isinstance(store, MemoryStore)
+        held = store._documents.get(id)
+        if held is None:
+            return None
+        record = held.record
+        return {
+            "vector": held.vector,
+            "location": record.location,
+            "page": record.page,
+            "description": record.description,
+            "pixels_fingerprint": record.fingerprint.pixels,
+            "record_fingerprint": record.fingerprint.record,
+            **record.metadata,
+        }
+
+
+def test_documents_are_not_shared() -> None:
+    """Changing a vector that was given or got changes nothing in the store."""
+    store = MemoryStore("pictures")
+    store.prepare(SCHEMA)
+    given = axis(0)
+    store.upsert([document("a", given)])
+    given[:] = 9
+    store.get("a").vector[:] = 9
+    assert store.search(axis(0), 1)[0].score == 1
+
+
+def test_ties_at_the_last_rank_go_by_id() -> None:
+    """Where more documents tie than k, those with the smallest ids are found."""
+    store = MemoryStore("pictures")
+    store.prepare(SCHEMA)
+    store.upsert([document(id) for id in ("c", "a", "b")])
+    assert [hit.id for hit in store.search(axis(0), 2)] == ["a", "b"]
+
+
+def test_address_names_no_place() -> None:
+    """The store's address says that it is in memory."""
+    assert (MemoryStore("x").address, MemoryStore("x").index) == ("memory:", "x")
+
+
+def test_import_is_light() -> None:
+    """The in-memory store needs neither Lance nor Arrow."""
+    code = "import sys, esclip.stores.memory; print({'lance', 'pyarrow', 'opensearchpy'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
