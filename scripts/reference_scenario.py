@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scripts.make_models import make_clip, make_text_tower
-from scripts.make_unsplash import make_dataset
 
 import esclip
 from esclip._types import Vectors, unit_rows
+from scripts.make_models import make_clip, make_text_tower
+from scripts.make_unsplash import make_dataset
 
 __all__ = ["Agreement", "compare"]
 

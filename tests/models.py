@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from scripts.make_models import make_clip, make_text_tower
 
 __all__ = ["Models", "make_models", "tiny_models"]

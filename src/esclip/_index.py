@@ -17,10 +17,8 @@ from PIL import Image
 
 from esclip._decode import decode, to_rgb
 from esclip._errors import ConfigError, EncoderError, IndexMismatch, IndexNotFound, RecordError
-from esclip._fetch import Fetcher
 from esclip._filters import Where, conditions
 from esclip._hits import Hits
-from esclip._ingest import ingest
 from esclip._protocols import Encoder, Store
 from esclip._report import Progress, Tally
 from esclip._settings import (
@@ -35,7 +33,6 @@ from esclip._settings import (
 )
 from esclip._types import Field, IndexSchema, IngestReport, Rejection, Space, Vector, ranked
 from esclip.encoders import load_encoder
-from esclip.sources import open_source
 from esclip.stores import open_store
 
 __all__ = ["ImageIndex", "Stats", "open_index"]
@@ -130,6 +127,11 @@ class ImageIndex:
         for name, number in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} is {number}, not 1 or more")
+        # What only an ingest needs is imported here: a search is a new process's first wait.
+        from esclip._fetch import Fetcher
+        from esclip._ingest import ingest
+        from esclip.sources import open_source
+
         source = open_source(paths, images=Path(images) if images else None, limit=limit)
         info = self._store.info()
         encoder = self._encoder(info.schema if info else None)
@@ -295,6 +297,8 @@ def _open_image(image: str | Path | bytes | Image.Image) -> Image.Image:
 
 def _read_image(place: str | Path) -> Image.Image:
     """The picture at a path or URL that the user named; any host will do."""
+    from esclip._fetch import Fetcher
+
     picture = place if isinstance(place, str) and "://" in place else Path(place)
     try:
         with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.contracts.documents import SCHEMA, axis
 
 from esclip._protocols import Store
 from esclip._types import Condition, Document, Reason, Rejection, Stage
+from tests.contracts.documents import SCHEMA, axis
 
 __all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]
 

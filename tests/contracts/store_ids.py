@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from esclip._protocols import Store
 from tests.contracts.documents import EVERYTHING, axis, document, record
 from tests.contracts.store_case import StoreCase, count
-
-from esclip._protocols import Store
 
 __all__ = ["StoreIds"]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, record, where
-from tests.contracts.store_case import StoreCase
 
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
 from esclip._types import Field, FieldType, IndexSchema
+from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, record, where
+from tests.contracts.store_case import StoreCase
 
 __all__ = ["StoreLifecycle"]
 

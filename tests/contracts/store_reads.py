@@ -6,12 +6,12 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
-from tests.contracts.store_case import StoreCase, assert_same, ids_where
 
 from esclip._errors import DocumentNotFound
 from esclip._protocols import Store
 from esclip._types import Document
+from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
+from tests.contracts.store_case import StoreCase, assert_same, ids_where
 
 __all__ = ["StoreReads"]
 

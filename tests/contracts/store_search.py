@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, where
-from tests.contracts.store_case import StoreCase, ids_where
 
 from esclip._protocols import Store
 from esclip._types import Condition, Field, FieldType, MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, where
+from tests.contracts.store_case import StoreCase, ids_where
 
 __all__ = ["StoreSearch"]
 

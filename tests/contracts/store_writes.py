@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
-from tests.contracts.store_case import StoreCase, count, ids_where, reasons
 
 from esclip._protocols import Store
 from esclip._types import MetadataValue, Reason, Rejection, Stage
+from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
+from tests.contracts.store_case import StoreCase, count, ids_where, reasons
 
 __all__ = ["StoreWrites"]
 

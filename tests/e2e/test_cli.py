@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
 from tests.command_line import PLAIN, Esclip
 
 HIT_KEYS = ["rank", "id", "score", "location", "page", "description", "metadata"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from PIL import Image
+
 from tests.command_line import PLAIN, Esclip, runner
 from tests.engines import ENGINES, engine_address
 from tests.servers import PictureServer, body, redirect, status, unused_port

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from scripts.make_models import make_clip, make_text_tower
-from tests.contracts.encoder_contract import EncoderContract, sample_pictures
-from tests.models import Models, tiny_models
 
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
+from scripts.make_models import make_clip, make_text_tower
+from tests.contracts.encoder_contract import EncoderContract, sample_pictures
+from tests.models import Models, tiny_models
 
 __all__ = ["tiny_models"]
 

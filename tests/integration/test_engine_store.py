@@ -14,6 +14,10 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+
+from esclip._errors import IndexExists, IndexMismatch, IndexNotFound
+from esclip._types import Document, Field, FieldType, IndexSchema, Reason, Space, Stage, json_metadata
+from esclip.stores.engine import EngineStore
 from tests.contracts.documents import (
     EVERYTHING,
     SCHEMA,
@@ -24,10 +28,6 @@ from tests.contracts.documents import (
 )
 from tests.contracts.store_contract import StoreContract
 from tests.engines import ENGINES, engine_address
-
-from esclip._errors import IndexExists, IndexMismatch, IndexNotFound
-from esclip._types import Document, Field, FieldType, IndexSchema, Reason, Space, Stage, json_metadata
-from esclip.stores.engine import EngineStore
 
 pytestmark = pytest.mark.engine
 

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.integration.hub_server import HubServer
-from tests.models import Models, tiny_models
 
 from esclip._errors import EncoderError
 from esclip.encoders import load_encoder
+from tests.integration.hub_server import HubServer
+from tests.models import Models, tiny_models
 
 __all__ = ["tiny_models"]
 

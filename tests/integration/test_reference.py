@@ -6,10 +6,10 @@ import uuid
 from pathlib import Path
 
 import pytest
-from scripts.reference_scenario import compare
-from tests.engines import engine_address
 
 import esclip
+from scripts.reference_scenario import compare
+from tests.engines import engine_address
 
 
 @pytest.mark.model

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
-from tests.contracts.documents import SCHEMA
-
 from esclip.stores._dialects import mapping_body
+from tests.contracts.documents import SCHEMA
 
 __all__ = ["OPENSEARCH", "Answer", "EngineDouble", "running"]
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import opensearchpy.exceptions
 import pytest
-from tests.contracts.documents import axis, document
-from tests.unit.engine_double import EngineDouble, as_json, running
 
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
 from esclip._types import Reason, Stage
@@ -19,6 +17,8 @@ from esclip.stores import open_store
 from esclip.stores._engine_client import TRANSLATIONS
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
+from tests.contracts.documents import axis, document
+from tests.unit.engine_double import EngineDouble, as_json, running
 
 PATIENCE = Patience(first=0.3, read=0.5, write=3)
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from scripts.render_mappings import MAPPINGS, rendered
-from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
 
 from esclip._types import Condition, Field, FieldType, IndexSchema
 from esclip.stores._dialects import (
@@ -24,6 +22,8 @@ from esclip.stores._dialects import (
     vector_fault,
 )
 from esclip.stores._fields import RESERVED
+from scripts.render_mappings import MAPPINGS, rendered
+from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
 
 
 @pytest.mark.parametrize("name", ["opensearch.json", "elasticsearch.json"])

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from scripts.engine_nodes._catalogue import ENGINES, EngineError, Place
 from scripts.engine_nodes._health import is_up
 from scripts.engine_nodes._nodes import Node, stop

@@ -19,6 +19,11 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3.exceptions
+
+from esclip._errors import ConfigError, FetchError
+from esclip._fetch import Fetcher
+from esclip._http import _ALL
+from esclip._types import Reason
 from tests.servers import (
     PictureServer,
     Route,
@@ -36,11 +41,6 @@ from tests.servers import (
     status,
     unused_port,
 )
-
-from esclip._errors import ConfigError, FetchError
-from esclip._fetch import Fetcher
-from esclip._http import _ALL
-from esclip._types import Reason
 
 PICTURE = b"\xff\xd8\xff not quite a picture" * 1000
 ELSEWHERE = "http://elsewhere.invalid/x"

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.contracts.source_contract import SourceContract, records_of, rejections_of
 
 from esclip._errors import ConfigError, SourceError
 from esclip._protocols import Source
 from esclip._types import ImageRecord, Reason
 from esclip.sources import FolderSource, open_source
+from tests.contracts.source_contract import SourceContract, records_of, rejections_of
 
 
 def write(path: Path, data: bytes = b"picture") -> Path:

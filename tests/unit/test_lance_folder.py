@@ -11,12 +11,12 @@ from typing import Any
 import lance
 import pyarrow as pa
 import pytest
-from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents
 
 from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavailable
 from esclip._types import IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
+from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -9,12 +9,12 @@ from typing import Any
 import lance
 import pyarrow as pa
 import pytest
-from tests.contracts.documents import DIM
-from tests.contracts.store_contract import StoreContract
 
 from esclip._protocols import Store
 from esclip._types import Document, GeoPoint, MetadataValue
 from esclip.stores.embedded import LanceStore, Scale
+from tests.contracts.documents import DIM
+from tests.contracts.store_contract import StoreContract
 
 
 class TestLanceStore(StoreContract):

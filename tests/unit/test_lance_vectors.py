@@ -7,11 +7,11 @@ from pathlib import Path
 import lance
 import numpy as np
 import pytest
-from tests.contracts.documents import SCHEMA, axis, random_documents, random_vectors, record, where
 
 from esclip._types import Document, Vectors, unit_rows
 from esclip.stores.embedded import LanceStore, Scale
 from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import SCHEMA, axis, random_documents, random_vectors, record, where
 
 
 def _indexes(folder: Path) -> list[str]:

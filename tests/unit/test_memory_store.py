@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from tests.contracts.documents import SCHEMA, axis, document
-from tests.contracts.store_contract import StoreContract
 
 from esclip._protocols import Store
 from esclip._types import Document
 from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import SCHEMA, axis, document
+from tests.contracts.store_contract import StoreContract
 
 
 class TestMemoryStore(StoreContract):

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from tests.contracts.encoder_contract import EncoderContract
 
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders._color_words import Color, colors_in
 from esclip.encoders.palette import PALETTE_LIMITS, PaletteEncoder
+from tests.contracts.encoder_contract import EncoderContract
 
 _LOOKS = {
     Color.BLACK: (12, 12, 14),

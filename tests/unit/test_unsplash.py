@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scripts.make_unsplash import make_dataset
-from tests.contracts.source_contract import SourceContract, records_of, rejections_of
-from tests.unit.unsplash_tables import URL, child, ids, metadata, photo, told, write
 
 from esclip._protocols import Source
 from esclip._types import ImageRecord, Reason
 from esclip.sources import UnsplashSource, open_source
+from scripts.make_unsplash import make_dataset
+from tests.contracts.source_contract import SourceContract, records_of, rejections_of
+from tests.unit.unsplash_tables import URL, child, ids, metadata, photo, told, write
 
 
 class TestUnsplashSource(SourceContract):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.contracts.source_contract import records_of, rejections_of
-from tests.unit.unsplash_tables import BROKEN_ROWS, ids, photo, write
 
 from esclip._errors import SourceError
 from esclip._types import Reason
 from esclip.sources import open_source
+from tests.contracts.source_contract import records_of, rejections_of
+from tests.unit.unsplash_tables import BROKEN_ROWS, ids, photo, write
 
 
 @pytest.mark.parametrize("row", BROKEN_ROWS.values(), ids=BROKEN_ROWS)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 from esclip._errors import SourceError
 from esclip.sources._unsplash_joins import mapped_errors
+from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 
 def keyword(

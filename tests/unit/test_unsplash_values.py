@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.contracts.source_contract import records_of
-from tests.unit.unsplash_tables import URL, metadata, photo, write
 
 from esclip._types import GeoPoint
 from esclip.sources import open_source
 from esclip.sources._unsplash_values import date, integer, place, real, sized_url
+from tests.contracts.source_contract import records_of
+from tests.unit.unsplash_tables import URL, metadata, photo, write
 
 
 def test_values_have_types(tmp_path: Path) -> None:

@@ -6,10 +6,9 @@ import gzip
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.contracts.source_contract import records_of
-
 from esclip._types import MetadataValue
 from esclip.sources import open_source
+from tests.contracts.source_contract import records_of
 
 __all__ = ["BROKEN_ROWS", "URL", "child", "ids", "metadata", "photo", "told", "write"]
 
