@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from esclip._errors import EsclipError
+from esclip._errors import EsclipError, TooManyRejections
 from esclip._settings import (
     BATCH_SIZE,
     DEFAULT_ENCODER,
@@ -215,18 +215,23 @@ def ingest(
         _rejections_file(rejections) as on_rejection,
         _show.progress() as on_progress,
     ):
-        report = held.ingest(
-            *paths,
-            limit=limit,
-            batch_size=batch_size,
-            workers=workers,
-            images=images,
-            allow_hosts=allow_host or (),
-            max_rejection_rate=max_rejection_rate,
-            cache=cache,
-            on_rejection=on_rejection,
-            on_progress=on_progress,
-        )
+        try:
+            report = held.ingest(
+                *paths,
+                limit=limit,
+                batch_size=batch_size,
+                workers=workers,
+                images=images,
+                allow_hosts=allow_host or (),
+                max_rejection_rate=max_rejection_rate,
+                cache=cache,
+                on_rejection=on_rejection,
+                on_progress=on_progress,
+            )
+        except TooManyRejections as error:
+            if json:
+                _show.report(error.report, json=True)
+            raise
     _show.report(report, json=json)
 
 

@@ -50,6 +50,7 @@ def log_on_stderr() -> Iterator[None]:
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """What shows an ingest's progress on stderr: a bar on a terminal, else a line now and then."""
+    logging.getLogger("esclip").setLevel(logging.INFO)  # long work also tells what it works with
     if Console(stderr=True).is_terminal:
         with _progress_bar() as update:
             yield update

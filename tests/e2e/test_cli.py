@@ -80,6 +80,8 @@ def test_too_many_rejections_fail(esclip: Esclip, tmp_path: Path) -> None:
     ran = esclip("ingest", folder, "--encoder", "palette", status=1)
     assert "not_an_image" in ran.err
     assert len(ran.err.splitlines()) == 1
+    report = esclip("ingest", folder, "--encoder", "palette", "--json", status=1).json
+    assert (report["read"], report["rejected"]) == (1, 1)
 
 
 def test_where_filters(esclip: Esclip, photos: Path) -> None:

@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from PIL import Image
 
+from esclip import open_index
 from tests.command_line import PLAIN, Esclip, runner
 from tests.engines import ENGINES, engine_address
 from tests.servers import PictureServer, body, redirect, status, unused_port
@@ -119,6 +121,11 @@ class Filled:
     rejections: list[dict[str, str]]
     ingest: tuple[str, ...]
 
+    def hits(self, query: str, where: dict[str, str]) -> list[dict[str, Any]]:
+        """All that is found for a query, by the library in this process."""
+        with open_index(self.place[1], self.place[3]) as index:
+            return [hit.to_json() for hit in index.search_text(query, 20, where)]
+
 
 def fill(store: str, dataset: Dataset, folder: Path) -> Filled:
     home = folder / "home"
@@ -182,10 +189,9 @@ def test_a_second_run_writes_nothing_and_fetches_nothing_it_holds(filled: Filled
 
 def test_the_same_hits_and_scores_as_the_embedded_store(filled: Filled, oracle: Filled) -> None:
     """All stores give the same ids in the same order with the same cosines, filtered or not."""
-    for options in ((), ("--where", "country=NA"), ("--where", "orientation=landscape")):
+    for where in ({}, {"country": "NA"}, {"orientation": "landscape"}):
         for query in QUERIES:
-            found = filled.esclip("search-text", query, "-k", "20", *options, *filled.place, "--json").hits
-            wanted = oracle.esclip("search-text", query, "-k", "20", *options, *oracle.place, "--json").hits
+            found, wanted = filled.hits(query, where), oracle.hits(query, where)
             assert [hit["score"] for hit in found] == pytest.approx([h["score"] for h in wanted], abs=1e-3)
             assert {hit["id"]: hit["metadata"] for hit in found} == {h["id"]: h["metadata"] for h in wanted}
 

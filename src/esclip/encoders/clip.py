@@ -141,6 +141,7 @@ class ClipEncoder:
             return self._towers[model.name]
 
     def _load(self, model: ModelFolder) -> Any:
+        _log.info("%s runs on %s (%s)", model.name, self.device, self.device_reason)
         with model_errors(model.name, f"can't be loaded from {model.path} on {self.device}"), quiet_loading():
             from sentence_transformers import SentenceTransformer
 
