@@ -30,26 +30,12 @@ if TYPE_CHECKING:
         TooManyRejections,
     )
     from esclip._hits import Hits
-    from esclip._index import ImageIndex, Stats, open_index
+    from esclip._index import ImageIndex, open_index
     from esclip._protocols import Encoder, Source, Store
+    from esclip._rejections import IngestReport, Reason, Rejection, Stage
     from esclip._report import Progress
-    from esclip._types import (
-        Condition,
-        Document,
-        Field,
-        FieldType,
-        Fingerprint,
-        GeoPoint,
-        Hit,
-        ImageRecord,
-        IndexInfo,
-        IndexSchema,
-        IngestReport,
-        Reason,
-        Rejection,
-        Space,
-        Stage,
-    )
+    from esclip._schema import Condition, Field, FieldType, IndexInfo, IndexSchema, Space, Stats
+    from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord
     from esclip.encoders import load_encoder
 
 __all__ = [
@@ -93,7 +79,17 @@ __all__ = [
     "open_index",
 ]
 
-_HOMES = ("_errors", "_types", "_protocols", "_report", "_hits", "encoders", "_index")
+_HOMES = (
+    "_errors",
+    "_schema",
+    "_types",
+    "_rejections",
+    "_protocols",
+    "_report",
+    "_hits",
+    "encoders",
+    "_index",
+)
 
 
 def __getattr__(name: str) -> Any:

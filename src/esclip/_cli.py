@@ -7,7 +7,6 @@ stdout carries results only; progress, summaries and errors go to stderr. Exit s
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,22 +14,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from esclip._errors import EsclipError, TooManyRejections
+from esclip._options import (
+    AllowHosts,
+    BatchSize,
+    Cache,
+    EncoderName,
+    Images,
+    Index,
+    Json,
+    K,
+    Limit,
+    MaxRejectionRate,
+    RejectionsFile,
+    Store,
+    TakesAnyId,
+    TextEncoderName,
+    Where,
+    Workers,
+    conditions,
+    not_blank,
+)
 from esclip._settings import (
     BATCH_SIZE,
-    DEFAULT_ENCODER,
     DEFAULT_INDEX,
     FETCH_WORKERS,
     MAX_REJECTION_RATE,
-    UNSPLASH_HOST,
 )
 
 if TYPE_CHECKING:
     from esclip._hits import Hits
     from esclip._index import ImageIndex
-    from esclip._types import Rejection
+    from esclip._rejections import Rejection
 
 __all__ = ["app", "main"]
 
@@ -51,23 +68,6 @@ class ErrorsAsExit(TyperGroup):
         except KeyboardInterrupt:
             _show.error("interrupted; the same command goes on from here")
             raise typer.Exit(130) from None
-
-
-class TakesAnyId(TyperCommand):
-    """Takes every word that is none of its options as the id: ids may begin with a dash."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move such words behind `--`."""
-        options = {"--help", *(name for param in self.params for name in param.opts)}
-
-        def is_id(word: str) -> bool:
-            named = word.split("=")[0] in options or re.fullmatch(r"-k\d+", word)
-            return word.startswith("-") and word != "-" and not named
-
-        if "--" not in args:
-            ids = [word for word in args if is_id(word)]
-            args = [word for word in args if not is_id(word)] + (["--", *ids] if ids else [])
-        return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
@@ -104,59 +104,6 @@ def _esclip(
     pass
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise typer.BadParameter("is empty")
-    return text
-
-
-Store = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        envvar="ESCLIP_STORE",
-        metavar="ADDRESS",
-        help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
-        "[default: a folder in your data directory]",
-        show_default=False,
-    ),
-]
-Index = Annotated[str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")]
-EncoderName = Annotated[
-    str | None,
-    typer.Option(
-        "--encoder",
-        envvar="ESCLIP_ENCODER",
-        metavar="NAME",
-        help="A model name, a local model folder, or palette (colours only, no download). "
-        f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
-        show_default=False,
-    ),
-]
-TextEncoderName = Annotated[
-    str | None,
-    typer.Option(
-        "--text-encoder",
-        envvar="ESCLIP_TEXT_ENCODER",
-        metavar="NAME",
-        help="The text tower for queries. [default: the encoder's; the multilingual one for "
-        f"{DEFAULT_ENCODER}]",
-        show_default=False,
-    ),
-]
-K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
-Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where",
-        metavar="FIELD=VALUE",
-        help="Only documents whose field has this value; repeat for several fields.",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
-
-
 @app.command()
 def ingest(
     paths: Annotated[
@@ -167,44 +114,14 @@ def ingest(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N records.")] = None,
-    batch_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Pictures in a forward pass.")
-    ] = BATCH_SIZE,
-    workers: Annotated[
-        int, typer.Option(metavar="N", min=1, max=256, help="Fetches at once.")
-    ] = FETCH_WORKERS,
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="The dataset's pictures, on disk as <photo_id>.jpg; nothing is fetched."
-        ),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="HOST",
-            help=f"A further host to fetch from, besides {UNSPLASH_HOST}; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    rejections: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write each rejected record and its reason here, a JSON line each."
-        ),
-    ] = None,
-    max_rejection_rate: Annotated[
-        float, typer.Option(metavar="R", min=0, max=1, help="Fail when more than this share is rejected.")
-    ] = MAX_REJECTION_RATE,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Where fetched pictures are kept. [default: your cache directory]",
-            show_default=False,
-        ),
-    ] = None,
+    limit: Limit = None,
+    batch_size: BatchSize = BATCH_SIZE,
+    workers: Workers = FETCH_WORKERS,
+    images: Images = None,
+    allow_host: AllowHosts = None,
+    rejections: RejectionsFile = None,
+    max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
+    cache: Cache = None,
     json: Json = False,
 ) -> None:
     """Encode pictures and write them into the index; what it holds unchanged is skipped."""
@@ -238,7 +155,7 @@ def ingest(
 @app.command("search-text")
 def search_text(
     query: Annotated[
-        str, typer.Argument(metavar="QUERY", callback=_not_blank, help="What the pictures show.")
+        str, typer.Argument(metavar="QUERY", callback=not_blank, help="What the pictures show.")
     ],
     k: K = 10,
     where: Where = None,
@@ -250,13 +167,13 @@ def search_text(
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
     with _open(store, index, encoder, text_encoder) as held:
-        _show_hits(held.search_text(query, k, _conditions(where)), json=json)
+        _show_hits(held.search_text(query, k, conditions(where)), json=json)
 
 
 @app.command("search-image")
 def search_image(
     image: Annotated[
-        str, typer.Argument(metavar="FILE|URL", callback=_not_blank, help="A picture like those wanted.")
+        str, typer.Argument(metavar="FILE|URL", callback=not_blank, help="A picture like those wanted.")
     ],
     k: K = 10,
     where: Where = None,
@@ -267,7 +184,7 @@ def search_image(
 ) -> None:
     """Find pictures that look like another one."""
     with _open(store, index, encoder) as held:
-        _show_hits(held.search_image(image, k, _conditions(where)), json=json)
+        _show_hits(held.search_image(image, k, conditions(where)), json=json)
 
 
 @app.command(cls=TakesAnyId)
@@ -281,7 +198,7 @@ def similar(
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
     with _open(store, index) as held:
-        _show_hits(held.similar(id, k, _conditions(where)), json=json)
+        _show_hits(held.similar(id, k, conditions(where)), json=json)
 
 
 @app.command()
@@ -356,19 +273,6 @@ def _open(
     from esclip._index import open_index
 
     return open_index(store or None, index, encoder or None, text_encoder or None)
-
-
-def _conditions(where: list[str] | None) -> dict[str, str]:
-    """The filters as a mapping. A `FIELD=VALUE` without `=`, or a field that comes twice, is wrong usage."""
-    found: dict[str, str] = {}
-    for condition in where or ():
-        field, equals, value = condition.partition("=")
-        if not equals or not field:
-            raise typer.BadParameter(f"--where {condition}: write it as FIELD=VALUE")
-        if field in found:
-            raise typer.BadParameter(f"--where {condition}: {field} is given twice")
-        found[field] = value
-    return found
 
 
 def _show_hits(hits: Hits, *, json: bool) -> None:

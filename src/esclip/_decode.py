@@ -28,7 +28,7 @@ from PIL import (
 )
 
 from esclip._errors import DecodeError
-from esclip._types import Reason
+from esclip._rejections import Reason
 
 __all__ = ["decode", "to_rgb"]
 

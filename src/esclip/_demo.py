@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw
 
 from esclip._hits import Hits
 from esclip._index import ImageIndex, open_index
+from esclip._rejections import IngestReport
 from esclip._report import Progress
 from esclip._settings import default_store
-from esclip._types import IngestReport
 from esclip.encoders.palette import PALETTE_LIMITS
 
 __all__ = ["Demo", "run"]

@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from esclip._types import IngestReport, Reason
+    from esclip._rejections import IngestReport, Reason
 
 __all__ = [
     "ConfigError",

@@ -24,7 +24,7 @@ import tenacity
 from esclip._cache import PictureCache
 from esclip._errors import FetchError
 from esclip._http import HttpClient, PassingError
-from esclip._types import Reason
+from esclip._rejections import Reason
 
 __all__ = ["Fetcher"]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias, assert_never
 
 from esclip._errors import ConfigError
-from esclip._types import Condition, Field, FieldType
+from esclip._schema import Condition, Field, FieldType
 
 __all__ = ["Where", "conditions"]
 

@@ -25,7 +25,7 @@ from urllib3.util import Retry, Url, parse_url
 
 from esclip._connections import Adapter, time_left
 from esclip._errors import ConfigError, FetchError
-from esclip._types import Reason
+from esclip._rejections import Reason
 
 __all__ = ["HttpClient", "PassingError"]
 

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from esclip._decode import decode, to_rgb
-from esclip._errors import ConfigError, EncoderError, IndexMismatch, IndexNotFound, RecordError
+from esclip._errors import ConfigError, EncoderError, IndexMismatch, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._hits import Hits
 from esclip._protocols import Encoder, Store
+from esclip._query_image import open_image
+from esclip._rejections import IngestReport, Rejection
 from esclip._report import Progress, Tally
+from esclip._schema import IndexSchema, Space, Stats
 from esclip._settings import (
     BATCH_SIZE,
     DEFAULT_ENCODER,
@@ -31,36 +31,11 @@ from esclip._settings import (
     default_store,
     picture_cache,
 )
-from esclip._types import Field, IndexSchema, IngestReport, Rejection, Space, Vector, ranked
+from esclip._types import Vector, ranked
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
 
-__all__ = ["ImageIndex", "Stats", "open_index"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What an index holds."""
-
-    documents: int
-    index: str
-    store: str
-    engine: str
-    """The store's kind and version."""
-    encoder: str
-    """The image tower's model."""
-    text_encoder: str
-    """The text tower's."""
-    dimension: int
-    bytes: int | None
-    """On disk; None where the store can't tell."""
-    fields: tuple[Field, ...]
-    """The metadata fields, which `where` can name."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The stats as the command line prints them with `--json`."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
-        return values | {"fields": {field.name: field.type.value for field in self.fields}}
+__all__ = ["ImageIndex", "open_index"]
 
 
 def open_index(
@@ -183,7 +158,7 @@ class ImageIndex:
         """
         schema = self._searchable()
         encoder = self._encoder(schema)
-        (vector,) = encoder.encode_images([encoder.preprocess(_open_image(image))])
+        (vector,) = encoder.encode_images([encoder.preprocess(open_image(image))])
         return self._search(vector, k, where)
 
     def similar(self, id: str, k: int = 10, where: Where | None = None) -> Hits:
@@ -283,25 +258,3 @@ def _require_same_space(index: str, held: Space, asked: Space) -> None:
 
 def _describe(space: Space) -> str:
     return f"{space.model} (weights {space.weights[:12]}, {space.dim} dimensions)"
-
-
-def _open_image(image: str | Path | bytes | Image.Image) -> Image.Image:
-    match image:
-        case Image.Image():
-            return to_rgb(image)
-        case bytes():
-            return decode(image)
-        case _:
-            return _read_image(image)
-
-
-def _read_image(place: str | Path) -> Image.Image:
-    """The picture at a path or URL that the user named; any host will do."""
-    from esclip._fetch import Fetcher
-
-    picture = place if isinstance(place, str) and "://" in place else Path(place)
-    try:
-        with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:
-            return decode(fetcher.fetch(picture))
-    except RecordError as error:
-        raise type(error)(error.reason, f"{place}: {error.detail}") from error

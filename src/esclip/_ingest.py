@@ -27,9 +27,10 @@ from esclip._errors import RecordError
 from esclip._fetch import Fetcher
 from esclip._flow import batches, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
+from esclip._rejections import Reason, Rejection, Stage
 from esclip._report import Tally
 from esclip._settings import PAGE_SIZE
-from esclip._types import Document, ImageRecord, Pixels, Reason, Rejection, Stage
+from esclip._types import Document, ImageRecord, Pixels
 
 __all__ = ["ingest"]
 

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from esclip._errors import TooManyRejections
 from esclip._flow import owned
+from esclip._rejections import IngestReport, Reason, Rejection
 from esclip._settings import MAX_REJECTION_RATE
-from esclip._types import IngestReport, Reason, Rejection
 
 __all__ = ["Progress", "Tally"]
 

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from esclip._demo import Demo
     from esclip._doctor import Finding
     from esclip._hits import Hits
-    from esclip._index import Stats
+    from esclip._rejections import IngestReport
     from esclip._report import Progress
-    from esclip._types import Hit, IngestReport
+    from esclip._schema import Stats
+    from esclip._types import Hit
 
 __all__ = ["demo", "error", "findings", "hits", "log_on_stderr", "progress", "report", "stats"]
 

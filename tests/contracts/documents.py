@@ -7,21 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from esclip._types import (
-    Condition,
-    Document,
-    Field,
-    FieldType,
-    GeoPoint,
-    ImageRecord,
-    IndexSchema,
-    Metadata,
-    MetadataValue,
-    Space,
-    Vector,
-    Vectors,
-    unit_rows,
-)
+from esclip._schema import Condition, Field, FieldType, IndexSchema, Space
+from esclip._types import Document, GeoPoint, ImageRecord, Metadata, MetadataValue, Vector, Vectors, unit_rows
 
 __all__ = [
     "DIM",

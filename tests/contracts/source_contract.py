@@ -18,7 +18,9 @@ import pytest
 
 from esclip._flow import owned
 from esclip._protocols import Source
-from esclip._types import FieldType, GeoPoint, ImageRecord, Reason, Rejection, Stage, json_metadata
+from esclip._rejections import Reason, Rejection, Stage
+from esclip._schema import FieldType
+from esclip._types import GeoPoint, ImageRecord, json_metadata
 
 __all__ = ["SourceContract", "records_of", "rejections_of"]
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from esclip._protocols import Store
-from esclip._types import Condition, Document, Reason, Rejection, Stage
+from esclip._rejections import Reason, Rejection, Stage
+from esclip._schema import Condition
+from esclip._types import Document
 from tests.contracts.documents import SCHEMA, axis
 
 __all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from esclip._protocols import Store
-from esclip._types import Condition, Field, FieldType, MetadataValue, unit_rows
+from esclip._schema import Condition, Field, FieldType
+from esclip._types import MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, where
 from tests.contracts.store_case import StoreCase, ids_where

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from esclip._protocols import Store
-from esclip._types import MetadataValue, Reason, Rejection, Stage
+from esclip._rejections import Reason, Rejection, Stage
+from esclip._types import MetadataValue
 from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
 from tests.contracts.store_case import StoreCase, count, ids_where, reasons
 

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound
-from esclip._types import Document, Field, FieldType, IndexSchema, Reason, Space, Stage, json_metadata
+from esclip._rejections import Reason, Stage
+from esclip._schema import Field, FieldType, IndexSchema, Space
+from esclip._types import Document, json_metadata
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import (
     EVERYTHING,

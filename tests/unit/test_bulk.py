@@ -12,7 +12,7 @@ import opensearchpy.exceptions
 import pytest
 
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
-from esclip._types import Reason, Stage
+from esclip._rejections import Reason, Stage
 from esclip.stores import open_store
 from esclip.stores._engine_client import TRANSLATIONS
 from esclip.stores._patience import Patience

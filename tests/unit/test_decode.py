@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 
 from esclip._decode import decode, to_rgb
 from esclip._errors import DecodeError
-from esclip._types import Reason
+from esclip._rejections import Reason
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from esclip._types import Condition, Field, FieldType, IndexSchema
+from esclip._schema import Condition, Field, FieldType, IndexSchema
 from esclip.stores._dialects import (
     Engine,
     Server,

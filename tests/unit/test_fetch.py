@@ -23,7 +23,7 @@ import urllib3.exceptions
 from esclip._errors import ConfigError, FetchError
 from esclip._fetch import Fetcher
 from esclip._http import _ALL
-from esclip._types import Reason
+from esclip._rejections import Reason
 from tests.servers import (
     PictureServer,
     Route,

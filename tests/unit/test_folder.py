@@ -10,7 +10,8 @@ import pytest
 
 from esclip._errors import ConfigError, SourceError
 from esclip._protocols import Source
-from esclip._types import ImageRecord, Reason
+from esclip._rejections import Reason
+from esclip._types import ImageRecord
 from esclip.sources import FolderSource, open_source
 from tests.contracts.source_contract import SourceContract, records_of, rejections_of
 

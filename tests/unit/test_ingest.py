@@ -16,7 +16,8 @@ from esclip._fetch import Fetcher
 from esclip._ingest import SeenIds, ingest
 from esclip._protocols import Encoder
 from esclip._report import Progress, Tally
-from esclip._types import Document, IndexSchema, Pixels, Vectors
+from esclip._schema import IndexSchema
+from esclip._types import Document, Pixels, Vectors
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavailable
-from esclip._types import IndexSchema
+from esclip._schema import IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
 from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from esclip._errors import EncoderError
-from esclip._types import Pixels, Space, Vectors, unit_rows
+from esclip._schema import Space
+from esclip._types import Pixels, Vectors, unit_rows
 from esclip.encoders._loading import model_errors, quiet_loading
 from esclip.encoders._models import ModelFolder, find_model, local_model
 

@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from esclip._types import Pixels, Space, Vectors, unit_rows
+from esclip._schema import Space
+from esclip._types import Pixels, Vectors, unit_rows
 from esclip.encoders._color_words import Color, colors_in
 
 __all__ = ["PALETTE_LIMITS", "PaletteEncoder"]

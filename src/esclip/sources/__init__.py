@@ -13,7 +13,9 @@ from pathlib import Path
 from esclip._errors import ConfigError, SourceError
 from esclip._flow import owned
 from esclip._protocols import Source
-from esclip._types import Field, ImageRecord, Rejection
+from esclip._rejections import Rejection
+from esclip._schema import Field
+from esclip._types import ImageRecord
 from esclip.sources.folder import FolderSource
 from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
 

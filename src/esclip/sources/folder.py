@@ -17,7 +17,9 @@ from typing import NamedTuple
 
 from esclip._errors import SourceError
 from esclip._flow import owned
-from esclip._types import Field, FieldType, ImageRecord, MetadataValue, Reason, Rejection, Stage
+from esclip._rejections import Reason, Rejection, Stage
+from esclip._schema import Field, FieldType
+from esclip._types import ImageRecord, MetadataValue
 
 __all__ = ["FolderSource"]
 

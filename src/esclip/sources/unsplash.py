@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 from esclip._errors import SourceError
 from esclip._flow import batches, owned
-from esclip._types import Field, ImageRecord, Reason, Rejection, Stage
+from esclip._rejections import Reason, Rejection, Stage
+from esclip._schema import Field
+from esclip._types import ImageRecord
 from esclip.sources._unsplash_children import CHILD_TABLES
 from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
 from esclip.sources._unsplash_joins import PhotoDetails, joined

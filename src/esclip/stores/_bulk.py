@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from esclip._errors import IndexNotFound, StoreUnavailable
-from esclip._types import ImageRecord, Rejection
+from esclip._rejections import Rejection
+from esclip._types import ImageRecord
 from esclip.stores._fields import write_rejection
 from esclip.stores._patience import PayloadTooLarge, persistently
 

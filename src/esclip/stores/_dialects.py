@@ -15,7 +15,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, assert_never
 
-from esclip._types import Condition, Field, FieldType, IndexSchema, Vector, json_metadata
+from esclip._schema import Condition, Field, FieldType, IndexSchema
+from esclip._types import Vector, json_metadata
 from esclip.stores._fields import kept_date
 
 __all__ = [

@@ -10,15 +10,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
+from esclip._schema import Field, FieldType, IndexSchema
 from esclip._types import (
     Document,
-    Field,
-    FieldType,
     Fingerprint,
     GeoPoint,
     Hit,
     ImageRecord,
-    IndexSchema,
     Metadata,
     MetadataValue,
     Vector,

@@ -12,18 +12,9 @@ from typing import assert_never
 
 import numpy as np
 
-from esclip._types import (
-    Field,
-    FieldType,
-    GeoPoint,
-    ImageRecord,
-    IndexSchema,
-    MetadataValue,
-    Reason,
-    Rejection,
-    Stage,
-    Vector,
-)
+from esclip._rejections import Reason, Rejection, Stage
+from esclip._schema import Field, FieldType, IndexSchema
+from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vector
 
 __all__ = [
     "RESERVED",

@@ -12,19 +12,8 @@ from typing import Any, assert_never
 import numpy as np
 import pyarrow as pa
 
-from esclip._types import (
-    Condition,
-    Document,
-    Field,
-    FieldType,
-    Fingerprint,
-    GeoPoint,
-    Hit,
-    ImageRecord,
-    IndexSchema,
-    Metadata,
-    MetadataValue,
-)
+from esclip._schema import Condition, Field, FieldType, IndexSchema
+from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord, Metadata, MetadataValue
 from esclip.stores._fields import kept_date
 
 __all__ = [

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from esclip._errors import IndexMismatch
-from esclip._types import Field
+from esclip._schema import Field
 from esclip.stores._lance_rows import field_columns
 
 __all__ = [

@@ -28,18 +28,9 @@ from esclip._errors import (
     StoreError,
     StoreUnavailable,
 )
-from esclip._types import (
-    Condition,
-    Document,
-    Fingerprint,
-    Hit,
-    ImageRecord,
-    IndexInfo,
-    IndexSchema,
-    Rejection,
-    Vector,
-    ranked,
-)
+from esclip._rejections import Rejection
+from esclip._schema import Condition, IndexInfo, IndexSchema
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
 from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores._lance_rows import (

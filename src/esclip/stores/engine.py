@@ -16,18 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
-from esclip._types import (
-    Condition,
-    Document,
-    Fingerprint,
-    Hit,
-    ImageRecord,
-    IndexInfo,
-    IndexSchema,
-    Rejection,
-    Vector,
-    ranked,
-)
+from esclip._rejections import Rejection
+from esclip._schema import Condition, IndexInfo, IndexSchema
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
 from esclip.stores import _engine_documents as stored
 from esclip.stores._bulk import line, write
 from esclip.stores._dialects import MAX_K, index_body, mapping_body, schema_of, search_body, vector_fault

@@ -15,19 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
-from esclip._types import (
-    Condition,
-    Document,
-    FieldType,
-    Fingerprint,
-    Hit,
-    ImageRecord,
-    IndexInfo,
-    IndexSchema,
-    Rejection,
-    Vector,
-    ranked,
-)
+from esclip._rejections import Rejection
+from esclip._schema import Condition, FieldType, IndexInfo, IndexSchema
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
 from esclip.stores._fields import added_fields, fault, kept_date, mismatch, refuse_reserved, write_rejection
 
 __all__ = ["MemoryStore"]

@@ -1,0 +1,148 @@
+"""The options and arguments that commands share, and how their words are read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
+
+__all__ = [
+    "AllowHosts",
+    "BatchSize",
+    "Cache",
+    "EncoderName",
+    "Images",
+    "Index",
+    "Json",
+    "K",
+    "Limit",
+    "MaxRejectionRate",
+    "RejectionsFile",
+    "Store",
+    "TakesAnyId",
+    "TextEncoderName",
+    "Where",
+    "Workers",
+    "conditions",
+    "not_blank",
+]
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="ESCLIP_STORE",
+        metavar="ADDRESS",
+        help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
+        "[default: a folder in your data directory]",
+        show_default=False,
+    ),
+]
+Index = Annotated[str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")]
+EncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        envvar="ESCLIP_ENCODER",
+        metavar="NAME",
+        help="A model name, a local model folder, or palette (colours only, no download). "
+        f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
+        show_default=False,
+    ),
+]
+TextEncoderName = Annotated[
+    str | None,
+    typer.Option(
+        "--text-encoder",
+        envvar="ESCLIP_TEXT_ENCODER",
+        metavar="NAME",
+        help="The text tower for queries. [default: the encoder's; the multilingual one for "
+        f"{DEFAULT_ENCODER}]",
+        show_default=False,
+    ),
+]
+K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FIELD=VALUE",
+        help="Only documents whose field has this value; repeat for several fields.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
+Limit = Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N records.")]
+BatchSize = Annotated[int, typer.Option(metavar="N", min=1, help="Pictures in a forward pass.")]
+Workers = Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Fetches at once.")]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="The dataset's pictures, on disk as <photo_id>.jpg; nothing is fetched."
+    ),
+]
+AllowHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST",
+        help=f"A further host to fetch from, besides {UNSPLASH_HOST}; repeatable.",
+        show_default=False,
+    ),
+]
+RejectionsFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write each rejected record and its reason here, a JSON line each."),
+]
+MaxRejectionRate = Annotated[
+    float, typer.Option(metavar="R", min=0, max=1, help="Fail when more than this share is rejected.")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where fetched pictures are kept. [default: your cache directory]",
+        show_default=False,
+    ),
+]
+
+
+def conditions(where: list[str] | None) -> dict[str, str]:
+    """The filters as a mapping. A `FIELD=VALUE` without `=`, or a field that comes twice, is wrong usage."""
+    found: dict[str, str] = {}
+    for condition in where or ():
+        field, equals, value = condition.partition("=")
+        if not equals or not field:
+            raise typer.BadParameter(f"--where {condition}: write it as FIELD=VALUE")
+        if field in found:
+            raise typer.BadParameter(f"--where {condition}: {field} is given twice")
+        found[field] = value
+    return found
+
+
+def not_blank(text: str) -> str:
+    """The text, if it says anything; else it is wrong usage."""
+    if not text.strip():
+        raise typer.BadParameter("is empty")
+    return text
+
+
+class TakesAnyId(TyperCommand):
+    """Takes every word that is none of its options as the id: ids may begin with a dash."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move such words behind `--`."""
+        options = {"--help", *(name for param in self.params for name in param.opts)}
+
+        def is_id(word: str) -> bool:
+            named = word.split("=")[0] in options or re.fullmatch(r"-k\d+", word)
+            return word.startswith("-") and word != "-" and not named
+
+        if "--" not in args:
+            ids = [word for word in args if is_id(word)]
+            args = [word for word in args if not is_id(word)] + (["--", *ids] if ids else [])
+        return super().parse_args(ctx, args)

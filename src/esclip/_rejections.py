@@ -1,0 +1,129 @@
+"""What becomes of the records that can't be used, and the report of an ingest that counts all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+__all__ = ["IngestReport", "Reason", "Rejection", "Stage"]
+
+
+class Stage(Enum):
+    """The step of an ingest at which a record was rejected."""
+
+    READ = "read"
+    FETCH = "fetch"
+    DECODE = "decode"
+    ENCODE = "encode"
+    WRITE = "write"
+
+
+class Reason(Enum):
+    """Why a record was rejected: the closed list (docs: README, "Rejections")."""
+
+    BAD_ROW = "bad_row"
+    """The row can't be parsed: wrong number of columns, broken quotes."""
+    BAD_ID = "bad_id"
+    """The id is empty, longer than 512 bytes, or not printable."""
+    BAD_URL = "bad_url"
+    """The picture's URL is malformed, or its host is not one of the allowed."""
+    BAD_REDIRECT = "bad_redirect"
+    """A redirect led to a host that is not allowed, or in circles."""
+    HTTP_403 = "http_403"
+    """The server forbids the picture."""
+    HTTP_404 = "http_404"
+    """The picture is not there."""
+    HTTP_410 = "http_410"
+    """The picture was removed for good."""
+    HTTP_429 = "http_429"
+    """The server kept asking for fewer requests until the deadline."""
+    HTTP_4XX = "http_4xx"
+    """Any other answer from 400 to 499, or one that is neither success, redirect nor error."""
+    HTTP_5XX = "http_5xx"
+    """The server failed, until the deadline."""
+    TIMEOUT = "timeout"
+    """The picture did not arrive within its deadline."""
+    DNS_ERROR = "dns_error"
+    """The host's name has no address."""
+    CONNECTION_ERROR = "connection_error"
+    """The connection was refused, or broke."""
+    TLS_ERROR = "tls_error"
+    """The server's certificate can't be trusted, or TLS failed."""
+    INCOMPLETE_BODY = "incomplete_body"
+    """The answer ended before the length that it announced, or can't be decompressed."""
+    FILE_NOT_FOUND = "file_not_found"
+    """No file is there (any more)."""
+    UNREADABLE_FILE = "unreadable_file"
+    """The file can't be read: permissions, a folder, a device."""
+    TOO_LARGE = "too_large"
+    """More bytes or more pixels than the cap."""
+    NOT_AN_IMAGE = "not_an_image"
+    """The bytes are in no format that is supported: an HTML page, say, or nothing at all."""
+    TRUNCATED = "truncated"
+    """The picture begins well and ends too early, or is damaged inside."""
+    BAD_VECTOR = "bad_vector"
+    """The encoder gave a vector that is zero or not finite."""
+    WRITE_REJECTED = "write_rejected"
+    """The store refused the document; its own words are in the detail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A record that did not make it into the index, and why."""
+
+    id: str
+    location: str
+    stage: Stage
+    reason: Reason
+    detail: str
+
+    def to_json(self) -> dict[str, str]:
+        """The rejection as a line of the rejections file."""
+        return {
+            "id": self.id,
+            "location": self.location,
+            "stage": self.stage.value,
+            "reason": self.reason.value,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did. `read == skipped + written + rejected`, always."""
+
+    read: int
+    """Records that the source gave, broken rows included."""
+    skipped: int
+    """Records that the index held unchanged, and further rows with an id that this run had already."""
+    written: int
+    """Documents written: new, encoded again, or with new metadata only."""
+    rejected: int
+    rejections: Mapping[Reason, int]
+    """How many of the rejected for each reason, most frequent first."""
+    seconds: float
+    index: str
+    store: str
+    encoder: str
+
+    @property
+    def images_per_second(self) -> float:
+        """Documents written per second of the whole run."""
+        return self.written / self.seconds if self.seconds else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as the command line prints it with `--json`."""
+        return {
+            "read": self.read,
+            "skipped": self.skipped,
+            "written": self.written,
+            "rejected": self.rejected,
+            "rejections": {reason.value: n for reason, n in self.rejections.items()},
+            "seconds": round(self.seconds, 3),
+            "images_per_second": round(self.images_per_second, 2),
+            "index": self.index,
+            "store": self.store,
+            "encoder": self.encoder,
+        }

@@ -1,0 +1,131 @@
+"""What an index is made with and remembers: its space and its metadata fields.
+
+IndexSchema ─┬─► Space     which model's vectors, in how many dimensions
+             └─► Field ... names and types of the metadata, which a filter's Condition refers to
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+__all__ = ["Condition", "Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
+
+
+class FieldType(Enum):
+    """What a metadata field holds, the same in every store."""
+
+    KEYWORD = "keyword"
+    """A string compared as a whole."""
+    KEYWORDS = "keywords"
+    """Several strings (a tuple); a filter matches when one is equal."""
+    TEXT = "text"
+    """Words of a language, for people and keyword search; not for equality."""
+    INTEGER = "integer"
+    """64 bits, signed."""
+    FLOAT = "float"
+    """64 bits."""
+    BOOLEAN = "boolean"
+    DATE = "date"
+    """A `datetime` with a time zone, kept to the millisecond."""
+    GEO_POINT = "geo_point"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A metadata field that a source declares and a store maps explicitly."""
+
+    name: str
+    type: FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A part of a filter: the field's value is `value` (for `KEYWORDS`: one of its values is)."""
+
+    field: Field
+    value: str | int | float | bool | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where vectors live. Vectors can be compared only if their spaces are `same_as` each other."""
+
+    model: str
+    """The image tower's name or absolute folder: what `load_encoder` takes to have it again."""
+    text_model: str
+    """The text tower's, for queries; the same as `model` where one model has both."""
+    weights: str
+    """Hash or revision of the image tower's weights: tells models of one name apart."""
+    preprocessing: str
+    """How a picture becomes the tower's input, in words or as a hash."""
+    dim: int
+
+    def same_as(self, other: Space) -> bool:
+        """Whether vectors of both spaces can be compared, wherever the models lie on disk."""
+        return (self.weights, self.preprocessing, self.dim) == (
+            other.weights,
+            other.preprocessing,
+            other.dim,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSchema:
+    """What an index is made with and remembers: its space and its metadata fields."""
+
+    space: Space
+    fields: tuple[Field, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as a store keeps it beside the documents."""
+        space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
+        return {"version": 1, "space": space, "fields": {f.name: f.type.value for f in self.fields}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
+        """The schema that `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` on others."""
+        if data["version"] != 1:
+            raise ValueError(f"schema version {data['version']}")
+        fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
+        return cls(Space(**data["space"]), fields)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a store says about its index."""
+
+    schema: IndexSchema
+    documents: int
+    engine: str
+    """The store's kind and version: `OpenSearch 3.6.0`, `Lance 14.0.2`, `memory`."""
+    bytes: int | None
+    """On disk, primaries and replicas together; None where the store can't tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an index holds."""
+
+    documents: int
+    index: str
+    store: str
+    engine: str
+    """The store's kind and version."""
+    encoder: str
+    """The image tower's model."""
+    text_encoder: str
+    """The text tower's."""
+    dimension: int
+    bytes: int | None
+    """On disk; None where the store can't tell."""
+    fields: tuple[Field, ...]
+    """The metadata fields, which `where` can name."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The stats as the command line prints them with `--json`."""
+        values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
+        return values | {"fields": {field.name: field.type.value for field in self.fields}}
