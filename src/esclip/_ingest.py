@@ -98,9 +98,9 @@ def _read(source: Source, tally: Tally) -> Iterator[ImageRecord]:
     """The source's records, counted; rejections and further rows of an id taken out."""
     seen = SeenIds()
     with owned(source.records()) as items:
-        for item in items:
+        for number, item in enumerate(items):
             tally.read()
-            if tally.total is None:
+            if number == 0:  # not before: it may take a source as long as to get here
                 tally.total = source.total()
             if isinstance(item, Rejection):
                 tally.reject(item)
