@@ -84,7 +84,7 @@ def draw_pictures(folder: Path) -> None:
 
 def _searches(index: ImageIndex, pictures: Path, address: str) -> list[Search]:
     options = f"--store {shlex.quote(address)} --index demo"
-    texts = ["a red car", "红色", "ein gelbes Haus", "des fleurs roses", "blue and white"]
+    texts = ["something red", "红色", "etwas Gelbes", "rose et vert", "blue and white"]
     found = [
         Search(f"esclip search-text {shlex.quote(text)} {options} -k 3", index.search_text(text, 3))
         for text in texts
