@@ -29,7 +29,7 @@ from esclip._flow import batches, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._report import Tally
-from esclip._settings import PAGE_SIZE
+from esclip._settings import PAGE_SIZE, WRITE_SIZE
 from esclip._types import Document, ImageRecord, Pixels
 
 __all__ = ["ingest"]
@@ -89,7 +89,7 @@ def ingest(
     )
     encoded = tally.sift(_encode(batches(decoded, batch_size), encoder, tally))
     documents = prefetch(encoded, ahead=batch_size, stop=stop)
-    with store.loading(), owned(batches(documents, PAGE_SIZE)) as pages:
+    with store.loading(), owned(batches(documents, WRITE_SIZE)) as pages:
         for page in pages:
             tally.write(len(page), store.upsert(page), encoded=True)
 

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
     "UNSPLASH_HOST",
+    "WRITE_SIZE",
     "default_store",
     "picture_cache",
 ]
@@ -27,8 +28,11 @@ BATCH_SIZE = 32
 FETCH_WORKERS = 16
 """Fetches at once: common practice with the picture host, which doesn't mind (`README`, "Unsplash")."""
 
-PAGE_SIZE = 512
-"""Records asked about, and documents written, at once."""
+PAGE_SIZE = 2048
+"""Records that the store is asked about at once. The embedded store reads all of its ids for each page."""
+
+WRITE_SIZE = 512
+"""Documents written at once: as many are encoded again when a run is killed."""
 
 MAX_REJECTION_RATE = 0.5
 """The share of rejected records above which a run is a failure and stops."""
