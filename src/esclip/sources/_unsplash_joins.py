@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Joins", "PhotoDetails", "joined", "mapped_errors"]
 
-MEMORY_LIMIT = "512MB"
-MOST_THREADS = 4
+MEMORY_LIMIT = "256MB"
+MOST_THREADS = 2
 INSERTED_ROWS = 50_000
 
 INTERRUPTED = "Query interrupted"
