@@ -24,7 +24,7 @@ STORES = ["embedded", *(pytest.param(name, marks=pytest.mark.engine) for name in
 QUERIES = ("red", "绿色", "ein graues Haus", "black and white", "no colour at all", "rose et bleu")
 
 IDS = dict(
-    zip(PLAIN, ("-dash_id-01", "--uO_qVwJU0", "null", "AbCdEfGhIjK", "abcdefghijk", *"123456"), strict=True)
+    zip(PLAIN, ("-dash_id-01", "--aB_cDeFgH", "null", "AbCdEfGhIjK", "abcdefghijk", *"123456"), strict=True)
 )
 """The photo ids of the good pictures: such that look like options or nulls, or differ in case only."""
 
