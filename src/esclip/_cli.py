@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip._errors import EsclipError, TooManyRejections
+from esclip._errors import ConfigError, EsclipError, TooManyRejections
 from esclip._options import (
     AllowHosts,
     BatchSize,
@@ -285,8 +285,6 @@ def _show_hits(hits: Hits, *, json: bool) -> None:
 def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
     """What writes rejections to the file as they come; a file that can't be written is told at once."""
     import orjson
-
-    from esclip._errors import ConfigError
 
     try:
         opened: Any = path.open("wb") if path else nullcontext()

@@ -20,7 +20,7 @@ from esclip._protocols import Encoder, Store
 from esclip._query_image import open_image
 from esclip._rejections import IngestReport, Rejection
 from esclip._report import Progress, Tally
-from esclip._schema import IndexSchema, Space, Stats
+from esclip._schema import IndexInfo, IndexSchema, Space, Stats
 from esclip._settings import (
     BATCH_SIZE,
     DEFAULT_ENCODER,
@@ -171,9 +171,7 @@ class ImageIndex:
 
     def stats(self) -> Stats:
         """What the index holds. Raises `IndexNotFound` when there is none."""
-        info = self._store.info()
-        if info is None:
-            raise self._not_found("does not exist")
+        info = self._existing()
         space = info.schema.space
         return Stats(
             documents=info.documents,
@@ -219,13 +217,17 @@ class ImageIndex:
         """The index's schema, asked for once. Raises `IndexNotFound` when there is nothing to search."""
         schema = self._schema
         if schema is None:
-            info = self._store.info()
-            if info is None:
-                raise self._not_found("does not exist")
+            info = self._existing()
             if info.documents == 0:
                 raise self._not_found("is empty")
             self._schema = schema = info.schema
         return schema
+
+    def _existing(self) -> IndexInfo:
+        info = self._store.info()
+        if info is None:
+            raise self._not_found("does not exist")
+        return info
 
     def _not_found(self, what: str) -> IndexNotFound:
         name, address = self._store.index, self._store.address

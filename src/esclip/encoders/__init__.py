@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esclip._errors import ConfigError
+from esclip._settings import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from esclip._protocols import Encoder
@@ -13,7 +14,7 @@ __all__ = ["load_encoder"]
 
 
 def load_encoder(
-    name: str = "clip-ViT-B-32", text_encoder: str | None = None, *, device: str | None = None
+    name: str = DEFAULT_ENCODER, text_encoder: str | None = None, *, device: str | None = None
 ) -> Encoder:
     """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
 
