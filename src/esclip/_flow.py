@@ -34,7 +34,7 @@ from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
 
-__all__ = ["batches", "owned", "parallel_map", "prefetch", "until"]
+__all__ = ["batches", "flat", "owned", "parallel_map", "prefetch", "until"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -81,6 +81,13 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     with owned(items) as source:
         while batch := list(islice(source, size)):
             yield batch
+
+
+def flat(lists: Iterable[Iterable[T]]) -> Iterator[T]:
+    """The items of the lists, in order: undoes `batches`."""
+    with owned(lists) as source:
+        for items in source:
+            yield from items
 
 
 def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lambda: None) -> Iterator[T]:

@@ -1,8 +1,8 @@
 """The pipeline: a source's records become documents of a store, or rejections of the report.
 
     Source.records() ─► unchanged? ─► fetch ─► decode ─► batches ─► encode ─► Store.upsert
-       one thread        by page    N threads  M threads   of B     prefetch     main thread
-                            │           │         │                    │            │
+       one thread        by page    N threads  M threads   of B    its own       main thread
+                            │           │         │                 threads         │
                             └ skipped   └──── rejected ────┘           └ raises     └ rejected
                                         Tally: counts, failure budget, progress
 
@@ -25,12 +25,12 @@ from PIL import Image
 from esclip._decode import decode
 from esclip._errors import RecordError
 from esclip._fetch import Fetcher
-from esclip._flow import batches, owned, parallel_map, prefetch, until
+from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._report import Tally
 from esclip._settings import PAGE_SIZE, WRITE_SIZE
-from esclip._types import Document, ImageRecord, Pixels
+from esclip._types import Document, ImageRecord, Pixels, Vector
 
 __all__ = ["ingest"]
 
@@ -73,7 +73,11 @@ def ingest(
         return Fetched(record, fetcher.fetch(record.picture))
 
     def prepare(fetched: Fetched) -> Decoded:
-        return Decoded(fetched.record, encoder.preprocess(_decode_or_discard(fetched, fetcher)))
+        picture = _decode_or_discard(fetched, fetcher, encoder.sufficient_side)
+        return Decoded(fetched.record, encoder.preprocess(picture))
+
+    def encode(batch: list[Decoded]) -> list[Document | Rejection]:
+        return _encode(batch, encoder, tally)
 
     stopped = Event()
 
@@ -87,8 +91,8 @@ def ingest(
     decoded = tally.sift(
         parallel_map(_rejecting(prepare, Stage.DECODE, _record_of), fetched, workers=os.cpu_count() or 1)
     )
-    encoded = tally.sift(_encode(batches(decoded, batch_size), encoder, tally))
-    documents = prefetch(encoded, ahead=batch_size, stop=stop)
+    encoded = parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once)
+    documents = prefetch(tally.sift(flat(encoded)), ahead=batch_size, stop=stop)
     with store.loading(), owned(batches(documents, WRITE_SIZE)) as pages:
         for page in pages:
             tally.write(len(page), store.upsert(page), encoded=True)
@@ -130,28 +134,26 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
             yield from pictures
 
 
-def _decode_or_discard(fetched: Fetched, fetcher: Fetcher) -> Image.Image:
+def _decode_or_discard(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Image.Image:
     """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
     try:
-        return decode(fetched.data)
+        return decode(fetched.data, side=side)
     except RecordError:
         fetcher.discard(fetched.record.picture)
         raise
 
 
-def _encode(
-    batched: Iterable[list[Decoded]], encoder: Encoder, tally: Tally
-) -> Iterator[Document | Rejection]:
-    with owned(batched) as flow:
-        for batch in flow:
-            vectors = encoder.encode_images([item.pixels for item in batch])
-            for item, vector in zip(batch, vectors, strict=True):
-                if np.isfinite(vector).all():
-                    tally.encode()
-                    yield Document(item.record, vector)
-                else:
-                    detail = "the encoder gave a vector without a direction"
-                    yield _rejection(item.record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
+def _encode(batch: list[Decoded], encoder: Encoder, tally: Tally) -> list[Document | Rejection]:
+    vectors = encoder.encode_images([item.pixels for item in batch])
+    return [_document(item, vector, tally) for item, vector in zip(batch, vectors, strict=True)]
+
+
+def _document(item: Decoded, vector: Vector, tally: Tally) -> Document | Rejection:
+    if not np.isfinite(vector).all():
+        detail = "the encoder gave a vector without a direction"
+        return _rejection(item.record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
+    tally.encode()
+    return Document(item.record, vector)
 
 
 def _rejecting(

@@ -50,6 +50,27 @@ class Encoder(Protocol):
         """The space of its vectors, with what made them."""
         ...
 
+    @property
+    def runtime(self) -> str:
+        """What computes its pictures' vectors, in a few words, kept as provenance: `OpenVINO bf16 on cpu`.
+
+        May load the model. Vectors of one space can be compared whichever runtime computed them.
+        """
+        ...
+
+    @property
+    def sufficient_side(self) -> int | None:
+        """The short side in pixels beyond which a picture's vector hardly gains; None: use all there are.
+
+        A picture may be scaled down so far while it is decoded.
+        """
+        ...
+
+    @property
+    def batches_at_once(self) -> int:
+        """How many calls of `encode_images` at a time keep it busy."""
+        ...
+
     def preprocess(self, image: Image.Image) -> Pixels:
         """One RGB picture as `encode_images` wants it. Needs no model; safe from several threads."""
         ...
@@ -57,7 +78,7 @@ class Encoder(Protocol):
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """Preprocessed pictures as unit rows, shape (n, dim), float32; NaN in a row that has no direction.
 
-        From one thread at a time.
+        Safe from several threads.
         """
         ...
 

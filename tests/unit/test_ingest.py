@@ -16,7 +16,7 @@ from esclip._fetch import Fetcher
 from esclip._ingest import SeenIds, ingest
 from esclip._protocols import Encoder
 from esclip._report import Progress, Tally
-from esclip._schema import IndexSchema
+from esclip._schema import IndexSchema, Space
 from esclip._types import Document, Pixels, Vectors
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
@@ -50,9 +50,12 @@ class CountingEncoder:
 
     inner: Encoder = field(default_factory=lambda: load_encoder("palette"))
     images: int = 0
+    runtime = "counting"
+    sufficient_side = None
+    batches_at_once = 2
 
     @property
-    def space(self) -> object:
+    def space(self) -> Space:
         return self.inner.space
 
     def preprocess(self, image: Image.Image) -> Pixels:

@@ -66,6 +66,14 @@ class ClipEncoder:
                 dim=self._dim,
             )
 
+    batches_at_once = 1
+    sufficient_side = None
+
+    @property
+    def runtime(self) -> str:
+        """Torch and its device."""
+        return f"torch on {self.device}"
+
     @property
     def device(self) -> str:
         """Where the towers run: `cuda`, `mps`, `cpu`."""

@@ -26,6 +26,7 @@ from PIL import Image
 from esclip._schema import Space
 from esclip._types import Pixels, Vectors, unit_rows
 from esclip.encoders._color_words import Color, colors_in
+from esclip.encoders._pixels import Preprocessing
 
 __all__ = ["PALETTE_LIMITS", "PaletteEncoder"]
 
@@ -45,8 +46,11 @@ _DIM = len(Color) + 1
 class PaletteEncoder:
     """Pictures and texts by their colours. Fulfils `Encoder`."""
 
-    device = "cpu"
-    device_reason = "palette needs no model"
+    runtime = "palette"
+    runtime_reason = "needs no model"
+    batches_at_once = 1
+    preprocess = Preprocessing(_SIDE, _SIDE, resample=Image.Resampling.BOX, reducing_gap=2.0)
+    sufficient_side = preprocess.sufficient_side
 
     @property
     def space(self) -> Space:
@@ -58,11 +62,6 @@ class PaletteEncoder:
             preprocessing=f"{_SIDE}x{_SIDE} pixels, nearest of {len(Color)} colours in CIELAB",
             dim=_DIM,
         )
-
-    def preprocess(self, image: Image.Image) -> Pixels:
-        """The picture as a thumbnail, its shape ignored: shape (64, 64, 3), uint8."""
-        thumbnail = image.resize((_SIDE, _SIDE), Image.Resampling.BOX, reducing_gap=2.0)
-        return np.asarray(thumbnail.convert("RGB"))
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """The square roots of the shares of the colours; the last axis, of texts without colour, is 0."""

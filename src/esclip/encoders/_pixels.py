@@ -1,0 +1,127 @@
+"""How a picture becomes an encoder's input: scaled and cut to a fixed size, as bytes.
+
+    picture ─► scaled to a short side, the middle cut out ─┐
+       └─────► scaled to width and height ─────────────────┴─► uint8, (height, width, 3)
+
+With Pillow alone, so that neither torch nor a model is needed, and the same on every machine: the processors
+of transformers differ by whether torchvision is there. What comes after, shifting and scaling the values, is
+the first step inside the towers: bytes are a quarter of what floats take on their way there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["CLIP_MEAN", "CLIP_STD", "Normalization", "Preprocessing", "read_processor"]
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+"""Of the pictures that CLIP was trained on (openai/CLIP, clip.py)."""
+
+_SCALED_DOWN = 2
+"""A JPEG decoder may leave out detail down to this many times the size that is wanted. At 1.6 times a vector
+moved by up to 0.0014 in cosine, at 2 and more by at most 0.0006 (`scripts/bench_encode.py --draft`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """A picture to pixels of one size. Safe from several threads."""
+
+    width: int
+    height: int
+    short_side: int | None = None
+    """Scale this side to that length and cut the middle out; None: scale both sides, whatever the shape."""
+    resample: int = Image.Resampling.BICUBIC
+    reducing_gap: float | None = None
+    """Pillow's: scale roughly first, down to this many times the size."""
+
+    def __call__(self, image: Image.Image) -> npt.NDArray[np.uint8]:
+        """An RGB picture as shape (height, width, 3), uint8."""
+        box = None if self.short_side is None else self._middle(image.width, image.height, self.short_side)
+        scaled = image.resize((self.width, self.height), self.resample, box, self.reducing_gap)
+        return np.asarray(scaled.convert("RGB"))
+
+    @property
+    def sufficient_side(self) -> int:
+        """The short side, in pixels, beyond which a picture's vector hardly gains."""
+        return _SCALED_DOWN * max(self.width, self.height, self.short_side or 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a server of encoders tells its clients."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
+        """What `to_json` gave. Raises `TypeError` or `ValueError` on others."""
+        made = cls(**data)
+        sides = (made.width, made.height, made.short_side or 1)
+        if not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
+            raise ValueError(f"pixels of {made.width} x {made.height}")
+        return made
+
+    def _middle(self, width: int, height: int, short: int) -> tuple[float, float, float, float]:
+        """The part of the picture that is wanted. By itself: a line of pixels scaled whole takes gigabytes.
+
+        Sizes are rounded as transformers does, so that the result is the same to the last bit.
+        """
+        scaled_width = short if width <= height else int(short * width / height)
+        scaled_height = short if height <= width else int(short * height / width)
+        left, top = (scaled_width - self.width) // 2, (scaled_height - self.height) // 2
+        across, down = width / scaled_width, height / scaled_height
+        return (
+            left * across,
+            top * down,
+            min(width, (left + self.width) * across),
+            min(height, (top + self.height) * down),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """What a tower does first with its pixels: `(value * scale - mean) / std`, by channel."""
+
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def read_processor(config: Mapping[str, Any]) -> tuple[Preprocessing, Normalization]:
+    """What the config of a transformers image processor says, for CLIP and SigLIP.
+
+    Raises `ValueError` for a processor that gives no pictures of one size, or does something else besides.
+    """
+    kind = str(config.get("image_processor_type", config.get("feature_extractor_type", "CLIP")))
+    if not kind.startswith(("CLIP", "Siglip")) or kind.startswith("Siglip2"):
+        raise ValueError(f"image processor {kind} is not one of CLIP's or SigLIP's")
+    clip = kind.startswith("CLIP")
+    steps = {name: config.get(name, True) for name in ("do_resize", "do_rescale", "do_normalize")}
+    crop = config.get("do_center_crop", clip)
+    if not all(steps.values()) or config.get("do_pad"):
+        raise ValueError(f"image processor {kind} leaves out a step, or pads")
+    size = config.get("size", 224)
+    if isinstance(size, int):
+        size = {"shortest_edge": size} if clip else {"height": size, "width": size}
+    resample = config.get("resample", Image.Resampling.BICUBIC)
+    if set(size) >= {"height", "width"} and not crop:
+        made = Preprocessing(size["width"], size["height"], resample=resample)
+    else:
+        cut = config.get("crop_size", 224)
+        cut = dict.fromkeys(("height", "width"), cut) if isinstance(cut, int) else cut
+        made = Preprocessing(cut["width"], cut["height"], size.get("shortest_edge"), resample)
+        if not crop or made.short_side is None or max(made.width, made.height) > made.short_side:
+            raise ValueError(f"image processor {kind} does not cut the middle out of a scaled picture")
+    half = (0.5, 0.5, 0.5)
+    values = Normalization(
+        scale=float(config.get("rescale_factor", 1 / 255)),
+        mean=tuple(config.get("image_mean", CLIP_MEAN if clip else half)),
+        std=tuple(config.get("image_std", CLIP_STD if clip else half)),
+    )
+    if not len(values.mean) == len(values.std) == 3 or not all(values.std):
+        raise ValueError(f"image processor {kind} has no mean and deviation for three channels")
+    return made, values
