@@ -20,6 +20,14 @@ def _sigint_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's cache directory is a folder of the session's: each model is exported once in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def esclip(tmp_path: Path) -> Esclip:
     """Runs `esclip`, its home in a folder of the test's own."""

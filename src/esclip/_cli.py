@@ -21,6 +21,7 @@ from esclip._options import (
     AllowHosts,
     BatchSize,
     Cache,
+    Device,
     EncoderName,
     Images,
     Index,
@@ -28,6 +29,7 @@ from esclip._options import (
     K,
     Limit,
     MaxRejectionRate,
+    PrecisionName,
     RejectionsFile,
     Store,
     TakesAnyId,
@@ -114,6 +116,8 @@ def ingest(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     limit: Limit = None,
     batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = FETCH_WORKERS,
@@ -128,7 +132,7 @@ def ingest(
     from esclip import _show
 
     with (
-        _open(store, index, encoder, text_encoder) as held,
+        _open(store, index, encoder, text_encoder, device, precision) as held,
         _rejections_file(rejections) as on_rejection,
         _show.progress() as on_progress,
     ):
@@ -163,10 +167,12 @@ def search_text(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     json: Json = False,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
-    with _open(store, index, encoder, text_encoder) as held:
+    with _open(store, index, encoder, text_encoder, device, precision) as held:
         _show_hits(held.search_text(query, k, conditions(where)), json=json)
 
 
@@ -180,10 +186,12 @@ def search_image(
     store: Store = None,
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     json: Json = False,
 ) -> None:
     """Find pictures that look like another one."""
-    with _open(store, index, encoder) as held:
+    with _open(store, index, encoder, None, device, precision) as held:
         _show_hits(held.search_image(image, k, conditions(where)), json=json)
 
 
@@ -231,12 +239,14 @@ def doctor(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
+    device: Device = None,
+    precision: PrecisionName = None,
     json: Json = False,
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip import _doctor, _show
 
-    findings = _doctor.examine(store, index, encoder, text_encoder)
+    findings = _doctor.examine(store, index, encoder, text_encoder, device, precision)
     _show.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
         raise typer.Exit(1)
@@ -268,11 +278,23 @@ def demo(
 
 
 def _open(
-    store: str | None, index: str, encoder: str | None = None, text_encoder: str | None = None
+    store: str | None,
+    index: str,
+    encoder: str | None = None,
+    text_encoder: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> ImageIndex:
     from esclip._index import open_index
 
-    return open_index(store or None, index, encoder or None, text_encoder or None)
+    return open_index(
+        store or None,
+        index,
+        encoder or None,
+        text_encoder or None,
+        device=device or None,
+        precision=precision or None,
+    )
 
 
 def _show_hits(hits: Hits, *, json: bool) -> None:

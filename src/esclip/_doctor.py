@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from esclip._errors import EsclipError, IndexNotFound
+from esclip._protocols import Encoder
 from esclip._settings import DEFAULT_ENCODER, default_store, picture_cache
+from esclip.encoders import load_encoder
 
 __all__ = ["Finding", "examine"]
 
@@ -29,29 +31,34 @@ class Finding:
         return asdict(self)
 
 
-def examine(store: str | None, index: str, encoder: str | None, text_encoder: str | None) -> list[Finding]:
+def examine(
+    store: str | None,
+    index: str,
+    encoder: str | None,
+    text_encoder: str | None,
+    device: str | None,
+    precision: str | None,
+) -> list[Finding]:
     """Try everything that an ingest and a search need, with these settings."""
-    return list(_examine(store, index, encoder, text_encoder))
+
+    def load() -> Encoder:
+        return load_encoder(encoder or DEFAULT_ENCODER, text_encoder, device=device, precision=precision)
+
+    return list(_examine(store, index, load, named=encoder is not None))
 
 
-def _examine(
-    store: str | None, index: str, encoder: str | None, text_encoder: str | None
-) -> Iterator[Finding]:
+def _examine(store: str | None, index: str, load: Callable[[], Encoder], *, named: bool) -> Iterator[Finding]:
     import esclip
-    from esclip.encoders import load_encoder
-    from esclip.encoders.clip import ClipEncoder
 
     yield Finding("esclip", True, True, f"{esclip.__version__}, Python {platform.python_version()}")
-    model = encoder or DEFAULT_ENCODER
 
     def encode() -> str:
-        loaded = load_encoder(model, text_encoder)
+        loaded = load()
         loaded.encode_texts(["a picture"])
         space = loaded.space
-        where = f" on {loaded.device} ({loaded.device_reason})" if isinstance(loaded, ClipEncoder) else ""
-        return f"{space.model}{where}, texts by {space.text_model}, {space.dim} dimensions"
+        return f"{space.model} by {loaded.runtime}, texts by {space.text_model}, {space.dim} dimensions"
 
-    yield _try("encoder", encoder is not None, encode)
+    yield _try("encoder", named, encode)
     yield _try("picture cache", True, lambda: _writable(picture_cache()))
 
     def open_store() -> str:

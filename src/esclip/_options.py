@@ -15,6 +15,7 @@ __all__ = [
     "AllowHosts",
     "BatchSize",
     "Cache",
+    "Device",
     "EncoderName",
     "Images",
     "Index",
@@ -22,6 +23,7 @@ __all__ = [
     "K",
     "Limit",
     "MaxRejectionRate",
+    "PrecisionName",
     "RejectionsFile",
     "Store",
     "TakesAnyId",
@@ -63,6 +65,24 @@ TextEncoderName = Annotated[
         metavar="NAME",
         help="The text tower for queries. [default: the encoder's; the multilingual one for "
         f"{DEFAULT_ENCODER}]",
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="cpu, cuda, mps or another of torch's. [default: the fastest for pictures, the CPU for texts]",
+        show_default=False,
+    ),
+]
+PrecisionName = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="What the CPU computes in: f32, bf16 or int8. [default: bf16 where the CPU has it, else f32]",
         show_default=False,
     ),
 ]

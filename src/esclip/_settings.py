@@ -16,7 +16,9 @@ __all__ = [
     "UNSPLASH_HOST",
     "WRITE_SIZE",
     "default_store",
+    "hash_notes",
     "picture_cache",
+    "tower_cache",
 ]
 
 DEFAULT_INDEX = "image_search"
@@ -48,4 +50,18 @@ def default_store() -> str:
 
 def picture_cache() -> Path:
     """Where fetched pictures are kept, so that a second model downloads nothing again."""
-    return Path(platformdirs.user_cache_dir("esclip", appauthor=False)) / "pictures"
+    return _cache() / "pictures"
+
+
+def tower_cache() -> Path:
+    """Where models are kept as they run fastest on this machine."""
+    return _cache() / "towers"
+
+
+def hash_notes() -> Path:
+    """Where the hashes of large model files are noted down: reading half a gigabyte takes a search's time."""
+    return _cache() / "hashes"
+
+
+def _cache() -> Path:
+    return Path(platformdirs.user_cache_dir("esclip", appauthor=False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +15,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from esclip._errors import EncoderError
+from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
+from esclip.encoders._openvino import has_bf16
+from esclip.encoders.clip import ClipEncoder
 from scripts.make_models import make_clip, make_text_tower
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.models import Models, tiny_models
@@ -24,8 +28,22 @@ __all__ = ["tiny_models"]
 
 pytestmark = pytest.mark.model
 
+TORCH = "cpu:0"
+"""Torch's own name for the CPU, where `cpu` alone means OpenVINO."""
+
+RUNTIMES = [
+    pytest.param("cpu", "f32", 0.9999, id="f32"),
+    pytest.param(
+        "cpu", "bf16", 0.998, id="bf16", marks=pytest.mark.skipif(not has_bf16(), reason="no bf16 here")
+    ),
+    pytest.param(TORCH, None, 0.99999, id="torch"),
+]
+"""The tolerance of bf16 is wider than an export's: the texts and pictures here are odder."""
+
 
 class TestClipEncoder(EncoderContract):
+    """As it runs by default."""
+
     @pytest.fixture
     def encoder(self, tiny_models: Models) -> Encoder:
         return load_encoder(str(tiny_models.clip), str(tiny_models.texts), device="cpu")
@@ -47,21 +65,127 @@ class TestClipEncoderAlone(EncoderContract):
         return load_encoder(str(tiny_models.clip), device="cpu")
 
 
-def test_images_equal_sentence_transformers(tiny_models: Models) -> None:
-    """A picture's vector is the one that sentence-transformers computes, whatever the picture's shape."""
+class TestTorch(EncoderContract):
+    """On a device of torch's, as on a GPU."""
+
+    @pytest.fixture
+    def encoder(self, tiny_models: Models) -> Encoder:
+        return load_encoder(str(tiny_models.clip), str(tiny_models.texts), device=TORCH)
+
+    @pytest.fixture
+    def again(self, tiny_models: Models) -> Encoder:
+        return load_encoder(str(tiny_models.clip), str(tiny_models.texts), device=TORCH)
+
+
+@pytest.mark.parametrize(("device", "precision", "likeness"), RUNTIMES)
+def test_images_agree_with_sentence_transformers(
+    tiny_models: Models, device: str, precision: str | None, likeness: float
+) -> None:
+    """A picture's vector is sentence-transformers' on every runtime, whatever the picture's shape."""
     pictures = [*sample_pictures(), Image.new("RGB", (640, 48), "teal"), Image.new("RGB", (5, 5), "white")]
-    encoder = load_encoder(str(tiny_models.clip), device="cpu")
+    encoder = load_encoder(str(tiny_models.clip), device=device, precision=precision)
     vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
-    np.testing.assert_allclose(vectors, _reference(tiny_models.clip, pictures), atol=1e-6)
+    assert np.sum(vectors * _reference(tiny_models.clip, pictures), axis=1).min() >= likeness
+    assert (precision or "torch") in encoder.runtime
 
 
+@pytest.mark.parametrize(("device", "precision", "likeness"), RUNTIMES)
 @pytest.mark.parametrize("tower", ["texts", "clip"])
-def test_texts_equal_sentence_transformers(tiny_models: Models, tower: str) -> None:
-    """A text's vector is the one that sentence-transformers computes, scaled to unit length."""
+def test_texts_agree_with_sentence_transformers(
+    tiny_models: Models, tower: str, device: str, precision: str | None, likeness: float
+) -> None:
+    """A text's vector is sentence-transformers' on every runtime, scaled to unit length."""
     folder: Path = getattr(tiny_models, tower)
     texts = ["two dogs playing in the snow", "ein Hund", "雪の中の犬", "", "a " * 400]
-    vectors = load_encoder(str(tiny_models.clip), str(folder), device="cpu").encode_texts(texts)
-    np.testing.assert_allclose(vectors, _reference(folder, texts), atol=1e-6)
+    encoder = load_encoder(str(tiny_models.clip), str(folder), device=device, precision=precision)
+    vectors = encoder.encode_texts(texts)
+    assert np.sum(vectors * _reference(folder, texts), axis=1).min() >= likeness
+
+
+def test_int8_is_used_where_it_is_like_enough(tiny_models: Models, caplog: pytest.LogCaptureFixture) -> None:
+    """Towers of 8 bits are made on request; one that is too far off is refused, and a finer one used."""
+    encoder = load_encoder(str(tiny_models.clip), str(tiny_models.texts), device="cpu", precision="int8")
+    texts = ["two small dogs in the snow", "a red car at sunset", "ein Haus am See"]
+    with caplog.at_level(logging.INFO):
+        vectors = encoder.encode_texts(texts)
+        assert "int8" not in encoder.runtime
+    assert np.sum(vectors * _reference(tiny_models.texts, texts), axis=1).min() >= 0.99
+    assert "texts by OpenVINO int8 on cpu" in caplog.text
+    assert "pictures in int8 refused" in caplog.text
+
+
+def test_a_second_process_needs_no_torch(tiny_models: Models) -> None:
+    """Once the towers are exported, texts and pictures are encoded without torch or transformers."""
+    code = (
+        "import sys; from PIL import Image; from esclip.encoders import load_encoder\n"
+        f"e = load_encoder({str(tiny_models.clip)!r}, {str(tiny_models.texts)!r}, device='cpu')\n"
+        "e.space, e.encode_texts(['a dog']), e.encode_images([e.preprocess(Image.new('RGB', (9, 9)))])\n"
+        "print({'torch', 'transformers', 'sentence_transformers'} & set(sys.modules))"
+    )
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_exports_are_made_once(tiny_models: Models, tmp_path: Path) -> None:
+    """A tower is exported into the cache once, whole; a damaged one is made again."""
+
+    def encode() -> dict[Path, int]:
+        ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path).encode_texts(["a dog"])
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+
+    first = encode()
+    assert {path.name for path in first} == {"tower.xml", "tower.bin", "tower.json", "tokenizer.json"}
+    assert encode() == first
+    weights = next(path for path in first if path.name == "tower.bin")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert encode().keys() == first.keys()
+    assert weights.stat().st_size > 100
+
+
+def test_an_export_that_differs_is_refused(
+    tiny_models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where sentence-transformers does more than was exported, torch is used, with a warning.
+
+    A default prompt stands before every text that sentence-transformers encodes.
+    """
+    prompted = Path(shutil.copytree(tiny_models.texts, tmp_path / "prompted"))
+    prompts = {"prompts": {"query": "a photo of the sea, the sea: "}, "default_prompt_name": "query"}
+    (prompted / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    expected = _reference(prompted, ["a red car"])
+    for attempt in range(2):
+        caplog.clear()
+        encoder = ClipEncoder(str(tiny_models.clip), str(prompted), device="cpu", cache=tmp_path / "cache")
+        with caplog.at_level(logging.WARNING):
+            np.testing.assert_allclose(encoder.encode_texts(["a red car"]), expected, atol=1e-6)
+        refused = [message for message in caplog.messages if "refused" in message]
+        assert bool(refused) == (attempt == 0)
+        assert "torch, which is slower" in caplog.messages[-1]
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    tiny_models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a place for exports torch is used, and a warning says why."""
+    (tmp_path / "file").write_text("")
+    encoder = ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path / "file" / "cache")
+    with caplog.at_level(logging.WARNING):
+        assert encoder.encode_texts(["a dog"]).shape == (1, 64)
+    assert "Not a directory" in caplog.text
+    assert "torch, which is slower" in caplog.messages[-1]
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "says"),
+    [(None, "f16", "choose one of f32, bf16, int8"), ("cuda", "int8", "is for the CPU")],
+)
+def test_a_precision_that_does_not_fit_is_refused(
+    tiny_models: Models, device: str | None, precision: str, says: str
+) -> None:
+    """What a machine can't do, or nothing can, is an error that says what to choose."""
+    with pytest.raises(ConfigError, match=says):
+        _use(load_encoder(str(tiny_models.clip), device=device, precision=precision))
 
 
 def test_a_long_text_is_cut_with_a_warning(tiny_models: Models, caplog: pytest.LogCaptureFixture) -> None:
@@ -101,7 +225,7 @@ def test_a_text_needs_no_image_tower(tiny_models: Models, tmp_path: Path) -> Non
     (broken / "0_CLIPModel" / "model.safetensors").write_bytes(b"not weights")
     encoder = load_encoder(str(broken), str(tiny_models.texts), device="cpu")
     assert encoder.space.dim == 64
-    assert encoder.preprocess(sample_pictures(1)[0]).shape == (3, 224, 224)
+    assert encoder.preprocess(sample_pictures(1)[0]).shape == (224, 224, 3)
     assert encoder.encode_texts(["a dog"]).shape == (1, 64)
 
 

@@ -14,14 +14,22 @@ __all__ = ["load_encoder"]
 
 
 def load_encoder(
-    name: str = DEFAULT_ENCODER, text_encoder: str | None = None, *, device: str | None = None
+    name: str = DEFAULT_ENCODER,
+    text_encoder: str | None = None,
+    *,
+    device: str | None = None,
+    precision: str | None = None,
 ) -> Encoder:
     """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
 
     `text_encoder` is the model for texts; `clip-ViT-B-32-multilingual-v1` by default for `clip-ViT-B-32`,
-    and for any other the model itself. `device` is torch's (`cpu`, `cuda`, `mps`), by default the fastest.
+    and for any other the model itself. `device` is `cpu` or one of torch's (`cuda`, `mps`), by default the
+    fastest for pictures and the CPU for texts. `precision` is what the CPU computes in: `f32`, `bf16` (the
+    default where the CPU has it) or `int8`.
 
-    Weights are loaded when they are first needed. Raises `EncoderError` when a model can't be found or used.
+    Weights are loaded when they are first needed; for the CPU they are exported once, into the user's cache
+    directory. Raises `EncoderError` when a model can't be found or used, `ConfigError` for a device or a
+    precision that doesn't fit.
     """
     if name == "palette":
         if text_encoder is not None:
@@ -33,4 +41,4 @@ def load_encoder(
         return PaletteEncoder()
     from esclip.encoders.clip import ClipEncoder
 
-    return ClipEncoder(name, text_encoder, device=device)
+    return ClipEncoder(name, text_encoder, device=device, precision=precision)

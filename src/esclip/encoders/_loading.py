@@ -38,7 +38,7 @@ def quiet_loading() -> Iterator[None]:
 
     These are settings of the whole process, so one thread at a time gets in.
     """
-    with quiet_download(), _silenced("transformers", "sentence_transformers"):
+    with quiet_download(), _silenced("transformers", "sentence_transformers", "nncf"):
         from transformers.utils import logging as transformers_logging
 
         shown = transformers_logging.is_progress_bar_enabled()

@@ -10,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from esclip._errors import EncoderError
+from esclip.encoders._hashes import file_sha256
 from esclip.encoders._loading import model_errors, quiet_download
 
 __all__ = ["ModelFolder", "find_model", "local_model"]
@@ -41,8 +42,9 @@ class ModelFolder:
         dim = None
         for module in self._modules():
             config = _read_json(module / "config.json")
-            keys = ("out_features", "projection_dim")
-            dim = next((config[key] for key in keys if isinstance(config.get(key), int)), dim)
+            vision = config.get("vision_config", {}).get("hidden_size")  # SigLIP projects into no other
+            found = (config.get("out_features"), config.get("projection_dim"), vision)
+            dim = next((value for value in found if isinstance(value, int)), dim)
         return dim
 
     @property
@@ -50,32 +52,48 @@ class ModelFolder:
         """A hash of the bytes of the weights that are loaded: the same wherever they lie."""
         digest = hashlib.sha256()
         for file in self._weight_files():
-            digest.update(_file_sha256(file.resolve(), file.stat().st_mtime_ns).encode())
+            digest.update(file_sha256(file).encode())
         return digest.hexdigest()[:16]
 
     @property
     def preprocessing(self) -> str:
         """A hash of what the image processor does, and of the modules after the tower."""
-        first, *rest = self._modules()
-        config = _read_json(first / "processor_config.json").get("image_processor", {})
-        config = config or _read_json(first / "preprocessor_config.json")
-        steps = {key: config[key] for key in sorted(config.keys() & _PROCESSOR_KEYS)}
+        steps = {key: self.processor[key] for key in sorted(self.processor.keys() & _PROCESSOR_KEYS)}
         if isinstance(steps.get("size"), int):
             steps["size"] = {"shortest_edge": steps["size"]}
         if isinstance(steps.get("crop_size"), int):
             steps["crop_size"] = dict.fromkeys(("height", "width"), steps["crop_size"])
-        later = [_read_json(module / "config.json") for module in rest]
+        later = [_read_json(module / "config.json") for module in self._modules()[1:]]
         data = orjson.dumps((steps, later), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(data).hexdigest()[:16]
 
     @property
-    def processor_path(self) -> Path:
-        """The folder that holds the image processor's config."""
-        return self._modules()[0]
+    def processor(self) -> Mapping[str, Any]:
+        """The config of the image processor; empty where there is none."""
+        first = self._modules()[0]
+        nested: Mapping[str, Any] = _read_json(first / "processor_config.json").get("image_processor", {})
+        return nested or _read_json(first / "preprocessor_config.json")
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all files that say what the model computes: weights, configs, tokenizer."""
+        digest = hashlib.sha256(self.weights.encode())
+        for folder in sorted({self.path, *self._modules()}):
+            for file in sorted(f for f in folder.iterdir() if f.suffix in _TEXT_FILES):
+                digest.update(f"{file.relative_to(self.path)}={file_sha256(file)};".encode())
+        return digest.hexdigest()[:24]
+
+    @property
+    def text_length(self) -> int | None:
+        """The length that all texts are padded to, for models trained so (SigLIP); else None."""
+        config = _read_json(self._modules()[0] / "config.json")
+        if not str(config.get("model_type", "")).startswith("siglip"):
+            return None
+        return int(config.get("text_config", {}).get("max_position_embeddings", 64))
 
     def check(self) -> None:
         """Raise `EncoderError` unless the folder is laid out as a model and has weights."""
-        if not (self.path / "modules.json").is_file():
+        if not (self.path / "modules.json").is_file() and not self._is_bare():
             raise EncoderError(
                 f"model {self.name}: no modules.json in {self.path}; "
                 "give a folder that sentence-transformers saved"
@@ -85,8 +103,14 @@ class ModelFolder:
                 f"model {self.name}: no weights (*.safetensors, *.bin) in {self.path}; copy the whole model"
             )
 
+    def _is_bare(self) -> bool:
+        """Whether it is a folder of transformers alone, with both towers in one model."""
+        return "vision_config" in _read_json(self.path / "config.json")
+
     def _modules(self) -> list[Path]:
         with model_errors(self.name, f"can't be read from {self.path}"):
+            if not (self.path / "modules.json").is_file() and self._is_bare():
+                return [self.path]
             return [self.path / module["path"] for module in _read_json(self.path / "modules.json", list)]
 
     def _weight_files(self) -> list[Path]:
@@ -160,14 +184,6 @@ def _has_weights(module: Path) -> bool:
     return any(next(module.glob(pattern), None) for pattern in ("*.safetensors", "*.bin"))
 
 
-@cache
-def _file_sha256(file: Path, _modified_ns: int) -> str:
-    if file.parent.name == "blobs" and _SHA256.fullmatch(file.name):
-        return file.name  # the Hugging Face cache names large files by their hash
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _read_json(path: Path, kind: type[Any] = dict) -> Any:
     """A config file, or an empty one where it isn't there. Raises `EncoderError` when it is broken."""
     if not path.is_file():
@@ -179,8 +195,8 @@ def _read_json(path: Path, kind: type[Any] = dict) -> Any:
     return data
 
 
+_TEXT_FILES = {".json", ".txt", ".model"}
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROCESSOR_KEYS = {
     "crop_size",
     "do_center_crop",

@@ -24,6 +24,8 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Of the pictures that CLIP was trained on (openai/CLIP, clip.py)."""
 
+_MAX_ASPECT = 16
+
 _SCALED_DOWN = 2
 """A JPEG decoder may leave out detail down to this many times the size that is wanted. At 1.6 times a vector
 moved by up to 0.0014 in cosine, at 2 and more by at most 0.0006 (`scripts/bench_encode.py --draft`)."""
@@ -43,8 +45,10 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """An RGB picture as shape (height, width, 3), uint8."""
-        box = None if self.short_side is None else self._middle(image.width, image.height, self.short_side)
-        scaled = image.resize((self.width, self.height), self.resample, box, self.reducing_gap)
+        if self.short_side is None:
+            scaled = image.resize((self.width, self.height), self.resample, None, self.reducing_gap)
+        else:
+            scaled = self._middle(_cut_ends(image), self.short_side)
         return np.asarray(scaled.convert("RGB"))
 
     @property
@@ -65,21 +69,30 @@ class Preprocessing:
             raise ValueError(f"pixels of {made.width} x {made.height}")
         return made
 
-    def _middle(self, width: int, height: int, short: int) -> tuple[float, float, float, float]:
-        """The part of the picture that is wanted. By itself: a line of pixels scaled whole takes gigabytes.
+    def _middle(self, image: Image.Image, short: int) -> Image.Image:
+        """Scaled whole, then cut, with sizes rounded as transformers does: the same to the last bit.
 
-        Sizes are rounded as transformers does, so that the result is the same to the last bit.
+        To scale only what is kept (Pillow's `box`) is a quarter faster, and moved vectors by 0.0004.
         """
-        scaled_width = short if width <= height else int(short * width / height)
-        scaled_height = short if height <= width else int(short * height / width)
-        left, top = (scaled_width - self.width) // 2, (scaled_height - self.height) // 2
-        across, down = width / scaled_width, height / scaled_height
-        return (
-            left * across,
-            top * down,
-            min(width, (left + self.width) * across),
-            min(height, (top + self.height) * down),
-        )
+        width, height = image.size
+        long = int(short * max(width, height) / min(width, height))
+        size = (short, long) if width <= height else (long, short)
+        left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
+        scaled = image.resize(size, self.resample, None, self.reducing_gap)
+        return scaled.crop((left, top, left + self.width, top + self.height))
+
+
+def _cut_ends(image: Image.Image) -> Image.Image:
+    """The middle of a picture that is many times longer than wide; other pictures as they are.
+
+    The short side is scaled up before the middle is cut out, which takes gigabytes for a line of pixels.
+    """
+    width, height = image.size
+    longest = _MAX_ASPECT * min(width, height)
+    if max(width, height) <= longest:
+        return image
+    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
+    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))
 
 
 @dataclass(frozen=True, slots=True)

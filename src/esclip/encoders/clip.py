@@ -1,54 +1,74 @@
-"""CLIP models through sentence-transformers: one tower for pictures, and one for texts that may be another.
+"""CLIP models and their like: one tower for pictures, and one for texts that may be another model's.
 
-    picture ─► image processor ─► batch ─► picture tower ─┐
-                (any thread)              (one thread)    ├─► unit rows of one space
-    text ──────────────────────────────► text tower ──────┘
+    picture ─► preprocessing ─► batch ─► picture tower ─┐
+               (any thread)                             ├─► unit rows of one space
+    text ────► tokenizer ──────────────► text tower ────┘
 
 Each tower is loaded when it is first needed: a text search never loads the picture tower, an ingest never the
-text tower. The space comes from the folder's files alone.
+text tower. Which runtime each gets is `_towers`' business. The space comes from the folder's files alone.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
-from PIL import Image
 
 from esclip._errors import EncoderError
 from esclip._schema import Space
+from esclip._settings import tower_cache
 from esclip._types import Pixels, Vectors, unit_rows
-from esclip.encoders._loading import model_errors, quiet_loading
+from esclip.encoders._exports import Kind
+from esclip.encoders._loading import model_errors
 from esclip.encoders._models import ModelFolder, find_model, local_model
+from esclip.encoders._pixels import Preprocessing, read_processor
+from esclip.encoders._towers import (
+    Choice,
+    PictureTower,
+    TextTower,
+    choose,
+    load_picture_tower,
+    load_text_tower,
+)
 
 __all__ = ["ClipEncoder"]
 
-_log = logging.getLogger("esclip")
+T = TypeVar("T")
 
 _TEXT_MODELS = {"clip-ViT-B-32": "clip-ViT-B-32-multilingual-v1"}
 """Text towers that were trained to fit a model, by its name."""
 
-_MAX_ASPECT = 16
+_TEXTS_AT_ONCE = 64
+"""More in a pass gain nothing, and all are padded to the longest."""
 
 
 class ClipEncoder:
     """A CLIP model, and for texts another one if named. Fulfils `Encoder`."""
 
-    def __init__(self, name: str, text_encoder: str | None = None, *, device: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        text_encoder: str | None = None,
+        *,
+        device: str | None = None,
+        precision: str | None = None,
+        cache: Path | None = None,
+    ) -> None:
         """Find the picture tower (downloading it if need be), and the text tower if it is on this machine.
 
-        Raises `EncoderError` when the picture tower can't be had, or their dimensions differ.
+        `cache` is the folder for exported towers. Raises `EncoderError` when the picture tower can't be had,
+        or their dimensions differ.
         """
         self._images = find_model(name)
         self._text_name = text_encoder or _TEXT_MODELS.get(name, name)
-        self._asked_device = device
-        self._towers: dict[str, Any] = {}
-        self._loading = Lock()
-        self._tokenizing = Lock()
+        self._asked = device, precision
+        self._cache = cache or tower_cache()
+        self._picture_tower = Once(self._load_picture_tower)
+        self._text_tower = Once(self._load_text_tower)
         texts = self._images if self._text_name == name else local_model(self._text_name)
         if texts is not None:
             self._text_name = texts.name
@@ -66,95 +86,74 @@ class ClipEncoder:
                 dim=self._dim,
             )
 
-    batches_at_once = 1
-    sufficient_side = None
-
     @property
     def runtime(self) -> str:
-        """Torch and its device."""
-        return f"torch on {self.device}"
+        """What the picture tower runs on; loads it."""
+        return self._picture_tower().runtime
 
     @property
-    def device(self) -> str:
-        """Where the towers run: `cuda`, `mps`, `cpu`."""
-        return self._device[0]
-
-    @property
-    def device_reason(self) -> str:
+    def runtime_reason(self) -> str:
         """Why there, in a few words."""
-        return self._device[1]
+        return self._picture_choice.reason
 
-    def preprocess(self, image: Image.Image) -> Pixels:
-        """The picture through the model's own image processor: shape (3, height, width), float32."""
-        with model_errors(self._images.name, "can't preprocess a picture"):
-            pixels = self._processor(images=_cut_ends(image), return_tensors="np")["pixel_values"][0]
-        return np.asarray(pixels, dtype=np.float32)
+    @property
+    def batches_at_once(self) -> int:
+        """As the picture tower wants it."""
+        return self._picture_tower().batches_at_once
+
+    @property
+    def sufficient_side(self) -> int:
+        """Twice the tower's own."""
+        return self.preprocess.sufficient_side
+
+    @cached_property
+    def preprocess(self) -> Preprocessing:
+        """What the model's image processor does, to bytes: shape (height, width, 3), uint8."""
+        with model_errors(self._images.name, f"has no usable image processor in {self._images.path}"):
+            if not self._images.processor:
+                raise ValueError("no preprocessor_config.json")
+            return read_processor(self._images.processor)[0]
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """The batch through the picture tower in one forward pass."""
         if not batch:
             return np.empty((0, self._dim), dtype=np.float32)
-        tower = self._tower(self._images)
-        import torch
-
-        with model_errors(self._images.name, "can't encode pictures"), torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch)).to(tower.device, next(tower.parameters()).dtype)
-            features = tower({"pixel_values": pixels, "modality": "image"})
-            return unit_rows(features["sentence_embedding"].float().cpu().numpy())
+        tower = self._picture_tower()
+        with model_errors(self._images.name, "can't encode pictures"):
+            return unit_rows(tower(np.stack(batch)))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts through the text tower. One that is too long for it is cut, with a warning in the log."""
         if not texts:
             return np.empty((0, self._dim), dtype=np.float32)
-        model = self._text_model
-        tower = self._tower(model)
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]  # no lone surrogates
-        with model_errors(model.name, "can't encode texts"), self._tokenizing:
-            _warn_of_cuts(tower, clean)
-            rows = tower.encode(clean, show_progress_bar=False, convert_to_numpy=True)
-        self._check_text_dim(rows.shape[1])
-        return unit_rows(rows)
+        tower = self._text_tower()
+        with model_errors(self._text_name, "can't encode texts"):
+            rows = [tower(texts[at : at + _TEXTS_AT_ONCE]) for at in range(0, len(texts), _TEXTS_AT_ONCE)]
+        vectors = unit_rows(np.concatenate(rows))
+        self._check_text_dim(vectors.shape[1])
+        return vectors
+
+    @cached_property
+    def _picture_choice(self) -> Choice:
+        return choose(Kind.PICTURES, *self._asked)
+
+    def _load_picture_tower(self) -> PictureTower:
+        assert self.preprocess  # whose error is the clearer one
+        return load_picture_tower(self._images, self._picture_choice, self._cache)
+
+    def _load_text_tower(self) -> TextTower:
+        return load_text_tower(self._text_model, choose(Kind.TEXTS, *self._asked), self._cache)
 
     @cached_property
     def _text_model(self) -> ModelFolder:
         return self._images if self._text_name == self._images.name else find_model(self._text_name)
 
     @cached_property
-    def _processor(self) -> Any:
-        path = self._images.processor_path
-        with model_errors(self._images.name, f"has no usable image processor in {path}"), quiet_loading():
-            from transformers import AutoImageProcessor
-
-            return AutoImageProcessor.from_pretrained(str(path), local_files_only=True)
-
-    @cached_property
     def _dim(self) -> int:
-        return self._images.dim or int(self._tower(self._images).get_embedding_dimension())
-
-    @cached_property
-    def _device(self) -> tuple[str, str]:
-        if self._asked_device is not None:
-            return self._asked_device, "asked for"
-        import torch
-
-        if torch.cuda.is_available():
-            return "cuda", str(torch.cuda.get_device_name())
-        if torch.backends.mps.is_available():
-            return "mps", "Apple GPU"
-        return "cpu", "torch sees no GPU"
-
-    def _tower(self, model: ModelFolder) -> Any:
-        with self._loading:
-            if model.name not in self._towers:
-                self._towers[model.name] = self._load(model)
-            return self._towers[model.name]
-
-    def _load(self, model: ModelFolder) -> Any:
-        _log.info("%s runs on %s (%s)", model.name, self.device, self.device_reason)
-        with model_errors(model.name, f"can't be loaded from {model.path} on {self.device}"), quiet_loading():
-            from sentence_transformers import SentenceTransformer
-
-            return SentenceTransformer(str(model.path), device=self.device, local_files_only=True).eval()
+        if self._images.dim is not None:
+            return self._images.dim
+        black = np.zeros((1, self.preprocess.height, self.preprocess.width, 3), dtype=np.uint8)
+        return int(self._picture_tower()(black).shape[1])
 
     def _check_text_dim(self, dim: int | None) -> None:
         if dim is not None and dim != self._dim:
@@ -164,23 +163,16 @@ class ClipEncoder:
             )
 
 
-def _cut_ends(image: Image.Image) -> Image.Image:
-    """The middle of a picture that is many times longer than wide; other pictures as they are.
+class Once(Generic[T]):
+    """What is loaded when it is first asked for, by one thread while the others wait."""
 
-    The processor scales the short side up and only then crops, which takes gigabytes for a line of pixels.
-    """
-    width, height = image.size
-    longest = _MAX_ASPECT * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
-    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self._loaded: list[T] = []
+        self._lock = Lock()
 
-
-def _warn_of_cuts(tower: Any, texts: Sequence[str]) -> None:
-    limit = tower.max_seq_length
-    if limit is None or tower.tokenizer is None:
-        return
-    for text, ids in zip(texts, tower.tokenizer(list(texts), verbose=False)["input_ids"], strict=True):
-        if len(ids) > limit:
-            _log.warning("text of %d tokens cut to the model's %d: %.40r…", len(ids), limit, text)
+    def __call__(self) -> T:
+        with self._lock:
+            if not self._loaded:
+                self._loaded.append(self._load())
+        return self._loaded[0]

@@ -1,0 +1,229 @@
+"""Towers exported for OpenVINO: made once for each model and precision, tried on the spot, kept on disk.
+
+    torch module ─► OpenVINO ─► int8? ─► as like as sentence-transformers? ─► <cache>/<key>/
+                                                   └─ no: only the refusal is kept
+
+A folder is written beside its place and renamed, so that it is whole or not there. Its key is a hash of the
+model's files and of the versions that made it: with any of them changed, another one is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from esclip._errors import EncoderError
+from esclip._types import Vectors, unit_rows
+from esclip.encoders._models import ModelFolder
+from esclip.encoders._openvino import OpenVinoTower
+from esclip.encoders._pixels import read_processor
+from esclip.encoders._samples import sample_pictures, sample_texts
+from esclip.encoders._texts import NO_TOKENIZER, Tokenizer, TokenizerFile
+
+if TYPE_CHECKING:
+    from esclip.encoders._torch import TorchModel
+
+__all__ = ["LIKENESS", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
+
+LIKENESS = {"f32": 0.9999, "bf16": 0.999, "int8": 0.995}
+"""The least cosine between a vector of an exported tower and sentence-transformers', by precision."""
+
+PRECISIONS = tuple(LIKENESS)
+
+_FORMAT = 1
+_SAMPLES = 64
+_BATCH = 16
+
+Inputs = tuple[Any, ...]
+
+
+class Kind(Enum):
+    """Which of a model's towers."""
+
+    PICTURES = "pictures"
+    TEXTS = "texts"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An exported tower on disk, or the memory that it was refused."""
+
+    folder: Path
+    precision: str
+    cosine: float
+    """The smallest cosine to sentence-transformers' vectors, of all that it was tried with."""
+    tokenizer: TokenizerFile
+    """Of a picture tower the empty one."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether its vectors are like enough."""
+        return self.cosine >= LIKENESS[self.precision]
+
+    def load(self, *, many: bool) -> OpenVinoTower:
+        """The tower, ready to run."""
+        return OpenVinoTower(self.folder / "tower.xml", self.precision, many=many)
+
+
+def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> Export | None:
+    """What `make_export` left in `cache`; None where it was never called, or what it left is damaged."""
+    folder = cache / _key(model, kind, precision)
+    try:
+        kept = orjson.loads((folder / "tower.json").read_bytes())
+        if any((folder / name).stat().st_size != size for name, size in kept["bytes"].items()):
+            return None
+        words = (folder / "tokenizer.json").read_text("utf-8")
+        tokenizer = TokenizerFile.from_json(kept["tokenizer"] | {"model": words})
+        return Export(folder, precision, float(kept["cosine"]), tokenizer)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, source: TorchModel) -> Export:
+    """Export a tower, try it, and keep it, or that it was refused.
+
+    Raises `OSError` when `cache` can't be written, `EncoderError` for int8 without its library, and whatever
+    torch, OpenVINO and NNCF raise.
+    """
+    tower = _Pictures(model, source) if kind is Kind.PICTURES else _Texts(source)
+    samples = tower.samples()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=cache) as scratch:
+        folder = Path(scratch) / "export"
+        folder.mkdir()
+        _save(_converted(tower.module, samples, precision), folder / "tower.xml", precision)
+        export = Export(
+            folder, precision, _worst(folder, precision, samples, tower.reference), tower.tokenizer
+        )
+        if not export.accepted:
+            for part in ("tower.xml", "tower.bin"):
+                (folder / part).unlink()
+        _write_facts(export, model, kind)
+        place = cache / _key(model, kind, precision)
+        if place.exists() and find_export(cache, model, kind, precision) is None:
+            shutil.rmtree(place)  # damaged
+        if not place.exists():  # else another process was faster
+            folder.rename(place)
+    return Export(place, precision, export.cosine, export.tokenizer)
+
+
+class _Pictures:
+    """What is exported of a picture tower, and what it is tried with."""
+
+    tokenizer = NO_TOKENIZER
+
+    def __init__(self, model: ModelFolder, source: TorchModel) -> None:
+        self._preprocessing, values = read_processor(model.processor)
+        self.module = source.picture_module(values)
+        self._pictures = sample_pictures(_SAMPLES)
+        self._encode = source.encode
+
+    def samples(self) -> list[Inputs]:
+        pixels = [self._preprocessing(picture) for picture in self._pictures]
+        return [(np.stack(pixels[at : at + _BATCH]),) for at in range(0, len(pixels), _BATCH)]
+
+    def reference(self) -> Vectors:
+        return self._encode(self._pictures)
+
+
+class _Texts:
+    """What is exported of a text tower, and what it is tried with."""
+
+    def __init__(self, source: TorchModel) -> None:
+        self.module = source.text_module()
+        self.tokenizer: TokenizerFile = source.tokenizer()
+        self._texts = sample_texts(_SAMPLES)
+        self._encode = source.encode
+
+    def samples(self) -> list[Inputs]:
+        tokenize = Tokenizer(self.tokenizer, warn=False)
+        return [tokenize(self._texts[at : at + _BATCH]) for at in range(0, len(self._texts), _BATCH)]
+
+    def reference(self) -> Vectors:
+        return self._encode(self._texts)
+
+
+def _converted(module: Any, samples: Sequence[Inputs], precision: str) -> Any:
+    """The torch module as an OpenVINO model whose batch, and texts' length, can be any."""
+    import openvino
+    import torch
+
+    with torch.no_grad():
+        example = tuple(torch.from_numpy(part[:2]) for part in samples[0])
+        model = openvino.convert_model(module, example_input=example)
+    return _quantized(model, samples) if precision == "int8" else model
+
+
+def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
+    """The model with weights and activations of 8 bits, their ranges found by running the samples."""
+    try:
+        import nncf
+    except ImportError as error:
+        raise EncoderError("precision int8 needs NNCF, which isn't installed: pip install nncf") from error
+    calibration = nncf.Dataset([list(batch) for batch in samples])
+    with redirect_stdout(sys.stderr):  # it shows its progress
+        return nncf.quantize(
+            model, calibration, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(samples)
+        )
+
+
+def _save(model: Any, path: Path, precision: str) -> None:
+    import openvino
+
+    # Weights of 16 bits are half the file, and finer than what bf16 and int8 compute with.
+    openvino.save_model(model, path, compress_to_fp16=precision != "f32")
+
+
+def _worst(
+    folder: Path, precision: str, samples: Sequence[Inputs], reference: Callable[[], Vectors]
+) -> float:
+    tower = OpenVinoTower(folder / "tower.xml", precision, many=False)
+    vectors = unit_rows(np.concatenate([tower(*batch) for batch in samples]))
+    cosine = float(np.sum(vectors * reference(), axis=1).min())
+    return cosine if np.isfinite(cosine) else -1.0
+
+
+def _write_facts(export: Export, model: ModelFolder, kind: Kind) -> None:
+    tokenizer = export.tokenizer.to_json()
+    (export.folder / "tokenizer.json").write_text(tokenizer.pop("model"), "utf-8")
+    facts = {
+        "model": model.name,
+        "tower": kind.value,
+        "precision": export.precision,
+        "cosine": export.cosine,
+        "tokenizer": tokenizer,
+        "bytes": {file.name: file.stat().st_size for file in export.folder.iterdir()},
+        "versions": _versions(export.precision),
+    }
+    (export.folder / "tower.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+
+
+def _key(model: ModelFolder, kind: Kind, precision: str) -> str:
+    made_of = (_FORMAT, model.fingerprint, kind.value, precision, _versions(precision))
+    key = hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]
+    return f"{kind.value}-{precision}-{key}"
+
+
+def _versions(precision: str) -> dict[str, str]:
+    """What an export is made with, without importing it."""
+    names = ["openvino", "sentence-transformers", "transformers"] + ["nncf"] * (precision == "int8")
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"

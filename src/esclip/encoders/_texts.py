@@ -1,0 +1,81 @@
+"""Texts to a text tower's input, by a tokenizer file alone: no torch, no transformers.
+
+texts ─► tokens ─► cut to the model's limit, with a warning ─► ids and mask, padded to the longest
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "valid"]
+
+_log = logging.getLogger("esclip")
+
+Tokens: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Ids and mask, each of shape (n, length): the mask is 1 for a token and 0 for padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFile:
+    """All that a tokenizer is."""
+
+    model: str
+    """What `tokenizers.Tokenizer` serializes to: a `tokenizer.json`."""
+    limit: int
+    """The most tokens that the tower takes."""
+    pad_id: int
+    pad_token: str
+    to_limit: bool = False
+    """Whether every text is padded to the limit: so SigLIP was trained."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Its parts by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TokenizerFile:
+        """What `to_json` gave. Raises `TypeError` on others."""
+        return cls(**data)
+
+
+NO_TOKENIZER = TokenizerFile("", 0, 0, "")
+"""Of a tower that takes no texts."""
+
+
+class Tokenizer:
+    """Texts to tokens. Safe from several threads."""
+
+    def __init__(self, file: TokenizerFile, *, warn: bool = True) -> None:
+        """Raises whatever `tokenizers` raises on a file that is none."""
+        from tokenizers import Tokenizer as Engine
+
+        self._warn = warn
+        self._limit = file.limit
+        self._engine = Engine.from_str(file.model)
+        self._engine.enable_truncation(file.limit)
+        length = file.limit if file.to_limit else None
+        self._engine.enable_padding(pad_id=file.pad_id, pad_token=file.pad_token, length=length)
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """The texts' tokens. One that is too long is cut, and the log says so."""
+        encodings = self._engine.encode_batch(valid(texts))
+        for text, encoding in zip(texts, encodings, strict=True):
+            if self._warn and encoding.overflowing:
+                parts = [encoding, *encoding.overflowing]
+                count = sum(part.special_tokens_mask.count(0) for part in parts)
+                count += encoding.special_tokens_mask.count(1)
+                _log.warning("text of %d tokens cut to the model's %d: %.40r…", count, self._limit, text)
+        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
+        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
+        return ids, mask
+
+
+def valid(texts: Sequence[str]) -> list[str]:
+    """The texts with a question mark for each half of a surrogate pair, which no tokenizer takes."""
+    return [text.encode("utf-8", "replace").decode() for text in texts]

@@ -1,0 +1,223 @@
+"""A model's towers, each on the runtime that is best for this machine.
+
+    a GPU ──────────────────► torch, in half precision (texts only if it was asked for)
+    no GPU, or it's texts ──► OpenVINO ─► bf16 where the CPU has it ─► else, or if refused, f32 ─► else torch
+
+Texts are encoded on the CPU also where there is a GPU, unless that was asked for: a query is a few words, and
+importing torch takes longer than a search may.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from esclip._errors import ConfigError, EncoderError
+from esclip.encoders import _openvino
+from esclip.encoders._exports import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
+from esclip.encoders._loading import model_errors, quiet_loading
+from esclip.encoders._models import ModelFolder
+from esclip.encoders._openvino import OpenVinoTower
+from esclip.encoders._pixels import read_processor
+from esclip.encoders._texts import Tokenizer, TokenizerFile
+
+if TYPE_CHECKING:
+    from esclip.encoders._torch import TorchModel
+
+__all__ = ["Choice", "PictureTower", "TextTower", "choose", "load_picture_tower", "load_text_tower"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("esclip")
+
+
+class PictureTower(Protocol):
+    """What makes features of pictures. Safe from several threads."""
+
+    @property
+    def runtime(self) -> str:
+        """What it runs on, in a few words: `OpenVINO bf16 on cpu`."""
+        ...
+
+    @property
+    def batches_at_once(self) -> int:
+        """How many calls at a time keep it busy."""
+        ...
+
+    def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
+        """Shape (n, height, width, 3) to features of shape (n, dim)."""
+        ...
+
+
+TextTower: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+"""Texts to features of shape (n, dim). Safe from several threads; warns of texts that it cuts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a tower shall run, and why."""
+
+    device: str
+    precisions: tuple[str, ...]
+    """Of exported towers, in the order in which they are tried; none: torch."""
+    reason: str
+
+
+def choose(kind: Kind, device: str | None, precision: str | None) -> Choice:
+    """The best runtime for this machine, or what was asked for. Raises `ConfigError` for what there isn't."""
+    if precision is not None and precision not in PRECISIONS:
+        raise ConfigError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    if device is None and kind is Kind.PICTURES and precision is None and (gpu := _gpu()):
+        return Choice(*gpu)
+    if device not in (None, "cpu"):
+        if precision is not None:
+            raise ConfigError(f"precision {precision!r} is for the CPU: leave out device {device!r}")
+        return Choice(device, (), "asked for")
+    if not _openvino.is_installed():
+        return Choice("cpu", (), "OpenVINO is not installed")
+    usual = ("bf16", "f32") if _openvino.has_bf16() else ("f32",)
+    if precision == "bf16" and "bf16" not in usual:
+        raise ConfigError(
+            "precision 'bf16': this CPU does not compute in bfloat16; leave it out, or take f32"
+        )
+    if precision is not None:
+        return Choice("cpu", tuple(dict.fromkeys((precision, *usual))), "asked for")
+    why = "asked for" if device else "no GPU" if kind is Kind.PICTURES else "texts need no GPU"
+    return Choice(
+        "cpu", usual, f"{why}, and the CPU computes in {'bfloat16' if len(usual) > 1 else 'float32'}"
+    )
+
+
+def load_picture_tower(model: ModelFolder, choice: Choice, cache: Path) -> PictureTower:
+    """The picture tower as it was chosen, exported now if it never was.
+
+    Raises `EncoderError` when it can't be had.
+    """
+    source = _Source(model)
+    if found := _exported(source, Kind.PICTURES, choice, cache):
+        return found.tower
+    loaded = source.on(choice.device)
+    with model_errors(model.name, f"can't run on {choice.device}"):
+        from esclip.encoders._torch import TorchPictures
+
+        tower = TorchPictures(loaded, read_processor(model.processor)[1])
+        return _told(model, Kind.PICTURES, tower, tower.runtime, choice.reason)
+
+
+def load_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> TextTower:
+    """The same for texts, with the tokenizer before it."""
+    source = _Source(model)
+    if found := _exported(source, Kind.TEXTS, choice, cache):
+        with model_errors(model.name, "has no usable tokenizer"):
+            tokenize = Tokenizer(found.tokenizer)
+        return lambda texts: found.tower(*tokenize(texts))
+    loaded = source.on(choice.device)
+    with model_errors(model.name, f"can't run on {choice.device}"):
+        from esclip.encoders._torch import TorchTexts
+
+        return _told(model, Kind.TEXTS, TorchTexts(loaded), f"torch on {choice.device}", choice.reason)
+
+
+class _Source:
+    """The model in torch, loaded when it is first needed: seconds and gigabytes."""
+
+    def __init__(self, model: ModelFolder) -> None:
+        self.model = model
+        self._loaded: dict[str, TorchModel] = {}
+
+    def on(self, device: str) -> TorchModel:
+        if device not in self._loaded:
+            problem = f"can't be loaded from {self.model.path} on {device}"
+            with model_errors(self.model.name, problem), quiet_loading():
+                from esclip.encoders._torch import TorchModel
+
+                self._loaded[device] = TorchModel(self.model, device)
+        return self._loaded[device]
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    tower: OpenVinoTower
+    tokenizer: TokenizerFile
+
+
+def _exported(source: _Source, kind: Kind, choice: Choice, cache: Path) -> _Exported | None:
+    """The first of the chosen precisions that can be had; None, with a warning, if that is none of them."""
+    model = source.model
+    for precision in choice.precisions:
+        with model_errors(model.name, f"can't be read from {model.path}"):
+            export = find_export(cache, model, kind, precision) or _export(source, cache, kind, precision)
+        if export is None or not export.accepted:
+            continue
+        first = choice.precisions[0]
+        why = choice.reason if precision == first else f"{first} is too far from sentence-transformers"
+        with suppress(RuntimeError):  # OpenVINO raises nothing finer
+            tower = export.load(many=kind is Kind.PICTURES)
+            return _told(model, kind, _Exported(tower, export.tokenizer), tower.runtime, why)
+        _log.warning("%s: %s is damaged and not used; remove it", model.name, export.folder)
+    if choice.precisions:
+        _log.warning("%s: %s run on torch, which is slower", model.name, kind.value)
+    return None
+
+
+def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export | None:
+    """The tower exported and tried; None where it can't be, which is told."""
+    model = source.model
+    _log.info("%s: preparing %s for OpenVINO in %s, once", model.name, kind.value, precision)
+    loaded = source.on("cpu")
+    try:
+        with quiet_loading():
+            export = make_export(cache, model, kind, precision, loaded)
+    except EncoderError:
+        raise
+    except Exception as error:  # foreign code on a foreign model: any exception can come out of it
+        words = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        _log.warning("%s: %s can't be exported in %s (%s)", model.name, kind.value, precision, words)
+        return None
+    if not export.accepted:
+        _log.warning(
+            "%s: %s in %s refused: a vector agrees with sentence-transformers to %.5f only, not to %g",
+            model.name,
+            kind.value,
+            precision,
+            export.cosine,
+            LIKENESS[precision],
+        )
+    return export
+
+
+def _told(model: ModelFolder, kind: Kind, tower: T, runtime: str, why: str) -> T:
+    _log.info("%s: %s by %s (%s)", model.name, kind.value, runtime, why)
+    return tower
+
+
+def _gpu() -> tuple[str, tuple[str, ...], str] | None:
+    """Torch's fastest device and why, where there is a GPU; torch is imported only if there may be one."""
+    if not ("torch" in sys.modules or sys.platform == "darwin" or _has_gpu_driver()):
+        return None
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", (), str(torch.cuda.get_device_name())
+    if torch.backends.mps.is_available():
+        return "mps", (), "Apple GPU"
+    return None
+
+
+def _has_gpu_driver() -> bool:
+    """Whether the driver of an NVIDIA card finds one, or the system has an AMD card for computing."""
+    with suppress(OSError, AttributeError):
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int(0)
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value:
+            return True
+    return Path("/dev/kfd").exists()
