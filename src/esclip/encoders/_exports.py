@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,7 +27,7 @@ import orjson
 from esclip._errors import EncoderError
 from esclip._types import Vectors, unit_rows
 from esclip.encoders._models import ModelFolder
-from esclip.encoders._openvino import OpenVinoTower
+from esclip.encoders._openvino import OpenVinoTower, unreported
 from esclip.encoders._pixels import read_processor
 from esclip.encoders._samples import sample_pictures, sample_texts
 from esclip.encoders._texts import NO_TOKENIZER, Tokenizer, TokenizerFile
@@ -61,6 +61,7 @@ class Export:
     """An exported tower on disk, or the memory that it was refused."""
 
     folder: Path
+    kind: Kind
     precision: str
     cosine: float
     """The smallest cosine to sentence-transformers' vectors, of all that it was tried with."""
@@ -72,9 +73,10 @@ class Export:
         """Whether its vectors are like enough."""
         return self.cosine >= LIKENESS[self.precision]
 
-    def load(self, *, many: bool) -> OpenVinoTower:
-        """The tower, ready to run."""
-        return OpenVinoTower(self.folder / "tower.xml", self.precision, many=many)
+    def load(self) -> OpenVinoTower:
+        """The tower, ready to run: pictures come by the batch, texts as single queries."""
+        path = self.folder / "tower.xml"
+        return OpenVinoTower(path, self.precision, many=self.kind is Kind.PICTURES)
 
 
 def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> Export | None:
@@ -86,7 +88,7 @@ def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> 
             return None
         words = (folder / "tokenizer.json").read_text("utf-8")
         tokenizer = TokenizerFile.from_json(kept["tokenizer"] | {"model": words})
-        return Export(folder, precision, float(kept["cosine"]), tokenizer)
+        return Export(folder, kind, precision, float(kept["cosine"]), tokenizer)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -104,19 +106,18 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
         folder = Path(scratch) / "export"
         folder.mkdir()
         _save(_converted(tower.module, samples, precision), folder / "tower.xml", precision)
-        export = Export(
-            folder, precision, _worst(folder, precision, samples, tower.reference), tower.tokenizer
-        )
+        cosine = _worst(folder, precision, samples, tower.reference)
+        export = Export(folder, kind, precision, cosine, tower.tokenizer)
         if not export.accepted:
             for part in ("tower.xml", "tower.bin"):
                 (folder / part).unlink()
-        _write_facts(export, model, kind)
+        _write_facts(export, model)
         place = cache / _key(model, kind, precision)
         if place.exists() and find_export(cache, model, kind, precision) is None:
             shutil.rmtree(place)  # damaged
         if not place.exists():  # else another process was faster
             folder.rename(place)
-    return Export(place, precision, export.cosine, export.tokenizer)
+    return replace(export, folder=place)
 
 
 class _Pictures:
@@ -157,19 +158,18 @@ class _Texts:
 
 def _converted(module: Any, samples: Sequence[Inputs], precision: str) -> Any:
     """The torch module as an OpenVINO model whose batch, and texts' length, can be any."""
-    import openvino
     import torch
 
     with torch.no_grad():
         example = tuple(torch.from_numpy(part[:2]) for part in samples[0])
-        model = openvino.convert_model(module, example_input=example)
+        model = unreported("openvino").convert_model(module, example_input=example)
     return _quantized(model, samples) if precision == "int8" else model
 
 
 def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
     """The model with weights and activations of 8 bits, their ranges found by running the samples."""
     try:
-        import nncf
+        nncf = unreported("nncf")
     except ImportError as error:
         raise EncoderError("precision int8 needs NNCF, which isn't installed: pip install nncf") from error
     calibration = nncf.Dataset([list(batch) for batch in samples])
@@ -180,10 +180,8 @@ def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
 
 
 def _save(model: Any, path: Path, precision: str) -> None:
-    import openvino
-
     # Weights of 16 bits are half the file, and finer than what bf16 and int8 compute with.
-    openvino.save_model(model, path, compress_to_fp16=precision != "f32")
+    unreported("openvino").save_model(model, path, compress_to_fp16=precision != "f32")
 
 
 def _worst(
@@ -195,12 +193,12 @@ def _worst(
     return cosine if np.isfinite(cosine) else -1.0
 
 
-def _write_facts(export: Export, model: ModelFolder, kind: Kind) -> None:
+def _write_facts(export: Export, model: ModelFolder) -> None:
     tokenizer = export.tokenizer.to_json()
     (export.folder / "tokenizer.json").write_text(tokenizer.pop("model"), "utf-8")
     facts = {
         "model": model.name,
-        "tower": kind.value,
+        "tower": export.kind.value,
         "precision": export.precision,
         "cosine": export.cosine,
         "tokenizer": tokenizer,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["OpenVinoTower", "has_bf16", "is_installed"]
+__all__ = ["OpenVinoTower", "has_bf16", "is_installed", "unreported"]
 
 
 class OpenVinoTower:
@@ -59,7 +62,28 @@ def has_bf16() -> bool:
 
 
 @cache
-def _core() -> Any:
-    import openvino
+def unreported(name: str) -> Any:
+    """A library of OpenVINO's, imported so that it reports nothing to its makers. Raises `ImportError`.
 
-    return openvino.Core()
+    It would, by default, at every import: from a forked process, to an analytics service. What it does where
+    its package for that is missing is to report nothing, and so it is missing while it is looked for.
+    """
+    with _missing("openvino_telemetry"):
+        return import_module(name)
+
+
+@cache
+def _core() -> Any:
+    return unreported("openvino").Core()
+
+
+@contextmanager
+def _missing(name: str) -> Iterator[None]:
+    if name in sys.modules:  # the program that uses us has it on its own account
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # as the import system marks what must not be found
+    try:
+        yield
+    finally:
+        del sys.modules[name]

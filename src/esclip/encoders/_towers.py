@@ -28,12 +28,20 @@ from esclip.encoders._loading import model_errors, quiet_loading
 from esclip.encoders._models import ModelFolder
 from esclip.encoders._openvino import OpenVinoTower
 from esclip.encoders._pixels import read_processor
-from esclip.encoders._texts import Tokenizer, TokenizerFile
+from esclip.encoders._texts import Tokenizer
 
 if TYPE_CHECKING:
     from esclip.encoders._torch import TorchModel
 
-__all__ = ["Choice", "PictureTower", "TextTower", "choose", "load_picture_tower", "load_text_tower"]
+__all__ = [
+    "Choice",
+    "PictureTower",
+    "TextTower",
+    "choose",
+    "load_picture_tower",
+    "load_text_tower",
+    "prepare_text_tower",
+]
 
 T = TypeVar("T")
 
@@ -103,28 +111,34 @@ def load_picture_tower(model: ModelFolder, choice: Choice, cache: Path) -> Pictu
     Raises `EncoderError` when it can't be had.
     """
     source = _Source(model)
-    if found := _exported(source, Kind.PICTURES, choice, cache):
-        return found.tower
+    if (export := _best_export(source, Kind.PICTURES, choice, cache)) and (tower := _opened(model, export)):
+        return _told(model, Kind.PICTURES, tower, tower.runtime, _why(export, choice))
     loaded = source.on(choice.device)
     with model_errors(model.name, f"can't run on {choice.device}"):
         from esclip.encoders._torch import TorchPictures
 
-        tower = TorchPictures(loaded, read_processor(model.processor)[1])
-        return _told(model, Kind.PICTURES, tower, tower.runtime, choice.reason)
+        in_torch = TorchPictures(loaded, read_processor(model.processor)[1])
+        return _told(model, Kind.PICTURES, in_torch, in_torch.runtime, choice.reason)
 
 
 def load_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> TextTower:
     """The same for texts, with the tokenizer before it."""
     source = _Source(model)
-    if found := _exported(source, Kind.TEXTS, choice, cache):
+    if (export := _best_export(source, Kind.TEXTS, choice, cache)) and (tower := _opened(model, export)):
         with model_errors(model.name, "has no usable tokenizer"):
-            tokenize = Tokenizer(found.tokenizer)
-        return lambda texts: found.tower(*tokenize(texts))
+            tokenize = Tokenizer(export.tokenizer)
+        _told(model, Kind.TEXTS, tower, tower.runtime, _why(export, choice))
+        return lambda texts: tower(*tokenize(texts))
     loaded = source.on(choice.device)
     with model_errors(model.name, f"can't run on {choice.device}"):
         from esclip.encoders._torch import TorchTexts
 
         return _told(model, Kind.TEXTS, TorchTexts(loaded), f"torch on {choice.device}", choice.reason)
+
+
+def prepare_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> None:
+    """Export the text tower if that was never done: what the first search would wait for."""
+    _best_export(_Source(model), Kind.TEXTS, choice, cache)
 
 
 class _Source:
@@ -144,35 +158,36 @@ class _Source:
         return self._loaded[device]
 
 
-@dataclass(frozen=True, slots=True)
-class _Exported:
-    tower: OpenVinoTower
-    tokenizer: TokenizerFile
-
-
-def _exported(source: _Source, kind: Kind, choice: Choice, cache: Path) -> _Exported | None:
+def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Export | None:
     """The first of the chosen precisions that can be had; None, with a warning, if that is none of them."""
     model = source.model
     for precision in choice.precisions:
         with model_errors(model.name, f"can't be read from {model.path}"):
             export = find_export(cache, model, kind, precision) or _export(source, cache, kind, precision)
-        if export is None or not export.accepted:
-            continue
-        first = choice.precisions[0]
-        why = choice.reason if precision == first else f"{first} is too far from sentence-transformers"
-        with suppress(RuntimeError):  # OpenVINO raises nothing finer
-            tower = export.load(many=kind is Kind.PICTURES)
-            return _told(model, kind, _Exported(tower, export.tokenizer), tower.runtime, why)
-        _log.warning("%s: %s is damaged and not used; remove it", model.name, export.folder)
+        if export is not None and export.accepted:
+            return export
     if choice.precisions:
         _log.warning("%s: %s run on torch, which is slower", model.name, kind.value)
     return None
 
 
+def _opened(model: ModelFolder, export: Export) -> OpenVinoTower | None:
+    try:
+        return export.load()
+    except RuntimeError:  # OpenVINO raises nothing finer
+        _log.warning("%s: %s is damaged and not used; remove it", model.name, export.folder)
+        return None
+
+
+def _why(export: Export, choice: Choice) -> str:
+    first = choice.precisions[0]
+    return choice.reason if export.precision == first else f"{first} is too far from sentence-transformers"
+
+
 def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export | None:
     """The tower exported and tried; None where it can't be, which is told."""
     model = source.model
-    _log.info("%s: preparing %s for OpenVINO in %s, once", model.name, kind.value, precision)
+    _log.warning("%s: preparing %s for OpenVINO in %s, once", model.name, kind.value, precision)
     loaded = source.on("cpu")
     try:
         with quiet_loading():

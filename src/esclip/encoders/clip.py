@@ -5,7 +5,8 @@
     text ────► tokenizer ──────────────► text tower ────┘
 
 Each tower is loaded when it is first needed: a text search never loads the picture tower, an ingest never the
-text tower. Which runtime each gets is `_towers`' business. The space comes from the folder's files alone.
+text tower (it only sees to it that a search finds it exported). Which runtime each gets is the business of
+`_towers`. The space comes from the folder's files alone.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from esclip.encoders._towers import (
     choose,
     load_picture_tower,
     load_text_tower,
+    prepare_text_tower,
 )
 
 __all__ = ["ClipEncoder"]
@@ -69,10 +71,10 @@ class ClipEncoder:
         self._cache = cache or tower_cache()
         self._picture_tower = Once(self._load_picture_tower)
         self._text_tower = Once(self._load_text_tower)
-        texts = self._images if self._text_name == name else local_model(self._text_name)
-        if texts is not None:
-            self._text_name = texts.name
-            self._check_text_dim(texts.dim)
+        self._local_texts = self._images if self._text_name == name else local_model(self._text_name)
+        if self._local_texts is not None:
+            self._text_name = self._local_texts.name
+            self._check_text_dim(self._local_texts.dim)
 
     @cached_property
     def space(self) -> Space:
@@ -138,15 +140,19 @@ class ClipEncoder:
         return choose(Kind.PICTURES, *self._asked)
 
     def _load_picture_tower(self) -> PictureTower:
+        """With the text tower's export beside it, if the model is here: the first search shall not wait."""
         assert self.preprocess  # whose error is the clearer one
-        return load_picture_tower(self._images, self._picture_choice, self._cache)
+        tower = load_picture_tower(self._images, self._picture_choice, self._cache)
+        if self._local_texts is not None:
+            prepare_text_tower(self._local_texts, choose(Kind.TEXTS, *self._asked), self._cache)
+        return tower
 
     def _load_text_tower(self) -> TextTower:
         return load_text_tower(self._text_model, choose(Kind.TEXTS, *self._asked), self._cache)
 
     @cached_property
     def _text_model(self) -> ModelFolder:
-        return self._images if self._text_name == self._images.name else find_model(self._text_name)
+        return self._local_texts or find_model(self._text_name)
 
     @cached_property
     def _dim(self) -> int:
