@@ -11,6 +11,7 @@ Certificates are always verified. Proxies of the environment are used; a `.netrc
 
 from __future__ import annotations
 
+import http.client
 import io
 import socket
 import time
@@ -30,6 +31,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry
 
 __all__ = [
+    "FOREIGN_ERRORS",
     "causes",
     "ending",
     "ending_with",
@@ -41,6 +43,15 @@ __all__ = [
 ]
 
 TURN_S = 0.2
+
+FOREIGN_ERRORS = (
+    requests.RequestException,
+    urllib3_errors.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
+"""All that a request can raise."""
 
 time_left: ContextVar[Callable[[], float]] = ContextVar("time_left")
 """How many seconds there are for the request that this thread is making; raises when there are none."""

@@ -22,7 +22,15 @@ import requests
 import urllib3.exceptions as urllib3_errors
 from urllib3.util import Url, parse_url
 
-from esclip._connections import causes, new_session, retry_after, send, time_left, waits_bounded
+from esclip._connections import (
+    FOREIGN_ERRORS,
+    causes,
+    new_session,
+    retry_after,
+    send,
+    time_left,
+    waits_bounded,
+)
 from esclip._errors import ConfigError, FetchError
 from esclip._rejections import Reason
 
@@ -162,7 +170,6 @@ def _refuse_all_but_200(answer: requests.Response, host: str) -> None:
     raise FetchError(reason, detail)
 
 
-_ALL = (requests.RequestException, urllib3_errors.HTTPError, http.client.HTTPException, OSError, ValueError)
 _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.exceptions.InvalidHeader, urllib3_errors.InvalidHeader), Reason.CONNECTION_ERROR, 1),
     ((requests.exceptions.SSLError, urllib3_errors.SSLError), Reason.TLS_ERROR, 3),
@@ -172,7 +179,7 @@ _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.Timeout, urllib3_errors.TimeoutError, TimeoutError), Reason.TIMEOUT, MAX_TRIES),
     ((http.client.IncompleteRead, urllib3_errors.DecodeError), Reason.INCOMPLETE_BODY, MAX_TRIES),
     ((ValueError,), Reason.BAD_URL, 1),
-    (_ALL, Reason.CONNECTION_ERROR, 3),
+    (FOREIGN_ERRORS, Reason.CONNECTION_ERROR, 3),
 )
 """What a foreign exception becomes, and how many tries it is worth. The first row that fits it, or what
 caused it, counts; the last fits everything that is caught."""
@@ -182,7 +189,7 @@ caused it, counts; the last fits everything that is caught."""
 def _foreign_errors_mapped(host: str) -> Iterator[None]:
     try:
         yield
-    except _ALL as error:
+    except FOREIGN_ERRORS as error:
         chain = list(causes(error))
         reason, tries = next(
             (reason, tries)

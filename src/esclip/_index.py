@@ -43,13 +43,16 @@ def open_index(
     index: str = DEFAULT_INDEX,
     encoder: str | Path | Encoder | None = None,
     text_encoder: str | Path | None = None,
+    *,
+    encoder_token: str | None = None,
 ) -> ImageIndex:
     """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
 
     `store` is a folder (the embedded store; by default one in the user's data directory), the `http://` or
     `https://` address of an OpenSearch or Elasticsearch, or any `Store`. `encoder` is a model name, a local
-    model folder, `palette`, or any `Encoder`; by default what the index was made with, and `clip-ViT-B-32`
-    for a new one. `text_encoder` names the text tower for queries where it shall be another one.
+    model folder, `palette`, the address of an encoder server, or any `Encoder`; by default what the index was
+    made with, and `clip-ViT-B-32` for a new one. `text_encoder` names the text tower for queries where it
+    shall be another one; `encoder_token` is what an encoder server wants to see.
 
     Raises `ConfigError` for an address or a name that can't be used.
     """
@@ -58,19 +61,26 @@ def open_index(
     held = open_store(str(store), index) if isinstance(store, (str, Path)) else store
     if isinstance(encoder, Path):
         encoder = str(encoder)
-    return ImageIndex(held, encoder, str(text_encoder) if text_encoder is not None else None)
+    return ImageIndex(held, encoder, str(text_encoder) if text_encoder is not None else None, encoder_token)
 
 
 class ImageIndex:
     """An index of pictures. Searching from several threads is safe; `close` it, or use it with `with`."""
 
-    def __init__(self, store: Store, encoder: str | Encoder | None, text_encoder: str | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: str | Encoder | None,
+        text_encoder: str | None,
+        encoder_token: str | None = None,
+    ) -> None:
         """Use `open_index`, which knows the defaults."""
         if text_encoder is not None and not isinstance(encoder, str | None):
             raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
         self._store = store
         self._asked = encoder
         self._asked_text = text_encoder
+        self._token = encoder_token
         self._loaded: Encoder | None = None if isinstance(encoder, str | None) else encoder
         self._schema: IndexSchema | None = None
         self._lock = threading.Lock()
@@ -245,7 +255,7 @@ class ImageIndex:
     def _load(self, held: Space | None) -> Encoder:
         assert isinstance(self._asked, str | None)
         if self._asked is not None or held is None:
-            return load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text)
+            return load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text, token=self._token)
         text_model = held.text_model if held.text_model != held.model else None
         return load_encoder(held.model, self._asked_text or text_model)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from esclip._errors import ConfigError
@@ -13,10 +14,20 @@ if TYPE_CHECKING:
 __all__ = ["load_encoder"]
 
 
+URL = re.compile(r"https?://", re.IGNORECASE)
+
+
 def load_encoder(
-    name: str = DEFAULT_ENCODER, text_encoder: str | None = None, *, device: str | None = None
+    name: str = DEFAULT_ENCODER,
+    text_encoder: str | None = None,
+    *,
+    device: str | None = None,
+    token: str | None = None,
 ) -> Encoder:
     """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
+
+    An `http://` or `https://` address stands for the encoder that `esclip serve-encoder` serves there;
+    `token` is what it wants to see, if anything. Other encoders want none.
 
     `text_encoder` is the model for texts; `clip-ViT-B-32-multilingual-v1` by default for `clip-ViT-B-32`,
     and for any other the model itself. `device` is torch's (`cpu`, `cuda`, `mps`), by default the fastest.
@@ -31,6 +42,12 @@ def load_encoder(
         from esclip.encoders.palette import PaletteEncoder
 
         return PaletteEncoder()
+    if URL.match(name):
+        if text_encoder is not None:
+            raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
+        from esclip.encoders.remote import RemoteEncoder
+
+        return RemoteEncoder(name, token)
     from esclip.encoders.clip import ClipEncoder
 
     return ClipEncoder(name, text_encoder, device=device)
