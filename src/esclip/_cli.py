@@ -7,6 +7,7 @@ stdout carries results only; progress, summaries and errors go to stderr. Exit s
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,12 +23,16 @@ from esclip._options import (
     BatchSize,
     Cache,
     EncoderName,
+    EncoderToken,
+    Host,
     Images,
     Index,
     Json,
     K,
     Limit,
+    MaxBody,
     MaxRejectionRate,
+    Port,
     RejectionsFile,
     Store,
     TakesAnyId,
@@ -39,8 +44,11 @@ from esclip._options import (
 )
 from esclip._settings import (
     BATCH_SIZE,
+    DEFAULT_ENCODER,
     DEFAULT_INDEX,
+    ENCODER_PORT,
     FETCH_WORKERS,
+    MAX_BODY_MIB,
     MAX_REJECTION_RATE,
 )
 
@@ -114,6 +122,7 @@ def ingest(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
+    encoder_token: EncoderToken = None,
     limit: Limit = None,
     batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = FETCH_WORKERS,
@@ -128,7 +137,7 @@ def ingest(
     from esclip import _show
 
     with (
-        _open(store, index, encoder, text_encoder) as held,
+        _open(store, index, encoder, text_encoder, encoder_token) as held,
         _rejections_file(rejections) as on_rejection,
         _show.progress() as on_progress,
     ):
@@ -163,10 +172,11 @@ def search_text(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
+    encoder_token: EncoderToken = None,
     json: Json = False,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
-    with _open(store, index, encoder, text_encoder) as held:
+    with _open(store, index, encoder, text_encoder, encoder_token) as held:
         _show_hits(held.search_text(query, k, conditions(where)), json=json)
 
 
@@ -180,10 +190,11 @@ def search_image(
     store: Store = None,
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
+    encoder_token: EncoderToken = None,
     json: Json = False,
 ) -> None:
     """Find pictures that look like another one."""
-    with _open(store, index, encoder) as held:
+    with _open(store, index, encoder, token=encoder_token) as held:
         _show_hits(held.search_image(image, k, conditions(where)), json=json)
 
 
@@ -231,15 +242,43 @@ def doctor(
     index: Index = DEFAULT_INDEX,
     encoder: EncoderName = None,
     text_encoder: TextEncoderName = None,
+    encoder_token: EncoderToken = None,
     json: Json = False,
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip import _doctor, _show
 
-    findings = _doctor.examine(store, index, encoder, text_encoder)
+    findings = _doctor.examine(store, index, encoder, text_encoder, encoder_token or None)
     _show.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command("serve-encoder")
+def serve_encoder(
+    host: Host = "127.0.0.1",
+    port: Port = ENCODER_PORT,
+    encoder: EncoderName = None,
+    text_encoder: TextEncoderName = None,
+    encoder_token: EncoderToken = None,
+    batch_size: BatchSize = BATCH_SIZE,
+    max_body: MaxBody = MAX_BODY_MIB,
+) -> None:
+    """Encode for other machines, which give the address of this one as their --encoder."""
+    from esclip import _encoder_server, _show
+
+    with _encoder_server.open_server(
+        encoder or DEFAULT_ENCODER,
+        text_encoder or None,
+        host=host,
+        port=port,
+        token=encoder_token or None,
+        batch_size=batch_size,
+        max_body=max_body << 20,
+    ) as server:
+        _show.serving(server.address, server.app.about)
+        if server.run_until_signal() == signal.SIGINT:
+            raise typer.Exit(130)
 
 
 @app.command()
@@ -268,11 +307,17 @@ def demo(
 
 
 def _open(
-    store: str | None, index: str, encoder: str | None = None, text_encoder: str | None = None
+    store: str | None,
+    index: str,
+    encoder: str | None = None,
+    text_encoder: str | None = None,
+    token: str | None = None,
 ) -> ImageIndex:
     from esclip._index import open_index
 
-    return open_index(store or None, index, encoder or None, text_encoder or None)
+    return open_index(
+        store or None, index, encoder or None, text_encoder or None, encoder_token=token or None
+    )
 
 
 def _show_hits(hits: Hits, *, json: bool) -> None:

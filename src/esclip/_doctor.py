@@ -29,13 +29,19 @@ class Finding:
         return asdict(self)
 
 
-def examine(store: str | None, index: str, encoder: str | None, text_encoder: str | None) -> list[Finding]:
+def examine(
+    store: str | None,
+    index: str,
+    encoder: str | None,
+    text_encoder: str | None,
+    encoder_token: str | None = None,
+) -> list[Finding]:
     """Try everything that an ingest and a search need, with these settings."""
-    return list(_examine(store, index, encoder, text_encoder))
+    return list(_examine(store, index, encoder, text_encoder, encoder_token))
 
 
 def _examine(
-    store: str | None, index: str, encoder: str | None, text_encoder: str | None
+    store: str | None, index: str, encoder: str | None, text_encoder: str | None, encoder_token: str | None
 ) -> Iterator[Finding]:
     import esclip
     from esclip.encoders import load_encoder
@@ -45,7 +51,7 @@ def _examine(
     model = encoder or DEFAULT_ENCODER
 
     def encode() -> str:
-        loaded = load_encoder(model, text_encoder)
+        loaded = load_encoder(model, text_encoder, token=encoder_token)
         loaded.encode_texts(["a picture"])
         space = loaded.space
         where = f" on {loaded.device} ({loaded.device_reason})" if isinstance(loaded, ClipEncoder) else ""
