@@ -53,6 +53,10 @@ class Exchange(BaseHTTPRequestHandler):
         with suppress(OSError):  # the client may hang up at any time
             self.server.routes.get(path, status(404))(self)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
     def head(self, code: int, **headers: str | int) -> None:
         """Send the status and headers; `_` in a name stands for `-`."""
         self.send_response(code)

@@ -7,6 +7,7 @@ stdout carries results only; progress, summaries and errors go to stderr. Exit s
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,12 +24,16 @@ from esclip._options import (
     Cache,
     Device,
     EncoderName,
+    EncoderToken,
+    Host,
     Images,
     Index,
     Json,
     K,
     Limit,
+    MaxBody,
     MaxRejectionRate,
+    Port,
     PrecisionName,
     RejectionsFile,
     Store,
@@ -41,8 +46,11 @@ from esclip._options import (
 )
 from esclip._settings import (
     BATCH_SIZE,
+    DEFAULT_ENCODER,
     DEFAULT_INDEX,
+    ENCODER_PORT,
     FETCH_WORKERS,
+    MAX_BODY_MIB,
     MAX_REJECTION_RATE,
 )
 
@@ -118,6 +126,7 @@ def ingest(
     text_encoder: TextEncoderName = None,
     device: Device = None,
     precision: PrecisionName = None,
+    encoder_token: EncoderToken = None,
     limit: Limit = None,
     batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = FETCH_WORKERS,
@@ -132,7 +141,7 @@ def ingest(
     from esclip import _show
 
     with (
-        _open(store, index, encoder, text_encoder, device, precision) as held,
+        _open(store, index, encoder, text_encoder, device, precision, encoder_token) as held,
         _rejections_file(rejections) as on_rejection,
         _show.progress() as on_progress,
     ):
@@ -169,10 +178,11 @@ def search_text(
     text_encoder: TextEncoderName = None,
     device: Device = None,
     precision: PrecisionName = None,
+    encoder_token: EncoderToken = None,
     json: Json = False,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
-    with _open(store, index, encoder, text_encoder, device, precision) as held:
+    with _open(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
         _show_hits(held.search_text(query, k, conditions(where)), json=json)
 
 
@@ -188,10 +198,11 @@ def search_image(
     encoder: EncoderName = None,
     device: Device = None,
     precision: PrecisionName = None,
+    encoder_token: EncoderToken = None,
     json: Json = False,
 ) -> None:
     """Find pictures that look like another one."""
-    with _open(store, index, encoder, None, device, precision) as held:
+    with _open(store, index, encoder, None, device, precision, encoder_token) as held:
         _show_hits(held.search_image(image, k, conditions(where)), json=json)
 
 
@@ -241,15 +252,49 @@ def doctor(
     text_encoder: TextEncoderName = None,
     device: Device = None,
     precision: PrecisionName = None,
+    encoder_token: EncoderToken = None,
     json: Json = False,
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip import _doctor, _show
 
-    findings = _doctor.examine(store, index, encoder, text_encoder, device, precision)
+    findings = _doctor.examine(store, index, encoder, text_encoder, device, precision, encoder_token or None)
     _show.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command("serve-encoder")
+def serve_encoder(
+    host: Host = "127.0.0.1",
+    port: Port = ENCODER_PORT,
+    encoder: EncoderName = None,
+    text_encoder: TextEncoderName = None,
+    device: Device = None,
+    precision: PrecisionName = None,
+    encoder_token: EncoderToken = None,
+    batch_size: BatchSize = BATCH_SIZE,
+    max_body: MaxBody = MAX_BODY_MIB,
+) -> None:
+    """Encode for other machines, which give the address of this one as their --encoder."""
+    from esclip import _encoder_server, _show
+    from esclip.encoders import load_encoder
+
+    _show.tell_all()
+    served = load_encoder(
+        encoder or DEFAULT_ENCODER, text_encoder or None, device=device or None, precision=precision or None
+    )
+    with _encoder_server.open_server(
+        served,
+        host=host,
+        port=port,
+        token=encoder_token or None,
+        batch_size=batch_size,
+        max_body=max_body << 20,
+    ) as server:
+        ended_by = server.run_until_signal(lambda: _show.serving(server.address, server.app.about))
+        if ended_by == signal.SIGINT:
+            raise typer.Exit(130)
 
 
 @app.command()
@@ -284,6 +329,7 @@ def _open(
     text_encoder: str | None = None,
     device: str | None = None,
     precision: str | None = None,
+    token: str | None = None,
 ) -> ImageIndex:
     from esclip._index import open_index
 
@@ -294,6 +340,7 @@ def _open(
         text_encoder or None,
         device=device or None,
         precision=precision or None,
+        encoder_token=token or None,
     )
 
 

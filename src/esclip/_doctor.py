@@ -38,11 +38,18 @@ def examine(
     text_encoder: str | None,
     device: str | None,
     precision: str | None,
+    encoder_token: str | None = None,
 ) -> list[Finding]:
     """Try everything that an ingest and a search need, with these settings."""
 
     def load() -> Encoder:
-        return load_encoder(encoder or DEFAULT_ENCODER, text_encoder, device=device, precision=precision)
+        return load_encoder(
+            encoder or DEFAULT_ENCODER,
+            text_encoder,
+            device=device,
+            precision=precision,
+            token=encoder_token,
+        )
 
     return list(_examine(store, index, load, named=encoder is not None))
 

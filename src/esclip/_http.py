@@ -13,17 +13,24 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager
 from urllib.parse import urljoin
 
 import requests
 import urllib3.exceptions as urllib3_errors
-from urllib3.util import Retry, Url, parse_url
+from urllib3.util import Url, parse_url
 
-from esclip._connections import Adapter, time_left
+from esclip._connections import (
+    FOREIGN_ERRORS,
+    causes,
+    new_session,
+    retry_after,
+    send,
+    time_left,
+    waits_bounded,
+)
 from esclip._errors import ConfigError, FetchError
 from esclip._rejections import Reason
 
@@ -35,6 +42,8 @@ MAX_WAIT_S = 10.0
 MAX_TRIES = 5
 CHUNK = 1 << 16
 
+# Pictures are compressed already, and a compressed answer's end can't be told from a broken one.
+_HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity"}
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 
@@ -61,7 +70,7 @@ class HttpClient:
         self._allowed = None if allow_hosts is None else {_host_and_port(entry) for entry in allow_hosts}
         self._max_bytes = max_bytes
         self._stopped = stopped
-        self._session = _session(workers)
+        self._session = new_session(workers, _HEADERS)
 
     def check(self, url: str) -> str:
         """`url` in normal form. Raises `FetchError` when it is malformed or its host is not allowed."""
@@ -85,10 +94,11 @@ class HttpClient:
         Raises `FetchError`, and `CancelledError` once the client has been stopped.
         """
         address = self.check(url)
-        with _waits_bounded(lambda: self._time_left(deadline)):
+        with waits_bounded(lambda: self._time_left(deadline)):
             for _ in range(MAX_REDIRECTS + 1):
                 host = parse_url(address).host or ""
-                with _foreign_errors_mapped(host), self._send(address) as answer:
+                request = requests.Request("GET", address)
+                with _foreign_errors_mapped(host), send(self._session, request, MAX_WAIT_S) as answer:
                     target = self._session.get_redirect_target(answer)
                     if target is None:
                         _refuse_all_but_200(answer, host)
@@ -102,20 +112,6 @@ class HttpClient:
 
     def _allows(self, host: str, port: int) -> bool:
         return self._allowed is None or not self._allowed.isdisjoint({(host, None), (host, port)})
-
-    def _send(self, address: str) -> requests.Response:
-        """The answer's head. By the adapter: a session would read the bodies of redirects, however long."""
-        request = self._session.prepare_request(requests.Request("GET", address))
-        settings = self._session.merge_environment_settings(address, {}, True, None, None)
-        wait = min(time_left.get()(), MAX_WAIT_S)
-        return self._session.get_adapter(address).send(
-            request,
-            stream=True,
-            timeout=(wait, wait),
-            verify=settings["verify"] or True,  # certificates that the environment names, or the usual ones
-            cert=settings["cert"],
-            proxies=settings["proxies"],
-        )
 
     def _redirected(self, address: str, target: str) -> str:
         try:
@@ -145,36 +141,6 @@ class HttpClient:
         return left
 
 
-@contextmanager
-def _waits_bounded(left: Callable[[], float]) -> Iterator[None]:
-    before = time_left.set(left)
-    try:
-        yield
-    finally:
-        time_left.reset(before)
-
-
-def _session(connections: int) -> requests.Session:
-    """Settings and connections; nothing of it is changed by a request, so threads may share it."""
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, Adapter(pool_maxsize=connections))
-    session.auth = _anonymous  # with none at all, requests looks for a password in ~/.netrc
-    # Pictures are compressed already, and a compressed answer's end can't be told from a broken one.
-    session.headers.update({"User-Agent": _user_agent(), "Accept": "image/*", "Accept-Encoding": "identity"})
-    return session
-
-
-def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _user_agent() -> str:
-    with suppress(PackageNotFoundError):  # run from a source tree
-        return f"esclip/{version('esclip')}"
-    return "esclip"
-
-
 def _host_and_port(entry: str) -> tuple[str, int | None]:
     """An allowed host, with the one port that is allowed or None for any."""
     try:
@@ -200,17 +166,10 @@ def _refuse_all_but_200(answer: requests.Response, host: str) -> None:
         return
     reason = _STATUSES.get(status, Reason.HTTP_5XX if status >= 500 else Reason.HTTP_4XX)
     if status == 429 or status >= 500:
-        raise PassingError(reason, detail, after=_retry_after(answer))
+        raise PassingError(reason, detail, after=retry_after(answer))
     raise FetchError(reason, detail)
 
 
-def _retry_after(answer: requests.Response) -> float:
-    with suppress(urllib3_errors.InvalidHeader, ValueError, OverflowError):
-        return Retry().get_retry_after(answer.raw) or 0.0
-    return 0.0
-
-
-_ALL = (requests.RequestException, urllib3_errors.HTTPError, http.client.HTTPException, OSError, ValueError)
 _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.exceptions.InvalidHeader, urllib3_errors.InvalidHeader), Reason.CONNECTION_ERROR, 1),
     ((requests.exceptions.SSLError, urllib3_errors.SSLError), Reason.TLS_ERROR, 3),
@@ -220,7 +179,7 @@ _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.Timeout, urllib3_errors.TimeoutError, TimeoutError), Reason.TIMEOUT, MAX_TRIES),
     ((http.client.IncompleteRead, urllib3_errors.DecodeError), Reason.INCOMPLETE_BODY, MAX_TRIES),
     ((ValueError,), Reason.BAD_URL, 1),
-    (_ALL, Reason.CONNECTION_ERROR, 3),
+    (FOREIGN_ERRORS, Reason.CONNECTION_ERROR, 3),
 )
 """What a foreign exception becomes, and how many tries it is worth. The first row that fits it, or what
 caused it, counts; the last fits everything that is caught."""
@@ -230,20 +189,12 @@ caused it, counts; the last fits everything that is caught."""
 def _foreign_errors_mapped(host: str) -> Iterator[None]:
     try:
         yield
-    except _ALL as error:
-        causes = list(_causes(error))
+    except FOREIGN_ERRORS as error:
+        chain = list(causes(error))
         reason, tries = next(
             (reason, tries)
             for kinds, reason, tries in _FOREIGN
-            if any(isinstance(cause, kinds) for cause in causes)
+            if any(isinstance(cause, kinds) for cause in chain)
         )
-        words = " ".join(str(causes[-1]).split())[:200]
+        words = " ".join(str(chain[-1]).split())[:200]
         raise PassingError(reason, f"{host}: {words}", tries=tries) from error
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and those it was raised for, as requests and urllib3 keep them: the root is the last."""
-    yield error
-    for inner in (*error.args, getattr(error, "reason", None), error.__cause__):
-        if isinstance(inner, BaseException):
-            yield from _causes(inner)

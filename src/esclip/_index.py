@@ -47,14 +47,16 @@ def open_index(
     *,
     device: str | None = None,
     precision: str | None = None,
+    encoder_token: str | None = None,
 ) -> ImageIndex:
     """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
 
     `store` is a folder (the embedded store; by default one in the user's data directory), the `http://` or
     `https://` address of an OpenSearch or Elasticsearch, or any `Store`. `encoder` is a model name, a local
-    model folder, `palette`, or any `Encoder`; by default what the index was made with, and `clip-ViT-B-32`
-    for a new one. `text_encoder` names the text tower for queries where it shall be another one. `device` and
-    `precision` say what a named model runs on, where `load_encoder` shall not choose.
+    model folder, `palette`, the address of an encoder server, or any `Encoder`; by default what the index was
+    made with, and `clip-ViT-B-32` for a new one. `text_encoder` names the text tower for queries where it
+    shall be another one. `device` and `precision` say what a named model runs on, where `load_encoder` shall
+    not choose; `encoder_token` is what an encoder server wants to see.
 
     Raises `ConfigError` for an address or a name that can't be used.
     """
@@ -64,7 +66,9 @@ def open_index(
     if isinstance(encoder, Path):
         encoder = str(encoder)
     load = partial(load_encoder, device=device, precision=precision)
-    return ImageIndex(held, encoder, str(text_encoder) if text_encoder is not None else None, load)
+    return ImageIndex(
+        held, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token
+    )
 
 
 class ImageIndex:
@@ -75,7 +79,8 @@ class ImageIndex:
         store: Store,
         encoder: str | Encoder | None,
         text_encoder: str | None,
-        load: Callable[[str, str | None], Encoder] = load_encoder,
+        load: Callable[..., Encoder] = load_encoder,
+        encoder_token: str | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
         if text_encoder is not None and not isinstance(encoder, str | None):
@@ -84,6 +89,7 @@ class ImageIndex:
         self._asked = encoder
         self._asked_text = text_encoder
         self._load_encoder = load
+        self._token = encoder_token
         self._loaded: Encoder | None = None if isinstance(encoder, str | None) else encoder
         self._schema: IndexSchema | None = None
         self._lock = threading.Lock()
@@ -258,7 +264,7 @@ class ImageIndex:
     def _load(self, held: Space | None) -> Encoder:
         assert isinstance(self._asked, str | None)
         if self._asked is not None or held is None:
-            return self._load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text)
+            return self._load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text, token=self._token)
         text_model = held.text_model if held.text_model != held.model else None
         return self._load_encoder(held.model, self._asked_text or text_model)
 

@@ -22,6 +22,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from esclip._connections import ending_with
 from esclip._decode import decode
 from esclip._errors import RecordError
 from esclip._fetch import Fetcher
@@ -69,6 +70,12 @@ def ingest(
     The store's index has been prepared for the source's fields and the encoder's space.
     """
 
+    stopped = Event()
+
+    def stop() -> None:
+        stopped.set()
+        fetcher.stop()
+
     def fetch(record: ImageRecord) -> Fetched:
         return Fetched(record, fetcher.fetch(record.picture))
 
@@ -77,13 +84,8 @@ def ingest(
         return Decoded(fetched.record, encoder.preprocess(picture))
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
-        return _encode(batch, encoder, tally)
-
-    stopped = Event()
-
-    def stop() -> None:
-        stopped.set()
-        fetcher.stop()
+        with ending_with(stopped):  # an encoder may be a server that doesn't answer
+            return _encode(batch, encoder, tally)
 
     records = until(stopped, _read(source, tally))
     changed = _changed(records, store, tally)

@@ -17,12 +17,16 @@ __all__ = [
     "Cache",
     "Device",
     "EncoderName",
+    "EncoderToken",
+    "Host",
     "Images",
     "Index",
     "Json",
     "K",
     "Limit",
+    "MaxBody",
     "MaxRejectionRate",
+    "Port",
     "PrecisionName",
     "RejectionsFile",
     "Store",
@@ -52,7 +56,8 @@ EncoderName = Annotated[
         "--encoder",
         envvar="ESCLIP_ENCODER",
         metavar="NAME",
-        help="A model name, a local model folder, or palette (colours only, no download). "
+        help="A model name, a local model folder, palette (colours only, no download), or the http(s):// "
+        "address of an encoder server. "
         f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
         show_default=False,
     ),
@@ -86,6 +91,20 @@ PrecisionName = Annotated[
         show_default=False,
     ),
 ]
+EncoderToken = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder-token",
+        envvar="ESCLIP_ENCODER_TOKEN",
+        metavar="TOKEN",
+        help="What an encoder server lets clients in for; better in the variable, which no list of "
+        "processes shows.",
+        show_default=False,
+    ),
+]
+Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")]
+Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="The port; 0 for a free one.")]
+MaxBody = Annotated[int, typer.Option(metavar="MIB", min=1, max=1024, help="The longest request, in MiB.")]
 K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
 Where = Annotated[
     list[str] | None,

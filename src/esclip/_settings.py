@@ -10,7 +10,9 @@ __all__ = [
     "BATCH_SIZE",
     "DEFAULT_ENCODER",
     "DEFAULT_INDEX",
+    "ENCODER_PORT",
     "FETCH_WORKERS",
+    "MAX_BODY_MIB",
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
     "UNSPLASH_HOST",
@@ -38,6 +40,12 @@ WRITE_SIZE = 512
 
 MAX_REJECTION_RATE = 0.5
 """The share of rejected records above which a run is a failure and stops."""
+
+ENCODER_PORT = 8090
+"""Where an encoder server listens."""
+
+MAX_BODY_MIB = 64
+"""The longest request that it takes: 445 pictures of 224 x 224 pixels."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -23,8 +23,20 @@ if TYPE_CHECKING:
     from esclip._report import Progress
     from esclip._schema import Stats
     from esclip._types import Hit
+    from esclip.encoders._wire import Description
 
-__all__ = ["demo", "error", "findings", "hits", "log_on_stderr", "progress", "report", "stats"]
+__all__ = [
+    "demo",
+    "error",
+    "findings",
+    "hits",
+    "log_on_stderr",
+    "progress",
+    "report",
+    "serving",
+    "stats",
+    "tell_all",
+]
 
 PLAIN_PROGRESS_SECONDS = 10
 """Between two lines of progress where stderr is a file, not a terminal."""
@@ -48,10 +60,15 @@ def log_on_stderr() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+def tell_all() -> None:
+    """Show also what the library works with: long work says so."""
+    logging.getLogger("esclip").setLevel(logging.INFO)
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """What shows an ingest's progress on stderr: a bar on a terminal, else a line now and then."""
-    logging.getLogger("esclip").setLevel(logging.INFO)  # long work also tells what it works with
+    tell_all()
     if Console(stderr=True).is_terminal:
         with _progress_bar() as update:
             yield update
@@ -183,6 +200,12 @@ def findings(findings: Sequence[Finding], *, json: bool) -> None:
         else:
             mark = "ok      " if finding.works else "MISSING " if finding.needed else "no      "
             print(f"{mark}{finding.name}: {_one_line(finding.detail)}")
+
+
+def serving(address: str, about: Description) -> None:
+    """Where an encoder server listens, and what encodes there."""
+    model = _one_line(f"{about.space.model} ({about.runtime})")
+    print(f"esclip: {model} at {address}; stop it with Ctrl-C", file=sys.stderr, flush=True)
 
 
 def demo(demo: Demo) -> None:

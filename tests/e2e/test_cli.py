@@ -205,7 +205,8 @@ def test_a_transparent_or_odd_picture_can_be_a_query(esclip: Esclip, photos: Pat
 def test_help_names_every_command(esclip: Esclip) -> None:
     """`esclip --help` lists all commands, and each has help of its own."""
     text = esclip("--help").out
-    for command in ("ingest", "search-text", "search-image", "similar", "stats", "drop", "doctor", "demo"):
+    searches = ("search-text", "search-image", "similar")
+    for command in ("ingest", *searches, "stats", "drop", "doctor", "serve-encoder", "demo"):
         assert command in text
         assert "--help" in esclip(command, "--help").out
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
@@ -341,3 +343,23 @@ def _reference(folder: Path, inputs: list[Image.Image] | list[str]) -> npt.NDArr
         inputs, normalize_embeddings=True, show_progress_bar=False
     )
     return vectors
+
+
+def test_a_model_can_be_served(tiny_models: Models) -> None:
+    """A client of a server that has the model gets the vectors that it would make itself."""
+    local = load_encoder(str(tiny_models.clip), str(tiny_models.texts), device="cpu")
+    server = EncoderServer(local, host="127.0.0.1", port=0, token=None, batch_size=8, max_body=1 << 24)
+    with server, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(server.run)
+        try:
+            remote = load_encoder(server.address)
+            pixels = [remote.preprocess(picture) for picture in sample_pictures()]
+            assert remote.space == local.space
+            assert remote.runtime.startswith(local.runtime)
+            np.testing.assert_allclose(remote.encode_images(pixels), local.encode_images(pixels), atol=1e-5)
+            np.testing.assert_allclose(
+                remote.encode_texts(["a dog"]), local.encode_texts(["a dog"]), atol=1e-5
+            )
+        finally:
+            server.stop()
+            running.result()

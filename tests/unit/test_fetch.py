@@ -20,9 +20,9 @@ import pytest
 import requests
 import urllib3.exceptions
 
+from esclip._connections import FOREIGN_ERRORS
 from esclip._errors import ConfigError, FetchError
 from esclip._fetch import Fetcher
-from esclip._http import _ALL
 from esclip._rejections import Reason
 from tests.servers import (
     PictureServer,
@@ -310,7 +310,7 @@ class TestConnections:
                 kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, root)
             ]
             assert len(kinds) > 10
-            assert all(issubclass(kind, _ALL) for kind in kinds)
+            assert all(issubclass(kind, FOREIGN_ERRORS) for kind in kinds)
 
 
 class TestHosts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from esclip._errors import ConfigError
@@ -13,14 +14,21 @@ if TYPE_CHECKING:
 __all__ = ["load_encoder"]
 
 
+URL = re.compile(r"https?://", re.IGNORECASE)
+
+
 def load_encoder(
     name: str = DEFAULT_ENCODER,
     text_encoder: str | None = None,
     *,
     device: str | None = None,
     precision: str | None = None,
+    token: str | None = None,
 ) -> Encoder:
     """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
+
+    An `http://` or `https://` address stands for the encoder that `esclip serve-encoder` serves there;
+    `token` is what it wants to see, if anything. Other encoders want none.
 
     `text_encoder` is the model for texts; `clip-ViT-B-32-multilingual-v1` by default for `clip-ViT-B-32`,
     and for any other the model itself. `device` is `cpu` or one of torch's (`cuda`, `mps`), by default the
@@ -39,6 +47,14 @@ def load_encoder(
         from esclip.encoders.palette import PaletteEncoder
 
         return PaletteEncoder()
+    if URL.match(name):
+        if text_encoder is not None:
+            raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
+        if device is not None or precision is not None:
+            raise ConfigError("device and precision are the encoder server's to choose; leave them out")
+        from esclip.encoders.remote import RemoteEncoder
+
+        return RemoteEncoder(name, token)
     from esclip.encoders.clip import ClipEncoder
 
     return ClipEncoder(name, text_encoder, device=device, precision=precision)

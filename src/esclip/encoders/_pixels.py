@@ -67,6 +67,9 @@ class Preprocessing:
         sides = (made.width, made.height, made.short_side or 1)
         if not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
             raise ValueError(f"pixels of {made.width} x {made.height}")
+        if made.reducing_gap is not None and not made.reducing_gap >= 1:
+            raise ValueError(f"a reducing gap of {made.reducing_gap}")
+        Image.Resampling(made.resample)
         return made
 
     def _middle(self, image: Image.Image, short: int) -> Image.Image:

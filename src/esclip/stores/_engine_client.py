@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import opensearchpy
 from opensearchpy import exceptions
 
+from esclip._addresses import without_credentials
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores._dialects import Engine, Server
 from esclip.stores._patience import Patience, PayloadTooLarge, persistently
@@ -37,7 +38,7 @@ class EngineClient:
     """A server that is asked, again where that may help. Safe from several threads."""
 
     def __init__(self, address: str, index: str, patience: Patience) -> None:
-        self.address, credentials = _without_credentials(address)
+        self.address, credentials = without_credentials(address, "store", "https://host:9200")
         self.index = index
         self.patience = patience
         self._lock = threading.Lock()
@@ -107,21 +108,6 @@ def _client(address: str, credentials: tuple[str, str] | None) -> Any:
         )
     except (ValueError, exceptions.ImproperlyConfigured) as error:
         raise ConfigError(f"The store's address {address} can't be used: {error}") from error
-
-
-def _without_credentials(address: str) -> tuple[str, tuple[str, str] | None]:
-    """The address as it may be shown, and its user and password."""
-    try:
-        parts = urlsplit(address.strip())
-        port = parts.port
-    except ValueError:
-        raise ConfigError("The store's address can't be parsed; it is like https://host:9200") from None
-    host = parts.hostname
-    if not host or parts.query or parts.fragment:
-        raise ConfigError("The store's address has no host, or a ? or # in it; it is like https://host:9200")
-    shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
-    credentials = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    return shown + parts.path.rstrip("/"), credentials
 
 
 def _server(root: Any) -> Server | None:

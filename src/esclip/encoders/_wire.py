@@ -1,0 +1,172 @@
+"""What goes over the line between a remote encoder and its server: paths, bodies, and what each has to be.
+
+    GET  /v1/encoder   ─► Description, JSON: the space, the preprocessing, limits
+    POST /v1/images    uint8, (n, height, width, 3) ─► float32, little-endian, (n, dim)
+    POST /v1/texts     {"texts": [...]}             ─► float32, little-endian, (n, dim)
+    GET  /health       ─► JSON, for people and monitors
+
+A request for vectors carries the digest of the space that it expects, so that a server which was restarted
+with another model can't mix spaces. A token goes as `Authorization: Bearer`. An error is `{"error": "..."}`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import Any, get_type_hints
+
+import numpy as np
+import orjson
+
+from esclip._errors import ConfigError
+from esclip._schema import Space
+from esclip._types import Pixels, Vectors
+from esclip.encoders._pixels import Preprocessing
+
+__all__ = [
+    "BYTES",
+    "ENCODER",
+    "HEALTH",
+    "IMAGES",
+    "JSON",
+    "MAX_TEXTS",
+    "PROTOCOL",
+    "SPACE",
+    "TEXTS",
+    "Description",
+    "authorization",
+    "pack_pixels",
+    "pack_texts",
+    "pack_vectors",
+    "unpack_pixels",
+    "unpack_texts",
+    "unpack_vectors",
+]
+
+PROTOCOL = 1
+"""Raised when a client of the older kind would no longer understand."""
+
+ENCODER, IMAGES, TEXTS, HEALTH = "/v1/encoder", "/v1/images", "/v1/texts", "/health"
+BYTES, JSON = "application/octet-stream", "application/json"
+SPACE = "Esclip-Space"
+"""The header with the digest of the space that a request expects."""
+MAX_TEXTS = 1024
+"""In a request: short texts become long answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a server says about its encoder."""
+
+    space: Space
+    preprocessing: Preprocessing
+    runtime: str
+    max_body: int
+    """The longest body that it takes, in bytes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a preprocessed picture."""
+        return (self.preprocessing.height, self.preprocessing.width, 3)
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of a preprocessed picture, on the line."""
+        return int(np.prod(self.shape))
+
+    @property
+    def digest(self) -> str:
+        """The same for servers whose vectors can be compared, wherever their models lie on disk."""
+        space = (
+            self.space.weights,
+            self.space.preprocessing,
+            self.space.dim,
+            PurePath(self.space.text_model).name,
+        )
+        about = (space, self.preprocessing.to_json())
+        return hashlib.sha256(orjson.dumps(about, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the server says it."""
+        return {
+            "protocol": PROTOCOL,
+            "space": asdict(self.space),
+            "preprocessing": self.preprocessing.to_json(),
+            "runtime": self.runtime,
+            "max_body": self.max_body,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Description:
+        """What `to_json` gave. Raises `KeyError`, `TypeError` or `ValueError` on others."""
+        space = Space(**data["space"])
+        if not all(isinstance(getattr(space, name), kind) for name, kind in get_type_hints(Space).items()):
+            raise TypeError("a space of other types")
+        if "://" in space.model:
+            raise ValueError("a model that is an address")  # a search would ask there
+        made = cls(space, Preprocessing.from_json(data["preprocessing"]), data["runtime"], data["max_body"])
+        if not isinstance(made.runtime, str) or not 0 < space.dim <= 65_536:
+            raise ValueError("no runtime, or a dimension out of range")
+        if made.max_body < made.picture_bytes:
+            raise ValueError(f"not one picture of {made.picture_bytes} bytes fits into a body")
+        return made
+
+
+def authorization(token: str) -> str:
+    """The header's value that carries the token. Raises `ConfigError` for one that no header can carry."""
+    if not (token.isascii() and token.isprintable()) or " " in token or not token:
+        raise ConfigError("The encoder's token has characters other than ASCII letters, digits and signs")
+    return f"Bearer {token}"
+
+
+def pack_pixels(batch: Sequence[Pixels]) -> bytes:
+    """A body of pictures."""
+    return np.ascontiguousarray(np.stack(batch), dtype=np.uint8).tobytes()
+
+
+def unpack_pixels(body: bytes, shape: tuple[int, int, int]) -> list[Pixels]:
+    """The pictures of a body. Raises `ValueError` when it isn't a whole number of them."""
+    size = int(np.prod(shape))
+    if not body or len(body) % size:
+        raise ValueError(
+            f"{len(body)} bytes are no whole pictures of {' x '.join(map(str, shape))} = {size} bytes"
+        )
+    return list(np.frombuffer(body, dtype=np.uint8).reshape(-1, *shape))
+
+
+def pack_texts(texts: Sequence[str]) -> bytes:
+    """A body of texts."""
+    return orjson.dumps({"texts": list(texts)})
+
+
+def unpack_texts(body: bytes) -> list[str]:
+    """The texts of a body. Raises `ValueError` when it has none, or too many."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"no JSON ({error})") from None
+    texts = data.get("texts") if isinstance(data, dict) else None
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError('no texts; send {"texts": ["...", "..."]}')
+    if not 0 < len(texts) <= MAX_TEXTS:
+        raise ValueError(f"{len(texts)} texts; send from 1 to {MAX_TEXTS}")
+    return texts
+
+
+def pack_vectors(rows: Vectors) -> bytes:
+    """A body of vectors."""
+    return rows.astype("<f4").tobytes()
+
+
+def unpack_vectors(body: bytes, count: int, dim: int) -> Vectors:
+    """The vectors of a body. Raises `ValueError` when they aren't `count` unit rows, or rows of NaN."""
+    if len(body) != 4 * count * dim:
+        raise ValueError(f"{len(body)} bytes instead of {count} vectors of {dim} dimensions")
+    rows = np.frombuffer(body, dtype="<f4").reshape(count, dim).astype(np.float32)
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(rows, axis=1)
+    if not (np.isnan(rows).all(axis=1) | (np.abs(lengths - 1) < 1e-3)).all():
+        raise ValueError("vectors that are not of unit length")
+    return rows
