@@ -110,7 +110,7 @@ class ImageIndex:
         source = open_source(paths, images=Path(images) if images else None, limit=limit)
         info = self._store.info()
         encoder = self._encoder(info.schema if info else None)
-        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields)))
+        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
         tally = Tally(
             index=self._store.index,
             store=self._store.address,
@@ -181,6 +181,7 @@ class ImageIndex:
             encoder=space.model,
             text_encoder=space.text_model,
             dimension=space.dim,
+            runtimes=info.schema.runtimes,
             bytes=info.bytes,
             fields=info.schema.fields,
         )

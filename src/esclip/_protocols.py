@@ -109,7 +109,7 @@ class Store(Protocol):
         ...
 
     def prepare(self, schema: IndexSchema) -> None:
-        """Make the index, or add the fields that it lacks. Never changes what is there.
+        """Make the index, or add the fields and runtimes that it lacks. Never changes what is there.
 
         Raises `IndexMismatch` when the index holds a field with another type, another dimension, or compares
         by anything but the cosine. That the space is the same is the caller's to check (`info`).

@@ -72,6 +72,28 @@ class StoreLifecycle(StoreCase):
         assert [hit.id for hit in store.search(axis(0), 9, [where("likes", 3)])] == ["new"]
         assert store.get("old").record.metadata == {"country": "Chile"}
 
+    def test_prepare_adds_runtimes(self, store: Store) -> None:
+        """An index remembers each runtime that it was prepared for, once, in their order."""
+        for runtime in ("torch on cpu", "OpenVINO bf16 on cpu", "torch on cpu"):
+            store.prepare(replace(SCHEMA, runtimes=(runtime,)))
+        store.prepare(SCHEMA)
+        kept = ("torch on cpu", "OpenVINO bf16 on cpu")
+        assert self.peek_schema(store)["runtimes"] == list(kept)
+        info = store.info()
+        assert info is not None
+        assert info.schema == replace(SCHEMA, runtimes=kept)
+
+    def test_an_index_made_before_runtimes_were_kept(self, prepared: Store) -> None:
+        """A schema without the key is read as one without runtimes, and gets those of later ingests."""
+        kept = dict(self.peek_schema(prepared))
+        del kept["runtimes"]
+        self.plant_schema(prepared, kept)
+        info = prepared.info()
+        assert info is not None
+        assert info.schema == SCHEMA
+        prepared.prepare(replace(SCHEMA, runtimes=("torch on cpu",)))
+        assert self.peek_schema(prepared)["runtimes"] == ["torch on cpu"]
+
     @pytest.mark.parametrize(
         "schema",
         [

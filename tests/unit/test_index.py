@@ -11,6 +11,7 @@ from PIL import Image
 
 import esclip
 from esclip import ImageIndex
+from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN
 
@@ -78,6 +79,20 @@ def test_an_index_remembers_its_encoder(photos: Path) -> None:
     assert again.search_text("blue", 1)[0].metadata["file_name"] == "blue.png"
     assert again.ingest(photos).skipped == len(PLAIN)
     assert (again.stats().encoder, again.stats().dimension) == ("palette", 12)
+
+
+def test_an_index_remembers_what_computed_its_vectors(photos: Path) -> None:
+    """Encoders of one space share an index whatever they run on, and its stats name each runtime."""
+
+    class ElsewherePalette(PaletteEncoder):
+        runtime = "palette elsewhere"
+
+    store = MemoryStore("colors")
+    esclip.open_index(store, encoder="palette").ingest(photos)
+    index = esclip.open_index(store, encoder=ElsewherePalette())
+    assert index.ingest(photos).skipped == len(PLAIN)
+    assert index.stats().runtimes == ("palette", "palette elsewhere")
+    assert index.stats().to_json()["runtimes"] == ("palette", "palette elsewhere")
 
 
 def test_a_search_sees_fields_that_a_later_ingest_added(index: ImageIndex, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ class TestLanceStore(StoreContract):
         found = [row for row in rows if row["id"] == id]
         assert len(found) <= 1
         return found[0] if found else None
+
+    def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
+        lance.dataset(_path(store)).update_schema_metadata({"esclip": json.dumps(schema)})
+
+    def peek_schema(self, store: Store) -> Mapping[str, Any]:
+        kept: dict[str, Any] = json.loads(lance.dataset(_path(store)).schema.metadata[b"esclip"])
+        return kept
 
 
 class TestIndexedLanceStore(TestLanceStore):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -31,7 +30,7 @@ from esclip._errors import (
 from esclip._rejections import Rejection
 from esclip._schema import Condition, IndexInfo, IndexSchema
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
-from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
+from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores._lance_rows import (
     arrow_schema,
@@ -97,10 +96,10 @@ class LanceStore:
             held = _schema_of(dataset)
             if why := mismatch(held, schema):
                 raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {why}.")
-            if added := added_fields(held, schema):
+            if wider := widened(held, schema):
                 # Columns first: should this end between the two, the next call finds what is missing.
-                add_columns(dataset, added)
-                dataset.update_schema_metadata(_metadata(replace(held, fields=held.fields + added)))
+                add_columns(dataset, wider.fields)
+                dataset.update_schema_metadata(_metadata(wider))
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Scan the column of ids, which takes 10 ms among 100,000."""

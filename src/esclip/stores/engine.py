@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
@@ -24,7 +23,7 @@ from esclip.stores._bulk import line, write
 from esclip.stores._dialects import MAX_K, index_body, mapping_body, schema_of, search_body, vector_fault
 from esclip.stores._engine_client import EngineClient, index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
-from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
+from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
 __all__ = ["EngineStore"]
@@ -64,7 +63,7 @@ class EngineStore:
         return IndexInfo(schema, count, engine, stats["_all"]["total"]["store"]["size_in_bytes"])
 
     def prepare(self, schema: IndexSchema) -> None:
-        """Make the index with its settings and mapping, or put the fields that it lacks."""
+        """Make the index with its settings and mapping, or put what its mapping lacks."""
         refuse_reserved(schema.fields)
         if self._mapping() is None:
             self._create(schema)
@@ -77,9 +76,7 @@ class EngineStore:
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} can't take this data: {why}; use another index."
             )
-        added = added_fields(held, schema)
-        if added:
-            wider = replace(held, fields=held.fields + added)
+        if wider := widened(held, schema):
             body = mapping_body(wider, mapping["_meta"])
             self._client.ask(self._raw.indices.put_mapping, index=self.index, body=body)
 

@@ -18,7 +18,7 @@ from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import Condition, FieldType, IndexInfo, IndexSchema
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
-from esclip.stores._fields import added_fields, fault, kept_date, mismatch, refuse_reserved, write_rejection
+from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 
 __all__ = ["MemoryStore"]
 
@@ -42,13 +42,13 @@ class MemoryStore:
             return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
 
     def prepare(self, schema: IndexSchema) -> None:
-        """Keep the schema, or add the fields that are new."""
+        """Keep the schema, or add what is new in it."""
         refuse_reserved(schema.fields)
         with self._lock:
             held = self._schema or schema
             if why := mismatch(held, schema):
                 raise IndexMismatch(f"Index {self.index} can't take this data: {why}.")
-            self._schema = replace(held, fields=held.fields + added_fields(held, schema))
+            self._schema = widened(held, schema) or held
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """The held records' fingerprints, computed anew."""
