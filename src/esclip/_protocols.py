@@ -91,7 +91,7 @@ class Store(Protocol):
     """One kNN index of documents, compared by cosine. Safe from several threads.
 
     Raises `StoreUnavailable` when it can't be reached, `IndexNotFound` when its index is not there (except
-    `info`, `prepare` and `drop`), `IndexExists` when the name is taken by something that esclip did not make.
+    `schema`, `info` and `prepare`), `IndexExists` when the name is taken by what esclip did not make.
     """
 
     @property
@@ -102,6 +102,10 @@ class Store(Protocol):
     @property
     def index(self) -> str:
         """The index's name."""
+        ...
+
+    def schema(self) -> IndexSchema | None:
+        """What the index remembers, in one request at most; None when there is no such index."""
         ...
 
     def info(self) -> IndexInfo | None:

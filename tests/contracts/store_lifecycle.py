@@ -20,8 +20,9 @@ class StoreLifecycle(StoreCase):
     """An index as a whole."""
 
     def test_no_index_has_no_info(self, store: Store) -> None:
-        """Of an index that isn't there, info says so instead of raising."""
+        """Of an index that isn't there, info and schema say so instead of raising."""
         assert store.info() is None
+        assert store.schema() is None
 
     def test_no_index_raises(self, store: Store) -> None:
         """All that needs an index raises IndexNotFound without one, naming it."""
@@ -43,7 +44,7 @@ class StoreLifecycle(StoreCase):
         store.prepare(SCHEMA)
         info = store.info()
         assert info is not None
-        assert info.schema == SCHEMA
+        assert info.schema == store.schema() == SCHEMA
         assert info.documents == 0
         assert info.engine
         assert store.search(axis(0), 3) == []

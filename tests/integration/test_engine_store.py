@@ -221,6 +221,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
     http("PUT", f"{store.address}/{store.index}", {"mappings": {"properties": {"a": {"type": "text"}}}})
     for call in (
         lambda: store.prepare(SCHEMA),
+        lambda: store.schema(),
         lambda: store.info(),
         lambda: store.upsert([document("a")]),
         lambda: store.search(axis(0), 1),

@@ -14,6 +14,7 @@ from esclip import ImageIndex
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN
+from tests.contracts.documents import axis
 
 
 @pytest.fixture
@@ -69,6 +70,31 @@ def test_nothing_to_search_is_an_error() -> None:
     for search in (lambda: index.search_text("red"), lambda: index.similar("x"), index.stats):
         with pytest.raises(esclip.IndexNotFound, match="esclip ingest"):
             search()
+
+
+class CountingStore(MemoryStore):
+    """Counts how often it is asked for all about its index, which costs an engine three requests."""
+
+    asked = 0
+
+    def info(self) -> esclip.IndexInfo | None:
+        self.asked += 1
+        return super().info()
+
+
+def test_a_search_asks_only_for_the_schema() -> None:
+    """How many documents there are is asked when none was found; an empty index is then an error."""
+    store = CountingStore("colors")
+    store.prepare(esclip.IndexSchema(PaletteEncoder().space))
+    index = esclip.open_index(store)
+    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
+        index.search_text("red")
+    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
+        index.similar("x")
+    store.upsert([esclip.Document(esclip.ImageRecord("a", "/a", "/a", "1"), axis(0, dim=12))])
+    asked = store.asked
+    assert [hit.id for hit in index.search_text("black")] == ["a"]
+    assert store.asked == asked
 
 
 def test_an_index_remembers_its_encoder(photos: Path) -> None:

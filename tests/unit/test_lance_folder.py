@@ -90,6 +90,7 @@ def test_others_datasets_are_left_alone(tmp_path: Path) -> None:
     lance.write_dataset(pa.table({"id": ["a"]}), tmp_path / "pictures.lance")
     store = LanceStore(tmp_path, "pictures")
     calls: list[Callable[[], object]] = [
+        store.schema,
         store.info,
         store.drop,
         lambda: store.prepare(SCHEMA),

@@ -80,6 +80,11 @@ class LanceStore:
         """The folder."""
         return str(self._folder)
 
+    def schema(self) -> IndexSchema | None:
+        """What the latest version's metadata says."""
+        with lance_faults(self._path):
+            return None if (dataset := self._open()) is None else _schema_of(dataset)
+
     def info(self) -> IndexInfo | None:
         """What the latest version holds, and what all files of the index take."""
         with lance_faults(self._path):

@@ -48,12 +48,17 @@ class EngineStore:
         """Scheme, host, port and path, without user and password."""
         return self._client.address
 
+    def schema(self) -> IndexSchema | None:
+        """What stands in the index's mapping."""
+        mapping = self._mapping()
+        return None if mapping is None else self._read_schema(mapping)
+
     def info(self) -> IndexInfo | None:
         """The documents of a refreshed index, its mapping's schema, and what the server is."""
         engine = str(self._client.server())
         ask, raw = self._client.ask, self._raw.indices
         try:
-            schema = self._schema()
+            schema = self._existing()
             # a count sees only what a refresh has made visible
             ask(raw.refresh, index=self.index)
             count = self._client.count()
@@ -82,13 +87,13 @@ class EngineStore:
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """What `_mget` finds, which sees writes before any refresh."""
-        self._schema()
+        self._existing()
         found = self._read(list(dict.fromkeys(ids)), _source_includes="pixels_fingerprint,record_fingerprint")
         return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
-        schema = self._schema()
+        schema = self._existing()
         rejected, lines = [], {}
         for document in documents:
             record = document.record
@@ -100,7 +105,7 @@ class EngineStore:
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Bulk-update all but the vectors; what a record lacks becomes null."""
-        schema = self._schema()
+        schema = self._existing()
         rejected, lines = [], {}
         for record in records:
             if why := fault(record, None, schema):
@@ -127,7 +132,7 @@ class EngineStore:
         """An approximate kNN search. k is at most 10,000."""
         if not 0 < k <= MAX_K:
             raise ValueError(f"k is {k}, not from 1 to {MAX_K}")
-        schema = self._schema()
+        schema = self._existing()
         if vector.shape != (schema.space.dim,):
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} has vectors of {schema.space.dim} dimensions; "
@@ -141,7 +146,7 @@ class EngineStore:
 
     def get(self, id: str) -> Document:
         """What `_mget` finds, vector included."""
-        schema = self._schema()
+        schema = self._existing()
         asked = {"_source_exclude_vectors": "false"} if self._client.server().hides_vectors else {}
         for found in self._read([id], params=asked):
             return stored.document(found, schema)
@@ -149,7 +154,7 @@ class EngineStore:
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""
-        self._schema()
+        self._existing()
         self._client.ask(self._raw.indices.delete, index=self.index)
 
     def close(self) -> None:
@@ -174,7 +179,7 @@ class EngineStore:
         (index,) = answer.values()
         return index["mappings"]
 
-    def _schema(self) -> IndexSchema:
+    def _existing(self) -> IndexSchema:
         return self._read_schema(self._mapping())
 
     def _read_schema(self, mapping: Any) -> IndexSchema:

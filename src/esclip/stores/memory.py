@@ -34,6 +34,10 @@ class MemoryStore:
         self._schema: IndexSchema | None = None
         self._documents: dict[str, Document] = {}
 
+    def schema(self) -> IndexSchema | None:
+        """The schema that it was prepared with."""
+        return self._schema
+
     def info(self) -> IndexInfo | None:
         """What the dictionary holds, and the schema that it was prepared with."""
         with self._lock:
