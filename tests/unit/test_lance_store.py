@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from esclip._protocols import Store
-from esclip._types import Document, GeoPoint, MetadataValue
+from esclip._types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip.stores.embedded import LanceStore, Scale
-from tests.contracts.documents import DIM
+from tests.contracts.documents import DIM, SCHEMA
 from tests.contracts.store_contract import StoreContract
 
 
@@ -56,6 +56,20 @@ class TestIndexedLanceStore(TestLanceStore):
         store.close()
 
 
+class TestLanceStoreWithoutSources(TestLanceStore):
+    """An index that was made before hits were read from a column of their own."""
+
+    @pytest.fixture
+    def prepared(self, store: Store) -> Store:
+        store.prepare(SCHEMA)
+        lance.dataset(_path(store)).drop_columns(["_source"])
+        return store
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        assert "_source" not in lance.dataset(_path(store)).schema.names
+        super().plant(store, documents)
+
+
 def _path(store: Store) -> Path:
     return Path(store.address) / f"{store.index}.lance"
 
@@ -65,6 +79,14 @@ def _raw(document: Document) -> dict[str, Any]:
     assert document.vector.shape == (DIM,)
     return {
         "id": record.id,
+        "_source": json.dumps(
+            {
+                "location": record.location,
+                "page": record.page,
+                "description": record.description,
+                **json_metadata(record.metadata),
+            }
+        ),
         "vector": document.vector.tolist(),
         "location": record.location,
         "page": record.page,

@@ -17,10 +17,18 @@ from typing import Any
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import Condition, IndexInfo, IndexSchema
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
-from esclip.stores import _engine_documents as stored
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked, unit_rows
+from esclip.stores import _documents as stored
 from esclip.stores._bulk import line, write
-from esclip.stores._dialects import MAX_K, index_body, mapping_body, schema_of, search_body, vector_fault
+from esclip.stores._dialects import (
+    MAX_K,
+    cosine,
+    index_body,
+    mapping_body,
+    schema_of,
+    search_body,
+    vector_fault,
+)
 from esclip.stores._engine_client import EngineClient, index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
@@ -142,14 +150,18 @@ class EngineStore:
         # without this, the hits of a shard that fails are missing and nobody is told
         whole = {"allow_partial_search_results": "false"}
         answer = self._client.ask(self._raw.search, index=self.index, body=body, params=whole)
-        return ranked(stored.hit(found, schema) for found in answer["hits"]["hits"])
+        return ranked(
+            stored.hit(found["_id"], cosine(found["_score"]), found["_source"], schema.fields)
+            for found in answer["hits"]["hits"]
+        )
 
     def get(self, id: str) -> Document:
         """What `_mget` finds, vector included."""
         schema = self._existing()
         asked = {"_source_exclude_vectors": "false"} if self._client.server().hides_vectors else {}
         for found in self._read([id], params=asked):
-            return stored.document(found, schema)
+            (vector,) = unit_rows([found["_source"]["vector"]])
+            return stored.document(found["_id"], vector, found["_source"], schema.fields)
         raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
 
     def drop(self) -> None:

@@ -12,12 +12,11 @@ from datetime import datetime
 from threading import RLock
 
 import numpy as np
-import numpy.typing as npt
 
 from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import Condition, FieldType, IndexInfo, IndexSchema
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, ranked
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 
 __all__ = ["MemoryStore"]
@@ -97,7 +96,7 @@ class MemoryStore:
             found = [d for d in self._documents.values() if all(_fulfils(d.record, c) for c in where)]
         if not found:
             return []
-        scores = _cosines(np.stack([document.vector for document in found]), vector)
+        scores = cosines(np.stack([document.vector for document in found]), vector)
         hits = [_hit(document.record, float(score)) for document, score in zip(found, scores, strict=True)]
         return ranked(hits)[:k]
 
@@ -124,13 +123,6 @@ class MemoryStore:
         if self._schema is None:
             raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
         return self._schema
-
-
-def _cosines(rows: npt.NDArray[np.float32], vector: Vector) -> npt.NDArray[np.float64]:
-    """One cosine per row. Row by row, not as a matrix product, so that equal rows have equal scores."""
-    products: npt.NDArray[np.float64] = np.multiply(rows, vector, dtype=np.float64)
-    scores: npt.NDArray[np.float64] = products.sum(axis=1).clip(-1, 1)
-    return scores
 
 
 def _fulfils(record: ImageRecord, condition: Condition) -> bool:
