@@ -66,10 +66,14 @@ class EncoderServer:
         self, encoder: Encoder, *, host: str, port: int, token: str | None, batch_size: int, max_body: int
     ) -> None:
         """Listen, but answer nothing before `run`. `port` 0 is any that is free."""
-        self.app = EncoderApp(encoder, token=token, batch_size=batch_size, max_body=max_body)
+        listening = _listen(host, port)
+        try:
+            self.app = EncoderApp(encoder, token=token, batch_size=batch_size, max_body=max_body)
+        except BaseException:
+            listening.close()
+            raise
         self._stopped = threading.Event()
         self._sockets: dict[int, Any] = {}
-        listening = _listen(host, port)
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         """Where clients find it."""
         if token is None and not ipaddress.ip_address(listening.getsockname()[0]).is_loopback:

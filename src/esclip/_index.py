@@ -14,7 +14,7 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
-from esclip._errors import ConfigError, EncoderError, IndexMismatch, IndexNotFound
+from esclip._errors import ConfigError, DocumentNotFound, EncoderError, IndexMismatch, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._hits import Hits
 from esclip._protocols import Encoder, Store
@@ -127,9 +127,8 @@ class ImageIndex:
         from esclip.sources import open_source
 
         source = open_source(paths, images=Path(images) if images else None, limit=limit)
-        info = self._store.info()
-        encoder = self._encoder(info.schema if info else None)
-        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields)))
+        encoder = self._encoder(self._store.schema())
+        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
         tally = Tally(
             index=self._store.index,
             store=self._store.address,
@@ -183,7 +182,11 @@ class ImageIndex:
     def similar(self, id: str, k: int = 10, where: Where | None = None) -> Hits:
         """The `k` pictures most like a stored one, itself left out. Raises `DocumentNotFound`."""
         self._searchable()
-        stored = self._store.get(id)
+        try:
+            stored = self._store.get(id)
+        except DocumentNotFound:
+            self._require_documents()
+            raise
         hits = self._search(stored.vector, k + 1, where)
         others = [hit for hit in hits if hit.id != id][:k]
         return Hits(ranked(others))
@@ -200,6 +203,7 @@ class ImageIndex:
             encoder=space.model,
             text_encoder=space.text_model,
             dimension=space.dim,
+            runtimes=info.schema.runtimes,
             bytes=info.bytes,
             fields=info.schema.fields,
         )
@@ -228,19 +232,23 @@ class ImageIndex:
             raise EncoderError("the query has no direction: its vector is zero or not finite")
         hits = self._store.search(vector, k, conditions(where or {}, self._searchable().fields))
         if not hits:
-            self._schema = None
-            self._searchable()  # nothing found: an index emptied meanwhile is an error, not an empty success
+            self._require_documents()  # to find nothing in an index that is gone or empty is no success
         return Hits(hits)
 
     def _searchable(self) -> IndexSchema:
-        """The index's schema, asked for once. Raises `IndexNotFound` when there is nothing to search."""
+        """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
         schema = self._schema
         if schema is None:
-            info = self._existing()
-            if info.documents == 0:
-                raise self._not_found("is empty")
-            self._schema = schema = info.schema
+            self._schema = schema = self._store.schema()
+        if schema is None:
+            raise self._not_found("does not exist")
         return schema
+
+    def _require_documents(self) -> None:
+        """Raise `IndexNotFound` when the index holds nothing: asked only when nothing was found."""
+        self._schema = None
+        if self._existing().documents == 0:
+            raise self._not_found("is empty")
 
     def _existing(self) -> IndexInfo:
         info = self._store.info()

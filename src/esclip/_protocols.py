@@ -91,7 +91,7 @@ class Store(Protocol):
     """One kNN index of documents, compared by cosine. Safe from several threads.
 
     Raises `StoreUnavailable` when it can't be reached, `IndexNotFound` when its index is not there (except
-    `info`, `prepare` and `drop`), `IndexExists` when the name is taken by something that esclip did not make.
+    `schema`, `info` and `prepare`), `IndexExists` when the name is taken by what esclip did not make.
     """
 
     @property
@@ -104,12 +104,16 @@ class Store(Protocol):
         """The index's name."""
         ...
 
+    def schema(self) -> IndexSchema | None:
+        """What the index remembers, in one request at most; None when there is no such index."""
+        ...
+
     def info(self) -> IndexInfo | None:
         """What the index holds, every acknowledged write counted; None when there is no such index."""
         ...
 
     def prepare(self, schema: IndexSchema) -> None:
-        """Make the index, or add the fields that it lacks. Never changes what is there.
+        """Make the index, or add the fields and runtimes that it lacks. Never changes what is there.
 
         Raises `IndexMismatch` when the index holds a field with another type, another dimension, or compares
         by anything but the cosine. That the space is the same is the caller's to check (`info`).

@@ -1,7 +1,8 @@
-"""What an index is made with and remembers: its space and its metadata fields.
+"""What an index is made with and remembers: its space, its metadata fields, and what computed its vectors.
 
-IndexSchema ─┬─► Space     which model's vectors, in how many dimensions
-             └─► Field ... names and types of the metadata, which a filter's Condition refers to
+IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
+             ├─► Field ...  names and types of the metadata, which a filter's Condition refers to
+             └─► runtimes   provenance: vectors of one space, whatever computed them
 """
 
 from __future__ import annotations
@@ -75,15 +76,18 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class IndexSchema:
-    """What an index is made with and remembers: its space and its metadata fields."""
+    """What an index is made with and remembers: space and fields, and what has computed its vectors."""
 
     space: Space
     fields: tuple[Field, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
-        return {"version": 1, "space": space, "fields": {f.name: f.type.value for f in self.fields}}
+        fields = {field.name: field.type.value for field in self.fields}
+        return {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
@@ -91,7 +95,8 @@ class IndexSchema:
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
-        return cls(Space(**data["space"]), fields)
+        # indexes that were made before runtimes were kept lack the key
+        return cls(Space(**data["space"]), fields, tuple(data.get("runtimes", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class Stats:
     text_encoder: str
     """The text tower's."""
     dimension: int
+    runtimes: tuple[str, ...]
+    """What has computed the pictures' vectors; empty where that was not kept."""
     bytes: int | None
     """On disk; None where the store can't tell."""
     fields: tuple[Field, ...]

@@ -185,6 +185,7 @@ def stats(stats: Stats, *, json: bool) -> None:
     if json:
         _print_json(values)
         return
+    values["runtimes"] = ", ".join(values["runtimes"])
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"

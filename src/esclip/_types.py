@@ -30,6 +30,7 @@ __all__ = [
     "Pixels",
     "Vector",
     "Vectors",
+    "cosines",
     "json_metadata",
     "ranked",
     "unit_rows",
@@ -159,6 +160,13 @@ def unit_rows(rows: npt.ArrayLike) -> Vectors:
     usable = np.isfinite(lengths) & (lengths > 0)
     scaled = np.divide(wide, lengths, out=np.full_like(wide, np.nan), where=usable)
     return np.ascontiguousarray(scaled, dtype=np.float32)
+
+
+def cosines(rows: Vectors, vector: Vector) -> npt.NDArray[np.float64]:
+    """The cosine of each unit row with a unit vector. Not as a matrix product: equal rows have equal ones."""
+    products: npt.NDArray[np.float64] = np.multiply(rows, vector, dtype=np.float64)
+    scores: npt.NDArray[np.float64] = products.sum(axis=1).clip(-1, 1)
+    return scores
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:

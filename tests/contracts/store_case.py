@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -35,6 +35,14 @@ class StoreCase:
 
     def peek(self, store: Store, id: str) -> dict[str, Any] | None:
         """A document's raw fields by name, read around the store; absent ones are missing or None."""
+        raise NotImplementedError
+
+    def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
+        """Replace the schema that the prepared index remembers, as JSON, around the store."""
+        raise NotImplementedError
+
+    def peek_schema(self, store: Store) -> Mapping[str, Any]:
+        """The schema that the index remembers, as JSON, read around the store."""
         raise NotImplementedError
 
     @pytest.fixture

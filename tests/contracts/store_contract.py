@@ -4,6 +4,7 @@
         fixture store      a fresh store whose index does not exist yet
         plant(store, ...)  writes documents around the store: the raw table, raw HTTP
         peek(store, id)    reads one around the store
+        plant_schema(store, schema), peek_schema(store)    the same for what the index remembers
 
 A store that is wrong in both directions, writing and reading, can't pass: what it writes is read by `peek`,
 and what it reads was written by `plant`. Writes that a search has to find are made in `loading()`;
@@ -22,4 +23,4 @@ __all__ = ["StoreContract"]
 
 
 class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch):
-    """Inherit, name the class Test..., and supply `store`, `plant` and `peek`."""
+    """Inherit, name the class Test..., and supply the fixture and the ways around the store."""

@@ -20,8 +20,9 @@ class StoreLifecycle(StoreCase):
     """An index as a whole."""
 
     def test_no_index_has_no_info(self, store: Store) -> None:
-        """Of an index that isn't there, info says so instead of raising."""
+        """Of an index that isn't there, info and schema say so instead of raising."""
         assert store.info() is None
+        assert store.schema() is None
 
     def test_no_index_raises(self, store: Store) -> None:
         """All that needs an index raises IndexNotFound without one, naming it."""
@@ -43,7 +44,7 @@ class StoreLifecycle(StoreCase):
         store.prepare(SCHEMA)
         info = store.info()
         assert info is not None
-        assert info.schema == SCHEMA
+        assert info.schema == store.schema() == SCHEMA
         assert info.documents == 0
         assert info.engine
         assert store.search(axis(0), 3) == []
@@ -71,6 +72,28 @@ class StoreLifecycle(StoreCase):
         assert {hit.id for hit in store.search(axis(0), 9, [where("country", "Chile")])} == {"old", "new"}
         assert [hit.id for hit in store.search(axis(0), 9, [where("likes", 3)])] == ["new"]
         assert store.get("old").record.metadata == {"country": "Chile"}
+
+    def test_prepare_adds_runtimes(self, store: Store) -> None:
+        """An index remembers each runtime that it was prepared for, once, in their order."""
+        for runtime in ("torch on cpu", "OpenVINO bf16 on cpu", "torch on cpu"):
+            store.prepare(replace(SCHEMA, runtimes=(runtime,)))
+        store.prepare(SCHEMA)
+        kept = ("torch on cpu", "OpenVINO bf16 on cpu")
+        assert self.peek_schema(store)["runtimes"] == list(kept)
+        info = store.info()
+        assert info is not None
+        assert info.schema == replace(SCHEMA, runtimes=kept)
+
+    def test_an_index_made_before_runtimes_were_kept(self, prepared: Store) -> None:
+        """A schema without the key is read as one without runtimes, and gets those of later ingests."""
+        kept = dict(self.peek_schema(prepared))
+        del kept["runtimes"]
+        self.plant_schema(prepared, kept)
+        info = prepared.info()
+        assert info is not None
+        assert info.schema == SCHEMA
+        prepared.prepare(replace(SCHEMA, runtimes=("torch on cpu",)))
+        assert self.peek_schema(prepared)["runtimes"] == ["torch on cpu"]
 
     @pytest.mark.parametrize(
         "schema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,8 @@ def test_stats_and_drop(esclip: Esclip, photos: Path) -> None:
     assert stats["documents"] == 11
     assert (stats["encoder"], stats["dimension"], stats["index"]) == ("palette", 12, "image_search")
     assert stats["engine"].startswith("Lance")
+    assert stats["runtimes"] == ["palette"]
+    assert re.search(r"^runtimes +palette$", esclip("stats").out, re.MULTILINE)
     esclip("drop", "--yes")
     for command in (["stats"], ["search-text", "red"], ["similar", "x"], ["drop", "--yes"]):
         ran = esclip(*command, status=1)

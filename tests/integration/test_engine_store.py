@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -103,6 +103,13 @@ class TestEngineStore(StoreContract):
         if found["found"] and "vector" not in found["_source"]:
             found = http("GET", url + "?_source_exclude_vectors=false")
         return found["_source"] if found["found"] else None
+
+    def plant_schema(self, store: Any, schema: Mapping[str, Any]) -> None:
+        http("PUT", f"{store.address}/{store.index}/_mapping", {"_meta": {"esclip": schema}})
+
+    def peek_schema(self, store: Any) -> Mapping[str, Any]:
+        kept: dict[str, Any] = mapping(store)["_meta"]["esclip"]
+        return kept
 
 
 def settings(store: EngineStore) -> tuple[str | None, str]:
@@ -214,6 +221,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
     http("PUT", f"{store.address}/{store.index}", {"mappings": {"properties": {"a": {"type": "text"}}}})
     for call in (
         lambda: store.prepare(SCHEMA),
+        lambda: store.schema(),
         lambda: store.info(),
         lambda: store.upsert([document("a")]),
         lambda: store.search(axis(0), 1),

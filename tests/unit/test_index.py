@@ -11,8 +11,10 @@ from PIL import Image
 
 import esclip
 from esclip import ImageIndex
+from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN
+from tests.contracts.documents import axis
 
 
 @pytest.fixture
@@ -70,6 +72,31 @@ def test_nothing_to_search_is_an_error() -> None:
             search()
 
 
+class CountingStore(MemoryStore):
+    """Counts how often it is asked for all about its index, which costs an engine three requests."""
+
+    asked = 0
+
+    def info(self) -> esclip.IndexInfo | None:
+        self.asked += 1
+        return super().info()
+
+
+def test_a_search_asks_only_for_the_schema() -> None:
+    """How many documents there are is asked when none was found; an empty index is then an error."""
+    store = CountingStore("colors")
+    store.prepare(esclip.IndexSchema(PaletteEncoder().space))
+    index = esclip.open_index(store)
+    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
+        index.search_text("red")
+    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
+        index.similar("x")
+    store.upsert([esclip.Document(esclip.ImageRecord("a", "/a", "/a", "1"), axis(0, dim=12))])
+    asked = store.asked
+    assert [hit.id for hit in index.search_text("black")] == ["a"]
+    assert store.asked == asked
+
+
 def test_an_index_remembers_its_encoder(photos: Path) -> None:
     """Opened again without naming one, it is searched and filled with the encoder that it was made with."""
     store = MemoryStore("colors")
@@ -78,6 +105,20 @@ def test_an_index_remembers_its_encoder(photos: Path) -> None:
     assert again.search_text("blue", 1)[0].metadata["file_name"] == "blue.png"
     assert again.ingest(photos).skipped == len(PLAIN)
     assert (again.stats().encoder, again.stats().dimension) == ("palette", 12)
+
+
+def test_an_index_remembers_what_computed_its_vectors(photos: Path) -> None:
+    """Encoders of one space share an index whatever they run on, and its stats name each runtime."""
+
+    class ElsewherePalette(PaletteEncoder):
+        runtime = "palette elsewhere"
+
+    store = MemoryStore("colors")
+    esclip.open_index(store, encoder="palette").ingest(photos)
+    index = esclip.open_index(store, encoder=ElsewherePalette())
+    assert index.ingest(photos).skipped == len(PLAIN)
+    assert index.stats().runtimes == ("palette", "palette elsewhere")
+    assert index.stats().to_json()["runtimes"] == ("palette", "palette elsewhere")
 
 
 def test_a_search_sees_fields_that_a_later_ingest_added(index: ImageIndex, tmp_path: Path) -> None:

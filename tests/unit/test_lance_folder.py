@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavailable
-from esclip._schema import IndexSchema
+from esclip._schema import Condition, IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
 from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents
@@ -90,6 +90,7 @@ def test_others_datasets_are_left_alone(tmp_path: Path) -> None:
     lance.write_dataset(pa.table({"id": ["a"]}), tmp_path / "pictures.lance")
     store = LanceStore(tmp_path, "pictures")
     calls: list[Callable[[], object]] = [
+        store.schema,
         store.info,
         store.drop,
         lambda: store.prepare(SCHEMA),
@@ -167,6 +168,34 @@ def test_other_stores_see_writes_at_once(store: LanceStore, tmp_path: Path) -> N
         assert [(hit.id, hit.score) for hit in other.search(vector, 3)] == [("a", 1.0)]
         other.drop()
         assert store.info() is None
+
+
+def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_path: Path) -> None:
+    """A store that has searched before finds another process's documents, by its new fields and its index."""
+    store.upsert([document("0", axis(1))])
+    assert [hit.id for hit in store.search(axis(0), 3)] == ["0"]
+    code = f"""
+from dataclasses import replace
+from esclip._schema import Field, FieldType
+from esclip.stores.embedded import LanceStore, Scale
+from tests.contracts.documents import FIELDS, SCHEMA, axis, document
+
+store = LanceStore({str(tmp_path)!r}, "pictures", Scale(exact=1))
+store.prepare(replace(SCHEMA, fields=(*FIELDS, Field("added", FieldType.KEYWORD))))
+with store.loading():
+    store.upsert([document("0", axis(2)), document("1", axis(0), {{"added": "there"}})])
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+    assert _raw(tmp_path).describe_indices()
+    hits = store.search(axis(0), 3)
+    assert [(hit.id, hit.score, dict(hit.metadata)) for hit in hits] == [
+        ("1", 1.0, {"added": "there"}),
+        ("0", 0.0, {}),
+    ]
+    assert [hit.id for hit in store.search(axis(2), 1)] == ["0"]
+    schema = store.schema()
+    assert schema is not None
+    assert [hit.id for hit in store.search(axis(0), 3, [Condition(schema.fields[-1], "there")])] == ["1"]
 
 
 def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:

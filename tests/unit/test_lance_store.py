@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pyarrow as pa
 import pytest
 
 from esclip._protocols import Store
-from esclip._types import Document, GeoPoint, MetadataValue
+from esclip._types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip.stores.embedded import LanceStore, Scale
-from tests.contracts.documents import DIM
+from tests.contracts.documents import DIM, SCHEMA
 from tests.contracts.store_contract import StoreContract
 
 
@@ -37,6 +38,13 @@ class TestLanceStore(StoreContract):
         assert len(found) <= 1
         return found[0] if found else None
 
+    def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
+        lance.dataset(_path(store)).update_schema_metadata({"esclip": json.dumps(schema)})
+
+    def peek_schema(self, store: Store) -> Mapping[str, Any]:
+        kept: dict[str, Any] = json.loads(lance.dataset(_path(store)).schema.metadata[b"esclip"])
+        return kept
+
 
 class TestIndexedLanceStore(TestLanceStore):
     """The same with a vector index from the second row on."""
@@ -48,6 +56,20 @@ class TestIndexedLanceStore(TestLanceStore):
         store.close()
 
 
+class TestLanceStoreWithoutSources(TestLanceStore):
+    """An index that was made before hits were read from a column of their own."""
+
+    @pytest.fixture
+    def prepared(self, store: Store) -> Store:
+        store.prepare(SCHEMA)
+        lance.dataset(_path(store)).drop_columns(["_source"])
+        return store
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        assert "_source" not in lance.dataset(_path(store)).schema.names
+        super().plant(store, documents)
+
+
 def _path(store: Store) -> Path:
     return Path(store.address) / f"{store.index}.lance"
 
@@ -57,6 +79,14 @@ def _raw(document: Document) -> dict[str, Any]:
     assert document.vector.shape == (DIM,)
     return {
         "id": record.id,
+        "_source": json.dumps(
+            {
+                "location": record.location,
+                "page": record.page,
+                "description": record.description,
+                **json_metadata(record.metadata),
+            }
+        ),
         "vector": document.vector.tolist(),
         "location": record.location,
         "page": record.page,

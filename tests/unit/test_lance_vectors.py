@@ -34,7 +34,7 @@ def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
         _fill(store, vectors[:end], start)
         seen.append(_indexes(tmp_path))
         assert len(store.search(vectors[0], 500)) == end
-    assert seen == [[], ["esclip_vector_6"], ["esclip_vector_6"], ["esclip_vector_10"]]
+    assert seen == [[], ["esclip_vector_1"], ["esclip_vector_1"], ["esclip_vector_2"]]
 
 
 def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     vectors = random_vectors(303, 2)
     _fill(store, vectors[:300])
     store.upsert([Document(record("new"), vectors[300]), Document(record("00007"), vectors[301])])
-    assert _indexes(tmp_path) == ["esclip_vector_8"]
+    assert _indexes(tmp_path) == ["esclip_vector_2"]
     assert store.search(vectors[300], 1)[0].id == "new"
     assert store.search(vectors[301], 1)[0].id == "00007"
     assert store.search(vectors[7], 300)[0].id != "00007"
@@ -67,7 +67,7 @@ def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vec
     store, exact = LanceStore(tmp_path, "pictures", Scale(exact=500, probed=probed)), MemoryStore("exact")
     store.prepare(SCHEMA)
     _fill(store, vectors)
-    assert _indexes(tmp_path) == ["esclip_vector_27"]
+    assert _indexes(tmp_path) == ["esclip_vector_6"]
     exact.prepare(SCHEMA)
     exact.upsert([Document(record(f"{i:05}"), vector) for i, vector in enumerate(vectors)])
     found = 0
@@ -75,6 +75,22 @@ def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vec
         best = {hit.id for hit in exact.search(query, 10)}
         found += len(best & {hit.id for hit in store.search(query, 10)})
     assert found >= 0.99 * 300
+
+
+def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
+    """Vectors that differ by less than the index keeps are told apart, and equal ones come by id."""
+    store = LanceStore(tmp_path, "pictures", Scale(exact=100))
+    store.prepare(SCHEMA)
+    crowd = unit_rows(axis(0) + 0.01 * random_vectors(10, 7))
+    _fill(store, np.concatenate([random_vectors(300, 8), crowd, crowd[:3]]))
+    scores = crowd.astype(np.float64) @ axis(0)
+    nearest = [300 + i for i in np.argsort(-scores)]
+    twins = {300: 310, 301: 311, 302: 312}
+    expected = [f"{id:05}" for i in nearest for id in ([i, twins[i]] if i in twins else [i])]
+    for k in (5, 10, 13):
+        hits = store.search(axis(0), k)
+        assert [hit.id for hit in hits] == expected[:k]
+        np.testing.assert_allclose([hit.score for hit in hits[:1]], scores.max(), atol=1e-7)
 
 
 def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:

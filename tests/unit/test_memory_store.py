@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from esclip._protocols import Store
+from esclip._schema import IndexSchema
 from esclip._types import Document
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, document
@@ -42,6 +43,15 @@ class TestMemoryStore(StoreContract):
             "record_fingerprint": record.fingerprint.record,
             **record.metadata,
         }
+
+    def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
+        assert isinstance(store, MemoryStore)
+        store._schema = IndexSchema.from_json(schema)
+
+    def peek_schema(self, store: Store) -> Mapping[str, Any]:
+        assert isinstance(store, MemoryStore)
+        assert store._schema is not None
+        return store._schema.to_json()
 
 
 def test_documents_are_not_shared() -> None:

@@ -1,4 +1,4 @@
-"""What all stores say alike about fields: the names that are taken, and what is wrong with a document.
+"""What all stores say alike about fields: the names that are taken, those to add, and faults of a document.
 
 A store that writes what `fault` finds nothing wrong with gives back the same values.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
@@ -18,11 +19,11 @@ from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vector
 
 __all__ = [
     "RESERVED",
-    "added_fields",
     "fault",
     "kept_date",
     "mismatch",
     "refuse_reserved",
+    "widened",
     "write_rejection",
 ]
 
@@ -60,10 +61,12 @@ def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
     return None
 
 
-def added_fields(held: IndexSchema, wanted: IndexSchema) -> tuple[Field, ...]:
-    """The fields of `wanted` that `held` lacks, in their order."""
-    names = {field.name for field in held.fields}
-    return tuple(field for field in wanted.fields if field.name not in names)
+def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
+    """`held` with the fields and runtimes of `wanted` that it lacks; None when it lacks none."""
+    fields = {field.name: field for field in (*held.fields, *wanted.fields)}
+    runtimes = dict.fromkeys(held.runtimes + wanted.runtimes)
+    wider = replace(held, fields=tuple(fields.values()), runtimes=tuple(runtimes))
+    return wider if wider != held else None
 
 
 def kept_date(value: datetime) -> datetime:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,15 +22,14 @@ from esclip._schema import Field
 from esclip.stores._lance_rows import field_columns
 
 __all__ = [
-    "EXACT",
-    "Probes",
     "Scale",
     "add_columns",
     "index_vectors",
     "join_fragments",
-    "probe",
+    "partitions_of",
     "remove_old_versions",
     "size_on_disk",
+    "vector_indexes",
 ]
 
 FRAGMENT_ROWS = 65_536
@@ -53,29 +52,7 @@ class Scale:
     exact: int = 10_000
     """As many vectors may be outside of the vector index, and are compared one by one (10 ms)."""
     probed: int = 200_000
-    """As many vectors of the index are compared by a search, which takes some 30 ms."""
-
-
-class Probes(NamedTuple):
-    """How to search the vectors."""
-
-    options: dict[str, Any]
-    """For Lance's `nearest`."""
-    exact: bool
-    """Whether no vector is passed over."""
-
-
-EXACT = Probes({"use_index": False}, exact=True)
-"""Compare all vectors, read from disk."""
-
-
-def probe(dataset: Any, scale: Scale) -> Probes:
-    """How a search should go about the dataset as it is now."""
-    partitions = max((_partitions(index) for index in _vector_indexes(dataset)), default=0)
-    if partitions == 0:
-        return EXACT
-    probed = math.ceil(partitions * min(1, scale.probed / max(1, dataset.count_rows())))
-    return Probes({"nprobes": probed}, exact=probed == partitions)
+    """As many vectors of the index are compared by a search, which takes some 10 ms."""
 
 
 def add_columns(dataset: Any, fields: Sequence[Field]) -> None:
@@ -98,13 +75,13 @@ def index_vectors(dataset: Any, scale: Scale) -> None:
 
     All anew: that takes no longer than extending the index, and keeps its partitions in shape.
     """
-    rows, held = dataset.count_rows(), _vector_indexes(dataset)
+    rows, held = dataset.count_rows(), vector_indexes(dataset)
     if rows - sum(index.num_rows_indexed for index in held) <= scale.exact:
         return
-    partitions = max(1, math.isqrt(rows) // 2)
+    partitions = max(1, math.isqrt(rows) // 8)
     name = f"{INDEX_NAME}{partitions}"
     dataset.create_index(
-        "vector", "IVF_FLAT", name=name, metric="cosine", num_partitions=partitions, replace=True
+        "vector", "IVF_SQ", name=name, metric="cosine", num_partitions=partitions, replace=True
     )
     for index in held:
         if index.name != name:
@@ -125,9 +102,11 @@ def size_on_disk(folder: Path) -> int:
     return total
 
 
-def _vector_indexes(dataset: Any) -> list[Any]:
+def vector_indexes(dataset: Any) -> list[Any]:
+    """Lance's descriptions of the indexes that `index_vectors` has made."""
     return [index for index in dataset.describe_indices() if index.name.startswith(INDEX_NAME)]
 
 
-def _partitions(index: Any) -> int:
+def partitions_of(index: Any) -> int:
+    """The number of partitions of one."""
     return int(index.name.removeprefix(INDEX_NAME))

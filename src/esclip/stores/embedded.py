@@ -1,7 +1,8 @@
 """The embedded store: an index is a folder, `<folder>/<index>.lance`, and no server runs.
 
-    upsert ─► merge by id ─► a small fragment each time          search ─► vectors in the index: by partition
-    leaving loading() ─► fragments joined, vectors indexed                 all others: one by one
+    upsert ─► merge by id ─► a small fragment each time      search ─► vectors in the index: a byte a number
+    leaving loading() ─► fragments joined, vectors indexed             all others: as they are
+                                                                       the nearest of both: true cosines
 
 It is a Lance dataset, which a LanceDB client opens as the table `<index>`. Every call opens its latest
 version (20 microseconds), so that readers see what other processes write.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -30,26 +31,24 @@ from esclip._errors import (
 )
 from esclip._rejections import Rejection
 from esclip._schema import Condition, IndexInfo, IndexSchema
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
-from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
+from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores._lance_rows import (
     arrow_schema,
     document_table,
     filter_sql,
-    hit_of,
     ids_sql,
     read_document,
     read_fingerprint,
     record_table,
 )
+from esclip.stores._lance_search import nearest
 from esclip.stores._lance_upkeep import (
-    EXACT,
     Scale,
     add_columns,
     index_vectors,
     join_fragments,
-    probe,
     remove_old_versions,
     size_on_disk,
 )
@@ -81,6 +80,11 @@ class LanceStore:
         """The folder."""
         return str(self._folder)
 
+    def schema(self) -> IndexSchema | None:
+        """What the latest version's metadata says."""
+        with lance_faults(self._path):
+            return None if (dataset := self._open()) is None else _schema_of(dataset)
+
     def info(self) -> IndexInfo | None:
         """What the latest version holds, and what all files of the index take."""
         with lance_faults(self._path):
@@ -97,10 +101,10 @@ class LanceStore:
             held = _schema_of(dataset)
             if why := mismatch(held, schema):
                 raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {why}.")
-            if added := added_fields(held, schema):
+            if wider := widened(held, schema):
                 # Columns first: should this end between the two, the next call finds what is missing.
-                add_columns(dataset, added)
-                dataset.update_schema_metadata(_metadata(replace(held, fields=held.fields + added)))
+                add_columns(dataset, wider.fields)
+                dataset.update_schema_metadata(_metadata(wider))
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Scan the column of ids, which takes 10 ms among 100,000."""
@@ -119,7 +123,8 @@ class LanceStore:
             good = {d.record.id: d for d, found in zip(documents, faults, strict=True) if not found}
             if good:
                 merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-                merge.conflict_retries(RETRIES).execute(document_table(list(good.values()), schema))
+                table = _fitting(document_table(list(good.values()), schema), dataset)
+                merge.conflict_retries(RETRIES).execute(table)
         return [write_rejection(d.record, found) for d, found in zip(documents, faults, strict=True) if found]
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
@@ -131,7 +136,8 @@ class LanceStore:
             good = {r.id: r for r, found in zip(records, faults, strict=True) if not found}
             if good:
                 merge = dataset.merge_insert("id").when_matched_update_all()
-                merge.conflict_retries(RETRIES).execute(record_table(list(good.values()), schema))
+                table = _fitting(record_table(list(good.values()), schema), dataset)
+                merge.conflict_retries(RETRIES).execute(table)
         return [write_rejection(r, found) for r, found in zip(records, faults, strict=True) if found]
 
     @contextmanager
@@ -147,18 +153,12 @@ class LanceStore:
 
     def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
         """Filter first, then compare the nearest partitions; all vectors where that gives too few."""
-        sql = filter_sql(where)
         with lance_faults(self._path):
             dataset = self._existing()
             schema = _schema_of(dataset)
             if not {condition.field for condition in where} <= set(schema.fields):
                 return []
-            nearest = {"column": "vector", "q": vector, "k": k, "metric": "cosine"}
-            probes = probe(dataset, self._scale)
-            hits = _find(dataset, schema, sql, nearest | probes.options)
-            if len(hits) < k and not probes.exact:
-                hits = _find(dataset, schema, sql, nearest | EXACT.options)
-            return ranked(hits)
+            return nearest(dataset, schema, vector, k, filter_sql(where), self._scale)
 
     def get(self, id: str) -> Document:
         """Scan the column of ids for one."""
@@ -186,7 +186,7 @@ class LanceStore:
         if not (self._path / "_versions").is_dir():
             raise IndexExists(f"{self._path} is not an index; remove it, or take another index name.")
         dataset = lance.dataset(self._path, session=self._session)
-        if SCHEMA_KEY.encode() not in (dataset.schema.metadata or {}):
+        if SCHEMA_KEY not in dataset.schema_metadata:
             raise IndexExists(f"{self._path} was not made by esclip; take another index name.")
         return dataset
 
@@ -217,10 +217,10 @@ class LanceStore:
                 logger.info("Index %s was not tidied up: %s", self.index, error)
 
 
-def _find(dataset: Any, schema: IndexSchema, sql: str | None, nearest: dict[str, Any]) -> list[Hit]:
-    columns = [*(name for name in dataset.schema.names if name != "vector"), "_distance"]
-    table = dataset.to_table(columns=columns, filter=sql, prefilter=True, nearest=nearest)
-    return [hit_of(row, schema.fields) for row in table.to_pylist()]
+def _fitting(table: Any, dataset: Any) -> Any:
+    """The columns of `table` that the dataset has."""
+    present = set(dataset.schema.names)
+    return table.select([name for name in table.column_names if name in present])
 
 
 def _metadata(schema: IndexSchema) -> dict[str, str]:
@@ -229,6 +229,12 @@ def _metadata(schema: IndexSchema) -> dict[str, str]:
 
 def _schema_of(dataset: Any) -> IndexSchema:
     try:
-        return IndexSchema.from_json(orjson.loads(dataset.schema.metadata[SCHEMA_KEY.encode()]))
+        return _read_schema(dataset.schema_metadata[SCHEMA_KEY])
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{dataset.uri} was made by another version of esclip; ingest again.") from error
+
+
+@lru_cache(maxsize=8)
+def _read_schema(text: str) -> IndexSchema:
+    """Kept by its text: each call reads the schema of the version that it opens."""
+    return IndexSchema.from_json(orjson.loads(text))

@@ -12,19 +12,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import Condition, IndexInfo, IndexSchema
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
-from esclip.stores import _engine_documents as stored
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked, unit_rows
+from esclip.stores import _documents as stored
 from esclip.stores._bulk import line, write
-from esclip.stores._dialects import MAX_K, index_body, mapping_body, schema_of, search_body, vector_fault
+from esclip.stores._dialects import (
+    MAX_K,
+    cosine,
+    index_body,
+    mapping_body,
+    schema_of,
+    search_body,
+    vector_fault,
+)
 from esclip.stores._engine_client import EngineClient, index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
-from esclip.stores._fields import added_fields, fault, mismatch, refuse_reserved, write_rejection
+from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
 __all__ = ["EngineStore"]
@@ -49,12 +56,17 @@ class EngineStore:
         """Scheme, host, port and path, without user and password."""
         return self._client.address
 
+    def schema(self) -> IndexSchema | None:
+        """What stands in the index's mapping."""
+        mapping = self._mapping()
+        return None if mapping is None else self._read_schema(mapping)
+
     def info(self) -> IndexInfo | None:
         """The documents of a refreshed index, its mapping's schema, and what the server is."""
         engine = str(self._client.server())
         ask, raw = self._client.ask, self._raw.indices
         try:
-            schema = self._schema()
+            schema = self._existing()
             # a count sees only what a refresh has made visible
             ask(raw.refresh, index=self.index)
             count = self._client.count()
@@ -64,7 +76,7 @@ class EngineStore:
         return IndexInfo(schema, count, engine, stats["_all"]["total"]["store"]["size_in_bytes"])
 
     def prepare(self, schema: IndexSchema) -> None:
-        """Make the index with its settings and mapping, or put the fields that it lacks."""
+        """Make the index with its settings and mapping, or put what its mapping lacks."""
         refuse_reserved(schema.fields)
         if self._mapping() is None:
             self._create(schema)
@@ -77,21 +89,19 @@ class EngineStore:
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} can't take this data: {why}; use another index."
             )
-        added = added_fields(held, schema)
-        if added:
-            wider = replace(held, fields=held.fields + added)
+        if wider := widened(held, schema):
             body = mapping_body(wider, mapping["_meta"])
             self._client.ask(self._raw.indices.put_mapping, index=self.index, body=body)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """What `_mget` finds, which sees writes before any refresh."""
-        self._schema()
+        self._existing()
         found = self._read(list(dict.fromkeys(ids)), _source_includes="pixels_fingerprint,record_fingerprint")
         return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
-        schema = self._schema()
+        schema = self._existing()
         rejected, lines = [], {}
         for document in documents:
             record = document.record
@@ -103,7 +113,7 @@ class EngineStore:
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Bulk-update all but the vectors; what a record lacks becomes null."""
-        schema = self._schema()
+        schema = self._existing()
         rejected, lines = [], {}
         for record in records:
             if why := fault(record, None, schema):
@@ -130,7 +140,7 @@ class EngineStore:
         """An approximate kNN search. k is at most 10,000."""
         if not 0 < k <= MAX_K:
             raise ValueError(f"k is {k}, not from 1 to {MAX_K}")
-        schema = self._schema()
+        schema = self._existing()
         if vector.shape != (schema.space.dim,):
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} has vectors of {schema.space.dim} dimensions; "
@@ -140,19 +150,23 @@ class EngineStore:
         # without this, the hits of a shard that fails are missing and nobody is told
         whole = {"allow_partial_search_results": "false"}
         answer = self._client.ask(self._raw.search, index=self.index, body=body, params=whole)
-        return ranked(stored.hit(found, schema) for found in answer["hits"]["hits"])
+        return ranked(
+            stored.hit(found["_id"], cosine(found["_score"]), found["_source"], schema.fields)
+            for found in answer["hits"]["hits"]
+        )
 
     def get(self, id: str) -> Document:
         """What `_mget` finds, vector included."""
-        schema = self._schema()
+        schema = self._existing()
         asked = {"_source_exclude_vectors": "false"} if self._client.server().hides_vectors else {}
         for found in self._read([id], params=asked):
-            return stored.document(found, schema)
+            (vector,) = unit_rows([found["_source"]["vector"]])
+            return stored.document(found["_id"], vector, found["_source"], schema.fields)
         raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""
-        self._schema()
+        self._existing()
         self._client.ask(self._raw.indices.delete, index=self.index)
 
     def close(self) -> None:
@@ -177,7 +191,7 @@ class EngineStore:
         (index,) = answer.values()
         return index["mappings"]
 
-    def _schema(self) -> IndexSchema:
+    def _existing(self) -> IndexSchema:
         return self._read_schema(self._mapping())
 
     def _read_schema(self, mapping: Any) -> IndexSchema:

@@ -12,13 +12,12 @@ from datetime import datetime
 from threading import RLock
 
 import numpy as np
-import numpy.typing as npt
 
 from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import Condition, FieldType, IndexInfo, IndexSchema
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked
-from esclip.stores._fields import added_fields, fault, kept_date, mismatch, refuse_reserved, write_rejection
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, ranked
+from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 
 __all__ = ["MemoryStore"]
 
@@ -34,6 +33,10 @@ class MemoryStore:
         self._schema: IndexSchema | None = None
         self._documents: dict[str, Document] = {}
 
+    def schema(self) -> IndexSchema | None:
+        """The schema that it was prepared with."""
+        return self._schema
+
     def info(self) -> IndexInfo | None:
         """What the dictionary holds, and the schema that it was prepared with."""
         with self._lock:
@@ -42,13 +45,13 @@ class MemoryStore:
             return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
 
     def prepare(self, schema: IndexSchema) -> None:
-        """Keep the schema, or add the fields that are new."""
+        """Keep the schema, or add what is new in it."""
         refuse_reserved(schema.fields)
         with self._lock:
             held = self._schema or schema
             if why := mismatch(held, schema):
                 raise IndexMismatch(f"Index {self.index} can't take this data: {why}.")
-            self._schema = replace(held, fields=held.fields + added_fields(held, schema))
+            self._schema = widened(held, schema) or held
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """The held records' fingerprints, computed anew."""
@@ -93,7 +96,7 @@ class MemoryStore:
             found = [d for d in self._documents.values() if all(_fulfils(d.record, c) for c in where)]
         if not found:
             return []
-        scores = _cosines(np.stack([document.vector for document in found]), vector)
+        scores = cosines(np.stack([document.vector for document in found]), vector)
         hits = [_hit(document.record, float(score)) for document, score in zip(found, scores, strict=True)]
         return ranked(hits)[:k]
 
@@ -120,13 +123,6 @@ class MemoryStore:
         if self._schema is None:
             raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
         return self._schema
-
-
-def _cosines(rows: npt.NDArray[np.float32], vector: Vector) -> npt.NDArray[np.float64]:
-    """One cosine per row. Row by row, not as a matrix product, so that equal rows have equal scores."""
-    products: npt.NDArray[np.float64] = np.multiply(rows, vector, dtype=np.float64)
-    scores: npt.NDArray[np.float64] = products.sum(axis=1).clip(-1, 1)
-    return scores
 
 
 def _fulfils(record: ImageRecord, condition: Condition) -> bool:

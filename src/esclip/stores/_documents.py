@@ -1,7 +1,7 @@
-"""A document as an engine's `_source` has it, there and back.
+"""A document as JSON, there and back: what an engine calls its `_source`, and the embedded store a column.
 
-ImageRecord, vector ─► source ─► {"id": ..., "vector": [...], "country": "Norway", ...}
-Hit, Document       ◄──────────┘   a field that is null was removed by an update
+ImageRecord    ─► source ─► {"id": ..., "location": ..., "country": "Norway", ...}
+Hit, Document  ◄───────────┘   a field that is null was removed by an update
 """
 
 from __future__ import annotations
@@ -21,39 +21,42 @@ from esclip._types import (
     MetadataValue,
     Vector,
     json_metadata,
-    unit_rows,
 )
-from esclip.stores._dialects import cosine
 from esclip.stores._fields import kept_date
 
-__all__ = ["document", "fingerprint", "full_source", "hit", "partial_source"]
+__all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "source"]
 
 
 def full_source(record: ImageRecord, vector: Vector) -> dict[str, Any]:
     """A whole document; it replaces all that was there, so what is absent is left out."""
-    present = {name: value for name, value in _source(record).items() if value is not None}
-    return present | {"vector": vector}
+    return _identified(record) | {"vector": vector}
 
 
 def partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any]:
     """All of a document but its vector. What the record lacks is null: that takes it out of the index."""
-    return {field.name: None for field in schema.fields} | _source(record)
+    absent = {"page": None, **{field.name: None for field in schema.fields}}
+    return absent | _identified(record)
 
 
-def _source(record: ImageRecord) -> dict[str, Any]:
+def _identified(record: ImageRecord) -> dict[str, Any]:
+    fingerprint = record.fingerprint
+    own = {
+        "id": record.id,
+        "pixels_fingerprint": fingerprint.pixels,
+        "record_fingerprint": fingerprint.record,
+    }
+    return source(record) | own
+
+
+def source(record: ImageRecord) -> dict[str, Any]:
+    """What a hit is made of, but its id; what the record lacks is left out."""
     kept = {
         name: kept_date(value) if isinstance(value, datetime) else value
         for name, value in record.metadata.items()
     }
-    own = {
-        "id": record.id,
-        "location": record.location,
-        "page": record.page,
-        "description": record.description,
-        "pixels_fingerprint": record.fingerprint.pixels,
-        "record_fingerprint": record.fingerprint.record,
-    }
-    return json_metadata(kept) | own
+    own = {"location": record.location, "description": record.description}
+    page = {} if record.page is None else {"page": record.page}
+    return json_metadata(kept) | own | page
 
 
 def fingerprint(source: Mapping[str, Any]) -> Fingerprint:
@@ -61,33 +64,31 @@ def fingerprint(source: Mapping[str, Any]) -> Fingerprint:
     return Fingerprint(source["pixels_fingerprint"], source["record_fingerprint"])
 
 
-def hit(found: Mapping[str, Any], schema: IndexSchema) -> Hit:
+def hit(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field]) -> Hit:
     """A search's hit, its score the true cosine; not ranked yet."""
-    source = found["_source"]
     return Hit(
         rank=0,
-        id=found["_id"],
-        score=cosine(found["_score"]),
+        id=id,
+        score=score,
         location=source["location"],
         page=source.get("page"),
         description=source["description"],
-        metadata=_metadata(source, schema.fields),
+        metadata=_metadata(source, fields),
     )
 
 
-def document(found: Mapping[str, Any], schema: IndexSchema) -> Document:
+def document(id: str, vector: Vector, source: Mapping[str, Any], fields: Iterable[Field]) -> Document:
     """A stored document. How its picture was read is not stored: that is where a person finds it."""
-    source = found["_source"]
     record = ImageRecord(
-        id=found["_id"],
+        id=id,
         location=source["location"],
         picture=source["location"],
         version="",
         page=source.get("page"),
         description=source["description"],
-        metadata=_metadata(source, schema.fields),
+        metadata=_metadata(source, fields),
     )
-    return Document(record, unit_rows([source["vector"]])[0])
+    return Document(record, vector)
 
 
 def _metadata(source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:
@@ -111,7 +112,8 @@ def _value(value: Any, kind: FieldType) -> MetadataValue:
         case FieldType.BOOLEAN:
             return bool(value)
         case FieldType.DATE:
-            return kept_date(datetime.fromisoformat(value))
+            # columns have dates, JSON has their text
+            return kept_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
         case FieldType.GEO_POINT:
             return GeoPoint(value["lat"], value["lon"])
         case _:
