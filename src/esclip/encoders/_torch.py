@@ -21,7 +21,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 
 from esclip._types import Vectors, unit_rows
-from esclip.encoders._models import ModelFolder
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import Tokenizer, TokenizerFile, valid
 
