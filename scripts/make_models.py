@@ -158,9 +158,7 @@ def make_siglip(folder: Path, size: str = "tiny", seed: int = 0) -> Path:
     write_json(folder / "preprocessor_config.json", _SIGLIP_PREPROCESSOR)
     towers: dict[str, Any] = {} if usual else _tower(64, 1)
     config = SiglipConfig(
-        text_config=towers
-        | {"vocab_size": vocabulary, "projection_size": 768 if usual else 64}
-        | {"bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0},
+        text_config=towers | {"vocab_size": vocabulary, "projection_size": 768 if usual else 64},
         vision_config=towers,
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,12 @@ def write_gemma_tokenizer(folder: Path, size: int) -> int:
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
     letters = ["▁", *map(chr, range(0x21, 0x7F)), *_letters(0xC0, 0x180), *_letters(0x4E00, 0x9000)]
     tokens = special + [f"<0x{byte:02X}>" for byte in range(256)] + letters
-    tokens += [f"<unused{n}>" for n in range(size - len(tokens))]
+    latin = "abcdefghijklmnopqrstuvwxyz"
+    words = ("".join(word) for length in (2, 3, 4) for word in product(latin, repeat=length))
+    tokens += islice(words, max(0, size - len(tokens)))
     vocabulary = {token: n for n, token in enumerate(tokens)}
-    engine = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    merges = [(t[:at], t[at:]) for t in tokens if t.isalpha() for at in range(1, len(t))]
+    engine = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     engine.normalizer = normalizers.Replace(" ", "▁")
     engine.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
     engine.post_processor = processors.TemplateProcessing("$A <eos>", None, [("<eos>", 1)])

@@ -6,7 +6,7 @@ Where the facts come from:
 
 - dimensions and sizes: the models' config files, and parameters of four bytes with the tokenizer's files;
 - languages: CLIP was made for English (openai/CLIP, model-card.md); the multilingual tower's card says "50+
-  languages";
+  languages"; SigLIP 2 was trained on texts of 109 (arXiv:2502.14786);
 - licences: the models' cards on the hub. Those of OpenAI's CLIPs name none: their maintainer supposes that of
   openai/CLIP, whose code is under MIT (clip-ViT-B-32, discussion 4);
 - memory: `scripts/bench_memory.py` on two cores with bfloat16, for exported towers: batches of 32 pictures,
@@ -105,5 +105,16 @@ MODELS = (
         licence=_CLIP_LICENCE,
         picture_megabytes=1690,
         text_megabytes=510,
+    ),
+    Model(
+        name="google/siglip2-base-patch16-224",
+        towers=("pictures", "texts"),
+        text_encoder="google/siglip2-base-patch16-224",
+        dim=768,
+        languages="109",
+        download_megabytes=1540,
+        licence="Apache-2.0",
+        picture_megabytes=760,
+        text_megabytes=920,
     ),
 )
