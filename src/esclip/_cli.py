@@ -258,6 +258,7 @@ def doctor(
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip import _doctor, _show
 
+    _show.tell_all()
     findings = _doctor.examine(store, index, encoder, text_encoder, device, precision, encoder_token or None)
     _show.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
