@@ -1,25 +1,30 @@
 """Make models with the architecture and file layout of the real ones, and random weights from a seed.
 
-    OUT/clip-ViT-B-32                    one CLIP module: a picture tower and a text tower
+    OUT/clip-ViT-B-32                    one CLIP module: a picture tower and a text tower; B-16, L-14 alike
     OUT/clip-ViT-B-32-multilingual-v1    DistilBERT, mean pooling, a dense layer into the same dimension
+    OUT/siglip2-base-patch16-224         SigLIP as transformers saves it: both towers in one model
 
 They load like the real ones and cost the same time, without a download: tests and benchmarks run on them.
 What they find means nothing, but different inputs get clearly different vectors.
 
-    python scripts/make_models.py --size tiny --out models
+    python -m scripts.make_models --size tiny --out models
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SIZES", "ModelSize", "main", "make_clip", "make_text_tower"]
+from scripts.model_tokenizers import (
+    write_bert_tokenizer,
+    write_clip_tokenizer,
+    write_gemma_tokenizer,
+    write_json,
+)
+
+__all__ = ["SIZES", "ModelSize", "main", "make_clip", "make_siglip", "make_text_tower"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,45 +42,59 @@ class ModelSize:
     bert_vocabulary: int
     """Tokens of the multilingual tower; padded with unused ones."""
     dim: int
+    patch: int = 32
+    """Pixels along the side of what becomes one token of a picture."""
 
+
+_FULL = ModelSize(12, 768, 12, 512, 49_408, 6, 768, 119_547, 512)
+_TINY = ModelSize(1, 64, 1, 32, 2_048, 1, 32, 0, 64)
 
 SIZES = {
-    "full": ModelSize(12, 768, 12, 512, 49_408, 6, 768, 119_547, 512),
-    "tiny": ModelSize(1, 64, 1, 32, 2_048, 1, 32, 0, 64),
+    "full": _FULL,
+    "full-B-16": replace(_FULL, patch=16),
+    "full-L-14": replace(_FULL, vision_layers=24, vision_width=1024, text_width=768, dim=768, patch=14),
+    "tiny": _TINY,
+    "tiny-B-16": replace(_TINY, patch=16),
+    "tiny-L-14": replace(_TINY, dim=768, patch=14),
 }
+"""What is named after no layout has that of B-32."""
 
 
 def main() -> None:
-    """Make both models under `--out`."""
+    """Make the models of a size under `--out`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--size", choices=sorted(SIZES), default="full")
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets the two model folders")
+    parser.add_argument("--out", type=Path, required=True, help="folder that gets the model folders")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dim", type=int, help="dimension of the vectors, if not the size's own")
     options = parser.parse_args()
     made = options.size, options.seed, options.dim
-    print(make_clip(options.out / "clip-ViT-B-32", *made))
-    print(make_text_tower(options.out / "clip-ViT-B-32-multilingual-v1", *made))
+    _, _, layout = options.size.partition("-")
+    print(make_clip(options.out / f"clip-ViT-{layout or 'B-32'}", *made))
+    if not layout:
+        print(make_text_tower(options.out / "clip-ViT-B-32-multilingual-v1", *made))
+        print(make_siglip(options.out / "siglip2-base-patch16-224", options.size, options.seed))
 
 
 def make_clip(folder: Path, size: str = "tiny", seed: int = 0, dim: int | None = None) -> Path:
-    """A model with the layout of `clip-ViT-B-32` in `folder`, which is returned."""
+    """A model with the layout of OpenAI's CLIPs in `folder`, which is returned."""
     import torch
     from transformers import CLIPConfig, CLIPModel
 
     shape = SIZES[size]
     module = folder / "0_CLIPModel"
-    _write_clip_tokenizer(module, shape.vocabulary)
-    _write_json(module / "preprocessor_config.json", _PREPROCESSOR)
-    _write_json(folder / "config_sentence_transformers.json", {"__version__": _VERSIONS})
-    _write_json(folder / "modules.json", [_module(0, "0_CLIPModel", "CLIPModel")])
+    write_clip_tokenizer(module, shape.vocabulary)
+    write_json(module / "preprocessor_config.json", _PREPROCESSOR)
+    write_json(folder / "config_sentence_transformers.json", {"__version__": _VERSIONS})
+    write_json(folder / "modules.json", [_module(0, "0_CLIPModel", "CLIPModel")])
     end = shape.vocabulary - 1
     tokens = {"bos_token_id": end - 1, "eos_token_id": end, "pad_token_id": end}
     tokens |= {"vocab_size": shape.vocabulary, "max_position_embeddings": 77}
     config = CLIPConfig(
         projection_dim=dim or shape.dim,
         text_config=_tower(shape.text_width, shape.text_layers) | tokens,
-        vision_config=_tower(shape.vision_width, shape.vision_layers) | {"image_size": 224, "patch_size": 32},
+        vision_config=_tower(shape.vision_width, shape.vision_layers)
+        | {"image_size": 224, "patch_size": shape.patch},
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
@@ -98,13 +117,13 @@ def make_text_tower(folder: Path, size: str = "tiny", seed: int = 0, dim: int | 
 
     shape = SIZES[size]
     width, out = shape.bert_width, dim or shape.dim
-    vocabulary = _write_bert_tokenizer(folder, shape.bert_vocabulary)
-    _write_json(folder / "config_sentence_transformers.json", {"__version__": _VERSIONS})
-    _write_json(folder / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
+    vocabulary = write_bert_tokenizer(folder, shape.bert_vocabulary)
+    write_json(folder / "config_sentence_transformers.json", {"__version__": _VERSIONS})
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": 128, "do_lower_case": False})
     layers = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense"))
-    _write_json(folder / "modules.json", [_module(i, path, kind) for i, (path, kind) in enumerate(layers)])
-    _write_json(folder / "1_Pooling" / "config.json", _POOLING | {"word_embedding_dimension": width})
-    _write_json(folder / "2_Dense" / "config.json", _DENSE | {"in_features": width, "out_features": out})
+    write_json(folder / "modules.json", [_module(i, path, kind) for i, (path, kind) in enumerate(layers)])
+    write_json(folder / "1_Pooling" / "config.json", _POOLING | {"word_embedding_dimension": width})
+    write_json(folder / "2_Dense" / "config.json", _DENSE | {"in_features": width, "out_features": out})
     config = DistilBertConfig(
         vocab_size=vocabulary,
         dim=width,
@@ -123,6 +142,37 @@ def make_text_tower(folder: Path, size: str = "tiny", seed: int = 0, dim: int | 
         dense = torch.randn(out, width) / width**0.5
     model.save_pretrained(folder)
     save_file({"linear.weight": dense}, folder / "2_Dense" / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def make_siglip(folder: Path, size: str = "tiny", seed: int = 0) -> Path:
+    """A model with the layout of Google's `siglip2-base-patch16-224` in `folder`, which is returned.
+
+    Transformers alone loads it: no `modules.json`. Like there the config leaves out what is usual.
+    """
+    import torch
+    from transformers import SiglipConfig, SiglipModel
+
+    usual = size == "full"
+    vocabulary = write_gemma_tokenizer(folder, 256_000 if usual else 0)
+    write_json(folder / "preprocessor_config.json", _SIGLIP_PREPROCESSOR)
+    towers: dict[str, Any] = {} if usual else _tower(64, 1)
+    config = SiglipConfig(
+        text_config=towers | {"vocab_size": vocabulary, "projection_size": 768 if usual else 64},
+        vision_config=towers,
+    )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        model = SiglipModel(config).eval()
+        _spread_weights(model)
+        model.text_model.embeddings.token_embedding.weight[0] = 0  # most of a text is padding
+        ids = torch.cat([torch.randint(261, 400, (64, 8)), torch.zeros((64, 56), dtype=torch.long)], dim=1)
+        hidden = model.text_model(input_ids=ids).last_hidden_state[:, -1]
+        _centre(model.text_model.final_layer_norm, hidden)
+    model.save_pretrained(folder)
+    if usual:
+        little = {"model_type": "siglip", "text_config": {"vocab_size": vocabulary}, "vision_config": {}}
+        write_json(folder / "config.json", little)
     return folder
 
 
@@ -149,62 +199,6 @@ def _centre(norm: Any, outputs: Any) -> None:
     norm.bias -= outputs.mean(dim=0)
 
 
-def _write_clip_tokenizer(folder: Path, size: int) -> None:
-    """A byte-level BPE vocabulary of `size` tokens in CLIP's order: bytes, bytes at a word's end, merges."""
-    letters = _byte_letters()
-    merges = list(islice(_merges(), size - 2 * len(letters) - 2))
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    _write_json(folder / "vocab.json", {token: n for n, token in enumerate(tokens)})
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges)]
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    end = "<|endoftext|>"
-    special = {"bos_token": "<|startoftext|>", "eos_token": end, "unk_token": end, "pad_token": end}
-    _write_json(folder / "special_tokens_map.json", special)
-    config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True}
-    _write_json(folder / "tokenizer_config.json", special | config)
-
-
-def _byte_letters() -> list[str]:
-    """A printable letter per byte as byte-level BPE has them: printable bytes first, as themselves."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    return [chr(byte) for byte in printable] + [chr(0x100 + n) for n in range(256 - len(printable))]
-
-
-def _merges() -> Iterator[tuple[str, str]]:
-    """Merges of letters into ever longer words, each of parts that were made before it."""
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    words = letters
-    while True:
-        longer = [(word, letter) for word in words for letter in letters]
-        for word, letter in longer:
-            yield word, letter
-            yield word, f"{letter}</w>"
-        words = [word + letter for word, letter in longer]
-
-
-def _write_bert_tokenizer(folder: Path, size: int) -> int:
-    """A WordPiece vocabulary of at least `size` tokens in multilingual BERT's order; returns how many."""
-    pieces = [*map(chr, range(0x21, 0x7F)), *_letters(0xC0, 0x180), *_letters(0x370, 0x500)]
-    scripts = [*_letters(0x3041, 0x3100), *_letters(0x4E00, 0xA000)]
-    words = ["a", "the", "in", "on", "of", "and", "dog", "dogs", "snow", "red", "car", "sea", "##s", "##ing"]
-    tokens = ["[PAD]", *(f"[unused{n}]" for n in range(1, 100)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokens += [*pieces, *(f"##{piece}" for piece in pieces if piece.isalnum()), *scripts, *words[1:]]
-    tokens += [f"[unused{n}]" for n in range(100, 100 + size - len(tokens))]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    names = ("pad", "unk", "cls", "sep", "mask")
-    special = {f"{name}_token": f"[{name.upper()}]" for name in names}
-    _write_json(folder / "special_tokens_map.json", special)
-    config = {"tokenizer_class": "DistilBertTokenizer", "model_max_length": 512, "do_lower_case": False}
-    _write_json(folder / "tokenizer_config.json", special | config | {"strip_accents": False})
-    return len(tokens)
-
-
-def _letters(start: int, stop: int) -> list[str]:
-    return [chr(code) for code in range(start, stop) if chr(code).isalpha()]
-
-
 def _tower(width: int, layers: int) -> dict[str, int]:
     return {
         "hidden_size": width,
@@ -218,17 +212,25 @@ def _module(index: int, path: str, kind: str) -> dict[str, Any]:
     return {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
 
 
-def _write_json(path: Path, data: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 _VERSIONS = {"sentence_transformers": "2.0.0", "transformers": "4.7.0", "pytorch": "1.9.0+cu102"}
 _POOLING = {
     "pooling_mode_cls_token": False,
     "pooling_mode_mean_tokens": True,
     "pooling_mode_max_tokens": False,
     "pooling_mode_mean_sqrt_len_tokens": False,
+}
+_SIGLIP_PREPROCESSOR = {
+    "do_convert_rgb": None,
+    "do_normalize": True,
+    "do_rescale": True,
+    "do_resize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_processor_type": "SiglipImageProcessor",
+    "image_std": [0.5, 0.5, 0.5],
+    "processor_class": "SiglipProcessor",
+    "resample": 2,
+    "rescale_factor": 1 / 255,
+    "size": {"height": 224, "width": 224},
 }
 _DENSE = {"bias": False, "activation_function": "torch.nn.modules.linear.Identity"}
 _PREPROCESSOR = {

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from esclip._report import Progress
     from esclip._schema import Condition, Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord
-    from esclip.encoders import load_encoder
+    from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
     "Condition",
@@ -62,6 +62,7 @@ __all__ = [
     "IndexNotFound",
     "IndexSchema",
     "IngestReport",
+    "Model",
     "Progress",
     "Reason",
     "RecordError",
@@ -76,6 +77,7 @@ __all__ = [
     "StoreUnavailable",
     "TooManyRejections",
     "load_encoder",
+    "models",
     "open_index",
 ]
 

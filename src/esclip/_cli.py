@@ -302,6 +302,15 @@ def serve_encoder(
 
 
 @app.command()
+def models(json: Json = False) -> None:
+    """List the models that are known by name, and which of them this machine has."""
+    import esclip
+    from esclip import _show_models
+
+    _show_models.models(esclip.models(), json=json)
+
+
+@app.command()
 def demo(
     folder: Annotated[
         Path | None,

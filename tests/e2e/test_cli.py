@@ -195,6 +195,18 @@ def test_doctor_tells_what_is_missing(esclip: Esclip) -> None:
     assert "MISSING" in esclip("doctor", "--store", "http://127.0.0.1:9", HF_HUB_OFFLINE="1", status=1).out
 
 
+def test_models_lists_what_is_known(esclip: Esclip, tmp_path: Path) -> None:
+    """The known models are told without a network, and that this machine has none of them."""
+    offline = {"HF_HOME": str(tmp_path / "hub"), "HF_ENDPOINT": "http://127.0.0.1:9"}
+    listed = esclip("models", "--json", **offline).hits
+    assert {model["name"]: model["dim"] for model in listed}["clip-ViT-L-14"] == 768
+    assert all(model["folder"] is None and model["prepared"] == [] for model in listed)
+    lines = [line.split("\t") for line in esclip("models", **offline).out.splitlines()]
+    assert lines[0][0] == "model"
+    assert [line[0] for line in lines[1:]] == [model["name"] for model in listed]
+    assert {len(line) for line in lines} == {9}
+
+
 def test_a_transparent_or_odd_picture_can_be_a_query(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """A query picture is decoded like any other; one that can't be is named in the error."""
     esclip("ingest", photos, "--encoder", "palette")
@@ -209,7 +221,7 @@ def test_help_names_every_command(esclip: Esclip) -> None:
     """`esclip --help` lists all commands, and each has help of its own."""
     text = esclip("--help").out
     searches = ("search-text", "search-image", "similar")
-    for command in ("ingest", *searches, "stats", "drop", "doctor", "serve-encoder", "demo"):
+    for command in ("ingest", *searches, "stats", "drop", "doctor", "models", "serve-encoder", "demo"):
         assert command in text
         assert "--help" in esclip(command, "--help").out
 

@@ -13,16 +13,15 @@ from typing import Any
 __all__ = ["HubServer"]
 
 _COMMIT = "0" * 39 + "1"
-_OWNER = "sentence-transformers"
 _EXPORTS = ["onnx/model.onnx", "onnx/config.json", "openvino/openvino_model.bin"]
 
 
 class HubServer:
     """Serves each folder as the repository of its name; a context manager."""
 
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, folders: list[Path], owner: str = "sentence-transformers") -> None:
         """Serve `folders`; their lists name other formats too, which fail a client that asks for them."""
-        repositories = {f"{_OWNER}/{folder.name}": folder for folder in folders}
+        repositories = {f"{owner}/{folder.name}": folder for folder in folders}
 
         class Requests(_Requests):
             served = repositories

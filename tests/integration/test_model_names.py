@@ -64,12 +64,27 @@ def test_a_name_is_downloaded_once(tiny_models: Models, tmp_path: Path) -> None:
     expected = f"clip-ViT-B-32 clip-ViT-B-32-multilingual-v1 {weights} (1, 64)\n"
     with HubServer([tiny_models.clip, tiny_models.texts]) as hub:
         done = _python(code, HF_HOME=str(tmp_path), HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="0")
-        assert (done.stdout, done.stderr) == (expected, "")
+        assert done.stdout == expected, done.stderr
     done = _python(code, HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="0")
     assert (done.stdout, done.stderr) == (expected, "")
 
 
-def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def test_the_inventory_knows_what_is_here_and_prepared(tiny_models: Models, tmp_path: Path) -> None:
+    """A known model that is on the machine is listed as such, with its towers that are exported."""
+    code = (
+        "import esclip\n"
+        "def here(): return {m.name: m.prepared for m in esclip.models() if m.folder}\n"
+        "print(here())\n"
+        "load_encoder('clip-ViT-B-32', device='cpu').encode_texts(['a dog'])\n"
+        "print(here())"
+    )
+    done = _python(code, folder=tiny_models.clip.parent, XDG_CACHE_HOME=str(tmp_path))
+    before, after = done.stdout.splitlines()
+    assert before == "{'clip-ViT-B-32': (), 'clip-ViT-B-32-multilingual-v1': ()}"
+    assert after == "{'clip-ViT-B-32': (), 'clip-ViT-B-32-multilingual-v1': ('texts',)}"
+
+
+def _python(code: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new process: the hub's client reads its settings at import."""
     prelude = "from PIL import Image\nfrom esclip.encoders import load_encoder\n"
     return subprocess.run(
@@ -77,5 +92,6 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        cwd=folder,
         env=os.environ | environment,
     )

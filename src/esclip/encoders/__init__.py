@@ -1,4 +1,4 @@
-"""What turns pictures and texts into vectors: `load_encoder` picks the one that a name stands for."""
+"""What turns pictures and texts into vectors: `load_encoder` gives one by its name, `models` lists names."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from esclip._errors import ConfigError
 from esclip._settings import DEFAULT_ENCODER
+from esclip.encoders._catalogue import Model
 
 if TYPE_CHECKING:
     from esclip._protocols import Encoder
 
-__all__ = ["load_encoder"]
+__all__ = ["Model", "load_encoder", "models"]
 
 
 URL = re.compile(r"https?://", re.IGNORECASE)
@@ -58,3 +59,13 @@ def load_encoder(
     from esclip.encoders.clip import ClipEncoder
 
     return ClipEncoder(name, text_encoder, device=device, precision=precision)
+
+
+def models() -> tuple[Model, ...]:
+    """The models that are known by name, each with whether this machine has it. Asks no network.
+
+    Any other model that sentence-transformers loads can be named too.
+    """
+    from esclip.encoders._inventory import take_inventory
+
+    return take_inventory()

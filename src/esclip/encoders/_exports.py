@@ -27,7 +27,7 @@ import orjson
 
 from esclip._errors import EncoderError
 from esclip._types import Vectors, unit_rows
-from esclip.encoders._models import ModelFolder
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._openvino import OpenVinoTower, unreported
 from esclip.encoders._pixels import read_processor
 from esclip.encoders._samples import sample_pictures, sample_texts

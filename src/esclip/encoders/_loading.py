@@ -38,9 +38,10 @@ def quiet_loading() -> Iterator[None]:
 
     These are settings of the whole process, so one thread at a time gets in.
     """
-    with quiet_download(), _silenced("transformers", "sentence_transformers", "nncf"):
-        from transformers.utils import logging as transformers_logging
+    with quiet_download():
+        from transformers.utils import logging as transformers_logging  # sets its log level itself
 
+    with quiet_download(), _silenced("transformers", "sentence_transformers", "nncf"):
         shown = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:

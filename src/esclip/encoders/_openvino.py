@@ -34,6 +34,8 @@ class OpenVinoTower:
         compiled = _core().compile_model(model, "CPU", settings)
         self.batches_at_once: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
         self._compiled = compiled
+        self._inputs = len(compiled.inputs)
+        """The last go where the tower has no use for them: SigLIP takes no mask."""
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.batches_at_once):
             self._idle.put(compiled.create_infer_request())
@@ -42,7 +44,7 @@ class OpenVinoTower:
         """One forward pass, in one of the requests that are free; waits for one."""
         request = self._idle.get()
         try:
-            (output,) = request.infer(list(inputs), share_inputs=True).values()
+            (output,) = request.infer(list(inputs[: self._inputs]), share_inputs=True).values()
             return np.array(output, dtype=np.float32)  # the request's own memory is used again
         finally:
             self._idle.put(request)

@@ -19,9 +19,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from sentence_transformers import SentenceTransformer
+from tokenizers import normalizers
 
 from esclip._types import Vectors, unit_rows
-from esclip.encoders._models import ModelFolder
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import Tokenizer, TokenizerFile, valid
 
@@ -33,17 +34,15 @@ class TorchModel:
 
     def __init__(self, folder: ModelFolder, device: str = "cpu") -> None:
         """Load the folder. Raises whatever torch and sentence-transformers raise."""
-        limit = folder.text_length
-        padding = {"text": {"padding": "max_length", "max_length": limit}} if limit else None
         self._model = SentenceTransformer(
             str(folder.path),
             device=device,
             local_files_only=True,
             processor_kwargs={"backend": "pil"},  # torchvision's differs, and may be there or not
         ).eval()
-        self._to_limit = padding is not None
-        if padding is not None:
-            self._model[0].processing_kwargs = padding
+        self._length = folder.text_length
+        if self._length is not None:
+            self._read_texts_as_siglip(self._length, lower_case=folder.lower_case)
 
     @property
     def device(self) -> torch.device:
@@ -63,15 +62,30 @@ class TorchModel:
         tokenizer = self._model.tokenizer
         return TokenizerFile(
             model=tokenizer.backend_tokenizer.to_str(),
-            limit=int(self._model.max_seq_length or tokenizer.model_max_length),
+            limit=int(self._length or self._model.max_seq_length or tokenizer.model_max_length),
             pad_id=int(tokenizer.pad_token_id),
             pad_token=str(tokenizer.pad_token),
-            to_limit=self._to_limit,
+            to_limit=self._length is not None,
         )
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
         """Pictures or texts as sentence-transformers itself encodes them, as unit rows."""
         return unit_rows(self._model.encode(list(inputs), show_progress_bar=False, convert_to_numpy=True))
+
+    def _read_texts_as_siglip(self, length: int, *, lower_case: bool) -> None:
+        """Give the model its texts as it was trained on them, which its files don't ask for.
+
+        Padded at the end to one length, without a mask, which changes the vector: it comes from the last
+        token (transformers, docs of SigLIP). In lower case where the tokenizer leaves that to others.
+        """
+        self._model[0].processing_kwargs = {"text": {"padding": "max_length", "max_length": length}}
+        tokenizer = self._model.tokenizer
+        tokenizer.padding_side = "right"
+        tokenizer.model_input_names = ["input_ids"]
+        if lower_case:
+            engine = tokenizer.backend_tokenizer
+            steps = [engine.normalizer] if engine.normalizer else []
+            engine.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
 
 
 class PictureModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here

@@ -24,8 +24,8 @@ import numpy.typing as npt
 from esclip._errors import ConfigError, EncoderError
 from esclip.encoders import _openvino
 from esclip.encoders._exports import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._loading import model_errors, quiet_loading
-from esclip.encoders._models import ModelFolder
 from esclip.encoders._openvino import OpenVinoTower
 from esclip.encoders._pixels import read_processor
 from esclip.encoders._texts import Tokenizer

@@ -23,9 +23,11 @@ from esclip._errors import EncoderError
 from esclip._schema import Space
 from esclip._settings import tower_cache
 from esclip._types import Pixels, Vectors, unit_rows
+from esclip.encoders._catalogue import default_text_encoder
 from esclip.encoders._exports import Kind
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._loading import model_errors
-from esclip.encoders._models import ModelFolder, find_model, local_model
+from esclip.encoders._models import find_model, local_model
 from esclip.encoders._pixels import Preprocessing, read_processor
 from esclip.encoders._towers import (
     PictureTower,
@@ -39,9 +41,6 @@ from esclip.encoders._towers import (
 __all__ = ["ClipEncoder"]
 
 T = TypeVar("T")
-
-_TEXT_MODELS = {"clip-ViT-B-32": "clip-ViT-B-32-multilingual-v1"}
-"""Text towers that were trained to fit a model, by its name."""
 
 _TEXTS_AT_ONCE = 64
 """More in a pass gain nothing, and all are padded to the longest."""
@@ -65,7 +64,7 @@ class ClipEncoder:
         or their dimensions differ.
         """
         self._images = find_model(name)
-        self._text_name = text_encoder or _TEXT_MODELS.get(name, name)
+        self._text_name = text_encoder or default_text_encoder(name)
         self._asked = device, precision
         self._cache = cache or tower_cache()
         self._picture_tower = Once(self._load_picture_tower)

@@ -1,0 +1,53 @@
+"""The list of known models as a person or a program sees it. For the command line only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from esclip.encoders import Model
+
+__all__ = ["models"]
+
+_COLUMNS = ("model", "encodes", "dim", "languages", "queries by", "download", "memory", "licence", "here")
+
+
+def models(models: Sequence[Model], *, json: bool) -> None:
+    """The known models: JSON lines, a table on a terminal, else its cells with tabs between."""
+    console = Console()
+    rows = [_cells(model) for model in models]
+    if json:
+        for model in models:
+            print(orjson.dumps(model.to_json()).decode())
+    elif console.is_terminal:
+        from rich.table import Table
+
+        table = Table(*_COLUMNS, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+    else:
+        for row in (_COLUMNS, *rows):
+            print("\t".join(row))
+
+
+def _cells(model: Model) -> tuple[str, ...]:
+    """What a person reads of a model, by `_COLUMNS`."""
+    memory = (model.picture_megabytes, model.text_megabytes)
+    prepared = f", {' and '.join(model.prepared)} prepared" if model.prepared else ""
+    return (
+        model.name,
+        " ".join(model.towers),
+        str(model.dim),
+        model.languages,
+        model.text_encoder if model.text_encoder != model.name else "itself",
+        f"{model.download_megabytes / 1000:.1f} GB",
+        " / ".join(f"{size / 1000:.1f}" if size else "-" for size in memory) + " GB",
+        model.licence,
+        f"yes{prepared}" if model.folder else "no",
+    )

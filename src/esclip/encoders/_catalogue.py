@@ -1,0 +1,120 @@
+"""The models that are known by name, and what one wants to know before taking one.
+
+Any other model that sentence-transformers loads can be named too; what is here is what esclip was made for.
+
+Where the facts come from:
+
+- dimensions and sizes: the models' config files, and parameters of four bytes with the tokenizer's files;
+- languages: CLIP was made for English (openai/CLIP, model-card.md); the multilingual tower's card says "50+
+  languages"; SigLIP 2 was trained on texts of 109 (arXiv:2502.14786);
+- licences: the models' cards on the hub. Those of OpenAI's CLIPs name none: their maintainer supposes that of
+  openai/CLIP, whose code is under MIT (clip-ViT-B-32, discussion 4);
+- memory: `scripts/bench_memory.py` on two cores with bfloat16, for exported towers: batches of 32 pictures,
+  or queries. More cores encode more batches at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MODELS", "Model", "default_text_encoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A known model, and whether this machine has it."""
+
+    name: str
+    """What `--encoder` or `--text-encoder` takes."""
+    towers: tuple[str, ...]
+    """What it encodes: `pictures`, `texts`."""
+    text_encoder: str
+    """Whose text tower encodes the queries, unless another is asked for."""
+    dim: int
+    languages: str
+    """Of its own text tower."""
+    download_megabytes: int
+    licence: str
+    """By its card on the hub."""
+    picture_megabytes: int | None
+    """The most memory that a process takes while it encodes pictures."""
+    text_megabytes: int
+    """The same for queries, by its own text tower."""
+    needs: str | None = None
+    """What has to be installed besides esclip to load it."""
+    folder: Path | None = None
+    """Where it is on this machine; None where it would have to be downloaded."""
+    prepared: tuple[str, ...] = ()
+    """Which of its towers are exported for this machine's CPU."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as the command line prints it with `--json`."""
+        return asdict(self) | {"folder": str(self.folder) if self.folder else None}
+
+
+def default_text_encoder(name: str) -> str:
+    """The text tower that was trained to fit a model; the model itself where there is no better one."""
+    return next((model.text_encoder for model in MODELS if model.name == name), name)
+
+
+_CLIP_LICENCE = "none named (CLIP's code: MIT)"
+
+MODELS = (
+    Model(
+        name="clip-ViT-B-32",
+        towers=("pictures", "texts"),
+        text_encoder="clip-ViT-B-32-multilingual-v1",
+        dim=512,
+        languages="English",
+        download_megabytes=610,
+        licence=_CLIP_LICENCE,
+        picture_megabytes=580,
+        text_megabytes=300,
+    ),
+    Model(
+        name="clip-ViT-B-32-multilingual-v1",
+        towers=("texts",),
+        text_encoder="clip-ViT-B-32-multilingual-v1",
+        dim=512,
+        languages="50+",
+        download_megabytes=540,
+        licence="Apache-2.0",
+        picture_megabytes=None,
+        text_megabytes=860,
+    ),
+    Model(
+        name="clip-ViT-B-16",
+        towers=("pictures", "texts"),
+        text_encoder="clip-ViT-B-16",
+        dim=512,
+        languages="English",
+        download_megabytes=600,
+        licence=_CLIP_LICENCE,
+        picture_megabytes=680,
+        text_megabytes=300,
+    ),
+    Model(
+        name="clip-ViT-L-14",
+        towers=("pictures", "texts"),
+        text_encoder="clip-ViT-L-14",
+        dim=768,
+        languages="English",
+        download_megabytes=1710,
+        licence=_CLIP_LICENCE,
+        picture_megabytes=1690,
+        text_megabytes=510,
+    ),
+    Model(
+        name="google/siglip2-base-patch16-224",
+        towers=("pictures", "texts"),
+        text_encoder="google/siglip2-base-patch16-224",
+        dim=768,
+        languages="109",
+        download_megabytes=1540,
+        licence="Apache-2.0",
+        picture_megabytes=760,
+        text_megabytes=920,
+    ),
+)

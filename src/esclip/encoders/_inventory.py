@@ -1,0 +1,43 @@
+"""Which of the known models this machine has, and which of their towers are exported. Asks no network."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from esclip._errors import EncoderError
+from esclip._settings import tower_cache
+from esclip.encoders._catalogue import MODELS, Model
+from esclip.encoders._exports import Kind, find_export
+from esclip.encoders._layouts import ModelFolder
+from esclip.encoders._models import local_model
+from esclip.encoders._towers import choose
+
+__all__ = ["take_inventory"]
+
+_log = logging.getLogger("esclip")
+
+
+def take_inventory(cache: Path | None = None) -> tuple[Model, ...]:
+    """The known models, each with what is there of it. `cache` is the folder for exported towers."""
+    return tuple(_found(model, cache or tower_cache()) for model in MODELS)
+
+
+def _found(model: Model, cache: Path) -> Model:
+    """The model with its folder; one that is there and damaged counts as missing, with a warning."""
+    try:
+        folder = local_model(model.name)
+        if folder is None:
+            return model
+        prepared = tuple(tower for tower in model.towers if _is_prepared(folder, Kind(tower), cache))
+    except EncoderError as error:
+        _log.warning("%s", error)
+        return model
+    return replace(model, folder=folder.path, prepared=prepared)
+
+
+def _is_prepared(folder: ModelFolder, kind: Kind, cache: Path) -> bool:
+    precisions = choose(kind, "cpu", None).precisions
+    exports = (find_export(cache, folder, kind, precision) for precision in precisions)
+    return any(export is not None and export.accepted for export in exports)

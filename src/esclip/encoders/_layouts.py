@@ -1,0 +1,176 @@
+"""Model folders, in the layouts that models come in, and what each says about itself without being loaded.
+
+modules.json ────────────────────► sentence-transformers: modules that follow each other
+config.json with a vision_config ─► transformers: both towers in one model, as SigLIP comes
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from esclip._errors import EncoderError
+from esclip.encoders._hashes import file_sha256
+from esclip.encoders._loading import model_errors
+
+__all__ = ["MARKS", "ModelFolder"]
+
+MARKS = ("modules.json", "config.json")
+"""The files that tell a layout, one of which every model's folder has."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model on disk."""
+
+    name: str
+    """What finds it again: its name on the hub, or its absolute folder."""
+    path: Path
+
+    @property
+    def dim(self) -> int | None:
+        """The dimension of its vectors by its config files; None when they don't tell."""
+        dim = None
+        for module in self._modules():
+            config = _read_json(module / "config.json")
+            found = [config.get("out_features"), config.get("projection_dim")]
+            if self.is_siglip:  # which projects into no other space; its config leaves out what is usual
+                found.append(config.get("vision_config", {}).get("hidden_size", _SIGLIP_DIM))
+            dim = next((value for value in found if isinstance(value, int)), dim)
+        return dim
+
+    @property
+    def weights(self) -> str:
+        """A hash of the bytes of the weights that are loaded: the same wherever they lie."""
+        digest = hashlib.sha256()
+        for file in self._weight_files():
+            digest.update(file_sha256(file).encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def preprocessing(self) -> str:
+        """A hash of what the image processor does, and of the modules after the tower."""
+        steps = {key: self.processor[key] for key in sorted(self.processor.keys() & _PROCESSOR_KEYS)}
+        if isinstance(steps.get("size"), int):
+            steps["size"] = {"shortest_edge": steps["size"]}
+        if isinstance(steps.get("crop_size"), int):
+            steps["crop_size"] = dict.fromkeys(("height", "width"), steps["crop_size"])
+        later = [_read_json(module / "config.json") for module in self._modules()[1:]]
+        data = orjson.dumps((steps, later), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(data).hexdigest()[:16]
+
+    @property
+    def processor(self) -> Mapping[str, Any]:
+        """The config of the image processor; empty where there is none."""
+        first = self._modules()[0]
+        nested: Mapping[str, Any] = _read_json(first / "processor_config.json").get("image_processor", {})
+        return nested or _read_json(first / "preprocessor_config.json")
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all files that say what the model computes: weights, configs, tokenizer."""
+        digest = hashlib.sha256(self.weights.encode())
+        for folder in sorted({self.path, *self._modules()}):
+            for file in sorted(f for f in folder.iterdir() if f.suffix in _TEXT_FILES):
+                digest.update(f"{file.relative_to(self.path)}={file_sha256(file)};".encode())
+        return digest.hexdigest()[:24]
+
+    @property
+    def is_siglip(self) -> bool:
+        """Whether its texts have to be what SigLIP was trained with: `text_length`, `lower_case`."""
+        return str(_read_json(self._modules()[0] / "config.json").get("model_type", "")).startswith("siglip")
+
+    @property
+    def text_length(self) -> int | None:
+        """The length that all texts are padded to, for models trained so (SigLIP); else None."""
+        if not self.is_siglip:
+            return None
+        config = _read_json(self._modules()[0] / "config.json")
+        return int(config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH))
+
+    @property
+    def lower_case(self) -> bool:
+        """Whether the model was trained on texts in lower case, and its tokenizer leaves that to others.
+
+        So it is with SigLIP 2: it comes with Gemma's tokenizer, and its authors changed the texts before
+        (arXiv:2502.14786).
+        """
+        named = str(_read_json(self._modules()[0] / "tokenizer_config.json").get("tokenizer_class", ""))
+        return self.is_siglip and named.startswith("Gemma")
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all modules that can't do without weights have them. False for what is no model."""
+        modules = self._weighty()
+        return bool(modules) and all(map(_weights_in, modules))
+
+    def check(self) -> None:
+        """Raise `EncoderError` unless the folder is laid out as a model and has weights."""
+        if not (self.path / "modules.json").is_file() and not self._is_bare:
+            raise EncoderError(
+                f"model {self.name}: no modules.json in {self.path}, and no config.json of a model with both "
+                "towers; give a folder that sentence-transformers saved"
+            )
+        if not self._weight_files():
+            raise EncoderError(
+                f"model {self.name}: no weights (*.safetensors, *.bin) in {self.path}; copy the whole model"
+            )
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether it is a folder of transformers alone, with both towers in one model."""
+        return "vision_config" in _read_json(self.path / "config.json")
+
+    def _modules(self) -> list[Path]:
+        with model_errors(self.name, f"can't be read from {self.path}"):
+            if not (self.path / "modules.json").is_file() and self._is_bare:
+                return [self.path]
+            return [self.path / module["path"] for module in _read_json(self.path / "modules.json", list)]
+
+    def _weighty(self) -> list[Path]:
+        if not (self.path / "modules.json").is_file():
+            return [self.path] if self._is_bare else []
+        modules = _read_json(self.path / "modules.json", list)
+        kinds = ("Transformer", "CLIPModel", "Dense")
+        return [self.path / module["path"] for module in modules if module["type"].endswith(kinds)]
+
+    def _weight_files(self) -> list[Path]:
+        return [file for module in self._modules() for file in _weights_in(module)]
+
+
+def _weights_in(module: Path) -> list[Path]:
+    return sorted(module.glob("*.safetensors")) or sorted(module.glob("*.bin"))
+
+
+def _read_json(path: Path, kind: type[Any] = dict) -> Any:
+    """A config file, or an empty one where it isn't there. Raises `EncoderError` when it is broken."""
+    if not path.is_file():
+        return kind()
+    with model_errors(f"file {path}", "can't be read"):
+        data = orjson.loads(path.read_bytes())
+        if not isinstance(data, kind):
+            raise TypeError(f"no {kind.__name__}")
+    return data
+
+
+_SIGLIP_DIM, _SIGLIP_LENGTH = 768, 64
+"""Of the base model, which transformers takes where a config doesn't tell."""
+
+_TEXT_FILES = {".json", ".txt", ".model"}
+_PROCESSOR_KEYS = {
+    "crop_size",
+    "do_center_crop",
+    "do_normalize",
+    "do_rescale",
+    "do_resize",
+    "image_mean",
+    "image_std",
+    "resample",
+    "rescale_factor",
+    "size",
+}
