@@ -6,8 +6,8 @@
 Both answer the same queries from the same index with the same models, in turns within one run, so that what
 else the machine does slows both. `make_models.py` makes the models; what is found means nothing.
 
-    python scripts/make_models.py --out models
-    python scripts/bench_query.py --models models --rounds 5
+    python -m scripts.bench_query                    # full-size models with random weights, made on the spot
+    python -m scripts.bench_query --models models    # a folder that holds them
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from esclip import Document, ImageRecord, IndexSchema, Space, load_encoder, open
 from esclip._types import unit_rows
 from esclip.sources import open_source
 from esclip.stores import open_store
+from scripts.bench_encode import models_in
+from scripts.measure import machine
 
 __all__ = ["main"]
 
@@ -47,9 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Print a table of medians."""
     parser = argparse.ArgumentParser(description="Measure how long a text query takes.")
     parser.add_argument("--documents", type=int, default=25_000)
-    parser.add_argument(
-        "--models", type=Path, required=True, help="the folder that make_models.py has filled"
-    )
+    parser.add_argument("--models", type=Path, help="a folder for the models; those it lacks are made")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--queries", type=int, default=200, help="of a warm process, in each round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds and medians here as well")
@@ -60,13 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(MEASURES[given.measure](given.models, given.store, given.queries)))
         return
     with TemporaryDirectory(prefix="bench-query-") as folder:
-        _plant(Path(folder), given.models, given.documents)
-        rounds = list(_rounds(given.models, Path(folder) / "store", given.rounds, given.queries))
+        models = models_in(given.models or Path(folder) / "models", "full")[0].parent
+        _plant(Path(folder), models, given.documents)
+        rounds = list(_rounds(models, Path(folder) / "store", given.rounds, given.queries))
     medians = {name: median(one[name] for one in rounds) for name in rounds[0]}
-    print(f"{given.documents:,} documents, {given.rounds} rounds of {given.queries} queries, medians")
+    for name, fact in machine().items():
+        print(f"{name}: {fact}")
+    print(f"{given.documents:,} documents, {given.rounds} rounds of {given.queries} queries, medians\n")
     _print_table(medians)
     if given.json:
-        given.json.write_text(json.dumps({"medians": medians, "rounds": rounds}, indent=2) + "\n")
+        found = {"facts": machine(), "medians": medians, "rounds": rounds}
+        given.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
 def _plant(folder: Path, models: Path, photos: int) -> None:
@@ -98,7 +102,8 @@ def _rounds(models: Path, store: Path, rounds: int, queries: int) -> Iterator[Fi
     search = [sys.executable, "-m", "esclip", "search-text", "a red dog in the snow", "--store", str(store)]
     own = [
         sys.executable,
-        __file__,
+        "-m",
+        "scripts.bench_query",
         "--models",
         str(models),
         "--store",
@@ -134,15 +139,17 @@ def _run(command: list[str]) -> str:
 
 def _print_table(medians: Figures) -> None:
     """The ratio says how many times better esclip is."""
-    print(f"{'':28} {'esclip':>10} {'plain':>10} {'ratio':>7}")
+    print("| | esclip | plain | ratio |\n|---|---|---|---|")
     for name, ours in medians.items():
         if name.startswith("esclip "):
             what = name.removeprefix("esclip ")
             rate = what.endswith("/s")
-            line = f"{what if rate else what + ', ms':28} {ours:10.1f}"
-            if (plain := medians.get(f"plain {what}")) is not None:
-                line += f" {plain:10.1f} {ours / plain if rate else plain / ours:7.2f}"
-            print(line)
+            line = f"| {what if rate else what + ', ms'} | {ours:.1f} |"
+            plain = medians.get(f"plain {what}")
+            if plain is None:
+                print(f"{line} | |")
+            else:
+                print(f"{line} {plain:.1f} | {ours / plain if rate else plain / ours:.2f} |")
 
 
 def _esclip(models: Path, store: Path, queries: int) -> Figures:

@@ -3,7 +3,7 @@
     synthetic dataset ─► a sample, drawn ─► esclip ingest ─► store ─► hits ───────────┐
                               └──────────► SentenceTransformer.encode ─► NumPy exact ─┴─► recall, cosines
 
-    python scripts/reference_scenario.py --store http://127.0.0.1:9203
+    python -m scripts.reference_scenario --store http://127.0.0.1:9203
 
 By default as large as the real thing: 25,000 photos with 2.7 million keyword rows, of which the first 1,000
 are ingested, and CLIP ViT-B/32 with the multilingual text tower in full size (with random weights).

@@ -6,6 +6,8 @@ stdout carries results only; progress, summaries and errors go to stderr. Exit s
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -94,6 +96,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the program."""
     os.environ.setdefault("LANCE_LOG", "error")  # read when lance is imported; it has no other switch
+    atexit.register(gc.freeze)  # or Python looks through all objects once more: a seventh of a search's time
     app()
 
 
@@ -258,6 +261,7 @@ def doctor(
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip import _doctor, _show
 
+    _show.tell_all()
     findings = _doctor.examine(store, index, encoder, text_encoder, device, precision, encoder_token or None)
     _show.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):

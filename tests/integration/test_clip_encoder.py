@@ -145,6 +145,31 @@ def test_exports_are_made_once(tiny_models: Models, tmp_path: Path) -> None:
     assert weights.stat().st_size > 100
 
 
+def test_two_processes_may_export_at_once(tiny_models: Models, tmp_path: Path) -> None:
+    """Both get their vectors, the export is whole, and nothing else is left beside it."""
+    code = (
+        "from pathlib import Path; from esclip.encoders.clip import ClipEncoder\n"
+        f"e = ClipEncoder({str(tiny_models.clip)!r}, device='cpu', cache=Path({str(tmp_path)!r}))\n"
+        "print(e.encode_texts(['a dog']).shape)"
+    )
+    command = [sys.executable, "-c", code]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0] for process in running] == ["(1, 64)\n"] * 2
+    assert [len(list(folder.iterdir())) for folder in tmp_path.iterdir()] == [4]
+
+
+def test_without_openvino_torch_is_used(tiny_models: Models) -> None:
+    """Where OpenVINO has no package for the machine, both towers run on torch."""
+    code = (
+        "import sys; sys.modules['openvino'] = None\n"
+        "from esclip.encoders import load_encoder\n"
+        f"e = load_encoder({str(tiny_models.clip)!r}, {str(tiny_models.texts)!r}, device='cpu')\n"
+        "print(e.runtime, e.encode_texts(['a dog']).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "torch float32 on cpu (1, 64)\n"
+
+
 def test_an_export_that_differs_is_refused(
     tiny_models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,8 +13,9 @@ import hashlib
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
@@ -45,6 +46,8 @@ PRECISIONS = tuple(LIKENESS)
 _FORMAT = 1
 _SAMPLES = 64
 _BATCH = 16
+_UNFINISHED = ".new-"
+_ABANDONED_S = 6 * 3600
 
 Inputs = tuple[Any, ...]
 
@@ -102,7 +105,8 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
     tower = _Pictures(model, source) if kind is Kind.PICTURES else _Texts(source)
     samples = tower.samples()
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=cache) as scratch:
+    _remove_leftovers(cache)
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=cache) as scratch:
         folder = Path(scratch) / "export"
         folder.mkdir()
         _save(_converted(tower.module, samples, precision), folder / "tower.xml", precision)
@@ -115,8 +119,11 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
         place = cache / _key(model, kind, precision)
         if place.exists() and find_export(cache, model, kind, precision) is None:
             shutil.rmtree(place)  # damaged
-        if not place.exists():  # else another process was faster
+        try:
             folder.rename(place)
+        except OSError:
+            if find_export(cache, model, kind, precision) is None:  # else another process was faster
+                raise
     return replace(export, folder=place)
 
 
@@ -171,7 +178,7 @@ def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
     try:
         nncf = unreported("nncf")
     except ImportError as error:
-        raise EncoderError("precision int8 needs NNCF, which isn't installed: pip install nncf") from error
+        raise EncoderError("precision int8 needs NNCF: pip install 'esclip[int8]'") from error
     calibration = nncf.Dataset([list(batch) for batch in samples])
     with redirect_stdout(sys.stderr):  # it shows its progress
         return nncf.quantize(
@@ -206,6 +213,14 @@ def _write_facts(export: Export, model: ModelFolder) -> None:
         "versions": _versions(export.precision),
     }
     (export.folder / "tower.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
+
+
+def _remove_leftovers(cache: Path) -> None:
+    """What exports that were killed left behind: gigabytes, in time."""
+    for folder in cache.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder)
 
 
 def _key(model: ModelFolder, kind: Kind, precision: str) -> str:

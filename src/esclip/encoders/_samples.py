@@ -17,9 +17,10 @@ __all__ = ["sample_pictures", "sample_texts"]
 _SIZES = ((336, 224), (224, 336), (500, 375), (300, 300), (640, 427), (224, 640), (180, 120), (450, 800))
 
 
-def sample_pictures(count: int, seed: int = 0) -> list[Image.Image]:
-    """Pictures of several shapes; the same each time."""
-    return [_picture(*_SIZES[at % len(_SIZES)], seed=seed * 100_000 + at) for at in range(count)]
+def sample_pictures(count: int, *sizes: tuple[int, int]) -> list[Image.Image]:
+    """Pictures of these sizes in turn, or of several shapes; the same each time."""
+    sizes = sizes or _SIZES
+    return [_picture(*sizes[at % len(sizes)], seed=at) for at in range(count)]
 
 
 def _picture(width: int, height: int, *, seed: int) -> Image.Image:

@@ -30,7 +30,6 @@ from esclip.encoders._loading import model_errors
 from esclip.encoders._models import find_model, local_model
 from esclip.encoders._pixels import Preprocessing, read_processor
 from esclip.encoders._towers import (
-    Choice,
     PictureTower,
     TextTower,
     choose,
@@ -93,11 +92,6 @@ class ClipEncoder:
         return self._picture_tower().runtime
 
     @property
-    def runtime_reason(self) -> str:
-        """Why there, in a few words."""
-        return self._picture_choice.reason
-
-    @property
     def batches_at_once(self) -> int:
         """As the picture tower wants it."""
         return self._picture_tower().batches_at_once
@@ -117,7 +111,7 @@ class ClipEncoder:
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """The batch through the picture tower in one forward pass."""
-        if not batch:
+        if len(batch) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
         tower = self._picture_tower()
         with model_errors(self._images.name, "can't encode pictures"):
@@ -125,7 +119,7 @@ class ClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts through the text tower. One that is too long for it is cut, with a warning in the log."""
-        if not texts:
+        if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
         tower = self._text_tower()
         with model_errors(self._text_name, "can't encode texts"):
@@ -134,14 +128,10 @@ class ClipEncoder:
         self._check_text_dim(vectors.shape[1])
         return vectors
 
-    @cached_property
-    def _picture_choice(self) -> Choice:
-        return choose(Kind.PICTURES, *self._asked)
-
     def _load_picture_tower(self) -> PictureTower:
         """With the text tower's export beside it, if the model is here: the first search shall not wait."""
         assert self.preprocess  # whose error is the clearer one
-        tower = load_picture_tower(self._images, self._picture_choice, self._cache)
+        tower = load_picture_tower(self._images, choose(Kind.PICTURES, *self._asked), self._cache)
         if self._local_texts is not None:
             prepare_text_tower(self._local_texts, choose(Kind.TEXTS, *self._asked), self._cache)
         return tower

@@ -47,7 +47,6 @@ class PaletteEncoder:
     """Pictures and texts by their colours. Fulfils `Encoder`."""
 
     runtime = "palette"
-    runtime_reason = "needs no model"
     batches_at_once = 1
     preprocess = Preprocessing(_SIDE, _SIDE, resample=Image.Resampling.BOX, reducing_gap=2.0)
     sufficient_side = preprocess.sufficient_side
