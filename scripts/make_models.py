@@ -24,7 +24,16 @@ from scripts.model_tokenizers import (
     write_json,
 )
 
-__all__ = ["SIZES", "ModelSize", "main", "make_clip", "make_siglip", "make_text_tower"]
+__all__ = [
+    "SIZES",
+    "ModelSize",
+    "centre",
+    "main",
+    "make_clip",
+    "make_siglip",
+    "make_text_tower",
+    "spread_weights",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +108,12 @@ def make_clip(folder: Path, size: str = "tiny", seed: int = 0, dim: int | None =
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         model = CLIPModel(config).eval()
-        _spread_weights(model)
+        spread_weights(model)
         pixels = torch.rand(16, 3, 7, 7).mul(4).sub(2).repeat_interleave(32, 2).repeat_interleave(32, 3)
         vision = model.vision_model
-        _centre(vision.post_layernorm, vision(pixel_values=pixels).pooler_output)
+        centre(vision.post_layernorm, vision(pixel_values=pixels).pooler_output)
         ids = torch.cat([torch.randint(0, end - 1, (64, 8)), torch.full((64, 1), end)], dim=1)
-        _centre(model.text_model.final_layer_norm, model.text_model(input_ids=ids).pooler_output)
+        centre(model.text_model.final_layer_norm, model.text_model(input_ids=ids).pooler_output)
     model.save_pretrained(module)
     return folder
 
@@ -135,10 +144,10 @@ def make_text_tower(folder: Path, size: str = "tiny", seed: int = 0, dim: int | 
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed + 1)
         model = DistilBertModel(config).eval()
-        _spread_weights(model)
+        spread_weights(model)
         ids = torch.randint(104, vocabulary, (64, 8))
         hidden = model(input_ids=ids).last_hidden_state.mean(dim=1)
-        _centre(model.transformer.layer[-1].output_layer_norm, hidden)
+        centre(model.transformer.layer[-1].output_layer_norm, hidden)
         dense = torch.randn(out, width) / width**0.5
     model.save_pretrained(folder)
     save_file({"linear.weight": dense}, folder / "2_Dense" / "model.safetensors", metadata={"format": "pt"})
@@ -164,11 +173,11 @@ def make_siglip(folder: Path, size: str = "tiny", seed: int = 0) -> Path:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
         model = SiglipModel(config).eval()
-        _spread_weights(model)
+        spread_weights(model)
         model.text_model.embeddings.token_embedding.weight[0] = 0  # most of a text is padding
         ids = torch.cat([torch.randint(261, 400, (64, 8)), torch.zeros((64, 56), dtype=torch.long)], dim=1)
         hidden = model.text_model(input_ids=ids).last_hidden_state[:, -1]
-        _centre(model.text_model.final_layer_norm, hidden)
+        centre(model.text_model.final_layer_norm, hidden)
     model.save_pretrained(folder)
     if usual:
         little = {"model_type": "siglip", "text_config": {"vocab_size": vocabulary}, "vision_config": {}}
@@ -176,13 +185,13 @@ def make_siglip(folder: Path, size: str = "tiny", seed: int = 0) -> Path:
     return folder
 
 
-def _spread_weights(model: Any) -> None:
+def spread_weights(model: Any) -> None:
     """Initialize so that inputs stay apart: matrices keep the variance, biases and positions are small.
 
     The usual initialization lets what all inputs share drown what tells them apart.
     """
     for name, weights in model.named_parameters():
-        if "norm" in name or weights.ndim == 0:
+        if "norm" in name.lower() or "ln_" in name or weights.ndim == 0:
             continue
         if weights.ndim == 1:
             weights.normal_(0, 0.02)
@@ -194,7 +203,7 @@ def _spread_weights(model: Any) -> None:
             weights.normal_(0, 1.5 / (weights.numel() / weights.shape[0]) ** 0.5)
 
 
-def _centre(norm: Any, outputs: Any) -> None:
+def centre(norm: Any, outputs: Any) -> None:
     """Move a last layer norm so that the mean of `outputs` becomes zero."""
     norm.bias -= outputs.mean(dim=0)
 

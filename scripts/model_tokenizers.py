@@ -8,7 +8,13 @@ from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-__all__ = ["write_bert_tokenizer", "write_clip_tokenizer", "write_gemma_tokenizer", "write_json"]
+__all__ = [
+    "write_bert_tokenizer",
+    "write_clip_tokenizer",
+    "write_gemma_tokenizer",
+    "write_json",
+    "write_xlm_tokenizer",
+]
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -95,6 +101,27 @@ def write_gemma_tokenizer(folder: Path, size: int) -> int:
     config: dict[str, Any] = {"tokenizer_class": "GemmaTokenizer", "processor_class": "SiglipProcessor"}
     config |= {"add_bos_token": False, "add_eos_token": True, "model_max_length": 64}
     write_json(folder / "tokenizer_config.json", named | config)
+    return len(tokens)
+
+
+def write_xlm_tokenizer(folder: Path, size: int) -> int:
+    """A Unigram vocabulary of at least `size` tokens in XLM-RoBERTa's order and file; returns how many."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    letters = [*map(chr, range(0x21, 0x7F)), *_letters(0xC0, 0x180), *_letters(0x4E00, 0x9000)]
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "▁", *(f"▁{letter}" for letter in letters), *letters]
+    latin = "abcdefghijklmnopqrstuvwxyz"
+    words = ("".join(word) for length in (2, 3, 4) for word in product(latin, repeat=length))
+    tokens += islice(words, max(0, size - len(tokens) - 1))
+    tokens.append("<mask>")
+    scored = [(token, 0.0 if n < 4 else -float(len(token))) for n, token in enumerate(tokens)]
+    engine = Tokenizer(models.Unigram(scored, unk_id=3))
+    engine.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("  ", " ")])
+    engine.pre_tokenizer = pre_tokenizers.Metaspace()
+    engine.post_processor = processors.TemplateProcessing("<s> $A </s>", None, [("<s>", 0), ("</s>", 2)])
+    engine.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    folder.mkdir(parents=True, exist_ok=True)
+    engine.save(str(folder / "tokenizer.json"))
     return len(tokens)
 
 

@@ -49,5 +49,5 @@ def _cells(model: Model) -> tuple[str, ...]:
         f"{model.download_megabytes / 1000:.1f} GB",
         " / ".join(f"{size / 1000:.1f}" if size else "-" for size in memory) + " GB",
         model.licence,
-        f"yes{prepared}" if model.folder else "no",
+        (f"yes{prepared}" if model.folder else "no") + (f", needs {model.needs}" if model.needs else ""),
     )

@@ -7,10 +7,12 @@ Where the facts come from:
 - dimensions and sizes: the models' config files, and parameters of four bytes with the tokenizer's files;
 - languages: CLIP was made for English (openai/CLIP, model-card.md); the multilingual tower's card says "50+
   languages"; SigLIP 2 was trained on texts of 109 (arXiv:2502.14786);
+  XLM-RoBERTa on 100 (its card), with pictures on LAION-5B;
 - licences: the models' cards on the hub. Those of OpenAI's CLIPs name none: their maintainer supposes that of
   openai/CLIP, whose code is under MIT (clip-ViT-B-32, discussion 4);
 - memory: `scripts/bench_memory.py` on two cores with bfloat16, for exported towers: batches of 32 pictures,
-  or queries. More cores encode more batches at once.
+  or queries. More cores encode more batches at once. Texts of the pair with XLM-RoBERTa were in float32, as
+  those in bfloat16 were refused with random weights.
 """
 
 from __future__ import annotations
@@ -116,5 +118,17 @@ MODELS = (
         licence="Apache-2.0",
         picture_megabytes=760,
         text_megabytes=920,
+    ),
+    Model(
+        name="laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
+        towers=("pictures", "texts"),
+        text_encoder="laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
+        dim=512,
+        languages="100",
+        download_megabytes=1470,
+        licence="MIT",
+        picture_megabytes=580,
+        text_megabytes=1800,
+        needs="esclip[open-clip]",
     ),
 )

@@ -15,13 +15,15 @@ from typing import Any
 import orjson
 
 from esclip._errors import EncoderError
+from esclip.encoders._files import read_json
 from esclip.encoders._hashes import file_sha256
 from esclip.encoders._loading import model_errors
+from esclip.encoders._open_clip_files import image_processor, open_clip_config, open_clip_weights
 
 __all__ = ["MARKS", "ModelFolder"]
 
-MARKS = ("modules.json", "config.json")
-"""The files that tell a layout, one of which every model's folder has."""
+MARKS = ("modules.json", "config.json", "open_clip_config.json", "preprocessor_config.json")
+"""Files one of which every model's folder has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,11 @@ class ModelFolder:
     @property
     def dim(self) -> int | None:
         """The dimension of its vectors by its config files; None when they don't tell."""
+        if self.open_clip:
+            return int(self.open_clip["model_cfg"]["embed_dim"])
         dim = None
         for module in self._modules():
-            config = _read_json(module / "config.json")
+            config = read_json(module / "config.json")
             found = [config.get("out_features"), config.get("projection_dim")]
             if self.is_siglip:  # which projects into no other space; its config leaves out what is usual
                 found.append(config.get("vision_config", {}).get("hidden_size", _SIGLIP_DIM))
@@ -60,16 +64,19 @@ class ModelFolder:
             steps["size"] = {"shortest_edge": steps["size"]}
         if isinstance(steps.get("crop_size"), int):
             steps["crop_size"] = dict.fromkeys(("height", "width"), steps["crop_size"])
-        later = [_read_json(module / "config.json") for module in self._modules()[1:]]
+        later = [read_json(module / "config.json") for module in self._modules()[1:]]
         data = orjson.dumps((steps, later), option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(data).hexdigest()[:16]
 
     @property
     def processor(self) -> Mapping[str, Any]:
         """The config of the image processor; empty where there is none."""
+        if self.open_clip:
+            with model_errors(self.name, f"has no usable preprocess_cfg in {self.path}"):
+                return image_processor(self.open_clip)
         first = self._modules()[0]
-        nested: Mapping[str, Any] = _read_json(first / "processor_config.json").get("image_processor", {})
-        return nested or _read_json(first / "preprocessor_config.json")
+        nested: Mapping[str, Any] = read_json(first / "processor_config.json").get("image_processor", {})
+        return nested or read_json(first / "preprocessor_config.json")
 
     @property
     def fingerprint(self) -> str:
@@ -81,16 +88,28 @@ class ModelFolder:
         return digest.hexdigest()[:24]
 
     @property
+    def open_clip(self) -> Mapping[str, Any]:
+        """The config of an open_clip model; empty for others, and for what transformers can load too."""
+        if (self.path / "modules.json").is_file() or self._has_both_towers:
+            return {}
+        return open_clip_config(self.path, self.name)
+
+    @property
+    def library(self) -> str:
+        """What loads it, and is what its towers are checked against."""
+        return "open_clip" if self.open_clip else "sentence-transformers"
+
+    @property
     def is_siglip(self) -> bool:
         """Whether its texts have to be what SigLIP was trained with: `text_length`, `lower_case`."""
-        return str(_read_json(self._modules()[0] / "config.json").get("model_type", "")).startswith("siglip")
+        return str(read_json(self._modules()[0] / "config.json").get("model_type", "")).startswith("siglip")
 
     @property
     def text_length(self) -> int | None:
         """The length that all texts are padded to, for models trained so (SigLIP); else None."""
         if not self.is_siglip:
             return None
-        config = _read_json(self._modules()[0] / "config.json")
+        config = read_json(self._modules()[0] / "config.json")
         return int(config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH))
 
     @property
@@ -100,7 +119,7 @@ class ModelFolder:
         So it is with SigLIP 2: it comes with Gemma's tokenizer, and its authors changed the texts before
         (arXiv:2502.14786).
         """
-        named = str(_read_json(self._modules()[0] / "tokenizer_config.json").get("tokenizer_class", ""))
+        named = str(read_json(self._modules()[0] / "tokenizer_config.json").get("tokenizer_class", ""))
         return self.is_siglip and named.startswith("Gemma")
 
     @property
@@ -123,23 +142,29 @@ class ModelFolder:
 
     @property
     def _is_bare(self) -> bool:
-        """Whether it is a folder of transformers alone, with both towers in one model."""
-        return "vision_config" in _read_json(self.path / "config.json")
+        """Whether it is one model with both towers, without sentence-transformers' files around it."""
+        return self._has_both_towers or bool(self.open_clip)
+
+    @property
+    def _has_both_towers(self) -> bool:
+        return "vision_config" in read_json(self.path / "config.json")
 
     def _modules(self) -> list[Path]:
         with model_errors(self.name, f"can't be read from {self.path}"):
             if not (self.path / "modules.json").is_file() and self._is_bare:
                 return [self.path]
-            return [self.path / module["path"] for module in _read_json(self.path / "modules.json", list)]
+            return [self.path / module["path"] for module in read_json(self.path / "modules.json", list)]
 
     def _weighty(self) -> list[Path]:
         if not (self.path / "modules.json").is_file():
             return [self.path] if self._is_bare else []
-        modules = _read_json(self.path / "modules.json", list)
+        modules = read_json(self.path / "modules.json", list)
         kinds = ("Transformer", "CLIPModel", "Dense")
         return [self.path / module["path"] for module in modules if module["type"].endswith(kinds)]
 
     def _weight_files(self) -> list[Path]:
+        if self.open_clip:
+            return open_clip_weights(self.path)
         return [file for module in self._modules() for file in _weights_in(module)]
 
 
@@ -147,22 +172,12 @@ def _weights_in(module: Path) -> list[Path]:
     return sorted(module.glob("*.safetensors")) or sorted(module.glob("*.bin"))
 
 
-def _read_json(path: Path, kind: type[Any] = dict) -> Any:
-    """A config file, or an empty one where it isn't there. Raises `EncoderError` when it is broken."""
-    if not path.is_file():
-        return kind()
-    with model_errors(f"file {path}", "can't be read"):
-        data = orjson.loads(path.read_bytes())
-        if not isinstance(data, kind):
-            raise TypeError(f"no {kind.__name__}")
-    return data
-
-
 _SIGLIP_DIM, _SIGLIP_LENGTH = 768, 64
 """Of the base model, which transformers takes where a config doesn't tell."""
 
 _TEXT_FILES = {".json", ".txt", ".model"}
 _PROCESSOR_KEYS = {
+    "crop_rounds",
     "crop_size",
     "do_center_crop",
     "do_normalize",

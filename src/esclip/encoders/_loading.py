@@ -41,7 +41,7 @@ def quiet_loading() -> Iterator[None]:
     with quiet_download():
         from transformers.utils import logging as transformers_logging  # sets its log level itself
 
-    with quiet_download(), _silenced("transformers", "sentence_transformers", "nncf"):
+    with quiet_download(), _silenced("transformers", "sentence_transformers", "nncf"), _root_untouched():
         shown = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:
@@ -81,6 +81,17 @@ def _silenced(*names: str) -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def _root_untouched() -> Iterator[None]:
+    """With a handler on the root logger: open_clip logs there, which else would give it one for good."""
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _cause(error: Exception) -> str:

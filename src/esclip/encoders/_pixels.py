@@ -42,6 +42,8 @@ class Preprocessing:
     resample: int = Image.Resampling.BICUBIC
     reducing_gap: float | None = None
     """Pillow's: scale roughly first, down to this many times the size."""
+    crop_rounds: bool = False
+    """Whether the middle of an odd number of pixels is rounded, as torchvision does, and not cut down."""
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """An RGB picture as shape (height, width, 3), uint8."""
@@ -80,9 +82,12 @@ class Preprocessing:
         width, height = image.size
         long = int(short * max(width, height) / min(width, height))
         size = (short, long) if width <= height else (long, short)
-        left, top = (size[0] - self.width) // 2, (size[1] - self.height) // 2
+        left, top = self._half(size[0] - self.width), self._half(size[1] - self.height)
         scaled = image.resize(size, self.resample, None, self.reducing_gap)
         return scaled.crop((left, top, left + self.width, top + self.height))
+
+    def _half(self, pixels: int) -> int:
+        return round(pixels / 2) if self.crop_rounds else pixels // 2
 
 
 def _cut_ends(image: Image.Image) -> Image.Image:
@@ -129,7 +134,10 @@ def read_processor(config: Mapping[str, Any]) -> tuple[Preprocessing, Normalizat
     else:
         cut = config.get("crop_size", 224)
         cut = dict.fromkeys(("height", "width"), cut) if isinstance(cut, int) else cut
-        made = Preprocessing(cut["width"], cut["height"], size.get("shortest_edge"), resample)
+        rounds = bool(config.get("crop_rounds"))
+        made = Preprocessing(
+            cut["width"], cut["height"], size.get("shortest_edge"), resample, crop_rounds=rounds
+        )
         if not crop or made.short_side is None or max(made.width, made.height) > made.short_side:
             raise ValueError(f"image processor {kind} does not cut the middle out of a scaled picture")
     half = (0.5, 0.5, 0.5)

@@ -1,9 +1,9 @@
-"""Models in torch, through sentence-transformers: what towers are made of, and what they are checked against.
+"""Models in torch: what towers are made of, what they are checked against, and what runs on a GPU.
 
-    folder ─► SentenceTransformer ─┬─► picture module: pixels ─► features ─┬─► a tower on a GPU
-                                   ├─► text module: ids, mask ─► features ─┴─► or what is exported
-                                   ├─► tokenizer file
-                                   └─► vectors as it computes them itself: the reference
+    folder ─► TorchModel ─┬─► picture module: pixels ─► features ─┬─► a tower on a GPU
+                          ├─► text module: ids, mask ─► features ─┴─► or what is exported
+                          ├─► tokenizer file
+                          └─► vectors as its library computes them itself: the reference
 
 Importing torch takes seconds, and this module is imported only where a model is loaded so.
 """
@@ -12,111 +12,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from sentence_transformers import SentenceTransformer
-from tokenizers import normalizers
 
-from esclip._types import Vectors, unit_rows
-from esclip.encoders._layouts import ModelFolder
+from esclip._types import Vectors
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import Tokenizer, TokenizerFile, valid
 
-__all__ = ["TorchModel", "TorchPictures", "TorchTexts"]
+__all__ = ["PictureModule", "TorchModel", "TorchPictures", "TorchTexts"]
 
 
-class TorchModel:
-    """A model as sentence-transformers loads it."""
-
-    def __init__(self, folder: ModelFolder, device: str = "cpu") -> None:
-        """Load the folder. Raises whatever torch and sentence-transformers raise."""
-        self._model = SentenceTransformer(
-            str(folder.path),
-            device=device,
-            local_files_only=True,
-            processor_kwargs={"backend": "pil"},  # torchvision's differs, and may be there or not
-        ).eval()
-        self._length = folder.text_length
-        if self._length is not None:
-            self._read_texts_as_siglip(self._length, lower_case=folder.lower_case)
+class TorchModel(Protocol):
+    """A model that is loaded in torch by its own library."""
 
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        return self._model.device
+        ...
 
     def picture_module(self, normalization: Normalization) -> torch.nn.Module:
         """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
-        return PictureModule(self._model, normalization).to(self.device).eval()
+        ...
 
     def text_module(self) -> torch.nn.Module:
         """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
-        return TextModule(self._model).eval()
+        ...
 
     def tokenizer(self) -> TokenizerFile:
-        """The tokenizer, with all that the model's folder says about it."""
-        tokenizer = self._model.tokenizer
-        return TokenizerFile(
-            model=tokenizer.backend_tokenizer.to_str(),
-            limit=int(self._length or self._model.max_seq_length or tokenizer.model_max_length),
-            pad_id=int(tokenizer.pad_token_id),
-            pad_token=str(tokenizer.pad_token),
-            to_limit=self._length is not None,
-        )
+        """The tokenizer, with all that is done to a text before it."""
+        ...
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
-        """Pictures or texts as sentence-transformers itself encodes them, as unit rows."""
-        return unit_rows(self._model.encode(list(inputs), show_progress_bar=False, convert_to_numpy=True))
-
-    def _read_texts_as_siglip(self, length: int, *, lower_case: bool) -> None:
-        """Give the model its texts as it was trained on them, which its files don't ask for.
-
-        Padded at the end to one length, without a mask, which changes the vector: it comes from the last
-        token (transformers, docs of SigLIP). In lower case where the tokenizer leaves that to others.
-        """
-        self._model[0].processing_kwargs = {"text": {"padding": "max_length", "max_length": length}}
-        tokenizer = self._model.tokenizer
-        tokenizer.padding_side = "right"
-        tokenizer.model_input_names = ["input_ids"]
-        if lower_case:
-            engine = tokenizer.backend_tokenizer
-            steps = [engine.normalizer] if engine.normalizer else []
-            engine.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+        """Pictures or texts as the library itself encodes them, as unit rows."""
+        ...
 
 
 class PictureModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The picture tower with the normalization of its pixels before it."""
 
-    def __init__(self, model: SentenceTransformer, values: Normalization) -> None:
+    def __init__(self, tower: torch.nn.Module, values: Normalization) -> None:
         super().__init__()
-        self.model = model
+        self.tower = tower
         mean, std = torch.tensor(values.mean), torch.tensor(values.std)
         self.register_buffer("scale", (values.scale / std).view(1, 3, 1, 1))
         self.register_buffer("shift", (-mean / std).view(1, 3, 1, 1))
 
     def forward(self, pixels: torch.Tensor) -> Any:
         """Channels first, normalized, through the tower."""
-        values = pixels.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift
-        return self.model({"pixel_values": values, "modality": "image"})["sentence_embedding"]
-
-
-class TextModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The text tower with all that comes after it: pooling, a dense layer."""
-
-    def __init__(self, model: SentenceTransformer) -> None:
-        super().__init__()
-        self.model = model
-        self._names = set(model.tokenizer.model_input_names)
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-        """The inputs that this model knows, through the tower."""
-        known = {"input_ids": input_ids, "attention_mask": attention_mask}
-        inputs = {name: value for name, value in known.items() if name in self._names}
-        return self.model({**inputs, "modality": "text"})["sentence_embedding"]
+        return self.tower(pixels.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift)
 
 
 class TorchPictures:
@@ -143,7 +90,7 @@ class TorchPictures:
 
 
 class TorchTexts:
-    """A text tower on a device, all by sentence-transformers. A `TextTower`."""
+    """A text tower on a device, all by its library. A `TextTower`."""
 
     def __init__(self, model: TorchModel) -> None:
         self._model = model

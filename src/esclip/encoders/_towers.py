@@ -113,7 +113,7 @@ def load_picture_tower(model: ModelFolder, choice: Choice, cache: Path) -> Pictu
     """
     source = _Source(model)
     if (export := _best_export(source, Kind.PICTURES, choice, cache)) and (tower := _opened(model, export)):
-        return _told(model, Kind.PICTURES, tower, tower.runtime, _why(export, choice))
+        return _told(model, Kind.PICTURES, tower, tower.runtime, _why(model, export, choice))
     loaded = source.on(choice.device)
     with model_errors(model.name, f"can't run on {choice.device}"):
         from esclip.encoders._torch import TorchPictures
@@ -132,7 +132,7 @@ def load_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> TextTowe
                 tokenize = Tokenizer(export.tokenizer())
             tower = opened.result()
         if tower is not None:
-            _told(model, Kind.TEXTS, tower, tower.runtime, _why(export, choice))
+            _told(model, Kind.TEXTS, tower, tower.runtime, _why(model, export, choice))
             return lambda texts: tower(*tokenize(texts))
     loaded = source.on(choice.device)
     with model_errors(model.name, f"can't run on {choice.device}"):
@@ -157,10 +157,21 @@ class _Source:
         if device not in self._loaded:
             problem = f"can't be loaded from {self.model.path} on {device}"
             with model_errors(self.model.name, problem), quiet_loading():
-                from esclip.encoders._torch import TorchModel
-
-                self._loaded[device] = TorchModel(self.model, device)
+                self._loaded[device] = _load(self.model, device)
         return self._loaded[device]
+
+
+def _load(model: ModelFolder, device: str) -> TorchModel:
+    if not model.open_clip:
+        from esclip.encoders._sentence_transformers import SentenceTransformersModel
+
+        return SentenceTransformersModel(model, device)
+    try:
+        from esclip.encoders._open_clip import OpenClipModel
+    except ImportError as error:
+        missing = f"model {model.name} needs open_clip ({error}): pip install 'esclip[open-clip]'"
+        raise EncoderError(missing) from error
+    return OpenClipModel(model, device)
 
 
 def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Export | None:
@@ -184,9 +195,9 @@ def _opened(model: ModelFolder, export: Export) -> OpenVinoTower | None:
         return None
 
 
-def _why(export: Export, choice: Choice) -> str:
+def _why(model: ModelFolder, export: Export, choice: Choice) -> str:
     first = choice.precisions[0]
-    return choice.reason if export.precision == first else f"{first} is too far from sentence-transformers"
+    return choice.reason if export.precision == first else f"{first} is too far from {model.library}"
 
 
 def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export | None:
@@ -205,10 +216,11 @@ def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export 
         return None
     if not export.accepted:
         _log.warning(
-            "%s: %s in %s refused: a vector agrees with sentence-transformers to %.5f only, not to %g",
+            "%s: %s in %s refused: a vector agrees with %s to %.5f only, not to %g",
             model.name,
             kind.value,
             precision,
+            model.library,
             export.cosine,
             LIKENESS[precision],
         )

@@ -1,0 +1,117 @@
+"""What the folder of an open_clip model says, read without open_clip.
+
+    open_clip_config.json, or a known repository that has none ─► dimension, image processor, text tower
+
+LAION's repositories of models whose text tower is Hugging Face's hold weights, `preprocessor_config.json` and
+`tokenizer.json`: the architecture is in open_clip (`model_configs/`), by another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from esclip.encoders._files import read_json
+from esclip.encoders._pixels import CLIP_MEAN, CLIP_STD
+
+__all__ = ["CONFIG", "image_processor", "open_clip_config", "open_clip_weights", "text_tower"]
+
+CONFIG = "open_clip_config.json"
+
+_WEIGHTS = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
+"""In the order in which open_clip looks for them."""
+
+
+def open_clip_config(folder: Path, name: str) -> Mapping[str, Any]:
+    """The config of a model in a folder, which may be known by its name alone; empty for other models."""
+    written: Mapping[str, Any] = read_json(folder / CONFIG)
+    if "model_cfg" in written:
+        return written
+    return _KNOWN.get(name.rpartition("/")[2], {}) if open_clip_weights(folder) else {}
+
+
+def open_clip_weights(folder: Path) -> list[Path]:
+    """The file that is loaded, if it is there."""
+    return [folder / name for name in _WEIGHTS if (folder / name).is_file()][:1]
+
+
+def image_processor(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What open_clip does to pictures, in the words of a transformers image processor.
+
+    Raises `ValueError` for what can't be said in them.
+    """
+    asked = config.get("preprocess_cfg", {})
+    side = asked.get("size", config["model_cfg"].get("vision_cfg", {}).get("image_size", 224))
+    height, width = side if isinstance(side, list) else (side, side)
+    mode = asked.get("resize_mode", "shortest")
+    if mode not in ("shortest", "squash") or (mode == "shortest" and height != width):
+        raise ValueError(f"pictures are resized by {mode} to {height} x {width}")
+    cut = mode == "shortest"
+    return {
+        "image_processor_type": "CLIP, as open_clip",
+        "size": {"shortest_edge": height} if cut else {"height": height, "width": width},
+        "crop_size": {"height": height, "width": width},
+        "do_center_crop": cut,
+        "crop_rounds": True,
+        "resample": _RESAMPLING[asked.get("interpolation", "bicubic")],
+        "image_mean": list(asked.get("mean", CLIP_MEAN)),
+        "image_std": list(asked.get("std", CLIP_STD)),
+    }
+
+
+def text_tower(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The transformers config of the text tower: the folder's, or a known one.
+
+    Raises `ValueError` where the tower is open_clip's own, or neither is there.
+    """
+    named = config["model_cfg"].get("text_cfg", {}).get("hf_model_name")
+    if not named:
+        raise ValueError("its text tower is open_clip's own; only those of Hugging Face are supported")
+    beside: Mapping[str, Any] = read_json(folder / "config.json")
+    found = beside or _TEXT_TOWERS.get(named.rpartition("/")[2], {})
+    if not found:
+        raise ValueError(f"no config.json of its text tower {named}; copy that model's into the folder")
+    return found
+
+
+_RESAMPLING = {"nearest": 0, "bilinear": 2, "bicubic": 3}
+"""Pillow's numbers."""
+
+_KNOWN: Mapping[str, Mapping[str, Any]] = {
+    "CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k": {
+        "model_cfg": {
+            "embed_dim": 512,
+            "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32},
+            "text_cfg": {
+                "hf_model_name": "xlm-roberta-base",
+                "hf_tokenizer_name": "xlm-roberta-base",
+                "hf_pooler_type": "mean_pooler",
+            },
+        },
+    }
+}
+"""By the repository's name: open_clip's `xlm-roberta-base-ViT-B-32`, and its defaults for pictures."""
+
+_TEXT_TOWERS: Mapping[str, Mapping[str, Any]] = {
+    "xlm-roberta-base": {
+        "model_type": "xlm-roberta",
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "hidden_act": "gelu",
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "layer_norm_eps": 1e-05,
+        "max_position_embeddings": 514,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 12,
+        "pad_token_id": 1,
+        "type_vocab_size": 1,
+        "vocab_size": 250_002,
+    }
+}
+"""What open_clip would ask the hub for (FacebookAI/xlm-roberta-base, config.json)."""

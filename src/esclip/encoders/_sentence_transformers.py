@@ -1,0 +1,105 @@
+"""Models as sentence-transformers loads them. A `TorchModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+from sentence_transformers import SentenceTransformer
+from tokenizers import normalizers
+
+from esclip._types import Vectors, unit_rows
+from esclip.encoders._layouts import ModelFolder
+from esclip.encoders._pixels import Normalization
+from esclip.encoders._texts import TokenizerFile
+from esclip.encoders._torch import PictureModule
+
+__all__ = ["SentenceTransformersModel"]
+
+
+class SentenceTransformersModel:
+    """A model as sentence-transformers loads it. Fulfils `TorchModel`."""
+
+    def __init__(self, folder: ModelFolder, device: str = "cpu") -> None:
+        """Load the folder. Raises whatever torch and sentence-transformers raise."""
+        self._model = SentenceTransformer(
+            str(folder.path),
+            device=device,
+            local_files_only=True,
+            processor_kwargs={"backend": "pil"},  # torchvision's differs, and may be there or not
+        ).eval()
+        self._length = folder.text_length
+        if self._length is not None:
+            self._read_texts_as_siglip(self._length, lower_case=folder.lower_case)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self._model.device
+
+    def picture_module(self, normalization: Normalization) -> torch.nn.Module:
+        """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
+        return PictureModule(_Pictures(self._model), normalization).to(self.device).eval()
+
+    def text_module(self) -> torch.nn.Module:
+        """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
+        return _Texts(self._model).eval()
+
+    def tokenizer(self) -> TokenizerFile:
+        """The tokenizer, with all that the model's folder says about it."""
+        tokenizer = self._model.tokenizer
+        return TokenizerFile(
+            model=tokenizer.backend_tokenizer.to_str(),
+            limit=int(self._length or self._model.max_seq_length or tokenizer.model_max_length),
+            pad_id=int(tokenizer.pad_token_id),
+            pad_token=str(tokenizer.pad_token),
+            to_limit=self._length is not None,
+        )
+
+    def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
+        """Pictures or texts as sentence-transformers itself encodes them, as unit rows."""
+        return unit_rows(self._model.encode(list(inputs), show_progress_bar=False, convert_to_numpy=True))
+
+    def _read_texts_as_siglip(self, length: int, *, lower_case: bool) -> None:
+        """Give the model its texts as it was trained on them, which its files don't ask for.
+
+        Padded at the end to one length, without a mask, which changes the vector: it comes from the last
+        token (transformers, docs of SigLIP). In lower case where the tokenizer leaves that to others.
+        """
+        self._model[0].processing_kwargs = {"text": {"padding": "max_length", "max_length": length}}
+        tokenizer = self._model.tokenizer
+        tokenizer.padding_side = "right"
+        tokenizer.model_input_names = ["input_ids"]
+        if lower_case:
+            engine = tokenizer.backend_tokenizer
+            steps = [engine.normalizer] if engine.normalizer else []
+            engine.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
+
+
+class _Pictures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """The picture tower."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, values: torch.Tensor) -> Any:
+        """Normalized values, channels first, through the tower."""
+        return self.model({"pixel_values": values, "modality": "image"})["sentence_embedding"]
+
+
+class _Texts(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+    """The text tower with all that comes after it: pooling, a dense layer."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        super().__init__()
+        self.model = model
+        self._names = set(model.tokenizer.model_input_names)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        """The inputs that this model knows, through the tower."""
+        known = {"input_ids": input_ids, "attention_mask": attention_mask}
+        inputs = {name: value for name, value in known.items() if name in self._names}
+        return self.model({**inputs, "modality": "text"})["sentence_embedding"]
