@@ -61,7 +61,7 @@ def write_bert_tokenizer(folder: Path, size: int) -> int:
     """A WordPiece vocabulary of at least `size` tokens in multilingual BERT's order; returns how many."""
     pieces = [*map(chr, range(0x21, 0x7F)), *_letters(0xC0, 0x180), *_letters(0x370, 0x500)]
     scripts = [*_letters(0x3041, 0x3100), *_letters(0x4E00, 0xA000)]
-    words = ["a", "the", "in", "on", "of", "and", "dog", "dogs", "snow", "red", "car", "sea", "##s", "##ing"]
+    words = ["a", "##s", "##ing", *_WORDS.split()]
     tokens = ["[PAD]", *(f"[unused{n}]" for n in range(1, 100)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokens += [*pieces, *(f"##{piece}" for piece in pieces if piece.isalnum()), *scripts, *words[1:]]
     tokens += [f"[unused{n}]" for n in range(100, 100 + size - len(tokens))]
@@ -127,3 +127,12 @@ def write_xlm_tokenizer(folder: Path, size: int) -> int:
 
 def _letters(start: int, stop: int) -> list[str]:
     return [chr(code) for code in range(start, stop) if chr(code).isalpha()]
+
+
+# Whole words, so that a query has about as many tokens as with a real vocabulary.
+_WORDS = (
+    "the an in on of and by at with two old red blue green white dark tiny bright wooden empty small black "
+    "blurry close up dog dogs cat car house boat tree bird horse bridge chair street mountain lake woman "
+    "umbrella market cup coffee snow sea night field flowers sunset table forest Paris people playing photo "
+    "beach city sky"
+)

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -68,18 +68,25 @@ class Export:
     precision: str
     cosine: float
     """The smallest cosine to sentence-transformers' vectors, of all that it was tried with."""
-    tokenizer: TokenizerFile
-    """Of a picture tower the empty one."""
+    tokenizer_parts: Mapping[str, Any]
+    """What `tokenizer.json` beside the tower doesn't say."""
 
     @property
     def accepted(self) -> bool:
         """Whether its vectors are like enough."""
         return self.cosine >= LIKENESS[self.precision]
 
+    def tokenizer(self) -> TokenizerFile:
+        """What goes before a text tower. Raises `OSError` or `ValueError` when its file is damaged."""
+        model = (self.folder / "tokenizer.json").read_text("utf-8")
+        return TokenizerFile.from_json({**self.tokenizer_parts, "model": model})
+
     def load(self) -> OpenVinoTower:
-        """The tower, ready to run: pictures come by the batch, texts as single queries."""
+        """The tower, ready to run: pictures come by the batch, texts as single queries that can't wait."""
         path = self.folder / "tower.xml"
-        return OpenVinoTower(path, self.precision, many=self.kind is Kind.PICTURES)
+        if self.kind is Kind.PICTURES:
+            return OpenVinoTower(path, self.precision, many=True)
+        return OpenVinoTower(path, self.precision, many=False, compiled=self.folder / "compiled")
 
 
 def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> Export | None:
@@ -89,9 +96,7 @@ def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> 
         kept = orjson.loads((folder / "tower.json").read_bytes())
         if any((folder / name).stat().st_size != size for name, size in kept["bytes"].items()):
             return None
-        words = (folder / "tokenizer.json").read_text("utf-8")
-        tokenizer = TokenizerFile.from_json(kept["tokenizer"] | {"model": words})
-        return Export(folder, kind, precision, float(kept["cosine"]), tokenizer)
+        return Export(folder, kind, precision, float(kept["cosine"]), kept["tokenizer"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -111,7 +116,9 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
         folder.mkdir()
         _save(_converted(tower.module, samples, precision), folder / "tower.xml", precision)
         cosine = _worst(folder, precision, samples, tower.reference)
-        export = Export(folder, kind, precision, cosine, tower.tokenizer)
+        tokenizer = tower.tokenizer.to_json()
+        (folder / "tokenizer.json").write_text(tokenizer.pop("model"), "utf-8")
+        export = Export(folder, kind, precision, cosine, tokenizer)
         if not export.accepted:
             for part in ("tower.xml", "tower.bin"):
                 (folder / part).unlink()
@@ -124,7 +131,10 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
         except OSError:
             if find_export(cache, model, kind, precision) is None:  # else another process was faster
                 raise
-    return replace(export, folder=place)
+    kept = replace(export, folder=place)
+    if kept.accepted:
+        kept.load()  # which keeps it compiled as well
+    return kept
 
 
 class _Pictures:
@@ -201,14 +211,12 @@ def _worst(
 
 
 def _write_facts(export: Export, model: ModelFolder) -> None:
-    tokenizer = export.tokenizer.to_json()
-    (export.folder / "tokenizer.json").write_text(tokenizer.pop("model"), "utf-8")
     facts = {
         "model": model.name,
         "tower": export.kind.value,
         "precision": export.precision,
         "cosine": export.cosine,
-        "tokenizer": tokenizer,
+        "tokenizer": export.tokenizer_parts,
         "bytes": {file.name: file.stat().st_size for file in export.folder.iterdir()},
         "versions": _versions(export.precision),
     }

@@ -1,0 +1,33 @@
+"""Libraries that other libraries import without need: not to be found for a moment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+
+__all__ = ["missing"]
+
+
+@contextmanager
+def missing(name: str) -> Iterator[None]:
+    """A time in which the package `name` is not there, unless it has been imported before.
+
+    For packages that a library does without where they aren't installed, as it promises.
+    """
+    finder = _Finder(name)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name == self._name:
+            raise ModuleNotFoundError(f"{name} is not to be found", name=name)
