@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from esclip._errors import EncoderError
+from esclip.encoders import load_encoder
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._open_clip_files import image_processor, text_tower
 from esclip.encoders._pixels import read_processor
@@ -43,7 +45,6 @@ def test_a_repository_without_a_config_is_known_by_its_name(repository: Path) ->
 
 def test_other_weights_are_another_space(repository: Path) -> None:
     """The weights' hash is that of the file which open_clip loads."""
-    model = ModelFolder("x", repository)
     model = ModelFolder(str(repository), repository)
     before = model.weights
     (repository / "open_clip_pytorch_model.bin").write_bytes(b"others")
@@ -93,3 +94,14 @@ def test_an_odd_middle_is_rounded_as_torchvision_does() -> None:
     stripes[:, 2] = 255
     cut = rounding(Image.fromarray(stripes))
     assert cut[0, :, 0].tolist() == [255, 0, 0, 0]
+
+
+def test_without_open_clip_the_error_says_how_to_get_it(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that needs the extra is an error of one line that names it."""
+    monkeypatch.setitem(sys.modules, "open_clip", None)  # as the import system marks what must not be found
+    monkeypatch.delitem(sys.modules, "esclip.encoders._open_clip", raising=False)
+    with pytest.raises(EncoderError, match=r"pip install 'esclip\[open-clip\]'") as caught:
+        load_encoder(str(repository), device="cpu:0").encode_texts(["a dog"])
+    assert "\n" not in str(caught.value)

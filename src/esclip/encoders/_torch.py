@@ -19,11 +19,13 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from esclip._errors import EncoderError
 from esclip._types import Vectors
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import Tokenizer, TokenizerFile, valid
 
-__all__ = ["PictureModule", "TorchModel", "TorchPictures", "TorchTexts"]
+__all__ = ["PictureModule", "TorchModel", "TorchPictures", "TorchTexts", "load_torch_model"]
 
 
 class TorchModel(Protocol):
@@ -49,6 +51,20 @@ class TorchModel(Protocol):
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
         """Pictures or texts as the library itself encodes them, as unit rows."""
         ...
+
+
+def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
+    """The model, loaded by its library. Raises what that raises, `EncoderError` if it isn't installed."""
+    if not model.open_clip:
+        from esclip.encoders._sentence_transformers import SentenceTransformersModel
+
+        return SentenceTransformersModel(model, device)
+    try:
+        from esclip.encoders._open_clip import OpenClipModel
+    except ImportError as error:
+        missing = f"model {model.name} needs open_clip ({error}): pip install 'esclip[open-clip]'"
+        raise EncoderError(missing) from error
+    return OpenClipModel(model, device)
 
 
 class PictureModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here

@@ -157,21 +157,10 @@ class _Source:
         if device not in self._loaded:
             problem = f"can't be loaded from {self.model.path} on {device}"
             with model_errors(self.model.name, problem), quiet_loading():
-                self._loaded[device] = _load(self.model, device)
+                from esclip.encoders._torch import load_torch_model
+
+                self._loaded[device] = load_torch_model(self.model, device)
         return self._loaded[device]
-
-
-def _load(model: ModelFolder, device: str) -> TorchModel:
-    if not model.open_clip:
-        from esclip.encoders._sentence_transformers import SentenceTransformersModel
-
-        return SentenceTransformersModel(model, device)
-    try:
-        from esclip.encoders._open_clip import OpenClipModel
-    except ImportError as error:
-        missing = f"model {model.name} needs open_clip ({error}): pip install 'esclip[open-clip]'"
-        raise EncoderError(missing) from error
-    return OpenClipModel(model, device)
 
 
 def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Export | None:
