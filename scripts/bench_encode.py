@@ -155,9 +155,10 @@ def _torch_forward(clip: Path, model: Any, pixels: Any, *, half: bool) -> tuple[
 
     from esclip.encoders._models import find_model
     from esclip.encoders._pixels import read_processor
+    from esclip.encoders._sentence_transformers import Pictures
     from esclip.encoders._torch import PictureModule
 
-    module = PictureModule(model, read_processor(find_model(str(clip)).processor)[1]).eval()
+    module = PictureModule(Pictures(model), read_processor(find_model(str(clip)).processor)[1]).eval()
     started = time.perf_counter()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         parts = [torch.from_numpy(pixels[at : at + BATCH]) for at in range(0, len(pixels), BATCH)]

@@ -2,7 +2,6 @@
 
     OUT/clip-ViT-B-32                    one CLIP module: a picture tower and a text tower; B-16, L-14 alike
     OUT/clip-ViT-B-32-multilingual-v1    DistilBERT, mean pooling, a dense layer into the same dimension
-    OUT/siglip2-base-patch16-224         SigLIP as transformers saves it: both towers in one model
 
 They load like the real ones and cost the same time, without a download: tests and benchmarks run on them.
 What they find means nothing, but different inputs get clearly different vectors.
@@ -20,7 +19,6 @@ from typing import Any
 from scripts.model_tokenizers import (
     write_bert_tokenizer,
     write_clip_tokenizer,
-    write_gemma_tokenizer,
     write_json,
 )
 
@@ -30,9 +28,9 @@ __all__ = [
     "centre",
     "main",
     "make_clip",
-    "make_siglip",
     "make_text_tower",
     "spread_weights",
+    "tower",
 ]
 
 
@@ -82,7 +80,6 @@ def main() -> None:
     print(make_clip(options.out / f"clip-ViT-{layout or 'B-32'}", *made))
     if not layout:
         print(make_text_tower(options.out / "clip-ViT-B-32-multilingual-v1", *made))
-        print(make_siglip(options.out / "siglip2-base-patch16-224", options.size, options.seed))
 
 
 def make_clip(folder: Path, size: str = "tiny", seed: int = 0, dim: int | None = None) -> Path:
@@ -101,8 +98,8 @@ def make_clip(folder: Path, size: str = "tiny", seed: int = 0, dim: int | None =
     tokens |= {"vocab_size": shape.vocabulary, "max_position_embeddings": 77}
     config = CLIPConfig(
         projection_dim=dim or shape.dim,
-        text_config=_tower(shape.text_width, shape.text_layers) | tokens,
-        vision_config=_tower(shape.vision_width, shape.vision_layers)
+        text_config=tower(shape.text_width, shape.text_layers) | tokens,
+        vision_config=tower(shape.vision_width, shape.vision_layers)
         | {"image_size": 224, "patch_size": shape.patch},
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -154,37 +151,6 @@ def make_text_tower(folder: Path, size: str = "tiny", seed: int = 0, dim: int | 
     return folder
 
 
-def make_siglip(folder: Path, size: str = "tiny", seed: int = 0) -> Path:
-    """A model with the layout of Google's `siglip2-base-patch16-224` in `folder`, which is returned.
-
-    Transformers alone loads it: no `modules.json`. Like there the config leaves out what is usual.
-    """
-    import torch
-    from transformers import SiglipConfig, SiglipModel
-
-    usual = size == "full"
-    vocabulary = write_gemma_tokenizer(folder, 256_000 if usual else 0)
-    write_json(folder / "preprocessor_config.json", _SIGLIP_PREPROCESSOR)
-    towers: dict[str, Any] = {} if usual else _tower(64, 1)
-    config = SiglipConfig(
-        text_config=towers | {"vocab_size": vocabulary, "projection_size": 768 if usual else 64},
-        vision_config=towers,
-    )
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed)
-        model = SiglipModel(config).eval()
-        spread_weights(model)
-        model.text_model.embeddings.token_embedding.weight[0] = 0  # most of a text is padding
-        ids = torch.cat([torch.randint(261, 400, (64, 8)), torch.zeros((64, 56), dtype=torch.long)], dim=1)
-        hidden = model.text_model(input_ids=ids).last_hidden_state[:, -1]
-        centre(model.text_model.final_layer_norm, hidden)
-    model.save_pretrained(folder)
-    if usual:
-        little = {"model_type": "siglip", "text_config": {"vocab_size": vocabulary}, "vision_config": {}}
-        write_json(folder / "config.json", little)
-    return folder
-
-
 def spread_weights(model: Any) -> None:
     """Initialize so that inputs stay apart: matrices keep the variance, biases and positions are small.
 
@@ -208,7 +174,8 @@ def centre(norm: Any, outputs: Any) -> None:
     norm.bias -= outputs.mean(dim=0)
 
 
-def _tower(width: int, layers: int) -> dict[str, int]:
+def tower(width: int, layers: int) -> dict[str, int]:
+    """The shape of a tower, in a config's words."""
     return {
         "hidden_size": width,
         "intermediate_size": 4 * width,
@@ -227,19 +194,6 @@ _POOLING = {
     "pooling_mode_mean_tokens": True,
     "pooling_mode_max_tokens": False,
     "pooling_mode_mean_sqrt_len_tokens": False,
-}
-_SIGLIP_PREPROCESSOR = {
-    "do_convert_rgb": None,
-    "do_normalize": True,
-    "do_rescale": True,
-    "do_resize": True,
-    "image_mean": [0.5, 0.5, 0.5],
-    "image_processor_type": "SiglipImageProcessor",
-    "image_std": [0.5, 0.5, 0.5],
-    "processor_class": "SiglipProcessor",
-    "resample": 2,
-    "rescale_factor": 1 / 255,
-    "size": {"height": 224, "width": 224},
 }
 _DENSE = {"bias": False, "activation_function": "torch.nn.modules.linear.Identity"}
 _PREPROCESSOR = {

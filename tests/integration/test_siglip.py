@@ -18,7 +18,7 @@ from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._openvino import has_bf16
-from scripts.make_models import make_siglip
+from scripts.make_siglip import make_siglip
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer
 

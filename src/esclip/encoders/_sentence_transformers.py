@@ -16,7 +16,7 @@ from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import TokenizerFile
 from esclip.encoders._torch import PictureModule
 
-__all__ = ["SentenceTransformersModel"]
+__all__ = ["Pictures", "SentenceTransformersModel"]
 
 
 class SentenceTransformersModel:
@@ -41,7 +41,7 @@ class SentenceTransformersModel:
 
     def picture_module(self, normalization: Normalization) -> torch.nn.Module:
         """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
-        return PictureModule(_Pictures(self._model), normalization).to(self.device).eval()
+        return PictureModule(Pictures(self._model), normalization).to(self.device).eval()
 
     def text_module(self) -> torch.nn.Module:
         """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
@@ -78,7 +78,7 @@ class SentenceTransformersModel:
             engine.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
 
 
-class _Pictures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+class Pictures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The picture tower."""
 
     def __init__(self, model: SentenceTransformer) -> None:
