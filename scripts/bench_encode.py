@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--models", type=Path, help="a folder for the models; those it lacks are made")
     parser.add_argument("--size", choices=["full", "tiny"], default="full", help="of models that are made")
-    parser.add_argument("--pictures", type=int, default=96)
+    parser.add_argument("--pictures", type=int, default=128)
     parser.add_argument("--pixels", default="1080x720", help="size of the pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--int8", action="store_true", help="with the int8 rows; needs NNCF")

@@ -154,7 +154,7 @@ def _by_hand(address: str, clip: Path, files: list[Path]) -> float:
         vector = {"type": "dense_vector", "dims": dim, "index_options": {"type": "hnsw"}}
         del settings["knn"]
     mapping = {"properties": {"vector": vector}}
-    client.indices.create(INDEX, body={"settings": {"index": settings}, "mappings": mapping})
+    client.indices.create(index=INDEX, body={"settings": {"index": settings}, "mappings": mapping})
 
     def actions() -> Iterator[dict[str, Any]]:
         for at in range(0, len(files), BATCH):

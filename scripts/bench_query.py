@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure how long a text query takes.")
     parser.add_argument("--documents", type=int, default=25_000)
     parser.add_argument("--models", type=Path, help="a folder for the models; those it lacks are made")
+    parser.add_argument("--size", choices=["full", "tiny"], default="full", help="of models that are made")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--queries", type=int, default=200, help="of a warm process, in each round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds and medians here as well")
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(MEASURES[given.measure](given.models, given.store, given.queries)))
         return
     with TemporaryDirectory(prefix="bench-query-") as folder:
-        models = models_in(given.models or Path(folder) / "models", "full")[0].parent
+        models = models_in(given.models or Path(folder) / "models", given.size)[0].parent
         _plant(Path(folder), models, given.documents)
         rounds = list(_rounds(models, Path(folder) / "store", given.rounds, given.queries))
     medians = {name: median(one[name] for one in rounds) for name in rounds[0]}
