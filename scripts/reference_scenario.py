@@ -6,7 +6,7 @@
     python -m scripts.reference_scenario --store http://127.0.0.1:9203
 
 By default as large as the real thing: 25,000 photos with 2.7 million keyword rows, of which the first 1,000
-are ingested, and CLIP ViT-B/32 with the multilingual text tower in full size (with random weights).
+are ingested, and full-size CLIP ViT-B/32 with the multilingual text tower, in float32, with random weights.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def compare(
     make_dataset(folder / "unsplash", photos)
     make_clip(folder / "clip", size, seed=1)
     make_text_tower(folder / "texts", size, seed=2)
-    with esclip.open_index(store, index, folder / "clip", folder / "texts") as held:
+    with esclip.open_index(store, index, folder / "clip", folder / "texts", precision="f32") as held:
         ids = _draw_sample(folder, sample)
         started = time.monotonic()
         report = held.ingest(folder / "unsplash", images=folder / "images", limit=sample)
@@ -105,7 +105,8 @@ def _draw_sample(folder: Path, sample: int) -> list[str]:
 def _exact(model: Path, inputs: list[Any]) -> Vectors:
     from sentence_transformers import SentenceTransformer
 
-    return unit_rows(SentenceTransformer(str(model), device="cpu").encode(inputs))
+    plain = SentenceTransformer(str(model), device="cpu", processor_kwargs={"backend": "pil"})
+    return unit_rows(plain.encode(inputs))
 
 
 def main() -> None:
