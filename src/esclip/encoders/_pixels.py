@@ -27,8 +27,8 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _MAX_ASPECT = 16
 
 _SCALED_DOWN = 2
-"""A JPEG decoder may leave out detail down to this many times the size that is wanted. At 1.6 times a vector
-moved by up to 0.0014 in cosine, at 2 and more by at most 0.0006 (`scripts/bench_encode.py --draft`)."""
+"""A JPEG decoder may leave out detail down to this many times the size that is wanted: there a vector moves
+by less than 0.001 in cosine, even with models that round badly (`docs/performance.md`)."""
 
 
 @dataclass(frozen=True, slots=True)
