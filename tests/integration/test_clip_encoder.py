@@ -20,27 +20,15 @@ from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.encoders._openvino import has_bf16
 from esclip.encoders.clip import ClipEncoder
 from scripts.make_models import make_clip, make_text_tower
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.models import Models, tiny_models
+from tests.runtimes import RUNTIMES, TORCH
 
 __all__ = ["tiny_models"]
 
 pytestmark = pytest.mark.model
-
-TORCH = "cpu:0"
-"""Torch's own name for the CPU, where `cpu` alone means OpenVINO."""
-
-RUNTIMES = [
-    pytest.param("cpu", "f32", 0.9999, id="f32"),
-    pytest.param(
-        "cpu", "bf16", 0.998, id="bf16", marks=pytest.mark.skipif(not has_bf16(), reason="no bf16 here")
-    ),
-    pytest.param(TORCH, None, 0.99999, id="torch"),
-]
-"""The tolerance of bf16 is wider than an export's: the texts and pictures here are odder."""
 
 
 class TestClipEncoder(EncoderContract):

@@ -17,24 +17,13 @@ from PIL import Image
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.encoders._openvino import has_bf16
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer
+from tests.runtimes import RUNTIMES, TORCH
 
 pytest.importorskip("open_clip", reason="open_clip is an extra: pip install 'esclip[open-clip]'")
 
 pytestmark = pytest.mark.model
-
-TORCH = "cpu:0"
-"""Torch's own name for the CPU, where `cpu` alone means OpenVINO."""
-
-RUNTIMES = [
-    pytest.param("cpu", "f32", 0.9999, id="f32"),
-    pytest.param(
-        "cpu", "bf16", 0.998, id="bf16", marks=pytest.mark.skipif(not has_bf16(), reason="no bf16 here")
-    ),
-    pytest.param(TORCH, None, 0.99999, id="torch"),
-]
 
 
 @pytest.fixture(scope="session")

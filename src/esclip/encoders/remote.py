@@ -20,6 +20,7 @@ from esclip._errors import EncoderError
 from esclip._schema import Space
 from esclip._types import Pixels, Vectors
 from esclip.encoders._remote_line import Line
+from esclip.encoders._texts import valid
 from esclip.encoders._wire import (
     BYTES,
     ENCODER,
@@ -93,9 +94,8 @@ class RemoteEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts in as few requests as the server's limits allow."""
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]  # no lone surrogates
         return self._joined(
-            self._vectors(TEXTS, pack_texts(part), JSON, len(part)) for part in self._text_parts(clean)
+            self._vectors(TEXTS, pack_texts(part), JSON, len(part)) for part in self._text_parts(valid(texts))
         )
 
     def _text_parts(self, texts: list[str]) -> Iterator[list[str]]:
