@@ -132,8 +132,26 @@ class Store(Protocol):
         """Replace all of these documents but their vectors. Returns those refused, and why."""
         ...
 
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the documents with these ids; one that isn't held is no error."""
+        ...
+
+    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """The vectors of pictures whose bytes are held already, by `Document.content`.
+
+        What was written since the last `loading` was left may be missing.
+        """
+        ...
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        """Id and location of every document, as they were when the last `loading` was left."""
+        ...
+
     def loading(self) -> AbstractContextManager[None]:
-        """A time of many writes. On leaving, also by an error, all that was written can be found, fast."""
+        """A time of many writes. On leaving, also by an error, all that was written can be found, fast.
+
+        By a `KeyboardInterrupt`: found, and left within seconds, at the cost of speed until the next time.
+        """
         ...
 
     def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:

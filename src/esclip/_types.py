@@ -30,6 +30,7 @@ __all__ = [
     "Pixels",
     "Vector",
     "Vectors",
+    "content_fingerprint",
     "cosines",
     "json_metadata",
     "ranked",
@@ -92,6 +93,11 @@ class ImageRecord:
         return Fingerprint(pixels=_digest(self.version.encode()), record=_digest(orjson.dumps(about)))
 
 
+def content_fingerprint(data: bytes) -> str:
+    """The same for the same bytes, wherever a picture lies and whatever it is called."""
+    return _digest(data)
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:24]
 
@@ -119,6 +125,8 @@ class Document:
 
     record: ImageRecord
     vector: Vector
+    content: str = ""
+    """`content_fingerprint` of the picture's bytes; empty where they aren't known."""
 
 
 @dataclass(frozen=True, slots=True)

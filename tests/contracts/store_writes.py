@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,56 @@ class StoreWrites(StoreCase):
         assert rejected[0].location == record("ghost").location
         assert count(prepared) == 1
         assert prepared.get("a").record.metadata == {"likes": 1}
+
+    def test_delete(self, prepared: Store) -> None:
+        """Deleted documents are gone, by every way to look; the others stay, and so does what isn't held."""
+        with prepared.loading():
+            prepared.upsert([document(id, axis(i)) for i, id in enumerate(["a", "b'c", "d e", "f"])])
+        with prepared.loading():
+            prepared.delete(["b'c", "f", "ghost"])
+            prepared.delete([])
+        assert count(prepared) == 2
+        assert set(prepared.fingerprints(["a", "b'c", "d e", "f"])) == {"a", "d e"}
+        assert sorted(hit.id for hit in prepared.search(axis(1), 9)) == ["a", "d e"]
+        assert self.peek(prepared, "f") is None
+        assert prepared.upsert([document("f", axis(9))]) == []
+        np.testing.assert_allclose(prepared.get("f").vector, axis(9), atol=1e-6)
+
+    def test_vectors_by_content(self, prepared: Store) -> None:
+        """The vector of bytes that are held is given, once for each; what is new with them is not."""
+        written = [
+            replace(document(id, axis(i)), content=content)
+            for i, (id, content) in enumerate([("a", "aa"), ("b", "bb"), ("c", "cc"), ("d", "")])
+        ] + [replace(document("copy", axis(0)), content="aa")]
+        with prepared.loading():
+            assert prepared.upsert(written) == []
+        raw = self.peek(prepared, "b")
+        assert raw is not None
+        assert raw["content_fingerprint"] == "bb"
+        found = prepared.vectors(["aa", "cc", "zz", "it's"])
+        assert set(found) == {"aa", "cc"}
+        np.testing.assert_allclose(found["aa"], axis(0), atol=1e-6)
+        np.testing.assert_allclose(found["cc"], axis(2), atol=1e-6)
+        assert prepared.vectors([]) == {}
+        assert prepared.vectors(["zz"]) == {}
+
+    def test_update_keeps_the_content(self, prepared: Store) -> None:
+        """New metadata leaves the fingerprint of the picture's bytes as it was."""
+        with prepared.loading():
+            prepared.upsert([replace(document("a", axis(3)), content="aa")])
+            prepared.update([record("a", {"likes": 2})])
+        assert prepared.get("a").content == "aa"
+        assert set(prepared.vectors(["aa"])) == {"aa"}
+
+    def test_locations(self, prepared: Store) -> None:
+        """Every document is listed with its location, once, whatever its id."""
+        assert list(prepared.locations()) == []
+        ids = [f"{i}" for i in range(30)] + ["-x", "é/?", "Z"]
+        with prepared.loading():
+            prepared.upsert([document(id) for id in ids])
+            prepared.upsert([document("7")])
+        listed = list(prepared.locations())
+        assert sorted(listed) == sorted((id, record(id).location) for id in ids)
 
     def test_loading_makes_writes_searchable(self, prepared: Store) -> None:
         """After loading, all that was written is found, and what was replaced isn't."""

@@ -41,6 +41,7 @@ class TestMemoryStore(StoreContract):
             "description": record.description,
             "pixels_fingerprint": record.fingerprint.pixels,
             "record_fingerprint": record.fingerprint.record,
+            "content_fingerprint": held.content,
             **record.metadata,
         }
 

@@ -22,6 +22,7 @@ from esclip.stores._fields import kept_date
 __all__ = [
     "LOADING",
     "MAX_K",
+    "OWN",
     "SHARDS",
     "Engine",
     "Server",
@@ -52,6 +53,17 @@ LONGEST_KEYWORD = 8191
 no filter finds them."""
 
 UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
+
+OWN = {
+    "id": {"type": "keyword"},
+    "location": UNSEARCHED,
+    "page": UNSEARCHED,
+    "description": {"type": "text"},
+    "pixels_fingerprint": UNSEARCHED,
+    "record_fingerprint": UNSEARCHED,
+    "content_fingerprint": {"type": "keyword"},
+}
+"""How a document's own fields are mapped, all but its vector."""
 
 
 class Engine(Enum):
@@ -98,17 +110,8 @@ def index_body(engine: Engine, schema: IndexSchema, data_nodes: int) -> dict[str
     settings = {"number_of_shards": SHARDS, **settled(data_nodes)}
     if engine is Engine.OPENSEARCH:
         settings["knn"] = True
-    own = {
-        "id": {"type": "keyword"},
-        "vector": _vector_property(engine, schema.space.dim),
-        "location": UNSEARCHED,
-        "page": UNSEARCHED,
-        "description": {"type": "text"},
-        "pixels_fingerprint": UNSEARCHED,
-        "record_fingerprint": UNSEARCHED,
-    }
     mappings = mapping_body(schema, {})
-    mappings["properties"] = own | mappings["properties"]
+    mappings["properties"] |= {"vector": _vector_property(engine, schema.space.dim)}
     return {"settings": {"index": settings}, "mappings": {"dynamic": "false", **mappings}}
 
 
@@ -116,7 +119,7 @@ def mapping_body(schema: IndexSchema, meta: Mapping[str, Any]) -> dict[str, Any]
     """What adds a schema's fields to a mapping, keeping all else of its `_meta`."""
     # engines sort the keys of what they keep, so the order of the fields is kept apart
     kept = {**schema.to_json(), "order": [field.name for field in schema.fields]}
-    return {"_meta": {**meta, "esclip": kept}, "properties": field_properties(schema.fields)}
+    return {"_meta": {**meta, "esclip": kept}, "properties": {**OWN, **field_properties(schema.fields)}}
 
 
 def schema_of(mapping: Mapping[str, Any]) -> IndexSchema:

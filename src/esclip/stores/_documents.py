@@ -27,13 +27,14 @@ from esclip.stores._fields import kept_date
 __all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "source"]
 
 
-def full_source(record: ImageRecord, vector: Vector) -> dict[str, Any]:
+def full_source(document: Document) -> dict[str, Any]:
     """A whole document; it replaces all that was there, so what is absent is left out."""
-    return _identified(record) | {"vector": vector}
+    content = {"content_fingerprint": document.content} if document.content else {}
+    return _identified(document.record) | content | {"vector": document.vector}
 
 
 def partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any]:
-    """All of a document but its vector. What the record lacks is null: that takes it out of the index."""
+    """All of a document but its picture's. What the record lacks is null: that takes it out of the index."""
     absent = {"page": None, **{field.name: None for field in schema.fields}}
     return absent | _identified(record)
 
@@ -88,7 +89,7 @@ def document(id: str, vector: Vector, source: Mapping[str, Any], fields: Iterabl
         description=source["description"],
         metadata=_metadata(source, fields),
     )
-    return Document(record, vector)
+    return Document(record, vector, source.get("content_fingerprint") or "")
 
 
 def _metadata(source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:

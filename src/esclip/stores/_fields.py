@@ -28,7 +28,16 @@ __all__ = [
 ]
 
 RESERVED = frozenset(
-    {"id", "vector", "location", "page", "description", "pixels_fingerprint", "record_fingerprint"}
+    {
+        "id",
+        "vector",
+        "location",
+        "page",
+        "description",
+        "pixels_fingerprint",
+        "record_fingerprint",
+        "content_fingerprint",
+    }
 )
 """Names of a stored document's own fields; no metadata field may have one of them."""
 

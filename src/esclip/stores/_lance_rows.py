@@ -1,8 +1,11 @@
 """Documents as the embedded store's columns have them, and back; conditions as its SQL. Pure functions.
 
-id | vector | _source | location | page | description | pixels_fingerprint | record_fingerprint | fields ...
-                 └ the record as JSON, which hits are read from: each column that is read takes 0.1 ms.
-                   The others are for filters, and for other programs. Indexes made before it was lack it.
+id | vector | content_fingerprint
+   | _source | location | page | description | pixels_fingerprint | record_fingerprint | fields ...
+       └ the record as JSON, which hits are read from: each column that is read takes 0.1 ms.
+         The others are for filters, and for other programs.
+
+Indexes that were made before `_source` or `content_fingerprint` was lack that column.
 """
 
 from __future__ import annotations
@@ -21,17 +24,21 @@ from esclip.stores._documents import document, hit, source
 from esclip.stores._fields import kept_date
 
 __all__ = [
+    "CONTENT",
     "arrow_schema",
     "document_table",
     "field_columns",
     "filter_sql",
     "hit_columns",
     "hit_of",
-    "ids_sql",
+    "in_sql",
     "read_document",
     "read_fingerprint",
     "record_table",
 ]
+
+CONTENT = "content_fingerprint"
+"""The column of `Document.content`."""
 
 _SOURCE = "_source"
 
@@ -43,7 +50,7 @@ def arrow_schema(schema: IndexSchema) -> pa.Schema:
     """All columns of an index."""
     vector = pa.field("vector", pa.list_(pa.float32(), schema.space.dim))
     id, *others = _own_columns()
-    return pa.schema([id, vector, *others, *field_columns(schema.fields)])
+    return pa.schema([id, vector, pa.field(CONTENT, pa.string()), *others, *field_columns(schema.fields)])
 
 
 def field_columns(fields: Iterable[Field]) -> list[pa.Field]:
@@ -55,13 +62,15 @@ def document_table(documents: Sequence[Document], schema: IndexSchema) -> pa.Tab
     """Documents as rows of all columns."""
     flat = np.concatenate([document.vector for document in documents], dtype=np.float32)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), schema.space.dim)
+    contents = pa.array([document.content or None for document in documents], pa.string())
     table = record_table([document.record for document in documents], schema)
     columns = arrow_schema(schema)
-    return table.add_column(1, columns.field("vector"), vectors).cast(columns)
+    table = table.add_column(1, columns.field("vector"), vectors)
+    return table.add_column(2, columns.field(CONTENT), contents).cast(columns)
 
 
 def record_table(records: Sequence[ImageRecord], schema: IndexSchema) -> pa.Table:
-    """Records as rows of all columns but the vector; metadata that a record lacks is null."""
+    """Records as rows of all columns but the picture's; metadata that a record lacks is null."""
     columns = pa.schema([*_own_columns(), *field_columns(schema.fields)])
     return pa.Table.from_pylist([_row(record) for record in records], schema=columns)
 
@@ -79,7 +88,7 @@ def hit_of(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit
 def read_document(row: Mapping[str, Any], fields: Iterable[Field]) -> Document:
     """A row of all columns as a document."""
     vector = np.asarray(row["vector"], dtype=np.float32)
-    return document(row["id"], vector, _read_source(row), fields)
+    return document(row["id"], vector, {**_read_source(row), CONTENT: row.get(CONTENT)}, fields)
 
 
 def _read_source(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -98,9 +107,9 @@ def filter_sql(where: Iterable[Condition]) -> str | None:
     return " AND ".join(_condition_sql(condition) for condition in where) or None
 
 
-def ids_sql(ids: Iterable[str]) -> str:
-    """SQL that is true for these ids."""
-    return f"id IN ({', '.join(_quoted(id) for id in ids)})"
+def in_sql(column: str, values: Iterable[str]) -> str:
+    """SQL that is true where the column has one of these values, of which there is one at least."""
+    return f"{column} IN ({', '.join(_quoted(value) for value in values)})"
 
 
 def _own_columns() -> list[pa.Field]:

@@ -35,10 +35,11 @@ from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores._lance_rows import (
+    CONTENT,
     arrow_schema,
     document_table,
     filter_sql,
-    ids_sql,
+    in_sql,
     read_document,
     read_fingerprint,
     record_table,
@@ -111,7 +112,7 @@ class LanceStore:
         with lance_faults(self._path):
             dataset = self._existing()
             columns = ["id", "pixels_fingerprint", "record_fingerprint"]
-            rows = dataset.to_table(columns=columns, filter=ids_sql(set(ids))).to_pylist() if ids else []
+            rows = dataset.to_table(columns=columns, filter=in_sql("id", set(ids))).to_pylist() if ids else []
         return {row["id"]: read_fingerprint(row) for row in rows}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
@@ -140,6 +141,32 @@ class LanceStore:
                 merge.conflict_retries(RETRIES).execute(table)
         return [write_rejection(r, found) for r, found in zip(records, faults, strict=True) if found]
 
+    def delete(self, ids: Sequence[str]) -> None:
+        """Mark the rows as deleted; the next compaction removes them."""
+        with self._lock, lance_faults(self._path):
+            dataset = self._existing()
+            if ids:
+                dataset.delete(in_sql("id", ids))
+
+    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Scan the column of content fingerprints."""
+        with lance_faults(self._path):
+            dataset = self._existing()
+            if not contents or CONTENT not in dataset.schema.names:
+                return {}
+            table = dataset.to_table(columns=[CONTENT, "vector"], filter=in_sql(CONTENT, contents))
+            if not table.num_rows:
+                return {}
+            dim = _schema_of(dataset).space.dim
+            rows = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
+            return dict(zip(table[CONTENT].to_pylist(), rows, strict=True))
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        """Scan two columns of the latest version."""
+        with lance_faults(self._path):
+            for batch in self._existing().to_batches(columns=["id", "location"]):
+                yield from zip(batch["id"].to_pylist(), batch["location"].to_pylist(), strict=True)
+
     @contextmanager
     def loading(self) -> Iterator[None]:
         """Tidy up on leaving. Without it all is found too, only slower: so an interrupt doesn't wait."""
@@ -164,7 +191,7 @@ class LanceStore:
         """Scan the column of ids for one."""
         with lance_faults(self._path):
             dataset = self._existing()
-            rows = dataset.to_table(filter=ids_sql([id])).to_pylist()
+            rows = dataset.to_table(filter=in_sql("id", [id])).to_pylist()
             if not rows:
                 raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
             return read_document(rows[0], _schema_of(dataset).fields)

@@ -22,6 +22,7 @@ from esclip.stores import _documents as stored
 from esclip.stores._bulk import line, write
 from esclip.stores._dialects import (
     MAX_K,
+    OWN,
     cosine,
     index_body,
     mapping_body,
@@ -31,6 +32,7 @@ from esclip.stores._dialects import (
 )
 from esclip.stores._engine_client import EngineClient, index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
+from esclip.stores._engine_scans import delete_documents, every_location, vectors_of
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
@@ -89,8 +91,9 @@ class EngineStore:
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} can't take this data: {why}; use another index."
             )
-        if wider := widened(held, schema):
-            body = mapping_body(wider, mapping["_meta"])
+        wider = widened(held, schema)
+        if wider or not OWN.keys() <= mapping["properties"].keys():
+            body = mapping_body(wider or held, mapping["_meta"])
             self._client.ask(self._raw.indices.put_mapping, index=self.index, body=body)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
@@ -108,7 +111,7 @@ class EngineStore:
             if why := fault(record, document.vector, schema):
                 rejected.append(write_rejection(record, why))
             else:
-                lines[record.id] = line("index", record, stored.full_source(record, document.vector))
+                lines[record.id] = line("index", record, stored.full_source(document))
         return rejected + self._write(list(lines.values()))
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
@@ -121,6 +124,21 @@ class EngineStore:
             else:
                 lines[record.id] = line("update", record, {"doc": stored.partial_source(record, schema)})
         return rejected + self._write(list(lines.values()))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Bulk-delete."""
+        self._existing()
+        delete_documents(self._client, ids)
+
+    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """A search for the fingerprints, one document of each."""
+        self._existing()
+        return vectors_of(self._client, contents)
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        """Searches, each for the next ids."""
+        self._existing()
+        return every_location(self._client)
 
     @contextmanager
     def loading(self) -> Iterator[None]:

@@ -68,7 +68,7 @@ class MemoryStore:
                     rejected.append(write_rejection(document.record, found))
                 else:
                     vector = document.vector.astype(np.float32)
-                    self._documents[document.record.id] = Document(document.record, vector)
+                    self._documents[document.record.id] = replace(document, vector=vector)
             return rejected
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
@@ -81,8 +81,28 @@ class MemoryStore:
                 if held is None or found:
                     rejected.append(write_rejection(record, found or ""))
                 else:
-                    self._documents[record.id] = Document(record, held.vector)
+                    self._documents[record.id] = replace(held, record=record)
             return rejected
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Forget the documents."""
+        with self._lock:
+            self._existing()
+            for id in ids:
+                self._documents.pop(id, None)
+
+    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Look through all documents."""
+        with self._lock:
+            self._existing()
+            wanted = set(contents)
+            return {d.content: d.vector for d in self._documents.values() if d.content in wanted}
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        """A list of what is held now."""
+        with self._lock:
+            self._existing()
+            return iter([(id, document.record.location) for id, document in self._documents.items()])
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -107,7 +127,7 @@ class MemoryStore:
             if id not in self._documents:
                 raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
             held = self._documents[id]
-        return Document(_kept(held.record), held.vector.copy())
+        return replace(held, record=_kept(held.record), vector=held.vector.copy())
 
     def drop(self) -> None:
         """Forget schema and documents."""

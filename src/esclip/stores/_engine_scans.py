@@ -1,0 +1,83 @@
+"""What only an ingest asks of an engine: vectors of bytes that are held, where each document lies, deletes.
+
+Searches see what the last refresh has made visible.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from esclip._errors import StoreUnavailable
+from esclip._types import Vector, unit_rows
+from esclip.stores._engine_client import EngineClient
+from esclip.stores._patience import persistently
+
+__all__ = ["delete_documents", "every_location", "vectors_of"]
+
+PAGE = 5_000
+GONE = (200, 404)
+STATUSES = {"filter_path": "items.*.status"}
+WHOLE = {"allow_partial_search_results": "false"}
+"""Without it, what a shard that fails holds is missing, and nobody is told."""
+
+
+def vectors_of(client: EngineClient, contents: Sequence[str]) -> dict[str, Vector]:
+    """The vector of one document for each content fingerprint that is held."""
+    if not contents:
+        return {}
+    wanted: dict[str, Any] = {"includes": ["content_fingerprint", "vector"]}
+    if client.server().hides_vectors:
+        wanted["exclude_vectors"] = False
+    body = {
+        "size": len(contents),
+        "query": {"terms": {"content_fingerprint": list(contents)}},
+        "collapse": {"field": "content_fingerprint"},
+        "_source": wanted,
+    }
+    answer = client.ask(client.raw.search, index=client.index, body=body, params=WHOLE)
+    sources = [hit["_source"] for hit in answer["hits"]["hits"]]
+    vectors = unit_rows([source["vector"] for source in sources]) if sources else ()
+    return {source["content_fingerprint"]: row for source, row in zip(sources, vectors, strict=True)}
+
+
+def every_location(client: EngineClient) -> Iterator[tuple[str, str]]:
+    """Id and location of every document, in the order of the ids."""
+    body: dict[str, Any] = {
+        "size": PAGE,
+        "query": {"match_all": {}},
+        "sort": [{"id": "asc"}],
+        "_source": ["location"],
+        "track_total_hits": False,
+    }
+    while True:
+        answer = client.ask(client.raw.search, index=client.index, body=body, params=WHOLE)
+        found = answer["hits"]["hits"]
+        yield from ((hit["_id"], hit["_source"]["location"]) for hit in found)
+        if len(found) < PAGE:
+            return
+        body["search_after"] = found[-1]["sort"]
+
+
+def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
+    """Remove documents in one bulk request, which is sent again until all of them are gone."""
+    if not ids:
+        return
+    payload = b"".join(orjson.dumps({"delete": {"_id": id}}) + b"\n" for id in ids)
+    end = time.monotonic() + client.patience.write
+
+    def attempt() -> None:
+        left = end - time.monotonic()
+        answer = client.ask_once(client.raw.bulk, left, index=client.index, body=payload, params=STATUSES)
+        failed = [item["delete"]["status"] for item in answer["items"]]
+        failed = [status for status in failed if status not in GONE]
+        if failed:
+            raise StoreUnavailable(
+                f"{client.address} did not delete {len(failed)} documents of index {client.index} "
+                f"(status {failed[0]}); run the same command again."
+            )
+
+    persistently(attempt, client.patience.write)
