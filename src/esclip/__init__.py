@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from esclip._rejections import IngestReport, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Condition, Field, FieldType, IndexInfo, IndexSchema, Space, Stats
+    from esclip._stop import Stop
     from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord
     from esclip.encoders import Model, load_encoder, models
 
@@ -72,6 +73,7 @@ __all__ = [
     "Space",
     "Stage",
     "Stats",
+    "Stop",
     "Store",
     "StoreError",
     "StoreUnavailable",
@@ -88,6 +90,7 @@ _HOMES = (
     "_rejections",
     "_protocols",
     "_report",
+    "_stop",
     "_hits",
     "encoders",
     "_index",

@@ -1,7 +1,7 @@
 """The command line: parses, calls one method of the facade, shows what came back.
 
 stdout carries results only; progress, summaries and errors go to stderr. Exit status 0: done. 1: an
-`EsclipError`, told in one line. 2: wrong usage. 130: interrupted.
+`EsclipError`, told in one line. 2: wrong usage. 130: interrupted (143: by SIGTERM).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from esclip._options import (
     MaxRejectionRate,
     Port,
     PrecisionName,
+    Prune,
     RejectionsFile,
     Store,
     TakesAnyId,
@@ -56,6 +57,8 @@ from esclip._settings import (
     MAX_BODY_MIB,
     MAX_REJECTION_RATE,
 )
+from esclip._signals import Interrupted, exit_status, signals_ask
+from esclip._stop import Stop
 
 if TYPE_CHECKING:
     from esclip._hits import Hits
@@ -78,9 +81,10 @@ class ErrorsAsExit(TyperGroup):
         except EsclipError as error:
             _show.error(str(error))
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             _show.error("interrupted; the same command goes on from here")
-            raise typer.Exit(130) from None
+            number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+            raise typer.Exit(exit_status(number)) from None
 
 
 app = typer.Typer(
@@ -139,15 +143,20 @@ def ingest(
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
     cache: Cache = None,
+    prune: Prune = False,
     json: Json = False,
 ) -> None:
     """Encode pictures and write them into the index; what it holds unchanged is skipped."""
     from esclip import _show
 
+    if prune and limit is not None:
+        raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
+    stop = Stop()
     with (
         _open(store, index, encoder, text_encoder, device, precision, encoder_token) as held,
         _rejections_file(rejections) as on_rejection,
         _show.progress() as on_progress,
+        signals_ask(stop.ask, "esclip: ending soon; once more ends it at once\n") as received,
     ):
         try:
             report = held.ingest(
@@ -159,6 +168,8 @@ def ingest(
                 allow_hosts=allow_host or (),
                 max_rejection_rate=max_rejection_rate,
                 cache=cache,
+                prune=prune,
+                stop=stop,
                 on_rejection=on_rejection,
                 on_progress=on_progress,
             )
@@ -167,6 +178,8 @@ def ingest(
                 _show.report(error.report, json=True)
             raise
     _show.report(report, json=json)
+    if report.stopped:
+        raise typer.Exit(exit_status(received[0]))
 
 
 @app.command("search-text")
@@ -299,7 +312,7 @@ def serve_encoder(
     ) as server:
         ended_by = server.run_until_signal(lambda: _show.serving(server.address, server.app.about))
         if ended_by == signal.SIGINT:
-            raise typer.Exit(130)
+            raise typer.Exit(exit_status(ended_by))
 
 
 @app.command()

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http import HTTPStatus
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import waitress.server
@@ -31,6 +29,7 @@ from waitress.task import ErrorTask
 from esclip._encoder_app import CALLERS, EncoderApp, Head, Refused
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
+from esclip._signals import signals_ask
 from esclip.encoders._wire import JSON
 
 __all__ = ["EncoderServer", "open_server"]
@@ -117,7 +116,7 @@ class EncoderServer:
 
     def run_until_signal(self, on_ready: Callable[[], object]) -> int:
         """The same until SIGTERM or SIGINT, which may come from `on_ready` on; which of them it was."""
-        with _signals_stop(self) as received:
+        with signals_ask(self._ask) as received:
             on_ready()
             self.run()
         return received[0]
@@ -126,6 +125,10 @@ class EncoderServer:
         """End `run`, from any thread or a signal's."""
         self._stopped.set()
         self._server.pull_trigger()
+
+    def _ask(self) -> bool:
+        self.stop()
+        return True
 
     def _turn(self, seconds: float) -> None:
         wasyncore.loop(seconds, use_poll=True, map=self._sockets, count=1)
@@ -142,24 +145,6 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         words = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"can't listen at {host}, port {port} ({words}); choose another") from error
-
-
-@contextmanager
-def _signals_stop(server: EncoderServer) -> Iterator[list[int]]:
-    received: list[int] = []
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for kind, action in before.items():
-            signal.signal(kind, action)  # the next one ends it at once
-        server.stop()
-
-    before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield received
-    finally:
-        for kind, action in before.items():
-            signal.signal(kind, action)
 
 
 class _Refusal(ErrorTask):  # type: ignore[misc]  # waitress is untyped

@@ -52,9 +52,10 @@ class Fetcher:
         deadline: float = DEADLINE_S,
         max_bytes: int = MAX_BYTES,
         backoff: float = 0.5,
+        stopped: Event | None = None,
     ) -> None:
-        self.stopped = Event()
-        """Set by `stop`."""
+        self.stopped = stopped or Event()
+        """Set by `stop`; the caller's own may be set by others."""
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._cache = PictureCache(cache) if cache is not None else None

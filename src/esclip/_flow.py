@@ -24,6 +24,8 @@ fetch, or a batch that doesn't fill because all records are skipped. Two things 
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,12 +76,23 @@ def parallel_map(
             yield finished.get().result()
 
 
-def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items each, in order; the last may be shorter, none is empty."""
+def batches(items: Iterable[T], size: int, *, seconds: float = math.inf) -> Iterator[list[T]]:
+    """Lists of `size` items each, in order; the last may be shorter, none is empty.
+
+    A list that has waited for `seconds` is given out with the next item, however short it is.
+    """
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size}")
     with owned(items) as source:
-        while batch := list(islice(source, size)):
+        batch: list[T] = []
+        for item in source:
+            if not batch:
+                full_at = time.monotonic() + seconds
+            batch.append(item)
+            if len(batch) == size or time.monotonic() >= full_at:
+                yield batch
+                batch = []
+        if batch:
             yield batch
 
 

@@ -32,6 +32,7 @@ from esclip._settings import (
     default_store,
     picture_cache,
 )
+from esclip._stop import Stop
 from esclip._types import Vector, ranked
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
@@ -104,6 +105,8 @@ class ImageIndex:
         allow_hosts: Collection[str] = (),
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
+        prune: bool = False,
+        stop: Stop | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
@@ -112,12 +115,15 @@ class ImageIndex:
         `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
         records only; `workers` is the number of fetches at once; `images` is a folder that holds the
         dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from;
-        `cache` is the folder for fetched pictures. The callbacks are called from any thread, one call at a
-        time.
+        `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
+        whose record is not there any more. `stop` is how the run can be asked to end early, which takes
+        seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
 
         Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
         `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
         """
+        if prune and limit is not None:
+            raise ValueError("prune needs all records, and limit leaves some out")
         for name, number in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} is {number}, not 1 or more")
@@ -137,10 +143,12 @@ class ImageIndex:
             on_rejection=on_rejection,
             on_progress=on_progress,
         )
+        stop = stop or Stop()
         fetcher = Fetcher(
             allow_hosts={UNSPLASH_HOST, *allow_hosts},
             cache=Path(cache) if cache else picture_cache(),
             workers=workers,
+            stopped=stop.event,
         )
         with fetcher:
             ingest(
@@ -151,9 +159,11 @@ class ImageIndex:
                 tally=tally,
                 batch_size=batch_size,
                 workers=workers,
+                stop=stop,
+                remove_gone=prune,
             )
         self._schema = None  # the fields may be more now
-        return tally.finish()
+        return tally.finish(stopped=stop.asked)
 
     def search_text(self, text: str, k: int = 10, where: Where | None = None) -> Hits:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.

@@ -1,28 +1,31 @@
 """The pipeline: a source's records become documents of a store, or rejections of the report.
 
-    Source.records() ─► unchanged? ─► fetch ─► decode ─► batches ─► encode ─► Store.upsert
-       one thread        by page    N threads  M threads   of B    its own       main thread
-                            │           │         │                 threads         │
-                            └ skipped   └──── rejected ────┘           └ raises     └ rejected
+    Source.records() ─► unchanged? ─► fetch ─► bytes held? ─► decode ─► batches ─► encode ─► Store.upsert
+       one thread        by page    N threads   by batch    M threads    of B    its own     main thread
+                            │           │           │           │                threads         │
+                            ├ skipped   │           └ written   │                   └ raises     └ rejected
+                            └ updated   └────── rejected ───────┘
                                         Tally: counts, failure budget, progress
 
 The sink pulls; windows bound what runs ahead, so memory does not grow with the number of records. Each link
-owns and closes its input: an error or Ctrl-C anywhere ends the chain and leaves no thread behind.
+owns and closes its input: an error anywhere ends the chain and leaves no thread behind. Asked to stop, it
+begins nothing new; what has its pixels in a batch that has begun is still encoded, and written.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
-from threading import Event
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
+from esclip._census import Census, prune
 from esclip._connections import ending_with
+from esclip._copies import Claim, Copies
 from esclip._decode import decode
 from esclip._errors import RecordError
 from esclip._fetch import Fetcher
@@ -30,13 +33,11 @@ from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._report import Tally
-from esclip._settings import PAGE_SIZE, WRITE_SIZE
-from esclip._types import Document, ImageRecord, Pixels, Vector
+from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
+from esclip._stop import Stop
+from esclip._types import Document, ImageRecord, Pixels, content_fingerprint
 
 __all__ = ["ingest"]
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Fetched:
 
     record: ImageRecord
     data: bytes
+    content: str
+    """`content_fingerprint` of the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Decoded:
 
     record: ImageRecord
     pixels: Pixels
+    content: str
+
+
+class _Stopped(KeyboardInterrupt):
+    """Leaves `Store.loading` as a Ctrl-C does: within seconds."""
 
 
 def ingest(
@@ -64,60 +72,73 @@ def ingest(
     tally: Tally,
     batch_size: int,
     workers: int,
+    stop: Stop,
+    remove_gone: bool = False,
 ) -> None:
     """Write every record of `source` that `store` lacks or holds differently; `tally` counts all of them.
 
-    The store's index has been prepared for the source's fields and the encoder's space.
+    The store's index has been prepared for the source's fields and the encoder's space. `fetcher` is stopped
+    by `stop.event`. With `remove_gone`, documents whose record has left the source are removed at the end.
     """
+    copies, census = Copies(), Census()
 
-    stopped = Event()
+    def fetch(record: ImageRecord) -> list[Fetched | Rejection]:
+        try:
+            data = fetcher.fetch(record.picture)
+        except CancelledError:
+            return []
+        except RecordError as error:
+            return [_rejection(record, Stage.FETCH, error.reason, error.detail)]
+        return [Fetched(record, data, content_fingerprint(data))]
 
-    def stop() -> None:
-        stopped.set()
-        fetcher.stop()
-
-    def fetch(record: ImageRecord) -> Fetched:
-        return Fetched(record, fetcher.fetch(record.picture))
-
-    def prepare(fetched: Fetched) -> Decoded:
-        picture = _decode_or_discard(fetched, fetcher, encoder.sufficient_side)
-        return Decoded(fetched.record, encoder.preprocess(picture))
+    def prepare(fetched: Fetched) -> list[Decoded | Rejection]:
+        try:
+            picture = _decode_or_discard(fetched, fetcher, encoder.sufficient_side)
+        except RecordError as error:
+            alike = [fetched.record, *copies.settle(fetched.content, None)]
+            return [_rejection(record, Stage.DECODE, error.reason, error.detail) for record in alike]
+        return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
-        with ending_with(stopped):  # an encoder may be a server that doesn't answer
-            return _encode(batch, encoder, tally)
+        with suppress(CancelledError), ending_with(stop.event):  # a server may not answer
+            return [] if stop.event.is_set() else _encode(batch, encoder, copies, tally)
+        return []
 
-    records = until(stopped, _read(source, tally))
+    records = until(stop.event, _read(source, census, tally))
     changed = _changed(records, store, tally)
-    fetched = tally.sift(parallel_map(_rejecting(fetch, Stage.FETCH, _itself), changed, workers=workers))
-    decoded = tally.sift(
-        parallel_map(_rejecting(prepare, Stage.DECODE, _record_of), fetched, workers=os.cpu_count() or 1)
-    )
-    encoded = parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once)
-    documents = prefetch(tally.sift(flat(encoded)), ahead=batch_size, stop=stop)
-    with store.loading(), owned(batches(documents, WRITE_SIZE)) as pages:
-        for page in pages:
-            tally.write(len(page), store.upsert(page), encoded=True)
+    fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers)))
+    unknown = _unknown(batches(fetched, batch_size), store, copies, tally)
+    decoded = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
+    encoded = flat(parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once))
+    documents = prefetch(tally.sift(encoded), ahead=batch_size, stop=stop.event.set)
+    with suppress(_Stopped), store.loading():
+        with stop.heard(), owned(batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)) as pages:
+            for page in pages:
+                tally.write(len(page), store.upsert(page), encoded=True)
+        if stop.asked:
+            raise _Stopped
+    if remove_gone and not stop.asked:
+        tally.prune(prune(source, store, census))
 
 
-def _read(source: Source, tally: Tally) -> Iterator[ImageRecord]:
+def _read(source: Source, census: Census, tally: Tally) -> Iterator[ImageRecord]:
     """The source's records, counted; rejections and further rows of an id taken out."""
-    seen = SeenIds()
     with owned(source.records()) as items:
         for number, item in enumerate(items):
             tally.read()
             if number == 0:  # not before: it may take a source as long as to get here
                 tally.total = source.total()
             if isinstance(item, Rejection):
+                census.note(item)
                 tally.reject(item)
-            elif seen.add(item.id):
+            elif census.add(item.id):
                 yield item
             else:
                 tally.skip()
 
 
 def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iterator[ImageRecord]:
-    """The records whose pictures have to be encoded; new metadata alone is written on the way."""
+    """The records whose pictures have changed; new metadata alone is written on the way."""
     with owned(batches(records, PAGE_SIZE)) as pages:
         for page in pages:
             held = store.fingerprints([record.id for record in page])
@@ -136,6 +157,28 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
             yield from pictures
 
 
+def _unknown(
+    batches: Iterable[list[Fetched]], store: Store, copies: Copies, tally: Tally
+) -> Iterator[Fetched]:
+    """The pictures that have to be encoded; those whose bytes have a vector are written on the way."""
+    info = store.info()
+    with owned(batches) as source:
+        for batch in source:
+            held = store.vectors([item.content for item in batch]) if info and info.documents else {}
+            documents = []
+            pictures = []
+            for item in batch:
+                vector = held.get(item.content)
+                claim = copies.claim(item.content, item.record) if vector is None else vector
+                if claim is Claim.ENCODE:
+                    pictures.append(item)
+                elif claim is not Claim.WAIT:
+                    documents.append(Document(item.record, claim, item.content))
+            if documents:
+                tally.write(len(documents), store.upsert(documents), encoded=False)
+            yield from pictures
+
+
 def _decode_or_discard(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Image.Image:
     """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
     try:
@@ -145,65 +188,26 @@ def _decode_or_discard(fetched: Fetched, fetcher: Fetcher, side: int | None) -> 
         raise
 
 
-def _encode(batch: list[Decoded], encoder: Encoder, tally: Tally) -> list[Document | Rejection]:
+def _encode(
+    batch: list[Decoded], encoder: Encoder, copies: Copies, tally: Tally
+) -> list[Document | Rejection]:
     vectors = encoder.encode_images([item.pixels for item in batch])
-    return [_document(item, vector, tally) for item, vector in zip(batch, vectors, strict=True)]
+    outcomes: list[Document | Rejection] = []
+    for item, vector in zip(batch, vectors, strict=True):
+        usable = bool(np.isfinite(vector).all())
+        alike = [item.record, *copies.settle(item.content, vector if usable else None)]
+        if usable:
+            tally.encode(len(alike))
+            outcomes += [Document(record, vector, item.content) for record in alike]
+        else:
+            outcomes += [_without_direction(record) for record in alike]
+    return outcomes
 
 
-def _document(item: Decoded, vector: Vector, tally: Tally) -> Document | Rejection:
-    if not np.isfinite(vector).all():
-        detail = "the encoder gave a vector without a direction"
-        return _rejection(item.record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
-    tally.encode()
-    return Document(item.record, vector)
-
-
-def _rejecting(
-    function: Callable[[T], R], stage: Stage, record_of: Callable[[T], ImageRecord]
-) -> Callable[[T], R | Rejection]:
-    """The function with a record's own fault as a value instead of an exception."""
-
-    def apply(item: T) -> R | Rejection:
-        try:
-            return function(item)
-        except RecordError as error:
-            return _rejection(record_of(item), stage, error.reason, error.detail)
-
-    return apply
-
-
-def _itself(record: ImageRecord) -> ImageRecord:
-    return record
-
-
-def _record_of(fetched: Fetched) -> ImageRecord:
-    return fetched.record
+def _without_direction(record: ImageRecord) -> Rejection:
+    detail = "the encoder gave a vector without a direction"
+    return _rejection(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
 
 
 def _rejection(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
     return Rejection(record.id, record.location, stage, reason, detail)
-
-
-class SeenIds:
-    """The ids that a run has had, at 8 bytes each: 64-bit hashes, most of them in a sorted array.
-
-    Two of 100 million ids share a hash with a probability of 3 in 10,000 (n²/2⁶⁵).
-    """
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._sorted = np.empty(0, dtype=np.uint64)
-        self._recent: set[int] = set()
-
-    def add(self, id: str) -> bool:
-        """Remember `id`; whether it is new."""
-        key = int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "big")
-        at = int(np.searchsorted(self._sorted, np.uint64(key)))
-        if key in self._recent or (at < len(self._sorted) and int(self._sorted[at]) == key):
-            return False
-        self._recent.add(key)
-        if len(self._recent) > 50_000 + len(self._sorted) // 16:
-            recent = np.fromiter(self._recent, dtype=np.uint64, count=len(self._recent))
-            self._sorted = np.union1d(self._sorted, recent)
-            self._recent.clear()
-        return True

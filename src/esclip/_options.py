@@ -28,6 +28,7 @@ __all__ = [
     "MaxRejectionRate",
     "Port",
     "PrecisionName",
+    "Prune",
     "RejectionsFile",
     "Store",
     "TakesAnyId",
@@ -147,6 +148,11 @@ Cache = Annotated[
         help="Where fetched pictures are kept. [default: your cache directory]",
         show_default=False,
     ),
+]
+
+Prune = Annotated[
+    bool,
+    typer.Option("--prune", help="Remove documents of these paths whose record is not there any more."),
 ]
 
 

@@ -41,6 +41,10 @@ class Source(Protocol):
         """
         ...
 
+    def covers(self, location: str) -> bool:
+        """Whether a document at this location is one of this source's, be its record still there or not."""
+        ...
+
 
 class Encoder(Protocol):
     """Pictures and texts into one vector space."""

@@ -107,6 +107,10 @@ class IngestReport:
     index: str
     store: str
     encoder: str
+    stopped: bool = False
+    """Whether it ended before the source did: asked to, or because too much was rejected."""
+    pruned: int | None = None
+    """Documents removed because their record has left the source; None where that wasn't asked for."""
 
     @property
     def images_per_second(self) -> float:
@@ -126,4 +130,4 @@ class IngestReport:
             "index": self.index,
             "store": self.store,
             "encoder": self.encoder,
-        }
+        } | ({} if self.pruned is None else {"pruned": self.pruned})

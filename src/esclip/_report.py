@@ -68,6 +68,7 @@ class Tally:
         self._started = time.monotonic()
         self._next_progress = 0.0
         self._read = self._skipped = self._written = self._encoded = self._updated = 0
+        self._pruned: int | None = None
         self._rejected: Counter[Reason] = Counter()
 
     def read(self) -> None:
@@ -81,10 +82,10 @@ class Tally:
             self._skipped += 1
             self._show()
 
-    def encode(self) -> None:
-        """Count a picture that has its vector."""
+    def encode(self, records: int) -> None:
+        """Count records whose picture has its vector now."""
         with self._lock:
-            self._encoded += 1
+            self._encoded += records
             self._show()
 
     def write(self, documents: int, refused: Iterable[Rejection], *, encoded: bool) -> None:
@@ -107,6 +108,10 @@ class Tally:
             if self._read >= BUDGET_FROM:
                 self._check_budget()
 
+    def prune(self, documents: int) -> None:
+        """Count documents that were removed because their record has left the source."""
+        self._pruned = documents
+
     def sift(self, items: Iterable[T | Rejection]) -> Iterator[T]:
         """Pass `items` on without the rejections among them, which are counted."""
         with owned(items) as flow:
@@ -116,38 +121,44 @@ class Tally:
                 else:
                     yield item
 
-    def finish(self) -> IngestReport:
-        """The report of a run that came to its end. Raises `TooManyRejections` when it is no success."""
+    def finish(self, *, stopped: bool = False) -> IngestReport:
+        """The report of a run that came to its end. Raises `TooManyRejections` when it is no success.
+
+        Of one that was `stopped`, records that were still under way are not part.
+        """
         with self._lock:
             self._show(last=True)
-            self._check_budget()
-            return self._report(self._read)
+            if not stopped:
+                self._check_budget()
+            return self._report(stopped=stopped)
 
     def _check_budget(self) -> None:
         rejected = self._rejected.total()
         if rejected <= self._rate * self._read:
             return
         reasons = ", ".join(f"{reason.value} {n}" for reason, n in self._rejected.most_common(4))
-        # Records still under way are neither written nor rejected, and so not part of this report.
-        settled = self._skipped + self._written + rejected
         raise TooManyRejections(
             f"{rejected} of {self._read} records were rejected ({reasons}), more than "
             f"--max-rejection-rate {self._rate:g} allows; --rejections FILE keeps each with its reason",
-            self._report(settled),
+            self._report(stopped=True),
         )
 
-    def _report(self, read: int) -> IngestReport:
+    def _report(self, *, stopped: bool) -> IngestReport:
         index, store, encoder = self._names
+        rejected = self._rejected.total()
         return IngestReport(
-            read=read,
+            # records still under way are neither written nor rejected
+            read=self._skipped + self._written + rejected if stopped else self._read,
             skipped=self._skipped,
             written=self._written,
-            rejected=self._rejected.total(),
+            rejected=rejected,
             rejections=dict(self._rejected.most_common()),
             seconds=time.monotonic() - self._started,
             index=index,
             store=store,
             encoder=encoder,
+            stopped=stopped,
+            pruned=self._pruned,
         )
 
     def _show(self, *, last: bool = False) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
     "UNSPLASH_HOST",
+    "WRITE_SECONDS",
     "WRITE_SIZE",
     "default_store",
     "hash_notes",
@@ -36,7 +37,10 @@ PAGE_SIZE = 2048
 """Records that the store is asked about at once. The embedded store reads all of its ids for each page."""
 
 WRITE_SIZE = 512
-"""Documents written at once: as many are encoded again when a run is killed."""
+"""Documents written at once: as many, at most, are encoded again when a run is killed."""
+
+WRITE_SECONDS = 30.0
+"""Documents that have waited so long are written, however few: slow encoders lose no more by a kill."""
 
 MAX_REJECTION_RATE = 0.5
 """The share of rejected records above which a run is a failure and stops."""

@@ -138,6 +138,10 @@ def report(report: IngestReport, *, json: bool) -> None:
         f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}",
         file=sys.stderr,
     )
+    if report.pruned is not None:
+        print(f"esclip: {report.pruned:,} documents removed: their records are gone", file=sys.stderr)
+    if report.stopped:
+        print("esclip: stopped before the end; the same command goes on from here", file=sys.stderr)
 
 
 def hits(hits: Hits, *, json: bool) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
+from esclip._census import SeenIds
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch import Fetcher
-from esclip._ingest import SeenIds, ingest
+from esclip._ingest import ingest
 from esclip._protocols import Encoder
 from esclip._report import Progress, Tally
 from esclip._schema import IndexSchema, Space
+from esclip._stop import Stop
 from esclip._types import Document, Pixels, Vectors
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
@@ -26,13 +30,17 @@ from esclip.stores.memory import MemoryStore
 class ListSource:
     """A source of given records."""
 
-    items: list[ImageRecord | Rejection]
+    items: Iterable[ImageRecord | Rejection]
     fields: Sequence[Field] = (Field("place", FieldType.KEYWORD),)
     fails_after: int | None = None
     closed: bool = False
+    root: str = "/"
 
-    def total(self) -> int:
-        return len(self.items)
+    def total(self) -> int | None:
+        return len(self.items) if isinstance(self.items, list) else None
+
+    def covers(self, location: str) -> bool:
+        return location.startswith(self.root)
 
     def records(self) -> Iterator[ImageRecord | Rejection]:
         try:
@@ -82,14 +90,33 @@ class RefusingStore(MemoryStore):
         return refused + super().upsert([d for d in documents if d.record not in bad])
 
 
-def run(source: ListSource, store: MemoryStore, encoder: object = None, **options: object) -> IngestReport:
+def run(
+    source: ListSource,
+    store: MemoryStore,
+    encoder: object = None,
+    *,
+    stop: Stop | None = None,
+    remove_gone: bool = False,
+    **options: object,
+) -> IngestReport:
     """An ingest of `source` into `store`, with the facade's defaults."""
     encoder = encoder or CountingEncoder()
+    stop = stop or Stop()
     store.prepare(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
     tally = Tally(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
-    with Fetcher(allow_hosts=(), cache=None, workers=2) as fetcher:
-        ingest(source, encoder, store, fetcher=fetcher, tally=tally, batch_size=4, workers=2)  # type: ignore[arg-type]
-    return tally.finish()
+    with Fetcher(allow_hosts=(), cache=None, workers=2, stopped=stop.event) as fetcher:
+        ingest(
+            source,
+            encoder,  # type: ignore[arg-type]
+            store,
+            fetcher=fetcher,
+            tally=tally,
+            batch_size=4,
+            workers=2,
+            stop=stop,
+            remove_gone=remove_gone,
+        )
+    return tally.finish(stopped=stop.asked)
 
 
 @pytest.fixture
@@ -227,11 +254,124 @@ def test_progress_reaches_the_total(pictures: list[ImageRecord]) -> None:
     assert (seen[-1].total, seen[-1].done, seen[-1].encoded) == (20, 20, 20)
 
 
+def test_the_same_bytes_are_encoded_once(pictures: list[ImageRecord], tmp_path: Path) -> None:
+    """A picture under several names costs one forward pass, in one run and in the next; each is written."""
+    store, encoder = MemoryStore("i"), CountingEncoder()
+    first = [replace(pictures[0], id=f"copy{n}") for n in range(30)]
+    assert accounted(run(ListSource([*pictures[:5], *first]), store, encoder)) == (35, 0, 35, 0)
+    assert encoder.images == 5
+    renamed = tmp_path / "renamed.png"
+    Path(pictures[1].location).rename(renamed)
+    moved = ImageRecord("moved", str(renamed), renamed, "v9")
+    touched = replace(pictures[2], version="v2")
+    assert accounted(run(ListSource([moved, touched]), store, encoder)) == (2, 0, 2, 0)
+    assert encoder.images == 5
+    assert (store.get("moved").vector == store.get("id1").vector).all()
+    assert store.fingerprints(["id2"])["id2"] == touched.fingerprint
+
+
+def test_copies_share_a_rejection(tmp_path: Path) -> None:
+    """Bytes that are no picture are rejected under each of their names."""
+    page = tmp_path / "page.jpg"
+    page.write_text("<html>")
+    source = ListSource([ImageRecord(f"{n}", str(page), page, "v1") for n in range(9)])
+    report = run(source, MemoryStore("i"), max_rejection_rate=1.0)
+    assert accounted(report) == (9, 0, 0, 9)
+    assert report.rejections == {Reason.NOT_AN_IMAGE: 9}
+
+
+class AskingStore(MemoryStore):
+    """A store that asks for the run's end when it is first written to."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__("i")
+        self.stop = stop
+        self.interrupted = False
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        self.stop.ask()
+        return super().upsert(documents)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+            raise
+
+
+def endless(path: Path) -> Iterator[ImageRecord]:
+    """Records without end, each with bytes of its own."""
+    for n in count():
+        picture = path / f"{n}.bmp"
+        Image.new("RGB", (2, 2), (n % 256, n // 256 % 256, 0)).save(picture)
+        yield ImageRecord(f"id{n}", str(picture), picture, "v1")
+
+
+def test_a_run_that_is_asked_to_stop_writes_what_is_in_flight(tmp_path: Path) -> None:
+    """It reads no further, writes what is encoded, reports what is settled, and leaves no thread."""
+    before = threading.active_count()
+    stop = Stop()
+    store = AskingStore(stop)
+    source = ListSource(endless(tmp_path))
+    report = run(source, store, stop=stop)
+    assert report.stopped
+    assert accounted(report)[2] >= 512
+    assert len(list(store.locations())) == report.written
+    assert store.interrupted
+    assert source.closed
+    assert threading.active_count() == before
+    assert not stop.ask(), "asked once before"
+
+
+def test_a_stop_that_nobody_listens_to_is_told() -> None:
+    """Before the pipeline runs, and after, asking for an end has no effect, and says so."""
+    stop = Stop()
+    assert not stop.ask()
+    run(ListSource([]), MemoryStore("i"), stop=stop)
+    assert not stop.ask()
+    assert not stop.asked
+
+
+def test_prune_removes_what_has_left_the_source(pictures: list[ImageRecord]) -> None:
+    """Documents of the source without a record go, its others and those of other sources stay."""
+    store = MemoryStore("i")
+    elsewhere = replace(pictures[9], id="elsewhere", location="https://example.org/9")
+    run(ListSource([*pictures[:9], elsewhere]), store)
+    report = run(ListSource(pictures[:6]), store, remove_gone=True)
+    assert accounted(report) == (6, 6, 0, 0)
+    assert report.pruned == 3
+    assert {id for id, _ in store.locations()} == {f"id{n}" for n in range(6)} | {"elsewhere"}
+
+
+def test_prune_keeps_what_could_not_be_read(
+    pictures: list[ImageRecord], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A record whose picture is broken, and all below a folder that can't be listed, keep their documents."""
+    store = MemoryStore("i")
+    inside = [replace(p, location=f"/locked/deep/{p.id}") for p in pictures[:3]]
+    gone = replace(pictures[3], location="/gone")
+    broken = replace(pictures[4], picture=Path("/gone"), version="v2")
+    run(ListSource([*inside, pictures[3], pictures[4]]), store)
+    locked = Rejection("x", "/locked", Stage.READ, Reason.UNREADABLE_FILE, "no")
+    vanished = Rejection("id3", gone.location, Stage.READ, Reason.FILE_NOT_FOUND, "no")
+    report = run(ListSource([locked, vanished, broken]), store, remove_gone=True, max_rejection_rate=1.0)
+    assert report.pruned == 1
+    assert {id for id, _ in store.locations()} == {"id0", "id1", "id2", "id4"}
+    bad_row = Rejection("", "photos.tsv:3", Stage.READ, Reason.BAD_ROW, "no")
+    report = run(ListSource([bad_row]), store, remove_gone=True, max_rejection_rate=1.0)
+    assert report.pruned == 0
+    assert "nothing was pruned" in caplog.text
+
+
 def test_seen_ids_remembers_every_id() -> None:
     """No id is taken for new twice, also after most have moved into the sorted array."""
     seen = SeenIds()
     assert all(seen.add(f"id{n}") for n in range(120_000))
     assert not any(seen.add(f"id{n}") for n in range(0, 120_000, 97))
+    assert "id7" in seen
+    assert "id120000" not in seen
 
 
 def test_the_facade_is_what_the_package_exports() -> None:

@@ -74,6 +74,9 @@ class _Chained:
         with owned(self._all_records()) as records:
             yield from islice(records, self._limit)
 
+    def covers(self, location: str) -> bool:
+        return any(source.covers(location) for source in self._sources)
+
     def _all_records(self) -> Iterator[ImageRecord | Rejection]:
         for source in self._sources:
             with owned(source.records()) as records:

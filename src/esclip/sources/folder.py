@@ -63,6 +63,11 @@ class FolderSource:
             for file in found:
                 yield _record(file) if isinstance(file, Path) else file
 
+    def covers(self, location: str) -> bool:
+        """What lies in one of the folders, however deep, or is one of the files."""
+        roots = [_text(path) for path in self._paths]
+        return any(location == root or location.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+
     def _found(self) -> Iterator[Path | Rejection]:
         count = 0
         for path in self._paths:

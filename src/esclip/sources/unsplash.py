@@ -11,6 +11,7 @@ disk. Any release's columns will do: they are read by name, and what a release l
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -98,6 +99,11 @@ class UnsplashSource:
                 details = joins.of(page[0].number, page[-1].number) if joins else {}
                 for photo in page:
                     yield self._record(photo, details.get(photo.number, PhotoDetails()))
+
+    def covers(self, location: str) -> bool:
+        """Every URL: of several datasets in one index, only the one that is ingested keeps its photos."""
+        images = f"{self._images}{os.sep}" if self._images else None
+        return location.startswith(("https://", "http://")) or bool(images and location.startswith(images))
 
     def _ids(self) -> Iterator[tuple[int, str]]:
         with owned(self._rows()) as rows:
