@@ -13,7 +13,7 @@ __all__ = ["Stop"]
 
 
 class Stop:
-    """A run's end, asked for once."""
+    """A run's end, which can be asked for once; each run has its own."""
 
     def __init__(self) -> None:
         self.event = Event()
@@ -26,16 +26,20 @@ class Stop:
         self._heard = False
 
     def ask(self) -> bool:
-        """Ask for the end. False when nobody listens, or it isn't the first time: then end it otherwise."""
-        if self.asked or not self._heard:
-            return False
+        """Ask for the end. False when nobody listens now, or it isn't the first time.
+
+        A run that begins later ends at once.
+        """
+        first = not self.asked
         self.asked = True
         self.event.set()
-        return True
+        return first and self._heard
 
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """A time in which somebody listens."""
+        """A time in which somebody listens. Raises `ValueError` when a run has had it before."""
+        if self.event.is_set() and not self.asked:
+            raise ValueError("this Stop belongs to a run that is over; give each run one of its own")
         self._heard = True
         try:
             yield

@@ -97,6 +97,13 @@ class SourceContract:
             assert "\n" not in rejection.detail
         assert len(records_of(self.open(origin))) >= 3
 
+    def test_covers_its_own_records(self, origin: Path) -> None:
+        """Where its records are is the source's; another folder, or a file beside it, is not."""
+        source = self.open(origin)
+        assert all(source.covers(record.location) for record in records_of(source))
+        others = ("/", "/nowhere/a.jpg", f"{origin}x", f"{origin}x/a.jpg", str(origin.parent), "")
+        assert not any(source.covers(other) for other in others)
+
     def test_ids_can_be_stored(self, origin: Path) -> None:
         """An id is neither empty nor longer than 512 bytes, and can be printed."""
         for record in records_of(self.open(origin)):

@@ -325,13 +325,22 @@ def test_a_run_that_is_asked_to_stop_writes_what_is_in_flight(tmp_path: Path) ->
     assert not stop.ask(), "asked once before"
 
 
-def test_a_stop_that_nobody_listens_to_is_told() -> None:
-    """Before the pipeline runs, and after, asking for an end has no effect, and says so."""
+def test_a_stop_that_nobody_listens_to_is_told(pictures: list[ImageRecord]) -> None:
+    """Asking before a run says that nobody listens yet, and the run then ends at once."""
     stop = Stop()
     assert not stop.ask()
-    run(ListSource([]), MemoryStore("i"), stop=stop)
+    report = run(ListSource(pictures), MemoryStore("i"), stop=stop)
+    assert report.stopped
+    assert accounted(report) == (0, 0, 0, 0)
+
+
+def test_a_stop_is_for_one_run(pictures: list[ImageRecord]) -> None:
+    """Giving it to a second run is an error, not a run that reads nothing."""
+    stop = Stop()
+    assert accounted(run(ListSource(pictures), MemoryStore("i"), stop=stop))[2] == 20
+    with pytest.raises(ValueError, match="one of its own"):
+        run(ListSource(pictures), MemoryStore("i"), stop=stop)
     assert not stop.ask()
-    assert not stop.asked
 
 
 def test_prune_removes_what_has_left_the_source(pictures: list[ImageRecord]) -> None:

@@ -47,11 +47,11 @@ class TestLanceStore(StoreContract):
 
 
 class TestIndexedLanceStore(TestLanceStore):
-    """The same with a vector index from the second row on."""
+    """The same with indexes of vectors and contents from the second row on."""
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        store = LanceStore(tmp_path, "pictures", Scale(exact=1))
+        store = LanceStore(tmp_path, "pictures", Scale(exact=1, scanned=1))
         yield store
         store.close()
 

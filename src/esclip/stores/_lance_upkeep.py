@@ -1,4 +1,4 @@
-"""What keeps the embedded store fast: few fragments, a vector index for the many, no versions of old.
+"""What keeps the embedded store fast: few fragments, indexes for the many, no versions of old.
 
 rows outside of the vector index ≤ Scale.exact     each is compared
 rows in it ≤ Scale.probed                          each is compared, partition by partition, from memory
@@ -19,11 +19,12 @@ import pyarrow as pa
 
 from esclip._errors import IndexMismatch
 from esclip._schema import Field
-from esclip.stores._lance_rows import field_columns
+from esclip.stores._lance_rows import CONTENT, field_columns
 
 __all__ = [
     "Scale",
     "add_columns",
+    "index_contents",
     "index_vectors",
     "join_fragments",
     "partitions_of",
@@ -44,6 +45,8 @@ Files that belong to no version, another process's write under way, are left alo
 INDEX_NAME = "esclip_vector_"
 """Begins the name of a vector index; its number of partitions, needed by each search, ends it."""
 
+CONTENT_INDEX = "esclip_content"
+
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -51,6 +54,8 @@ class Scale:
 
     exact: int = 10_000
     """As many vectors may be outside of the vector index, and are compared one by one (10 ms)."""
+    scanned: int = 100_000
+    """As many content fingerprints may be outside of theirs, and are read for each batch (4 ms)."""
     probed: int = 200_000
     """As many vectors of the index are compared by a search, which takes some 10 ms."""
 
@@ -86,6 +91,14 @@ def index_vectors(dataset: Any, scale: Scale) -> None:
     for index in held:
         if index.name != name:
             dataset.drop_index(index.name)
+
+
+def index_contents(dataset: Any, scale: Scale) -> None:
+    """Index the content fingerprints, which an ingest looks up for each batch, when many are outside."""
+    held = [index for index in dataset.describe_indices() if index.name == CONTENT_INDEX]
+    outside = dataset.count_rows() - sum(index.num_rows_indexed for index in held)
+    if outside > scale.scanned and CONTENT in dataset.schema.names:
+        dataset.create_scalar_index(CONTENT, "BTREE", name=CONTENT_INDEX, replace=True)
 
 
 def remove_old_versions(dataset: Any, scale: Scale) -> None:

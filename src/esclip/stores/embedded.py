@@ -11,15 +11,13 @@ version (20 microseconds), so that readers see what other processes write.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 import lance
-import orjson
 
 from esclip._errors import (
     DocumentNotFound,
@@ -44,10 +42,12 @@ from esclip.stores._lance_rows import (
     read_fingerprint,
     record_table,
 )
+from esclip.stores._lance_schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
 from esclip.stores._lance_search import nearest
 from esclip.stores._lance_upkeep import (
     Scale,
     add_columns,
+    index_contents,
     index_vectors,
     join_fragments,
     remove_old_versions,
@@ -58,8 +58,7 @@ __all__ = ["LanceStore", "Scale"]
 
 logger = logging.getLogger("esclip")
 
-SCHEMA_KEY = "esclip"
-"""Where the dataset's schema metadata holds the index's schema as JSON."""
+UPKEEP = (join_fragments, index_vectors, index_contents, remove_old_versions)
 
 RETRIES = 50
 """How often a write starts anew because another process was faster."""
@@ -84,7 +83,7 @@ class LanceStore:
     def schema(self) -> IndexSchema | None:
         """What the latest version's metadata says."""
         with lance_faults(self._path):
-            return None if (dataset := self._open()) is None else _schema_of(dataset)
+            return None if (dataset := self._open()) is None else schema_of(dataset)
 
     def info(self) -> IndexInfo | None:
         """What the latest version holds, and what all files of the index take."""
@@ -92,20 +91,20 @@ class LanceStore:
             if (dataset := self._open()) is None:
                 return None
             engine = f"Lance {lance.__version__}"
-            return IndexInfo(_schema_of(dataset), dataset.count_rows(), engine, size_on_disk(self._path))
+            return IndexInfo(schema_of(dataset), dataset.count_rows(), engine, size_on_disk(self._path))
 
     def prepare(self, schema: IndexSchema) -> None:
         """Make the dataset, or add columns, which costs nothing: old rows have nulls in them."""
         refuse_reserved(schema.fields)
         with self._lock, lance_faults(self._path):
             dataset = self._open() or self._create(schema)
-            held = _schema_of(dataset)
+            held = schema_of(dataset)
             if why := mismatch(held, schema):
                 raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {why}.")
             if wider := widened(held, schema):
                 # Columns first: should this end between the two, the next call finds what is missing.
                 add_columns(dataset, wider.fields)
-                dataset.update_schema_metadata(_metadata(wider))
+                dataset.update_schema_metadata(schema_metadata(wider))
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Scan the column of ids, which takes 10 ms among 100,000."""
@@ -119,12 +118,12 @@ class LanceStore:
         """Merge by id; of documents with one id the last counts."""
         with self._lock, lance_faults(self._path):
             dataset = self._existing()
-            schema = _schema_of(dataset)
+            schema = schema_of(dataset)
             faults = [fault(document.record, document.vector, schema) for document in documents]
             good = {d.record.id: d for d, found in zip(documents, faults, strict=True) if not found}
             if good:
                 merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-                table = _fitting(document_table(list(good.values()), schema), dataset)
+                table = fitting(document_table(list(good.values()), schema), dataset)
                 merge.conflict_retries(RETRIES).execute(table)
         return [write_rejection(d.record, found) for d, found in zip(documents, faults, strict=True) if found]
 
@@ -132,12 +131,12 @@ class LanceStore:
         """Merge all columns but the vector into rows that are there."""
         with self._lock, lance_faults(self._path):
             dataset = self._existing()
-            schema, held = _schema_of(dataset), self.fingerprints([record.id for record in records])
+            schema, held = schema_of(dataset), self.fingerprints([record.id for record in records])
             faults = [fault(r, None, schema) if r.id in held else "no document has this id" for r in records]
             good = {r.id: r for r, found in zip(records, faults, strict=True) if not found}
             if good:
                 merge = dataset.merge_insert("id").when_matched_update_all()
-                table = _fitting(record_table(list(good.values()), schema), dataset)
+                table = fitting(record_table(list(good.values()), schema), dataset)
                 merge.conflict_retries(RETRIES).execute(table)
         return [write_rejection(r, found) for r, found in zip(records, faults, strict=True) if found]
 
@@ -157,7 +156,7 @@ class LanceStore:
             table = dataset.to_table(columns=[CONTENT, "vector"], filter=in_sql(CONTENT, contents))
             if not table.num_rows:
                 return {}
-            dim = _schema_of(dataset).space.dim
+            dim = schema_of(dataset).space.dim
             rows = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
             return dict(zip(table[CONTENT].to_pylist(), rows, strict=True))
 
@@ -170,19 +169,20 @@ class LanceStore:
     @contextmanager
     def loading(self) -> Iterator[None]:
         """Tidy up on leaving. Without it all is found too, only slower: so an interrupt doesn't wait."""
+        self._tidy(index_contents)  # one that was killed left what it wrote outside
         try:
             yield
         except Exception:
             with suppress(StoreError):
-                self._settle()
+                self._tidy(*UPKEEP)
             raise
-        self._settle()
+        self._tidy(*UPKEEP)
 
     def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
         """Filter first, then compare the nearest partitions; all vectors where that gives too few."""
         with lance_faults(self._path):
             dataset = self._existing()
-            schema = _schema_of(dataset)
+            schema = schema_of(dataset)
             if not {condition.field for condition in where} <= set(schema.fields):
                 return []
             return nearest(dataset, schema, vector, k, filter_sql(where), self._scale)
@@ -194,7 +194,7 @@ class LanceStore:
             rows = dataset.to_table(filter=in_sql("id", [id])).to_pylist()
             if not rows:
                 raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
-            return read_document(rows[0], _schema_of(dataset).fields)
+            return read_document(rows[0], schema_of(dataset).fields)
 
     def drop(self) -> None:
         """Remove the index's folder."""
@@ -225,7 +225,7 @@ class LanceStore:
         return dataset
 
     def _create(self, schema: IndexSchema) -> Any:
-        columns = arrow_schema(schema).with_metadata(_metadata(schema))
+        columns = arrow_schema(schema).with_metadata(schema_metadata(schema))
         try:
             lance.write_dataset(columns.empty_table(), self._path, session=self._session)
         except OSError:
@@ -233,8 +233,8 @@ class LanceStore:
                 raise
         return self._existing()
 
-    def _settle(self) -> None:
-        for step in (join_fragments, index_vectors, remove_old_versions):
+    def _tidy(self, *steps: Callable[[Any, Scale], None]) -> None:
+        for step in steps:
             try:
                 with self._lock, lance_faults(self._path):
                     if (dataset := self._open()) is not None:
@@ -242,26 +242,3 @@ class LanceStore:
             except StoreUnavailable as error:
                 # Another process is writing; it will do the same when it is through.
                 logger.info("Index %s was not tidied up: %s", self.index, error)
-
-
-def _fitting(table: Any, dataset: Any) -> Any:
-    """The columns of `table` that the dataset has."""
-    present = set(dataset.schema.names)
-    return table.select([name for name in table.column_names if name in present])
-
-
-def _metadata(schema: IndexSchema) -> dict[str, str]:
-    return {SCHEMA_KEY: orjson.dumps(schema.to_json()).decode()}
-
-
-def _schema_of(dataset: Any) -> IndexSchema:
-    try:
-        return _read_schema(dataset.schema_metadata[SCHEMA_KEY])
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{dataset.uri} was made by another version of esclip; ingest again.") from error
-
-
-@lru_cache(maxsize=8)
-def _read_schema(text: str) -> IndexSchema:
-    """Kept by its text: each call reads the schema of the version that it opens."""
-    return IndexSchema.from_json(orjson.loads(text))
