@@ -104,7 +104,7 @@ def ingest(
             return [] if stop.event.is_set() else _encode(batch, encoder, copies, tally)
         return []
 
-    records = until(stop.event, _read(source, census, tally))
+    records = until(stop.event, _read(source, census, tally, stop))
     changed = _changed(records, store, tally)
     fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers)))
     unknown = _unknown(batches(fetched, batch_size), store, copies, tally)
@@ -121,9 +121,12 @@ def ingest(
         tally.prune(prune(source, store, census))
 
 
-def _read(source: Source, census: Census, tally: Tally) -> Iterator[ImageRecord]:
-    """The source's records, counted; rejections and further rows of an id taken out."""
-    with owned(source.records()) as items:
+def _read(source: Source, census: Census, tally: Tally, stop: Stop) -> Iterator[ImageRecord]:
+    """The source's records, counted; rejections and further rows of an id taken out.
+
+    A source that is busy when the run is asked to stop may end by a `CancelledError`.
+    """
+    with suppress(CancelledError), ending_with(stop.event), owned(source.records()) as items:
         for number, item in enumerate(items):
             tally.read()
             if number == 0:  # not before: it may take a source as long as to get here

@@ -37,7 +37,8 @@ class Source(Protocol):
         Memory stays bounded whatever the number of records. An id that comes twice is given twice, the
         second time as a record again: the pipeline keeps the first. Closing the iterator frees all it holds.
 
-        Raises `SourceError` when the source as a whole can't be read.
+        Raises `SourceError` when the source as a whole can't be read, and may raise `CancelledError` once
+        `_connections.ending` is set: it is no longer wanted.
         """
         ...
 

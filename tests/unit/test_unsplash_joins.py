@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from esclip._connections import ending_with
 from esclip._errors import SourceError
-from esclip.sources._unsplash_joins import mapped_errors
+from esclip.sources._unsplash_joins import interrupted_by, mapped_errors
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 
@@ -99,6 +101,23 @@ def test_ctrl_c_while_duckdb_works_is_a_keyboard_interrupt() -> None:
         # Of a few seconds: mostly it ends at once, but sometimes DuckDB works it off first (2.0).
         database.execute("SELECT sum(length(md5(range::VARCHAR))) FROM range(20000000)")
     stop.join()
+
+
+def test_a_join_that_is_no_longer_wanted_ends_soon(tmp_path: Path) -> None:
+    """What a stopped run waits for is cut off in the middle of a query, and before the first record."""
+    stopped = threading.Event()
+    timer = threading.Timer(0.3, stopped.set)
+    timer.start()
+    with (
+        pytest.raises(CancelledError),
+        duckdb.connect() as database,
+        interrupted_by(stopped, database),
+    ):
+        database.execute("SELECT sum(length(md5(range::VARCHAR))) FROM range(200000000)")
+    write(tmp_path / "photos.tsv", [photo("a")])
+    write(tmp_path / "keywords.tsv", [keyword("a", "dog")])
+    with pytest.raises(CancelledError), ending_with(stopped):
+        told(tmp_path, "keywords")
 
 
 def test_too_little_memory_is_a_source_error() -> None:

@@ -14,11 +14,14 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esclip._connections import ending
 from esclip._errors import SourceError
 from esclip._flow import batches
 from esclip.sources._unsplash_children import CHILD_TABLES, ChildTable
@@ -27,11 +30,13 @@ from esclip.sources._unsplash_tables import Row, TablePart
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Joins", "PhotoDetails", "joined", "mapped_errors"]
+__all__ = ["Joins", "PhotoDetails", "interrupted_by", "joined", "mapped_errors"]
 
 MEMORY_LIMIT = "256MB"
 MOST_THREADS = 2
 INSERTED_ROWS = 50_000
+WATCHED_S = 0.2
+"""Between two looks at whether the join is still wanted."""
 
 INTERRUPTED = "Query interrupted"
 """How DuckDB says that Python got a SIGINT in the middle of a query, in a plain RuntimeError."""
@@ -54,7 +59,8 @@ def joined(
 ) -> Iterator[Joins]:
     """The children's rows for these photos, given as number and id. Of an id that comes twice, the first.
 
-    Raises `SourceError` when a table can't be read, or memory or disk do not suffice.
+    Raises `SourceError` when a table can't be read, or memory or disk do not suffice, and `CancelledError`
+    when it is no longer wanted.
     """
     import duckdb
 
@@ -69,10 +75,36 @@ def joined(
         with duckdb.connect(str(Path(folder) / "joins.duckdb"), config=config) as database:
             database.execute("SET enable_progress_bar = false")  # in a notebook it would print
             joins = Joins(database, Path(folder), threshold)
-            joins.number_photos(ids)
-            for name, parts in children.items():
-                joins.load(name, parts)
+            with interrupted_by(ending(), database):
+                joins.number_photos(ids)
+                for name, parts in children.items():
+                    joins.load(name, parts)
             yield joins
+
+
+@contextmanager
+def interrupted_by(event: Event, database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A time in which the event ends a query, which may take minutes."""
+    import duckdb
+
+    over = Event()
+
+    def watch() -> None:
+        while not over.wait(WATCHED_S):
+            if event.is_set():
+                database.interrupt()  # again, should it have come between two queries
+
+    watcher = Thread(target=watch, name="esclip-joins", daemon=True)
+    watcher.start()
+    try:
+        yield
+        if event.is_set():
+            raise CancelledError
+    except duckdb.InterruptException:
+        raise CancelledError from None
+    finally:
+        over.set()
+        watcher.join()
 
 
 @contextmanager
