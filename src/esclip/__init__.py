@@ -13,6 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from esclip._conditions import (
+        AllOf,
+        AnyOf,
+        Condition,
+        Exists,
+        Inside,
+        Near,
+        Not,
+        OneOf,
+        Range,
+    )
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -34,12 +45,14 @@ if TYPE_CHECKING:
     from esclip._protocols import Encoder, Source, Store
     from esclip._rejections import IngestReport, Reason, Rejection, Stage
     from esclip._report import Progress
-    from esclip._schema import Condition, Field, FieldType, IndexInfo, IndexSchema, Space, Stats
+    from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._stop import Stop
     from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord
     from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
+    "AllOf",
+    "AnyOf",
     "Condition",
     "ConfigError",
     "DecodeError",
@@ -48,6 +61,7 @@ __all__ = [
     "Encoder",
     "EncoderError",
     "EsclipError",
+    "Exists",
     "FetchError",
     "Field",
     "FieldType",
@@ -63,8 +77,13 @@ __all__ = [
     "IndexNotFound",
     "IndexSchema",
     "IngestReport",
+    "Inside",
     "Model",
+    "Near",
+    "Not",
+    "OneOf",
     "Progress",
+    "Range",
     "Reason",
     "RecordError",
     "Rejection",
@@ -85,6 +104,7 @@ __all__ = [
 
 _HOMES = (
     "_errors",
+    "_conditions",
     "_schema",
     "_types",
     "_rejections",

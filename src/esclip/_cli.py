@@ -45,7 +45,6 @@ from esclip._options import (
     TextEncoderName,
     Where,
     Workers,
-    conditions,
     not_blank,
 )
 from esclip._settings import (
@@ -200,7 +199,7 @@ def search_text(
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
     with _open(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
-        _show_hits(held.search_text(query, k, conditions(where)), json=json)
+        _show_hits(held.search_text(query, k, where), json=json)
 
 
 @app.command("search-image")
@@ -220,7 +219,7 @@ def search_image(
 ) -> None:
     """Find pictures that look like another one."""
     with _open(store, index, encoder, None, device, precision, encoder_token) as held:
-        _show_hits(held.search_image(image, k, conditions(where)), json=json)
+        _show_hits(held.search_image(image, k, where), json=json)
 
 
 @app.command(cls=TakesAnyId)
@@ -234,7 +233,7 @@ def similar(
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
     with _open(store, index) as held:
-        _show_hits(held.similar(id, k, conditions(where)), json=json)
+        _show_hits(held.similar(id, k, where), json=json)
 
 
 @app.command()

@@ -1,104 +1,191 @@
-"""Filters as a user writes them, checked against the fields of an index and typed."""
+"""Filters as a user writes them, checked against the fields of an index and typed.
+
+    {"country": ["Norway", "Sweden"]} ─┐
+    "width>=4000 & !colors=red"       ─┼─► Condition ...
+    ["width>=4000", "exists(place)"]  ─┘
+
+expression   all | all | ...       all   one & one & ...       one   !one, (expression) or a test
+test         FIELD=VALUE,VALUE     one of them; != none of them
+             FIELD>=VALUE          > < <= as well: numbers and dates
+             exists(FIELD)         near(FIELD, LAT, LON, 50km)    inside(FIELD, SOUTH, WEST, NORTH, EAST)
+
+A value is read to the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. A date
+may be a year, a month or a day: `taken_at=2020` is all of it.
+"""
 
 from __future__ import annotations
 
-import difflib
-import math
+import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TypeAlias, assert_never
+from typing import NoReturn, TypeAlias
 
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, Value
 from esclip._errors import ConfigError
-from esclip._schema import Condition, Field, FieldType
+from esclip._filter_values import compared, known_field, place_field
+from esclip._schema import Field, FieldType
 
-__all__ = ["Where", "conditions"]
+__all__ = ["Where", "check_syntax", "conditions"]
 
-Value: TypeAlias = str | int | float | bool | datetime
+Where: TypeAlias = str | Sequence[str] | Mapping[str, Value | Sequence[Value]]
+"""An expression, several that must all hold, or values by field name, of which one must be equal."""
 
-Where: TypeAlias = Mapping[str, Value]
-"""Values by field name, all of which must be equal; a string is read as the field's type."""
+_TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<sign>[|&(),!])(?!=)
+    | (?P<call>near|inside|exists)\s*(?=\()
+    | (?P<field>[^\W_][\w-]*)\s*(?P<operator>[<>!]?=|[<>])
+    )""",
+    re.VERBOSE,
+)
+_VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>(?:[^|&,()"]|\([^()]*\)|(?<=\S)")*))\s*')
+_DISTANCE = re.compile(r"(\d+(?:\.\d+)?)\s*(km|m)")
 
 
 def conditions(where: Where, fields: Sequence[Field]) -> tuple[Condition, ...]:
-    """The filter as typed conditions.
+    """The filter as typed conditions, all of which must hold.
 
-    Raises `ConfigError` for a field that the index lacks, naming the nearest, and for a value that is not of
-    the field's type.
+    Raises `ConfigError` for an expression that can't be read, a field that the index lacks, naming the
+    nearest, and a value that is not of the field's type.
     """
     known = {field.name: field for field in fields}
-    return tuple(_condition(name, value, known) for name, value in where.items())
-
-
-BOOLEANS = {
-    "true": True,
-    "t": True,
-    "yes": True,
-    "1": True,
-    "false": False,
-    "f": False,
-    "no": False,
-    "0": False,
-}
-
-
-def _condition(name: str, value: Value, known: Mapping[str, Field]) -> Condition:
-    field = known.get(name)
-    if field is None:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
-        raise ConfigError(f"--where {name}: the index has no such field; {hint}")
-    try:
-        return Condition(
-            field, _read(value, field.type) if isinstance(value, str) else _check(value, field.type)
+    if isinstance(where, Mapping):
+        return tuple(
+            compared(known_field(name, known), "=", _several(value), f"{name}={value}")
+            for name, value in where.items()
         )
-    except (KeyError, ValueError):
-        raise ConfigError(f"--where {name}={value}: {name} {EXPECTED[field.type]}") from None
+    texts = [where] if isinstance(where, str) else where
+    return tuple(_Parser(text, known).parse() for text in texts)
 
 
-def _read(text: str, kind: FieldType) -> Value:
-    """The value that `text` spells. Raises `ValueError` or `KeyError` when it spells none of this type."""
-    match kind:
-        case FieldType.KEYWORD | FieldType.KEYWORDS:
-            return text
-        case FieldType.INTEGER:
-            return _check(int(text), kind)
-        case FieldType.FLOAT:
-            return _check(float(text), kind)
-        case FieldType.BOOLEAN:
-            return BOOLEANS[text.lower()]
-        case FieldType.DATE:
-            return _check(datetime.fromisoformat(text), kind)
-        case FieldType.TEXT | FieldType.GEO_POINT:
-            raise ValueError(text)
-        case _:
-            assert_never(kind)
+def check_syntax(where: Sequence[str]) -> None:
+    """Raise `ConfigError` for an expression that can't be read, whatever fields the index has."""
+    for text in where:
+        _Parser(text, None).parse()
 
 
-def _check(value: Value, kind: FieldType) -> Value:
-    """The value, if it is of this type. Raises `ValueError` otherwise."""
-    match kind, value:
-        case FieldType.BOOLEAN, bool():
-            return value
-        case _, bool():
-            raise ValueError(value)
-        case FieldType.INTEGER, int() if -(2**63) <= value < 2**63:
-            return value
-        case FieldType.FLOAT, int() | float() if math.isfinite(value):
-            return float(value)
-        case FieldType.DATE, datetime():
-            return value if value.tzinfo else value.replace(tzinfo=UTC)
-        case _:
-            raise ValueError(value)
+def _several(value: Value | Sequence[Value]) -> tuple[Value, ...]:
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
 
 
-EXPECTED = {
-    FieldType.KEYWORD: "takes text",
-    FieldType.KEYWORDS: "takes text",
-    FieldType.INTEGER: "takes a whole number",
-    FieldType.FLOAT: "takes a number",
-    FieldType.BOOLEAN: "takes true or false",
-    FieldType.DATE: "takes a date such as 2024-05-01 or 2024-05-01T12:30:00Z",
-    FieldType.TEXT: "holds sentences, which can't be compared as a whole",
-    FieldType.GEO_POINT: "holds places, which can't be compared as a whole",
+class _Parser:
+    """Reads one expression from left to right."""
+
+    def __init__(self, text: str, known: Mapping[str, Field] | None) -> None:
+        """Without known fields, it takes any field and value."""
+        self._text = text
+        self._known = known
+        self._at = 0
+
+    def parse(self) -> Condition:
+        found = self._any()
+        if self._text[self._at :].strip():
+            self._fail("an & or a |")
+        return found
+
+    def _any(self) -> Condition:
+        parts = [self._all()]
+        while self._sign("|"):
+            parts.append(self._all())
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+
+    def _all(self) -> Condition:
+        parts = [self._one()]
+        while self._sign("&"):
+            parts.append(self._one())
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+
+    def _one(self) -> Condition:
+        if self._sign("!"):
+            return Not(self._one())
+        if self._sign("("):
+            inner = self._any()
+            self._close()
+            return inner
+        token = _TOKEN.match(self._text, self._at)
+        if token is None or token["sign"]:
+            self._fail("a test such as FIELD=VALUE")
+        self._at = token.end()
+        if token["call"]:
+            return self._call(token["call"])
+        name, operator = token["field"], token["operator"]
+        values = self._values()
+        if self._known is None:
+            return _ANYTHING
+        field = known_field(name, self._known)
+        told = f"{name}{operator}{','.join(values)}"
+        if operator == "!=":
+            return Not(compared(field, "=", tuple(values), told))
+        return compared(field, operator, tuple(values), told)
+
+    def _call(self, name: str) -> Condition:
+        self._sign("(")
+        first, *numbers = self._values()
+        self._close()
+        field = _ANYTHING.field if self._known is None else known_field(first, self._known)
+        if name == "exists" and not numbers:
+            return Exists(field)
+        if name != "exists":
+            place_field(field, name)
+        try:
+            if name == "near":
+                lat, lon, radius = numbers
+                distance = _DISTANCE.fullmatch(radius)
+                if distance is None:
+                    raise ValueError(radius)
+                return Near(
+                    field, *_place(lat, lon), float(distance[1]) * (1000 if distance[2] == "km" else 1)
+                )
+            if name == "inside":
+                south, west, north, east = numbers
+                return Inside(field, *_place(south, west), *_place(north, east))
+        except ValueError:
+            pass
+        raise ConfigError(f"--where {self._text}: write {_CALLS[name]}")
+
+    def _values(self) -> list[str]:
+        values = [self._value()]
+        while self._sign(","):
+            values.append(self._value())
+        return values
+
+    def _value(self) -> str:
+        found = _VALUE.match(self._text, self._at)
+        assert found is not None, "a bare value may be empty"
+        self._at = found.end()
+        return found["bare"].strip() if found["quoted"] is None else found["quoted"].replace('""', '"')
+
+    def _sign(self, sign: str) -> bool:
+        """Go over the sign, if it comes next."""
+        token = _TOKEN.match(self._text, self._at)
+        if token is None or token["sign"] != sign:
+            return False
+        self._at = token.end()
+        return True
+
+    def _close(self) -> None:
+        if not self._sign(")"):
+            self._fail("a )")
+
+    def _fail(self, wanted: str) -> NoReturn:
+        rest = self._text[self._at :].strip()
+        where = f"before {rest!r:.40}" if rest else "at the end"
+        raise ConfigError(
+            f'--where {self._text}: {wanted} is missing {where}; values with |, & or , go in "quotes"'
+        )
+
+
+_ANYTHING = Exists(Field("anything", FieldType.GEO_POINT))
+
+_CALLS = {
+    "exists": "exists(FIELD)",
+    "near": "near(FIELD, LATITUDE, LONGITUDE, 50km), or a distance in m",
+    "inside": "inside(FIELD, SOUTH, WEST, NORTH, EAST) in degrees",
 }
-"""What to say of a field when a value is not for it."""
+
+
+def _place(lat: str, lon: str) -> tuple[float, float]:
+    """Degrees. Raises `ValueError` for numbers that no place has."""
+    degrees = float(lat), float(lon)
+    if not (abs(degrees[0]) <= 90 and abs(degrees[1]) <= 180):
+        raise ValueError(degrees)
+    return degrees

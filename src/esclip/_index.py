@@ -168,7 +168,8 @@ class ImageIndex:
     def search_text(self, text: str, k: int = 10, where: Where | None = None) -> Hits:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.
 
-        `where` filters inside the search: `{"country": "Norway"}`. Raises `IndexNotFound` when the index is
+        `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
+        `_filters`: `"width>=4000 & !colors=red"`. Raises `IndexNotFound` when the index is
         not there or is empty, `ConfigError` for a filter that doesn't fit its fields.
         """
         if not text.strip():

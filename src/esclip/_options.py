@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from esclip._errors import ConfigError
 from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
 
 __all__ = [
@@ -35,9 +36,20 @@ __all__ = [
     "TextEncoderName",
     "Where",
     "Workers",
-    "conditions",
     "not_blank",
 ]
+
+
+def filters(where: list[str] | None) -> list[str] | None:
+    """Filters that can be read; others are wrong usage."""
+    from esclip._filters import check_syntax
+
+    try:
+        check_syntax(where or ())
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    return where
+
 
 Store = Annotated[
     str | None,
@@ -111,8 +123,10 @@ Where = Annotated[
     list[str] | None,
     typer.Option(
         "--where",
-        metavar="FIELD=VALUE",
-        help="Only documents whose field has this value; repeat for several fields.",
+        metavar="FILTER",
+        callback=filters,
+        help="Only documents like this: country=Norway,Sweden, 'width>=4000', 'taken_at=2020', '!colors=red', "
+        "'exists(place)', 'near(place, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
         show_default=False,
     ),
 ]
@@ -154,19 +168,6 @@ Prune = Annotated[
     bool,
     typer.Option("--prune", help="Remove documents of these paths whose record is not there any more."),
 ]
-
-
-def conditions(where: list[str] | None) -> dict[str, str]:
-    """The filters as a mapping. A `FIELD=VALUE` without `=`, or a field that comes twice, is wrong usage."""
-    found: dict[str, str] = {}
-    for condition in where or ():
-        field, equals, value = condition.partition("=")
-        if not equals or not field:
-            raise typer.BadParameter(f"--where {condition}: write it as FIELD=VALUE")
-        if field in found:
-            raise typer.BadParameter(f"--where {condition}: {field} is given twice")
-        found[field] = value
-    return found
 
 
 def not_blank(text: str) -> str:

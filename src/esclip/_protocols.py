@@ -12,8 +12,9 @@ from typing import Protocol
 
 from PIL import Image
 
+from esclip._conditions import Condition
 from esclip._rejections import Rejection
-from esclip._schema import Condition, Field, IndexInfo, IndexSchema, Space
+from esclip._schema import Field, IndexInfo, IndexSchema, Space
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
 
 __all__ = ["Encoder", "Source", "Store"]

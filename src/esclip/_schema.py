@@ -1,7 +1,7 @@
 """What an index is made with and remembers: its space, its metadata fields, and what computed its vectors.
 
 IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
-             ├─► Field ...  names and types of the metadata, which a filter's Condition refers to
+             ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
              └─► runtimes   provenance: vectors of one space, whatever computed them
 """
 
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
-__all__ = ["Condition", "Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
+__all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 
 
 class FieldType(Enum):
@@ -41,14 +40,6 @@ class Field:
 
     name: str
     type: FieldType
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A part of a filter: the field's value is `value` (for `KEYWORDS`: one of its values is)."""
-
-    field: Field
-    value: str | int | float | bool | datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from esclip._schema import Condition, Field, FieldType, IndexSchema, Space
+from esclip._conditions import Condition, OneOf
+from esclip._schema import Field, FieldType, IndexSchema, Space
 from esclip._types import Document, GeoPoint, ImageRecord, Metadata, MetadataValue, Vector, Vectors, unit_rows
 
 __all__ = [
@@ -86,7 +87,7 @@ def document(id: str, vector: Vector | None = None, metadata: Metadata | None = 
 
 def where(name: str, value: str | int | float | bool | datetime) -> Condition:
     """A condition on one of `FIELDS`."""
-    return Condition(next(field for field in FIELDS if field.name == name), value)
+    return OneOf(next(field for field in FIELDS if field.name == name), (value,))
 
 
 def random_documents(n: int, seed: int, dim: int = DIM) -> list[Document]:

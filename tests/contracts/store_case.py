@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from esclip._conditions import Condition
 from esclip._protocols import Store
 from esclip._rejections import Reason, Rejection, Stage
-from esclip._schema import Condition
 from esclip._types import Document
 from tests.contracts.documents import SCHEMA, axis
 

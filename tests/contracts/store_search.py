@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
 from esclip._protocols import Store
-from esclip._schema import Condition, Field, FieldType
-from esclip._types import MetadataValue, unit_rows
+from esclip._schema import Field, FieldType
+from esclip._types import GeoPoint, MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, where
+from tests.contracts.documents import FIELDS, SCHEMA, axis, document, random_documents, random_vectors, where
 from tests.contracts.store_case import StoreCase, ids_where
 
 __all__ = ["StoreSearch"]
+
+COUNTRY, COLORS, CAPTION, LIKES, APERTURE, FEATURED, TAKEN, PLACE = FIELDS
+NEW_YEAR = datetime(2021, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
 
 
 class StoreSearch(StoreCase):
@@ -75,7 +80,7 @@ class StoreSearch(StoreCase):
             ([where("colors", "it's red")], ["d"]),
             ([where("country", "x' OR '1'='1")], []),
             ([where("country", "")], []),
-            ([Condition(Field("unheard_of", FieldType.KEYWORD), "x")], []),
+            ([OneOf(Field("unheard_of", FieldType.KEYWORD), ("x",))], []),
         ],
     )
     def test_search_where(self, prepared: Store, conditions: list[Condition], expected: list[str]) -> None:
@@ -90,6 +95,80 @@ class StoreSearch(StoreCase):
         }
         self.plant(prepared, [document(id, metadata=values) for id, values in metadata.items()])
         assert ids_where(prepared, *conditions) == expected
+
+    @pytest.mark.parametrize(
+        ("condition", "expected"),
+        [
+            (OneOf(COUNTRY, ("Norway", "Chile", "Peru")), "abc"),
+            (OneOf(COUNTRY, ()), ""),
+            (OneOf(COLORS, ("blue", "white")), "ad"),
+            (OneOf(LIKES, (1, 30)), "ac"),
+            (OneOf(TAKEN, (NEW_YEAR, NEW_YEAR + DAY)), "ab"),
+            (Range(LIKES, at_least=2, at_most=30), "bc"),
+            (Range(LIKES, above=2, below=30), ""),
+            (Range(LIKES, below=2), "a"),
+            (Range(APERTURE, above=1.8), "bc"),
+            (Range(APERTURE, at_least=1.8, below=4.0), "ab"),
+            (Range(TAKEN, at_least=NEW_YEAR + DAY), "bc"),
+            (Range(TAKEN, above=NEW_YEAR, below=NEW_YEAR + 2 * DAY), "b"),
+            (Range(TAKEN, at_most=NEW_YEAR), "a"),
+            (Exists(COUNTRY), "abc"),
+            (Exists(COLORS), "acd"),
+            (Exists(PLACE), "abd"),
+            (Exists(CAPTION), "a"),
+            (Exists(TAKEN), "abc"),
+            (Not(OneOf(COUNTRY, ("Norway",))), "cde"),
+            (Not(OneOf(COLORS, ("red",))), "bcde"),
+            (Not(Range(LIKES, at_least=2)), "ade"),
+            (Not(Exists(PLACE)), "ce"),
+            (Not(Not(OneOf(COUNTRY, ("Norway",)))), "ab"),
+            (Not(Near(PLACE, 59.91, 10.75, 400_000)), "cde"),
+            (AllOf((OneOf(COUNTRY, ("Norway",)), Not(OneOf(COLORS, ("red",))))), "b"),
+            (AnyOf((OneOf(LIKES, (30,)), OneOf(COLORS, ("blue",)))), "acd"),
+            (Not(AnyOf((OneOf(LIKES, (30,)), Exists(PLACE)))), "e"),
+            (AnyOf((AllOf((OneOf(FEATURED, (True,)), Exists(PLACE))), Range(LIKES, at_least=30))), "ac"),
+            (Near(PLACE, 59.91, 10.75, 1_000), "a"),
+            (Near(PLACE, 59.91, 10.75, 310_000), "ab"),
+            (Near(PLACE, 59.91, 10.75, 21_000_000), "abd"),
+            (Near(PLACE, -16.8, 179.9, 60_000), "d"),
+            (Inside(PLACE, 59.0, 5.0, 61.0, 11.0), "ab"),
+            (Inside(PLACE, 60.0, 5.0, 61.0, 11.0), "b"),
+            (Inside(PLACE, -20.0, 170.0, 0.0, -170.0), "d"),
+        ],
+    )
+    def test_search_where_of_all_kinds(self, prepared: Store, condition: Condition, expected: str) -> None:
+        """Each kind of condition holds for the documents it should, by itself and inside of others."""
+        metadata: dict[str, dict[str, MetadataValue]] = {
+            "a": {
+                "country": "Norway",
+                "colors": ("red", "blue"),
+                "caption": "a fjord",
+                "likes": 1,
+                "aperture": 1.8,
+                "featured": True,
+                "taken_at": NEW_YEAR,
+                "place": GeoPoint(59.9139, 10.7522),
+            },
+            "b": {
+                "country": "Norway",
+                "likes": 2,
+                "aperture": 2.8,
+                "featured": False,
+                "taken_at": NEW_YEAR + DAY,
+                "place": GeoPoint(60.3913, 5.3221),
+            },
+            "c": {
+                "country": "Chile",
+                "colors": ("green",),
+                "likes": 30,
+                "aperture": 4.0,
+                "taken_at": NEW_YEAR + 2 * DAY,
+            },
+            "d": {"colors": ("blue", "white"), "place": GeoPoint(-16.7, -179.9)},
+            "e": {},
+        }
+        self.plant(prepared, [document(id, metadata=values) for id, values in metadata.items()])
+        assert "".join(ids_where(prepared, condition)) == expected
 
     def test_search_where_few_match(self, prepared: Store) -> None:
         """All that match are found, though hundreds that don't are nearer."""

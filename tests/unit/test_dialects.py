@@ -9,7 +9,8 @@ import numpy as np
 import orjson
 import pytest
 
-from esclip._schema import Condition, Field, FieldType, IndexSchema
+from esclip._conditions import OneOf
+from esclip._schema import Field, FieldType, IndexSchema
 from esclip.stores._dialects import (
     Engine,
     Server,
@@ -157,18 +158,18 @@ def test_filters_go_inside_the_knn_clause(engine: Engine) -> None:
     body = search_body(engine, axis(0), 3, conditions)
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert knn["filter"]["bool"]["filter"] == [
-        {"term": {"country": {"value": "Norway"}}},
-        {"term": {"featured": {"value": True}}},
-        {"term": {"taken_at": {"value": "2020-01-02T03:04:05.006000Z"}}},
+        {"terms": {"country": ["Norway"]}},
+        {"terms": {"featured": [True]}},
+        {"terms": {"taken_at": ["2020-01-02T03:04:05.006000Z"]}},
     ]
 
 
 def test_filter_value_is_no_query() -> None:
     """A value is compared as it is, whatever it looks like."""
     tricky = '{"match_all": {}} OR *'
-    body = search_body(Engine.OPENSEARCH, axis(0), 1, [Condition(Field("x", FieldType.KEYWORD), tricky)])
+    body = search_body(Engine.OPENSEARCH, axis(0), 1, [OneOf(Field("x", FieldType.KEYWORD), (tricky,))])
     (term,) = body["query"]["knn"]["vector"]["filter"]["bool"]["filter"]
-    assert term == {"term": {"x": {"value": tricky}}}
+    assert term == {"terms": {"x": [tricky]}}
 
 
 def test_scores_are_cosines() -> None:

@@ -1,4 +1,4 @@
-"""Filters: words become typed values, and what doesn't fit is refused with a hint."""
+"""Filters: words become typed conditions, and what doesn't fit is refused with a hint."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from datetime import UTC, datetime
 import pytest
 
 from esclip import ConfigError, Field, FieldType
-from esclip._filters import Value, conditions
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._filters import Where, conditions
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
+KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS
+A, B, YES = OneOf(KEYWORD, ("a",)), OneOf(KEYWORD, ("b",)), OneOf(BOOLEAN, (True,))
+
+
+def day(year: int, month: int, day: int = 1) -> datetime:
+    return datetime(year, month, day, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -25,17 +32,64 @@ FIELDS = [Field(kind.value, kind) for kind in FieldType]
         ("boolean", "t", True),
         ("boolean", "False", False),
         ("boolean", True, True),
-        ("date", "2024-05-01", datetime(2024, 5, 1, tzinfo=UTC)),
         ("date", "2024-05-01T12:30:00Z", datetime(2024, 5, 1, 12, 30, tzinfo=UTC)),
-        ("date", datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 1, tzinfo=UTC)),
+        ("date", "2024-05-01 14:30+02:00", datetime(2024, 5, 1, 12, 30, tzinfo=UTC)),
+        ("date", day(2024, 5), day(2024, 5)),
     ],
 )
 def test_a_value_gets_the_fields_type(field: str, given: Value, typed: Value) -> None:
     """Text from the command line and values from Python mean the same."""
     (condition,) = conditions({field: given}, FIELDS)
+    assert isinstance(condition, OneOf)
     assert condition.field.name == field
-    assert condition.value == typed
-    assert type(condition.value) is type(typed)
+    assert condition.values == (typed,)
+    assert type(condition.values[0]) is type(typed)
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("keyword=Norway", OneOf(KEYWORD, ("Norway",))),
+        ("keyword = New Zealand ", OneOf(KEYWORD, ("New Zealand",))),
+        ("keyword=Norway,Sweden", OneOf(KEYWORD, ("Norway", "Sweden"))),
+        ('keyword="a, b | c","say ""hi"""', OneOf(KEYWORD, ("a, b | c", 'say "hi"'))),
+        ("keyword=IMG (1).jpg", OneOf(KEYWORD, ("IMG (1).jpg",))),
+        ("keyword=it's 5\"", OneOf(KEYWORD, ("it's 5\"",))),
+        ("keyword=a=b", OneOf(KEYWORD, ("a=b",))),
+        ("keyword=Trinidad and Tobago", OneOf(KEYWORD, ("Trinidad and Tobago",))),
+        ("keyword!=Norway", Not(OneOf(KEYWORD, ("Norway",)))),
+        ("integer>=4000", Range(INTEGER, at_least=4000)),
+        ("float<2.8", Range(FLOAT, below=2.8)),
+        ("integer>-1 & integer<=7", AllOf((Range(INTEGER, above=-1), Range(INTEGER, at_most=7)))),
+        ("keyword=a|keyword=b&boolean=t", AnyOf((A, AllOf((B, YES))))),
+        ("(keyword=a|keyword=b)&!boolean=t", AllOf((AnyOf((A, B)), Not(YES)))),
+        ("!(keyword=a & exists(keywords))", Not(AllOf((OneOf(KEYWORD, ("a",)), Exists(KEYWORDS))))),
+        ("!exists(geo_point)", Not(Exists(PLACE))),
+        ("near(geo_point, 59.91, 10.75, 50km)", Near(PLACE, 59.91, 10.75, 50_000)),
+        ("near(geo_point,-59.91,-10.75,1.5 m)", Near(PLACE, -59.91, -10.75, 1.5)),
+        ("inside(geo_point, -1, 170, 2, -170)", Inside(PLACE, -1, 170, 2, -170)),
+        ("date=2020", Range(DATE, at_least=day(2020, 1), below=day(2021, 1))),
+        ("date=2020-12", Range(DATE, at_least=day(2020, 12), below=day(2021, 1))),
+        ("date=2020-02-29", Range(DATE, at_least=day(2020, 2, 29), below=day(2020, 3))),
+        ("date>2020-05", Range(DATE, at_least=day(2020, 6))),
+        ("date<=2020", Range(DATE, below=day(2021, 1))),
+        ("date>=2020-05-01", Range(DATE, at_least=day(2020, 5))),
+        ("date<2020-05-01T00:00:00Z", Range(DATE, below=day(2020, 5))),
+        ("date>2020-05-01T00:00:00Z", Range(DATE, above=day(2020, 5))),
+        ({"keyword": ["Norway", "Sweden"]}, OneOf(KEYWORD, ("Norway", "Sweden"))),
+        ({"integer": (1, 2)}, OneOf(INTEGER, (1, 2))),
+    ],
+)
+def test_expressions(where: Where, expected: Condition) -> None:
+    """An expression means the condition that it says."""
+    assert conditions(where, FIELDS) == (expected,)
+
+
+def test_several_expressions_must_all_hold() -> None:
+    """Each of them is a condition of its own; none is none."""
+    both = (OneOf(KEYWORD, ("a",)), Range(INTEGER, at_least=1))
+    assert conditions(["keyword=a", "integer>=1"], FIELDS) == both
+    assert conditions([], FIELDS) == conditions({}, FIELDS) == ()
 
 
 @pytest.mark.parametrize(
@@ -51,6 +105,8 @@ def test_a_value_gets_the_fields_type(field: str, given: Value, typed: Value) ->
         ("boolean", "perhaps"),
         ("boolean", 1),
         ("date", "yesterday"),
+        ("date", "2020-13"),
+        ("date", "9999"),
         ("text", "a whole sentence"),
         ("geo_point", "61,8"),
     ],
@@ -61,9 +117,36 @@ def test_a_value_that_does_not_fit_is_refused(field: str, given: Value) -> None:
         conditions({field: given}, FIELDS)
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("", "a test such as FIELD=VALUE is missing at the end"),
+        ("keyword", "a test such as FIELD=VALUE is missing before 'keyword'"),
+        ("keyword=a &", "FIELD=VALUE is missing at the end"),
+        ("(keyword=a", r"a \) is missing at the end"),
+        ("keyword=a)", "an & or a | is missing before '\\)'"),
+        ("keyword=a,b(c", r"an & or a \| is missing before '\(c'"),
+        ("keyword>a", "keyword has no order, so that > can't be used"),
+        ("boolean>=t", "boolean has no order"),
+        ("near(geo_point, 59, 10, 50)", "write near"),
+        ("near(geo_point, 91, 10, 5km)", "write near"),
+        ("near(geo_point, 59, 10)", "write near"),
+        ("near(keyword, 59, 10, 5km)", "keyword holds no places"),
+        ("inside(geo_point, 1, 2, 3)", "write inside"),
+        ("exists(keyword, 5)", "exists"),
+        ("exists(nothing)", "no such field"),
+        ("integer>=1,2", "integer"),
+    ],
+)
+def test_what_cannot_be_read_is_told(where: str, said: str) -> None:
+    """The error quotes the expression, and says what is missing where."""
+    with pytest.raises(ConfigError, match=said):
+        conditions(where, FIELDS)
+
+
 def test_an_unknown_field_names_the_nearest() -> None:
     """A slip of the keyboard is told; where nothing is near, all fields are."""
     with pytest.raises(ConfigError, match="did you mean 'boolean'"):
-        conditions({"bolean": "t"}, FIELDS)
+        conditions("bolean=t", FIELDS)
     with pytest.raises(ConfigError, match="it has: boolean, date"):
         conditions({"zzz": "t"}, FIELDS)

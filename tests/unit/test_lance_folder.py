@@ -12,8 +12,9 @@ import lance
 import pyarrow as pa
 import pytest
 
+from esclip._conditions import OneOf
 from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavailable
-from esclip._schema import Condition, IndexSchema
+from esclip._schema import IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
 from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents
@@ -195,7 +196,7 @@ with store.loading():
     assert [hit.id for hit in store.search(axis(2), 1)] == ["0"]
     schema = store.schema()
     assert schema is not None
-    assert [hit.id for hit in store.search(axis(0), 3, [Condition(schema.fields[-1], "there")])] == ["1"]
+    assert [hit.id for hit in store.search(axis(0), 3, [OneOf(schema.fields[-1], ("there",))])] == ["1"]
 
 
 def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Any, assert_never
 
-from esclip._schema import Condition, Field, FieldType, IndexSchema
-from esclip._types import Vector, json_metadata
-from esclip.stores._fields import kept_date
+from esclip._conditions import Condition
+from esclip._schema import Field, FieldType, IndexSchema
+from esclip._types import Vector
+from esclip.stores._engine_filters import clause
 
 __all__ = [
     "LOADING",
@@ -201,7 +201,7 @@ def search_body(engine: Engine, vector: Vector, k: int, where: Sequence[Conditio
         "_source": {"excludes": ["vector"]},
         "track_total_hits": False,
     }
-    narrowed = {"filter": {"bool": {"filter": [_term(c) for c in where]}}} if where else {}
+    narrowed = {"filter": {"bool": {"filter": [clause(condition) for condition in where]}}} if where else {}
     match engine:
         case Engine.OPENSEARCH:
             body["query"] = {"knn": {"vector": {"vector": numbers, "k": candidates, **narrowed}}}
@@ -211,13 +211,6 @@ def search_body(engine: Engine, vector: Vector, k: int, where: Sequence[Conditio
         case _:
             assert_never(engine)
     return body
-
-
-def _term(condition: Condition) -> dict[str, Any]:
-    value = condition.value
-    if isinstance(value, datetime):
-        value = json_metadata({"date": kept_date(value)})["date"]
-    return {"term": {condition.field.name: {"value": value}}}
 
 
 def cosine(score: float) -> float:

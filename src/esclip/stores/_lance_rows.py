@@ -1,4 +1,4 @@
-"""Documents as the embedded store's columns have them, and back; conditions as its SQL. Pure functions.
+"""Documents as the embedded store's columns have them, and back. Pure functions.
 
 id | vector | content_fingerprint
    | _source | location | page | description | pixels_fingerprint | record_fingerprint | fields ...
@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from esclip._schema import Condition, Field, FieldType, IndexSchema
+from esclip._schema import Field, FieldType, IndexSchema
 from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord, MetadataValue
 from esclip.stores._documents import document, hit, source
 from esclip.stores._fields import kept_date
@@ -28,10 +28,8 @@ __all__ = [
     "arrow_schema",
     "document_table",
     "field_columns",
-    "filter_sql",
     "hit_columns",
     "hit_of",
-    "in_sql",
     "read_document",
     "read_fingerprint",
     "record_table",
@@ -102,16 +100,6 @@ def read_fingerprint(row: Mapping[str, Any]) -> Fingerprint:
     return Fingerprint(row["pixels_fingerprint"], row["record_fingerprint"])
 
 
-def filter_sql(where: Iterable[Condition]) -> str | None:
-    """The conditions, all of which must hold, as SQL; None when there are none."""
-    return " AND ".join(_condition_sql(condition) for condition in where) or None
-
-
-def in_sql(column: str, values: Iterable[str]) -> str:
-    """SQL that is true where the column has one of these values, of which there is one at least."""
-    return f"{column} IN ({', '.join(_quoted(value) for value in values)})"
-
-
 def _own_columns() -> list[pa.Field]:
     names = (_SOURCE, "location", "page", "description", "pixels_fingerprint", "record_fingerprint")
     id = pa.field("id", pa.string(), nullable=False, metadata=_PRIMARY_KEY)
@@ -162,32 +150,3 @@ def _arrow_value(value: MetadataValue) -> Any:
             return list(value)
         case _:
             return value
-
-
-def _condition_sql(condition: Condition) -> str:
-    column = f"`{condition.field.name}`"
-    value = condition.value
-    match condition.field.type:
-        case FieldType.KEYWORD | FieldType.TEXT:
-            return f"{column} = {_quoted(str(value))}"
-        case FieldType.KEYWORDS:
-            return f"array_has({column}, {_quoted(str(value))})"
-        case FieldType.INTEGER:
-            return f"{column} = CAST({_quoted(str(value))} AS BIGINT)"
-        case FieldType.FLOAT:
-            return f"{column} = CAST({_quoted(repr(value))} AS DOUBLE)"
-        case FieldType.BOOLEAN:
-            return f"{column} = {'true' if value else 'false'}"
-        case FieldType.DATE if isinstance(value, datetime):
-            # A cast number, because how a date is spelt in SQL and in which zone it is read vary.
-            milliseconds = round(kept_date(value).timestamp() * 1000)
-            return f"{column} = arrow_cast({milliseconds}, 'Timestamp(Millisecond, Some(\"UTC\"))')"
-        case FieldType.DATE | FieldType.GEO_POINT:
-            raise ValueError(f"{condition.field.name} can't be compared with {value!r}.")
-        case _:
-            assert_never(condition.field.type)
-
-
-def _quoted(text: str) -> str:
-    """A string for SQL, whatever it holds: quotes are doubled, and nothing else means anything in it."""
-    return "'" + text.replace("'", "''") + "'"

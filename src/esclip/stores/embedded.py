@@ -19,6 +19,7 @@ from typing import Any
 
 import lance
 
+from esclip._conditions import Condition
 from esclip._errors import (
     DocumentNotFound,
     IndexExists,
@@ -28,16 +29,15 @@ from esclip._errors import (
     StoreUnavailable,
 )
 from esclip._rejections import Rejection
-from esclip._schema import Condition, IndexInfo, IndexSchema
+from esclip._schema import IndexInfo, IndexSchema
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
+from esclip.stores._lance_filters import filter_sql, in_sql
 from esclip.stores._lance_rows import (
     CONTENT,
     arrow_schema,
     document_table,
-    filter_sql,
-    in_sql,
     read_document,
     read_fingerprint,
     record_table,
@@ -183,9 +183,8 @@ class LanceStore:
         with lance_faults(self._path):
             dataset = self._existing()
             schema = schema_of(dataset)
-            if not {condition.field for condition in where} <= set(schema.fields):
-                return []
-            return nearest(dataset, schema, vector, k, filter_sql(where), self._scale)
+            known = {field.name for field in schema.fields}
+            return nearest(dataset, schema, vector, k, filter_sql(where, known), self._scale)
 
     def get(self, id: str) -> Document:
         """Scan the column of ids for one."""

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from esclip._conditions import Condition
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
-from esclip._schema import Condition, IndexInfo, IndexSchema
+from esclip._schema import IndexInfo, IndexSchema
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked, unit_rows
 from esclip.stores import _documents as stored
 from esclip.stores._bulk import line, write

@@ -13,11 +13,13 @@ from threading import RLock
 
 import numpy as np
 
+from esclip._conditions import Condition
 from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
-from esclip._schema import Condition, FieldType, IndexInfo, IndexSchema
+from esclip._schema import IndexInfo, IndexSchema
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, ranked
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
+from esclip.stores._matching import fulfils
 
 __all__ = ["MemoryStore"]
 
@@ -113,7 +115,7 @@ class MemoryStore:
         """Compare the query with every document that fulfils the conditions."""
         with self._lock:
             self._existing()
-            found = [d for d in self._documents.values() if all(_fulfils(d.record, c) for c in where)]
+            found = [d for d in self._documents.values() if all(fulfils(d.record, c) for c in where)]
         if not found:
             return []
         scores = cosines(np.stack([document.vector for document in found]), vector)
@@ -143,20 +145,6 @@ class MemoryStore:
         if self._schema is None:
             raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
         return self._schema
-
-
-def _fulfils(record: ImageRecord, condition: Condition) -> bool:
-    if condition.field.name not in record.metadata:
-        return False
-    value = record.metadata[condition.field.name]
-    match condition.field.type:
-        case FieldType.KEYWORDS:
-            return isinstance(value, tuple) and condition.value in value
-        case FieldType.DATE:
-            dates = (value, condition.value)
-            return len({kept_date(date) for date in dates if isinstance(date, datetime)}) == 1
-        case _:
-            return value == condition.value
 
 
 def _hit(record: ImageRecord, score: float) -> Hit:

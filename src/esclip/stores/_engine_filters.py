@@ -1,0 +1,46 @@
+"""Conditions as the JSON of OpenSearch and Elasticsearch, which agree on it. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, assert_never
+
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._types import json_metadata
+from esclip.stores._fields import kept_date
+
+__all__ = ["clause"]
+
+
+def clause(condition: Condition) -> dict[str, Any]:
+    """What filters by the condition, without a score."""
+    match condition:
+        case Not(inner):
+            return {"bool": {"must_not": [clause(inner)]}}
+        case AllOf(parts):
+            return {"bool": {"filter": _clauses(parts)}}
+        case AnyOf(parts):
+            return {"bool": {"should": _clauses(parts), "minimum_should_match": 1}}
+        case Exists(field):
+            return {"exists": {"field": field.name}}
+        case OneOf(field, values):
+            return {"terms": {field.name: [_json(value) for value in values]}}
+        case Range(field, at_least, above, at_most, below):
+            bounds = {"gte": at_least, "gt": above, "lte": at_most, "lt": below}
+            return {"range": {field.name: {sign: _json(b) for sign, b in bounds.items() if b is not None}}}
+        case Near(field, lat, lon, meters):
+            return {"geo_distance": {"distance": f"{meters!r}m", field.name: {"lat": lat, "lon": lon}}}
+        case Inside(field, south, west, north, east):
+            corners = {"top_left": {"lat": north, "lon": west}, "bottom_right": {"lat": south, "lon": east}}
+            return {"geo_bounding_box": {field.name: corners}}
+        case _:
+            assert_never(condition)
+
+
+def _clauses(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
+    return [clause(condition) for condition in conditions]
+
+
+def _json(value: Value) -> Any:
+    return json_metadata({"value": kept_date(value) if isinstance(value, datetime) else value})["value"]

@@ -1,0 +1,113 @@
+"""Conditions as the embedded store's SQL. Pure functions.
+
+A column without a value is NULL, and so is what is compared with it, which counts as false; `NOT` of it would
+be NULL as well, and is made true.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import assert_never
+
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._schema import Field, FieldType
+from esclip.stores._fields import kept_date
+from esclip.stores._matching import EARTH_RADIUS
+
+__all__ = ["filter_sql", "in_sql"]
+
+
+def filter_sql(where: Iterable[Condition], columns: Collection[str]) -> str | None:
+    """The conditions, all of which must hold, as SQL on these columns; None when there are none."""
+    return " AND ".join(_sql(condition, columns) for condition in where) or None
+
+
+def in_sql(column: str, values: Iterable[str]) -> str:
+    """SQL that is true where the column has one of these values, of which there is one at least."""
+    return f"{column} IN ({', '.join(_quoted(value) for value in values)})"
+
+
+def _sql(condition: Condition, columns: Collection[str]) -> str:
+    match condition:
+        case Not(inner):
+            return f"(NOT coalesce({_sql(inner, columns)}, false))"
+        case AllOf(parts):
+            return f"({' AND '.join(_sql(part, columns) for part in parts)})"
+        case AnyOf(parts):
+            return f"({' OR '.join(_sql(part, columns) for part in parts)})"
+        case OneOf() | Range() | Exists() | Near() | Inside():
+            # a field that another process has just added, or that the index never had
+            return f"({_test(condition)})" if condition.field.name in columns else "false"
+        case _:
+            assert_never(condition)
+
+
+def _test(condition: OneOf | Range | Exists | Near | Inside) -> str:
+    column = f"`{condition.field.name}`"
+    match condition:
+        case Exists(field):
+            return (
+                f"array_length({column}) > 0" if field.type is FieldType.KEYWORDS else f"{column} IS NOT NULL"
+            )
+        case OneOf(field, values):
+            return " OR ".join(_equal(field, value) for value in values) or "false"
+        case Range(_, at_least, above, at_most, below):
+            bounds = ((">=", at_least), (">", above), ("<=", at_most), ("<", below))
+            return " AND ".join(
+                f"{column} {sign} {_literal(bound)}" for sign, bound in bounds if bound is not None
+            )
+        case Near(_, lat, lon, meters):
+            return f"{_haversine(column, lat, lon)} <= {_half_chord(meters)!r}"
+        case Inside(_, south, west, north, east):
+            across = "AND" if west <= east else "OR"
+            return (
+                f"{column}.lat >= {south!r} AND {column}.lat <= {north!r} "
+                f"AND ({column}.lon >= {west!r} {across} {column}.lon <= {east!r})"
+            )
+        case _:
+            assert_never(condition)
+
+
+def _equal(field: Field, value: Value) -> str:
+    column = f"`{field.name}`"
+    return (
+        f"array_has({column}, {_literal(value)})"
+        if field.type is FieldType.KEYWORDS
+        else f"{column} = {_literal(value)}"
+    )
+
+
+def _literal(value: Value) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return f"CAST({_quoted(str(value))} AS BIGINT)"
+        case float():
+            return f"CAST({_quoted(repr(value))} AS DOUBLE)"
+        case datetime():
+            # A cast number, because how a date is spelt in SQL and in which zone it is read vary.
+            milliseconds = round(kept_date(value).timestamp() * 1000)
+            return f"arrow_cast({milliseconds}, 'Timestamp(Millisecond, Some(\"UTC\"))')"
+        case str():
+            return _quoted(value)
+        case _:
+            assert_never(value)
+
+
+def _haversine(column: str, lat: float, lon: float) -> str:
+    """The square of half the chord between two places, on a sphere of radius 1."""
+    north, across = f"radians({lat!r} - {column}.lat) / 2", f"radians({lon!r} - {column}.lon) / 2"
+    shrink = f"cos(radians({column}.lat)) * {math.cos(math.radians(lat))!r}"
+    return f"(power(sin({north}), 2) + {shrink} * power(sin({across}), 2))"
+
+
+def _half_chord(meters: float) -> float:
+    """The same for a distance along the surface, of half the circumference at most."""
+    return math.sin(min(meters / EARTH_RADIUS, math.pi) / 2) ** 2
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
