@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from esclip._rejections import IngestReport, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
+    from esclip._searches import Search
     from esclip._stop import Stop
     from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord
     from esclip.encoders import Model, load_encoder, models
@@ -87,6 +88,7 @@ __all__ = [
     "Reason",
     "RecordError",
     "Rejection",
+    "Search",
     "Source",
     "SourceError",
     "Space",
@@ -107,6 +109,7 @@ _HOMES = (
     "_conditions",
     "_schema",
     "_types",
+    "_searches",
     "_rejections",
     "_protocols",
     "_report",

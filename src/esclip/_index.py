@@ -22,6 +22,7 @@ from esclip._query_image import open_image
 from esclip._rejections import IngestReport, Rejection
 from esclip._report import Progress, Tally
 from esclip._schema import IndexInfo, IndexSchema, Space, Stats
+from esclip._searches import Search
 from esclip._settings import (
     BATCH_SIZE,
     DEFAULT_ENCODER,
@@ -241,7 +242,7 @@ class ImageIndex:
             raise ValueError(f"k is {k}, not 1 or more")
         if not np.isfinite(vector).all():
             raise EncoderError("the query has no direction: its vector is zero or not finite")
-        hits = self._store.search(vector, k, conditions(where or {}, self._searchable().fields))
+        (hits,) = self._store.search(Search(vector, k, conditions(where or {}, self._searchable().fields)))
         if not hits:
             self._require_documents()  # to find nothing in an index that is gone or empty is no success
         return Hits(hits)

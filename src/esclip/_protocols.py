@@ -12,9 +12,9 @@ from typing import Protocol
 
 from PIL import Image
 
-from esclip._conditions import Condition
 from esclip._rejections import Rejection
 from esclip._schema import Field, IndexInfo, IndexSchema, Space
+from esclip._searches import Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
 
 __all__ = ["Encoder", "Source", "Store"]
@@ -160,10 +160,11 @@ class Store(Protocol):
         """
         ...
 
-    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
-        """The k documents nearest to a unit `vector` among those that fulfil all conditions.
+    def search(self, *searches: Search) -> list[list[Hit]]:
+        """The hits of each search, in their order; many at once take less time than one after the other.
 
-        Best first, ties by id, ranks from 1, true cosines; fewer than k only when fewer match.
+        Best first, ties by id, ranks from 1, true cosines; fewer than k only when fewer match. Raises
+        `ValueError` for a k that the store can't give, `IndexMismatch` for a vector of another dimension.
         """
         ...
 

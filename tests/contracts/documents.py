@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from esclip._conditions import Condition, OneOf
+from esclip._protocols import Store
 from esclip._schema import Field, FieldType, IndexSchema, Space
-from esclip._types import Document, GeoPoint, ImageRecord, Metadata, MetadataValue, Vector, Vectors, unit_rows
+from esclip._searches import Search
+from esclip._types import (
+    Document,
+    GeoPoint,
+    Hit,
+    ImageRecord,
+    Metadata,
+    MetadataValue,
+    Vector,
+    Vectors,
+    unit_rows,
+)
 
 __all__ = [
     "DIM",
@@ -19,6 +32,7 @@ __all__ = [
     "SPACE",
     "axis",
     "document",
+    "nearest",
     "random_documents",
     "random_vectors",
     "record",
@@ -88,6 +102,12 @@ def document(id: str, vector: Vector | None = None, metadata: Metadata | None = 
 def where(name: str, value: str | int | float | bool | datetime) -> Condition:
     """A condition on one of `FIELDS`."""
     return OneOf(next(field for field in FIELDS if field.name == name), (value,))
+
+
+def nearest(store: Store, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+    """One search of the store."""
+    (hits,) = store.search(Search(vector, k, tuple(where)))
+    return hits
 
 
 def random_documents(n: int, seed: int, dim: int = DIM) -> list[Document]:

@@ -11,7 +11,7 @@ from esclip._conditions import Condition
 from esclip._protocols import Store
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._types import Document
-from tests.contracts.documents import SCHEMA, axis
+from tests.contracts.documents import SCHEMA, axis, nearest
 
 __all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]
 
@@ -61,7 +61,7 @@ def count(store: Store) -> int:
 
 def ids_where(store: Store, *conditions: Condition) -> list[str]:
     """Ids of what fulfils the conditions, sorted."""
-    return sorted(hit.id for hit in store.search(axis(0), 20, conditions))
+    return sorted(hit.id for hit in nearest(store, axis(0), 20, conditions))
 
 
 def reasons(rejections: list[Rejection]) -> list[tuple[str, Stage, Reason]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from esclip._protocols import Store
-from tests.contracts.documents import EVERYTHING, axis, document, record
+from tests.contracts.documents import EVERYTHING, axis, document, nearest, record
 from tests.contracts.store_case import StoreCase, count
 
 __all__ = ["StoreIds"]
@@ -70,7 +70,7 @@ class StoreIds(StoreCase):
         assert set(prepared.fingerprints([*HOSTILE_IDS, "aBc", "'"])) == set(HOSTILE_IDS)
         for id in HOSTILE_IDS:
             assert prepared.get(id).record.id == id
-        assert {hit.id for hit in prepared.search(axis(1), 99)} == set(HOSTILE_IDS)
+        assert {hit.id for hit in nearest(prepared, axis(1), 99)} == set(HOSTILE_IDS)
         assert prepared.update([record(id, {"likes": 1}) for id in HOSTILE_IDS]) == []
         raw = self.peek(prepared, "a'; DROP TABLE x; --")
         assert raw is not None

@@ -10,7 +10,7 @@ import pytest
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
 from esclip._schema import Field, FieldType, IndexSchema
-from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, record, where
+from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, nearest, record, where
 from tests.contracts.store_case import StoreCase
 
 __all__ = ["StoreLifecycle"]
@@ -27,7 +27,7 @@ class StoreLifecycle(StoreCase):
     def test_no_index_raises(self, store: Store) -> None:
         """All that needs an index raises IndexNotFound without one, naming it."""
         calls: list[Callable[[], object]] = [
-            lambda: store.search(axis(0), 3),
+            lambda: nearest(store, axis(0), 3),
             lambda: store.fingerprints(["a"]),
             lambda: store.upsert([document("a")]),
             lambda: store.update([record("a")]),
@@ -47,7 +47,7 @@ class StoreLifecycle(StoreCase):
         assert info.schema == store.schema() == SCHEMA
         assert info.documents == 0
         assert info.engine
-        assert store.search(axis(0), 3) == []
+        assert nearest(store, axis(0), 3) == []
 
     def test_prepare_twice_changes_nothing(self, prepared: Store) -> None:
         """Preparing an index that is there keeps its documents and schema."""
@@ -69,8 +69,8 @@ class StoreLifecycle(StoreCase):
         info = store.info()
         assert info is not None
         assert set(info.schema.fields) == set(FIELDS)
-        assert {hit.id for hit in store.search(axis(0), 9, [where("country", "Chile")])} == {"old", "new"}
-        assert [hit.id for hit in store.search(axis(0), 9, [where("likes", 3)])] == ["new"]
+        assert {hit.id for hit in nearest(store, axis(0), 9, [where("country", "Chile")])} == {"old", "new"}
+        assert [hit.id for hit in nearest(store, axis(0), 9, [where("likes", 3)])] == ["new"]
         assert store.get("old").record.metadata == {"country": "Chile"}
 
     def test_prepare_adds_runtimes(self, store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 from esclip._errors import DocumentNotFound
 from esclip._protocols import Store
 from esclip._types import Document
-from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
+from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from tests.contracts.store_case import StoreCase, assert_same, ids_where
 
 __all__ = ["StoreReads"]
@@ -41,7 +41,7 @@ class StoreReads(StoreCase):
         """A hit has every field in the same Python type; what a document lacks is absent."""
         bare = Document(record("bare", page=None, description=""), axis(1))
         self.plant(prepared, [document("a", axis(0), EVERYTHING), bare])
-        first, second = prepared.search(axis(0), 2)
+        first, second = nearest(prepared, axis(0), 2)
         assert_same(first.metadata, EVERYTHING)
         assert (first.id, first.location) == ("a", record("a").location)
         assert (first.page, first.description) == (record("a").page, record("a").description)
@@ -52,7 +52,7 @@ class StoreReads(StoreCase):
         with prepared.loading():
             prepared.upsert([document("a", metadata=EVERYTHING)])
         assert_same(prepared.get("a").record.metadata, EVERYTHING)
-        assert_same(prepared.search(axis(0), 1)[0].metadata, EVERYTHING)
+        assert_same(nearest(prepared, axis(0), 1)[0].metadata, EVERYTHING)
 
     def test_dates_are_kept_in_utc_to_the_millisecond(self, prepared: Store) -> None:
         """A date of any zone or age comes back as the same instant in UTC, cut to the millisecond."""

@@ -12,7 +12,16 @@ from esclip._protocols import Store
 from esclip._schema import Field, FieldType
 from esclip._types import GeoPoint, MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import FIELDS, SCHEMA, axis, document, random_documents, random_vectors, where
+from tests.contracts.documents import (
+    FIELDS,
+    SCHEMA,
+    axis,
+    document,
+    nearest,
+    random_documents,
+    random_vectors,
+    where,
+)
 from tests.contracts.store_case import StoreCase, ids_where
 
 __all__ = ["StoreSearch"]
@@ -30,7 +39,7 @@ class StoreSearch(StoreCase):
         vectors = random_vectors(40, 3)
         self.plant(prepared, [document(f"{i:02}", vectors[i]) for i in range(40)])
         query = random_vectors(1, 4)[0]
-        hits = prepared.search(query, 40)
+        hits = nearest(prepared, query, 40)
         cosines = vectors.astype(np.float64) @ query
         assert [hit.id for hit in hits] == [f"{i:02}" for i in np.argsort(-cosines)]
         assert [hit.rank for hit in hits] == list(range(1, 41))
@@ -40,24 +49,24 @@ class StoreSearch(StoreCase):
         """The same and the opposite direction score 1 and -1, never beyond."""
         vector = random_vectors(1, 5)[0]
         self.plant(prepared, [document("same", vector), document("opposite", -vector)])
-        hits = prepared.search(vector, 2)
+        hits = nearest(prepared, vector, 2)
         assert [hit.id for hit in hits] == ["same", "opposite"]
         np.testing.assert_allclose([hit.score for hit in hits], [1, -1], atol=self.tolerance)
         assert all(-1 <= hit.score <= 1 for hit in hits)
-        assert np.isclose(prepared.search(axis(1), 1)[0].score, abs(vector[1]), atol=self.tolerance)
+        assert np.isclose(nearest(prepared, axis(1), 1)[0].score, abs(vector[1]), atol=self.tolerance)
 
     def test_search_breaks_ties_by_id(self, prepared: Store) -> None:
         """Equal scores are ordered by id."""
         vector = random_vectors(1, 6)[0]
         self.plant(prepared, [document(id, vector) for id in ("c", "a", "e", "b", "d")])
-        assert [hit.id for hit in prepared.search(axis(0), 5)] == ["a", "b", "c", "d", "e"]
+        assert [hit.id for hit in nearest(prepared, axis(0), 5)] == ["a", "b", "c", "d", "e"]
 
     def test_search_k(self, prepared: Store) -> None:
         """k limits the hits; more than there are gives all there are."""
         self.plant(prepared, [document(f"{i}", axis(i)) for i in range(4)])
-        assert len(prepared.search(axis(0), 1)) == 1
-        assert len(prepared.search(axis(0), 3)) == 3
-        assert len(prepared.search(axis(0), 1000)) == 4
+        assert len(nearest(prepared, axis(0), 1)) == 1
+        assert len(nearest(prepared, axis(0), 3)) == 3
+        assert len(nearest(prepared, axis(0), 1000)) == 4
 
     @pytest.mark.parametrize(
         ("conditions", "expected"),
@@ -176,7 +185,7 @@ class StoreSearch(StoreCase):
         far = [document(f"far{i}", -near[i], {"country": "Chile"}) for i in range(6)]
         crowd = [document(f"near{i}", near[i], {"country": "Norway"}) for i in range(300)]
         self.plant(prepared, crowd + far)
-        assert len(prepared.search(axis(0), 5, [where("country", "Chile")])) == 5
+        assert len(nearest(prepared, axis(0), 5, [where("country", "Chile")])) == 5
         assert set(ids_where(prepared, where("country", "Chile"))) == {f"far{i}" for i in range(6)}
 
     def test_search_agrees_with_memory(self, prepared: Store) -> None:
@@ -197,7 +206,10 @@ class StoreSearch(StoreCase):
         shared, wanted = 0, 0
         for query in random_vectors(5, 9):
             for conditions in filters:
-                hits, expected = prepared.search(query, 20, conditions), oracle.search(query, 20, conditions)
+                hits, expected = (
+                    nearest(prepared, query, 20, conditions),
+                    nearest(oracle, query, 20, conditions),
+                )
                 assert len(hits) == len(expected)
                 scores = {hit.id: hit.score for hit in hits}
                 both = [hit for hit in expected if hit.id in scores]

@@ -12,7 +12,7 @@ import pytest
 from esclip._protocols import Store
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._types import MetadataValue
-from tests.contracts.documents import EVERYTHING, axis, document, random_vectors, record, where
+from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from tests.contracts.store_case import StoreCase, count, ids_where, reasons
 
 __all__ = ["StoreWrites"]
@@ -55,7 +55,7 @@ class StoreWrites(StoreCase):
             assert prepared.upsert([document("a", axis(i)) for i in range(4)]) == []
         assert count(prepared) == 1
         np.testing.assert_allclose(prepared.get("a").vector, axis(3), atol=1e-6)
-        assert [hit.id for hit in prepared.search(axis(0), 9)] == ["a"]
+        assert [hit.id for hit in nearest(prepared, axis(0), 9)] == ["a"]
 
     def test_upsert_of_nothing(self, prepared: Store) -> None:
         """Writing no documents, or updating no records, is allowed and does nothing."""
@@ -130,7 +130,7 @@ class StoreWrites(StoreCase):
             prepared.delete([])
         assert count(prepared) == 2
         assert set(prepared.fingerprints(["a", "b'c", "d e", "f"])) == {"a", "d e"}
-        assert sorted(hit.id for hit in prepared.search(axis(1), 9)) == ["a", "d e"]
+        assert sorted(hit.id for hit in nearest(prepared, axis(1), 9)) == ["a", "d e"]
         assert self.peek(prepared, "f") is None
         assert prepared.upsert([document("f", axis(9))]) == []
         np.testing.assert_allclose(prepared.get("f").vector, axis(9), atol=1e-6)
@@ -177,9 +177,11 @@ class StoreWrites(StoreCase):
             prepared.upsert([document("a", axis(0)), document("b", axis(1))])
         with prepared.loading():
             prepared.upsert([document("b", axis(2)), document("c", axis(3))])
-        found = {id: round(prepared.search(axis(i), 1)[0].score) for i, id in ((0, "a"), (2, "b"), (3, "c"))}
+        found = {
+            id: round(nearest(prepared, axis(i), 1)[0].score) for i, id in ((0, "a"), (2, "b"), (3, "c"))
+        }
         assert found == {"a": 1, "b": 1, "c": 1}
-        assert prepared.search(axis(1), 1)[0].score == pytest.approx(0, abs=self.tolerance)
+        assert nearest(prepared, axis(1), 1)[0].score == pytest.approx(0, abs=self.tolerance)
 
     def test_loading_left_by_an_error(self, prepared: Store) -> None:
         """An error passes through loading unchanged, and what was written before it is found."""
@@ -191,7 +193,7 @@ class StoreWrites(StoreCase):
 
         with pytest.raises(ZeroDivisionError):
             fail_midway()
-        assert [hit.id for hit in prepared.search(axis(0), 3)] == ["a"]
+        assert [hit.id for hit in nearest(prepared, axis(0), 3)] == ["a"]
 
     def test_threads_lose_and_duplicate_nothing(self, prepared: Store) -> None:
         """Several threads that write the same ids and search meanwhile leave each document once."""
@@ -201,7 +203,7 @@ class StoreWrites(StoreCase):
             for turn in range(6):
                 numbers = range(turn * 8, turn * 8 + 20)
                 rejected += prepared.upsert([document(f"{i}", axis(thread)) for i in numbers])
-                prepared.search(axis(0), 3)
+                nearest(prepared, axis(0), 3)
             return rejected
 
         with ThreadPoolExecutor(4) as threads, prepared.loading():
@@ -209,4 +211,4 @@ class StoreWrites(StoreCase):
         ids = {f"{i}" for i in range(60)}
         assert count(prepared) == 60
         assert set(prepared.fingerprints(sorted(ids))) == ids
-        assert sorted(hit.id for hit in prepared.search(axis(0), 200)) == sorted(ids)
+        assert sorted(hit.id for hit in nearest(prepared, axis(0), 200)) == sorted(ids)

@@ -25,6 +25,7 @@ from tests.contracts.documents import (
     SCHEMA,
     axis,
     document,
+    nearest,
     random_vectors,
     record,
 )
@@ -200,7 +201,7 @@ def test_loading_repairs_after_a_dead_loader(store: EngineStore) -> None:
     with store.loading():
         store.upsert([document("a")])
     assert settings(store) == standard
-    assert [hit.id for hit in store.search(axis(0), 3)] == ["a"]
+    assert [hit.id for hit in nearest(store, axis(0), 3)] == ["a"]
 
 
 @pytest.mark.parametrize("first", ["outer", "inner"])
@@ -224,7 +225,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
         lambda: store.schema(),
         lambda: store.info(),
         lambda: store.upsert([document("a")]),
-        lambda: store.search(axis(0), 1),
+        lambda: nearest(store, axis(0), 1),
         lambda: store.get("a"),
         lambda: store.drop(),
     ):
@@ -308,7 +309,7 @@ def test_long_keyword_is_kept(store: EngineStore) -> None:
     written = document("a", metadata={"country": long, "colors": (long, "red")})
     with store.loading():
         assert store.upsert([written]) == []
-    (hit,) = store.search(axis(0), 1)
+    (hit,) = nearest(store, axis(0), 1)
     assert hit.metadata == written.record.metadata
 
 
@@ -319,7 +320,7 @@ def test_ties_at_the_cut(store: EngineStore) -> None:
     with store.loading():
         store.upsert([document(id, axis(1)) for id in ids])
     for _ in range(3):
-        assert [hit.id for hit in store.search(axis(1), 7)] == [f"{i:03}" for i in range(7)]
+        assert [hit.id for hit in nearest(store, axis(1), 7)] == [f"{i:03}" for i in range(7)]
 
 
 def test_largest_k(store: EngineStore) -> None:
@@ -327,17 +328,17 @@ def test_largest_k(store: EngineStore) -> None:
     store.prepare(SCHEMA)
     with store.loading():
         store.upsert([document("a")])
-    assert len(store.search(axis(0), 10_000)) == 1
+    assert len(nearest(store, axis(0), 10_000)) == 1
     for k in (0, -1, 10_001):
         with pytest.raises(ValueError, match=str(k)):
-            store.search(axis(0), k)
+            nearest(store, axis(0), k)
 
 
 def test_query_of_another_dimension(store: EngineStore) -> None:
     """A query that can't be compared is refused with both dimensions named."""
     store.prepare(SCHEMA)
     with pytest.raises(IndexMismatch, match=r"16 dimensions.*8"):
-        store.search(axis(0, dim=8), 1)
+        nearest(store, axis(0, dim=8), 1)
 
 
 def test_recall_and_scores_at_full_size(store: EngineStore) -> None:
@@ -352,7 +353,7 @@ def test_recall_and_scores_at_full_size(store: EngineStore) -> None:
     found = 0
     for query in random_vectors(20, 3, dim=512):
         cosines = vectors.astype(np.float64) @ query
-        hits = store.search(query, 10)
+        hits = nearest(store, query, 10)
         found += len({int(hit.id) for hit in hits} & set(np.argsort(-cosines)[:10].tolist()))
         np.testing.assert_allclose([h.score for h in hits], [cosines[int(h.id)] for h in hits], atol=1e-5)
     assert found >= 0.99 * 200

@@ -11,6 +11,7 @@ import pytest
 
 from esclip._conditions import OneOf
 from esclip._schema import Field, FieldType, IndexSchema
+from esclip._searches import Search
 from esclip.stores._dialects import (
     Engine,
     Server,
@@ -140,7 +141,7 @@ def test_vector_fault(engine: Engine, changes: dict[str, Any], words: str | None
 @pytest.mark.parametrize("engine", Engine)
 def test_search_asks_for_enough_candidates(engine: Engine, k: int) -> None:
     """Never fewer candidates than hits, never more than engines allow, and the vector stays there."""
-    body = search_body(engine, axis(0), k, [])
+    body = search_body(engine, Search(axis(0), k))
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert body["size"] == k
     assert k <= knn["k"] <= 10_000
@@ -155,7 +156,7 @@ def test_filters_go_inside_the_knn_clause(engine: Engine) -> None:
     """Conditions narrow the neighbours that are looked for; they don't thin out those that were found."""
     taken = datetime(2020, 1, 2, 8, 4, 5, 6_789, tzinfo=timezone(timedelta(hours=5)))
     conditions = [where("country", "Norway"), where("featured", True), where("taken_at", taken)]
-    body = search_body(engine, axis(0), 3, conditions)
+    body = search_body(engine, Search(axis(0), 3, tuple(conditions)))
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert knn["filter"]["bool"]["filter"] == [
         {"terms": {"country": ["Norway"]}},
@@ -167,7 +168,9 @@ def test_filters_go_inside_the_knn_clause(engine: Engine) -> None:
 def test_filter_value_is_no_query() -> None:
     """A value is compared as it is, whatever it looks like."""
     tricky = '{"match_all": {}} OR *'
-    body = search_body(Engine.OPENSEARCH, axis(0), 1, [OneOf(Field("x", FieldType.KEYWORD), (tricky,))])
+    body = search_body(
+        Engine.OPENSEARCH, Search(axis(0), 1, (OneOf(Field("x", FieldType.KEYWORD), (tricky,)),))
+    )
     (term,) = body["query"]["knn"]["vector"]["filter"]["bool"]["filter"]
     assert term == {"terms": {"x": [tricky]}}
 

@@ -24,6 +24,7 @@ from esclip._stop import Stop
 from esclip._types import Document, Pixels, Vectors
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import nearest
 
 
 @dataclass
@@ -177,7 +178,7 @@ def test_a_changed_picture_is_encoded_again(pictures: list[ImageRecord]) -> None
     changed = [*pictures[:5], replace(pictures[5], version="v2"), *pictures[6:]]
     assert accounted(run(ListSource([*changed]), store, encoder)) == (20, 19, 1, 0)
     assert encoder.images == 1
-    (hit, *_) = store.search(encoder.encode_texts(["green"])[0], 1)
+    (hit, *_) = nearest(store, encoder.encode_texts(["green"])[0], 1)
     assert hit.id == "id5"
 
 

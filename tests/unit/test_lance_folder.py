@@ -17,7 +17,7 @@ from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavaila
 from esclip._schema import IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
-from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, random_documents
+from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -80,7 +80,7 @@ def test_folder_names(tmp_path: Path, name: str) -> None:
     store.prepare(SCHEMA)
     with store.loading():
         store.upsert([document("a")])
-    assert [hit.id for hit in store.search(axis(0), 1)] == ["a"]
+    assert [hit.id for hit in nearest(store, axis(0), 1)] == ["a"]
     assert (tmp_path / name / "deeper" / "pictures.lance").is_dir()
     store.drop()
     assert list((tmp_path / name / "deeper").iterdir()) == []
@@ -95,7 +95,7 @@ def test_others_datasets_are_left_alone(tmp_path: Path) -> None:
         store.info,
         store.drop,
         lambda: store.prepare(SCHEMA),
-        lambda: store.search(axis(0), 1),
+        lambda: nearest(store, axis(0), 1),
     ]
     for call in calls:
         with pytest.raises(IndexExists, match=r"pictures\.lance"):
@@ -125,7 +125,7 @@ def test_damaged_index(store: LanceStore, tmp_path: Path, part: str) -> None:
     for path in (tmp_path / "pictures.lance" / part).iterdir():
         path.write_bytes(path.read_bytes()[:7])
     with pytest.raises(StoreError, match=r"pictures\.lance.*remove that folder") as caught:
-        LanceStore(tmp_path, "pictures").search(axis(0), 1)
+        nearest(LanceStore(tmp_path, "pictures"), axis(0), 1)
     assert "\n" not in str(caught.value)
     assert ".rs:" not in str(caught.value)
 
@@ -134,7 +134,7 @@ def test_unknown_schema_version(store: LanceStore, tmp_path: Path) -> None:
     """An index with a schema of another version is an error that says so."""
     _raw(tmp_path).update_schema_metadata({"esclip": '{"version": 99}'})
     with pytest.raises(StoreError, match="another version of esclip"):
-        store.search(axis(0), 1)
+        nearest(store, axis(0), 1)
 
 
 def test_prepare_continues_where_it_was_interrupted(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_other_stores_see_writes_at_once(store: LanceStore, tmp_path: Path) -> N
     other = LanceStore(tmp_path, "pictures")
     for vector in (axis(0), axis(1)):
         store.prepare(SCHEMA)
-        assert other.search(vector, 3) == []
+        assert nearest(other, vector, 3) == []
         store.upsert([document("a", vector)])
-        assert [(hit.id, hit.score) for hit in other.search(vector, 3)] == [("a", 1.0)]
+        assert [(hit.id, hit.score) for hit in nearest(other, vector, 3)] == [("a", 1.0)]
         other.drop()
         assert store.info() is None
 
@@ -174,7 +174,7 @@ def test_other_stores_see_writes_at_once(store: LanceStore, tmp_path: Path) -> N
 def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_path: Path) -> None:
     """A store that has searched before finds another process's documents, by its new fields and its index."""
     store.upsert([document("0", axis(1))])
-    assert [hit.id for hit in store.search(axis(0), 3)] == ["0"]
+    assert [hit.id for hit in nearest(store, axis(0), 3)] == ["0"]
     code = f"""
 from dataclasses import replace
 from esclip._schema import Field, FieldType
@@ -188,15 +188,15 @@ with store.loading():
 """
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
     assert _raw(tmp_path).describe_indices()
-    hits = store.search(axis(0), 3)
+    hits = nearest(store, axis(0), 3)
     assert [(hit.id, hit.score, dict(hit.metadata)) for hit in hits] == [
         ("1", 1.0, {"added": "there"}),
         ("0", 0.0, {}),
     ]
-    assert [hit.id for hit in store.search(axis(2), 1)] == ["0"]
+    assert [hit.id for hit in nearest(store, axis(2), 1)] == ["0"]
     schema = store.schema()
     assert schema is not None
-    assert [hit.id for hit in store.search(axis(0), 3, [OneOf(schema.fields[-1], ("there",))])] == ["1"]
+    assert [hit.id for hit in nearest(store, axis(0), 3, [OneOf(schema.fields[-1], ("there",))])] == ["1"]
 
 
 def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     ids = sorted(f"{i}" for i in range(100))
     assert sorted(_raw(tmp_path).to_table(columns=["id"])["id"].to_pylist()) == ids
     store = LanceStore(tmp_path, "pictures")
-    assert sorted(hit.id for hit in store.search(axis(0), 300)) == ids
+    assert sorted(hit.id for hit in nearest(store, axis(0), 300)) == ids
 
 
 def test_interrupted_loading_finds_all(store: LanceStore) -> None:
@@ -220,7 +220,7 @@ def test_interrupted_loading_finds_all(store: LanceStore) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupt()
-    assert [hit.id for hit in store.search(axis(0), 3)] == ["a"]
+    assert [hit.id for hit in nearest(store, axis(0), 3)] == ["a"]
 
 
 def test_loading_of_a_dropped_index(store: LanceStore) -> None:

@@ -11,7 +11,7 @@ import pytest
 from esclip._types import Document, Vectors, unit_rows
 from esclip.stores.embedded import LanceStore, Scale
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, axis, random_documents, random_vectors, record, where
+from tests.contracts.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
 
 
 def _indexes(folder: Path) -> list[str]:
@@ -33,7 +33,7 @@ def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
     for start, end in ((0, 100), (100, 150), (150, 220), (220, 400)):
         _fill(store, vectors[:end], start)
         seen.append(_indexes(tmp_path))
-        assert len(store.search(vectors[0], 500)) == end
+        assert len(nearest(store, vectors[0], 500)) == end
     assert seen == [[], ["esclip_vector_1"], ["esclip_vector_1"], ["esclip_vector_2"]]
 
 
@@ -45,10 +45,10 @@ def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     _fill(store, vectors[:300])
     store.upsert([Document(record("new"), vectors[300]), Document(record("00007"), vectors[301])])
     assert _indexes(tmp_path) == ["esclip_vector_2"]
-    assert store.search(vectors[300], 1)[0].id == "new"
-    assert store.search(vectors[301], 1)[0].id == "00007"
-    assert store.search(vectors[7], 300)[0].id != "00007"
-    assert [hit.id for hit in store.search(axis(0), 999)].count("00007") == 1
+    assert nearest(store, vectors[300], 1)[0].id == "new"
+    assert nearest(store, vectors[301], 1)[0].id == "00007"
+    assert nearest(store, vectors[7], 300)[0].id != "00007"
+    assert [hit.id for hit in nearest(store, axis(0), 999)].count("00007") == 1
 
 
 def _clustered(n: int, dim: int) -> Vectors:
@@ -72,8 +72,8 @@ def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vec
     exact.upsert([Document(record(f"{i:05}"), vector) for i, vector in enumerate(vectors)])
     found = 0
     for query in unit_rows(vectors[::100] + 0.05 * random_vectors(30, 5)):
-        best = {hit.id for hit in exact.search(query, 10)}
-        found += len(best & {hit.id for hit in store.search(query, 10)})
+        best = {hit.id for hit in nearest(exact, query, 10)}
+        found += len(best & {hit.id for hit in nearest(store, query, 10)})
     assert found >= 0.99 * 300
 
 
@@ -84,11 +84,11 @@ def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
     crowd = unit_rows(axis(0) + 0.01 * random_vectors(10, 7))
     _fill(store, np.concatenate([random_vectors(300, 8), crowd, crowd[:3]]))
     scores = crowd.astype(np.float64) @ axis(0)
-    nearest = [300 + i for i in np.argsort(-scores)]
+    order = [300 + i for i in np.argsort(-scores)]
     twins = {300: 310, 301: 311, 302: 312}
-    expected = [f"{id:05}" for i in nearest for id in ([i, twins[i]] if i in twins else [i])]
+    expected = [f"{id:05}" for i in order for id in ([i, twins[i]] if i in twins else [i])]
     for k in (5, 10, 13):
-        hits = store.search(axis(0), k)
+        hits = nearest(store, axis(0), k)
         assert [hit.id for hit in hits] == expected[:k]
         np.testing.assert_allclose([hit.score for hit in hits[:1]], scores.max(), atol=1e-7)
 
@@ -102,5 +102,5 @@ def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:
         store.upsert(documents)
     condition = where("country", "O'Land")
     matching = {d.record.id for d in documents if d.record.metadata.get("country") == "O'Land"}
-    assert {hit.id for hit in store.search(axis(0), 600, [condition])} == matching
-    assert len(store.search(axis(0), 600)) == 600
+    assert {hit.id for hit in nearest(store, axis(0), 600, [condition])} == matching
+    assert len(nearest(store, axis(0), 600)) == 600

@@ -13,7 +13,7 @@ from esclip._protocols import Store
 from esclip._schema import IndexSchema
 from esclip._types import Document
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, axis, document
+from tests.contracts.documents import SCHEMA, axis, document, nearest
 from tests.contracts.store_contract import StoreContract
 
 
@@ -63,7 +63,7 @@ def test_documents_are_not_shared() -> None:
     store.upsert([document("a", given)])
     given[:] = 9
     store.get("a").vector[:] = 9
-    assert store.search(axis(0), 1)[0].score == 1
+    assert nearest(store, axis(0), 1)[0].score == 1
 
 
 def test_ties_at_the_last_rank_go_by_id() -> None:
@@ -71,7 +71,7 @@ def test_ties_at_the_last_rank_go_by_id() -> None:
     store = MemoryStore("pictures")
     store.prepare(SCHEMA)
     store.upsert([document(id) for id in ("c", "a", "b")])
-    assert [hit.id for hit in store.search(axis(0), 2)] == ["a", "b"]
+    assert [hit.id for hit in nearest(store, axis(0), 2)] == ["a", "b"]
 
 
 def test_address_names_no_place() -> None:

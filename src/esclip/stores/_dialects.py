@@ -9,14 +9,13 @@ Both say `(1 + cosine) / 2`. OpenSearch gets the lucene engine: no native memory
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, assert_never
 
-from esclip._conditions import Condition
 from esclip._schema import Field, FieldType, IndexSchema
-from esclip._types import Vector
+from esclip._searches import Search
 from esclip.stores._engine_filters import clause
 
 __all__ = [
@@ -188,13 +187,14 @@ def vector_fault(engine: Engine, found: Mapping[str, Any], dim: int) -> str | No
     return None
 
 
-def search_body(engine: Engine, vector: Vector, k: int, where: Sequence[Condition]) -> dict[str, Any]:
+def search_body(engine: Engine, search: Search) -> dict[str, Any]:
     """What finds the k nearest documents that fulfil all conditions; of equally near ones, by id.
 
     The sort orders what the vector index has found; it doesn't replace it.
     """
+    k, where = search.k, search.where
     candidates = min(MAX_K, max(CANDIDATES, 2 * k))
-    numbers = vector.tolist()
+    numbers = search.vector.tolist()
     body: dict[str, Any] = {
         "size": k,
         "sort": [{"_score": "desc"}, {"id": "asc"}],

@@ -7,27 +7,45 @@ all other vectors, as they are ────────────────�
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from esclip._schema import IndexSchema
-from esclip._types import Hit, Vector, cosines, ranked
+from esclip._searches import Search
+from esclip._types import Hit, Vectors, cosines, ranked
+from esclip.stores._lance_filters import filter_sql
 from esclip.stores._lance_rows import hit_columns, hit_of
 from esclip.stores._lance_upkeep import Scale, partitions_of, vector_indexes
 
 __all__ = ["nearest"]
 
 
-def nearest(
-    dataset: Any, schema: IndexSchema, vector: Vector, k: int, sql: str | None, scale: Scale
-) -> list[Hit]:
-    """The k nearest rows for which `sql` is true; all are compared where the probed ones are fewer."""
+def nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: Scale) -> list[list[Hit]]:
+    """The hits of each search; all vectors are compared where the probed ones give too few."""
     probes = _probe(dataset, scale)
-    hits = _find(dataset, schema, vector, k, sql, probes)
-    if len(hits) < k and not probes.exact:
-        hits = _find(dataset, schema, vector, k, sql, _EXACT)
-    return hits
+    found = _found(dataset, schema, searches, probes)
+    few = [number for number, hits in enumerate(found) if len(hits) < searches[number].k]
+    if few and not probes.exact:
+        for number, hits in zip(
+            few, _found(dataset, schema, [searches[n] for n in few], _EXACT), strict=True
+        ):
+            found[number] = hits
+    return found
+
+
+def _found(dataset: Any, schema: IndexSchema, searches: Sequence[Search], probes: _Probes) -> list[list[Hit]]:
+    """The hits of each search; those that differ in their vectors only are asked together."""
+    alike: defaultdict[tuple[object, int], list[int]] = defaultdict(list)
+    for number, search in enumerate(searches):
+        alike[search.where, search.k].append(number)
+    found: dict[int, list[Hit]] = {}
+    for numbers in alike.values():
+        hits = _find(dataset, schema, [searches[number] for number in numbers], probes)
+        found.update(zip(numbers, hits, strict=True))
+    return [found[number] for number in range(len(searches))]
 
 
 class _Probes(NamedTuple):
@@ -59,20 +77,36 @@ def _probe(dataset: Any, scale: Scale) -> _Probes:
     return _Probes({"nprobes": probed}, exact=probed == partitions)
 
 
-def _find(
-    dataset: Any, schema: IndexSchema, vector: Vector, k: int, sql: str | None, probes: _Probes
-) -> list[Hit]:
-    """Those nearest by Lance's distances, which are rounded for vectors in the index, by their true ones."""
-    present = dataset.schema.names
-    columns = hit_columns(present)
+def _find(dataset: Any, schema: IndexSchema, searches: Sequence[Search], probes: _Probes) -> list[list[Hit]]:
+    """For searches that differ in nothing but their vectors: the nearest, by true cosine."""
+    columns = hit_columns(dataset.schema.names)
+    k, where = searches[0].k, searches[0].where
+    queries = np.stack([search.vector for search in searches])
     table = dataset.to_table(
         columns=[*columns, "vector", "_distance"],
-        filter=sql,
+        filter=filter_sql(where, {field.name for field in schema.fields}),
         prefilter=True,
-        nearest={"column": "vector", "q": vector, "k": probes.found(k), "metric": "cosine", **probes.options},
+        nearest={
+            "column": "vector",
+            "q": queries if len(searches) > 1 else queries[0],
+            "k": probes.found(k),
+            "metric": "cosine",
+            **probes.options,
+        },
     )
     vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, schema.space.dim)
-    scores = cosines(vectors, vector)
-    last = np.sort(scores)[-k:].min(initial=1)
-    rows = zip(table.select(columns).to_pylist(), scores.tolist(), strict=True)
-    return ranked(hit_of(row, score, schema.fields) for row, score in rows if score >= last)[:k]
+    asked = table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
+    rows = table.select(columns)
+    return [
+        _best(rows, vectors, np.flatnonzero(asked == number), search, schema)
+        for number, search in enumerate(searches)
+    ]
+
+
+def _best(rows: Any, vectors: Vectors, found: Any, search: Search, schema: IndexSchema) -> list[Hit]:
+    """The k best of the found rows by true cosine; only they are read."""
+    scores = cosines(vectors[found], search.vector)
+    last = np.sort(scores)[-search.k :].min(initial=1)
+    kept = scores >= last
+    read = zip(rows.take(found[kept]).to_pylist(), scores[kept].tolist(), strict=True)
+    return ranked(hit_of(row, score, schema.fields) for row, score in read)[: search.k]

@@ -19,7 +19,6 @@ from typing import Any
 
 import lance
 
-from esclip._conditions import Condition
 from esclip._errors import (
     DocumentNotFound,
     IndexExists,
@@ -30,10 +29,11 @@ from esclip._errors import (
 )
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
+from esclip._searches import Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
-from esclip.stores._lance_filters import filter_sql, in_sql
+from esclip.stores._lance_filters import in_sql
 from esclip.stores._lance_rows import (
     CONTENT,
     arrow_schema,
@@ -178,13 +178,11 @@ class LanceStore:
             raise
         self._tidy(*UPKEEP)
 
-    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+    def search(self, *searches: Search) -> list[list[Hit]]:
         """Filter first, then compare the nearest partitions; all vectors where that gives too few."""
         with lance_faults(self._path):
             dataset = self._existing()
-            schema = schema_of(dataset)
-            known = {field.name for field in schema.fields}
-            return nearest(dataset, schema, vector, k, filter_sql(where, known), self._scale)
+            return nearest(dataset, schema_of(dataset), searches, self._scale)
 
     def get(self, id: str) -> Document:
         """Scan the column of ids for one."""

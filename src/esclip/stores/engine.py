@@ -14,26 +14,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from esclip._conditions import Condition
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked, unit_rows
+from esclip._searches import Search
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, unit_rows
 from esclip.stores import _documents as stored
 from esclip.stores._bulk import line, write
 from esclip.stores._dialects import (
     MAX_K,
     OWN,
-    cosine,
     index_body,
     mapping_body,
     schema_of,
-    search_body,
     vector_fault,
 )
 from esclip.stores._engine_client import EngineClient, index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
 from esclip.stores._engine_scans import delete_documents, every_location, vectors_of
+from esclip.stores._engine_search import searched
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
@@ -155,24 +154,12 @@ class EngineStore:
             raise
         end_loading(self._client, before)
 
-    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
-        """An approximate kNN search. k is at most 10,000."""
-        if not 0 < k <= MAX_K:
-            raise ValueError(f"k is {k}, not from 1 to {MAX_K}")
-        schema = self._existing()
-        if vector.shape != (schema.space.dim,):
-            raise IndexMismatch(
-                f"Index {self.index} at {self.address} has vectors of {schema.space.dim} dimensions; "
-                f"this query's shape is {vector.shape}."
-            )
-        body = search_body(self._client.server().engine, vector, k, where)
-        # without this, the hits of a shard that fails are missing and nobody is told
-        whole = {"allow_partial_search_results": "false"}
-        answer = self._client.ask(self._raw.search, index=self.index, body=body, params=whole)
-        return ranked(
-            stored.hit(found["_id"], cosine(found["_score"]), found["_source"], schema.fields)
-            for found in answer["hits"]["hits"]
-        )
+    def search(self, *searches: Search) -> list[list[Hit]]:
+        """Approximate kNN searches in one request. k is at most 10,000."""
+        for search in searches:
+            if not 0 < search.k <= MAX_K:
+                raise ValueError(f"k is {search.k}, not from 1 to {MAX_K}")
+        return searched(self._client, self._existing(), searches) if searches else []
 
     def get(self, id: str) -> Document:
         """What `_mget` finds, vector included."""

@@ -13,10 +13,10 @@ from threading import RLock
 
 import numpy as np
 
-from esclip._conditions import Condition
 from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
+from esclip._searches import Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, ranked
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._matching import fulfils
@@ -111,16 +111,12 @@ class MemoryStore:
         """All is found at once in memory: nothing to do."""
         yield
 
-    def search(self, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
-        """Compare the query with every document that fulfils the conditions."""
+    def search(self, *searches: Search) -> list[list[Hit]]:
+        """Compare each query with every document that fulfils its conditions."""
         with self._lock:
             self._existing()
-            found = [d for d in self._documents.values() if all(fulfils(d.record, c) for c in where)]
-        if not found:
-            return []
-        scores = cosines(np.stack([document.vector for document in found]), vector)
-        hits = [_hit(document.record, float(score)) for document, score in zip(found, scores, strict=True)]
-        return ranked(hits)[:k]
+            documents = list(self._documents.values())
+        return [_search(documents, search) for search in searches]
 
     def get(self, id: str) -> Document:
         """A copy of what is held, so that the caller can't change it."""
@@ -145,6 +141,15 @@ class MemoryStore:
         if self._schema is None:
             raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
         return self._schema
+
+
+def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
+    found = [d for d in documents if all(fulfils(d.record, condition) for condition in search.where)]
+    if not found:
+        return []
+    scores = cosines(np.stack([document.vector for document in found]), search.vector)
+    hits = [_hit(document.record, float(score)) for document, score in zip(found, scores, strict=True)]
+    return ranked(hits)[: search.k]
 
 
 def _hit(record: ImageRecord, score: float) -> Hit:
