@@ -97,7 +97,7 @@ def ingest(
     documents = prefetch(tally.sift(flat(encoded)), ahead=batch_size, stop=stop)
     with store.loading(), owned(batches(documents, WRITE_SIZE)) as pages:
         for page in pages:
-            tally.write(len(page), store.upsert(page), encoded=True)
+            tally.write([document.record.id for document in page], store.upsert(page), encoded=True)
 
 
 def _read(source: Source, tally: Tally) -> Iterator[ImageRecord]:
@@ -121,6 +121,7 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
     with owned(batches(records, PAGE_SIZE)) as pages:
         for page in pages:
             held = store.fingerprints([record.id for record in page])
+            unchanged = []
             updates = []
             pictures = []
             for record in page:
@@ -130,9 +131,10 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
                 elif known != record.fingerprint:
                     updates.append(record)
                 else:
-                    tally.skip()
+                    unchanged.append(record.id)
+            tally.keep(unchanged)
             if updates:
-                tally.write(len(updates), store.update(updates), encoded=False)
+                tally.write([record.id for record in updates], store.update(updates), encoded=False)
             yield from pictures
 
 
@@ -181,7 +183,7 @@ def _record_of(fetched: Fetched) -> ImageRecord:
 
 
 def _rejection(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
-    return Rejection(record.id, record.location, stage, reason, detail)
+    return Rejection(record.id, record.location, stage, reason, detail, record)
 
 
 class SeenIds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,15 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
+from esclip._errors import TooManyRejections
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from esclip._demo import Demo
     from esclip._doctor import Finding
     from esclip._hits import Hits
-    from esclip._rejections import IngestReport
+    from esclip._rejections import IngestReport, KeptRejection, Reason
     from esclip._report import Progress
     from esclip._schema import Stats
     from esclip._types import Hit
@@ -32,7 +34,10 @@ __all__ = [
     "hits",
     "log_on_stderr",
     "progress",
+    "rejection_counts",
+    "rejections",
     "report",
+    "report_of_failure",
     "serving",
     "stats",
     "tell_all",
@@ -131,13 +136,65 @@ def report(report: IngestReport, *, json: bool) -> None:
     """The outcome of an ingest: a summary on stderr, with `json` the whole report on stdout."""
     if json:
         _print_json(report.to_json())
-    reasons = ", ".join(f"{reason.value} {n:,}" for reason, n in report.rejections.items())
+    reasons = f" ({_counted(report.rejections)})" if report.rejected else ""
     print(
         f"esclip: {report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
-        f"{report.rejected:,} rejected{f' ({reasons})' if reasons else ''} in {report.seconds:.1f} s "
+        f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
         f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}",
         file=sys.stderr,
     )
+    if report.rejected:
+        print(
+            "esclip: see each with `esclip rejections`, try them again with `esclip retry`", file=sys.stderr
+        )
+
+
+@contextmanager
+def report_of_failure(*, json: bool) -> Iterator[None]:
+    """With `json`, the report of an ingest that rejects too much is printed before that ends the program."""
+    try:
+        yield
+    except TooManyRejections as error:
+        if json:
+            report(error.report, json=True)
+        raise
+
+
+def rejection_counts(counts: Mapping[Reason, int]) -> None:
+    """How many rejections the ledger keeps, by reason, and what to do about them."""
+    reasons = f" ({_counted(counts)}); `esclip retry` tries them again" if counts else ""
+    print(f"esclip: {sum(counts.values()):,} rejected{reasons}", file=sys.stderr)
+
+
+def rejections(rejections: Iterable[KeptRejection], *, json: bool) -> None:
+    """Rejections: JSON lines, a table on a terminal, else reason, id, location, detail with tabs between."""
+    console = Console()
+    rows = ((r.reason.value, *map(_one_line, (r.id, r.location, r.detail))) for r in rejections)
+    if json:
+        for rejection in rejections:
+            _print_json(rejection.to_json())
+    elif console.is_terminal:
+        console.print(_rejections_table(rows))
+    else:
+        for row in rows:
+            print("\t".join(row))
+
+
+def _rejections_table(rows: Iterable[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("reason", style="red", no_wrap=True)
+    table.add_column("id", style="cyan", overflow="fold")
+    table.add_column("location", overflow="fold", ratio=1)
+    table.add_column("detail", ratio=1)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _counted(counts: Mapping[Reason, int]) -> str:
+    return ", ".join(f"{reason.value} {n:,}" for reason, n in counts.items())
 
 
 def hits(hits: Hits, *, json: bool) -> None:
