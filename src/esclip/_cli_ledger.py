@@ -37,12 +37,12 @@ def rejections(
     json: Json = False,
 ) -> None:
     """Show what ingests rejected and the index lacks: the reason, id, location and detail of each."""
-    from esclip import _show
+    from esclip import _show_rejections
 
     wanted = reasons(reason)
     with open_as_told(store, index) as held:
-        _show.rejection_counts(held.rejection_counts(wanted))
-        _show.rejections(islice(held.rejections(wanted), limit), json=json)
+        _show_rejections.rejection_counts(held.rejection_counts(wanted))
+        _show_rejections.rejections(islice(held.rejections(wanted), limit), json=json)
 
 
 def retry(

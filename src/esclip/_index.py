@@ -20,7 +20,8 @@ from PIL import Image
 from esclip._errors import ConfigError, DocumentNotFound, EncoderError, IndexMismatch, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._hits import Hits
-from esclip._ledger import Ledger, ledger_path
+from esclip._ledger import Ledger
+from esclip._ledger_file import ledger_path
 from esclip._protocols import Encoder, Store
 from esclip._query_image import open_image
 from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,21 +21,22 @@ if TYPE_CHECKING:
     from esclip._demo import Demo
     from esclip._doctor import Finding
     from esclip._hits import Hits
-    from esclip._rejections import IngestReport, KeptRejection, Reason
+    from esclip._rejections import IngestReport, Reason
     from esclip._report import Progress
     from esclip._schema import Stats
     from esclip._types import Hit
     from esclip.encoders._wire import Description
 
 __all__ = [
+    "counted",
     "demo",
     "error",
     "findings",
     "hits",
     "log_on_stderr",
+    "one_line",
+    "print_json",
     "progress",
-    "rejection_counts",
-    "rejections",
     "report",
     "report_of_failure",
     "serving",
@@ -135,8 +136,8 @@ def _left(now: Progress) -> str:
 def report(report: IngestReport, *, json: bool) -> None:
     """The outcome of an ingest: a summary on stderr, with `json` the whole report on stdout."""
     if json:
-        _print_json(report.to_json())
-    reasons = f" ({_counted(report.rejections)})" if report.rejected else ""
+        print_json(report.to_json())
+    reasons = f" ({counted(report.rejections)})" if report.rejected else ""
     print(
         f"esclip: {report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
         f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
@@ -160,40 +161,8 @@ def report_of_failure(*, json: bool) -> Iterator[None]:
         raise
 
 
-def rejection_counts(counts: Mapping[Reason, int]) -> None:
-    """How many rejections the ledger keeps, by reason, and what to do about them."""
-    reasons = f" ({_counted(counts)}); `esclip retry` tries them again" if counts else ""
-    print(f"esclip: {sum(counts.values()):,} rejected{reasons}", file=sys.stderr)
-
-
-def rejections(rejections: Iterable[KeptRejection], *, json: bool) -> None:
-    """Rejections: JSON lines, a table on a terminal, else reason, id, location, detail with tabs between."""
-    console = Console()
-    rows = ((r.reason.value, *map(_one_line, (r.id, r.location, r.detail))) for r in rejections)
-    if json:
-        for rejection in rejections:
-            _print_json(rejection.to_json())
-    elif console.is_terminal:
-        console.print(_rejections_table(rows))
-    else:
-        for row in rows:
-            print("\t".join(row))
-
-
-def _rejections_table(rows: Iterable[Sequence[str]]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("reason", style="red", no_wrap=True)
-    table.add_column("id", style="cyan", overflow="fold")
-    table.add_column("location", overflow="fold", ratio=1)
-    table.add_column("detail", ratio=1)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _counted(counts: Mapping[Reason, int]) -> str:
+def counted(counts: Mapping[Reason, int]) -> str:
+    """The reasons, each with how often it came."""
     return ", ".join(f"{reason.value} {n:,}" for reason, n in counts.items())
 
 
@@ -202,12 +171,12 @@ def hits(hits: Hits, *, json: bool) -> None:
     console = Console()
     if json:
         for hit in hits:
-            _print_json(hit.to_json())
+            print_json(hit.to_json())
     elif console.is_terminal:
         console.print(_hits_table(hits))
     else:
         for hit in hits:
-            print(f"{hit.score:.4f}\t{_one_line(hit.id)}\t{_one_line(hit.location)}")
+            print(f"{hit.score:.4f}\t{one_line(hit.id)}\t{one_line(hit.location)}")
 
 
 def _hits_table(hits: Sequence[Hit]) -> Table:
@@ -220,18 +189,18 @@ def _hits_table(hits: Sequence[Hit]) -> Table:
     table.add_column("description", ratio=1)
     table.add_column("location", overflow="fold", ratio=1)
     for hit in hits:
-        about = escape(_one_line(hit.description)[:120])
+        about = escape(one_line(hit.description)[:120])
         table.add_row(
             str(hit.rank),
             f"{hit.score:.4f}",
-            escape(_one_line(hit.id)),
+            escape(one_line(hit.id)),
             about,
-            escape(_one_line(hit.location)),
+            escape(one_line(hit.location)),
         )
     return table
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text without the control characters that would break a line, or write on somebody's terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -240,7 +209,7 @@ def stats(stats: Stats, *, json: bool) -> None:
     """What an index holds."""
     values = stats.to_json()
     if json:
-        _print_json(values)
+        print_json(values)
         return
     values["runtimes"] = ", ".join(values["runtimes"])
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
@@ -254,15 +223,15 @@ def findings(findings: Sequence[Finding], *, json: bool) -> None:
     """What works on this machine and what is missing."""
     for finding in findings:
         if json:
-            _print_json(finding.to_json())
+            print_json(finding.to_json())
         else:
             mark = "ok      " if finding.works else "MISSING " if finding.needed else "no      "
-            print(f"{mark}{finding.name}: {_one_line(finding.detail)}")
+            print(f"{mark}{finding.name}: {one_line(finding.detail)}")
 
 
 def serving(address: str, about: Description) -> None:
     """Where an encoder server listens, and what encodes there."""
-    model = _one_line(f"{about.space.model} ({about.runtime})")
+    model = one_line(f"{about.space.model} ({about.runtime})")
     print(f"esclip: {model} at {address}; stop it with Ctrl-C", file=sys.stderr, flush=True)
 
 
@@ -281,5 +250,6 @@ def demo(demo: Demo) -> None:
     print(f"esclip: {demo.note}", file=sys.stderr)
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """A line of JSON on stdout."""
     print(orjson.dumps(value).decode())
