@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
     from esclip._protocols import Encoder, Source, Store
-    from esclip._rejections import IngestReport, Reason, Rejection, Stage
+    from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Condition, Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._stop import Stop
@@ -63,6 +63,7 @@ __all__ = [
     "IndexNotFound",
     "IndexSchema",
     "IngestReport",
+    "KeptRejection",
     "Model",
     "Progress",
     "Reason",

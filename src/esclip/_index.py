@@ -1,13 +1,16 @@
 """The facade: one index of pictures, to fill and to search.
 
-open_index(...) ─► ImageIndex ─► ingest · search_text · search_image · similar · stats · drop
+open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · stats · drop
+                               └─► search_text · search_image · similar
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
+from os.path import abspath
 from pathlib import Path
 from types import TracebackType
 
@@ -17,10 +20,12 @@ from PIL import Image
 from esclip._errors import ConfigError, DocumentNotFound, EncoderError, IndexMismatch, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._hits import Hits
+from esclip._ledger import Ledger
+from esclip._ledger_file import ledger_path
 from esclip._protocols import Encoder, Store
 from esclip._query_image import open_image
-from esclip._rejections import IngestReport, Rejection
-from esclip._report import Progress, Tally
+from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection
+from esclip._report import Progress
 from esclip._schema import IndexInfo, IndexSchema, Space, Stats
 from esclip._settings import (
     BATCH_SIZE,
@@ -28,9 +33,7 @@ from esclip._settings import (
     DEFAULT_INDEX,
     FETCH_WORKERS,
     MAX_REJECTION_RATE,
-    UNSPLASH_HOST,
     default_store,
-    picture_cache,
 )
 from esclip._stop import Stop
 from esclip._types import Vector, ranked
@@ -38,6 +41,8 @@ from esclip.encoders import load_encoder
 from esclip.stores import open_store
 
 __all__ = ["ImageIndex", "open_index"]
+
+log = logging.getLogger("esclip")
 
 
 def open_index(
@@ -93,6 +98,7 @@ class ImageIndex:
         self._token = encoder_token
         self._loaded: Encoder | None = None if isinstance(encoder, str | None) else encoder
         self._schema: IndexSchema | None = None
+        self._ledger = Ledger(ledger_path(store.address, store.index))
         self._lock = threading.Lock()
 
     def ingest(
@@ -118,52 +124,98 @@ class ImageIndex:
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
         whose record is not there any more. `stop` is how the run can be asked to end early, which takes
         seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
+        What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
         Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
         `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
         """
         if prune and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
-        for name, number in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is {number}, not 1 or more")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}, not 1 or more")
         # What only an ingest needs is imported here: a search is a new process's first wait.
-        from esclip._fetch import Fetcher
-        from esclip._ingest import ingest
+        from esclip._run import run
         from esclip.sources import open_source
 
-        source = open_source(paths, images=Path(images) if images else None, limit=limit)
-        encoder = self._encoder(self._store.schema())
-        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
-        tally = Tally(
-            index=self._store.index,
-            store=self._store.address,
-            encoder=encoder.space.model,
+        report = run(
+            open_source(paths, images=Path(images) if images else None, limit=limit),
+            self._encoder(self._store.schema()),
+            self._store,
+            self._ledger,
+            origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
+            batch_size=batch_size,
+            workers=workers,
+            allow_hosts=allow_hosts,
             max_rejection_rate=max_rejection_rate,
+            cache=cache,
+            prune=prune,
+            stop=stop,
             on_rejection=on_rejection,
             on_progress=on_progress,
         )
-        stop = stop or Stop()
-        fetcher = Fetcher(
-            allow_hosts={UNSPLASH_HOST, *allow_hosts},
-            cache=Path(cache) if cache else picture_cache(),
-            workers=workers,
-            stopped=stop.event,
-        )
-        with fetcher:
-            ingest(
-                source,
-                encoder,
-                self._store,
-                fetcher=fetcher,
-                tally=tally,
-                batch_size=batch_size,
-                workers=workers,
-                stop=stop,
-                remove_gone=prune,
-            )
         self._schema = None  # the fields may be more now
-        return tally.finish(stopped=stop.asked)
+        return report
+
+    def rejections(self, reasons: Iterable[Reason | str] = ()) -> Iterator[KeptRejection]:
+        """What ingests rejected for one of `reasons`, or for any, and the index lacks; the oldest first.
+
+        Raises `IndexNotFound` when there is neither such an index nor a rejection.
+        """
+        self._require_index_or_ledger()
+        return self._ledger.rejections(_reasons(reasons))
+
+    def rejection_counts(self, reasons: Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
+        """How many `rejections` there are for each reason, most frequent first. Raises the same."""
+        self._require_index_or_ledger()
+        return self._ledger.counts(_reasons(reasons))
+
+    def retry(
+        self,
+        *,
+        reasons: Iterable[Reason | str] = (),
+        batch_size: int = BATCH_SIZE,
+        workers: int = FETCH_WORKERS,
+        allow_hosts: Collection[str] = (),
+        max_rejection_rate: float = 1,
+        cache: str | Path | None = None,
+        stop: Stop | None = None,
+        on_rejection: Callable[[Rejection], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """Ingest again just what was rejected for one of `reasons`, or for any; the rest is as in `ingest`.
+
+        What has no record, such as a broken row, can't be tried from here: an ingest reads it again.
+
+        Raises what `ingest` raises, and `IndexNotFound`. By default it may all be rejected again.
+        """
+        from esclip._run import run
+        from esclip.sources.ledger import LedgerSource
+
+        schema, wanted = self._searchable(), _reasons(reasons)
+        source = LedgerSource(self._ledger, schema.fields, wanted)
+        if without := sum(self._ledger.counts(wanted).values()) - source.total():
+            log.warning(
+                "%d rejections are of rows or folders that gave no record: only an ingest reads them again",
+                without,
+            )
+        report = run(
+            source,
+            self._encoder(schema),
+            self._store,
+            self._ledger,
+            origin=None,
+            batch_size=batch_size,
+            workers=workers,
+            allow_hosts=allow_hosts,
+            max_rejection_rate=max_rejection_rate,
+            cache=cache,
+            prune=False,
+            stop=stop,
+            on_rejection=on_rejection,
+            on_progress=on_progress,
+        )
+        self._schema = None  # the runtimes may be more now
+        return report
 
     def search_text(self, text: str, k: int = 10, where: Where | None = None) -> Hits:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.
@@ -219,13 +271,15 @@ class ImageIndex:
         )
 
     def drop(self) -> None:
-        """Remove the index and all that it holds; pictures are untouched. Raises `IndexNotFound`."""
+        """Remove the index with its ledger and all that it holds, but no picture. Raises `IndexNotFound`."""
         self._store.drop()
         self._schema = None
+        self._ledger.remove()
 
     def close(self) -> None:
         """Free the store's connections and files."""
         self._store.close()
+        self._ledger.close()
 
     def __enter__(self) -> ImageIndex:
         return self
@@ -260,6 +314,11 @@ class ImageIndex:
         if self._existing().documents == 0:
             raise self._not_found("is empty")
 
+    def _require_index_or_ledger(self) -> None:
+        """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
+        if not self._ledger.exists():
+            self._searchable()
+
     def _existing(self) -> IndexInfo:
         info = self._store.info()
         if info is None:
@@ -285,6 +344,11 @@ class ImageIndex:
             return self._load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text, token=self._token)
         text_model = held.text_model if held.text_model != held.model else None
         return self._load_encoder(held.model, self._asked_text or text_model)
+
+
+def _reasons(reasons: Iterable[Reason | str]) -> frozenset[Reason]:
+    """The reasons by their names. Raises `ValueError` for what is none."""
+    return frozenset(map(Reason, reasons))
 
 
 def _require_same_space(index: str, held: Space, asked: Space) -> None:

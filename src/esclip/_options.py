@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from esclip._rejections import Reason
 from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Port",
     "PrecisionName",
     "Prune",
+    "Reasons",
     "RejectionsFile",
     "Store",
     "TakesAnyId",
@@ -37,6 +40,7 @@ __all__ = [
     "Workers",
     "conditions",
     "not_blank",
+    "reasons",
 ]
 
 Store = Annotated[
@@ -141,6 +145,15 @@ RejectionsFile = Annotated[
 MaxRejectionRate = Annotated[
     float, typer.Option(metavar="R", min=0, max=1, help="Fail when more than this share is rejected.")
 ]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason",
+        metavar="REASON,...",
+        help="Only what was rejected for one of these reasons; repeatable.",
+        show_default=False,
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -166,6 +179,21 @@ def conditions(where: list[str] | None) -> dict[str, str]:
         if field in found:
             raise typer.BadParameter(f"--where {condition}: {field} is given twice")
         found[field] = value
+    return found
+
+
+def reasons(words: list[str] | None) -> list[Reason]:
+    """The reasons that are named, several in a word with commas between. An unknown one is wrong usage."""
+    found: list[Reason] = []
+    for name in ",".join(words or ()).replace(",", " ").split():
+        try:
+            found.append(Reason(name.lower()))
+        except ValueError:
+            known = [reason.value for reason in Reason]
+            near = get_close_matches(name.lower(), known, n=1, cutoff=0.4) or [", ".join(known)]
+            raise typer.BadParameter(
+                f"--reason {name}: there is no such reason; it may be {near[0]}"
+            ) from None
     return found
 
 
