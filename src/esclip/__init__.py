@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
     from esclip._protocols import Encoder, Source, Store
-    from esclip._rejections import IngestReport, Reason, Rejection, Stage
+    from esclip._queries import Picture, Query, Raw, Stored, Text
+    from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._searches import Search
@@ -79,12 +80,16 @@ __all__ = [
     "IndexSchema",
     "IngestReport",
     "Inside",
+    "KeptRejection",
     "Model",
     "Near",
     "Not",
     "OneOf",
+    "Picture",
     "Progress",
+    "Query",
     "Range",
+    "Raw",
     "Reason",
     "RecordError",
     "Rejection",
@@ -98,6 +103,8 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreUnavailable",
+    "Stored",
+    "Text",
     "TooManyRejections",
     "load_encoder",
     "models",
@@ -110,6 +117,7 @@ _HOMES = (
     "_schema",
     "_types",
     "_searches",
+    "_queries",
     "_rejections",
     "_protocols",
     "_report",

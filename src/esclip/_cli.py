@@ -11,16 +11,16 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from esclip._errors import ConfigError, EsclipError, TooManyRejections
-from esclip._imports import missing
+from esclip import _cli_ledger
+from esclip._errors import EsclipError
+from esclip._opening import open_as_told, run_to_report
 from esclip._options import (
     AllowHosts,
     BatchSize,
@@ -56,13 +56,10 @@ from esclip._settings import (
     MAX_BODY_MIB,
     MAX_REJECTION_RATE,
 )
-from esclip._signals import Interrupted, exit_status, signals_ask
-from esclip._stop import Stop
+from esclip._signals import Interrupted, exit_status
 
 if TYPE_CHECKING:
     from esclip._hits import Hits
-    from esclip._index import ImageIndex
-    from esclip._rejections import Rejection
 
 __all__ = ["app", "main"]
 
@@ -146,39 +143,26 @@ def ingest(
     json: Json = False,
 ) -> None:
     """Encode pictures and write them into the index; what it holds unchanged is skipped."""
-    from esclip import _show
-
     if prune and limit is not None:
         raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
-    stop = Stop()
-    with (
-        _open(store, index, encoder, text_encoder, device, precision, encoder_token) as held,
-        _rejections_file(rejections) as on_rejection,
-        _show.progress() as on_progress,
-        signals_ask(stop.ask, "esclip: ending soon; once more ends it at once\n") as received,
-    ):
-        try:
-            report = held.ingest(
-                *paths,
-                limit=limit,
-                batch_size=batch_size,
-                workers=workers,
-                images=images,
-                allow_hosts=allow_host or (),
-                max_rejection_rate=max_rejection_rate,
-                cache=cache,
-                prune=prune,
-                stop=stop,
-                on_rejection=on_rejection,
-                on_progress=on_progress,
-            )
-        except TooManyRejections as error:
-            if json:
-                _show.report(error.report, json=True)
-            raise
-    _show.report(report, json=json)
-    if report.stopped:
-        raise typer.Exit(exit_status(received[0]))
+    with open_as_told(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
+        run = partial(
+            held.ingest,
+            *paths,
+            limit=limit,
+            batch_size=batch_size,
+            workers=workers,
+            images=images,
+            allow_hosts=allow_host or (),
+            max_rejection_rate=max_rejection_rate,
+            cache=cache,
+            prune=prune,
+        )
+        run_to_report(run, rejections, json=json)
+
+
+app.command()(_cli_ledger.rejections)
+app.command()(_cli_ledger.retry)
 
 
 @app.command("search-text")
@@ -198,7 +182,7 @@ def search_text(
     json: Json = False,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
-    with _open(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
+    with open_as_told(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
         _show_hits(held.search_text(query, k, where), json=json)
 
 
@@ -218,7 +202,7 @@ def search_image(
     json: Json = False,
 ) -> None:
     """Find pictures that look like another one."""
-    with _open(store, index, encoder, None, device, precision, encoder_token) as held:
+    with open_as_told(store, index, encoder, None, device, precision, encoder_token) as held:
         _show_hits(held.search_image(image, k, where), json=json)
 
 
@@ -232,7 +216,7 @@ def similar(
     json: Json = False,
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
-    with _open(store, index) as held:
+    with open_as_told(store, index) as held:
         _show_hits(held.similar(id, k, where), json=json)
 
 
@@ -241,7 +225,7 @@ def stats(store: Store = None, index: Index = DEFAULT_INDEX, json: Json = False)
     """Show what the index holds."""
     from esclip import _show
 
-    with _open(store, index) as held:
+    with open_as_told(store, index) as held:
         _show.stats(held.stats(), json=json)
 
 
@@ -252,7 +236,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Remove the index and all that it holds. Pictures are untouched."""
-    with _open(store, index) as held:
+    with open_as_told(store, index) as held:
         if not yes and sys.stdin.isatty():
             documents = held.stats().documents
             typer.confirm(f"Remove index {index!r} and its {documents:,} documents?", abort=True, err=True)
@@ -348,50 +332,7 @@ def demo(
     _show.demo(result)
 
 
-def _open(
-    store: str | None,
-    index: str,
-    encoder: str | None = None,
-    text_encoder: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    token: str | None = None,
-) -> ImageIndex:
-    with missing("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
-        from esclip._index import open_index
-
-        return open_index(
-            store or None,
-            index,
-            encoder or None,
-            text_encoder or None,
-            device=device or None,
-            precision=precision or None,
-            encoder_token=token or None,
-        )
-
-
 def _show_hits(hits: Hits, *, json: bool) -> None:
     from esclip import _show
 
     _show.hits(hits, json=json)
-
-
-@contextmanager
-def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
-    """What writes rejections to the file as they come; a file that can't be written is told at once."""
-    import orjson
-
-    try:
-        opened: Any = path.open("wb") if path else nullcontext()
-    except OSError as error:
-        raise ConfigError(
-            f"--rejections {path}: {error.strerror}; name a file that can be written"
-        ) from error
-    with opened as file:
-
-        def write(rejection: Rejection) -> None:
-            file.write(orjson.dumps(rejection.to_json()) + b"\n")
-            file.flush()
-
-        yield write if file else None

@@ -1,44 +1,46 @@
 """The facade: one index of pictures, to fill and to search.
 
-open_index(...) ─► ImageIndex ─► ingest · search_text · search_image · similar · stats · drop
+open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · stats · drop
+                               └─► search_text · search_image · similar
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from os.path import abspath
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 from PIL import Image
 
-from esclip._errors import ConfigError, DocumentNotFound, EncoderError, IndexMismatch, IndexNotFound
-from esclip._filters import Where, conditions
+from esclip._errors import DocumentNotFound, IndexNotFound
+from esclip._filters import Where
+from esclip._finding import find
 from esclip._hits import Hits
+from esclip._index_encoder import IndexEncoder
+from esclip._ledger import Ledger
+from esclip._ledger_file import ledger_path
 from esclip._protocols import Encoder, Store
-from esclip._query_image import open_image
-from esclip._rejections import IngestReport, Rejection
-from esclip._report import Progress, Tally
-from esclip._schema import IndexInfo, IndexSchema, Space, Stats
-from esclip._searches import Search
+from esclip._queries import Picture, Query, Stored, Text
+from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection
+from esclip._report import Progress
+from esclip._schema import IndexInfo, IndexSchema, Stats
 from esclip._settings import (
     BATCH_SIZE,
-    DEFAULT_ENCODER,
     DEFAULT_INDEX,
     FETCH_WORKERS,
     MAX_REJECTION_RATE,
-    UNSPLASH_HOST,
     default_store,
-    picture_cache,
 )
 from esclip._stop import Stop
-from esclip._types import Vector, ranked
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
 
 __all__ = ["ImageIndex", "open_index"]
+
+log = logging.getLogger("esclip")
 
 
 def open_index(
@@ -85,16 +87,10 @@ class ImageIndex:
         encoder_token: str | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
-        if text_encoder is not None and not isinstance(encoder, str | None):
-            raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
         self._store = store
-        self._asked = encoder
-        self._asked_text = text_encoder
-        self._load_encoder = load
-        self._token = encoder_token
-        self._loaded: Encoder | None = None if isinstance(encoder, str | None) else encoder
+        self._encoders = IndexEncoder(encoder, text_encoder, load, encoder_token)
         self._schema: IndexSchema | None = None
-        self._lock = threading.Lock()
+        self._ledger = Ledger(ledger_path(store.address, store.index))
 
     def ingest(
         self,
@@ -119,89 +115,165 @@ class ImageIndex:
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
         whose record is not there any more. `stop` is how the run can be asked to end early, which takes
         seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
+        What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
         Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
         `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
         """
         if prune and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
-        for name, number in (("limit", limit), ("batch_size", batch_size), ("workers", workers)):
-            if number is not None and number < 1:
-                raise ValueError(f"{name} is {number}, not 1 or more")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}, not 1 or more")
         # What only an ingest needs is imported here: a search is a new process's first wait.
-        from esclip._fetch import Fetcher
-        from esclip._ingest import ingest
+        from esclip._run import run
         from esclip.sources import open_source
 
-        source = open_source(paths, images=Path(images) if images else None, limit=limit)
-        encoder = self._encoder(self._store.schema())
-        self._store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
-        tally = Tally(
-            index=self._store.index,
-            store=self._store.address,
-            encoder=encoder.space.model,
+        report = run(
+            open_source(paths, images=Path(images) if images else None, limit=limit),
+            self._encoder(self._store.schema()),
+            self._store,
+            self._ledger,
+            origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
+            batch_size=batch_size,
+            workers=workers,
+            allow_hosts=allow_hosts,
             max_rejection_rate=max_rejection_rate,
+            cache=cache,
+            prune=prune,
+            stop=stop,
             on_rejection=on_rejection,
             on_progress=on_progress,
         )
-        stop = stop or Stop()
-        fetcher = Fetcher(
-            allow_hosts={UNSPLASH_HOST, *allow_hosts},
-            cache=Path(cache) if cache else picture_cache(),
-            workers=workers,
-            stopped=stop.event,
-        )
-        with fetcher:
-            ingest(
-                source,
-                encoder,
-                self._store,
-                fetcher=fetcher,
-                tally=tally,
-                batch_size=batch_size,
-                workers=workers,
-                stop=stop,
-                remove_gone=prune,
-            )
         self._schema = None  # the fields may be more now
-        return tally.finish(stopped=stop.asked)
+        return report
 
-    def search_text(self, text: str, k: int = 10, where: Where | None = None) -> Hits:
-        """The `k` pictures that show best what `text` says, in any language that the text tower knows.
+    def rejections(self, reasons: Iterable[Reason | str] = ()) -> Iterator[KeptRejection]:
+        """What ingests rejected for one of `reasons`, or for any, and the index lacks; the oldest first.
 
-        `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
-        `_filters`: `"width>=4000 & !colors=red"`. Raises `IndexNotFound` when the index is
-        not there or is empty, `ConfigError` for a filter that doesn't fit its fields.
+        Raises `IndexNotFound` when there is neither such an index nor a rejection.
         """
-        if not text.strip():
-            raise ValueError("the text to search for is empty")
-        schema = self._searchable()
-        (vector,) = self._encoder(schema).encode_texts([text])
-        return self._search(vector, k, where)
+        self._require_index_or_ledger()
+        return self._ledger.rejections(_reasons(reasons))
 
-    def search_image(
-        self, image: str | Path | bytes | Image.Image, k: int = 10, where: Where | None = None
-    ) -> Hits:
-        """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image.
+    def rejection_counts(self, reasons: Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
+        """How many `rejections` there are for each reason, most frequent first. Raises the same."""
+        self._require_index_or_ledger()
+        return self._ledger.counts(_reasons(reasons))
 
-        Raises what `search_text` raises, and `FetchError` or `DecodeError` for an image that can't be had.
+    def retry(
+        self,
+        *,
+        reasons: Iterable[Reason | str] = (),
+        batch_size: int = BATCH_SIZE,
+        workers: int = FETCH_WORKERS,
+        allow_hosts: Collection[str] = (),
+        max_rejection_rate: float = 1,
+        cache: str | Path | None = None,
+        stop: Stop | None = None,
+        on_rejection: Callable[[Rejection], None] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> IngestReport:
+        """Ingest again just what was rejected for one of `reasons`, or for any; the rest is as in `ingest`.
+
+        What has no record, such as a broken row, can't be tried from here: an ingest reads it again.
+
+        Raises what `ingest` raises, and `IndexNotFound`. By default it may all be rejected again.
         """
-        schema = self._searchable()
-        encoder = self._encoder(schema)
-        (vector,) = encoder.encode_images([encoder.preprocess(open_image(image))])
-        return self._search(vector, k, where)
+        from esclip._run import run
+        from esclip.sources.ledger import LedgerSource
 
-    def similar(self, id: str, k: int = 10, where: Where | None = None) -> Hits:
-        """The `k` pictures most like a stored one, itself left out. Raises `DocumentNotFound`."""
-        self._searchable()
+        schema, wanted = self._searchable(), _reasons(reasons)
+        source = LedgerSource(self._ledger, schema.fields, wanted)
+        if without := sum(self._ledger.counts(wanted).values()) - source.total():
+            log.warning(
+                "%d rejections are of rows or folders that gave no record: only an ingest reads them again",
+                without,
+            )
+        report = run(
+            source,
+            self._encoder(schema),
+            self._store,
+            self._ledger,
+            origin=None,
+            batch_size=batch_size,
+            workers=workers,
+            allow_hosts=allow_hosts,
+            max_rejection_rate=max_rejection_rate,
+            cache=cache,
+            prune=False,
+            stop=stop,
+            on_rejection=on_rejection,
+            on_progress=on_progress,
+        )
+        self._schema = None  # the runtimes may be more now
+        return report
+
+    def search(self, query: Query) -> Hits:
+        """The pictures that fit best to a query of any parts.
+
+        Raises `IndexNotFound` when the index is not there or is empty, `ConfigError` for a filter that doesn't
+        fit its fields, `DocumentNotFound` for an id that isn't held, and `FetchError` or `DecodeError` for a
+        picture that can't be had.
+        """
+        (hits,) = self.search_many([query])
+        return hits
+
+    def search_many(self, queries: Sequence[Query]) -> list[Hits]:
+        """The hits of each query: encoded together and searched at once, which is faster than one by one."""
+        schema = self._searchable()
         try:
-            stored = self._store.get(id)
+            found = find(queries, schema, lambda: self._encoder(schema), self._store)
         except DocumentNotFound:
             self._require_documents()
             raise
-        hits = self._search(stored.vector, k + 1, where)
-        others = [hit for hit in hits if hit.id != id][:k]
-        return Hits(ranked(others))
+        if not any(found):
+            self._require_documents()  # to find nothing in an index that is gone or empty is no success
+        return found
+
+    def search_text(
+        self, text: str, k: int = 10, where: Where | None = None, *, offset: int = 0, min_score: float = -1
+    ) -> Hits:
+        """The `k` pictures that show best what `text` says, in any language that the text tower knows.
+
+        `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
+        `_filters`: `"width>=4000 & !colors=red"`. `offset` hits are passed over, and those with a cosine
+        below `min_score` left out. Raises what `search` raises.
+        """
+        return self.search(Query(Text(text), k=k, where=where, offset=offset, min_score=min_score))
+
+    def search_texts(
+        self, texts: Sequence[str], k: int = 10, where: Where | None = None, *, min_score: float = -1
+    ) -> list[Hits]:
+        """`search_text` for many, at once."""
+        return self.search_many([Query(Text(text), k=k, where=where, min_score=min_score) for text in texts])
+
+    def search_image(
+        self,
+        image: str | Path | bytes | Image.Image,
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        offset: int = 0,
+        min_score: float = -1,
+    ) -> Hits:
+        """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image."""
+        return self.search(Query(Picture(image), k=k, where=where, offset=offset, min_score=min_score))
+
+    def similar(
+        self, id: str, k: int = 10, where: Where | None = None, *, offset: int = 0, min_score: float = -1
+    ) -> Hits:
+        """The `k` pictures most like a stored one, itself left out."""
+        return self.search(Query(Stored(id), k=k, where=where, offset=offset, min_score=min_score))
+
+    def recommend(
+        self, like: Sequence[str], unlike: Sequence[str] = (), k: int = 10, where: Where | None = None
+    ) -> Hits:
+        """The `k` pictures most like some stored ones and least like others, all of them left out.
+
+        What they are unlike counts half as much as what they are like.
+        """
+        parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
+        return self.search(Query(*parts, k=k, where=where))
 
     def stats(self) -> Stats:
         """What the index holds. Raises `IndexNotFound` when there is none."""
@@ -221,13 +293,15 @@ class ImageIndex:
         )
 
     def drop(self) -> None:
-        """Remove the index and all that it holds; pictures are untouched. Raises `IndexNotFound`."""
+        """Remove the index with its ledger and all that it holds, but no picture. Raises `IndexNotFound`."""
         self._store.drop()
         self._schema = None
+        self._ledger.remove()
 
     def close(self) -> None:
         """Free the store's connections and files."""
         self._store.close()
+        self._ledger.close()
 
     def __enter__(self) -> ImageIndex:
         return self
@@ -236,16 +310,6 @@ class ImageIndex:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _search(self, vector: Vector, k: int, where: Where | None) -> Hits:
-        if k < 1:
-            raise ValueError(f"k is {k}, not 1 or more")
-        if not np.isfinite(vector).all():
-            raise EncoderError("the query has no direction: its vector is zero or not finite")
-        (hits,) = self._store.search(Search(vector, k, conditions(where or {}, self._searchable().fields)))
-        if not hits:
-            self._require_documents()  # to find nothing in an index that is gone or empty is no success
-        return Hits(hits)
 
     def _searchable(self) -> IndexSchema:
         """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
@@ -262,6 +326,11 @@ class ImageIndex:
         if self._existing().documents == 0:
             raise self._not_found("is empty")
 
+    def _require_index_or_ledger(self) -> None:
+        """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
+        if not self._ledger.exists():
+            self._searchable()
+
     def _existing(self) -> IndexInfo:
         info = self._store.info()
         if info is None:
@@ -273,29 +342,9 @@ class ImageIndex:
         return IndexNotFound(f"index {name!r} {what} in {address}; fill it with: esclip ingest PATH")
 
     def _encoder(self, held: IndexSchema | None) -> Encoder:
-        """The encoder, loaded once, checked against what the index holds."""
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = self._load(held.space if held else None)
-        if held is not None:
-            _require_same_space(self._store.index, held.space, self._loaded.space)
-        return self._loaded
-
-    def _load(self, held: Space | None) -> Encoder:
-        assert isinstance(self._asked, str | None)
-        if self._asked is not None or held is None:
-            return self._load_encoder(self._asked or DEFAULT_ENCODER, self._asked_text, token=self._token)
-        text_model = held.text_model if held.text_model != held.model else None
-        return self._load_encoder(held.model, self._asked_text or text_model)
+        return self._encoders.for_index(self._store.index, held)
 
 
-def _require_same_space(index: str, held: Space, asked: Space) -> None:
-    if not held.same_as(asked):
-        raise IndexMismatch(
-            f"index {index!r} was made with {_describe(held)}, and can't be used with {_describe(asked)}; "
-            f"leave out --encoder, or ingest into another --index"
-        )
-
-
-def _describe(space: Space) -> str:
-    return f"{space.model} (weights {space.weights[:12]}, {space.dim} dimensions)"
+def _reasons(reasons: Iterable[Reason | str]) -> frozenset[Reason]:
+    """The reasons by their names. Raises `ValueError` for what is none."""
+    return frozenset(map(Reason, reasons))

@@ -114,7 +114,7 @@ def ingest(
     with suppress(_Stopped), store.loading():
         with stop.heard(), owned(batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)) as pages:
             for page in pages:
-                tally.write(len(page), store.upsert(page), encoded=True)
+                tally.write(_ids(page), store.upsert(page), encoded=True)
         if stop.asked:
             raise _Stopped
     if remove_gone and not stop.asked:
@@ -145,6 +145,7 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
     with owned(batches(records, PAGE_SIZE)) as pages:
         for page in pages:
             held = store.fingerprints([record.id for record in page])
+            unchanged = []
             updates = []
             pictures = []
             for record in page:
@@ -154,9 +155,10 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
                 elif known != record.fingerprint:
                     updates.append(record)
                 else:
-                    tally.skip()
+                    unchanged.append(record.id)
+            tally.keep(unchanged)
             if updates:
-                tally.write(len(updates), store.update(updates), encoded=False)
+                tally.write([record.id for record in updates], store.update(updates), encoded=False)
             yield from pictures
 
 
@@ -178,7 +180,7 @@ def _unknown(
                 elif claim is not Claim.WAIT:
                     documents.append(Document(item.record, claim, item.content))
             if documents:
-                tally.write(len(documents), store.upsert(documents), encoded=False)
+                tally.write(_ids(documents), store.upsert(documents), encoded=False)
             yield from pictures
 
 
@@ -212,5 +214,9 @@ def _without_direction(record: ImageRecord) -> Rejection:
     return _rejection(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
 
 
+def _ids(documents: Iterable[Document]) -> list[str]:
+    return [document.record.id for document in documents]
+
+
 def _rejection(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
-    return Rejection(record.id, record.location, stage, reason, detail)
+    return Rejection(record.id, record.location, stage, reason, detail, record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from esclip._errors import ConfigError
+from esclip._rejections import Reason
 from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Port",
     "PrecisionName",
     "Prune",
+    "Reasons",
     "RejectionsFile",
     "Store",
     "TakesAnyId",
@@ -37,6 +40,7 @@ __all__ = [
     "Where",
     "Workers",
     "not_blank",
+    "reasons",
 ]
 
 
@@ -125,8 +129,8 @@ Where = Annotated[
         "--where",
         metavar="FILTER",
         callback=filters,
-        help="Only documents like this: country=Norway,Sweden, 'width>=4000', 'taken_at=2020', '!colors=red', "
-        "'exists(place)', 'near(place, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
+        help="Only documents like this: country=Norway,Sweden 'width>=4000' 'taken_at=2020' '!colors=red' "
+        "'exists(place)' 'near(place, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
         show_default=False,
     ),
 ]
@@ -155,6 +159,15 @@ RejectionsFile = Annotated[
 MaxRejectionRate = Annotated[
     float, typer.Option(metavar="R", min=0, max=1, help="Fail when more than this share is rejected.")
 ]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason",
+        metavar="REASON,...",
+        help="Only what was rejected for one of these reasons; repeatable.",
+        show_default=False,
+    ),
+]
 Cache = Annotated[
     Path | None,
     typer.Option(
@@ -168,6 +181,34 @@ Prune = Annotated[
     bool,
     typer.Option("--prune", help="Remove documents of these paths whose record is not there any more."),
 ]
+
+
+def conditions(where: list[str] | None) -> dict[str, str]:
+    """The filters as a mapping. A `FIELD=VALUE` without `=`, or a field that comes twice, is wrong usage."""
+    found: dict[str, str] = {}
+    for condition in where or ():
+        field, equals, value = condition.partition("=")
+        if not equals or not field:
+            raise typer.BadParameter(f"--where {condition}: write it as FIELD=VALUE")
+        if field in found:
+            raise typer.BadParameter(f"--where {condition}: {field} is given twice")
+        found[field] = value
+    return found
+
+
+def reasons(words: list[str] | None) -> list[Reason]:
+    """The reasons that are named, several in a word with commas between. An unknown one is wrong usage."""
+    found: list[Reason] = []
+    for name in ",".join(words or ()).replace(",", " ").split():
+        try:
+            found.append(Reason(name.lower()))
+        except ValueError:
+            known = [reason.value for reason in Reason]
+            near = get_close_matches(name.lower(), known, n=1, cutoff=0.4) or [", ".join(known)]
+            raise typer.BadParameter(
+                f"--reason {name}: there is no such reason; it may be {near[0]}"
+            ) from None
+    return found
 
 
 def not_blank(text: str) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["IngestReport", "Reason", "Rejection", "Stage"]
+if TYPE_CHECKING:
+    from esclip._types import ImageRecord
+
+__all__ = ["IngestReport", "KeptRejection", "Reason", "Rejection", "Stage"]
 
 
 class Stage(Enum):
@@ -78,8 +82,10 @@ class Rejection:
     stage: Stage
     reason: Reason
     detail: str
+    record: ImageRecord | None = field(default=None, compare=False, repr=False)
+    """The record, to try it again; None where the source could not make one."""
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """The rejection as a line of the rejections file."""
         return {
             "id": self.id,
@@ -88,6 +94,21 @@ class Rejection:
             "reason": self.reason.value,
             "detail": self.detail,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRejection(Rejection):
+    """A rejection as the index's ledger keeps it, until the index holds the record."""
+
+    tries: int
+    """How often the record was rejected."""
+    tried: datetime
+    """When it was the last time."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The rejection as the command line prints it with `--json`."""
+        tried = self.tried.isoformat().replace("+00:00", "Z")
+        return Rejection.to_json(self) | {"tries": self.tries, "tried": tried}
 
 
 @dataclass(frozen=True, slots=True)

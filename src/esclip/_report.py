@@ -1,7 +1,7 @@
 """The counts of an ingest while it runs: what was read, skipped, written, rejected, and whether to go on.
 
 items ─► tally.sift ─► the same without its rejections
-              └─► counts, on_rejection, on_progress, the failure budget
+              └─► counts, ledger, on_rejection, on_progress, the failure budget
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 from esclip._errors import TooManyRejections
 from esclip._flow import owned
+from esclip._ledger import Ledger
 from esclip._rejections import IngestReport, Reason, Rejection
 from esclip._settings import MAX_REJECTION_RATE
 
@@ -53,15 +54,22 @@ class Tally:
         store: str,
         encoder: str,
         max_rejection_rate: float = MAX_REJECTION_RATE,
+        ledger: Ledger | None = None,
+        origin: str | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        """Start the clock. The callbacks are called from any thread, one call at a time."""
+        """Start the clock. The callbacks are called from any thread, one call at a time.
+
+        `ledger` keeps the rejections, as those of `origin`, until a run finds their records in the index.
+        """
         if not 0 <= max_rejection_rate <= 1:
             raise ValueError(f"max_rejection_rate is {max_rejection_rate}, not between 0 and 1")
         self.total: int | None = None
         self._names = (index, store, encoder)
         self._rate = max_rejection_rate
+        self._ledger = ledger
+        self._origin = origin
         self._on_rejection = on_rejection
         self._on_progress = on_progress
         self._lock = threading.RLock()
@@ -77,9 +85,16 @@ class Tally:
             self._read += 1
 
     def skip(self) -> None:
-        """Count a record that needs no work."""
+        """Count a further row of an id that this run has had."""
         with self._lock:
             self._skipped += 1
+            self._show()
+
+    def keep(self, ids: Collection[str]) -> None:
+        """Count records that the index holds unchanged."""
+        self._settle(ids)
+        with self._lock:
+            self._skipped += len(ids)
             self._show()
 
     def encode(self, records: int) -> None:
@@ -88,13 +103,14 @@ class Tally:
             self._encoded += records
             self._show()
 
-    def write(self, documents: int, refused: Iterable[Rejection], *, encoded: bool) -> None:
+    def write(self, ids: Collection[str], refused: Iterable[Rejection], *, encoded: bool) -> None:
         """Count documents sent to the store, and those of them that it refused."""
         refused = list(refused)
+        self._settle(set(ids) - {rejection.id for rejection in refused})
         with self._lock:
-            self._written += documents - len(refused)
+            self._written += len(ids) - len(refused)
             if not encoded:
-                self._updated += documents - len(refused)
+                self._updated += len(ids) - len(refused)
             for rejection in refused:
                 self.reject(rejection)
 
@@ -102,6 +118,8 @@ class Tally:
         """Count a rejection. Raises `TooManyRejections` when it is one too many."""
         with self._lock:
             self._rejected[rejection.reason] += 1
+            if self._ledger:
+                self._ledger.add(rejection, self._origin)
             if self._on_rejection:
                 self._on_rejection(rejection)
             self._show()
@@ -132,6 +150,10 @@ class Tally:
                 self._check_budget()
             return self._report(stopped=stopped)
 
+    def _settle(self, ids: Collection[str]) -> None:
+        if self._ledger:
+            self._ledger.settle(ids)
+
     def _check_budget(self) -> None:
         rejected = self._rejected.total()
         if rejected <= self._rate * self._read:
@@ -139,7 +161,7 @@ class Tally:
         reasons = ", ".join(f"{reason.value} {n}" for reason, n in self._rejected.most_common(4))
         raise TooManyRejections(
             f"{rejected} of {self._read} records were rejected ({reasons}), more than "
-            f"--max-rejection-rate {self._rate:g} allows; --rejections FILE keeps each with its reason",
+            f"--max-rejection-rate {self._rate:g} allows; `esclip rejections` shows each with its reason",
             self._report(stopped=True),
         )
 

@@ -20,6 +20,7 @@ __all__ = [
     "WRITE_SIZE",
     "default_store",
     "hash_notes",
+    "ledger_folder",
     "picture_cache",
     "tower_cache",
 ]
@@ -58,6 +59,11 @@ UNSPLASH_HOST = "images.unsplash.com"
 def default_store() -> str:
     """The embedded store's folder, in the user's data directory."""
     return platformdirs.user_data_dir("esclip", appauthor=False)
+
+
+def ledger_folder() -> Path:
+    """Where the ledgers of indexes on servers are kept: an embedded index has its own beside it."""
+    return Path(default_store()) / "ledgers"
 
 
 def picture_cache() -> Path:

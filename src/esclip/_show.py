@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,26 +13,32 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
+from esclip._errors import TooManyRejections
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from esclip._demo import Demo
     from esclip._doctor import Finding
     from esclip._hits import Hits
-    from esclip._rejections import IngestReport
+    from esclip._rejections import IngestReport, Reason
     from esclip._report import Progress
     from esclip._schema import Stats
     from esclip._types import Hit
     from esclip.encoders._wire import Description
 
 __all__ = [
+    "counted",
     "demo",
     "error",
     "findings",
     "hits",
     "log_on_stderr",
+    "one_line",
+    "print_json",
     "progress",
     "report",
+    "report_of_failure",
     "serving",
     "stats",
     "tell_all",
@@ -130,11 +136,11 @@ def _left(now: Progress) -> str:
 def report(report: IngestReport, *, json: bool) -> None:
     """The outcome of an ingest: a summary on stderr, with `json` the whole report on stdout."""
     if json:
-        _print_json(report.to_json())
-    reasons = ", ".join(f"{reason.value} {n:,}" for reason, n in report.rejections.items())
+        print_json(report.to_json())
+    reasons = f" ({counted(report.rejections)})" if report.rejected else ""
     print(
         f"esclip: {report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
-        f"{report.rejected:,} rejected{f' ({reasons})' if reasons else ''} in {report.seconds:.1f} s "
+        f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
         f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}",
         file=sys.stderr,
     )
@@ -142,6 +148,26 @@ def report(report: IngestReport, *, json: bool) -> None:
         print(f"esclip: {report.pruned:,} documents removed: their records are gone", file=sys.stderr)
     if report.stopped:
         print("esclip: stopped before the end; the same command goes on from here", file=sys.stderr)
+    if report.rejected:
+        print(
+            "esclip: see each with `esclip rejections`, try them again with `esclip retry`", file=sys.stderr
+        )
+
+
+@contextmanager
+def report_of_failure(*, json: bool) -> Iterator[None]:
+    """With `json`, the report of an ingest that rejects too much is printed before that ends the program."""
+    try:
+        yield
+    except TooManyRejections as error:
+        if json:
+            report(error.report, json=True)
+        raise
+
+
+def counted(counts: Mapping[Reason, int]) -> str:
+    """The reasons, each with how often it came."""
+    return ", ".join(f"{reason.value} {n:,}" for reason, n in counts.items())
 
 
 def hits(hits: Hits, *, json: bool) -> None:
@@ -149,12 +175,12 @@ def hits(hits: Hits, *, json: bool) -> None:
     console = Console()
     if json:
         for hit in hits:
-            _print_json(hit.to_json())
+            print_json(hit.to_json())
     elif console.is_terminal:
         console.print(_hits_table(hits))
     else:
         for hit in hits:
-            print(f"{hit.score:.4f}\t{_one_line(hit.id)}\t{_one_line(hit.location)}")
+            print(f"{hit.score:.4f}\t{one_line(hit.id)}\t{one_line(hit.location)}")
 
 
 def _hits_table(hits: Sequence[Hit]) -> Table:
@@ -167,18 +193,18 @@ def _hits_table(hits: Sequence[Hit]) -> Table:
     table.add_column("description", ratio=1)
     table.add_column("location", overflow="fold", ratio=1)
     for hit in hits:
-        about = escape(_one_line(hit.description)[:120])
+        about = escape(one_line(hit.description)[:120])
         table.add_row(
             str(hit.rank),
             f"{hit.score:.4f}",
-            escape(_one_line(hit.id)),
+            escape(one_line(hit.id)),
             about,
-            escape(_one_line(hit.location)),
+            escape(one_line(hit.location)),
         )
     return table
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text without the control characters that would break a line, or write on somebody's terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -187,7 +213,7 @@ def stats(stats: Stats, *, json: bool) -> None:
     """What an index holds."""
     values = stats.to_json()
     if json:
-        _print_json(values)
+        print_json(values)
         return
     values["runtimes"] = ", ".join(values["runtimes"])
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
@@ -201,15 +227,15 @@ def findings(findings: Sequence[Finding], *, json: bool) -> None:
     """What works on this machine and what is missing."""
     for finding in findings:
         if json:
-            _print_json(finding.to_json())
+            print_json(finding.to_json())
         else:
             mark = "ok      " if finding.works else "MISSING " if finding.needed else "no      "
-            print(f"{mark}{finding.name}: {_one_line(finding.detail)}")
+            print(f"{mark}{finding.name}: {one_line(finding.detail)}")
 
 
 def serving(address: str, about: Description) -> None:
     """Where an encoder server listens, and what encodes there."""
-    model = _one_line(f"{about.space.model} ({about.runtime})")
+    model = one_line(f"{about.space.model} ({about.runtime})")
     print(f"esclip: {model} at {address}; stop it with Ctrl-C", file=sys.stderr, flush=True)
 
 
@@ -228,5 +254,6 @@ def demo(demo: Demo) -> None:
     print(f"esclip: {demo.note}", file=sys.stderr)
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """A line of JSON on stdout."""
     print(orjson.dumps(value).decode())

@@ -21,7 +21,7 @@ from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field, FieldType
 from esclip._types import ImageRecord, MetadataValue
 
-__all__ = ["FolderSource"]
+__all__ = ["FolderSource", "file_id", "file_record"]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 
@@ -61,7 +61,7 @@ class FolderSource:
         """Every picture; at any time one folder's names are held for each level of depth."""
         with owned(self._found()) as found:
             for file in found:
-                yield _record(file) if isinstance(file, Path) else file
+                yield file_record(file) if isinstance(file, Path) else file
 
     def covers(self, location: str) -> bool:
         """What lies in one of the folders, however deep, or is one of the files."""
@@ -126,17 +126,18 @@ def _listed(folder: Path) -> Iterator[_Entry | Rejection]:
         yield _Entry(folder / name, is_folder)
 
 
-def _record(file: Path) -> ImageRecord | Rejection:
+def file_record(file: Path) -> ImageRecord | Rejection:
+    """What is known of a file now; a rejection when it can't be looked at."""
     try:
         status = file.stat()
     except OSError as error:
         return _rejected(file, error)
     if not stat.S_ISREG(status.st_mode):
         return Rejection(
-            _id(file), _text(file), Stage.READ, Reason.UNREADABLE_FILE, "it is not a regular file"
+            file_id(file), _text(file), Stage.READ, Reason.UNREADABLE_FILE, "it is not a regular file"
         )
     return ImageRecord(
-        id=_id(file),
+        id=file_id(file),
         location=_text(file),
         picture=file,
         version=f"{status.st_size}-{status.st_mtime_ns}",
@@ -160,10 +161,11 @@ def _metadata(file: Path, status: os.stat_result) -> dict[str, MetadataValue]:
 def _rejected(path: Path, error: OSError) -> Rejection:
     missing = isinstance(error, FileNotFoundError)
     reason = Reason.FILE_NOT_FOUND if missing else Reason.UNREADABLE_FILE
-    return Rejection(_id(path), _text(path), Stage.READ, reason, error.strerror or str(error))
+    return Rejection(file_id(path), _text(path), Stage.READ, reason, error.strerror or str(error))
 
 
-def _id(path: Path) -> str:
+def file_id(path: Path) -> str:
+    """The id of the record of a file, by its absolute path."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:20]
 
 

@@ -86,7 +86,7 @@ def kept_date(value: datetime) -> datetime:
 
 def write_rejection(record: ImageRecord, detail: str) -> Rejection:
     """What a store says of a record that it refused to write."""
-    return Rejection(record.id, record.location, Stage.WRITE, Reason.WRITE_REJECTED, detail)
+    return Rejection(record.id, record.location, Stage.WRITE, Reason.WRITE_REJECTED, detail, record)
 
 
 def fault(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:

@@ -1,0 +1,93 @@
+"""The SQLite file of a ledger: where it is, what is in it, and how it is opened by several at once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from pathlib import Path
+
+from esclip._errors import StoreError
+from esclip._settings import ledger_folder
+
+__all__ = ["connected", "ledger_path"]
+
+BUSY_SECONDS = 60
+"""How long another process may keep the file locked; it takes milliseconds."""
+
+VERSION = 1
+
+_TABLE = """
+CREATE TABLE rejections (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT, -- a higher one with each try, never one that was used before
+    id       TEXT NOT NULL,
+    place    TEXT NOT NULL, -- empty, but for what has no id that can be used: its location
+    origin   TEXT,          -- what was being ingested
+    stage    TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    location TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    record   TEXT,          -- as JSON; null where the source could not make one
+    tries    INTEGER NOT NULL,
+    tried    TEXT NOT NULL,
+    UNIQUE (id, place)
+)"""
+
+
+def ledger_path(address: str, index: str) -> Path | None:
+    """Where the ledger of a store's index is; None for a store that is neither a folder nor a server.
+
+    A folder's is in it, a server's in the user's data directory: `address` holds no credentials.
+    """
+    name = f"{index}.rejections.sqlite"
+    if "://" in address:
+        server = re.sub(r"[^a-z0-9.-]+", "_", address.partition("://")[2].lower())[:80]
+        return ledger_folder() / f"{server}-{hashlib.sha256(address.encode()).hexdigest()[:8]}" / name
+    folder = Path(address)
+    return folder / name if folder.is_absolute() else None
+
+
+def connected(path: Path | None) -> sqlite3.Connection:
+    """A connection in which each statement is a transaction of its own."""
+    connection = sqlite3.connect(
+        path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last few
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")  # fails at once where nothing can be written
+            _make_table(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """SQLite waits for other processes everywhere but here, when all of them find a new file at once."""
+    import tenacity
+
+    tenacity.retry(
+        retry=tenacity.retry_if_exception(_is_busy),
+        wait=tenacity.wait_random(0, 0.05),
+        stop=tenacity.stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    )(connection.execute)("PRAGMA journal_mode = WAL")
+
+
+def _is_busy(error: BaseException) -> bool:
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest of the code says what it is busy with
+
+
+def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in (0, VERSION):
+        raise StoreError(
+            f"The ledger of rejections, {path}, was made by another esclip; update, or remove it."
+        )
+    if version == 0:
+        connection.execute(_TABLE)
+        connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,82 @@
+"""A record as text for the ledger, there and back, without loss; only credentials in its URLs are masked.
+
+Its fingerprint is the same afterwards: a record that was tried again with success is unchanged for the next
+ingest of its source. orjson would not do: a file's name may be no UTF-8, and a number may be infinite.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from esclip._types import GeoPoint, ImageRecord, MetadataValue
+
+__all__ = ["masked", "read_record", "record_text", "storable"]
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
+
+
+def masked(text: str) -> str:
+    """The text without users and passwords in its URLs; such a URL is fetched neither with nor without."""
+    return _CREDENTIALS.sub("***@", text)
+
+
+def storable(text: str) -> str:
+    """The text with what UTF-8 can't hold, half of a surrogate pair, spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def record_text(record: ImageRecord) -> str:
+    """The record as JSON, in ASCII."""
+    picture = record.picture
+    return json.dumps(
+        {
+            "id": record.id,
+            "location": masked(record.location),
+            "picture": masked(picture) if isinstance(picture, str) else {"file": str(picture)},
+            "version": masked(record.version),
+            "page": record.page,
+            "description": record.description,
+            "metadata": {name: _json_value(value) for name, value in record.metadata.items()},
+        }
+    )
+
+
+def read_record(text: str) -> ImageRecord:
+    """The record that `record_text` was given."""
+    data = json.loads(text)
+    picture = data["picture"]
+    return ImageRecord(
+        id=data["id"],
+        location=data["location"],
+        picture=picture if isinstance(picture, str) else Path(picture["file"]),
+        version=data["version"],
+        page=data["page"],
+        description=data["description"],
+        metadata={name: _value(value) for name, value in data["metadata"].items()},
+    )
+
+
+def _json_value(value: MetadataValue) -> Any:
+    match value:
+        case datetime():
+            return {"date": value.isoformat()}
+        case GeoPoint(lat, lon):
+            return {"lat": lat, "lon": lon}
+        case _:
+            return value
+
+
+def _value(value: Any) -> MetadataValue:
+    match value:
+        case {"date": date}:
+            return datetime.fromisoformat(date)
+        case {"lat": lat, "lon": lon}:
+            return GeoPoint(lat, lon)
+        case list():
+            return tuple(value)
+        case _:
+            return value  # type: ignore[no-any-return]  # a string, a number or a boolean

@@ -1,0 +1,82 @@
+"""What several commands do as their options say: open an index, run an ingest and show what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from esclip._errors import ConfigError
+from esclip._imports import missing
+from esclip._signals import exit_status, signals_ask
+from esclip._stop import Stop
+
+if TYPE_CHECKING:
+    from esclip._index import ImageIndex
+    from esclip._rejections import IngestReport, Rejection
+
+__all__ = ["open_as_told", "run_to_report"]
+
+
+def open_as_told(
+    store: str | None,
+    index: str,
+    encoder: str | None = None,
+    text_encoder: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    token: str | None = None,
+) -> ImageIndex:
+    """The index that these options name; an empty one is as if it were not given."""
+    with missing("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
+        from esclip._index import open_index
+
+        return open_index(
+            store or None,
+            index,
+            encoder or None,
+            text_encoder or None,
+            device=device or None,
+            precision=precision or None,
+            encoder_token=token or None,
+        )
+
+
+def run_to_report(run: Callable[..., IngestReport], rejections: Path | None, *, json: bool) -> None:
+    """An ingest with its progress and its report; a signal asks it to end, and is then the exit status."""
+    from esclip import _show
+
+    stop = Stop()
+    with (
+        _rejections_file(rejections) as on_rejection,
+        _show.progress() as on_progress,
+        _show.report_of_failure(json=json),
+        signals_ask(stop.ask, "esclip: ending soon; once more ends it at once\n") as received,
+    ):
+        report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress)
+    _show.report(report, json=json)
+    if report.stopped:
+        raise typer.Exit(exit_status(received[0]))
+
+
+@contextmanager
+def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
+    """What writes rejections to the file as they come; a file that can't be written is told at once."""
+    import orjson
+
+    try:
+        opened: Any = path.open("wb") if path else nullcontext()
+    except OSError as error:
+        raise ConfigError(
+            f"--rejections {path}: {error.strerror}; name a file that can be written"
+        ) from error
+    with opened as file:
+
+        def write(rejection: Rejection) -> None:
+            file.write(orjson.dumps(rejection.to_json()) + b"\n")
+            file.flush()
+
+        yield write if file else None

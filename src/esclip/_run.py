@@ -1,0 +1,84 @@
+"""One run of the pipeline, from a source into a store, with its fetcher, its tally and the ledger.
+
+source, encoder, store, ledger ─► run ─► IngestReport
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from esclip._fetch import Fetcher
+from esclip._ingest import ingest
+from esclip._ledger import Ledger
+from esclip._protocols import Encoder, Source, Store
+from esclip._rejections import IngestReport, Rejection
+from esclip._report import Progress, Tally
+from esclip._schema import IndexSchema
+from esclip._settings import UNSPLASH_HOST, picture_cache
+from esclip._stop import Stop
+
+__all__ = ["run"]
+
+
+def run(
+    source: Source,
+    encoder: Encoder,
+    store: Store,
+    ledger: Ledger,
+    *,
+    origin: str | None,
+    batch_size: int,
+    workers: int,
+    allow_hosts: Collection[str],
+    max_rejection_rate: float,
+    cache: str | Path | None,
+    prune: bool,
+    stop: Stop | None,
+    on_rejection: Callable[[Rejection], None] | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> IngestReport:
+    """Ingest `source` into `store`; what is rejected is in `ledger` until the store holds it.
+
+    `origin` is a name for `source` where it gives all that there is: at the end the ledger forgets what came
+    from there and comes no more. The rest is as in `ImageIndex.ingest`.
+    """
+    for name, number in (("batch_size", batch_size), ("workers", workers)):
+        if number < 1:
+            raise ValueError(f"{name} is {number}, not 1 or more")
+    stop = stop or Stop()
+    store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
+    ledger.open()
+    before = ledger.newest()
+    tally = Tally(
+        index=store.index,
+        store=store.address,
+        encoder=encoder.space.model,
+        max_rejection_rate=max_rejection_rate,
+        ledger=ledger,
+        origin=origin,
+        on_rejection=on_rejection,
+        on_progress=on_progress,
+    )
+    fetcher = Fetcher(
+        allow_hosts={UNSPLASH_HOST, *allow_hosts},
+        cache=Path(cache) if cache else picture_cache(),
+        workers=workers,
+        stopped=stop.event,
+    )
+    with fetcher:
+        ingest(
+            source,
+            encoder,
+            store,
+            fetcher=fetcher,
+            tally=tally,
+            batch_size=batch_size,
+            workers=workers,
+            stop=stop,
+            remove_gone=prune,
+        )
+    report = tally.finish(stopped=stop.asked)
+    if origin is not None and not report.stopped:  # one that ended early has not seen all
+        ledger.forget(origin, until=before)
+    return report
