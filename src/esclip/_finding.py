@@ -28,7 +28,7 @@ def find(
     """The hits of each query. `encoder` is asked for only where there is something to encode.
 
     Raises `ConfigError` for a filter that doesn't fit, `DocumentNotFound` for an id that isn't held,
-    `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError` for a query without direction.
+    `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError` for a sum without direction.
     """
     wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
     parts = [part for query in queries for part in query.parts]

@@ -211,9 +211,9 @@ class ImageIndex:
     def search(self, query: Query) -> Hits:
         """The pictures that fit best to a query of any parts.
 
-        Raises `IndexNotFound` when the index is not there or is empty, `ConfigError` for a filter that doesn't
-        fit its fields, `DocumentNotFound` for an id that isn't held, and `FetchError` or `DecodeError` for a
-        picture that can't be had.
+        Raises `IndexNotFound` when the index is not there or is empty, `ConfigError` for a filter that fits
+        none of its fields, `DocumentNotFound` for an id that isn't held, and `FetchError` or `DecodeError`
+        for a picture that can't be had.
         """
         (hits,) = self.search_many([query])
         return hits

@@ -10,6 +10,7 @@ import pytest
 from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
 from esclip._protocols import Store
 from esclip._schema import Field, FieldType
+from esclip._searches import Search
 from esclip._types import GeoPoint, MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import (
@@ -187,6 +188,21 @@ class StoreSearch(StoreCase):
         self.plant(prepared, crowd + far)
         assert len(nearest(prepared, axis(0), 5, [where("country", "Chile")])) == 5
         assert set(ids_where(prepared, where("country", "Chile"))) == {f"far{i}" for i in range(6)}
+
+    def test_search_many(self, prepared: Store) -> None:
+        """Several searches at once find what each finds by itself, whatever their k and filters."""
+        documents = random_documents(120, seed=11)
+        self.plant(prepared, documents)
+        filters = [(), (where("country", "Norway"),), (where("country", "nowhere"),), (where("likes", 2),)]
+        searches = [
+            Search(vector, k, filters[number % 4])
+            for number, vector in enumerate(random_vectors(12, 12))
+            for k in (1, 7, 200)
+        ]
+        many = prepared.search(*searches)
+        assert many == [prepared.search(search)[0] for search in searches]
+        assert len(many[2]) == 120
+        assert prepared.search() == []
 
     def test_search_agrees_with_memory(self, prepared: Store) -> None:
         """Among random documents, hits and scores are those of the in-memory store, filtered or not."""
