@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 from typing import TypeVar
@@ -23,8 +24,8 @@ import numpy as np
 from PIL import Image
 
 from esclip._connections import ending_with
-from esclip._decode import decode
-from esclip._errors import RecordError
+from esclip._decode import decoded
+from esclip._errors import DecodeError, RecordError
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
@@ -80,8 +81,8 @@ def ingest(
         return Fetched(record, fetcher.fetch(record.picture))
 
     def prepare(fetched: Fetched) -> Decoded:
-        picture = _decode_or_discard(fetched, fetcher, encoder.sufficient_side)
-        return Decoded(fetched.record, encoder.preprocess(picture))
+        with _decoded_or_discarded(fetched, fetcher, encoder.sufficient_side) as picture:
+            return Decoded(fetched.record, encoder.preprocess(picture))
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
         with ending_with(stopped):  # an encoder may be a server that doesn't answer
@@ -90,10 +91,10 @@ def ingest(
     records = until(stopped, _read(source, tally))
     changed = _changed(records, store, tally)
     fetched = tally.sift(parallel_map(_rejecting(fetch, Stage.FETCH, _itself), changed, workers=workers))
-    decoded = tally.sift(
+    pictures = tally.sift(
         parallel_map(_rejecting(prepare, Stage.DECODE, _record_of), fetched, workers=os.cpu_count() or 1)
     )
-    encoded = parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once)
+    encoded = parallel_map(encode, batches(pictures, batch_size), workers=encoder.batches_at_once)
     documents = prefetch(tally.sift(flat(encoded)), ahead=batch_size, stop=stop)
     with store.loading(), owned(batches(documents, WRITE_SIZE)) as pages:
         for page in pages:
@@ -136,11 +137,13 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
             yield from pictures
 
 
-def _decode_or_discard(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Image.Image:
+@contextmanager
+def _decoded_or_discarded(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Iterator[Image.Image]:
     """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
     try:
-        return decode(fetched.data, side=side)
-    except RecordError:
+        with decoded(fetched.data, side=side) as picture:
+            yield picture
+    except DecodeError:
         fetcher.discard(fetched.record.picture)
         raise
 
