@@ -32,12 +32,12 @@ from esclip._errors import DecodeError
 from esclip._modes import rgb, upright
 from esclip._rejections import Reason
 
-__all__ = ["decode", "decoded", "to_rgb"]
+__all__ = ["decode", "decoding", "to_rgb"]
 
 MAX_PIXELS = 89_478_485
 """A third of a gigabyte as Pillow holds it; where it begins to warn, so that it never does."""
 
-ROOM = 2 * MAX_PIXELS
+PIXELS_AT_ONCE = 2 * MAX_PIXELS
 """Pixels in memory at once, of all threads: 16 bytes each at worst, so 2 to 3 GB when all are bombs."""
 
 MOST_READS = 4_000_000
@@ -74,12 +74,12 @@ def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS
     Raises `DecodeError`: the bytes are no picture, a damaged one, or one of more than `max_pixels`, or one
     that would take minutes or gigabytes.
     """
-    with decoded(data, side=side, max_pixels=max_pixels) as picture:
+    with decoding(data, side=side, max_pixels=max_pixels) as picture:
         return picture
 
 
 @contextmanager
-def decoded(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """The same picture, for no longer than it is needed: those of other threads may be waiting for room."""
     with _foreign_errors_mapped(), _pillow_silenced():
         image, pixels = _opened(data, side, max_pixels)
@@ -112,7 +112,7 @@ def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image
             pixels *= 2  # its decoder has two pictures of its own
         case JpegImagePlugin.JpegImageFile() if "progressive" not in image.info:  # which is held whole
             pixels = image.width * image.height
-    return image, min(pixels, ROOM)
+    return image, min(pixels, PIXELS_AT_ONCE)
 
 
 def _format(data: bytes) -> _Format:
@@ -135,7 +135,7 @@ class _CountedReads(io.BytesIO):
         return super().read(size)
 
 
-class _Room:
+class Room:
     """Room for so many pixels: who needs more than is left waits, and all others behind it."""
 
     def __init__(self, pixels: int) -> None:
@@ -156,7 +156,7 @@ class _Room:
                 self._changed.notify_all()
 
 
-_room = _Room(ROOM)
+_room = Room(PIXELS_AT_ONCE)
 
 
 _FOREIGN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Reason], ...] = (

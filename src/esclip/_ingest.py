@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from esclip._connections import ending_with
-from esclip._decode import decoded
+from esclip._decode import decoding
 from esclip._errors import DecodeError, RecordError
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
@@ -81,7 +81,7 @@ def ingest(
         return Fetched(record, fetcher.fetch(record.picture))
 
     def prepare(fetched: Fetched) -> Decoded:
-        with _decoded_or_discarded(fetched, fetcher, encoder.sufficient_side) as picture:
+        with _decoding_or_discarding(fetched, fetcher, encoder.sufficient_side) as picture:
             return Decoded(fetched.record, encoder.preprocess(picture))
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
@@ -91,10 +91,10 @@ def ingest(
     records = until(stopped, _read(source, tally))
     changed = _changed(records, store, tally)
     fetched = tally.sift(parallel_map(_rejecting(fetch, Stage.FETCH, _itself), changed, workers=workers))
-    pictures = tally.sift(
+    decoded = tally.sift(
         parallel_map(_rejecting(prepare, Stage.DECODE, _record_of), fetched, workers=os.cpu_count() or 1)
     )
-    encoded = parallel_map(encode, batches(pictures, batch_size), workers=encoder.batches_at_once)
+    encoded = parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once)
     documents = prefetch(tally.sift(flat(encoded)), ahead=batch_size, stop=stop)
     with store.loading(), owned(batches(documents, WRITE_SIZE)) as pages:
         for page in pages:
@@ -138,10 +138,10 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
 
 
 @contextmanager
-def _decoded_or_discarded(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Iterator[Image.Image]:
+def _decoding_or_discarding(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Iterator[Image.Image]:
     """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
     try:
-        with decoded(fetched.data, side=side) as picture:
+        with decoding(fetched.data, side=side) as picture:
             yield picture
     except DecodeError:
         fetcher.discard(fetched.record.picture)

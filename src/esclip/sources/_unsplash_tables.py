@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
 import shutil
 import zlib
@@ -48,7 +49,7 @@ class BrokenRow(NamedTuple):
     problem: str
 
 
-def is_table_part(path: Path, table: str) -> bool:
+def is_table_part(path: Path | os.DirEntry[str], table: str) -> bool:
     """Whether this is a file of the `table`: `photos.tsv`, `photos.csv000`, `photos.tsv001.gz`."""
     return _part_number(path.name, table) is not None and path.is_file()
 

@@ -11,6 +11,7 @@ disk. Any release's columns will do: they are read by name, and what a release l
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -40,10 +41,11 @@ log = logging.getLogger("esclip")
 
 def is_unsplash_folder(folder: Path) -> bool:
     """Whether the folder holds a photos table."""
-    return any(is_photos_part(path) for path in folder.iterdir())
+    with os.scandir(folder) as entries:  # one by one: there may be a million pictures instead
+        return any(is_photos_part(entry) for entry in entries)
 
 
-def is_photos_part(path: Path) -> bool:
+def is_photos_part(path: Path | os.DirEntry[str]) -> bool:
     """Whether this is a file of a photos table."""
     return is_table_part(path, "photos")
 
