@@ -44,7 +44,7 @@ LARGEST_TIFF_TILE = 4096 * 4096
 MOST_BMP_RUNS_PIXELS = 10_000_000
 """Pixels of a run-length encoded BMP, which Pillow decodes in Python: a second."""
 
-_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 """A JPEG segment's begin: not a stuffed byte, not a mark inside of a scan."""
 
 _SOS, _EOI = 0xDA, 0xD9

@@ -38,7 +38,7 @@ MAX_PIXELS = 89_478_485
 """A third of a gigabyte as Pillow holds it; where it begins to warn, so that it never does."""
 
 PIXELS_AT_ONCE = 2 * MAX_PIXELS
-"""Pixels in memory at once, of all threads: 16 bytes each at worst, so 2 to 3 GB when all are bombs."""
+"""Pixels in memory at once, of all threads: 12 bytes each at worst, so 2.1 GB when all are bombs."""
 
 MOST_READS = 4_000_000
 """What Pillow may read of a file, piece by piece in Python: in a second or two."""
