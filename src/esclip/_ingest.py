@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,8 @@ from PIL import Image
 from esclip._census import Census, prune
 from esclip._connections import ending_with
 from esclip._copies import Claim, Copies
-from esclip._decode import decode
-from esclip._errors import RecordError
+from esclip._decode import decoding
+from esclip._errors import DecodeError, RecordError
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
@@ -38,6 +38,9 @@ from esclip._stop import Stop
 from esclip._types import Document, ImageRecord, Pixels, content_fingerprint
 
 __all__ = ["ingest"]
+
+LOOKED_UP = 16
+"""Pictures whose bytes the store is asked for at once, and which are held meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,11 @@ def ingest(
 
     def prepare(fetched: Fetched) -> list[Decoded | Rejection]:
         try:
-            picture = _decode_or_discard(fetched, fetcher, encoder.sufficient_side)
+            with _decoding_or_discarding(fetched, fetcher, encoder.sufficient_side) as picture:
+                return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
         except RecordError as error:
             alike = [fetched.record, *copies.settle(fetched.content, None)]
             return [_rejection(record, Stage.DECODE, error.reason, error.detail) for record in alike]
-        return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
         with suppress(CancelledError), ending_with(stop.event):  # a server may not answer
@@ -106,8 +109,9 @@ def ingest(
 
     records = until(stop.event, _read(source, census, tally, stop))
     changed = _changed(records, store, tally)
-    fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers)))
-    unknown = _unknown(batches(fetched, batch_size), store, copies, tally)
+    # no more than one for each worker: pictures may have many megabytes
+    fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers, window=workers)))
+    unknown = _unknown(batches(fetched, LOOKED_UP), store, copies, tally)
     decoded = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
     encoded = flat(parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once))
     documents = prefetch(tally.sift(encoded), ahead=batch_size, stop=stop.event.set)
@@ -184,11 +188,13 @@ def _unknown(
             yield from pictures
 
 
-def _decode_or_discard(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Image.Image:
+@contextmanager
+def _decoding_or_discarding(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Iterator[Image.Image]:
     """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
     try:
-        return decode(fetched.data, side=side)
-    except RecordError:
+        with decoding(fetched.data, side=side) as picture:
+            yield picture
+    except DecodeError:
         fetcher.discard(fetched.record.picture)
         raise
 

@@ -62,7 +62,7 @@ class Reason(Enum):
     UNREADABLE_FILE = "unreadable_file"
     """The file can't be read: permissions, a folder, a device."""
     TOO_LARGE = "too_large"
-    """More bytes or more pixels than the cap."""
+    """More bytes or more pixels than the cap, or made to take minutes or gigabytes."""
     NOT_AN_IMAGE = "not_an_image"
     """The bytes are in no format that is supported: an HTML page, say, or nothing at all."""
     TRUNCATED = "truncated"

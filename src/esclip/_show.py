@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -50,20 +51,25 @@ PLAIN_PROGRESS_SECONDS = 10
 
 def error(message: str) -> None:
     """One line on stderr."""
-    print(f"esclip: {' '.join(message.split())}", file=sys.stderr)
+    print(f"esclip: {one_line(' '.join(message.split()))}", file=sys.stderr)
 
 
 @contextmanager
 def log_on_stderr() -> Iterator[None]:
     """The library's warnings as lines on stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("esclip: %(message)s"))
+    handler.setFormatter(_LineFormatter("esclip: %(message)s"))
     logger = logging.getLogger("esclip")
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 def tell_all() -> None:
@@ -205,8 +211,11 @@ def _hits_table(hits: Sequence[Hit]) -> Table:
 
 
 def one_line(text: str) -> str:
-    """The text without the control characters that would break a line, or write on somebody's terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """The text without control characters, which would break a line, or write on somebody's terminal.
+
+    They are escaped as JSON does it, so JSON stays JSON: of its own it escapes the first 32 only.
+    """
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def stats(stats: Stats, *, json: bool) -> None:
@@ -256,4 +265,4 @@ def demo(demo: Demo) -> None:
 
 def print_json(value: Any) -> None:
     """A line of JSON on stdout."""
-    print(orjson.dumps(value).decode())
+    print(one_line(orjson.dumps(value).decode()))
