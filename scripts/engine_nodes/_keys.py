@@ -1,8 +1,8 @@
-"""Certificates and a password for the engines that have a lock: made on this machine, never in the repository.
+"""Certificates and a password of engines with a lock: made on this machine, never in the repository.
 
-    make_keys ─► <cache>/keys/ca.pem               who is to be trusted
-                              server.pem, .key     127.0.0.1 and localhost, signed by it
-                              password             of the one user
+make_keys ─► <cache>/keys/ca.pem               who is to be trusted
+                          server.pem, .key     127.0.0.1 and localhost, signed by it
+                          password             of the users
 """
 
 from __future__ import annotations
@@ -18,9 +18,18 @@ from pathlib import Path
 from ._catalogue import EngineError, Place
 from ._tools import find_program
 
-__all__ = ["USER", "Keys", "issue", "keys_of", "make_ca", "make_keys"]
+__all__ = ["RIGHTS", "ROLES", "USER", "Keys", "issue", "keys_of", "make_ca", "make_keys"]
 
 USER = "esclip-tests"
+ROLES = {USER: "superuser", f"{USER}-search": "search", f"{USER}-ingest": "ingest"}
+"""All users, of one password. The latter two may do what README.md says that they need to."""
+RIGHTS = """\
+search:
+  indices: [{names: ["esclip-*"], privileges: [read, view_index_metadata]}]
+ingest:
+  cluster: [monitor]
+  indices: [{names: ["esclip-*"], privileges: [read, write, manage]}]
+"""
 _NAMES = ("IP:127.0.0.1", "DNS:localhost")
 _DAYS = 3650
 

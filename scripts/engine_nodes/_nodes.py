@@ -13,12 +13,11 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._catalogue import Engine, EngineError, Place, Product
-from ._keys import USER, make_keys
+from ._keys import RIGHTS, ROLES, USER, make_keys
 from ._processes import command_line, in_group, read, runs, send
 from ._tools import find_jdk
 
@@ -111,10 +110,17 @@ class Node:
         keys = make_keys(self.place)
         for file in (keys.certificate, keys.key):
             shutil.copy(file, self.folder / "config")
-        command = [programs / "elasticsearch-users", "useradd", USER, "-p", keys.password, "-r", "superuser"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        add: list[str | Path] = [programs / "elasticsearch-users", "useradd", "-p", keys.password, USER]
+        done = subprocess.run(add, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise EngineError(f"elasticsearch-users could not make the user of {self.engine.name}:\n{done.stderr}")
+            raise EngineError(
+                f"elasticsearch-users could not make {USER} of {self.engine.name}:\n{done.stderr}"
+            )
+        config = self.folder / "config"
+        (_, hashed), *_ = (line.split(":") for line in (config / "users").read_text().splitlines())
+        (config / "users").write_text("".join(f"{name}:{hashed}\n" for name in ROLES))
+        (config / "users_roles").write_text("".join(f"{role}:{name}\n" for name, role in ROLES.items()))
+        (config / "roles.yml").write_text(RIGHTS)
 
     def _write_config(self) -> None:
         source, target = self.place.home(self.engine) / "config", self.folder / "config"

@@ -1,6 +1,6 @@
 """nginx before an engine: TLS and a password for one that has neither, as many put it before OpenSearch.
 
-It is the system's nginx, or Debian's package unpacked beside the engines: to install that would start a server.
+It is the system's nginx, or Debian's package unpacked beside the engines: to install that starts a server.
 """
 
 from __future__ import annotations
@@ -68,7 +68,15 @@ class Proxy(Node):
                 upstream=self.place.url(ENGINES[self.engine.before]),
             )
         )
-        command = [_program(self.place), "-e", self.folder / "logs/error.log", "-p", self.folder, "-c", config]
+        command: list[str | Path] = [
+            _program(self.place),
+            "-e",
+            self.folder / "logs/error.log",
+            "-p",
+            self.folder,
+            "-c",
+            config,
+        ]
         return command, {"PATH": os.environ.get("PATH", os.defpath)}
 
 

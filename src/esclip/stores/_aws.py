@@ -1,0 +1,59 @@
+"""Requests to managed OpenSearch, signed with AWS credentials (the extra `aws`).
+
+The credentials are those that AWS's own tools find: variables, profiles, web identity, the machine's role.
+They are looked up before the first request, and renewed while a long ingest runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import botocore.session
+from botocore.exceptions import BotoCoreError
+from opensearchpy import Urllib3AWSV4SignerAuth
+
+from esclip._errors import ConfigError
+
+__all__ = ["Signer"]
+
+# at DEBUG it logs what it signs, session tokens included, and what credentials come in
+logging.getLogger("botocore").setLevel(logging.INFO)
+
+
+class Signer:
+    """What opensearch-py asks for a request's headers. Safe from several threads."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._lock = threading.Lock()
+        self._credentials: Any = None
+
+    def __call__(self, method: str, url: str, body: Any) -> dict[str, str]:
+        """The headers with the signature. Raises `ConfigError` when there are no credentials."""
+        try:
+            sign = Urllib3AWSV4SignerAuth(self._found(), self._region)
+            headers: dict[str, str] = sign(method, url, body)
+        except BotoCoreError as error:
+            raise ConfigError(f"AWS credentials can't be had: {' '.join(str(error).split())}") from error
+        return headers
+
+    def secrets(self) -> Sequence[str]:
+        """What of the credentials of the moment must not be shown."""
+        if self._credentials is None:
+            return ()
+        frozen = self._credentials.get_frozen_credentials()
+        return [secret for secret in (frozen.secret_key, frozen.token) if secret]
+
+    def _found(self) -> Any:
+        with self._lock:
+            if self._credentials is None:
+                self._credentials = botocore.session.get_session().get_credentials()
+        if self._credentials is None:
+            raise ConfigError(
+                "There are no AWS credentials on this machine; "
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        return self._credentials
