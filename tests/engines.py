@@ -1,7 +1,8 @@
 """Where the real engines listen that tests run against.
 
-Each is named by an environment variable; what opens those with a lock is in three more. A test whose engine is not there is skipped, and says how to start
-it; with ESCLIP_REQUIRE_ENGINES=1 it fails instead, so that no run passes by skipping.
+Each is named by an environment variable; what opens those with a lock is in three more. A test whose engine
+is not there is skipped, and says how to start it; with ESCLIP_REQUIRE_ENGINES=1 it fails instead, so that no
+run passes by skipping.
 """
 
 from __future__ import annotations

@@ -8,14 +8,13 @@ def stats(*, at: StoreOptions, json: Json = False) -> None:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
-import click
-from click.core import ParameterSource
+import typer
 
 from esclip._access import Access, admitted
 from esclip._imports import missing
@@ -82,6 +81,8 @@ class StoreOptions:
     password: Password = field(default=None, repr=False)
     api_key: ApiKey = field(default=None, repr=False)
     aws_region: AwsRegion = None
+    typed: Collection[str] = ()
+    """Which of them stand on the command line; the others come from variables, or are defaults."""
 
     def open(self, by: PictureEncoderOptions | None = None) -> ImageIndex:
         """The index, encoding `by` these."""
@@ -107,10 +108,7 @@ class StoreOptions:
         names = [name.name for name in fields(Access)]
         given = {name: value for name in names if (value := getattr(self, name))}
         if is_folder(self.store or default_store()):
-            source = click.get_current_context().get_parameter_source
-            given = {
-                name: value for name, value in given.items() if source(name) is ParameterSource.COMMANDLINE
-            }
+            given = {name: value for name, value in given.items() if name in self.typed}
         return Access(**given)
 
     def how(self) -> str | None:
@@ -127,24 +125,33 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
 
     @wraps(command)
-    def run(**values: Any) -> None:
+    def run(ctx: typer.Context, **values: Any) -> None:
         for name, kind in groups.items():
-            values[name] = kind(**{option.name: values.pop(option.name) for option in fields(kind)})
+            options = {option: values.pop(option) for option in _options_of(kind)}
+            if kind is StoreOptions:
+                options["typed"] = [option for option in options if _is_typed(ctx, option)]
+            values[name] = kind(**options)
         command(**values)
 
-    parameters: list[Parameter] = []
+    parameters = [Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in signature(command).parameters.items():
         if name in groups:
-            parameters += _options_of(groups[name])
+            parameters += _options_of(groups[name]).values()
         else:
             parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return run
 
 
-def _options_of(group: Any) -> list[Parameter]:
+def _options_of(group: Any) -> dict[str, Parameter]:
     hints = get_type_hints(group, include_extras=True)
-    return [
-        Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=hints[option.name])
-        for option in fields(group)
-    ]
+    return {
+        one.name: Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
+        for one in fields(group)
+        if get_origin(hints[one.name]) is Annotated
+    }
+
+
+def _is_typed(ctx: typer.Context, option: str) -> bool:
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,10 @@ __all__ = ["Signer"]
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 
+REMEMBERED = 8
+"""Secrets: an answer may come when its request's credentials have been renewed."""
+
+
 class Signer:
     """What opensearch-py asks for a request's headers. Safe from several threads."""
 
@@ -30,22 +35,23 @@ class Signer:
         self._region = region
         self._lock = threading.Lock()
         self._credentials: Any = None
+        self._used: deque[str] = deque(maxlen=REMEMBERED)
 
     def __call__(self, method: str, url: str, body: Any) -> dict[str, str]:
         """The headers with the signature. Raises `ConfigError` when there are no credentials."""
         try:
-            sign = Urllib3AWSV4SignerAuth(self._found(), self._region)
-            headers: dict[str, str] = sign(method, url, body)
+            credentials = self._found().get_frozen_credentials()
         except BotoCoreError as error:
             raise ConfigError(f"AWS credentials can't be had: {' '.join(str(error).split())}") from error
+        for secret in (credentials.secret_key, credentials.token):
+            if secret and secret not in self._used:
+                self._used.append(secret)
+        headers: dict[str, str] = Urllib3AWSV4SignerAuth(credentials, self._region)(method, url, body)
         return headers
 
     def secrets(self) -> Sequence[str]:
-        """What of the credentials of the moment must not be shown."""
-        if self._credentials is None:
-            return ()
-        frozen = self._credentials.get_frozen_credentials()
-        return [secret for secret in (frozen.secret_key, frozen.token) if secret]
+        """What of the credentials that were used of late must not be shown."""
+        return tuple(self._used)
 
     def _found(self) -> Any:
         with self._lock:

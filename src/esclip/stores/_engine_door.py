@@ -9,12 +9,14 @@ import json
 import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import opensearchpy
 from opensearchpy import exceptions
+from urllib3 import HTTPConnectionPool
 
 from esclip._access import Access, Secret
 from esclip._errors import ConfigError
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["connect"]
 
 CONNECTIONS = 8
+SHORTEST_HIDDEN = 8
+"""Shorter secrets are parts of ordinary words: to hide them would break the answers."""
 
 
 def connect(address: str, access: Access) -> Any:
@@ -85,24 +89,43 @@ def _signer(region: str) -> Signer:
 
 
 class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # opensearch-py is not typed
-    """Hides our secrets in answers: there are servers that repeat a request's headers in an error."""
-
     def __init__(self, *, secrets: Callable[[], Iterable[str]], **settings: Any) -> None:
+        self._secrets = secrets
         super().__init__(**settings)
+
+    def _create_urllib3_pool(self) -> None:
+        self.pool = _Discreet(self._urllib3_pool_factory(), self._secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Any
+    data: bytes
+
+
+class _Discreet:
+    """A pool of connections whose answers keep our secrets: some servers repeat a request in an error."""
+
+    def __init__(self, pool: HTTPConnectionPool, secrets: Callable[[], Iterable[str]]) -> None:
+        self._pool = pool
         self._secrets = secrets
 
-    def perform_request(self, *request: Any, **settings: Any) -> Any:
-        status, headers, text = super().perform_request(*request, **settings)
-        return status, headers, text if status < 300 else self._hidden(text)
+    def urlopen(self, *request: Any, **settings: Any) -> _Answer:
+        answer = self._pool.urlopen(*request, **settings)
+        data = answer.data if answer.status < 300 else self._hidden(answer.data)
+        return _Answer(answer.status, answer.headers, data)
 
-    def _raise_error(self, status: int, text: str, kind: str | None = None) -> None:
-        super()._raise_error(status, self._hidden(text), kind)
+    def close(self) -> None:
+        self._pool.close()
 
-    def _log_request_response(self, body: Any, response: str | None) -> None:
-        super()._log_request_response(body, response and self._hidden(response))
-
-    def _hidden(self, text: str) -> str:
-        for secret in filter(None, self._secrets()):
-            for spelled in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-                text = text.replace(spelled, "***")
-        return text
+    def _hidden(self, data: bytes) -> bytes:
+        for secret in self._secrets():
+            if len(secret) >= SHORTEST_HIDDEN:
+                for spelled in (
+                    secret,
+                    json.dumps(secret)[1:-1],
+                    json.dumps(secret, ensure_ascii=False)[1:-1],
+                ):
+                    data = data.replace(spelled.encode(), b"***")
+        return data
