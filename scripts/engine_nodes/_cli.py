@@ -82,17 +82,21 @@ def _start(place: Place, engines: Sequence[Engine]) -> None:
             print(f"{engine.name}: already up at {place.url(engine)}")
     if not down:
         return
+    natively = down
     if _compose.docker_answers():
-        print("a Docker daemon answers: starting with docker compose", flush=True)
-        _compose.start(place, down)
-    else:
-        _start_nodes(place, down)
+        natively = [engine for engine in down if engine.locked]
+        if in_docker := [engine for engine in down if not engine.locked]:
+            print("a Docker daemon answers: starting with docker compose", flush=True)
+            _compose.start(place, in_docker)
+    if natively:
+        _start_nodes(place, natively)
 
 
 def _start_nodes(place: Place, engines: Sequence[Engine]) -> None:
     """Start all together and then wait, so that they boot side by side; what did not come up is stopped."""
     if sys.platform != "linux":
-        raise EngineError("no Docker daemon answers, and engines without Docker need Linux; start Docker")
+        names = ", ".join(engine.name for engine in engines)
+        raise EngineError(f"without Docker engines need Linux, with a lock always: can't start {names}")
     _fetch(place, engines)
     began = time.monotonic()
     for engine in engines:
@@ -135,9 +139,10 @@ def _stop(place: Place, engines: Sequence[Engine]) -> None:
     for engine in ended:
         print(f"{engine.name}: stopped")
     left = [engine for engine in engines if engine not in ended]
-    if left and _compose.docker_answers():
-        _compose.stop(place, left)
-        return
+    in_docker = [engine for engine in left if not engine.locked]
+    if in_docker and _compose.docker_answers():
+        _compose.stop(place, in_docker)
+        left = [engine for engine in left if engine.locked]
     for engine in left:
         print(f"{engine.name}: was not running")
 

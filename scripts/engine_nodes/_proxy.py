@@ -84,6 +84,8 @@ def fetch_proxy(place: Place) -> bool:
     """Unpack the package where the machine has no nginx; False when one is there already."""
     if _program(place).exists():
         return False
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update"], capture_output=True, check=False)
     home = _home(place)
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.root, prefix="fetch-") as scratch:

@@ -74,3 +74,13 @@ def test_options_are_checked_before_anything_else(esclip: Esclip, photos: Path) 
     ran = esclip("doctor", "--encoder", "palette", status=1, **hidden)
     assert "MISSING store: https://127.0.0.1:9 can't be reached" in ran.out
     assert "s3cret" not in ran.out + ran.err
+
+
+@pytest.mark.engine
+def test_the_demo_shows_no_password(esclip: Esclip, tmp_path: Path) -> None:
+    """The commands that the demo shows, on a page too, have the address without the user before its host."""
+    address = engine_address("opensearch").replace("//", "//alice:s3cret@")
+    out = esclip("demo", "--folder", tmp_path, "--store", address).out
+    esclip("drop", "--yes", "--store", address, "--index", "demo")
+    assert "--store http://127.0.0.1" in out
+    assert "s3cret" not in out + (tmp_path / "demo.html").read_text()
