@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from esclip._access import Access
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
+    "Access",
     "Condition",
     "ConfigError",
     "DecodeError",
@@ -86,6 +88,7 @@ __all__ = [
 
 _HOMES = (
     "_errors",
+    "_access",
     "_schema",
     "_types",
     "_rejections",

@@ -17,6 +17,7 @@ from types import TracebackType
 import numpy as np
 from PIL import Image
 
+from esclip._access import Access
 from esclip._errors import ConfigError, DocumentNotFound, EncoderError, IndexMismatch, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._hits import Hits
@@ -54,6 +55,7 @@ def open_index(
     device: str | None = None,
     precision: str | None = None,
     encoder_token: str | None = None,
+    access: Access | None = None,
 ) -> ImageIndex:
     """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
 
@@ -62,18 +64,21 @@ def open_index(
     model folder, `palette`, the address of an encoder server, or any `Encoder`; by default what the index was
     made with, and `clip-ViT-B-32` for a new one. `text_encoder` names the text tower for queries where it
     shall be another one. `device` and `precision` say what a named model runs on, where `load_encoder` shall
-    not choose; `encoder_token` is what an encoder server wants to see.
+    not choose; `encoder_token` is what an encoder server wants to see, `access` what lets us into a cluster.
 
     Raises `ConfigError` for an address or a name that can't be used.
     """
     if store is None:
         store = default_store()
-    held = open_store(str(store), index) if isinstance(store, (str, Path)) else store
+    if isinstance(store, (str, Path)):
+        store = open_store(str(store), index, access)
+    elif access is not None:
+        raise ConfigError("access goes with a store's address, not with a store")
     if isinstance(encoder, Path):
         encoder = str(encoder)
     load = partial(load_encoder, device=device, precision=precision)
     return ImageIndex(
-        held, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token
+        store, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token
     )
 
 
@@ -262,6 +267,7 @@ class ImageIndex:
             index=self._store.index,
             store=self._store.address,
             engine=info.engine,
+            access=info.access,
             encoder=space.model,
             text_encoder=space.text_model,
             dimension=space.dim,

@@ -15,7 +15,10 @@ from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
 
 __all__ = [
     "AllowHosts",
+    "ApiKey",
+    "AwsRegion",
     "BatchSize",
+    "CaFile",
     "Cache",
     "Device",
     "EncoderName",
@@ -28,6 +31,7 @@ __all__ = [
     "Limit",
     "MaxBody",
     "MaxRejectionRate",
+    "Password",
     "Port",
     "PrecisionName",
     "Prune",
@@ -36,6 +40,7 @@ __all__ = [
     "Store",
     "TakesAnyId",
     "TextEncoderName",
+    "User",
     "Where",
     "Workers",
     "conditions",
@@ -55,6 +60,51 @@ Store = Annotated[
     ),
 ]
 Index = Annotated[str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ESCLIP_CA_FILE",
+        metavar="FILE",
+        help="PEM certificates of who may have signed the cluster's. [default: the system's]",
+        show_default=False,
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_USER",
+        metavar="NAME",
+        help="Who the cluster lets in, with a password.",
+        show_default=False,
+    ),
+]
+Password = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_PASSWORD",
+        metavar="PASSWORD",
+        help="The user's password; better in the variable, which no list of processes shows.",
+        show_default=False,
+    ),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_API_KEY",
+        metavar="KEY",
+        help="An Elasticsearch API key, encoded or as id:key; better in the variable.",
+        show_default=False,
+    ),
+]
+AwsRegion = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_AWS_REGION",
+        metavar="REGION",
+        help="Sign requests to Amazon OpenSearch Service for this region, with AWS's own credentials.",
+        show_default=False,
+    ),
+]
 EncoderName = Annotated[
     str | None,
     typer.Option(

@@ -229,7 +229,8 @@ def stats(stats: Stats, *, json: bool) -> None:
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"
     for name, value in values.items():
-        print(f"{name:13} {value}")
+        if value is not None:
+            print(f"{name:13} {value}")
 
 
 def findings(findings: Sequence[Finding], *, json: bool) -> None:

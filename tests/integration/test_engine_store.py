@@ -29,7 +29,7 @@ from tests.contracts.documents import (
     record,
 )
 from tests.contracts.store_contract import StoreContract
-from tests.engines import ENGINES, engine_address
+from tests.engines import ENGINES, LOCKED, engine_access, engine_address, engine_opener
 
 pytestmark = pytest.mark.engine
 
@@ -39,7 +39,7 @@ def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with engine_opener(url).open(request, timeout=60) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read()
@@ -48,7 +48,7 @@ def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)
     return json.loads(text)
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(params=[*ENGINES, *LOCKED])
 def address(request: pytest.FixtureRequest) -> str:
     """The address of each engine in turn."""
     return engine_address(request.param)
@@ -57,7 +57,7 @@ def address(request: pytest.FixtureRequest) -> str:
 @contextmanager
 def opened(address: str) -> Iterator[EngineStore]:
     """A store on an index that isn't there; removed after."""
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}")
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
     try:
         yield store
     finally:
@@ -262,7 +262,8 @@ def test_vanished_index_is_not_made_by_a_write(store: EngineStore) -> None:
 
 def test_makers_at_once(store: EngineStore) -> None:
     """Several processes may prepare an index at the same moment; it is made once."""
-    stores = [EngineStore(store.address, store.index) for _ in range(4)]
+    access = engine_access(store.address)
+    stores = [EngineStore(store.address, store.index, access=access) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda one: one.prepare(SCHEMA), stores))
     info = store.info()

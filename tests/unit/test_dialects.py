@@ -195,21 +195,6 @@ def test_supported_versions(engine: Engine, version: str, supported: bool) -> No
     assert Server(engine, version).supported is supported
 
 
-def test_vectors_are_hidden_since_elasticsearch_9_2() -> None:
-    """Only newer Elasticsearch has to be asked for vectors by name."""
-    hidden = [
-        str(server)
-        for server in (
-            Server(Engine.ELASTICSEARCH, "9.1.9"),
-            Server(Engine.ELASTICSEARCH, "9.2.0"),
-            Server(Engine.ELASTICSEARCH, "9.10.0"),
-            Server(Engine.OPENSEARCH, "9.2.0"),
-        )
-        if server.hides_vectors
-    ]
-    assert hidden == ["Elasticsearch 9.2.0", "Elasticsearch 9.10.0"]
-
-
 def test_schema_without_fields() -> None:
     """An index may have no metadata at all."""
     body = index_body(Engine.OPENSEARCH, IndexSchema(SPACE), 1)

@@ -8,42 +8,48 @@ opensearch-py talks to both engines. Its own retries are off, so that one place 
 from __future__ import annotations
 
 import logging
+import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
-import opensearchpy
 from opensearchpy import exceptions
+from urllib3.exceptions import ProtocolError
 
-from esclip._addresses import without_credentials
-from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
-from esclip.stores._dialects import Engine, Server
+from esclip._access import Access, admitted
+from esclip._connections import causes
+from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavailable
+from esclip.stores._dialects import VECTOR_TYPES, Engine, Server
+from esclip.stores._engine_door import connect
 from esclip.stores._patience import Patience, PayloadTooLarge, persistently
 
 __all__ = ["EngineClient", "translated"]
 
 ATTEMPT = 60.0
 """Seconds that one attempt may take."""
-CONNECTIONS = 8
 BUSY = frozenset({408, 429, 502, 503, 504})
 
 # opensearch-py warns of every failed request; where no one set up logging, Python would print that
 logging.getLogger("opensearch").addHandler(logging.NullHandler())
 
 
+class Forbidden(StoreError):
+    """The server knows who asks, and does not let them do this."""
+
+
 class EngineClient:
     """A server that is asked, again where that may help. Safe from several threads."""
 
-    def __init__(self, address: str, index: str, patience: Patience) -> None:
-        self.address, credentials = without_credentials(address, "store", "https://host:9200")
+    def __init__(self, address: str, index: str, patience: Patience, access: Access) -> None:
+        self.address, self.access = admitted(address, access)
         self.index = index
         self.patience = patience
         self._lock = threading.Lock()
         self._server: Server | None = None
-        self.raw = _client(self.address, credentials)
+        self.raw = connect(self.address, self.access)
 
     def ask(self, call: Callable[..., Any], within: float | None = None, **arguments: Any) -> Any:
         """What the client's `call` answers. Raises one of our errors, `StoreUnavailable` after retries."""
@@ -75,13 +81,10 @@ class EngineClient:
         self.raw.close()
 
     def _recognise(self) -> Server:
-        within = self.patience.first
-        root = self.ask(self.raw.info, within, ignore=(404, 405))
-        if isinstance(root, Mapping) and root.get("status") == 405:
-            # an Elasticsearch built without its REST root has versions all the same
-            root = self.ask(self.raw.nodes.info, within, node_id="_local", filter_path="nodes.*.version")
-            nodes = root.get("nodes", {}) if isinstance(root, Mapping) else {}
-            root = {"version": {"number": next((node["version"] for node in nodes.values()), None)}}
+        try:
+            root = self._root()
+        except Forbidden as forbidden:
+            return self._recognise_by_index(forbidden)
         server = _server(root)
         if server is None:
             raise StoreError(f"{self.address} is neither OpenSearch nor Elasticsearch; check the address.")
@@ -92,22 +95,24 @@ class EngineClient:
             )
         return server
 
+    def _root(self) -> Any:
+        within = self.patience.first
+        root = self.ask(self.raw.info, within, ignore=(404, 405))
+        if isinstance(root, Mapping) and root.get("status") == 405:
+            # an Elasticsearch built without its REST root has versions all the same
+            root = self.ask(self.raw.nodes.info, within, node_id="_local", filter_path="nodes.*.version")
+            nodes = root.get("nodes", {}) if isinstance(root, Mapping) else {}
+            root = {"version": {"number": next((node["version"] for node in nodes.values()), None)}}
+        return root
 
-def _client(address: str, credentials: tuple[str, str] | None) -> Any:
-    parts = urlsplit(address)
-    secure = parts.scheme == "https"
-    try:
-        return opensearchpy.OpenSearch(
-            hosts=[{"host": parts.hostname, "port": parts.port or (443 if secure else 80)}],
-            url_prefix=parts.path,
-            use_ssl=secure,
-            http_auth=credentials,
-            max_retries=0,
-            retry_on_timeout=False,
-            pool_maxsize=CONNECTIONS,
-        )
-    except (ValueError, exceptions.ImproperlyConfigured) as error:
-        raise ConfigError(f"The store's address {address} can't be used: {error}") from error
+    def _recognise_by_index(self, forbidden: Forbidden) -> Server:
+        """The server by the type of its vectors: a key for one index may not ask for its version."""
+        (index,) = self.ask(self.raw.indices.get_mapping, index=self.index).values()
+        vector = index["mappings"].get("properties", {}).get("vector", {}).get("type")
+        for engine, kind in VECTOR_TYPES.items():
+            if vector == kind:
+                return Server(engine, "")
+        raise forbidden
 
 
 def _server(root: Any) -> Server | None:
@@ -140,7 +145,27 @@ def _refused(error: Any, address: str, index: str) -> StoreError:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
     if error.status_code in BUSY:
         return StoreUnavailable(f"{address} is too busy or not ready ({words}); try again later.")
+    if SPEAKS_TLS.search(words):
+        return StoreError(f"{address} speaks TLS: its address begins with https://")
     return StoreError(f"{address} refused a request for index {index}: {words}")
+
+
+def _unreachable(error: Any, address: str, _: str) -> EsclipError:
+    if isinstance(error.info, EsclipError):  # raised while the request was made, not sent
+        return error.info
+    why = type(error.info).__name__
+    remedy = "is it running?"
+    if isinstance(error.info, ProtocolError) and address.startswith("http://"):
+        remedy = "does its address begin with https://?"
+    return StoreUnavailable(f"{address} can't be reached ({why}); {remedy}")
+
+
+def _untrusted(error: Any, address: str, _: str) -> StoreError:
+    why = next((one for one in causes(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
+    if why is None:
+        return StoreError(f"No TLS with {address}: {error.error}; does its address begin with http://?")
+    remedy = UNTRUSTED.get(why.verify_code, "--ca-file (ESCLIP_CA_FILE) names certificates to trust")
+    return StoreError(f"{address} can't be trusted: {why.verify_message}; {remedy}")
 
 
 def _not_found(error: Any, address: str, index: str) -> StoreError:
@@ -155,24 +180,39 @@ def index_missing(address: str, index: str) -> IndexNotFound:
 
 
 def _reason(error: Any) -> str:
-    """The server's own words in one line."""
+    """The server's own words in one line, or the title of a proxy's page."""
     told = error.info.get("error") if isinstance(error.info, Mapping) else None
-    words = told.get("reason") if isinstance(told, Mapping) else None
-    return " ".join(f"{error.status_code} {words or error.error}".split())[:500]
+    parts = (told.get("reason"), told.get(DETAIL)) if isinstance(told, Mapping) else ()
+    words = ": ".join(filter(None, parts)) or str(error.error)
+    title = re.search(r"<title>(.*?)</title>", words, re.DOTALL)
+    words = title[1].removeprefix(str(error.status_code)) if title else words
+    return " ".join(f"{error.status_code} {words}".split())[:500]
 
 
-TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], StoreError]] = {
+SPEAKS_TLS = re.compile("HTTP request (was sent )?to (an )?HTTPS", re.IGNORECASE)
+"""In the answer of a proxy that wants TLS and gets none."""
+DETAIL = "additional_unsuccessful_credentials"
+"""Where Elasticsearch says what is wrong with an API key."""
+UNTRUSTED = {
+    10: "it has to be renewed",
+    62: "is this the name that the certificate is for?",
+    64: "is this the address that the certificate is for?",
+}
+"""What to do about a certificate, by OpenSSL's number for what is wrong with it."""
+
+TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError]] = {
     exceptions.ConnectionTimeout: lambda _, address, __: StoreUnavailable(
         f"{address} did not answer in time; try again."
     ),
-    exceptions.SSLError: lambda error, address, _: StoreError(
-        f"No trusted connection to {address}: {error.error}; SSL_CERT_FILE names certificates to trust."
+    exceptions.SSLError: _untrusted,
+    exceptions.ConnectionError: _unreachable,
+    exceptions.AuthenticationException: lambda error, address, _: StoreError(
+        f"{address} does not let you in ({_reason(error)}); "
+        "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region"
     ),
-    exceptions.ConnectionError: lambda error, address, _: StoreUnavailable(
-        f"{address} can't be reached ({type(error.info).__name__}); is it running?"
-    ),
-    exceptions.AuthenticationException: lambda _, address, __: StoreError(
-        f"{address} wants other credentials; give them in the address: https://user:password@host:port"
+    exceptions.AuthorizationException: lambda error, address, index: Forbidden(
+        f"{address} does not allow what was asked for index {index} ({_reason(error)}); "
+        'README.md says what a user needs, under "A cluster with a lock on it"'
     ),
     exceptions.NotFoundError: _not_found,
     exceptions.TransportError: _refused,

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from esclip._access import Access
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import Condition, IndexInfo, IndexSchema
@@ -44,10 +45,12 @@ log = logging.getLogger("esclip")
 class EngineStore:
     """A `Store` that is an index of OpenSearch 2.19 or later, or of Elasticsearch 8 or 9."""
 
-    def __init__(self, address: str, index: str, patience: Patience | None = None) -> None:
+    def __init__(
+        self, address: str, index: str, patience: Patience | None = None, access: Access | None = None
+    ) -> None:
         """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
         self.index = index
-        self._client = EngineClient(address, index, patience or Patience())
+        self._client = EngineClient(address, index, patience or Patience(), access or Access())
         self._raw = self._client.raw
 
     def __repr__(self) -> str:
@@ -65,17 +68,17 @@ class EngineStore:
 
     def info(self) -> IndexInfo | None:
         """The documents of a refreshed index, its mapping's schema, and what the server is."""
-        engine = str(self._client.server())
-        ask, raw = self._client.ask, self._raw.indices
+        ask, raw, access = self._client.ask, self._raw.indices, self._client.access
         try:
             schema = self._existing()
-            # a count sees only what a refresh has made visible
-            ask(raw.refresh, index=self.index)
+            # a count sees only what a refresh has made visible; who may only read has neither that nor sizes
+            ask(raw.refresh, index=self.index, ignore=403)
             count = self._client.count()
-            stats = ask(raw.stats, index=self.index, metric="store")
+            stats = ask(raw.stats, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        return IndexInfo(schema, count, engine, stats["_all"]["total"]["store"]["size_in_bytes"])
+        size = stats["_all"]["total"]["store"]["size_in_bytes"] if "_all" in stats else None
+        return IndexInfo(schema, count, str(self._client.server()), size, access.how)
 
     def prepare(self, schema: IndexSchema) -> None:
         """Make the index with its settings and mapping, or put what its mapping lacks."""
@@ -176,8 +179,8 @@ class EngineStore:
     def get(self, id: str) -> Document:
         """What `_mget` finds, vector included."""
         schema = self._existing()
-        asked = {"_source_exclude_vectors": "false"} if self._client.server().hides_vectors else {}
-        for found in self._read([id], params=asked):
+        # Elasticsearch leaves vectors out since 9.2, unless they are asked for
+        for found in self._read([id], _source_includes="*"):
             (vector,) = unit_rows([found["_source"]["vector"]])
             return stored.document(found["_id"], vector, found["_source"], schema.fields)
         raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
@@ -192,7 +195,8 @@ class EngineStore:
         self._client.close()
 
     def _create(self, schema: IndexSchema) -> None:
-        body = index_body(self._client.server().engine, schema, data_nodes(self._client))
+        nodes = data_nodes(self._client)  # first: who may not ask for it is told which right is missing
+        body = index_body(self._client.server().engine, schema, nodes)
         # 400: another process was faster, and what it made is read and compared next
         answer = self._client.ask(self._raw.indices.create, index=self.index, body=body, ignore=400)
         error = answer.get("error")
@@ -201,8 +205,8 @@ class EngineStore:
 
     def _mapping(self) -> Any:
         """The index's mapping as the engine has it; None when there is no such index."""
-        self._client.server()
         try:
+            self._client.server()
             answer = self._client.ask(self._raw.indices.get_mapping, index=self.index)
         except IndexNotFound:
             return None
