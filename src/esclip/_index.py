@@ -102,6 +102,7 @@ class ImageIndex:
         workers: int = FETCH_WORKERS,
         images: str | Path | None = None,
         allow_hosts: Collection[str] = (),
+        ignore_robots_tag: bool = False,
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
@@ -111,7 +112,8 @@ class ImageIndex:
 
         `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
         records only; `workers` is the number of fetches at once; `images` is a folder that holds the
-        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from;
+        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from,
+        also at private addresses; `ignore_robots_tag` takes pictures whose server opts out by `X-Robots-Tag`;
         `cache` is the folder for fetched pictures. The callbacks are called from any thread, one call at a
         time.
 
@@ -138,9 +140,11 @@ class ImageIndex:
             on_progress=on_progress,
         )
         fetcher = Fetcher(
-            allow_hosts={UNSPLASH_HOST, *allow_hosts},
+            allow_hosts=allow_hosts,
+            public_hosts={UNSPLASH_HOST},
             cache=Path(cache) if cache else picture_cache(),
             workers=workers,
+            ignore_robots_tag=ignore_robots_tag,
         )
         with fetcher:
             ingest(

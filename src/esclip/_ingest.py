@@ -22,7 +22,6 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from esclip._connections import ending_with
 from esclip._decode import decode
 from esclip._errors import RecordError
 from esclip._fetch import Fetcher
@@ -32,6 +31,7 @@ from esclip._rejections import Reason, Rejection, Stage
 from esclip._report import Tally
 from esclip._settings import PAGE_SIZE, WRITE_SIZE
 from esclip._types import Document, ImageRecord, Pixels, Vector
+from esclip._waits import ending_with
 
 __all__ = ["ingest"]
 
