@@ -151,11 +151,15 @@ class TlsSocket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         """Agree with the other end on how to encrypt."""
         patience = self.gettimeout() or TURN_S
-        for turn in _turns(patience):
-            self.settimeout(turn)
-            with suppress(TimeoutError):
-                super().do_handshake(block)
-                break
+        try:
+            for turn in _turns(patience):
+                self.settimeout(turn)
+                with suppress(TimeoutError):
+                    super().do_handshake(block)
+                    break
+        except BaseException:  # of a failed handshake, ssl closes the socket after some errors only
+            self.close()
+            raise
         self.settimeout(patience)
 
 
