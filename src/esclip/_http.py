@@ -9,10 +9,11 @@ are always verified. Proxies of the environment are used; a `.netrc`, cookies an
 from __future__ import annotations
 
 import http.client
+import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,10 +82,17 @@ class HttpClient:
         self._pauses = Pauses(longest_pause)
         self._session = new_session(workers, _HEADERS)
 
-    def keep_pause(self, place: Place) -> None:
-        """Wait for as long as the host has asked to be left alone, by whichever thread's answer."""
-        while left := self._pauses.left(str(place)):
-            if self._stopped.wait(left):
+    def keep_pause(self, place: Place, left: Callable[[], float] = lambda: math.inf) -> None:
+        """Wait for as long as the host has asked, in whichever thread, to be left alone.
+
+        Raises `FetchError` when there is less time `left`.
+        """
+        while pause := self._pauses.left(str(place)):
+            if pause > left():
+                raise FetchError(
+                    Reason.HTTP_429, f"{place.host} asks to be left alone for {pause:.0f} s more"
+                )
+            if self._stopped.wait(pause):
                 raise CancelledError
 
     def get(self, place: Place, deadline: float) -> Body:
@@ -96,9 +104,7 @@ class HttpClient:
         opted = False
         with waits_bounded(lambda: self._time_left(deadline)):
             for _ in range(MAX_REDIRECTS + 1):
-                if self._pauses.left(str(place)) > time_left.get()():
-                    raise FetchError(Reason.HTTP_429, f"{place.host} asks to be left alone for longer")
-                self.keep_pause(place)
+                self.keep_pause(place, time_left.get())
                 request = requests.Request("GET", place.url)
                 with (
                     _foreign_errors_mapped(place.host),

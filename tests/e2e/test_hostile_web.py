@@ -1,4 +1,4 @@
-"""An ingest from servers that misbehave in every way that we know: each record is written or has its reason."""
+"""An ingest from servers that misbehave as we know them: each record is written, or has its reason."""
 
 from __future__ import annotations
 
@@ -191,6 +191,17 @@ def test_each_record_is_written_or_has_its_reason(
     assert all(each["detail"].isprintable() and len(each["detail"]) <= 500 for each in rejections.values())
     files = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert [path.read_bytes() for path in files] == [JPEG] * written
+
+
+def test_opt_outs_are_ignored_when_told_so(esclip: Esclip, tmp_path: Path) -> None:
+    """With `--ignore-robots-tag` an opted-out picture is written, but never kept for runs without."""
+    with PictureServer({"/a": body(JPEG, X_Robots_Tag="noai")}) as server:
+        folder = write_table(tmp_path / "unsplash", {"a": server.url("/a")})
+        command = ["ingest", folder, "--encoder", "palette", "--json", "--allow-host", server.host]
+        written = esclip(*command, "--ignore-robots-tag", "--index", "one").json
+        assert (written["written"], written["rejected"]) == (1, 0)
+        refused = esclip(*command, "--max-rejection-rate", "1", "--index", "two").json
+        assert refused["rejections"] == {"opted_out": 1}
 
 
 def test_slow_servers_have_as_long_as_any(tmp_path: Path) -> None:

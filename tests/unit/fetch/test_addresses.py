@@ -207,9 +207,13 @@ class TestTypedUrls:
 
     def test_a_kept_connection_is_no_way_round(self, server: PictureServer, proxy: PictureServer) -> None:
         """A connection that was made when it was welcome is not used when it no longer is."""
-        home = f"http://localhost:{server.host.partition(':')[2]}"
-        server.routes["/start"] = redirect("http://pictures.example/back")
-        proxy.routes["http://pictures.example/back"] = redirect(f"{home}/a.jpg")
-        assert refused(f"{home}/start", named=None).reason is Reason.PRIVATE_ADDRESS
-        assert server.requests == {"/start": 1}
+        inside = f"http://localhost:{server.host.partition(':')[2]}/a.jpg"
+        proxy.routes["http://pictures.example/a.jpg"] = redirect(inside)
+        with Fetcher(allow_hosts=None, cache=None, workers=1) as fetching:
+            for _ in range(2):
+                assert fetching.fetch(inside) == PICTURE
+            with pytest.raises(FetchError) as caught:
+                fetching.fetch("http://pictures.example/a.jpg")
+        assert caught.value.reason is Reason.PRIVATE_ADDRESS
+        assert server.requests == {"/a.jpg": 2}
         assert server.connections == 1

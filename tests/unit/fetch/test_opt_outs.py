@@ -11,7 +11,7 @@ from esclip._fetch import Fetcher
 from esclip._opt_outs import opted_out
 from esclip._rejections import Reason
 from tests.fetching import PICTURE, fetcher, refusal
-from tests.servers import PictureServer, body, raw, redirect, status
+from tests.servers import PictureServer, body, raw, status
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_redirect_may_opt_out(server: PictureServer) -> None:
 def test_a_person_may_not_listen(server: PictureServer, tmp_path: Path, path: str) -> None:
     """With `ignore_robots_tag` the picture is had; it is not kept, for later runs may listen."""
     server.routes["/b.jpg"] = body(PICTURE, X_Robots_Tag="noai")
-    server.routes["/moved.jpg"] = redirect("/b.jpg")
+    server.routes["/moved.jpg"] = status(302, Location="/a.jpg", X_Robots_Tag="noai")
     with Fetcher(allow_hosts={"127.0.0.1"}, cache=tmp_path, workers=1, ignore_robots_tag=True) as fetching:
         assert fetching.fetch(server.url(path)) == PICTURE
     assert not list(tmp_path.iterdir())
