@@ -10,6 +10,7 @@ from esclip._options import (
     AllowHosts,
     BatchSize,
     Cache,
+    IgnoreRobotsTag,
     Json,
     Limit,
     MaxRejectionRate,
@@ -48,6 +49,7 @@ def retry(
     batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = FETCH_WORKERS,
     allow_host: AllowHosts = None,
+    ignore_robots_tag: IgnoreRobotsTag = False,
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = 1,
     cache: Cache = None,
@@ -62,6 +64,7 @@ def retry(
             batch_size=batch_size,
             workers=workers,
             allow_hosts=allow_host or (),
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
         )

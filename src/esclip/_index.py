@@ -114,6 +114,7 @@ class ImageIndex:
         workers: int = FETCH_WORKERS,
         images: str | Path | None = None,
         allow_hosts: Collection[str] = (),
+        ignore_robots_tag: bool = False,
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
         prune: bool = False,
@@ -125,7 +126,8 @@ class ImageIndex:
 
         `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
         records only; `workers` is the number of fetches at once; `images` is a folder that holds the
-        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from;
+        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from,
+        also at private addresses; `ignore_robots_tag` takes pictures whose server opts out by `X-Robots-Tag`;
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
         whose record is not there any more. `stop` is how the run can be asked to end early, which takes
         seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
@@ -151,6 +153,7 @@ class ImageIndex:
             batch_size=batch_size,
             workers=workers,
             allow_hosts=allow_hosts,
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
             prune=prune,
@@ -181,6 +184,7 @@ class ImageIndex:
         batch_size: int = BATCH_SIZE,
         workers: int = FETCH_WORKERS,
         allow_hosts: Collection[str] = (),
+        ignore_robots_tag: bool = False,
         max_rejection_rate: float = 1,
         cache: str | Path | None = None,
         stop: Stop | None = None,
@@ -212,6 +216,7 @@ class ImageIndex:
             batch_size=batch_size,
             workers=workers,
             allow_hosts=allow_hosts,
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
             prune=False,

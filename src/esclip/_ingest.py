@@ -17,17 +17,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from esclip._census import Census, prune
-from esclip._connections import ending_with
 from esclip._copies import Claim, Copies
 from esclip._decode import decoding
-from esclip._errors import DecodeError, RecordError
+from esclip._errors import RecordError
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
@@ -36,6 +34,7 @@ from esclip._report import Tally
 from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
 from esclip._types import Document, ImageRecord, Pixels, content_fingerprint
+from esclip._waits import ending_with
 
 __all__ = ["ingest"]
 
@@ -96,10 +95,12 @@ def ingest(
 
     def prepare(fetched: Fetched) -> list[Decoded | Rejection]:
         try:
-            with _decoding_or_discarding(fetched, fetcher, encoder.sufficient_side) as picture:
+            with decoding(fetched.data, side=encoder.sufficient_side) as picture:
                 return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
         except RecordError as error:
             alike = [fetched.record, *copies.settle(fetched.content, None)]
+            for record in alike:  # a captive portal's page is not kept as if it were a picture
+                fetcher.discard(record.picture)
             return [_rejection(record, Stage.DECODE, error.reason, error.detail) for record in alike]
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
@@ -186,17 +187,6 @@ def _unknown(
             if documents:
                 tally.write(_ids(documents), store.upsert(documents), encoded=False)
             yield from pictures
-
-
-@contextmanager
-def _decoding_or_discarding(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Iterator[Image.Image]:
-    """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
-    try:
-        with decoding(fetched.data, side=side) as picture:
-            yield picture
-    except DecodeError:
-        fetcher.discard(fetched.record.picture)
-        raise
 
 
 def _encode(

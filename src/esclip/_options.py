@@ -24,6 +24,7 @@ __all__ = [
     "EncoderName",
     "EncoderToken",
     "Host",
+    "IgnoreRobotsTag",
     "Images",
     "Index",
     "Json",
@@ -184,8 +185,15 @@ AllowHosts = Annotated[
     list[str] | None,
     typer.Option(
         metavar="HOST",
-        help=f"A further host to fetch from, besides {UNSPLASH_HOST}; repeatable.",
+        help=f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
         show_default=False,
+    ),
+]
+IgnoreRobotsTag = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-robots-tag",
+        help="Take also pictures that their server opts out by X-Robots-Tag: noai or noimageai.",
     ),
 ]
 RejectionsFile = Annotated[
