@@ -28,11 +28,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from enum import Enum
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import TypeVar
 
@@ -40,6 +40,9 @@ __all__ = ["batches", "flat", "owned", "parallel_map", "prefetch", "until"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+TURN_S = 0.5
+"""The longest wait in one go."""
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def parallel_map(
             if not in_flight:
                 return
             in_flight -= 1
-            yield finished.get().result()
+            yield _taken(finished).result()
 
 
 def batches(items: Iterable[T], size: int, *, seconds: float = math.inf) -> Iterator[list[T]]:
@@ -115,14 +118,14 @@ def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lam
     with _threads("prefetch", 1) as pool:
         pulls = deque(pool.submit(next, source, _End.END) for _ in range(ahead))
         try:
-            while (item := pulls.popleft().result()) is not _End.END:
+            while (item := _outcome(pulls.popleft())) is not _End.END:
                 pulls.append(pool.submit(next, source, _End.END))
                 yield item
         finally:
             stop()
             for pull in pulls:
                 pull.cancel()
-            pool.submit(_close, source).result()
+            _outcome(pool.submit(_close, source))
 
 
 def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:
@@ -130,6 +133,24 @@ def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:
     with owned(items) as source:
         while not stopped.is_set() and (item := next(source, _End.END)) is not _End.END:
             yield item
+
+
+def _outcome(call: Future[R]) -> R:
+    """What the call gives, waited for in turns.
+
+    A signal that comes between Python's last look for one and the beginning of a wait is acted upon when the
+    wait is over, so that none may last.
+    """
+    while not wait([call], TURN_S).done:
+        pass
+    return call.result()
+
+
+def _taken(queue: SimpleQueue[T]) -> T:
+    """The next of the queue, waited for in turns as well."""
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=TURN_S)
 
 
 class _End(Enum):
