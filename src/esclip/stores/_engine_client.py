@@ -1,6 +1,7 @@
 """The line to an OpenSearch or Elasticsearch: address, credentials, patience, and errors made ours.
 
     ask(call) ─► again while it is unavailable, within a deadline ─► the answer, or a StoreError
+    bulk(payload) ─► once ─► the answer, or a StoreError that says after how long to try again
 
 opensearch-py talks to both engines. Its own retries are off, so that one place decides.
 """
@@ -16,19 +17,24 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import opensearchpy
+import orjson
 from opensearchpy import exceptions
 
 from esclip._addresses import without_credentials
+from esclip._connections import seconds_asked
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores._dialects import Engine, Server
-from esclip.stores._patience import Patience, PayloadTooLarge, persistently
+from esclip.stores._engine_faults import disk_full, is_disk_full
+from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
 
 __all__ = ["EngineClient", "translated"]
 
 ATTEMPT = 60.0
 """Seconds that one attempt may take."""
 CONNECTIONS = 8
-BUSY = frozenset({408, 429, 502, 503, 504})
+BUSY = frozenset({408, 429, 500, 502, 503, 504})
+BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
+"""Half of an attempt for a shard to come back: after that the engine tells which documents have to wait."""
 
 # opensearch-py warns of every failed request; where no one set up logging, Python would print that
 logging.getLogger("opensearch").addHandler(logging.NullHandler())
@@ -49,12 +55,28 @@ class EngineClient:
         """What the client's `call` answers. Raises one of our errors, `StoreUnavailable` after retries."""
         within = self.patience.read if within is None else within
         end = time.monotonic() + within
-        return persistently(lambda: self.ask_once(call, end - time.monotonic(), **arguments), within)
+        return persistently(
+            lambda: self.ask_once(call, end - time.monotonic(), **arguments), within, self.patience.backoff
+        )
 
     def ask_once(self, call: Callable[..., Any], left: float, **arguments: Any) -> Any:
         """The same without retries, when no more than `left` seconds are left."""
         with translated(self.address, self.index):
-            return call(**arguments, request_timeout=max(0.1, min(ATTEMPT, left)))
+            return call(**arguments, request_timeout=_attempt(left))
+
+    def bulk(self, payload: bytes, left: float) -> Any:
+        """The answer to one bulk request, sent once, when no more than `left` seconds are left."""
+        connection = self.raw.transport.get_connection()  # the transport itself forgets the headers
+        headers: Mapping[str, str] = {}
+        try:
+            with translated(self.address, self.index):
+                status, headers, text = connection.perform_request(
+                    "POST", f"/{self.index}/_bulk", BULK, payload, _attempt(left), ignore=range(300, 600)
+                )
+                return _answer(status, text)
+        except Busy as busy:
+            busy.after = seconds_asked(headers)
+            raise
 
     def server(self) -> Server:
         """What answers at the address, asked once. Raises `StoreError` when it is none that is supported."""
@@ -91,6 +113,25 @@ class EngineClient:
                 "it needs OpenSearch 2.19 or later, or Elasticsearch 8 or later."
             )
         return server
+
+
+def _attempt(left: float) -> float:
+    return max(0.1, min(ATTEMPT, left))
+
+
+def _answer(status: int, text: str) -> Any:
+    """An answer's JSON. Raises what the client would raise."""
+    try:
+        answer = orjson.loads(text)
+    except ValueError as error:
+        if status < 300:
+            raise exceptions.SerializationError(text[:500], error) from error
+        answer = None
+    if status < 300:
+        return answer
+    told = answer.get("error") if isinstance(answer, Mapping) else text
+    kind = told.get("type") if isinstance(told, Mapping) else told
+    raise exceptions.HTTP_EXCEPTIONS.get(status, exceptions.TransportError)(status, kind, answer)
 
 
 def _client(address: str, credentials: tuple[str, str] | None) -> Any:
@@ -138,8 +179,11 @@ def _refused(error: Any, address: str, index: str) -> StoreError:
     words = _reason(error)
     if error.status_code == 413:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
+    if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
+        return disk_full(f"Index {index} at {address}", words)
     if error.status_code in BUSY:
-        return StoreUnavailable(f"{address} is too busy or not ready ({words}); try again later.")
+        message = f"{address} is too busy or not ready ({words}); try again later."
+        return Busy(message, crowded=error.status_code == 429)
     return StoreError(f"{address} refused a request for index {index}: {words}")
 
 
@@ -176,7 +220,7 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], StoreError]] = {
     ),
     exceptions.NotFoundError: _not_found,
     exceptions.TransportError: _refused,
-    exceptions.SerializationError: lambda _, address, __: StoreError(
+    exceptions.SerializationError: lambda _, address, __: StoreUnavailable(
         f"{address} answered with something that isn't JSON; is it an OpenSearch or Elasticsearch?"
     ),
     exceptions.OpenSearchException: lambda error, address, _: StoreError(f"{address}: {error}"),
