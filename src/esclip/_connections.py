@@ -33,6 +33,7 @@ __all__ = [
     "causes",
     "new_session",
     "retry_after",
+    "seconds_asked",
     "send",
 ]
 
@@ -92,8 +93,13 @@ def send(session: requests.Session, request: requests.Request, patience: float) 
 
 def retry_after(answer: requests.Response) -> float:
     """How many seconds the server asks to be left alone."""
+    return seconds_asked(answer.headers)
+
+
+def seconds_asked(headers: Mapping[str, str]) -> float:
+    """The same, by an answer's headers."""
     with suppress(urllib3_errors.InvalidHeader, ValueError, OverflowError):
-        return Retry().get_retry_after(answer.raw) or 0.0
+        return Retry().parse_retry_after(headers.get("Retry-After", "0"))
     return 0.0
 
 

@@ -56,18 +56,24 @@ def owned(items: Iterable[T]) -> Iterator[Iterator[T]]:
 
 
 def parallel_map(
-    function: Callable[[T], R], items: Iterable[T], *, workers: int, window: int | None = None
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    workers: int,
+    window: int | None = None,
+    stop: Callable[[], object] = lambda: None,
 ) -> Iterator[R]:
     """`function` of each item, from `workers` threads, in the order in which the calls finish.
 
     At most `window` items (two for each worker, unless told otherwise) are taken from `items` and not yet
-    given out. The first exception of a call is raised here and ends everything.
+    given out. The first exception of a call is raised here and ends everything. `stop` is called on leaving,
+    before calls that have begun are waited for.
     """
     limit = 2 * workers if window is None else window
     if limit < 1:
         raise ValueError(f"window must be at least 1, not {limit}")
     finished: SimpleQueue[Future[R]] = SimpleQueue()
-    with owned(items) as source, _threads("map", workers) as pool:
+    with owned(items) as source, _threads("map", workers, stop) as pool:
         in_flight = 0
         while True:
             for item in islice(source, limit - in_flight):
@@ -160,12 +166,15 @@ class _End(Enum):
 
 
 @contextmanager
-def _threads(name: str, count: int) -> Iterator[ThreadPoolExecutor]:
+def _threads(
+    name: str, count: int, stop: Callable[[], object] = lambda: None
+) -> Iterator[ThreadPoolExecutor]:
     """A pool whose calls that haven't begun are cancelled on leaving; those that have are waited for."""
     pool = ThreadPoolExecutor(count, thread_name_prefix=f"esclip-{name}")
     try:
         yield pool
     finally:
+        stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

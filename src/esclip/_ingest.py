@@ -1,8 +1,8 @@
 """The pipeline: a source's records become documents of a store, or rejections of the report.
 
     Source.records() ─► unchanged? ─► fetch ─► bytes held? ─► decode ─► batches ─► encode ─► Store.upsert
-       one thread        by page    N threads   by batch    M threads    of B    its own     main thread
-                            │           │           │           │                threads         │
+       one thread        by page    N threads   by batch    M threads    of B    its own       its own
+                            │           │           │           │                threads       threads
                             ├ skipped   │           └ written   │                   └ raises     └ rejected
                             └ updated   └────── rejected ───────┘
                                         Tally: counts, failure budget, progress
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
 
@@ -82,7 +83,7 @@ def ingest(
     The store's index has been prepared for the source's fields and the encoder's space. `fetcher` is stopped
     by `stop.event`. With `remove_gone`, documents whose record has left the source are removed at the end.
     """
-    copies, census = Copies(), Census()
+    copies, census, abandoned = Copies(), Census(), Event()
 
     def fetch(record: ImageRecord) -> list[Fetched | Rejection]:
         try:
@@ -108,6 +109,10 @@ def ingest(
             return [] if stop.event.is_set() else _encode(batch, encoder, copies, tally)
         return []
 
+    def write(page: list[Document]) -> None:
+        with ending_with(abandoned):  # a store that is busy is asked again for long
+            tally.write(_ids(page), store.upsert(page), encoded=True)
+
     records = until(stop.event, _read(source, census, tally, stop))
     changed = _changed(records, store, tally)
     # no more than one for each worker: pictures may have many megabytes
@@ -116,10 +121,13 @@ def ingest(
     decoded = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
     encoded = flat(parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once))
     documents = prefetch(tally.sift(encoded), ahead=batch_size, stop=stop.event.set)
+    pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
+    at_once = store.writes_at_once
+    writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
     with suppress(_Stopped), store.loading():
-        with stop.heard(), owned(batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)) as pages:
-            for page in pages:
-                tally.write(_ids(page), store.upsert(page), encoded=True)
+        with stop.heard(), owned(writes) as written:
+            for _ in written:
+                pass
         if stop.asked:
             raise _Stopped
     if remove_gone and not stop.asked:

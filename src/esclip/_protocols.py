@@ -109,6 +109,11 @@ class Store(Protocol):
         """The index's name."""
         ...
 
+    @property
+    def writes_at_once(self) -> int:
+        """How many calls of `upsert` at a time keep it busy."""
+        ...
+
     def schema(self) -> IndexSchema | None:
         """What the index remembers, in one request at most; None when there is no such index."""
         ...

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from esclip import Access, EsclipError, StoreError, StoreUnavailable
-from esclip.stores._engine_client import Forbidden
+from esclip.stores._engine_errors import Forbidden
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import SCHEMA, axis, document

@@ -54,6 +54,13 @@ class EngineDouble:
         """Called with each request; an answer replaces the usual one."""
         self.item_status: Callable[[int, str], int] = lambda number, id: 201
         """Called with each bulk request's number and each document's id."""
+        self.errors: dict[int, dict[str, str]] = {}
+        """What documents with a status are told, instead of `made_up_STATUS: because`."""
+        self.retry_after: str | None = None
+        """The header of that name, of all answers."""
+        self.in_flight = 0
+        self.at_once: list[int] = []
+        """How many bulk requests there were when each came, itself included."""
         self.broken: set[int] = set()
         """Numbers of bulk requests whose connection breaks."""
         self.bulks: list[bytes] = []
@@ -61,6 +68,7 @@ class EngineDouble:
         self.asked: list[Asked] = []
         self.credentials: set[str | None] = set()
         self.paths: list[str] = []
+        self._lock = threading.Lock()
 
     def answer(self, path: str, body: bytes) -> Answer:
         """What is sent back for one request."""
@@ -82,8 +90,18 @@ class EngineDouble:
         return [_ids(body) for body in self.bulks]
 
     def _bulk(self, body: bytes) -> Answer:
-        number = len(self.bulks)
-        self.bulks.append(body)
+        with self._lock:
+            number = len(self.bulks)
+            self.bulks.append(body)
+            self.in_flight += 1
+            self.at_once.append(self.in_flight)
+        try:
+            return self._written(number, body)
+        finally:
+            with self._lock:
+                self.in_flight -= 1
+
+    def _written(self, number: int, body: bytes) -> Answer:
         if number in self.broken:
             return None
         if (told := self.fault(number, body)) is not None:
@@ -91,19 +109,20 @@ class EngineDouble:
         lines = body.splitlines()
         items: list[dict[str, Any]] = []
         for head, source in zip(lines[::2], lines[1::2], strict=True):
-            id = json.loads(head)["index"]["_id"]
+            ((action, named),) = json.loads(head).items()
+            id = named["_id"]
             status = self.item_status(number, id)
             if status < 300:
                 self.documents[id] = json.loads(source)
-                items.append({"index": {"status": status}})
+                items.append({action: {"status": status}})
             else:
-                error = {"type": f"made_up_{status}", "reason": "because"}
-                items.append({"index": {"status": status, "error": error}})
+                error = self.errors.get(status, {"type": f"made_up_{status}", "reason": "because"})
+                items.append({action: {"status": status, "error": error}})
         return as_json(200, {"errors": True, "items": items})
 
 
 def _ids(body: bytes) -> list[str]:
-    return [json.loads(head)["index"]["_id"] for head in body.splitlines()[::2]]
+    return [named["_id"] for head in body.splitlines()[::2] for named in json.loads(head).values()]
 
 
 class _Server(ThreadingHTTPServer):
@@ -132,6 +151,8 @@ def running(path: str = "", tls: ssl.SSLContext | None = None) -> Iterator[Engin
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(text)))
+            if double.retry_after is not None:
+                self.send_header("Retry-After", double.retry_after)
             self.end_headers()
             self.wfile.write(text)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -15,9 +17,11 @@ from esclip.stores._dialects import (
     Server,
     cosine,
     index_body,
+    kept_vector,
     mapping_body,
     schema_of,
     search_body,
+    sent_vector,
     settled,
     vector_fault,
 )
@@ -193,6 +197,19 @@ def test_scores_are_cosines() -> None:
 def test_supported_versions(engine: Engine, version: str, supported: bool) -> None:
     """Versions whose scores are known are supported, others are not."""
     assert Server(engine, version).supported is supported
+
+
+def test_vectors_are_packed_since_elasticsearch_9_3() -> None:
+    """Elasticsearch that takes it gets a vector in base64, big endian; what is kept so is read the same."""
+    vector = axis(3)
+    for version, packed in (("9.2.8", False), ("9.3.0", True), ("10.0.0", True)):
+        sent = sent_vector(Server(Engine.ELASTICSEARCH, version), vector)
+        assert isinstance(sent, str) is packed
+        np.testing.assert_array_equal(kept_vector(sent if isinstance(sent, str) else sent.tolist()), vector)
+    assert isinstance(sent, str)
+    assert base64.b64decode(sent)[12:16] == struct.pack(">f", 1.0)
+    assert sent_vector(Server(Engine.OPENSEARCH, "3.9.0"), vector) is vector
+    np.testing.assert_array_equal(kept_vector(vector.tolist()), vector)
 
 
 def test_schema_without_fields() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from esclip import Access, EsclipError, StoreError, StoreUnavailable
-from esclip.stores._engine_client import Forbidden
+from esclip.stores._engine_errors import Forbidden
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from scripts.engine_nodes._keys import issue, make_ca

@@ -185,6 +185,20 @@ class TestParallelMap:
             threading.Timer(0.05, release.set).start()
         assert begun == [0, 1]
 
+    def test_calls_are_told_to_stop_before_they_are_waited_for(self) -> None:
+        """A call that fails tells those that still run, which then need not come to their end."""
+        stopped = threading.Event()
+
+        def call(number: int) -> bool:
+            if number == 0:
+                raise ValueError("0 fails")
+            return stopped.wait(PATIENCE_S)
+
+        begun = time.monotonic()
+        with pytest.raises(ValueError, match="0 fails"):
+            list(parallel_map(call, range(3), workers=3, stop=stopped.set))
+        assert time.monotonic() - begun < PATIENCE_S / 2
+
     @pytest.mark.parametrize("window", [0, -1])
     def test_refuses_a_window_without_room(self, window: int) -> None:
         """A window below one is a mistake of the caller."""

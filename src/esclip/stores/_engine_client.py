@@ -1,6 +1,7 @@
 """The line to an OpenSearch or Elasticsearch: address, credentials, patience, and errors made ours.
 
     ask(call) ─► again while it is unavailable, within a deadline ─► the answer, or a StoreError
+    bulk(payload) ─► once ─► the answer, or a StoreError that says after how long to try again
 
 opensearch-py talks to both engines. Its own retries are off, so that one place decides.
 """
@@ -8,36 +9,31 @@ opensearch-py talks to both engines. Its own retries are off, so that one place 
 from __future__ import annotations
 
 import logging
-import re
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
 from opensearchpy import exceptions
-from urllib3.exceptions import ProtocolError
 
 from esclip._access import Access, admitted
-from esclip._connections import causes
-from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavailable
+from esclip._connections import seconds_asked
+from esclip._errors import StoreError, StoreUnavailable
 from esclip.stores._dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores._engine_door import connect
-from esclip.stores._patience import Patience, PayloadTooLarge, persistently
+from esclip.stores._engine_errors import Forbidden, translated
+from esclip.stores._patience import Busy, Patience, persistently
 
-__all__ = ["EngineClient", "translated"]
+__all__ = ["EngineClient"]
 
 ATTEMPT = 60.0
 """Seconds that one attempt may take."""
-BUSY = frozenset({408, 429, 502, 503, 504})
+BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
+"""Half of an attempt for a shard to come back: after that the engine tells which documents have to wait."""
 
 # opensearch-py warns of every failed request; where no one set up logging, Python would print that
 logging.getLogger("opensearch").addHandler(logging.NullHandler())
-
-
-class Forbidden(StoreError):
-    """The server knows who asks, and does not let them do this."""
 
 
 class EngineClient:
@@ -55,12 +51,28 @@ class EngineClient:
         """What the client's `call` answers. Raises one of our errors, `StoreUnavailable` after retries."""
         within = self.patience.read if within is None else within
         end = time.monotonic() + within
-        return persistently(lambda: self.ask_once(call, end - time.monotonic(), **arguments), within)
+        return persistently(
+            lambda: self.ask_once(call, end - time.monotonic(), **arguments), within, self.patience.backoff
+        )
 
     def ask_once(self, call: Callable[..., Any], left: float, **arguments: Any) -> Any:
         """The same without retries, when no more than `left` seconds are left."""
         with translated(self.address, self.index):
-            return call(**arguments, request_timeout=max(0.1, min(ATTEMPT, left)))
+            return call(**arguments, request_timeout=_attempt(left))
+
+    def bulk(self, payload: bytes, left: float) -> Any:
+        """The answer to one bulk request, sent once, when no more than `left` seconds are left."""
+        connection = self.raw.transport.get_connection()  # the transport itself forgets the headers
+        headers: Mapping[str, str] = {}
+        try:
+            with translated(self.address, self.index):
+                status, headers, text = connection.perform_request(
+                    "POST", f"/{self.index}/_bulk", BULK, payload, _attempt(left), ignore=range(300, 600)
+                )
+                return _answer(status, text)
+        except Busy as busy:
+            busy.after = seconds_asked(headers)
+            raise
 
     def server(self) -> Server:
         """What answers at the address, asked once. Raises `StoreError` when it is none that is supported."""
@@ -115,6 +127,25 @@ class EngineClient:
         raise forbidden
 
 
+def _attempt(left: float) -> float:
+    return max(0.1, min(ATTEMPT, left))
+
+
+def _answer(status: int, text: str) -> Any:
+    """An answer's JSON. Raises what the client would raise."""
+    try:
+        answer = orjson.loads(text)
+    except ValueError as error:
+        if status < 300:
+            raise exceptions.SerializationError(text[:500], error) from error
+        answer = None
+    if status < 300:
+        return answer
+    told = answer.get("error") if isinstance(answer, Mapping) else text
+    kind = told.get("type") if isinstance(told, Mapping) else told
+    raise exceptions.HTTP_EXCEPTIONS.get(status, exceptions.TransportError)(status, kind, answer)
+
+
 def _server(root: Any) -> Server | None:
     version = root.get("version") if isinstance(root, Mapping) else None
     number = version.get("number") if isinstance(version, Mapping) else None
@@ -127,101 +158,3 @@ def _server(root: Any) -> Server | None:
     except ValueError:
         return None
     return server
-
-
-@contextmanager
-def translated(address: str, index: str) -> Iterator[None]:
-    """Raise the client's exceptions as ours."""
-    try:
-        yield
-    except tuple(TRANSLATIONS) as error:
-        nearest = next(kind for kind in type(error).__mro__ if kind in TRANSLATIONS)
-        raise TRANSLATIONS[nearest](error, address, index) from error
-
-
-def _refused(error: Any, address: str, index: str) -> StoreError:
-    words = _reason(error)
-    if error.status_code == 413:
-        return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
-    if error.status_code in BUSY:
-        return StoreUnavailable(f"{address} is too busy or not ready ({words}); try again later.")
-    if SPEAKS_TLS.search(words):
-        return StoreError(f"{address} speaks TLS: its address begins with https://")
-    return StoreError(f"{address} refused a request for index {index}: {words}")
-
-
-def _unreachable(error: Any, address: str, _: str) -> EsclipError:
-    if isinstance(error.info, EsclipError):  # raised while the request was made, not sent
-        return error.info
-    why = type(error.info).__name__
-    remedy = "is it running?"
-    if isinstance(error.info, ProtocolError) and address.startswith("http://"):
-        remedy = "does its address begin with https://?"
-    return StoreUnavailable(f"{address} can't be reached ({why}); {remedy}")
-
-
-def _untrusted(error: Any, address: str, _: str) -> StoreError:
-    why = next((one for one in causes(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
-    if why is None:
-        return StoreError(f"No TLS with {address}: {error.error}; does its address begin with http://?")
-    remedy = UNTRUSTED.get(why.verify_code, "--ca-file (ESCLIP_CA_FILE) names certificates to trust")
-    return StoreError(f"{address} can't be trusted: {why.verify_message}; {remedy}")
-
-
-def _not_found(error: Any, address: str, index: str) -> StoreError:
-    if error.error == "index_not_found_exception":
-        return index_missing(address, index)
-    return StoreError(f"{address} does not know what engines know ({_reason(error)}); check the address.")
-
-
-def index_missing(address: str, index: str) -> IndexNotFound:
-    """What is raised where an index is needed that isn't there."""
-    return IndexNotFound(f"There is no index {index} at {address}; ingest pictures to make it.")
-
-
-def _reason(error: Any) -> str:
-    """The server's own words in one line, or the title of a proxy's page."""
-    told = error.info.get("error") if isinstance(error.info, Mapping) else None
-    parts = (told.get("reason"), told.get(DETAIL)) if isinstance(told, Mapping) else ()
-    words = ": ".join(filter(None, parts)) or str(error.error)
-    title = re.search(r"<title>(.*?)</title>", words, re.DOTALL)
-    words = title[1].removeprefix(str(error.status_code)) if title else words
-    return " ".join(f"{error.status_code} {words}".split())[:500]
-
-
-SPEAKS_TLS = re.compile("HTTP request (was sent )?to (an )?HTTPS", re.IGNORECASE)
-"""In the answer of a proxy that wants TLS and gets none."""
-DETAIL = "additional_unsuccessful_credentials"
-"""Where Elasticsearch says what is wrong with an API key."""
-UNTRUSTED = {
-    10: "it has to be renewed",
-    62: "is this the name that the certificate is for?",
-    64: "is this the address that the certificate is for?",
-}
-"""What to do about a certificate, by OpenSSL's number for what is wrong with it."""
-
-TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError]] = {
-    exceptions.ConnectionTimeout: lambda _, address, __: StoreUnavailable(
-        f"{address} did not answer in time; try again."
-    ),
-    exceptions.SSLError: _untrusted,
-    exceptions.ConnectionError: _unreachable,
-    exceptions.AuthenticationException: lambda error, address, _: StoreError(
-        f"{address} does not let you in ({_reason(error)}); "
-        "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region"
-    ),
-    exceptions.AuthorizationException: lambda error, address, index: Forbidden(
-        f"{address} does not allow what was asked for index {index} ({_reason(error)}); "
-        'README.md says what a user needs, under "A cluster with a lock on it"'
-    ),
-    exceptions.NotFoundError: _not_found,
-    exceptions.TransportError: _refused,
-    exceptions.SerializationError: lambda _, address, __: StoreError(
-        f"{address} answered with something that isn't JSON; is it an OpenSearch or Elasticsearch?"
-    ),
-    exceptions.OpenSearchException: lambda error, address, _: StoreError(f"{address}: {error}"),
-    exceptions.OpenSearchDslException: lambda error, address, _: StoreError(f"{address}: {error}"),
-    exceptions.ImproperlyConfigured: lambda error, address, _: StoreError(f"{address}: {error}"),
-    exceptions.OpenSearchWarning: lambda error, address, _: StoreError(f"{address} warned: {error}"),
-}
-"""Every exception of the client, or a base of it, and what it is to us."""

@@ -4,7 +4,9 @@
                                            └► _mget, sees every write at once ─► Fingerprint, Document
 
 What an index is made with stands in its mapping, `_meta.esclip`: it is read again for each call, because
-another process may have changed it, and an index that lacks it is none of ours.
+another process may have changed it, and an index that lacks it is none of ours. An engine makes an index that
+isn't there at the first write to it; one that is removed between that reading (5 ms of a page's 900) and the
+write is refused at the next call.
 """
 
 from __future__ import annotations
@@ -20,20 +22,23 @@ from esclip._rejections import Rejection
 from esclip._schema import Condition, IndexInfo, IndexSchema
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, ranked, unit_rows
 from esclip.stores import _documents as stored
-from esclip.stores._bulk import line, write
+from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._dialects import (
     MAX_K,
     OWN,
     cosine,
     index_body,
+    kept_vector,
     mapping_body,
     schema_of,
     search_body,
+    sent_vector,
     vector_fault,
 )
-from esclip.stores._engine_client import EngineClient, index_missing
+from esclip.stores._engine_client import EngineClient
+from esclip.stores._engine_errors import index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
-from esclip.stores._engine_scans import delete_documents, every_location, vectors_of
+from esclip.stores._engine_scans import delete_documents, documents_of, every_location, vectors_of
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
@@ -41,9 +46,13 @@ __all__ = ["EngineStore"]
 
 log = logging.getLogger("esclip")
 
+FINGERPRINTS = "pixels_fingerprint,record_fingerprint"
+
 
 class EngineStore:
     """A `Store` that is an index of OpenSearch 2.19 or later, or of Elasticsearch 8 or 9."""
+
+    writes_at_once = 4
 
     def __init__(
         self, address: str, index: str, patience: Patience | None = None, access: Access | None = None
@@ -52,6 +61,8 @@ class EngineStore:
         self.index = index
         self._client = EngineClient(address, index, patience or Patience(), access or Access())
         self._raw = self._client.raw
+        target = f"Index {self.index} at {self.address}"
+        self._bulk = BulkWriter(self._client.bulk, target, self._client.patience, self.writes_at_once)
 
     def __repr__(self) -> str:
         return f"EngineStore({self.address!r}, {self.index!r})"
@@ -102,20 +113,21 @@ class EngineStore:
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """What `_mget` finds, which sees writes before any refresh."""
         self._existing()
-        found = self._read(list(dict.fromkeys(ids)), _source_includes="pixels_fingerprint,record_fingerprint")
+        found = documents_of(self._client, list(dict.fromkeys(ids)), _source_includes=FINGERPRINTS)
         return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
-        schema = self._existing()
+        schema, server = self._existing(), self._client.server()
         rejected, lines = [], {}
         for document in documents:
             record = document.record
             if why := fault(record, document.vector, schema):
                 rejected.append(write_rejection(record, why))
             else:
-                lines[record.id] = line("index", record, stored.full_source(document))
-        return rejected + self._write(list(lines.values()))
+                body = stored.full_source(document) | {"vector": sent_vector(server, document.vector)}
+                lines[record.id] = line("index", record, body)
+        return rejected + self._bulk.write(list(lines.values()))
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Bulk-update all but the vectors; what a record lacks becomes null."""
@@ -126,7 +138,7 @@ class EngineStore:
                 rejected.append(write_rejection(record, why))
             else:
                 lines[record.id] = line("update", record, {"doc": stored.partial_source(record, schema)})
-        return rejected + self._write(list(lines.values()))
+        return rejected + self._bulk.write(list(lines.values()))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
@@ -180,8 +192,8 @@ class EngineStore:
         """What `_mget` finds, vector included."""
         schema = self._existing()
         # Elasticsearch leaves vectors out since 9.2, unless they are asked for
-        for found in self._read([id], _source_includes="*"):
-            (vector,) = unit_rows([found["_source"]["vector"]])
+        for found in documents_of(self._client, [id], _source_includes="*"):
+            (vector,) = unit_rows([kept_vector(found["_source"]["vector"])])
             return stored.document(found["_id"], vector, found["_source"], schema.fields)
         raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
 
@@ -225,32 +237,3 @@ class EngineStore:
             raise IndexExists(
                 f"Index {self.index} at {self.address} is not one that esclip made; use another name."
             ) from None
-
-    def _read(self, ids: Sequence[str], **options: Any) -> list[Any]:
-        """Documents by id, also those that a search doesn't see yet. Ids go in the body: some break a URL."""
-        if not ids:
-            return []
-        answer = self._client.ask(self._raw.mget, index=self.index, body={"ids": ids}, **options)
-        for one in answer["docs"]:
-            if error := one.get("error"):
-                if error["type"] == "index_not_found_exception":
-                    raise index_missing(self.address, self.index)
-                raise StoreError(f"{self.address} can't read index {self.index}: {error['reason']}")
-        return [one for one in answer["docs"] if one["found"]]
-
-    def _write(self, lines: Sequence[Any]) -> list[Rejection]:
-        """Bulk-write lines.
-
-        An engine makes an index that isn't there at the first write to it, without our mapping. That the
-        index is ours has just been read by the caller; one that is removed in between and made by a write is
-        refused at the next call, because it lacks our `_meta`.
-        """
-        within = self._client.patience.write
-        only = {"filter_path": "errors,items.*.status,items.*.error"}
-
-        def send(payload: bytes) -> Any:
-            return self._client.ask_once(self._raw.bulk, within, index=self.index, body=payload, params=only)[
-                "items"
-            ]
-
-        return write(lines, send, f"Index {self.index} at {self.address}", within)
