@@ -17,14 +17,13 @@ from esclip.stores._dialects import (
     Server,
     cosine,
     index_body,
-    kept_vector,
     mapping_body,
     schema_of,
     search_body,
-    sent_vector,
     settled,
     vector_fault,
 )
+from esclip.stores._engine_vectors import kept_vector, sent_vector
 from esclip.stores._fields import RESERVED
 from scripts.render_mappings import MAPPINGS, rendered
 from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
@@ -202,7 +201,7 @@ def test_supported_versions(engine: Engine, version: str, supported: bool) -> No
 def test_vectors_are_packed_since_elasticsearch_9_3() -> None:
     """Elasticsearch that takes it gets a vector in base64, big endian; what is kept so is read the same."""
     vector = axis(3)
-    for version, packed in (("9.2.8", False), ("9.3.0", True), ("10.0.0", True)):
+    for version, packed in (("", False), ("9.2.8", False), ("9.3.0", True), ("10.0.0", True)):
         sent = sent_vector(Server(Engine.ELASTICSEARCH, version), vector)
         assert isinstance(sent, str) is packed
         np.testing.assert_array_equal(kept_vector(sent if isinstance(sent, str) else sent.tolist()), vector)

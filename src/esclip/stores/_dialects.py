@@ -9,15 +9,11 @@ Both say `(1 + cosine) / 2`. OpenSearch gets the lucene engine: no native memory
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, assert_never
-
-import numpy as np
-import numpy.typing as npt
 
 from esclip._schema import Condition, Field, FieldType, IndexSchema
 from esclip._types import Vector, json_metadata
@@ -34,11 +30,9 @@ __all__ = [
     "cosine",
     "field_properties",
     "index_body",
-    "kept_vector",
     "mapping_body",
     "schema_of",
     "search_body",
-    "sent_vector",
     "settled",
     "vector_fault",
 ]
@@ -58,9 +52,6 @@ LOADING = {"refresh_interval": "-1"}
 LONGEST_KEYWORD = 8191
 """Characters; of 4 bytes each they just fit into Lucene's 32,766 bytes for a term. Longer ones are kept, and
 no filter finds them."""
-
-PACKED = np.dtype(">f4")
-"""What is inside the base64 of a vector."""
 
 UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
 
@@ -113,8 +104,8 @@ class Server:
 
     @property
     def unpacks_vectors(self) -> bool:
-        """Whether it takes vectors in base64: less than half as long, and nothing to parse."""
-        return self.engine is Engine.ELASTICSEARCH and self.release >= (9, 3)
+        """Whether it is known to take vectors in base64: less than half as long, and nothing to parse."""
+        return self.engine is Engine.ELASTICSEARCH and bool(self.version) and self.release >= (9, 3)
 
 
 def settled(data_nodes: int) -> dict[str, Any]:
@@ -203,16 +194,6 @@ def vector_fault(engine: Engine, found: Mapping[str, Any], dim: int) -> str | No
     if space != wanted:
         return f"it compares vectors by {space}, not {wanted}"
     return None
-
-
-def sent_vector(server: Server, vector: Vector) -> Vector | str:
-    """A document's vector as its engine reads it fastest."""
-    return base64.b64encode(vector.astype(PACKED).tobytes()).decode() if server.unpacks_vectors else vector
-
-
-def kept_vector(found: Sequence[float] | str) -> npt.NDArray[Any]:
-    """A vector of a `_source`; an index made before Elasticsearch 9.2 gives back what it was sent."""
-    return np.frombuffer(base64.b64decode(found), PACKED) if isinstance(found, str) else np.array(found)
 
 
 def search_body(engine: Engine, vector: Vector, k: int, where: Sequence[Condition]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The line to an OpenSearch or Elasticsearch: address, credentials, patience, and errors made ours.
+"""The line to an OpenSearch or Elasticsearch: what is asked, with patience, and what answers there.
 
     ask(call) ─► again while it is unavailable, within a deadline ─► the answer, or a StoreError
     bulk(payload) ─► once ─► the answer, or a StoreError that says after how long to try again

@@ -1,4 +1,4 @@
-"""An engine's errors made ours: each exception of the client becomes a `StoreError` of one line."""
+"""The exceptions of opensearch-py as errors of ours, which say what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavaila
 from esclip.stores._engine_faults import disk_full, is_disk_full
 from esclip.stores._patience import Busy, PayloadTooLarge
 
-__all__ = ["Forbidden", "index_missing", "translated"]
+__all__ = ["TRANSLATIONS", "Forbidden", "index_missing", "translated"]
 
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -41,22 +41,17 @@ def _refused(error: Any, address: str, index: str) -> StoreError:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
     if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
         return disk_full(f"Index {index} at {address}", words)
+    if error.status_code == 403:
+        return Forbidden(
+            f"{address} does not allow what was asked for index {index} ({words}); "
+            'README.md says what a user needs, under "A cluster with a lock on it"'
+        )
     if error.status_code in BUSY:
         message = f"{address} is too busy or not ready ({words}); try again later."
         return Busy(message, crowded=error.status_code == 429)
     if SPEAKS_TLS.search(words):
         return StoreError(f"{address} speaks TLS: its address begins with https://")
     return StoreError(f"{address} refused a request for index {index}: {words}")
-
-
-def _forbidden(error: Any, address: str, index: str) -> StoreError:
-    told = error.info.get("error") if isinstance(error.info, Mapping) else None
-    if isinstance(told, Mapping) and told.get("type") == "cluster_block_exception":
-        return _refused(error, address, index)  # to everybody
-    return Forbidden(
-        f"{address} does not allow what was asked for index {index} ({_reason(error)}); "
-        'README.md says what a user needs, under "A cluster with a lock on it"'
-    )
 
 
 def _unreachable(error: Any, address: str, _: str) -> EsclipError:
@@ -119,7 +114,6 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError]] = {
         f"{address} does not let you in ({_reason(error)}); "
         "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region"
     ),
-    exceptions.AuthorizationException: _forbidden,
     exceptions.NotFoundError: _not_found,
     exceptions.TransportError: _refused,
     exceptions.SerializationError: lambda _, address, __: StoreUnavailable(

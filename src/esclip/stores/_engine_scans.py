@@ -13,10 +13,10 @@ import orjson
 
 from esclip._errors import StoreUnavailable
 from esclip._types import Vector, unit_rows
-from esclip.stores._dialects import kept_vector
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import index_missing
 from esclip.stores._engine_faults import words
+from esclip.stores._engine_vectors import kept_vector
 from esclip.stores._patience import persistently
 
 __all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]

@@ -28,17 +28,16 @@ from esclip.stores._dialects import (
     OWN,
     cosine,
     index_body,
-    kept_vector,
     mapping_body,
     schema_of,
     search_body,
-    sent_vector,
     vector_fault,
 )
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
 from esclip.stores._engine_scans import delete_documents, documents_of, every_location, vectors_of
+from esclip.stores._engine_vectors import kept_vector, sent_vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
