@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,7 +33,7 @@ from esclip._decode import decode
 from esclip._flow import parallel_map
 from esclip.stores.memory import MemoryStore
 from scripts.bench_encode import BATCH, forward, models_in, write_pictures
-from scripts.measure import Row, machine, measure, print_table, run_python, write_json
+from scripts.measure import Row, machine, measure, peak_mebibytes, print_table, run_python, write_json
 
 __all__ = ["main"]
 
@@ -223,8 +222,7 @@ def _print_memory(clip: Path, scratch: Path, pictures: int) -> None:
 def _peak(clip: Path, folder: Path) -> int:
     with tempfile.TemporaryDirectory() as store, open_index(store, INDEX, clip) as index:
         index.ingest(folder)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20
+    return peak_mebibytes()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-__all__ = ["Row", "machine", "measure", "print_table", "run_python", "write_json"]
+__all__ = ["Row", "machine", "measure", "peak_mebibytes", "print_table", "run_python", "write_json"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,18 @@ def _cpu_info(key: str) -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
+
+
+def peak_mebibytes() -> int:
+    """The most memory that this process has had resident."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the parent had when it started this process
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) >> 10
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:

@@ -1,16 +1,22 @@
 """Where the real engines listen that tests run against.
 
-Each is named by an environment variable. A test whose engine is not there is skipped, and says how to start
-it; with ESCLIP_REQUIRE_ENGINES=1 it fails instead, so that no run passes by skipping.
+Each is named by an environment variable; what opens those with a lock is in three more. A test whose engine
+is not there is skipped, and says how to start it; with ESCLIP_REQUIRE_ENGINES=1 it fails instead, so that no
+run passes by skipping.
 """
 
 from __future__ import annotations
 
 import os
+import ssl
+import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 
-__all__ = ["ENGINES", "engine_address"]
+from esclip import Access
+
+__all__ = ["ENGINES", "LOCKED", "engine_access", "engine_address", "engine_opener"]
 
 ENGINES = {
     "opensearch": "ESCLIP_TEST_OPENSEARCH",
@@ -20,13 +26,38 @@ ENGINES = {
 }
 """The environment variable that has the address, by the name that `scripts/engines` starts."""
 
+LOCKED = {"secured": "ESCLIP_TEST_SECURED", "proxied": "ESCLIP_TEST_PROXIED"}
+"""The same for those with TLS and a password."""
+
 
 def engine_address(name: str) -> str:
     """The address of a running engine. Skips or fails the test when there is none."""
-    address = os.environ.get(ENGINES[name])
+    address = os.environ.get((ENGINES | LOCKED)[name])
     if address:
         return address
     how = f"start it with: scripts/engines start {name}"
     if os.environ.get("ESCLIP_REQUIRE_ENGINES") == "1":
         pytest.fail(how)
     pytest.skip(how)
+
+
+def engine_access(address: str, role: str = "") -> Access:
+    """What lets us into the engine at an address: nothing, or who may do all, `search` only, or `ingest`."""
+    if not address.startswith("https://"):
+        return Access()
+    user = os.environ["ESCLIP_TEST_USER"] + (f"-{role}" if role else "")
+    return Access(os.environ["ESCLIP_TEST_CA_FILE"], user, os.environ["ESCLIP_TEST_PASSWORD"])
+
+
+def engine_opener(address: str) -> urllib.request.OpenerDirector:
+    """What sends requests to the engine at an address around esclip."""
+    access = engine_access(address)
+    if access.user is None:
+        return urllib.request.build_opener()
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+    passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
+    passwords.add_password(None, origin, access.user, access.password or "", is_authenticated=True)
+    context = ssl.create_default_context(cafile=access.ca_file)
+    return urllib.request.build_opener(
+        urllib.request.HTTPSHandler(context=context), urllib.request.HTTPBasicAuthHandler(passwords)
+    )

@@ -127,7 +127,7 @@ class PictureServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # so that closing the server waits for them
-    request_queue_size = 64
+    request_queue_size = 1024  # a full one drops connections, which are tried again after a second
 
     def __init__(self, routes: dict[str, Route], tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)

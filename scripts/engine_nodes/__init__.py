@@ -6,7 +6,8 @@
                                               │
                   _cli: wait for health ─► export ESCLIP_TEST_CLUSTER=http://127.0.0.1:9213
 
-Nothing is secured and every start begins with empty data: these nodes are for tests only.
+Two have a lock: `secured` is an Elasticsearch with its security on, `proxied` an nginx before OpenSearch
+(`_keys`, `_proxy`). The others let anybody in, and every start begins with empty data: for tests only.
 """
 
 from __future__ import annotations

@@ -16,10 +16,11 @@ class EngineError(Exception):
 
 
 class Product(Enum):
-    """The two families, which differ in names of files and variables."""
+    """The two families, which differ in names of files and variables, and what stands before one."""
 
     OPENSEARCH = "opensearch"
     ELASTICSEARCH = "elasticsearch"
+    NGINX = "nginx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,15 @@ class Engine:
     """The executions of `pom.xml` that fetch its files."""
     port_offset: int
     """Its first node's port, counted from `Place.first_port`."""
+    locked: bool = False
+    """Whether it speaks TLS and wants a user and a password: see `_keys`."""
+    before: str = ""
+    """The engine that it stands before and hands requests to; empty for one that answers itself."""
 
     @property
     def cluster_name(self) -> str:
         """The name by which its answers are told from a stranger's."""
-        return f"esclip-{self.name}"
+        return f"esclip-{self.before or self.name}"
 
     @property
     def variable(self) -> str:
@@ -56,6 +61,8 @@ ENGINES: Mapping[str, Engine] = {
         Engine("opensearch2", Product.OPENSEARCH, "2.19.6", 1, range(17, 24), ("opensearch", "painless"), 1),
         Engine("elasticsearch", Product.ELASTICSEARCH, "9.3.2", 1, range(21, 26), ("elasticsearch",), 2),
         Engine("cluster", Product.OPENSEARCH, "3.6.0", 3, range(21, 26), ("opensearch",), 3),
+        Engine("secured", Product.ELASTICSEARCH, "9.3.2", 1, range(21, 26), ("elasticsearch",), 6, True),
+        Engine("proxied", Product.NGINX, "", 1, range(0), (), 7, True, before="opensearch"),
     )
 }
 
@@ -96,4 +103,4 @@ class Place:
 
     def url(self, engine: Engine) -> str:
         """The address that tests use."""
-        return f"http://127.0.0.1:{self.http_port(engine)}"
+        return f"{'https' if engine.locked else 'http'}://127.0.0.1:{self.http_port(engine)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,9 @@ from . import _compose
 from ._catalogue import ENGINES, Engine, EngineError, Place
 from ._health import is_up, port_is_taken, wait_until_up
 from ._homes import make_home
-from ._nodes import Node, nodes_of, stop
+from ._keys import USER, keys_of
+from ._nodes import Node, stop
+from ._proxy import Proxy
 
 __all__ = ["main"]
 
@@ -46,8 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/engines",
         description="Real OpenSearch and Elasticsearch nodes on loopback, with or without Docker.",
-        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINE_PORT, the first of six ports "
-        "(9210); ESCLIP_ENGINE_JAVA_OPTIONS, set it to '' before measuring searches.",
+        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINE_PORT, the first of eight "
+        "ports (9210); ESCLIP_ENGINE_JAVA_OPTIONS, set it to '' before measuring searches.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, says in (
@@ -67,31 +70,37 @@ def _fetch(place: Place, engines: Sequence[Engine]) -> None:
         began = time.monotonic()
         fetched = make_home(place, engine)
         what = f"fetched in {time.monotonic() - began:.0f} s" if fetched else "already fetched"
-        print(f"{engine.name}: {engine.product.value} {engine.version} {what}", flush=True)
+        print(f"{engine.name}: {_product(engine)} {what}", flush=True)
 
 
 def _start(place: Place, engines: Sequence[Engine]) -> None:
+    behind = (ENGINES[engine.before] for engine in engines if engine.before)
+    engines = list(dict.fromkeys([*behind, *engines]))
     down = [engine for engine in engines if not is_up(place, engine)]
     for engine in engines:
         if engine not in down:
             print(f"{engine.name}: already up at {place.url(engine)}")
     if not down:
         return
+    natively = down
     if _compose.docker_answers():
-        print("a Docker daemon answers: starting with docker compose", flush=True)
-        _compose.start(place, down)
-    else:
-        _start_nodes(place, down)
+        natively = [engine for engine in down if engine.locked]
+        if in_docker := [engine for engine in down if not engine.locked]:
+            print("a Docker daemon answers: starting with docker compose", flush=True)
+            _compose.start(place, in_docker)
+    if natively:
+        _start_nodes(place, natively)
 
 
 def _start_nodes(place: Place, engines: Sequence[Engine]) -> None:
     """Start all together and then wait, so that they boot side by side; what did not come up is stopped."""
     if sys.platform != "linux":
-        raise EngineError("no Docker daemon answers, and engines without Docker need Linux; start Docker")
+        names = ", ".join(engine.name for engine in engines)
+        raise EngineError(f"without Docker engines need Linux, with a lock always: can't start {names}")
     _fetch(place, engines)
     began = time.monotonic()
     for engine in engines:
-        nodes = nodes_of(place, engine)
+        nodes = _nodes(place, engine)
         stop(nodes)  # the rest of a start that failed half-way
         _check_ports(place, nodes)
         for node in nodes:
@@ -114,7 +123,7 @@ def _check_ports(place: Place, nodes: Sequence[Node]) -> None:
 
 
 def _came_up(place: Place, engine: Engine, began: float) -> bool:
-    nodes = nodes_of(place, engine)
+    nodes = _nodes(place, engine)
     if wait_until_up(place, engine, lambda: all(node.pids() for node in nodes), _START_SECONDS):
         print(f"{engine.name}: up at {place.url(engine)} after {time.monotonic() - began:.0f} s", flush=True)
         return True
@@ -126,13 +135,14 @@ def _came_up(place: Place, engine: Engine, began: float) -> bool:
 
 
 def _stop(place: Place, engines: Sequence[Engine]) -> None:
-    ended = [engine for engine in engines if stop(nodes_of(place, engine))]
+    ended = [engine for engine in engines if stop(_nodes(place, engine))]
     for engine in ended:
         print(f"{engine.name}: stopped")
     left = [engine for engine in engines if engine not in ended]
-    if left and _compose.docker_answers():
-        _compose.stop(place, left)
-        return
+    in_docker = [engine for engine in left if not engine.locked]
+    if in_docker and _compose.docker_answers():
+        _compose.stop(place, in_docker)
+        left = [engine for engine in left if engine.locked]
     for engine in left:
         print(f"{engine.name}: was not running")
 
@@ -140,20 +150,33 @@ def _stop(place: Place, engines: Sequence[Engine]) -> None:
 def _print_status(place: Place, engines: Sequence[Engine]) -> int:
     states = {engine: is_up(place, engine) for engine in engines}
     for engine, up in states.items():
-        memory = sum(node.memory() for node in nodes_of(place, engine)) / 2**20
+        memory = sum(node.memory() for node in _nodes(place, engine)) / 2**20
         size = f"{memory:5.0f} MiB" if memory else ""
         state = "up  " if up else "down"
-        print(
-            f"{engine.name:14}{state}  {place.url(engine)}  {engine.product.value} {engine.version}  {size}"
-        )
+        print(f"{engine.name:14}{state}  {place.url(engine)}  {_product(engine)}  {size}")
     return 0 if all(states.values()) else 1
 
 
 def _print_env(place: Place) -> int:
-    for engine in ENGINES.values():
-        if is_up(place, engine):
-            print(f"export {engine.variable}={place.url(engine)}")
+    up = [engine for engine in ENGINES.values() if is_up(place, engine)]
+    for engine in up:
+        print(f"export {engine.variable}={place.url(engine)}")
+    if any(engine.locked for engine in up):
+        keys = keys_of(place)
+        key = {"CA_FILE": str(keys.ca), "USER": USER, "PASSWORD": keys.password}
+        for name, value in key.items():
+            print(f"export ESCLIP_TEST_{name}={shlex.quote(value)}")
     return 0
+
+
+def _nodes(place: Place, engine: Engine) -> list[Node]:
+    kind = Proxy if engine.before else Node
+    return [kind(place, engine, number) for number in range(1, engine.nodes + 1)]
+
+
+def _product(engine: Engine) -> str:
+    where = f"before {engine.before}" if engine.before else engine.version
+    return f"{engine.product.value} {where}"
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The same engines from `docker-compose.yml`, where a Docker daemon answers.
 
 They get a project name of their own, so that the index behind a plain `docker compose up` is never touched,
-and the ports that the nodes without Docker would have.
+and the ports that the nodes without Docker would have. Engines with a lock never run in Docker.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def stop(place: Place, engines: Sequence[Engine]) -> None:
 
 
 def _compose(place: Place, *arguments: str) -> None:
-    ports = {f"ESCLIP_PORT_{e.name.upper()}": str(place.http_port(e)) for e in ENGINES.values()}
+    ports = {
+        f"ESCLIP_PORT_{e.name.upper()}": str(place.http_port(e)) for e in ENGINES.values() if not e.locked
+    }
     command = [
         "docker",
         "compose",

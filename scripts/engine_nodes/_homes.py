@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path
 
 from ._catalogue import Engine, EngineError, Place
-from ._tools import find_maven
+from ._proxy import fetch_proxy
+from ._tools import find_program
 
 __all__ = ["make_home"]
 
@@ -32,6 +33,8 @@ grant {
 
 def make_home(place: Place, engine: Engine) -> bool:
     """Fetch and unpack what `engine` runs from; False when it is there already."""
+    if engine.before:
+        return fetch_proxy(place)
     home = place.home(engine)
     if home.exists():
         return False
@@ -47,7 +50,7 @@ def make_home(place: Place, engine: Engine) -> bool:
 def _fetch(engine: Engine, files: Path) -> None:
     goals = [f"dependency:copy@{execution}" for execution in engine.maven]
     options = [f"-Dengine.version={engine.version}", f"-Dengine.files={files}"]
-    command = [find_maven(), "--batch-mode", "--quiet", "--file", str(_POM), *options, *goals]
+    command = [find_program("mvn", "maven"), "--batch-mode", "--quiet", "--file", str(_POM), *options, *goals]
     done = subprocess.run(command, cwd=files, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[:20])

@@ -13,14 +13,15 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ._catalogue import Engine, EngineError, Place, Product
+from ._keys import RIGHTS, ROLES, USER, make_keys
+from ._processes import command_line, in_group, read, runs, send
 from ._tools import find_jdk
 
-__all__ = ["Node", "nodes_of", "stop"]
+__all__ = ["Node", "stop"]
 
 _USER = "esclip-engines"
 _HEAP = "512m"
@@ -49,19 +50,16 @@ class Node:
 
     def start(self) -> None:
         """Start it with empty data; it is not up yet when this returns."""
-        jdk = find_jdk(self.engine.jdks)
         shutil.rmtree(self.folder, ignore_errors=True)
         for part in ("data", "logs", "tmp"):
             (self.folder / part).mkdir(parents=True)
-        self._write_config()
+        command, environment = self._prepare()
         user = _unprivileged_user(self.folder) if os.geteuid() == 0 else None
-        program = self.place.home(self.engine) / "bin" / self.engine.product.value
-        data_and_logs = [f"-Epath.data={self.folder}/data", f"-Epath.logs={self.folder}/logs"]
         with self.log.open("wb") as log:
             process = subprocess.Popen(
-                [program, *data_and_logs],
+                command,
                 cwd=self.folder,
-                env=self._environment(jdk),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -79,12 +77,12 @@ class Node:
         except FileNotFoundError:
             return []
         numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-        return [pid for pid in numbers if _in_group(pid, group) and self._started(pid)]
+        return [pid for pid in numbers if in_group(pid, group) and self._started(pid)]
 
     def memory(self) -> int:
         """The bytes of memory that its processes hold."""
         page = os.sysconf("SC_PAGE_SIZE")
-        fields = (_read(f"/proc/{pid}/statm").split() for pid in self.pids())
+        fields = (read(f"/proc/{pid}/statm").split() for pid in self.pids())
         return sum(int(resident) * page for _, resident, *_ in filter(None, fields))
 
     def forget(self) -> None:
@@ -96,7 +94,33 @@ class Node:
         return self.folder / "pid"
 
     def _started(self, pid: int) -> bool:
-        return os.fsencode(f"{self.folder}/") in _command_line(pid)
+        return os.fsencode(f"{self.folder}/") in command_line(pid)
+
+    def _prepare(self) -> tuple[list[str | Path], dict[str, str]]:
+        """Write its configuration; how it is started, in which environment."""
+        environment = self._environment(find_jdk(self.engine.jdks))
+        self._write_config()
+        programs = self.place.home(self.engine) / "bin"
+        if self.engine.locked:
+            self._make_lock(programs, environment)
+        data_and_logs = [f"-Epath.data={self.folder}/data", f"-Epath.logs={self.folder}/logs"]
+        return [programs / self.engine.product.value, *data_and_logs], environment
+
+    def _make_lock(self, programs: Path, environment: dict[str, str]) -> None:
+        keys = make_keys(self.place)
+        for file in (keys.certificate, keys.key):
+            shutil.copy(file, self.folder / "config")
+        add: list[str | Path] = [programs / "elasticsearch-users", "useradd", "-p", keys.password, USER]
+        done = subprocess.run(add, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise EngineError(
+                f"elasticsearch-users could not make {USER} of {self.engine.name}:\n{done.stderr}"
+            )
+        config = self.folder / "config"
+        (_, hashed), *_ = (line.split(":") for line in (config / "users").read_text().splitlines())
+        (config / "users").write_text("".join(f"{name}:{hashed}\n" for name in ROLES))
+        (config / "users_roles").write_text("".join(f"{role}:{name}\n" for name, role in ROLES.items()))
+        (config / "roles.yml").write_text(RIGHTS)
 
     def _write_config(self) -> None:
         source, target = self.place.home(self.engine) / "config", self.folder / "config"
@@ -120,7 +144,14 @@ class Node:
             "action.auto_create_index": "false",
         }
         if self.engine.product is Product.ELASTICSEARCH:
-            settings["xpack.security.enabled"] = "false"
+            settings["xpack.security.enabled"] = str(self.engine.locked).lower()
+        if self.engine.locked:
+            tls = "xpack.security.http.ssl"
+            settings |= {
+                f"{tls}.enabled": "true",
+                f"{tls}.certificate": "server.pem",
+                f"{tls}.key": "server.key",
+            }
         if self.engine.nodes == 1:
             return {**settings, "discovery.type": "single-node"}
         seeds = (f'"127.0.0.1:{self.place.http_port(self.engine, peer) + 100}"' for peer in peers)
@@ -143,19 +174,14 @@ class Node:
         }
 
 
-def nodes_of(place: Place, engine: Engine) -> list[Node]:
-    """All nodes that make up `engine`."""
-    return [Node(place, engine, number) for number in range(1, engine.nodes + 1)]
-
-
 def stop(nodes: list[Node]) -> bool:
     """End what runs of these nodes, at first kindly; False when nothing ran."""
     pids = [pid for node in nodes for pid in node.pids()]
-    _send(signal.SIGTERM, pids)
+    send(signal.SIGTERM, pids)
     deadline = time.monotonic() + _STOP_SECONDS
-    while (left := [pid for pid in pids if _runs(pid)]) and time.monotonic() < deadline:
+    while (left := [pid for pid in pids if runs(pid)]) and time.monotonic() < deadline:
         time.sleep(0.1)
-    _send(signal.SIGKILL, left)
+    send(signal.SIGKILL, left)
     for node in nodes:
         node.forget()
     return bool(pids)
@@ -185,39 +211,3 @@ def _unprivileged_user(folder: Path) -> pwd.struct_passwd:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, user.pw_uid, user.pw_gid)
     return user
-
-
-def _send(number: signal.Signals, pids: list[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):  # it ended meanwhile
-            os.kill(pid, number)
-
-
-def _runs(pid: int) -> bool:
-    """Whether this process still holds anything: a dead one that nobody waited for does not."""
-    _, _, state = _read(f"/proc/{pid}/stat").rpartition(b") ")
-    return state[:1] not in (b"", b"Z", b"X")
-
-
-def _in_group(pid: int, group: int) -> bool:
-    try:
-        return os.getpgid(pid) == group
-    except ProcessLookupError:
-        return False
-
-
-def _command_line(pid: int) -> bytes:
-    """Its command line, empty for one that has ended."""
-    for _ in range(100):
-        line = _read(f"/proc/{pid}/cmdline")
-        if line or not _runs(pid):
-            break
-        time.sleep(0.01)  # in the middle of an exec it has none yet
-    return line
-
-
-def _read(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (FileNotFoundError, ProcessLookupError):  # the process ended meanwhile
-        return b""

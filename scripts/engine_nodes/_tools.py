@@ -1,4 +1,4 @@
-"""Java and Maven: found on this machine, or installed with apt where that is allowed."""
+"""Java, Maven, openssl and nginx: found on this machine, or installed with apt where that is allowed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ._catalogue import EngineError
 
-__all__ = ["find_jdk", "find_maven"]
+__all__ = ["find_jdk", "find_program"]
 
 _JVM_FOLDER = Path("/usr/lib/jvm")
 _LONG_TERM = (17, 21, 25)
@@ -32,14 +32,15 @@ def find_jdk(majors: range) -> Path:
     return jdk
 
 
-def find_maven() -> str:
-    """The `mvn` command."""
-    if shutil.which("mvn") is None:
-        _apt_install_first(["maven"])
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise EngineError("mvn is not on the PATH; install Apache Maven (apt-get install maven)")
-    return maven
+def find_program(name: str, package: str = "") -> str:
+    """The program of this name, from the package of that name, or of the program's."""
+    package = package or name
+    if shutil.which(name) is None:
+        _apt_install_first([package])
+    found = shutil.which(name)
+    if found is None:
+        raise EngineError(f"{name} is not on the PATH; install it (apt-get install {package})")
+    return found
 
 
 def _installed_jdk(majors: range) -> Path | None:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from esclip._access import Access
     from esclip._conditions import (
         AllOf,
         AnyOf,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
+    "Access",
     "AllOf",
     "AnyOf",
     "Condition",
@@ -113,6 +115,7 @@ __all__ = [
 
 _HOMES = (
     "_errors",
+    "_access",
     "_conditions",
     "_schema",
     "_types",

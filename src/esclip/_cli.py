@@ -18,39 +18,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip import _cli_ledger
+from esclip import _cli_ledger, _cli_search
 from esclip._errors import EsclipError
-from esclip._opening import open_as_told, run_to_report
+from esclip._option_groups import EncoderOptions, StoreOptions, grouped
 from esclip._options import (
     AllowHosts,
     BatchSize,
     Cache,
-    Device,
-    EncoderName,
-    EncoderToken,
     Host,
+    IgnoreRobotsTag,
     Images,
-    Index,
     Json,
-    K,
     Limit,
     MaxBody,
     MaxRejectionRate,
     Port,
-    PrecisionName,
     Prune,
     RejectionsFile,
-    Store,
     TakesAnyId,
-    TextEncoderName,
-    Where,
     Workers,
-    not_blank,
 )
+from esclip._running import run_to_report
 from esclip._settings import (
     BATCH_SIZE,
-    DEFAULT_ENCODER,
-    DEFAULT_INDEX,
     ENCODER_PORT,
     FETCH_WORKERS,
     MAX_BODY_MIB,
@@ -59,7 +49,7 @@ from esclip._settings import (
 from esclip._signals import Interrupted, exit_status
 
 if TYPE_CHECKING:
-    from esclip._hits import Hits
+    pass
 
 __all__ = ["app", "main"]
 
@@ -119,23 +109,21 @@ def _esclip(
 
 
 @app.command()
+@grouped
 def ingest(
     paths: Annotated[
         list[str],
         typer.Argument(metavar="PATH...", help="An Unsplash dataset folder, a folder of images, or images."),
     ],
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
-    encoder: EncoderName = None,
-    text_encoder: TextEncoderName = None,
-    device: Device = None,
-    precision: PrecisionName = None,
-    encoder_token: EncoderToken = None,
+    *,
+    at: StoreOptions,
+    by: EncoderOptions,
     limit: Limit = None,
     batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = FETCH_WORKERS,
     images: Images = None,
     allow_host: AllowHosts = None,
+    ignore_robots_tag: IgnoreRobotsTag = False,
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
     cache: Cache = None,
@@ -145,7 +133,7 @@ def ingest(
     """Encode pictures and write them into the index; what it holds unchanged is skipped."""
     if prune and limit is not None:
         raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
-    with open_as_told(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
+    with at.open(by) as held:
         run = partial(
             held.ingest,
             *paths,
@@ -154,6 +142,7 @@ def ingest(
             workers=workers,
             images=images,
             allow_hosts=allow_host or (),
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
             prune=prune,
@@ -161,135 +150,83 @@ def ingest(
         run_to_report(run, rejections, json=json)
 
 
-app.command()(_cli_ledger.rejections)
-app.command()(_cli_ledger.retry)
+app.command()(grouped(_cli_ledger.rejections))
+app.command()(grouped(_cli_ledger.retry))
 
 
-@app.command("search-text")
-def search_text(
-    query: Annotated[
-        str, typer.Argument(metavar="QUERY", callback=not_blank, help="What the pictures show.")
-    ],
-    k: K = 10,
-    where: Where = None,
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
-    encoder: EncoderName = None,
-    text_encoder: TextEncoderName = None,
-    device: Device = None,
-    precision: PrecisionName = None,
-    encoder_token: EncoderToken = None,
-    json: Json = False,
-) -> None:
-    """Find pictures by words, in any language that the text tower knows."""
-    with open_as_told(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
-        _show_hits(held.search_text(query, k, where), json=json)
-
-
-@app.command("search-image")
-def search_image(
-    image: Annotated[
-        str, typer.Argument(metavar="FILE|URL", callback=not_blank, help="A picture like those wanted.")
-    ],
-    k: K = 10,
-    where: Where = None,
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
-    encoder: EncoderName = None,
-    device: Device = None,
-    precision: PrecisionName = None,
-    encoder_token: EncoderToken = None,
-    json: Json = False,
-) -> None:
-    """Find pictures that look like another one."""
-    with open_as_told(store, index, encoder, None, device, precision, encoder_token) as held:
-        _show_hits(held.search_image(image, k, where), json=json)
-
-
-@app.command(cls=TakesAnyId)
-def similar(
-    id: Annotated[str, typer.Argument(metavar="ID", help="A stored picture's id, as searches print it.")],
-    k: K = 10,
-    where: Where = None,
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
-    json: Json = False,
-) -> None:
-    """Find the neighbours of a stored picture, itself left out."""
-    with open_as_told(store, index) as held:
-        _show_hits(held.similar(id, k, where), json=json)
+app.command("search-text")(grouped(_cli_search.search_text))
+app.command("search-texts")(grouped(_cli_search.search_texts))
+app.command("search-image")(grouped(_cli_search.search_image))
+app.command()(grouped(_cli_search.search))
+app.command(cls=TakesAnyId)(grouped(_cli_search.similar))
+app.command(cls=TakesAnyId)(grouped(_cli_search.recommend))
 
 
 @app.command()
-def stats(store: Store = None, index: Index = DEFAULT_INDEX, json: Json = False) -> None:
+@grouped
+def stats(*, at: StoreOptions, json: Json = False) -> None:
     """Show what the index holds."""
     from esclip import _show
 
-    with open_as_told(store, index) as held:
+    with at.open() as held:
         _show.stats(held.stats(), json=json)
 
 
 @app.command()
+@grouped
 def drop(
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
+    *,
+    at: StoreOptions,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
 ) -> None:
     """Remove the index and all that it holds. Pictures are untouched."""
-    with open_as_told(store, index) as held:
+    with at.open() as held:
         if not yes and sys.stdin.isatty():
             documents = held.stats().documents
-            typer.confirm(f"Remove index {index!r} and its {documents:,} documents?", abort=True, err=True)
+            typer.confirm(f"Remove index {at.index!r} and its {documents:,} documents?", abort=True, err=True)
         held.drop()
-    typer.echo(f"index {index!r} removed", err=True)
+    typer.echo(f"index {at.index!r} removed", err=True)
 
 
 @app.command()
+@grouped
 def doctor(
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
-    encoder: EncoderName = None,
-    text_encoder: TextEncoderName = None,
-    device: Device = None,
-    precision: PrecisionName = None,
-    encoder_token: EncoderToken = None,
+    *,
+    at: StoreOptions,
+    by: EncoderOptions,
     json: Json = False,
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip import _doctor, _show
 
     _show.tell_all()
-    findings = _doctor.examine(store, index, encoder, text_encoder, device, precision, encoder_token or None)
+    findings = _doctor.examine(
+        at.open, at.how, lambda: by.load(token=by.encoder_token), encoder_named=by.encoder is not None
+    )
     _show.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
         raise typer.Exit(1)
 
 
 @app.command("serve-encoder")
+@grouped
 def serve_encoder(
     host: Host = "127.0.0.1",
     port: Port = ENCODER_PORT,
-    encoder: EncoderName = None,
-    text_encoder: TextEncoderName = None,
-    device: Device = None,
-    precision: PrecisionName = None,
-    encoder_token: EncoderToken = None,
+    *,
+    by: EncoderOptions,
     batch_size: BatchSize = BATCH_SIZE,
     max_body: MaxBody = MAX_BODY_MIB,
 ) -> None:
     """Encode for other machines, which give the address of this one as their --encoder."""
     from esclip import _encoder_server, _show
-    from esclip.encoders import load_encoder
 
     _show.tell_all()
-    served = load_encoder(
-        encoder or DEFAULT_ENCODER, text_encoder or None, device=device or None, precision=precision or None
-    )
     with _encoder_server.open_server(
-        served,
+        by.load(),
         host=host,
         port=port,
-        token=encoder_token or None,
+        token=by.encoder_token or None,
         batch_size=batch_size,
         max_body=max_body << 20,
     ) as server:
@@ -325,14 +262,8 @@ def demo(
     ] = None,
 ) -> None:
     """Draw pictures, ingest them and run some searches: offline, within a minute."""
-    from esclip import _demo, _show
+    from esclip import _demo, _show, _show_hits
 
     with _show.progress() as on_progress:
         result = _demo.run(folder, store, on_progress)
-    _show.demo(result)
-
-
-def _show_hits(hits: Hits, *, json: bool) -> None:
-    from esclip import _show
-
-    _show.hits(hits, json=json)
+    _show_hits.demo(result)

@@ -5,27 +5,22 @@ from __future__ import annotations
 from functools import partial
 from itertools import islice
 
-from esclip._opening import open_as_told, run_to_report
+from esclip._option_groups import EncoderOptions, StoreOptions
 from esclip._options import (
     AllowHosts,
     BatchSize,
     Cache,
-    Device,
-    EncoderName,
-    EncoderToken,
-    Index,
+    IgnoreRobotsTag,
     Json,
     Limit,
     MaxRejectionRate,
-    PrecisionName,
     Reasons,
     RejectionsFile,
-    Store,
-    TextEncoderName,
     Workers,
     reasons,
 )
-from esclip._settings import BATCH_SIZE, DEFAULT_INDEX, FETCH_WORKERS
+from esclip._running import run_to_report
+from esclip._settings import BATCH_SIZE, FETCH_WORKERS
 
 __all__ = ["rejections", "retry"]
 
@@ -33,31 +28,28 @@ __all__ = ["rejections", "retry"]
 def rejections(
     reason: Reasons = None,
     limit: Limit = None,
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
+    *,
+    at: StoreOptions,
     json: Json = False,
 ) -> None:
     """Show what ingests rejected and the index lacks: the reason, id, location and detail of each."""
     from esclip import _show_rejections
 
     wanted = reasons(reason)
-    with open_as_told(store, index) as held:
+    with at.open() as held:
         _show_rejections.rejection_counts(held.rejection_counts(wanted))
         _show_rejections.rejections(islice(held.rejections(wanted), limit), json=json)
 
 
 def retry(
     reason: Reasons = None,
-    store: Store = None,
-    index: Index = DEFAULT_INDEX,
-    encoder: EncoderName = None,
-    text_encoder: TextEncoderName = None,
-    device: Device = None,
-    precision: PrecisionName = None,
-    encoder_token: EncoderToken = None,
+    *,
+    at: StoreOptions,
+    by: EncoderOptions,
     batch_size: BatchSize = BATCH_SIZE,
     workers: Workers = FETCH_WORKERS,
     allow_host: AllowHosts = None,
+    ignore_robots_tag: IgnoreRobotsTag = False,
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = 1,
     cache: Cache = None,
@@ -65,13 +57,14 @@ def retry(
 ) -> None:
     """Ingest again just what was rejected; all of it may be rejected again."""
     wanted = reasons(reason)
-    with open_as_told(store, index, encoder, text_encoder, device, precision, encoder_token) as held:
+    with at.open(by) as held:
         run = partial(
             held.retry,
             reasons=wanted,
             batch_size=batch_size,
             workers=workers,
             allow_hosts=allow_host or (),
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
         )

@@ -1,12 +1,9 @@
-"""HTTP requests whose waits end when they should: at a deadline that counts as a whole, or when told to stop.
+"""HTTP requests that look at the deadline while they wait, and at the addresses that they connect to.
 
-A socket's own timeout begins anew with each byte, so a server that drips the head of an answer could hold a
-thread for days, and one that says nothing can't be left before the timeout. Here bytes are waited for in
-short turns, and `time_left` is asked before each.
+    send ─► Adapter ─► pool ─► connection ─► _Answer
 
-    send ─► Adapter ─► pool ─► connection ─► _Answer ─► _Turns ─► socket
-
-Certificates are always verified. Proxies of the environment are used; a `.netrc` and cookies never are.
+Certificates are always verified. Proxies of the environment are used, and look names up themselves; a
+`.netrc` and cookies never are.
 """
 
 from __future__ import annotations
@@ -14,74 +11,56 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http.client import HTTPResponse
 from importlib.metadata import PackageNotFoundError, version
-from threading import Event
-from typing import IO, Any
+from typing import Any
 
 import requests
 import urllib3.exceptions as urllib3_errors
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import Retry
+from urllib3.util import Retry, create_urllib3_context
+
+from esclip._waits import TlsSocket, Turns, UnwelcomeAddressError, connect, time_left
 
 __all__ = [
     "FOREIGN_ERRORS",
+    "addresses_limited",
     "causes",
-    "ending",
-    "ending_with",
     "new_session",
     "retry_after",
+    "seconds_asked",
     "send",
-    "time_left",
-    "waits_bounded",
 ]
 
-TURN_S = 0.2
+MAX_INTERIM = 20
+"""Answers of 100 to 199, which announce the one that counts."""
 
 FOREIGN_ERRORS = (
     requests.RequestException,
     urllib3_errors.HTTPError,
     http.client.HTTPException,
+    UnwelcomeAddressError,
     OSError,
     ValueError,
 )
 """All that a request can raise."""
 
-time_left: ContextVar[Callable[[], float]] = ContextVar("time_left")
-"""How many seconds there are for the request that this thread is making; raises when there are none."""
-
-_ending: ContextVar[Event | None] = ContextVar("ending", default=None)
+_welcome: ContextVar[Callable[[str], bool]] = ContextVar("welcome", default=lambda address: True)
 
 
 @contextmanager
-def waits_bounded(left: Callable[[], float]) -> Iterator[None]:
-    """A time in which `left` is this thread's `time_left`."""
-    before = time_left.set(left)
+def addresses_limited(welcome: Callable[[str], bool]) -> Iterator[None]:
+    """A time in which this thread connects only to addresses that are `welcome`; a proxy's always is."""
+    before = _welcome.set(welcome)
     try:
         yield
     finally:
-        time_left.reset(before)
-
-
-@contextmanager
-def ending_with(stopped: Event) -> Iterator[None]:
-    """A time in which what this thread asks for is no longer wanted once `stopped` is set."""
-    before = _ending.set(stopped)
-    try:
-        yield
-    finally:
-        _ending.reset(before)
-
-
-def ending() -> Event:
-    """What is set when the thing that this thread asks for is no longer wanted."""
-    return _ending.get() or Event()
+        _welcome.reset(before)
 
 
 def new_session(connections: int, headers: Mapping[str, str]) -> requests.Session:
@@ -114,8 +93,13 @@ def send(session: requests.Session, request: requests.Request, patience: float) 
 
 def retry_after(answer: requests.Response) -> float:
     """How many seconds the server asks to be left alone."""
+    return seconds_asked(answer.headers)
+
+
+def seconds_asked(headers: Mapping[str, str]) -> float:
+    """The same, by an answer's headers."""
     with suppress(urllib3_errors.InvalidHeader, ValueError, OverflowError):
-        return Retry().get_retry_after(answer.raw) or 0.0
+        return Retry().parse_retry_after(headers.get("Retry-After", "0"))
     return 0.0
 
 
@@ -152,42 +136,54 @@ def _use_our_pools(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
-class _Turns(io.RawIOBase):
-    """A socket's bytes, waited for in short turns; `file` is the reader that the socket has counted."""
-
-    def __init__(self, sock: socket.socket, file: IO[bytes]) -> None:
-        self._socket = sock
-        self._file = file
-        self._patience = sock.gettimeout() or TURN_S
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        until = time.monotonic() + self._patience
-        while (rest := min(TURN_S, time_left.get()(), until - time.monotonic())) > 0:
-            self._socket.settimeout(rest)
-            with suppress(TimeoutError):
-                return self._socket.recv_into(buffer)
-        raise TimeoutError("timed out")
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 class _Answer(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
         super().__init__(sock, *args, **settings)
-        self.fp = io.BufferedReader(_Turns(sock, self.fp))
+        self.fp = io.BufferedReader(Turns(sock, self.fp))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line; http.client would take 103 for the answer, and the answer for the next one."""
+        for _ in range(MAX_INTERIM):
+            line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            if not 100 <= line[1] < 200:
+                return line
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException("announces an answer again and again")
 
 
 class _Connection(HTTPConnection):
     response_class = _Answer
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be used for the next request, which may be welcome at fewer addresses."""
+        if not super().is_connected or self.sock is None:
+            return False
+        if getattr(self.sock, "pending", int)():  # more than the last answer came: not the next one's
+            return False
+        with suppress(OSError):  # it broke just now
+            return self.proxy is not None or _welcome.get()(str(self.sock.getpeername()[0]))
+        return False
 
-class _TlsConnection(HTTPSConnection):
-    response_class = _Answer
+    def _new_conn(self) -> socket.socket:
+        welcome = _welcome.get() if self.proxy is None else lambda address: True
+        patience = self.timeout or time_left.get()()
+        try:
+            return connect(self._dns_host, self.port, patience, self.socket_options or (), welcome)
+        except socket.gaierror as error:
+            raise urllib3_errors.NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise urllib3_errors.ConnectTimeoutError(self, "no connection in time") from error
+        except OSError as error:
+            raise urllib3_errors.NewConnectionError(self, str(error)) from error
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    def connect(self) -> None:
+        """Connect, shake hands, and look at the certificate."""
+        self.ssl_context = create_urllib3_context()
+        self.ssl_context.sslsocket_class = TlsSocket
+        super().connect()
 
 
 class _Pool(HTTPConnectionPool):

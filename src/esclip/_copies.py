@@ -18,6 +18,9 @@ __all__ = ["Claim", "Copies"]
 REMEMBERED = 4096
 """Vectors of this run that are kept for copies to come, 2 kB each: a store may not find them yet."""
 
+MOST_WAITING = 256
+"""Copies that wait for one: its batch may be long in filling, and further copies help to fill it."""
+
 
 class Claim(Enum):
     """What is to be done with a picture whose vector isn't known."""
@@ -40,10 +43,12 @@ class Copies:
         with self._lock:
             if (vector := self._vectors.get(content)) is not None:
                 return vector
-            if content in self._waiting:
-                self._waiting[content].append(record)
+            waiting = self._waiting.get(content)
+            if waiting is None:
+                self._waiting[content] = []
+            elif len(waiting) < MOST_WAITING:
+                waiting.append(record)
                 return Claim.WAIT
-            self._waiting[content] = []
             return Claim.ENCODE
 
     def settle(self, content: str, vector: Vector | None) -> list[ImageRecord]:
@@ -53,4 +58,4 @@ class Copies:
                 self._vectors[content] = vector
                 if len(self._vectors) > REMEMBERED:
                     self._vectors.popitem(last=False)
-            return self._waiting.pop(content)
+            return self._waiting.pop(content, [])

@@ -1,6 +1,7 @@
 """Bytes become an RGB picture, upright, or a `DecodeError` that says why not.
 
-    bytes ─► format by its first bytes ─► size within the cap? ─► pixels ─► upright ─► 8 bits, on white ─► RGB
+    bytes ─► format by its first bytes ─► size and work within caps? ─► pixels ─► upright ─► on white ─► RGB
+                                                                     └─ as many at once as have room
 
 Six formats are read: JPEG, PNG, WebP, GIF, BMP and TIFF; of several frames the first. Pillow's settings
 are left as they are, and its warnings about damaged metadata are dropped: the picture is what counts.
@@ -11,13 +12,12 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
-import numpy as np
 from PIL import (
     BmpImagePlugin,
-    ExifTags,
     GifImagePlugin,
     Image,
     ImageFile,
@@ -27,37 +27,42 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from esclip._containers import check_tiff, check_work, without_jpeg_metadata, without_png_metadata
 from esclip._errors import DecodeError
+from esclip._modes import rgb, upright
 from esclip._rejections import Reason
 
-__all__ = ["decode", "to_rgb"]
+__all__ = ["decode", "decoding", "to_rgb"]
 
 MAX_PIXELS = 89_478_485
-"""A quarter of a gigabyte as RGB; where Pillow begins to warn, so that it never does."""
+"""A third of a gigabyte as Pillow holds it; where it begins to warn, so that it never does."""
 
-_FORMATS: tuple[tuple[tuple[tuple[int, bytes], ...], type[ImageFile.ImageFile]], ...] = (
-    (((0, b"\xff\xd8\xff"),), JpegImagePlugin.JpegImageFile),
-    (((0, b"\x89PNG\r\n\x1a\n"),), PngImagePlugin.PngImageFile),
-    (((0, b"RIFF"), (8, b"WEBP")), WebPImagePlugin.WebPImageFile),
-    (((0, b"GIF87a"),), GifImagePlugin.GifImageFile),
-    (((0, b"GIF89a"),), GifImagePlugin.GifImageFile),
-    (((0, b"BM"), (6, bytes(4))), BmpImagePlugin.BmpImageFile),
-    (((0, b"II*\x00"),), TiffImagePlugin.TiffImageFile),
-    (((0, b"MM\x00*"),), TiffImagePlugin.TiffImageFile),
+PIXELS_AT_ONCE = 2 * MAX_PIXELS
+"""Pixels in memory at once, of all threads: 12 bytes each at worst, so 2.1 GB when all are bombs."""
+
+MOST_READS = 4_000_000
+"""What Pillow may read of a file, piece by piece in Python: in a second or two."""
+
+
+class _Format(NamedTuple):
+    marks: tuple[tuple[int, bytes], ...]
+    """What its bytes have at which place."""
+    reader: type[ImageFile.ImageFile]
+    prepared: Callable[[bytes], bytes] = bytes
+    """Its bytes as the reader is given them."""
+
+
+_FORMATS = (
+    _Format(((0, b"\xff\xd8\xff"),), JpegImagePlugin.JpegImageFile, without_jpeg_metadata),
+    _Format(((0, b"\x89PNG\r\n\x1a\n"),), PngImagePlugin.PngImageFile, without_png_metadata),
+    _Format(((0, b"RIFF"), (8, b"WEBP")), WebPImagePlugin.WebPImageFile),
+    _Format(((0, b"GIF87a"),), GifImagePlugin.GifImageFile),
+    _Format(((0, b"GIF89a"),), GifImagePlugin.GifImageFile),
+    _Format(((0, b"BM"), (6, bytes(4))), BmpImagePlugin.BmpImageFile),
+    _Format(((0, b"II*\x00"),), TiffImagePlugin.TiffImageFile, check_tiff),
+    _Format(((0, b"MM\x00*"),), TiffImagePlugin.TiffImageFile, check_tiff),
 )
-"""What the bytes of a format have at which place, and what reads it. `Image.open` would choose as well, but
-warns about large pictures before their size can be asked for."""
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What undoes each EXIF orientation."""
+"""`Image.open` would choose as well, but warns about large pictures before their size can be asked for."""
 
 
 def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -66,67 +71,92 @@ def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS
     A JPEG whose short side is at least twice `side` may come out a half, a quarter or an eighth as large, but
     not below it: its blocks of 8 x 8 pixels are decoded to fewer, which saves most of the time.
 
-    Raises `DecodeError`: the bytes are no picture, a damaged one, or one of more than `max_pixels`.
+    Raises `DecodeError`: the bytes are no picture, a damaged one, or one of more than `max_pixels`, or one
+    that would take minutes or gigabytes.
     """
-    reader = _reader(data)
+    with decoding(data, side=side, max_pixels=max_pixels) as picture:
+        return picture
+
+
+@contextmanager
+def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """The same picture, for no longer than it is needed: those of other threads may be waiting for room."""
     with _foreign_errors_mapped(), _pillow_silenced():
-        image = reader(io.BytesIO(data))
-        if image.width * image.height > max_pixels:
-            raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
-        if side is not None:
-            image.draft(None, (side, side))  # does something for JPEGs only
-        return _rgb(image)
+        image, pixels = _opened(data, side, max_pixels)
+    with _room(pixels):
+        with _foreign_errors_mapped(), _pillow_silenced():
+            image = upright(image)  # step by step: each lets go of what the one before made
+            image = rgb(image)
+        yield image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as `decode` gives it. Raises `DecodeError` when its pixels can't be read."""
     with _foreign_errors_mapped(), _pillow_silenced():
-        return _rgb(image)
+        return rgb(upright(image))
 
 
-def _reader(data: bytes) -> type[ImageFile.ImageFile]:
-    for marks, reader in _FORMATS:
-        if all(data.startswith(mark, at) for at, mark in marks):
-            return reader
+def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
+    """The image whose pixels are still to be read, and how many of them that takes room for."""
+    format = _format(data)
+    data = format.prepared(data)
+    image = format.reader(_CountedReads(data))
+    pixels = image.width * image.height
+    if pixels > max_pixels:
+        raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
+    check_work(data, image)
+    if side is not None:
+        image.draft(None, (side, side))  # does something for JPEGs only
+    match image:
+        case WebPImagePlugin.WebPImageFile():
+            pixels *= 2  # its decoder has two pictures of its own
+        case JpegImagePlugin.JpegImageFile() if "progressive" not in image.info:  # which is held whole
+            pixels = image.width * image.height
+    return image, min(pixels, PIXELS_AT_ONCE)
+
+
+def _format(data: bytes) -> _Format:
+    for format in _FORMATS:
+        if all(data.startswith(mark, at) for at, mark in format.marks):
+            return format
     begins = "nothing at all" if not data else f"it begins with {data[:12]!r}"
     raise DecodeError(Reason.NOT_AN_IMAGE, f"not JPEG, PNG, WebP, GIF, BMP or TIFF: {begins}")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    image.load()
-    upright = _upright(image)
-    match upright.mode:
-        case "I" | "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":
-            return _eight_bits(upright).convert("RGB")
-        case "La":
-            return _on_white(upright.convert("LA").convert("RGBA"))  # Pillow knows no direct way
-        case _ if upright.has_transparency_data:
-            return _on_white(upright.convert("RGBA"))
-        case _:
-            return upright.convert("RGB")
+class _CountedReads(io.BytesIO):
+    """A file that ends a reader which has read it in too many pieces: no picture needs as many."""
+
+    left = MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise DecodeError(Reason.TOO_LARGE, f"it is in more than {MOST_READS:,} pieces")
+        return super().read(size)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    with suppress(Exception):  # damaged EXIF costs the orientation, not the picture
-        method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-        return image if method is None else image.transpose(method)
-    return image
+class Room:
+    """Room for so many pixels: who needs more than is left waits, and all others behind it."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._changed = threading.Condition()
+        self._turn = threading.Lock()
+
+    @contextmanager
+    def __call__(self, pixels: int) -> Iterator[None]:
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._left >= pixels)
+            self._left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += pixels
+                self._changed.notify_all()
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of more bits, scaled: Pillow would clip at 255. Where the range isn't known, its own is taken."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if image.mode != "F" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    scaled = (values - low) * (255.0 / max(high - low, 1e-30))
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white
+_room = Room(PIXELS_AT_ONCE)
 
 
 _FOREIGN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Reason], ...] = (

@@ -20,6 +20,7 @@ from esclip._rejections import IngestReport
 from esclip._report import Progress
 from esclip._settings import default_store
 from esclip.encoders.palette import PALETTE_LIMITS
+from esclip.stores import is_folder
 
 __all__ = ["Demo", "run"]
 
@@ -61,7 +62,8 @@ def run(
     address = store or str(folder / "store")
     with open_index(address, "demo", "palette") as index:
         report = index.ingest(pictures, on_progress=on_progress)
-        searches = tuple(_searches(index, pictures, address))
+        shown = address if is_folder(address) else report.store  # without the password in it
+        searches = tuple(_searches(index, pictures, shown))
     page = folder / "demo.html"
     page.write_text(_page(searches), encoding="utf-8")
     return Demo(report, searches, page, PALETTE_LIMITS)

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from esclip._errors import EsclipError, IndexNotFound
+from esclip._index import ImageIndex
 from esclip._protocols import Encoder
-from esclip._settings import DEFAULT_ENCODER, default_store, picture_cache
-from esclip.encoders import load_encoder
+from esclip._settings import picture_cache
 
 __all__ = ["Finding", "examine"]
 
@@ -32,29 +32,26 @@ class Finding:
 
 
 def examine(
-    store: str | None,
-    index: str,
-    encoder: str | None,
-    text_encoder: str | None,
-    device: str | None,
-    precision: str | None,
-    encoder_token: str | None = None,
+    open_store: Callable[[], ImageIndex],
+    admitted: Callable[[], str | None],
+    load: Callable[[], Encoder],
+    *,
+    encoder_named: bool,
 ) -> list[Finding]:
-    """Try everything that an ingest and a search need, with these settings."""
+    """Try everything that an ingest and a search need: what opens the index and loads the encoder.
 
-    def load() -> Encoder:
-        return load_encoder(
-            encoder or DEFAULT_ENCODER,
-            text_encoder,
-            device=device,
-            precision=precision,
-            token=encoder_token,
-        )
-
-    return list(_examine(store, index, load, named=encoder is not None))
+    `admitted` says how the store lets us in.
+    """
+    return list(_examine(open_store, admitted, load, named=encoder_named))
 
 
-def _examine(store: str | None, index: str, load: Callable[[], Encoder], *, named: bool) -> Iterator[Finding]:
+def _examine(
+    open_store: Callable[[], ImageIndex],
+    admitted: Callable[[], str | None],
+    load: Callable[[], Encoder],
+    *,
+    named: bool,
+) -> Iterator[Finding]:
     import esclip
 
     yield Finding("esclip", True, True, f"{esclip.__version__}, Python {platform.python_version()}")
@@ -68,15 +65,16 @@ def _examine(store: str | None, index: str, load: Callable[[], Encoder], *, name
     yield _try("encoder", named, encode)
     yield _try("picture cache", True, lambda: _writable(picture_cache()))
 
-    def open_store() -> str:
-        with esclip.open_index(store, index) as held:
+    def look_in() -> str:
+        with open_store() as held:
+            how = f", lets us in by {admitted()}" if admitted() else ""
             try:
                 stats = held.stats()
-            except IndexNotFound:
-                return f"{store or default_store()} answers; no index {index!r} yet: esclip ingest PATH"
-            return f"{stats.engine}, index {index!r} with {stats.documents:,} documents"
+            except IndexNotFound as error:
+                return f"answers{how}; {error}"
+            return f"{stats.engine}{how}, index {stats.index!r} with {stats.documents:,} documents"
 
-    yield _try("store", True, open_store)
+    yield _try("store", True, look_in)
 
 
 def _try(name: str, needed: bool, attempt: Callable[[], str]) -> Finding:

@@ -41,7 +41,17 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "TooManyRejections",
+    "one_line",
 ]
+
+MAX_DETAIL = 500
+
+
+def one_line(words: str, longest: int = MAX_DETAIL) -> str:
+    """`words` of whatever origin as they may be shown: in one line, without terminal escapes, not endless."""
+    printable = "".join(c if c.isprintable() else " " for c in words[: 4 * longest])
+    line = " ".join(printable.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 class EsclipError(Exception):
@@ -60,10 +70,10 @@ class RecordError(EsclipError):
     """One record can't be used. The pipeline turns it into a `Rejection`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        """Keep `reason`, one of the closed list, and `detail`, one line for a person."""
-        super().__init__(f"{reason.value}: {detail}")
+        """Keep `reason`, one of the closed list, and `detail` for a person, as one line."""
         self.reason = reason
-        self.detail = detail
+        self.detail = one_line(detail)
+        super().__init__(f"{reason.value}: {self.detail}")
 
 
 class FetchError(RecordError):

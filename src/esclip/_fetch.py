@@ -1,7 +1,7 @@
 """Has a picture's bytes: from a URL, politely and within a deadline, or from a file.
 
-    picture ─► a URL ─► allowed? ─► cache ─► GET ─► cache ─► bytes
-       │                                      └─ again after a while, until the deadline
+    picture ─► a URL ─► allowed? ─► cache ─► a pause? ─► GET ─► cache ─► bytes
+       │                                                  └─ again after a while, until the deadline
        └─────► a file ─► bytes
 
 Whatever goes wrong becomes a `FetchError` with one of the reasons of the closed list. What may pass is tried
@@ -23,6 +23,7 @@ import tenacity
 
 from esclip._cache import PictureCache
 from esclip._errors import FetchError
+from esclip._hosts import Hosts
 from esclip._http import HttpClient, PassingError
 from esclip._rejections import Reason
 
@@ -35,10 +36,15 @@ MAX_BYTES = 64 << 20
 class Fetcher:
     """Pictures' bytes by URL or path. Safe from several threads; `workers` connections to a host are kept.
 
-    `allow_hosts` are the only hosts asked, also by redirects: `host` for any port, `host:port` for one; None
-    allows all, for a URL that a person typed. `cache` is the folder where fetched pictures are kept. A URL's
-    picture is had within `deadline` seconds, all tries together, or not at all; tries are about `backoff`
-    seconds apart, then twice that, and so on. No picture is larger than `max_bytes`.
+    `allow_hosts` and `public_hosts` are the only hosts asked, also by redirects: `host` for any port,
+    `host:port` for one. The first, which a person named, may be anywhere; the second may be at public
+    addresses only. None allows all, for a URL that a person typed: private addresses too, unless a public
+    host redirects there. `cache` is the folder where fetched pictures are kept. Servers that opt out
+    by `X-Robots-Tag` are heard unless `ignore_robots_tag`; such pictures are never kept.
+
+    A URL's picture is had within `deadline` seconds, all tries together, or not at all; tries are about
+    `backoff` seconds apart, then twice that, and so on. A host that asks for a pause gets it, for as long as
+    a `deadline`, before the next picture's time begins. No picture is larger than `max_bytes`.
 
     Raises `ConfigError` for an allowed host that is none.
     """
@@ -47,8 +53,10 @@ class Fetcher:
         self,
         *,
         allow_hosts: Collection[str] | None,
+        public_hosts: Collection[str] = (),
         cache: Path | None,
         workers: int,
+        ignore_robots_tag: bool = False,
         deadline: float = DEADLINE_S,
         max_bytes: int = MAX_BYTES,
         backoff: float = 0.5,
@@ -59,8 +67,14 @@ class Fetcher:
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._cache = PictureCache(cache) if cache is not None else None
+        self._hosts = Hosts(allow_hosts, public_hosts)
         self._http = HttpClient(
-            allow_hosts=allow_hosts, workers=workers, max_bytes=max_bytes, stopped=self.stopped
+            hosts=self._hosts,
+            workers=workers,
+            max_bytes=max_bytes,
+            longest_pause=deadline,
+            ignore_robots_tag=ignore_robots_tag,
+            stopped=self.stopped,
         )
         self._too_late = tenacity.stop_before_delay(deadline)
         self._jitter = tenacity.wait_random_exponential(multiplier=backoff, max=deadline)
@@ -90,14 +104,15 @@ class Fetcher:
             raise CancelledError
         if isinstance(picture, Path):
             return _read_file(picture, self._max_bytes)
-        self._http.check(picture)
+        place = self._hosts.check(picture)
         kept = self._cache.get(picture) if self._cache else None
         if kept is not None:
             return kept
-        data = self._retrying(self._http.get, picture, time.monotonic() + self._deadline)
-        if self._cache and data:
-            self._cache.put(picture, data)
-        return data
+        self._http.keep_pause(place)
+        body = self._retrying(self._http.get, place, time.monotonic() + self._deadline)
+        if self._cache and body.data and not body.opted_out:
+            self._cache.put(picture, body.data)
+        return body.data
 
     def discard(self, picture: str | Path) -> None:
         """Forget what was kept of a URL: its bytes turned out to be no picture. A file is left alone."""

@@ -2,7 +2,7 @@
 
     {"country": ["Norway", "Sweden"]} ─┐
     "width>=4000 & !colors=red"       ─┼─► Condition ...
-    ["width>=4000", "exists(place)"]  ─┘
+    ["width>=4000", "exists(point)"]  ─┘
 
 expression   all | all | ...       all   one & one & ...       one   !one, (expression) or a test
 test         FIELD=VALUE,VALUE     one of them; != none of them
@@ -10,7 +10,7 @@ test         FIELD=VALUE,VALUE     one of them; != none of them
              exists(FIELD)         near(FIELD, LAT, LON, 50km)    inside(FIELD, SOUTH, WEST, NORTH, EAST)
 
 A value is read to the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. A date
-may be a year, a month or a day: `taken_at=2020` is all of it.
+may be a year, a month or a day: `submitted_at=2020` is all of it.
 """
 
 from __future__ import annotations

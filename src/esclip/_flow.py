@@ -28,11 +28,11 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from enum import Enum
 from itertools import islice
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import TypeVar
 
@@ -40,6 +40,9 @@ __all__ = ["batches", "flat", "owned", "parallel_map", "prefetch", "until"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+TURN_S = 0.5
+"""The longest wait in one go."""
 
 
 @contextmanager
@@ -53,18 +56,24 @@ def owned(items: Iterable[T]) -> Iterator[Iterator[T]]:
 
 
 def parallel_map(
-    function: Callable[[T], R], items: Iterable[T], *, workers: int, window: int | None = None
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    workers: int,
+    window: int | None = None,
+    stop: Callable[[], object] = lambda: None,
 ) -> Iterator[R]:
     """`function` of each item, from `workers` threads, in the order in which the calls finish.
 
     At most `window` items (two for each worker, unless told otherwise) are taken from `items` and not yet
-    given out. The first exception of a call is raised here and ends everything.
+    given out. The first exception of a call is raised here and ends everything. `stop` is called on leaving,
+    before calls that have begun are waited for.
     """
     limit = 2 * workers if window is None else window
     if limit < 1:
         raise ValueError(f"window must be at least 1, not {limit}")
     finished: SimpleQueue[Future[R]] = SimpleQueue()
-    with owned(items) as source, _threads("map", workers) as pool:
+    with owned(items) as source, _threads("map", workers, stop) as pool:
         in_flight = 0
         while True:
             for item in islice(source, limit - in_flight):
@@ -73,7 +82,7 @@ def parallel_map(
             if not in_flight:
                 return
             in_flight -= 1
-            yield finished.get().result()
+            yield _taken(finished).result()
 
 
 def batches(items: Iterable[T], size: int, *, seconds: float = math.inf) -> Iterator[list[T]]:
@@ -115,14 +124,14 @@ def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lam
     with _threads("prefetch", 1) as pool:
         pulls = deque(pool.submit(next, source, _End.END) for _ in range(ahead))
         try:
-            while (item := pulls.popleft().result()) is not _End.END:
+            while (item := _outcome(pulls.popleft())) is not _End.END:
                 pulls.append(pool.submit(next, source, _End.END))
                 yield item
         finally:
             stop()
             for pull in pulls:
                 pull.cancel()
-            pool.submit(_close, source).result()
+            _outcome(pool.submit(_close, source))
 
 
 def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:
@@ -132,6 +141,24 @@ def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:
             yield item
 
 
+def _outcome(call: Future[R]) -> R:
+    """What the call gives, waited for in turns.
+
+    A signal that comes between Python's last look for one and the beginning of a wait is acted upon when the
+    wait is over, so that none may last.
+    """
+    while not wait([call], TURN_S).done:
+        pass
+    return call.result()
+
+
+def _taken(queue: SimpleQueue[T]) -> T:
+    """The next of the queue, waited for in turns as well."""
+    while True:
+        with suppress(Empty):
+            return queue.get(timeout=TURN_S)
+
+
 class _End(Enum):
     """Stands for the end of a source, which no item can be mistaken for."""
 
@@ -139,12 +166,15 @@ class _End(Enum):
 
 
 @contextmanager
-def _threads(name: str, count: int) -> Iterator[ThreadPoolExecutor]:
+def _threads(
+    name: str, count: int, stop: Callable[[], object] = lambda: None
+) -> Iterator[ThreadPoolExecutor]:
     """A pool whose calls that haven't begun are cancelled on leaving; those that have are waited for."""
     pool = ThreadPoolExecutor(count, thread_name_prefix=f"esclip-{name}")
     try:
         yield pool
     finally:
+        stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

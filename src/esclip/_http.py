@@ -1,6 +1,6 @@
 """One request for one picture: allowed hosts only, at every hop; a deadline; a size; our own errors.
 
-    URL ─► allowed? ─► GET ─► redirect? ─► allowed? ─► GET ─► status ─► body, bounded in time and size
+    URL ─► allowed? ─► paused? ─► GET ─► redirect? ─► allowed? ... ─► status ─► opted out? ─► body, bounded
 
 Foreign exceptions stop here: `_FOREIGN` says what each becomes and how many tries it is worth. Certificates
 are always verified. Proxies of the environment are used; a `.netrc`, cookies and passwords in URLs never are.
@@ -9,32 +9,28 @@ are always verified. Proxies of the environment are used; a `.netrc`, cookies an
 from __future__ import annotations
 
 import http.client
-import re
+import math
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import dataclass
 from urllib.parse import urljoin
 
 import requests
 import urllib3.exceptions as urllib3_errors
-from urllib3.util import Url, parse_url
 
-from esclip._connections import (
-    FOREIGN_ERRORS,
-    causes,
-    new_session,
-    retry_after,
-    send,
-    time_left,
-    waits_bounded,
-)
-from esclip._errors import ConfigError, FetchError
+from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
+from esclip._errors import FetchError
+from esclip._hosts import Hosts, Place, Visits
+from esclip._opt_outs import opted_out
+from esclip._pauses import Pauses
 from esclip._rejections import Reason
+from esclip._waits import UnwelcomeAddressError, time_left, waits_bounded
 
-__all__ = ["HttpClient", "PassingError"]
+__all__ = ["Body", "HttpClient", "PassingError"]
 
 MAX_REDIRECTS = 5
 MAX_WAIT_S = 10.0
@@ -44,7 +40,6 @@ CHUNK = 1 << 16
 
 # Pictures are compressed already, and a compressed answer's end can't be told from a broken one.
 _HEADERS = {"Accept": "image/*", "Accept-Encoding": "identity"}
-_HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 
 class PassingError(FetchError):
@@ -56,71 +51,107 @@ class PassingError(FetchError):
         self.after = after
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a server sent, and whether it opted out of our having it."""
+
+    data: bytes
+    opted_out: bool
+
+
 class HttpClient:
-    """Bodies by URL. Safe from several threads, of which `workers` have a connection to keep."""
+    """Bodies by URL. Safe from several threads, of which `workers` have a connection to keep.
+
+    A host that asks for a pause gets it from all threads, but for no longer than `longest_pause` seconds.
+    """
 
     def __init__(
         self,
         *,
-        allow_hosts: Collection[str] | None,
+        hosts: Hosts,
         workers: int,
         max_bytes: int,
+        longest_pause: float,
+        ignore_robots_tag: bool,
         stopped: threading.Event,
     ) -> None:
-        self._allowed = None if allow_hosts is None else {_host_and_port(entry) for entry in allow_hosts}
+        self._hosts = hosts
         self._max_bytes = max_bytes
+        self._ignore_robots_tag = ignore_robots_tag
         self._stopped = stopped
+        self._pauses = Pauses(longest_pause)
         self._session = new_session(workers, _HEADERS)
 
-    def check(self, url: str) -> str:
-        """`url` in normal form. Raises `FetchError` when it is malformed or its host is not allowed."""
-        try:
-            normal = requests.Request("GET", url).prepare().url or ""
-            parts = parse_url(normal)
-        except (requests.RequestException, ValueError) as error:
-            raise FetchError(Reason.BAD_URL, "malformed URL") from error
-        host = (parts.host or "").rstrip(".")
-        if parts.scheme not in ("http", "https") or not _HOST.fullmatch(host):
-            raise FetchError(Reason.BAD_URL, "not the http or https URL of a host")
-        if parts.auth is not None:
-            raise FetchError(Reason.BAD_URL, "a URL with a user name or password is not fetched")
-        if not self._allows(host, _port(parts)):
-            raise FetchError(Reason.BAD_URL, f"host {host} is not one of those allowed")
-        return normal
+    def keep_pause(self, place: Place, left: Callable[[], float] = lambda: math.inf) -> None:
+        """Wait for as long as the host has asked, in whichever thread, to be left alone.
 
-    def get(self, url: str, deadline: float) -> bytes:
+        Raises `FetchError` when there is less time `left`.
+        """
+        while pause := self._pauses.left(str(place)):
+            if pause > left():
+                raise FetchError(
+                    Reason.HTTP_429, f"{place.host} asks to be left alone for {pause:.0f} s more"
+                )
+            if self._stopped.wait(pause):
+                raise CancelledError
+
+    def get(self, place: Place, deadline: float) -> Body:
         """The body of an answer with status 200, had before `deadline` on the monotonic clock.
 
         Raises `FetchError`, and `CancelledError` once the client has been stopped.
         """
-        address = self.check(url)
+        visits = Visits(self._hosts)
+        opted = False
         with waits_bounded(lambda: self._time_left(deadline)):
             for _ in range(MAX_REDIRECTS + 1):
-                host = parse_url(address).host or ""
-                request = requests.Request("GET", address)
-                with _foreign_errors_mapped(host), send(self._session, request, MAX_WAIT_S) as answer:
-                    target = self._session.get_redirect_target(answer)
+                self.keep_pause(place, time_left.get())
+                request = requests.Request("GET", place.url)
+                with (
+                    _foreign_errors_mapped(place.host),
+                    visits.at(place),
+                    send(self._session, request, MAX_WAIT_S) as answer,
+                ):
+                    target = self._target(answer)
                     if target is None:
-                        _refuse_all_but_200(answer, host)
-                        return self._body(answer, host)
-                address = self._redirected(address, target)
+                        self._refuse_all_but_200(answer, place)
+                    opted |= opted_out(answer.raw.headers.getlist("X-Robots-Tag"))
+                    if opted and not self._ignore_robots_tag:
+                        raise FetchError(Reason.OPTED_OUT, f"{place.host} opts out by its X-Robots-Tag")
+                    if target is None:
+                        return Body(self._read(answer, place.host), opted)
+                place = self._redirected(place, target)
         raise FetchError(Reason.BAD_REDIRECT, f"more than {MAX_REDIRECTS} redirects")
 
     def close(self) -> None:
         """Free all connections."""
         self._session.close()
 
-    def _allows(self, host: str, port: int) -> bool:
-        return self._allowed is None or not self._allowed.isdisjoint({(host, None), (host, port)})
-
-    def _redirected(self, address: str, target: str) -> str:
+    def _target(self, answer: requests.Response) -> str | None:
         try:
-            return self.check(urljoin(address, target))
+            return self._session.get_redirect_target(answer)
+        except UnicodeDecodeError as error:
+            raise FetchError(Reason.BAD_REDIRECT, "redirected to an address that is no text") from error
+
+    def _redirected(self, place: Place, target: str) -> Place:
+        try:
+            return self._hosts.check(urljoin(place.url, target))
         except (FetchError, ValueError) as error:
             detail = error.detail if isinstance(error, FetchError) else "malformed"
             raise FetchError(Reason.BAD_REDIRECT, f"redirected to where we don't go: {detail}") from error
 
-    def _body(self, answer: requests.Response, host: str) -> bytes:
+    def _refuse_all_but_200(self, answer: requests.Response, place: Place) -> None:
+        status, detail = answer.status_code, f"{place.host} answered {answer.status_code}"
+        if status == 200:
+            return
+        failed = 500 <= status < 600
+        reason = _STATUSES.get(status, Reason.HTTP_5XX if failed else Reason.HTTP_4XX)
+        if failed or status == 429:
+            after = retry_after(answer)
+            self._pauses.begin(str(place), after)
+            raise PassingError(reason, detail, after=after)
+        raise FetchError(reason, detail)
+
+    def _read(self, answer: requests.Response, host: str) -> bytes:
         too_large = FetchError(Reason.TOO_LARGE, f"{host} sends more than {self._max_bytes} bytes")
         if (answer.raw.length_remaining or 0) > self._max_bytes:
             raise too_large
@@ -141,34 +172,7 @@ class HttpClient:
         return left
 
 
-def _host_and_port(entry: str) -> tuple[str, int | None]:
-    """An allowed host, with the one port that is allowed or None for any."""
-    try:
-        parts = parse_url(f"http://{entry}")
-    except urllib3_errors.LocationParseError:
-        parts = Url()
-    host = (parts.host or "").rstrip(".")
-    if not _HOST.fullmatch(host) or parts.auth is not None or parts.path or parts.query or parts.fragment:
-        raise ConfigError(f"allowed host {entry!r}: give a host like images.unsplash.com, or host:port")
-    return host, parts.port
-
-
-def _port(parts: Url) -> int:
-    return parts.port or (443 if parts.scheme == "https" else 80)
-
-
 _STATUSES = {403: Reason.HTTP_403, 404: Reason.HTTP_404, 410: Reason.HTTP_410, 429: Reason.HTTP_429}
-
-
-def _refuse_all_but_200(answer: requests.Response, host: str) -> None:
-    status, detail = answer.status_code, f"{host} answered {answer.status_code}"
-    if status == 200:
-        return
-    reason = _STATUSES.get(status, Reason.HTTP_5XX if status >= 500 else Reason.HTTP_4XX)
-    if status == 429 or status >= 500:
-        raise PassingError(reason, detail, after=retry_after(answer))
-    raise FetchError(reason, detail)
-
 
 _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.exceptions.InvalidHeader, urllib3_errors.InvalidHeader), Reason.CONNECTION_ERROR, 1),
@@ -178,6 +182,7 @@ _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.ConnectTimeout, urllib3_errors.ConnectTimeoutError), Reason.TIMEOUT, 3),
     ((requests.Timeout, urllib3_errors.TimeoutError, TimeoutError), Reason.TIMEOUT, MAX_TRIES),
     ((http.client.IncompleteRead, urllib3_errors.DecodeError), Reason.INCOMPLETE_BODY, MAX_TRIES),
+    ((UnwelcomeAddressError,), Reason.PRIVATE_ADDRESS, 1),
     ((ValueError,), Reason.BAD_URL, 1),
     (FOREIGN_ERRORS, Reason.CONNECTION_ERROR, 3),
 )
@@ -196,5 +201,4 @@ def _foreign_errors_mapped(host: str) -> Iterator[None]:
             for kinds, reason, tries in _FOREIGN
             if any(isinstance(cause, kinds) for cause in chain)
         )
-        words = " ".join(str(chain[-1]).split())[:200]
-        raise PassingError(reason, f"{host}: {words}", tries=tries) from error
+        raise PassingError(reason, f"{host}: {str(chain[-1])[:200]}", tries=tries) from error

@@ -15,7 +15,8 @@ from types import TracebackType
 
 from PIL import Image
 
-from esclip._errors import DocumentNotFound, IndexNotFound
+from esclip._access import Access
+from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
 from esclip._filters import Where
 from esclip._finding import find
 from esclip._hits import Hits
@@ -52,6 +53,7 @@ def open_index(
     device: str | None = None,
     precision: str | None = None,
     encoder_token: str | None = None,
+    access: Access | None = None,
 ) -> ImageIndex:
     """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
 
@@ -60,18 +62,21 @@ def open_index(
     model folder, `palette`, the address of an encoder server, or any `Encoder`; by default what the index was
     made with, and `clip-ViT-B-32` for a new one. `text_encoder` names the text tower for queries where it
     shall be another one. `device` and `precision` say what a named model runs on, where `load_encoder` shall
-    not choose; `encoder_token` is what an encoder server wants to see.
+    not choose; `encoder_token` is what an encoder server wants to see, `access` what lets us into a cluster.
 
     Raises `ConfigError` for an address or a name that can't be used.
     """
     if store is None:
         store = default_store()
-    held = open_store(str(store), index) if isinstance(store, (str, Path)) else store
+    if isinstance(store, (str, Path)):
+        store = open_store(str(store), index, access)
+    elif access is not None:
+        raise ConfigError("access goes with a store's address, not with a store")
     if isinstance(encoder, Path):
         encoder = str(encoder)
     load = partial(load_encoder, device=device, precision=precision)
     return ImageIndex(
-        held, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token
+        store, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token
     )
 
 
@@ -100,6 +105,7 @@ class ImageIndex:
         workers: int = FETCH_WORKERS,
         images: str | Path | None = None,
         allow_hosts: Collection[str] = (),
+        ignore_robots_tag: bool = False,
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
         prune: bool = False,
@@ -111,7 +117,8 @@ class ImageIndex:
 
         `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
         records only; `workers` is the number of fetches at once; `images` is a folder that holds the
-        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from;
+        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from,
+        also at private addresses; `ignore_robots_tag` takes pictures whose server opts out by `X-Robots-Tag`;
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
         whose record is not there any more. `stop` is how the run can be asked to end early, which takes
         seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
@@ -137,6 +144,7 @@ class ImageIndex:
             batch_size=batch_size,
             workers=workers,
             allow_hosts=allow_hosts,
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
             prune=prune,
@@ -167,6 +175,7 @@ class ImageIndex:
         batch_size: int = BATCH_SIZE,
         workers: int = FETCH_WORKERS,
         allow_hosts: Collection[str] = (),
+        ignore_robots_tag: bool = False,
         max_rejection_rate: float = 1,
         cache: str | Path | None = None,
         stop: Stop | None = None,
@@ -198,6 +207,7 @@ class ImageIndex:
             batch_size=batch_size,
             workers=workers,
             allow_hosts=allow_hosts,
+            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
             cache=cache,
             prune=False,
@@ -242,10 +252,18 @@ class ImageIndex:
         return self.search(Query(Text(text), k=k, where=where, offset=offset, min_score=min_score))
 
     def search_texts(
-        self, texts: Sequence[str], k: int = 10, where: Where | None = None, *, min_score: float = -1
+        self,
+        texts: Sequence[str],
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        offset: int = 0,
+        min_score: float = -1,
     ) -> list[Hits]:
         """`search_text` for many, at once."""
-        return self.search_many([Query(Text(text), k=k, where=where, min_score=min_score) for text in texts])
+        return self.search_many(
+            [Query(Text(text), k=k, where=where, offset=offset, min_score=min_score) for text in texts]
+        )
 
     def search_image(
         self,
@@ -266,14 +284,21 @@ class ImageIndex:
         return self.search(Query(Stored(id), k=k, where=where, offset=offset, min_score=min_score))
 
     def recommend(
-        self, like: Sequence[str], unlike: Sequence[str] = (), k: int = 10, where: Where | None = None
+        self,
+        like: Sequence[str],
+        unlike: Sequence[str] = (),
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        offset: int = 0,
+        min_score: float = -1,
     ) -> Hits:
         """The `k` pictures most like some stored ones and least like others, all of them left out.
 
         What they are unlike counts half as much as what they are like.
         """
         parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
-        return self.search(Query(*parts, k=k, where=where))
+        return self.search(Query(*parts, k=k, where=where, offset=offset, min_score=min_score))
 
     def stats(self) -> Stats:
         """What the index holds. Raises `IndexNotFound` when there is none."""
@@ -284,6 +309,7 @@ class ImageIndex:
             index=self._store.index,
             store=self._store.address,
             engine=info.engine,
+            access=info.access,
             encoder=space.model,
             text_encoder=space.text_model,
             dimension=space.dim,

@@ -1,8 +1,8 @@
 """The pipeline: a source's records become documents of a store, or rejections of the report.
 
     Source.records() ─► unchanged? ─► fetch ─► bytes held? ─► decode ─► batches ─► encode ─► Store.upsert
-       one thread        by page    N threads   by batch    M threads    of B    its own     main thread
-                            │           │           │           │                threads         │
+       one thread        by page    N threads   by batch    M threads    of B    its own       its own
+                            │           │           │           │                threads       threads
                             ├ skipped   │           └ written   │                   └ raises     └ rejected
                             └ updated   └────── rejected ───────┘
                                         Tally: counts, failure budget, progress
@@ -19,14 +19,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
-from PIL import Image
 
 from esclip._census import Census, prune
-from esclip._connections import ending_with
 from esclip._copies import Claim, Copies
-from esclip._decode import decode
+from esclip._decode import decoding
 from esclip._errors import RecordError
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
@@ -36,8 +35,12 @@ from esclip._report import Tally
 from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
 from esclip._types import Document, ImageRecord, Pixels, content_fingerprint
+from esclip._waits import ending_with
 
 __all__ = ["ingest"]
+
+LOOKED_UP = 16
+"""Pictures whose bytes the store is asked for at once, and which are held meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def ingest(
     The store's index has been prepared for the source's fields and the encoder's space. `fetcher` is stopped
     by `stop.event`. With `remove_gone`, documents whose record has left the source are removed at the end.
     """
-    copies, census = Copies(), Census()
+    copies, census, abandoned = Copies(), Census(), Event()
 
     def fetch(record: ImageRecord) -> list[Fetched | Rejection]:
         try:
@@ -93,28 +96,38 @@ def ingest(
 
     def prepare(fetched: Fetched) -> list[Decoded | Rejection]:
         try:
-            picture = _decode_or_discard(fetched, fetcher, encoder.sufficient_side)
+            with decoding(fetched.data, side=encoder.sufficient_side) as picture:
+                return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
         except RecordError as error:
             alike = [fetched.record, *copies.settle(fetched.content, None)]
+            for record in alike:  # a captive portal's page is not kept as if it were a picture
+                fetcher.discard(record.picture)
             return [_rejection(record, Stage.DECODE, error.reason, error.detail) for record in alike]
-        return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
         with suppress(CancelledError), ending_with(stop.event):  # a server may not answer
             return [] if stop.event.is_set() else _encode(batch, encoder, copies, tally)
         return []
 
+    def write(page: list[Document]) -> None:
+        with ending_with(abandoned):  # a store that is busy is asked again for long
+            tally.write(_ids(page), store.upsert(page), encoded=True)
+
     records = until(stop.event, _read(source, census, tally, stop))
     changed = _changed(records, store, tally)
-    fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers)))
-    unknown = _unknown(batches(fetched, batch_size), store, copies, tally)
+    # no more than one for each worker: pictures may have many megabytes
+    fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers, window=workers)))
+    unknown = _unknown(batches(fetched, LOOKED_UP), store, copies, tally)
     decoded = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
     encoded = flat(parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once))
     documents = prefetch(tally.sift(encoded), ahead=batch_size, stop=stop.event.set)
+    pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
+    at_once = store.writes_at_once
+    writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
     with suppress(_Stopped), store.loading():
-        with stop.heard(), owned(batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)) as pages:
-            for page in pages:
-                tally.write(_ids(page), store.upsert(page), encoded=True)
+        with stop.heard(), owned(writes) as written:
+            for _ in written:
+                pass
         if stop.asked:
             raise _Stopped
     if remove_gone and not stop.asked:
@@ -182,15 +195,6 @@ def _unknown(
             if documents:
                 tally.write(_ids(documents), store.upsert(documents), encoded=False)
             yield from pictures
-
-
-def _decode_or_discard(fetched: Fetched, fetcher: Fetcher, side: int | None) -> Image.Image:
-    """The decoded picture; bytes that are none are not kept as if they were (a captive portal's page)."""
-    try:
-        return decode(fetched.data, side=side)
-    except RecordError:
-        fetcher.discard(fetched.record.picture)
-        raise
 
 
 def _encode(

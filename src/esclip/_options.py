@@ -16,12 +16,16 @@ from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
 
 __all__ = [
     "AllowHosts",
+    "ApiKey",
+    "AwsRegion",
     "BatchSize",
+    "CaFile",
     "Cache",
     "Device",
     "EncoderName",
     "EncoderToken",
     "Host",
+    "IgnoreRobotsTag",
     "Images",
     "Index",
     "Json",
@@ -29,6 +33,9 @@ __all__ = [
     "Limit",
     "MaxBody",
     "MaxRejectionRate",
+    "MinScore",
+    "Offset",
+    "Password",
     "Port",
     "PrecisionName",
     "Prune",
@@ -37,6 +44,7 @@ __all__ = [
     "Store",
     "TakesAnyId",
     "TextEncoderName",
+    "User",
     "Where",
     "Workers",
     "not_blank",
@@ -67,6 +75,51 @@ Store = Annotated[
     ),
 ]
 Index = Annotated[str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="ESCLIP_CA_FILE",
+        metavar="FILE",
+        help="PEM certificates of who may have signed the cluster's. [default: the system's]",
+        show_default=False,
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_USER",
+        metavar="NAME",
+        help="Who the cluster lets in, with a password.",
+        show_default=False,
+    ),
+]
+Password = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_PASSWORD",
+        metavar="PASSWORD",
+        help="The user's password; better in the variable, which no list of processes shows.",
+        show_default=False,
+    ),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_API_KEY",
+        metavar="KEY",
+        help="An Elasticsearch API key, encoded or as id:key; better in the variable.",
+        show_default=False,
+    ),
+]
+AwsRegion = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ESCLIP_AWS_REGION",
+        metavar="REGION",
+        help="Sign requests to Amazon OpenSearch Service for this region, with AWS's own credentials.",
+        show_default=False,
+    ),
+]
 EncoderName = Annotated[
     str | None,
     typer.Option(
@@ -122,6 +175,12 @@ EncoderToken = Annotated[
 Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="The port; 0 for a free one.")]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", min=1, max=1024, help="The longest request, in MiB.")]
+Offset = Annotated[
+    int, typer.Option(metavar="N", min=0, max=10_000, help="Pass over the first N hits: the next page.")
+]
+MinScore = Annotated[
+    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower cosine.")
+]
 K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
 Where = Annotated[
     list[str] | None,
@@ -129,8 +188,8 @@ Where = Annotated[
         "--where",
         metavar="FILTER",
         callback=filters,
-        help="Only documents like this: country=Norway,Sweden 'width>=4000' 'taken_at=2020' '!colors=red' "
-        "'exists(place)' 'near(place, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
+        help="Only documents like this: country=Norway,Sweden 'width>=4000' 'submitted_at=2020' '!colors=red' "
+        "'exists(point)' 'near(point, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
         show_default=False,
     ),
 ]
@@ -148,8 +207,15 @@ AllowHosts = Annotated[
     list[str] | None,
     typer.Option(
         metavar="HOST",
-        help=f"A further host to fetch from, besides {UNSPLASH_HOST}; repeatable.",
+        help=f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
         show_default=False,
+    ),
+]
+IgnoreRobotsTag = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-robots-tag",
+        help="Take also pictures that their server opts out by X-Robots-Tag: noai or noimageai.",
     ),
 ]
 RejectionsFile = Annotated[

@@ -39,7 +39,7 @@ class Source(Protocol):
         second time as a record again: the pipeline keeps the first. Closing the iterator frees all it holds.
 
         Raises `SourceError` when the source as a whole can't be read, and may raise `CancelledError` once
-        `_connections.ending` is set: it is no longer wanted.
+        `_waits.ending` is set: it is no longer wanted.
         """
         ...
 
@@ -108,6 +108,11 @@ class Store(Protocol):
     @property
     def index(self) -> str:
         """The index's name."""
+        ...
+
+    @property
+    def writes_at_once(self) -> int:
+        """How many calls of `upsert` at a time keep it busy."""
         ...
 
     def schema(self) -> IndexSchema | None:

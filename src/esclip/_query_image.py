@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from esclip._decode import decode, to_rgb
-from esclip._errors import RecordError
+from esclip._errors import RecordError, one_line
 
 __all__ = ["open_image"]
 
@@ -23,12 +23,12 @@ def open_image(image: str | Path | bytes | Image.Image) -> Image.Image:
 
 
 def _read_image(place: str | Path) -> Image.Image:
-    """The picture at a path or URL that the user named; any host will do."""
+    """The picture at a path or URL that the user named; any host will do, whatever it says of robots."""
     from esclip._fetch import Fetcher
 
     picture = place if isinstance(place, str) and "://" in place else Path(place)
     try:
-        with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:
+        with Fetcher(allow_hosts=None, cache=None, workers=1, ignore_robots_tag=True) as fetcher:
             return decode(fetcher.fetch(picture))
     except RecordError as error:
-        raise type(error)(error.reason, f"{place}: {error.detail}") from error
+        raise type(error)(error.reason, f"{one_line(str(place), 200)}: {error.detail}") from error

@@ -104,27 +104,34 @@ class Tally:
             self._show()
 
     def write(self, ids: Collection[str], refused: Iterable[Rejection], *, encoded: bool) -> None:
-        """Count documents sent to the store, and those of them that it refused."""
+        """Count documents sent to the store, and those of them that it refused.
+
+        Raises `TooManyRejections` when these are too many, after all of them are counted.
+        """
         refused = list(refused)
         self._settle(set(ids) - {rejection.id for rejection in refused})
         with self._lock:
             self._written += len(ids) - len(refused)
             if not encoded:
                 self._updated += len(ids) - len(refused)
-            for rejection in refused:
-                self.reject(rejection)
+            if refused:
+                self._reject(refused)
 
     def reject(self, rejection: Rejection) -> None:
         """Count a rejection. Raises `TooManyRejections` when it is one too many."""
         with self._lock:
+            self._reject([rejection])
+
+    def _reject(self, rejections: Iterable[Rejection]) -> None:
+        for rejection in rejections:
             self._rejected[rejection.reason] += 1
             if self._ledger:
                 self._ledger.add(rejection, self._origin)
             if self._on_rejection:
                 self._on_rejection(rejection)
-            self._show()
-            if self._read >= BUDGET_FROM:
-                self._check_budget()
+        self._show()
+        if self._read >= BUDGET_FROM:
+            self._check_budget()
 
     def prune(self, documents: int) -> None:
         """Count documents that were removed because their record has left the source."""

@@ -31,6 +31,7 @@ def run(
     batch_size: int,
     workers: int,
     allow_hosts: Collection[str],
+    ignore_robots_tag: bool,
     max_rejection_rate: float,
     cache: str | Path | None,
     prune: bool,
@@ -61,9 +62,11 @@ def run(
         on_progress=on_progress,
     )
     fetcher = Fetcher(
-        allow_hosts={UNSPLASH_HOST, *allow_hosts},
+        allow_hosts=allow_hosts,
+        public_hosts={UNSPLASH_HOST},
         cache=Path(cache) if cache else picture_cache(),
         workers=workers,
+        ignore_robots_tag=ignore_robots_tag,
         stopped=stop.event,
     )
     with fetcher:

@@ -100,6 +100,8 @@ class IndexInfo:
     """The store's kind and version: `OpenSearch 3.6.0`, `Lance 14.0.2`, `memory`."""
     bytes: int | None
     """On disk, primaries and replicas together; None where the store can't tell."""
+    access: str | None = None
+    """How the store lets us in; None where it has no lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class Stats:
     store: str
     engine: str
     """The store's kind and version."""
+    access: str | None
+    """How the store lets us in: `user alice`, `API key`, `AWS us-east-1`; None where it has no lock."""
     encoder: str
     """The image tower's model."""
     text_encoder: str

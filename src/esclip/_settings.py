@@ -38,7 +38,7 @@ PAGE_SIZE = 2048
 """Records that the store is asked about at once. The embedded store reads all of its ids for each page."""
 
 WRITE_SIZE = 512
-"""Documents written at once: as many, at most, are encoded again when a run is killed."""
+"""Documents of one write: those of writes that a kill finds under way are encoded again."""
 
 WRITE_SECONDS = 30.0
 """Documents that have waited so long are written, however few: slow encoders lose no more by a kill."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -11,28 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
-from rich.markup import escape
 
 from esclip._errors import TooManyRejections
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from esclip._demo import Demo
     from esclip._doctor import Finding
-    from esclip._hits import Hits
     from esclip._rejections import IngestReport, Reason
     from esclip._report import Progress
     from esclip._schema import Stats
-    from esclip._types import Hit
     from esclip.encoders._wire import Description
 
 __all__ = [
     "counted",
-    "demo",
     "error",
     "findings",
-    "hits",
     "log_on_stderr",
     "one_line",
     "print_json",
@@ -50,20 +43,25 @@ PLAIN_PROGRESS_SECONDS = 10
 
 def error(message: str) -> None:
     """One line on stderr."""
-    print(f"esclip: {' '.join(message.split())}", file=sys.stderr)
+    print(f"esclip: {one_line(' '.join(message.split()))}", file=sys.stderr)
 
 
 @contextmanager
 def log_on_stderr() -> Iterator[None]:
     """The library's warnings as lines on stderr."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("esclip: %(message)s"))
+    handler.setFormatter(_LineFormatter("esclip: %(message)s"))
     logger = logging.getLogger("esclip")
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 def tell_all() -> None:
@@ -170,43 +168,12 @@ def counted(counts: Mapping[Reason, int]) -> str:
     return ", ".join(f"{reason.value} {n:,}" for reason, n in counts.items())
 
 
-def hits(hits: Hits, *, json: bool) -> None:
-    """Found pictures: JSON lines, a table on a terminal, else score, id and location with tabs between."""
-    console = Console()
-    if json:
-        for hit in hits:
-            print_json(hit.to_json())
-    elif console.is_terminal:
-        console.print(_hits_table(hits))
-    else:
-        for hit in hits:
-            print(f"{hit.score:.4f}\t{one_line(hit.id)}\t{one_line(hit.location)}")
-
-
-def _hits_table(hits: Sequence[Hit]) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("#", justify="right", style="dim")
-    table.add_column("score", justify="right", style="green")
-    table.add_column("id", style="cyan", no_wrap=True)
-    table.add_column("description", ratio=1)
-    table.add_column("location", overflow="fold", ratio=1)
-    for hit in hits:
-        about = escape(one_line(hit.description)[:120])
-        table.add_row(
-            str(hit.rank),
-            f"{hit.score:.4f}",
-            escape(one_line(hit.id)),
-            about,
-            escape(one_line(hit.location)),
-        )
-    return table
-
-
 def one_line(text: str) -> str:
-    """The text without the control characters that would break a line, or write on somebody's terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """The text without control characters, which would break a line, or write on somebody's terminal.
+
+    They are escaped as JSON does it, so JSON stays JSON: of its own it escapes the first 32 only.
+    """
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def stats(stats: Stats, *, json: bool) -> None:
@@ -220,7 +187,8 @@ def stats(stats: Stats, *, json: bool) -> None:
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"
     for name, value in values.items():
-        print(f"{name:13} {value}")
+        if value is not None:
+            print(f"{name:13} {value}")
 
 
 def findings(findings: Sequence[Finding], *, json: bool) -> None:
@@ -239,21 +207,6 @@ def serving(address: str, about: Description) -> None:
     print(f"esclip: {model} at {address}; stop it with Ctrl-C", file=sys.stderr, flush=True)
 
 
-def demo(demo: Demo) -> None:
-    """The demo's searches with what they found, and where the page with the pictures is."""
-    console = Console()
-    report(demo.report, json=False)
-    for search in demo.searches:
-        console.print(f"\n[bold]{escape(search.command)}[/]", highlight=False, soft_wrap=True)
-        if console.is_terminal:
-            console.print(_hits_table(search.hits))
-        else:
-            for hit in search.hits:
-                console.print(f"  {hit.score:.4f}  {hit.metadata.get('file_name', hit.id)}", highlight=False)
-    console.print(f"\nThe pictures that were found: {demo.page}", highlight=False, soft_wrap=True)
-    print(f"esclip: {demo.note}", file=sys.stderr)
-
-
 def print_json(value: Any) -> None:
     """A line of JSON on stdout."""
-    print(orjson.dumps(value).decode())
+    print(one_line(orjson.dumps(value).decode()))

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bench_encode, bench_ingest, bench_query
+from scripts import bench_bulk, bench_encode, bench_ingest, bench_query
+from tests.engines import engine_address
 from tests.models import Models, tiny_models
 
 __all__ = ["tiny_models"]
 
-pytestmark = pytest.mark.model
-
 FEW = ("--pictures", "8", "--pixels", "240x160")
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("main", "options", "names"),
     [
@@ -43,3 +43,17 @@ def test_a_benchmark_prints_its_rows(
     for name in names:
         assert name in out
     assert json.loads((tmp_path / "out").read_text())["facts"]["processor"]
+
+
+@pytest.mark.engine
+def test_bulk_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three ways of writing the same documents into an engine are told with their ratios; then the memory."""
+    store = ("--store", engine_address("opensearch"))
+    counts = ("--documents", "700", "--rounds", "1", "--warm-up", "0")
+    bench_bulk.main([*store, *counts, "--json", str(tmp_path / "out")])
+    rows = json.loads((tmp_path / "out").read_text())["rows"]
+    assert [row["name"].split()[-1] for row in rows] == ["helpers.bulk", "helpers.parallel_bulk", "esclip"]
+    assert all(row["value"] > 0 for row in rows)
+    bench_bulk.main([*store, "--memory", "--counts", "100,600"])
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in out if line.endswith("MiB |")] == ["100", "600"]

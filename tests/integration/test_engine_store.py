@@ -8,6 +8,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
+from threading import Timer
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,10 +17,11 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from esclip._errors import IndexExists, IndexMismatch, IndexNotFound
+from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip._rejections import Reason, Stage
 from esclip._schema import Field, FieldType, IndexSchema, Space
 from esclip._types import Document, json_metadata
+from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import (
     EVERYTHING,
@@ -30,7 +33,7 @@ from tests.contracts.documents import (
     record,
 )
 from tests.contracts.store_contract import StoreContract
-from tests.engines import ENGINES, engine_address
+from tests.engines import ENGINES, LOCKED, engine_access, engine_address, engine_opener
 
 pytestmark = pytest.mark.engine
 
@@ -40,7 +43,7 @@ def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)
     data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with engine_opener(url).open(request, timeout=60) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read()
@@ -49,7 +52,7 @@ def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)
     return json.loads(text)
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(params=[*ENGINES, *LOCKED])
 def address(request: pytest.FixtureRequest) -> str:
     """The address of each engine in turn."""
     return engine_address(request.param)
@@ -58,7 +61,7 @@ def address(request: pytest.FixtureRequest) -> str:
 @contextmanager
 def opened(address: str) -> Iterator[EngineStore]:
     """A store on an index that isn't there; removed after."""
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}")
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
     try:
         yield store
     finally:
@@ -263,7 +266,8 @@ def test_vanished_index_is_not_made_by_a_write(store: EngineStore) -> None:
 
 def test_makers_at_once(store: EngineStore) -> None:
     """Several processes may prepare an index at the same moment; it is made once."""
-    stores = [EngineStore(store.address, store.index) for _ in range(4)]
+    access = engine_access(store.address)
+    stores = [EngineStore(store.address, store.index, access=access) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda one: one.prepare(SCHEMA), stores))
     info = store.info()
@@ -300,6 +304,77 @@ def test_engine_refuses_a_document(store: EngineStore) -> None:
     assert "caption" in rejected.detail
     assert "a dog" in rejected.detail
     assert set(store.fingerprints(["a", "b", "c"])) == {"a", "c"}
+
+
+def test_a_full_disk_rejects_nothing(store: EngineStore) -> None:
+    """Under an engine's block for a full disk a write waits, and goes on when the engine takes it back."""
+    store.prepare(SCHEMA)
+    put_settings(store, blocks={"read_only_allow_delete": True})
+    hasty = EngineStore(store.address, store.index, Patience(write=1))
+    with pytest.raises(StoreUnavailable, match="disk of a node is full"):
+        hasty.upsert([document("a")])
+    hasty.close()
+    lift = Timer(2, put_settings, [store], {"blocks": {"read_only_allow_delete": None}})
+    lift.start()
+    assert store.upsert([document(id) for id in "ab"]) == []
+    lift.join()
+    assert set(store.fingerprints(["a", "b"])) == {"a", "b"}
+
+
+def test_a_blocked_index_rejects_nothing(store: EngineStore) -> None:
+    """An index that somebody blocked or closed is one error, in the engine's words."""
+    store.prepare(SCHEMA)
+    put_settings(store, blocks={"write": True})
+    with pytest.raises(StoreError, match=r"takes no documents: .*blocked"):
+        store.upsert([document("a"), document("b")])
+    put_settings(store, blocks={"write": None})
+    http("POST", f"{store.address}/{store.index}/_close")
+    with pytest.raises(StoreError, match="takes no documents: index_closed_exception"):
+        store.update([record("a")])
+
+
+def test_updates_of_one_document_at_once(store: EngineStore) -> None:
+    """Writers that meet over one document conflict, and all of them end as written."""
+    store.prepare(SCHEMA)
+    store.upsert([document("a")])
+    with ThreadPoolExecutor(8) as threads:
+        updates = [[record("a", {"likes": likes})] for likes in range(80)]
+        assert list(threads.map(store.update, updates)) == [[]] * 80
+    assert store.get("a").record.metadata["likes"] in range(80)
+
+
+def test_pages_at_once(store: EngineStore) -> None:
+    """Pages that several threads write, as an ingest does, are all there, with their own vectors."""
+    store.prepare(SCHEMA)
+    vectors = random_vectors(600, 4)
+    pages = [
+        [document(f"{at}", vectors[at]) for at in range(start, start + 50)] for start in range(0, 600, 50)
+    ]
+    with store.loading(), ThreadPoolExecutor(store.writes_at_once) as threads:
+        assert list(threads.map(store.upsert, pages)) == [[]] * 12
+    info = store.info()
+    assert info is not None
+    assert info.documents == 600
+    for at in (0, 299, 599):
+        np.testing.assert_allclose(store.get(f"{at}").vector, vectors[at], atol=1e-6)
+
+
+def test_vectors_that_come_back_as_they_were_sent(store: EngineStore) -> None:
+    """An index that keeps vectors in `_source`, as older Elasticsearch makes them, is read the same."""
+    store.prepare(SCHEMA)
+    held = mapping(store)
+    if "method" in held["properties"]["vector"]:
+        pytest.skip("OpenSearch has no such setting")
+    http("DELETE", f"{store.address}/{store.index}")
+    kept = {"index": {"mapping": {"exclude_source_vectors": False}}}
+    http("PUT", f"{store.address}/{store.index}", {"mappings": held, "settings": kept})
+    vector = random_vectors(1, 5)[0]
+    with store.loading():
+        store.upsert([replace(document("a", vector), content="bytes")])
+    np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+    np.testing.assert_allclose(store.vectors(["bytes"])["bytes"], vector, atol=1e-6)
+    store.update([record("a", {"likes": 3})])
+    np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
 
 
 def test_long_keyword_is_kept(store: EngineStore) -> None:

@@ -19,9 +19,10 @@ HEAVY = {
     "pandas",
     "duckdb",
     "opensearchpy",
+    "botocore",
 }
 
-NEEDS = {"esclip.encoders._open_clip": "open_clip"}
+NEEDS = {"esclip.encoders._open_clip": "open_clip", "esclip.stores._aws": "botocore"}
 """Modules that are only for those who installed an extra."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
 from esclip._rejections import Reason, Stage
 from esclip.stores import open_store
-from esclip.stores._engine_client import TRANSLATIONS
+from esclip.stores._engine_errors import TRANSLATIONS
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import axis, document

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -23,6 +25,7 @@ from esclip.stores._dialects import (
     settled,
     vector_fault,
 )
+from esclip.stores._engine_vectors import kept_vector, sent_vector
 from esclip.stores._fields import RESERVED
 from scripts.render_mappings import MAPPINGS, rendered
 from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
@@ -199,19 +202,17 @@ def test_supported_versions(engine: Engine, version: str, supported: bool) -> No
     assert Server(engine, version).supported is supported
 
 
-def test_vectors_are_hidden_since_elasticsearch_9_2() -> None:
-    """Only newer Elasticsearch has to be asked for vectors by name."""
-    hidden = [
-        str(server)
-        for server in (
-            Server(Engine.ELASTICSEARCH, "9.1.9"),
-            Server(Engine.ELASTICSEARCH, "9.2.0"),
-            Server(Engine.ELASTICSEARCH, "9.10.0"),
-            Server(Engine.OPENSEARCH, "9.2.0"),
-        )
-        if server.hides_vectors
-    ]
-    assert hidden == ["Elasticsearch 9.2.0", "Elasticsearch 9.10.0"]
+def test_vectors_are_packed_since_elasticsearch_9_3() -> None:
+    """Elasticsearch that takes it gets a vector in base64, big endian; what is kept so is read the same."""
+    vector = axis(3)
+    for version, packed in (("", False), ("9.2.8", False), ("9.3.0", True), ("10.0.0", True)):
+        sent = sent_vector(Server(Engine.ELASTICSEARCH, version), vector)
+        assert isinstance(sent, str) is packed
+        np.testing.assert_array_equal(kept_vector(sent if isinstance(sent, str) else sent.tolist()), vector)
+    assert isinstance(sent, str)
+    assert base64.b64decode(sent)[12:16] == struct.pack(">f", 1.0)
+    assert sent_vector(Server(Engine.OPENSEARCH, "3.9.0"), vector) is vector
+    np.testing.assert_array_equal(kept_vector(vector.tolist()), vector)
 
 
 def test_schema_without_fields() -> None:

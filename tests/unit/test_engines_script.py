@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
 import json
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
@@ -13,11 +16,13 @@ import pytest
 
 from scripts.engine_nodes._catalogue import ENGINES, EngineError, Place
 from scripts.engine_nodes._health import is_up
+from scripts.engine_nodes._keys import make_keys
 from scripts.engine_nodes._nodes import Node, stop
 
 ENGINE = ENGINES["opensearch"]
 
 only_on_linux = pytest.mark.skipif(sys.platform != "linux", reason="nodes without Docker run on Linux only")
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make certificates")
 
 
 @pytest.fixture
@@ -99,3 +104,44 @@ def test_the_cache_is_never_in_the_repository(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ESCLIP_ENGINES_HOME", str(Path(__file__).parents[2] / ".cache"))
     with pytest.raises(EngineError, match=r"ESCLIP_ENGINES_HOME.*outside"):
         Place.from_environment()
+
+
+@needs_openssl
+def test_an_engine_with_a_lock_is_up_for_who_has_its_key(tmp_path: Path) -> None:
+    """Its health is asked over TLS, with the password; a stranger with another certificate is not up."""
+    keys = make_keys(Place(tmp_path / "ours", 9210, ""))
+    assert make_keys(Place(tmp_path / "ours", 9210, "")).password == keys.password
+    theirs = make_keys(Place(tmp_path / "theirs", 9210, ""))
+    engine = ENGINES["secured"]
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.end_headers()
+            health = {"cluster_name": engine.cluster_name, "number_of_nodes": 1, "status": "green"}
+            self.wfile.write(json.dumps(health).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing is logged."""
+
+    for served, up in ((keys, True), (theirs, False)):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(served.certificate, served.key)
+        with HTTPServer(("127.0.0.1", 0), Answer) as server:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+            place = Place(tmp_path / "ours", server.server_port - engine.port_offset, "")
+            thread = threading.Thread(target=server.handle_request)
+            thread.start()
+            assert is_up(place, engine) is up
+            thread.join()
+    password = base64.b64encode(f"esclip-tests:{keys.password}".encode()).decode()
+    assert asked == [f"Basic {password}"]
+
+
+@needs_openssl
+def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+    """Nobody but their owner can enter the folder with the private keys and the password."""
+    keys = make_keys(Place(tmp_path, 9210, ""))
+    assert keys.folder.stat().st_mode & 0o077 == 0

@@ -185,6 +185,20 @@ class TestParallelMap:
             threading.Timer(0.05, release.set).start()
         assert begun == [0, 1]
 
+    def test_calls_are_told_to_stop_before_they_are_waited_for(self) -> None:
+        """A call that fails tells those that still run, which then need not come to their end."""
+        stopped = threading.Event()
+
+        def call(number: int) -> bool:
+            if number == 0:
+                raise ValueError("0 fails")
+            return stopped.wait(PATIENCE_S)
+
+        begun = time.monotonic()
+        with pytest.raises(ValueError, match="0 fails"):
+            list(parallel_map(call, range(3), workers=3, stop=stopped.set))
+        assert time.monotonic() - begun < PATIENCE_S / 2
+
     @pytest.mark.parametrize("window", [0, -1])
     def test_refuses_a_window_without_room(self, window: int) -> None:
         """A window below one is a mistake of the caller."""
@@ -365,6 +379,24 @@ class TestChain:
             take(cut, by=raising(AssertionError("nothing can come before the signal")))
         assert time.monotonic() - before < PATIENCE_S / 2
         assert source.closed_by is not None
+
+    @pytest.mark.parametrize("prefetched", [True, False])
+    def test_a_signal_just_before_a_wait_is_not_lost(self, prefetched: bool) -> None:
+        """A signal that doesn't break off the wait, because another thread took it, is acted upon soon."""
+        stopped = threading.Event()
+
+        def slow(number: int) -> int:
+            assert stopped.wait(PATIENCE_S)
+            return number
+
+        flow = parallel_map(slow, range(100), workers=2, stop=stopped.set)
+        if prefetched:
+            flow = prefetch(flow, 1, stop=stopped.set)
+        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()  # in the timer's own thread
+        before = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), owned(flow) as cut:
+            take(cut, by=raising(AssertionError("nothing can come before the signal")))
+        assert time.monotonic() - before < PATIENCE_S / 2
 
     def test_an_error_reaches_a_sink_that_works(self) -> None:
         """An exception of a call is raised by the sink's next pull, with its own type."""

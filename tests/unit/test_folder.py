@@ -155,20 +155,6 @@ def test_a_pipe_is_rejected_and_not_waited_for(tmp_path: Path) -> None:
     assert rejection.reason is Reason.UNREADABLE_FILE
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may list everything")
-def test_a_folder_that_can_not_be_listed_is_rejected(tmp_path: Path) -> None:
-    """The walk names it and goes on."""
-    locked = write(tmp_path / "a" / "1.jpg").parent
-    write(tmp_path / "b.jpg")
-    locked.chmod(0)
-    try:
-        items = list(open_source([tmp_path]).records())
-    finally:
-        locked.chmod(0o700)
-    assert [item.location for item in items] == [str(locked), str(tmp_path / "b.jpg")]
-    assert getattr(items[0], "reason", None) is Reason.UNREADABLE_FILE
-
-
 def test_a_folder_that_vanishes_is_rejected(tmp_path: Path) -> None:
     """A folder that is gone when its turn comes is a rejection that names it."""
     write(tmp_path / "a.jpg")

@@ -271,6 +271,15 @@ def test_the_same_bytes_are_encoded_once(pictures: list[ImageRecord], tmp_path: 
     assert store.fingerprints(["id2"])["id2"] == touched.fingerprint
 
 
+def test_nothing_but_copies_flows_all_the_same(pictures: list[ImageRecord]) -> None:
+    """A source of one picture under endless names is encoded a few times, and written on the way."""
+    source = ListSource(replace(pictures[0], id=f"copy{n}") for n in count())
+    stop, encoder = Stop(), CountingEncoder()
+    report = run(source, AskingStore(stop), encoder, stop=stop)
+    assert accounted(report)[2] > 256
+    assert 1 <= encoder.images <= 32
+
+
 def test_copies_share_a_rejection(tmp_path: Path) -> None:
     """Bytes that are no picture are rejected under each of their names."""
     page = tmp_path / "page.jpg"

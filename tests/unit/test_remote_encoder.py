@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from esclip import load_encoder
-from esclip._connections import FOREIGN_ERRORS, ending_with
+from esclip._connections import FOREIGN_ERRORS
 from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
+from esclip._waits import ending_with
 from esclip.encoders import _remote_line
 from esclip.encoders._wire import Description, pack_vectors
 from esclip.encoders.palette import PaletteEncoder

@@ -67,10 +67,12 @@ def test_a_table_without_its_columns_is_an_error(tmp_path: Path, name: str, head
     assert "\n" not in str(caught.value)
 
 
-def test_a_dataset_without_any_header_is_an_error(tmp_path: Path) -> None:
-    """A photos table of no bytes is no success with no records."""
-    (tmp_path / "photos.tsv000").touch()
-    with pytest.raises(SourceError, match="empty"):
+@pytest.mark.parametrize("data", [b"", b"\n\r\n", b"\xef\xbb\xbf"])
+def test_an_empty_part_is_an_error(tmp_path: Path, data: bytes) -> None:
+    """A part of no bytes is a download that failed, not a part without photos: these would go missing."""
+    write(tmp_path / "photos.tsv000", [photo("a")])
+    (tmp_path / "photos.tsv001").write_bytes(data)
+    with pytest.raises(SourceError, match=r"photos\.tsv001, line 1: .*empty"):
         open_source([tmp_path])
 
 

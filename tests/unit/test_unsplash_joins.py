@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from esclip._connections import ending_with
 from esclip._errors import SourceError
+from esclip._waits import ending_with
 from esclip.sources._unsplash_joins import interrupted_by, mapped_errors
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 

@@ -22,17 +22,9 @@ import tenacity
 import urllib3.exceptions as urllib3_errors
 
 from esclip._addresses import without_credentials
-from esclip._connections import (
-    FOREIGN_ERRORS,
-    causes,
-    ending,
-    new_session,
-    retry_after,
-    send,
-    time_left,
-    waits_bounded,
-)
-from esclip._errors import ConfigError, EncoderError
+from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
+from esclip._errors import ConfigError, EncoderError, one_line
+from esclip._waits import ending, time_left, waits_bounded
 from esclip.encoders._wire import BYTES, authorization
 
 __all__ = ["Line", "PassingError"]
@@ -162,7 +154,7 @@ class Line:
             return None
         for secret in self._secrets:
             words = words.replace(secret, "***")
-        return "".join(c if c.isprintable() else " " for c in words)[:200]
+        return one_line(words, 200)
 
     @contextmanager
     def _foreign_errors_mapped(self) -> Iterator[None]:
@@ -175,7 +167,7 @@ class Line:
                 for kinds, kind, why, remedy in _FOREIGN
                 if any(isinstance(cause, kinds) for cause in chain)
             )
-            root = " ".join(str(getattr(chain[-1], "strerror", None) or chain[-1]).split())[:200]
+            root = one_line(str(getattr(chain[-1], "strerror", None) or chain[-1]), 200)
             raise kind(str(self.failed(why.format(root), remedy))) from error
 
 

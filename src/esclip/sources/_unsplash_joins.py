@@ -21,11 +21,12 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esclip._connections import ending
 from esclip._errors import SourceError
 from esclip._flow import batches
+from esclip._waits import ending
 from esclip.sources._unsplash_children import CHILD_TABLES, ChildTable
-from esclip.sources._unsplash_tables import Row, TablePart
+from esclip.sources._unsplash_rows import Row
+from esclip.sources._unsplash_tables import TablePart
 
 if TYPE_CHECKING:
     import duckdb
@@ -183,7 +184,7 @@ class Joins:
             # Unpacked here, since of a packed file that was cut DuckDB may read the rest and say nothing.
             with part.unpacked(self._folder) as path:
                 self._run(_insertion(name, f"(SELECT {raw} FROM {_csv_scan(part)})"), path=_escaped(path))
-        except (duckdb.InvalidInputException, UnicodeEncodeError):
+        except (duckdb.InvalidInputException, duckdb.NotImplementedException, UnicodeEncodeError):
             self._load_rows(name, part, positions)
 
     def _load_rows(self, name: str, part: TablePart, positions: Sequence[int | None]) -> None:

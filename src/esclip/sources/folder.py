@@ -23,7 +23,10 @@ from esclip._types import ImageRecord, MetadataValue
 
 __all__ = ["FolderSource", "file_id", "file_record"]
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+FOLDER = "\0"
+"""Behind a name that is a folder's: no name has it, and it doesn't change their order."""
 
 FIELDS = (
     Field("file_name", FieldType.KEYWORD),
@@ -54,11 +57,12 @@ class FolderSource:
         return FIELDS
 
     def total(self) -> int:
-        """How many pictures, counted by walking the folders once."""
-        return sum(1 for _ in self._found())
+        """How many pictures, counted by walking the folders once, and holding nothing of them."""
+        count = sum(sum(1 for _ in _strolled(path)) if path.is_dir() else 1 for path in self._paths)
+        return count if self._limit is None else min(count, self._limit)
 
     def records(self) -> Iterator[ImageRecord | Rejection]:
-        """Every picture; at any time one folder's names are held for each level of depth."""
+        """Every picture; of each folder on the way the names are held that are still to come."""
         with owned(self._found()) as found:
             for file in found:
                 yield file_record(file) if isinstance(file, Path) else file
@@ -88,9 +92,9 @@ def _check(path: Path) -> None:
         os.scandir(path).close()
     except OSError as error:
         raise SourceError(f"{_text(path)} can't be read: {error.strerror}") from error
-    with owned(_walk(path)) as files:
-        if next(files, None) is None:
-            suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+    with owned(_strolled(path)) as names:
+        if next(names, None) is None:
+            suffixes = " ".join(IMAGE_SUFFIXES)
             raise SourceError(f"{_text(path)} holds neither a photos table nor pictures ({suffixes})")
 
 
@@ -105,8 +109,23 @@ def _walk(folder: Path) -> Iterator[Path | Rejection]:
             yield entry
         elif entry.is_folder:
             levels.append(_listed(entry.path))
-        elif entry.path.suffix.lower() in IMAGE_SUFFIXES:
+        else:
             yield entry.path
+
+
+def _strolled(folder: Path) -> Iterator[str]:
+    """The names of what `_walk` gives, in any order, so that none has to be held."""
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            for name, is_folder in _shown(here):
+                if is_folder:
+                    folders.append(here / name)
+                else:
+                    yield name
+        except OSError:
+            yield here.name
 
 
 class _Entry(NamedTuple):
@@ -115,15 +134,26 @@ class _Entry(NamedTuple):
 
 
 def _listed(folder: Path) -> Iterator[_Entry | Rejection]:
-    """What lies in a folder, by name, all but what is hidden; a link to a folder is none."""
+    """What a folder shows, by name; where it can't be read, or not to its end, that comes first."""
+    names: list[str] = []  # and no objects: a hundred bytes each, in folders of a million
     try:
-        with os.scandir(folder) as entries:
-            shown = [(e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith(".")]
+        names.extend(name + FOLDER if is_folder else name for name, is_folder in _shown(folder))
     except OSError as error:
         yield _rejected(folder, error)
-        return
-    for name, is_folder in sorted(shown):
-        yield _Entry(folder / name, is_folder)
+    names.sort(reverse=True)
+    while names:
+        name = names.pop()
+        yield _Entry(folder / name.removesuffix(FOLDER), name.endswith(FOLDER))
+
+
+def _shown(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Pictures and subfolders, which are told apart, but those hidden; a link to a folder is none."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if is_folder or entry.name.lower().endswith(IMAGE_SUFFIXES):
+                    yield entry.name, is_folder
 
 
 def file_record(file: Path) -> ImageRecord | Rejection:

@@ -25,7 +25,8 @@ from esclip._types import ImageRecord
 from esclip.sources._unsplash_children import CHILD_TABLES
 from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
 from esclip.sources._unsplash_joins import PhotoDetails, joined
-from esclip.sources._unsplash_tables import BrokenRow, Row, TablePart, is_table_part, table_parts
+from esclip.sources._unsplash_rows import BrokenRow, Row
+from esclip.sources._unsplash_tables import TablePart, is_table_part, table_parts
 from esclip.sources._unsplash_values import integer, sized_url
 
 __all__ = ["UnsplashSource", "is_photos_part", "is_unsplash_folder"]
@@ -41,10 +42,11 @@ log = logging.getLogger("esclip")
 
 def is_unsplash_folder(folder: Path) -> bool:
     """Whether the folder holds a photos table."""
-    return any(is_photos_part(path) for path in folder.iterdir())
+    with os.scandir(folder) as entries:  # one by one: there may be a million pictures instead
+        return any(is_photos_part(entry) for entry in entries)
 
 
-def is_photos_part(path: Path) -> bool:
+def is_photos_part(path: Path | os.DirEntry[str]) -> bool:
     """Whether this is a file of a photos table."""
     return is_table_part(path, "photos")
 
@@ -71,9 +73,7 @@ class UnsplashSource:
         self._threshold = keyword_threshold
         self._photos = table_parts(folder, "photos")
         if not self._photos:
-            raise SourceError(
-                f"{folder}: the photos table is empty, even of a header: unzip the dataset again"
-            )
+            raise SourceError(f"{folder} has no photos table (any more)")
         for part in self._photos:
             _check_columns(part)
         tables = {name: table_parts(folder, name) for name in CHILD_TABLES}
@@ -172,6 +172,8 @@ class _PhotoRow(NamedTuple):
 
 def _check_columns(part: TablePart) -> None:
     if "photo_image_url" not in part.columns:
-        raise SourceError(f"{part.path}: no column photo_image_url; it has {', '.join(part.columns)}")
+        raise SourceError(
+            f"{part.path}, line 1: no column photo_image_url in {', '.join(part.columns)[:200]!a}"
+        )
     if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS]:
         log.warning("%s: unknown columns are left out: %s", part.path, ", ".join(unknown))

@@ -1,33 +1,40 @@
 """Bulk writes: every document ends as written or as a Rejection, or the call raises.
 
-    lines ─► chunks by bytes and number ─► send ─► per document: written
-               ▲                            │      ├ rejected   the engine's own words
-               └─ halved when too large ────┘      └ busy       sent again, until the deadline
+    lines ─► chunk by bytes and number ─► slot ─► send ─► per document: written
+      ▲                                            │       ├ rejected   the engine's own words
+      └──────── cut smaller when too large ────────┘       └ left       sent again, until the deadline
 
-A document that is sent twice is written once: its id is the source's own. The client's bulk helpers are not
-used because they give up at the first busy document, or never look at one.
+A document that is sent twice is written once: its id is the source's own. So a broken connection, a node that
+leaves and a conflict with another writer cost another attempt and nothing else. The client's bulk helpers are
+not used because they give up at the first busy document, or never look at one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from esclip._errors import IndexNotFound, StoreUnavailable
+from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip._rejections import Rejection
 from esclip._types import ImageRecord
+from esclip.stores._engine_faults import Verdict, disk_full, verdict, words
 from esclip.stores._fields import write_rejection
-from esclip.stores._patience import PayloadTooLarge, persistently
+from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
+from esclip.stores._slots import Slots
 
-__all__ = ["Line", "line", "write"]
+__all__ = ["BulkWriter", "Line", "line"]
 
 CHUNK_BYTES = 8 * 1024 * 1024
 CHUNK_LINES = 1000
-BUSY = frozenset({408, 409, 429, 502, 503, 504})
-"""Statuses of a document that may be written when sent again."""
+FAILURES = 3
+"""Attempts at which an engine may fail over a document that it then doesn't get again."""
+FEW = 0.1
+"""When more of a chunk fails, beyond a single document, these are not at fault: a shard is broken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,68 +51,134 @@ def line(action: str, record: ImageRecord, body: Any) -> Line:
     return Line(record, head + b"\n" + orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
 
 
-def write(
-    lines: Sequence[Line], send: Callable[[bytes], Sequence[Any]], target: str, within: float
-) -> list[Rejection]:
-    """Write all lines. `send` gives one answer per document, and `target` names the index in messages.
+class BulkWriter:
+    """Writes to one index. Safe from several threads: they share its slots, and what it learns."""
 
-    Raises `StoreUnavailable` when documents of a chunk are still refused as too many after `within` seconds.
-    """
-    rejected: list[Rejection] = []
-    waiting = list(_chunks(lines))[::-1]
-    while waiting:
-        chunk = waiting.pop()
-        try:
-            rejected += _write_chunk(chunk, send, target, within)
-        except PayloadTooLarge as error:
-            middle = len(chunk) // 2
-            if middle == 0:
-                rejected.append(write_rejection(chunk[0].record, str(error)))
-            else:
-                waiting += [chunk[middle:], chunk[:middle]]
-    return rejected
+    def __init__(
+        self, send: Callable[[bytes, float], Any], target: str, patience: Patience, at_once: int
+    ) -> None:
+        """`send` gives the answer to a payload, had in so many seconds; `target` is the index in messages."""
+        self._send = send
+        self._target = target
+        self._patience = patience
+        self._slots = Slots(at_once)
+        self._chunk_bytes = CHUNK_BYTES
+
+    def write(self, lines: Sequence[Line]) -> list[Rejection]:
+        """Write all lines, in order.
+
+        Raises `StoreUnavailable` when documents of a chunk are still not taken at the end of patience.
+        """
+        rejected: list[Rejection] = []
+        waiting = deque(lines)
+        while waiting:
+            chunk = _Chunk(_cut(waiting, self._chunk_bytes), self._target)
+            try:
+                with self._slots.one():
+                    self._settle(chunk)
+            except PayloadTooLarge as error:
+                if len(chunk.left) == 1:
+                    chunk.reject(chunk.left.pop(), str(error))
+                else:  # and so are the next ones
+                    self._chunk_bytes = min(self._chunk_bytes, len(chunk.payload()) // 2)
+                    waiting.extendleft(reversed(chunk.left))
+            rejected += chunk.rejected
+        return rejected
+
+    def _settle(self, chunk: _Chunk) -> None:
+        within, crowded = self._patience.write, False
+        end = time.monotonic() + within
+
+        def attempt() -> None:
+            nonlocal crowded
+            try:
+                chunk.settle(self._send(chunk.payload(), end - time.monotonic()))
+            except Busy as busy:
+                if busy.crowded:
+                    crowded = True
+                    self._slots.fewer()
+                raise
+
+        persistently(attempt, within, self._patience.backoff)
+        if not crowded:
+            self._slots.more()
 
 
-def _chunks(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
-    start = size = 0
-    for i, one in enumerate(lines):
-        if i > start and (size + len(one.payload) > CHUNK_BYTES or i - start == CHUNK_LINES):
-            yield lines[start:i]
-            start, size = i, 0
-        size += len(one.payload)
-    if start < len(lines):
-        yield lines[start:]
+def _cut(waiting: deque[Line], most: int) -> list[Line]:
+    """The first of the lines, as many as fit, one at least; taken out."""
+    size = 0
+    chunk: list[Line] = []
+    while waiting and len(chunk) < CHUNK_LINES:
+        size += len(waiting[0].payload)
+        if chunk and size > most:
+            break
+        chunk.append(waiting.popleft())
+    return chunk
 
 
-def _write_chunk(
-    chunk: Sequence[Line], send: Callable[[bytes], Sequence[Any]], target: str, within: float
-) -> list[Rejection]:
-    rejected: list[Rejection] = []
-    left = list(chunk)
+class _Chunk:
+    """The documents of one request, and what has become of them."""
 
-    def attempt() -> None:
-        answers = send(b"".join(one.payload for one in left))
-        sent, words = list(left), ""
-        left.clear()
-        for one, answer in zip(sent, answers, strict=True):
-            (result,) = answer.values()
-            status, error = result["status"], result.get("error") or {}
-            if error.get("type") == "index_not_found_exception":
-                raise IndexNotFound(f"{target} is not there any more; ingest again to make it.")
-            if status in BUSY:
-                left.append(one)
-                words = _words(error)
-            elif status >= 300:
-                rejected.append(write_rejection(one.record, _words(error)))
+    def __init__(self, left: list[Line], target: str) -> None:
+        self.left = left
+        self.rejected: list[Rejection] = []
+        self._size = len(left)
+        self._target = target
+        self._failures = 0
+
+    def payload(self) -> bytes:
+        """What is left, as a request."""
+        return b"".join(one.payload for one in self.left)
+
+    def reject(self, one: Line, why: str) -> None:
+        """Count a document of it as rejected."""
+        self.rejected.append(write_rejection(one.record, why))
+
+    def settle(self, answer: Any) -> None:
+        """Keep as `left` what the answer doesn't settle, and raise `Busy` when there is any."""
+        left: dict[Verdict, list[Line]] = defaultdict(list)
+        told: dict[Verdict, str] = {}
+        for one, (status, error) in zip(self.left, self._items(answer), strict=True):
+            judged = verdict(status, error)
+            match judged:
+                case Verdict.WRITTEN:
+                    continue
+                case Verdict.REJECTED:
+                    self.reject(one, words(error))
+                case Verdict.INDEX_MISSING:
+                    raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it.")
+                case Verdict.INDEX_CLOSED:
+                    raise StoreError(f"{self._target} takes no documents: {words(error)}")
+                case _:
+                    left[judged].append(one)
+                    told[judged] = words(error)
+        self._give_up_few(left, told)
+        self.left = [one for lines in left.values() for one in lines]
+        if Verdict.DISK_FULL in left:
+            raise disk_full(self._target, told[Verdict.DISK_FULL])
         if left:
-            raise StoreUnavailable(f"{target} does not take {len(left)} documents: {words}")
+            why = told[next(iter(left))]
+            message = f"{self._target} does not take {len(self.left)} documents: {why}"
+            raise Busy(message, crowded=Verdict.CROWDED in left)
 
-    persistently(attempt, within)
-    return rejected
+    def _give_up_few(self, left: dict[Verdict, list[Line]], told: Mapping[Verdict, str]) -> None:
+        """Reject the few documents over which an engine fails each time while it takes the others."""
+        if Verdict.FAILED not in left:
+            return
+        self._failures += 1
+        if self._failures >= FAILURES and len(left[Verdict.FAILED]) <= max(1, FEW * self._size):
+            for one in left.pop(Verdict.FAILED):
+                self.reject(one, told[Verdict.FAILED])
 
-
-def _words(error: dict[str, Any]) -> str:
-    """An engine's reason in one line, with the cause below it, which often is the telling one."""
-    cause = error.get("caused_by") or {}
-    parts = [error.get("type"), error.get("reason"), cause.get("reason")]
-    return " ".join(": ".join(part for part in parts if part).split())[:500]
+    def _items(self, answer: Any) -> list[tuple[int, Any]]:
+        """Status and error of each document; an answer that is damaged says nothing of any."""
+        try:
+            results = [result for item in answer["items"] for result in item.values()]
+            items = [(int(result["status"]), result.get("error") or {}) for result in results]
+        except (AttributeError, KeyError, TypeError, ValueError):
+            items = []
+        if len(items) != len(self.left):
+            raise StoreUnavailable(
+                f"{self._target} gave no answer to {len(self.left)} documents that are sent"
+            )
+        return items

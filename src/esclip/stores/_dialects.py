@@ -23,6 +23,7 @@ __all__ = [
     "MAX_K",
     "OWN",
     "SHARDS",
+    "VECTOR_TYPES",
     "Engine",
     "Server",
     "cosine",
@@ -72,19 +73,26 @@ class Engine(Enum):
     ELASTICSEARCH = "Elasticsearch"
 
 
+VECTOR_TYPES = {Engine.OPENSEARCH: "knn_vector", Engine.ELASTICSEARCH: "dense_vector"}
+"""What each calls a field of vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """What answers at an address."""
 
     engine: Engine
     version: str
+    """Empty where it may not be asked for."""
 
     def __str__(self) -> str:
-        return f"{self.engine.value} {self.version}"
+        return f"{self.engine.value} {self.version}".rstrip()
 
     @property
     def release(self) -> tuple[int, int]:
-        """Major and minor version."""
+        """Major and minor version; of an unknown one the least, which can do nothing that came later."""
+        if not self.version:
+            return 0, 0
         major, minor = self.version.split(".")[:2]
         return int(major), int(minor)
 
@@ -94,9 +102,9 @@ class Server:
         return self.release >= ((2, 19) if self.engine is Engine.OPENSEARCH else (8, 0))
 
     @property
-    def hides_vectors(self) -> bool:
-        """Whether vectors are left out of `_source` unless asked for."""
-        return self.engine is Engine.ELASTICSEARCH and self.release >= (9, 2)
+    def unpacks_vectors(self) -> bool:
+        """Whether it is known to take vectors in base64: less than half as long, and nothing to parse."""
+        return self.engine is Engine.ELASTICSEARCH and bool(self.version) and self.release >= (9, 3)
 
 
 def settled(data_nodes: int) -> dict[str, Any]:
@@ -151,12 +159,12 @@ def _vector_property(engine: Engine, dim: int) -> dict[str, Any]:
         case Engine.OPENSEARCH:
             # engine and space_type inside method: the one spelling that every version reads alike
             method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil", "parameters": HNSW}
-            return {"type": "knn_vector", "dimension": dim, "method": method}
+            return {"type": VECTOR_TYPES[engine], "dimension": dim, "method": method}
         case Engine.ELASTICSEARCH:
             # without index_options, 9.1 and later keep one bit of each number
             options = {"type": "hnsw", **HNSW}
             return {
-                "type": "dense_vector",
+                "type": VECTOR_TYPES[engine],
                 "dims": dim,
                 "index": True,
                 "similarity": "cosine",
@@ -170,15 +178,15 @@ def vector_fault(engine: Engine, found: Mapping[str, Any], dim: int) -> str | No
     """What is wrong with the vector field of a mapping as the engine gives it back, in words."""
     match engine:
         case Engine.OPENSEARCH:
-            kind, size = "knn_vector", found.get("dimension")
+            size = found.get("dimension")
             space = found.get("method", {}).get("space_type") or found.get("space_type")
             wanted = "cosinesimil"
         case Engine.ELASTICSEARCH:
-            kind, size = "dense_vector", found.get("dims")
+            size = found.get("dims")
             space, wanted = found.get("similarity"), "cosine"
         case _:
             assert_never(engine)
-    if found.get("type") != kind:
+    if found.get("type") != (kind := VECTOR_TYPES[engine]):
         return f"its field vector is {found.get('type', 'missing')}, not {kind}"
     if size != dim:
         return f"it has vectors of {size} dimensions, not {dim}"

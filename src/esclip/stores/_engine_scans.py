@@ -1,6 +1,6 @@
-"""What only an ingest asks of an engine: vectors of bytes that are held, where each document lies, deletes.
+"""Documents by id, vectors by the bytes of their pictures, the location of every document, deletes.
 
-Searches see what the last refresh has made visible.
+Searches see what the last refresh has made visible; documents by id are found at once.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import orjson
 from esclip._errors import StoreUnavailable
 from esclip._types import Vector, unit_rows
 from esclip.stores._engine_client import EngineClient
+from esclip.stores._engine_errors import index_missing
+from esclip.stores._engine_faults import words
+from esclip.stores._engine_vectors import kept_vector
 from esclip.stores._patience import persistently
 
-__all__ = ["delete_documents", "every_location", "vectors_of"]
+__all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]
 
 PAGE = 5_000
 GONE = (200, 404)
@@ -25,22 +28,36 @@ WHOLE = {"allow_partial_search_results": "false"}
 """Without it, what a shard that fails holds is missing, and nobody is told."""
 
 
+def documents_of(client: EngineClient, ids: Sequence[str], **options: Any) -> list[Any]:
+    """Those of the documents that are held. Ids go in the body: some break a URL."""
+
+    def mget(**arguments: Any) -> Any:
+        answer = client.raw.mget(**arguments)
+        for error in (one["error"] for one in answer["docs"] if "error" in one):
+            if error["type"] == "index_not_found_exception":
+                raise index_missing(client.address, client.index)
+            raise StoreUnavailable(f"{client.address} can't read index {client.index}: {words(error)}")
+        return answer
+
+    if not ids:
+        return []
+    answer = client.ask(mget, index=client.index, body={"ids": ids}, **options)
+    return [one for one in answer["docs"] if one["found"]]
+
+
 def vectors_of(client: EngineClient, contents: Sequence[str]) -> dict[str, Vector]:
     """The vector of one document for each content fingerprint that is held."""
     if not contents:
         return {}
-    wanted: dict[str, Any] = {"includes": ["content_fingerprint", "vector"]}
-    if client.server().hides_vectors:
-        wanted["exclude_vectors"] = False
     body = {
         "size": len(contents),
         "query": {"terms": {"content_fingerprint": list(contents)}},
         "collapse": {"field": "content_fingerprint"},
-        "_source": wanted,
+        "_source": {"includes": ["content_fingerprint", "vector"]},  # named, or newer engines leave it out
     }
     answer = client.ask(client.raw.search, index=client.index, body=body, params=WHOLE)
     sources = [hit["_source"] for hit in answer["hits"]["hits"]]
-    vectors = unit_rows([source["vector"] for source in sources]) if sources else ()
+    vectors = unit_rows([kept_vector(source["vector"]) for source in sources]) if sources else ()
     return {source["content_fingerprint"]: row for source, row in zip(sources, vectors, strict=True)}
 
 

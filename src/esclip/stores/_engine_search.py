@@ -13,7 +13,8 @@ from esclip._searches import Search
 from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
 from esclip.stores._dialects import cosine, search_body
-from esclip.stores._engine_client import BUSY, EngineClient, index_missing
+from esclip.stores._engine_client import EngineClient
+from esclip.stores._engine_errors import BUSY, index_missing
 from esclip.stores._patience import persistently
 
 __all__ = ["searched"]

@@ -92,7 +92,7 @@ def write_rejection(record: ImageRecord, detail: str) -> Rejection:
 def fault(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:
     """Why a store can't hold this record (and vector, unless None), in one line; None when it can."""
     texts = (record.id, record.location, record.page or "", record.description)
-    if not all(_is_unicode(text) for text in texts):
+    if not _are_texts(texts):
         return "a text is not valid Unicode: it has half of a surrogate pair"
     if vector is not None and (found := _vector_fault(vector, schema.space.dim)):
         return found
@@ -116,9 +116,9 @@ def _vector_fault(vector: Vector, dim: int) -> str | None:
 def _fits(value: MetadataValue, kind: FieldType) -> bool:
     match kind:
         case FieldType.KEYWORD | FieldType.TEXT:
-            return isinstance(value, str) and _is_unicode(value)
+            return isinstance(value, str) and _are_texts((value,))
         case FieldType.KEYWORDS:
-            return isinstance(value, tuple) and all(isinstance(v, str) and _is_unicode(v) for v in value)
+            return isinstance(value, tuple) and not isinstance(value, GeoPoint) and _are_texts(value)
         case FieldType.INTEGER:
             return type(value) is int and -(2**63) <= value < 2**63
         case FieldType.FLOAT:
@@ -133,9 +133,10 @@ def _fits(value: MetadataValue, kind: FieldType) -> bool:
             assert_never(kind)
 
 
-def _is_unicode(text: str) -> bool:
+def _are_texts(values: tuple[str, ...]) -> bool:
+    """Whether all are strings and valid Unicode; joined, because a document has hundreds of them."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        "".join(values).encode()
+    except (TypeError, UnicodeEncodeError):
         return False
     return True

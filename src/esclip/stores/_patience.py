@@ -6,13 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_any,
+    stop_before_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
 
 from esclip._errors import StoreError, StoreUnavailable
+from esclip._waits import ending
 
-__all__ = ["Patience", "PayloadTooLarge", "persistently"]
+__all__ = ["Busy", "Patience", "PayloadTooLarge", "persistently"]
 
 T = TypeVar("T")
+
+BACKOFF = 0.25
+LONGEST_PAUSE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +37,43 @@ class Patience:
     read: float = 30
     write: float = 120
     """For each chunk of documents."""
+    backoff: float = BACKOFF
+    """The longest first pause; each further one may be twice as long, up to `LONGEST_PAUSE`."""
+
+
+class Busy(StoreUnavailable):
+    """A server that has something else to do; the next try not before `after` seconds."""
+
+    def __init__(self, message: str, *, crowded: bool = False, after: float = 0.0) -> None:
+        """`crowded`: it says that the requests in flight are too many."""
+        super().__init__(message)
+        self.crowded = crowded
+        self.after = after
 
 
 class PayloadTooLarge(StoreError):
     """A request has more bytes than the server, or a proxy before it, takes."""
 
 
-def persistently(call: Callable[[], T], within: float) -> T:
+def persistently(call: Callable[[], T], within: float, backoff: float = BACKOFF) -> T:
     """What `call` returns, called again with growing, random pauses while it raises `StoreUnavailable`.
 
-    The last error is raised when the next pause would end after `within` seconds.
+    The last error is raised when the next pause would end after `within` seconds, or when the answer is no
+    longer wanted (`_waits.ending`).
     """
+    ended = ending()
+    jitter = wait_random_exponential(multiplier=backoff, max=LONGEST_PAUSE)
     attempts = Retrying(
         retry=retry_if_exception_type(StoreUnavailable),
-        wait=wait_random_exponential(multiplier=0.25, max=10),
-        stop=stop_before_delay(within),
+        wait=lambda state: _asked(state) + jitter(state),  # not all clients come back at once
+        stop=stop_any(stop_before_delay(within), stop_when_event_set(ended)),
+        sleep=sleep_using_event(ended),
         reraise=True,
     )
     return attempts(call)
+
+
+def _asked(state: RetryCallState) -> float:
+    """The pause that the server asked for."""
+    error = state.outcome.exception() if state.outcome else None
+    return error.after if isinstance(error, Busy) else 0.0

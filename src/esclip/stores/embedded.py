@@ -67,6 +67,8 @@ RETRIES = 50
 class LanceStore:
     """A `Store` in a folder. Writes of this object go one after another, searches side by side."""
 
+    writes_at_once = 1
+
     def __init__(self, folder: Path | str, index: str, scale: Scale | None = None) -> None:
         self.index = index
         self._folder = Path(folder).absolute()

@@ -4,7 +4,9 @@
                                            └► _mget, sees every write at once ─► Fingerprint, Document
 
 What an index is made with stands in its mapping, `_meta.esclip`: it is read again for each call, because
-another process may have changed it, and an index that lacks it is none of ours.
+another process may have changed it, and an index that lacks it is none of ours. An engine makes an index that
+isn't there at the first write to it; one that is removed between that reading (5 ms of a page's 900) and the
+write is refused at the next call.
 """
 
 from __future__ import annotations
@@ -14,13 +16,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from esclip._access import Access
 from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, unit_rows
 from esclip.stores import _documents as stored
-from esclip.stores._bulk import line, write
+from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._dialects import (
     MAX_K,
     OWN,
@@ -29,10 +32,12 @@ from esclip.stores._dialects import (
     schema_of,
     vector_fault,
 )
-from esclip.stores._engine_client import EngineClient, index_missing
+from esclip.stores._engine_client import EngineClient
+from esclip.stores._engine_errors import index_missing
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
-from esclip.stores._engine_scans import delete_documents, every_location, vectors_of
+from esclip.stores._engine_scans import delete_documents, documents_of, every_location, vectors_of
 from esclip.stores._engine_search import searched
+from esclip.stores._engine_vectors import kept_vector, sent_vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
@@ -40,15 +45,23 @@ __all__ = ["EngineStore"]
 
 log = logging.getLogger("esclip")
 
+FINGERPRINTS = "pixels_fingerprint,record_fingerprint"
+
 
 class EngineStore:
     """A `Store` that is an index of OpenSearch 2.19 or later, or of Elasticsearch 8 or 9."""
 
-    def __init__(self, address: str, index: str, patience: Patience | None = None) -> None:
+    writes_at_once = 4
+
+    def __init__(
+        self, address: str, index: str, patience: Patience | None = None, access: Access | None = None
+    ) -> None:
         """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
         self.index = index
-        self._client = EngineClient(address, index, patience or Patience())
+        self._client = EngineClient(address, index, patience or Patience(), access or Access())
         self._raw = self._client.raw
+        target = f"Index {self.index} at {self.address}"
+        self._bulk = BulkWriter(self._client.bulk, target, self._client.patience, self.writes_at_once)
 
     def __repr__(self) -> str:
         return f"EngineStore({self.address!r}, {self.index!r})"
@@ -65,17 +78,17 @@ class EngineStore:
 
     def info(self) -> IndexInfo | None:
         """The documents of a refreshed index, its mapping's schema, and what the server is."""
-        engine = str(self._client.server())
-        ask, raw = self._client.ask, self._raw.indices
+        ask, raw, access = self._client.ask, self._raw.indices, self._client.access
         try:
             schema = self._existing()
-            # a count sees only what a refresh has made visible
-            ask(raw.refresh, index=self.index)
+            # a count sees only what a refresh has made visible; who may only read has neither that nor sizes
+            ask(raw.refresh, index=self.index, ignore=403)
             count = self._client.count()
-            stats = ask(raw.stats, index=self.index, metric="store")
+            stats = ask(raw.stats, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        return IndexInfo(schema, count, engine, stats["_all"]["total"]["store"]["size_in_bytes"])
+        size = stats["_all"]["total"]["store"]["size_in_bytes"] if "_all" in stats else None
+        return IndexInfo(schema, count, str(self._client.server()), size, access.how)
 
     def prepare(self, schema: IndexSchema) -> None:
         """Make the index with its settings and mapping, or put what its mapping lacks."""
@@ -99,20 +112,21 @@ class EngineStore:
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """What `_mget` finds, which sees writes before any refresh."""
         self._existing()
-        found = self._read(list(dict.fromkeys(ids)), _source_includes="pixels_fingerprint,record_fingerprint")
+        found = documents_of(self._client, list(dict.fromkeys(ids)), _source_includes=FINGERPRINTS)
         return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
-        schema = self._existing()
+        schema, server = self._existing(), self._client.server()
         rejected, lines = [], {}
         for document in documents:
             record = document.record
             if why := fault(record, document.vector, schema):
                 rejected.append(write_rejection(record, why))
             else:
-                lines[record.id] = line("index", record, stored.full_source(document))
-        return rejected + self._write(list(lines.values()))
+                body = stored.full_source(document) | {"vector": sent_vector(server, document.vector)}
+                lines[record.id] = line("index", record, body)
+        return rejected + self._bulk.write(list(lines.values()))
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Bulk-update all but the vectors; what a record lacks becomes null."""
@@ -123,7 +137,7 @@ class EngineStore:
                 rejected.append(write_rejection(record, why))
             else:
                 lines[record.id] = line("update", record, {"doc": stored.partial_source(record, schema)})
-        return rejected + self._write(list(lines.values()))
+        return rejected + self._bulk.write(list(lines.values()))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
@@ -164,9 +178,9 @@ class EngineStore:
     def get(self, id: str) -> Document:
         """What `_mget` finds, vector included."""
         schema = self._existing()
-        asked = {"_source_exclude_vectors": "false"} if self._client.server().hides_vectors else {}
-        for found in self._read([id], params=asked):
-            (vector,) = unit_rows([found["_source"]["vector"]])
+        # Elasticsearch leaves vectors out since 9.2, unless they are asked for
+        for found in documents_of(self._client, [id], _source_includes="*"):
+            (vector,) = unit_rows([kept_vector(found["_source"]["vector"])])
             return stored.document(found["_id"], vector, found["_source"], schema.fields)
         raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
 
@@ -180,7 +194,8 @@ class EngineStore:
         self._client.close()
 
     def _create(self, schema: IndexSchema) -> None:
-        body = index_body(self._client.server().engine, schema, data_nodes(self._client))
+        nodes = data_nodes(self._client)  # first: who may not ask for it is told which right is missing
+        body = index_body(self._client.server().engine, schema, nodes)
         # 400: another process was faster, and what it made is read and compared next
         answer = self._client.ask(self._raw.indices.create, index=self.index, body=body, ignore=400)
         error = answer.get("error")
@@ -189,8 +204,8 @@ class EngineStore:
 
     def _mapping(self) -> Any:
         """The index's mapping as the engine has it; None when there is no such index."""
-        self._client.server()
         try:
+            self._client.server()
             answer = self._client.ask(self._raw.indices.get_mapping, index=self.index)
         except IndexNotFound:
             return None
@@ -209,32 +224,3 @@ class EngineStore:
             raise IndexExists(
                 f"Index {self.index} at {self.address} is not one that esclip made; use another name."
             ) from None
-
-    def _read(self, ids: Sequence[str], **options: Any) -> list[Any]:
-        """Documents by id, also those that a search doesn't see yet. Ids go in the body: some break a URL."""
-        if not ids:
-            return []
-        answer = self._client.ask(self._raw.mget, index=self.index, body={"ids": ids}, **options)
-        for one in answer["docs"]:
-            if error := one.get("error"):
-                if error["type"] == "index_not_found_exception":
-                    raise index_missing(self.address, self.index)
-                raise StoreError(f"{self.address} can't read index {self.index}: {error['reason']}")
-        return [one for one in answer["docs"] if one["found"]]
-
-    def _write(self, lines: Sequence[Any]) -> list[Rejection]:
-        """Bulk-write lines.
-
-        An engine makes an index that isn't there at the first write to it, without our mapping. That the
-        index is ours has just been read by the caller; one that is removed in between and made by a write is
-        refused at the next call, because it lacks our `_meta`.
-        """
-        within = self._client.patience.write
-        only = {"filter_path": "errors,items.*.status,items.*.error"}
-
-        def send(payload: bytes) -> Any:
-            return self._client.ask_once(self._raw.bulk, within, index=self.index, body=payload, params=only)[
-                "items"
-            ]
-
-        return write(lines, send, f"Index {self.index} at {self.address}", within)

@@ -28,6 +28,7 @@ class MemoryStore:
     """A `Store` that is a dictionary."""
 
     address = "memory:"
+    writes_at_once = 1
 
     def __init__(self, index: str) -> None:
         self.index = index

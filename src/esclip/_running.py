@@ -1,4 +1,4 @@
-"""What several commands do as their options say: open an index, run an ingest and show what comes of it."""
+"""An ingest as commands run it: with its progress, its report, its rejections in a file, ended by signals."""
 
 from __future__ import annotations
 
@@ -10,39 +10,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from esclip._errors import ConfigError
-from esclip._imports import missing
 from esclip._signals import exit_status, signals_ask
 from esclip._stop import Stop
 
 if TYPE_CHECKING:
-    from esclip._index import ImageIndex
     from esclip._rejections import IngestReport, Rejection
 
-__all__ = ["open_as_told", "run_to_report"]
-
-
-def open_as_told(
-    store: str | None,
-    index: str,
-    encoder: str | None = None,
-    text_encoder: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    token: str | None = None,
-) -> ImageIndex:
-    """The index that these options name; an empty one is as if it were not given."""
-    with missing("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
-        from esclip._index import open_index
-
-        return open_index(
-            store or None,
-            index,
-            encoder or None,
-            text_encoder or None,
-            device=device or None,
-            precision=precision or None,
-            encoder_token=token or None,
-        )
+__all__ = ["run_to_report"]
 
 
 def run_to_report(run: Callable[..., IngestReport], rejections: Path | None, *, json: bool) -> None:

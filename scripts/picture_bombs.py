@@ -1,0 +1,185 @@
+"""Small files that would take minutes or gigabytes to decode, and the largest pictures that are decoded.
+
+python -m scripts.picture_bombs      what each takes here: seconds, megabytes, and what becomes of it
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PIL import Image
+
+__all__ = [
+    "BOMBS",
+    "MONSTERS",
+    "UPSIDE_DOWN",
+    "bmp",
+    "gif",
+    "jpeg",
+    "jpeg_of_scans",
+    "peak_megabytes",
+    "png",
+    "png_chunk",
+    "tiff",
+]
+
+SIDE = 9_459
+"""A square of this side is just below the cap of 89 megapixels."""
+
+UPSIDE_DOWN = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
+"""EXIF that says so."""
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(side: int = 1, *, bits: int = 8, color: int = 2, extra: bytes = b"", behind: bytes = b"") -> bytes:
+    """A black square of a color type, with chunks before its pixels and behind them."""
+    row = bytes(1 + -(-side * bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color] // 8))
+    packer = zlib.compressobj(1)
+    pixels = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, bits, color, 0, 0, 0))
+    rest = png_chunk(b"IDAT", pixels) + behind + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + head + extra + rest
+
+
+def gif(extensions: bytes) -> bytes:
+    """A GIF of one pixel with something before it."""
+    file = io.BytesIO()
+    Image.new("P", (1, 1)).save(file, "GIF")
+    data = file.getvalue()
+    at = data.index(b",")
+    return b"GIF89a" + data[6:at] + extensions + data[at:]
+
+
+def bmp(width: int, height: int, bits: int, compression: int, pixels: bytes) -> bytes:
+    """A BMP with a black palette; compression 1 and 2 are run-length encodings of 8 and 4 bits."""
+    palette = bytes(4 << bits) if bits <= 8 else b""
+    begin = 54 + len(palette)
+    head = b"BM" + struct.pack("<IHHI", begin + len(pixels), 0, 0, begin)
+    sizes = (40, width, height, 1, bits, compression, len(pixels), 2835, 2835, 0, 0)
+    return head + struct.pack("<IiiHHIIiiII", *sizes) + palette + pixels
+
+
+def jpeg(segments: bytes = b"") -> bytes:
+    """A small JPEG with something before all else."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "JPEG")
+    return file.getvalue()[:2] + segments + file.getvalue()[2:]
+
+
+def jpeg_of_scans(scans: int, side: int, *, progressive: bool) -> bytes:
+    """A JPEG that says how large it is and then has scans that are empty: its decoder fills in zeros."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", progressive=progressive)
+    data = file.getvalue()
+    frame, first = data.index(b"\xff\xc2" if progressive else b"\xff\xc0"), data.index(b"\xff\xda")
+    head = data[: frame + 5] + struct.pack(">HH", side, side) + data[frame + 9 : first]
+    dc, rest = b"\xff\xda\0\x08\x01\x01\x00\x00\x00\x00", b"\xff\xda\0\x08\x01\x01\x00\x01\x3f\x00"
+    sequential = b"\xff\xda\0\x08\x01\x01\x00\x00\x3f\x00"
+    return head + (dc + rest * scans if progressive else sequential * scans) + b"\xff\xd9"
+
+
+def tiff(tags: Mapping[int, tuple[int, int, int | bytes]], pixels: bytes = b"") -> bytes:
+    """A grey TIFF of 100 x 100 pixels, unless tags (type, count, value) say something else."""
+    usual = {256: 100, 257: 100, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 100, 279: 10_000}
+    all_tags = {tag: (4, 1, value) for tag, value in usual.items()} | dict(tags)
+    heap_at = 8 + 2 + 12 * len(all_tags) + 4
+    directory, heap = struct.pack("<H", len(all_tags)), b""
+    for tag, (kind, count, value) in sorted(all_tags.items()):
+        place = heap_at + len(heap) if isinstance(value, bytes) else value
+        heap += value if isinstance(value, bytes) else b""
+        directory += struct.pack("<HHLL", tag, kind, count, place)
+    return b"II*\0\x08\0\0\0" + directory + bytes(4) + heap + pixels
+
+
+def _webp(mode: str) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, (SIDE, SIDE), "red").save(file, "WEBP", lossless=True, method=0, quality=0)
+    return file.getvalue()
+
+
+def _scanned_again() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE), "red").save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (22 - data.count(b"\xff\xda")) + data[-2:]
+
+
+BOMBS: Mapping[str, Callable[[], bytes]] = {
+    "JPEG of progressive scans": lambda: jpeg_of_scans(1_000, SIDE, progressive=True),
+    "JPEG of sequential scans": lambda: jpeg_of_scans(1_000, SIDE, progressive=False),
+    "JPEG of tiny scans": lambda: jpeg_of_scans(50_000, 8, progressive=True),
+    "JPEG of comments": lambda: jpeg(b"\xff\xfe\0\x02" * 100_001),
+    "PNG of chunks": lambda: png(extra=png_chunk(b"abCd", b"") * 100_001),
+    "PNG of empty pixels": lambda: png(extra=png_chunk(b"IDAT", b"") * 100_001),
+    "GIF of blocks": lambda: gif(b"!\xff" + b"\x01a" * 2_100_000 + b"\0"),
+    "BMP of one row": lambda: bmp(89_000_000, 1, 8, 1, b"\x01\x00\x00\x00\x00\x01"),
+    "BMP of line ends": lambda: bmp(SIDE, SIDE, 8, 1, b"\x01\x00\x00\x00" * SIDE),
+    "BMP of runs of nothing": lambda: bmp(10, 10, 8, 1, b"\x0a\0" + b"\x05\0" * 2_100_000),
+    "TIFF of strips": lambda: tiff({278: (4, 1, 1), 273: (4, 1_100_000, bytes(4_400_000))}),
+    "TIFF of byte-sized strips": lambda: tiff({278: (4, 1, 1), 273: (1, 1_100_000, bytes(1_100_000))}),
+    "TIFF of resolutions": lambda: tiff({282: (5, 1_100_000, bytes(8_800_000))}),
+    "TIFF of a huge tile": lambda: tiff(
+        {259: (4, 1, 8), 322: (4, 1, 32_000), 323: (4, 1, 32_000), 324: (4, 1, 8), 325: (4, 1, 99)}
+    ),
+}
+"""What is refused as too large; with larger files of these kinds it could go on for hours."""
+
+MONSTERS: Mapping[str, Callable[[], bytes]] = {
+    "PNG": lambda: png(SIDE),
+    "PNG upside down, with alpha": lambda: png(SIDE, color=6, extra=png_chunk(b"eXIf", UPSIDE_DOWN)),
+    "PNG grey, with alpha": lambda: png(SIDE, color=4),
+    "PNG of 16 bits": lambda: png(SIDE, bits=16, color=0),
+    "WebP": lambda: _webp("RGB"),
+    "WebP with alpha": lambda: _webp("RGBA"),
+    "JPEG of 22 scans": _scanned_again,
+    "BMP of runs": lambda: bmp(9_900, 1_000, 8, 1, (b"\x01\x00\x00\x00") * 1_000),
+    "GIF of few blocks": lambda: gif(b"!\xff" + b"\x01a" * 1_900_000 + b"\0"),
+}
+"""The worst of what is within all caps."""
+
+
+def main() -> None:
+    """Decode each in a process of its own, which hasn't made it: that takes memory, too."""
+    if sys.argv[1:] == ["-"]:
+        print(json.dumps(_decoded(sys.stdin.buffer.read())))
+        return
+    for name, made in {**BOMBS, **MONSTERS}.items():
+        command = [sys.executable, "-m", "scripts.picture_bombs", "-"]
+        done = subprocess.run(command, input=made(), stdout=subprocess.PIPE, check=True)
+        print(f"{name:30}", *json.loads(done.stdout), sep="\t", flush=True)
+
+
+def _decoded(data: bytes) -> tuple[str, str, str]:
+    from esclip._decode import decode
+    from esclip._errors import DecodeError
+
+    before, began = peak_megabytes(), time.monotonic()
+    try:
+        outcome = "decoded, {} x {}".format(*decode(data).size)
+    except DecodeError as error:
+        outcome = f"{error.reason.value}: {error.detail}"
+    return f"{time.monotonic() - began:.1f} s", f"{peak_megabytes() - before} MB", outcome
+
+
+def peak_megabytes() -> int:
+    """The most memory that this process had resident; Linux only."""
+    status = Path("/proc/self/status").read_text("ascii")  # getrusage would count the parent's
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) // 1000
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The commands that search."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
+from esclip._options import Json, not_blank
+
+if TYPE_CHECKING:
+    from esclip._hits import Hits
+
+__all__ = ["recommend", "search", "search_image", "search_text", "search_texts", "similar"]
+
+Ids = Annotated[
+    list[str], typer.Argument(metavar="ID...", help="Stored pictures' ids, as searches print them.")
+]
+WEIGHT = re.compile(r"([+-]?\d+(?:\.\d+)?):(.*)", re.DOTALL)
+
+
+def _part(name: str, metavar: str, help: str) -> typer.models.OptionInfo:
+    wording = f"{help}; with a weight before it, as 0.5:... or -0.5:...; repeatable."
+    option: typer.models.OptionInfo = typer.Option(name, metavar=metavar, help=wording, show_default=False)
+    return option
+
+
+def search_text(
+    query: Annotated[
+        str, typer.Argument(metavar="QUERY", callback=not_blank, help="What the pictures show.")
+    ],
+    *,
+    of: HitOptions,
+    at: StoreOptions,
+    by: EncoderOptions,
+    json: Json = False,
+) -> None:
+    """Find pictures by words, in any language that the text tower knows."""
+    with at.open(by) as held:
+        _show(held.search_text(query, **of.named()), json=json)
+
+
+def search_texts(
+    file: Annotated[
+        typer.FileText,
+        typer.Argument(metavar="FILE", encoding="utf-8", help="Queries, one a line; - for standard input."),
+    ],
+    *,
+    of: HitOptions,
+    at: StoreOptions,
+    by: EncoderOptions,
+    json: Json = False,
+) -> None:
+    """Find pictures for each of many queries, all at once; the query stands before each hit."""
+    from esclip import _show_hits
+
+    texts = [line.strip() for line in file if line.strip()]
+    with at.open(by) as held:
+        found = held.search_texts(texts, **of.named())
+    for text, hits in zip(texts, found, strict=True):
+        _show_hits.hits_of(text, hits, json=json)
+
+
+def search_image(
+    image: Annotated[
+        str, typer.Argument(metavar="FILE|URL", callback=not_blank, help="A picture like those wanted.")
+    ],
+    *,
+    of: HitOptions,
+    at: StoreOptions,
+    by: PictureEncoderOptions,
+    json: Json = False,
+) -> None:
+    """Find pictures that look like another one."""
+    with at.open(by) as held:
+        _show(held.search_image(image, **of.named()), json=json)
+
+
+def similar(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A stored picture's id, as searches print it.")],
+    *,
+    of: HitOptions,
+    at: StoreOptions,
+    json: Json = False,
+) -> None:
+    """Find the neighbours of a stored picture, itself left out."""
+    with at.open() as held:
+        _show(held.similar(id, **of.named()), json=json)
+
+
+def recommend(
+    like: Ids,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="A stored picture to lead away from; repeatable.", show_default=False
+        ),
+    ] = None,
+    *,
+    of: HitOptions,
+    at: StoreOptions,
+    json: Json = False,
+) -> None:
+    """Find pictures like several stored ones, and unlike others."""
+    with at.open() as held:
+        _show(held.recommend(like, unlike or (), **of.named()), json=json)
+
+
+def search(
+    text: Annotated[list[str] | None, _part("--text", "WORDS", "What the pictures show")] = None,
+    image: Annotated[list[str] | None, _part("--image", "FILE|URL", "A picture like those wanted")] = None,
+    id: Annotated[list[str] | None, _part("--id", "ID", "A stored picture, itself left out")] = None,
+    *,
+    of: HitOptions,
+    at: StoreOptions,
+    by: EncoderOptions,
+    json: Json = False,
+) -> None:
+    """Find pictures by several texts and pictures at once: --text "a beach" --text "-0.5:people"."""
+    from esclip._queries import Part, Picture, Query, Stored, Text
+
+    parts: list[Part] = [Text(*_weighed(value)) for value in text or ()]
+    parts += [Picture(*_weighed(value)) for value in image or ()]
+    parts += [Stored(*_weighed(value)) for value in id or ()]
+    if not parts:
+        raise typer.BadParameter("say what to look for: --text, --image or --id")
+    with at.open(by) as held:
+        _show(held.search(Query(*parts, **of.named())), json=json)
+
+
+def _weighed(value: str) -> tuple[str, float]:
+    """`0.5:words` as words and weight; without a weight it is 1."""
+    found = WEIGHT.fullmatch(value)
+    words, weight = (found[2], float(found[1])) if found else (value, 1.0)
+    return not_blank(words), weight
+
+
+def _show(hits: Hits, *, json: bool) -> None:
+    from esclip import _show_hits
+
+    _show_hits.hits(hits, json=json)

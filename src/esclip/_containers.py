@@ -1,0 +1,173 @@
+"""What stands around the pixels in a file: cut down to what a picture needs, and refused where it is a bomb.
+
+    bytes ─► JPEG, PNG: without metadata but the orientation ─► Pillow opens them ─► check(bytes, image)
+             TIFF: not too many values in its directory                               work within bounds?
+
+Pillow keeps or unpacks all metadata, in Python, and what it does is bounded by the length of a file only:
+there are files of 60 MB, and of 1 kB, with which it is busy for minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, TiffImagePlugin
+
+from esclip._errors import DecodeError
+from esclip._rejections import Reason
+
+__all__ = ["check_tiff", "check_work", "without_jpeg_metadata", "without_png_metadata"]
+
+LONGEST_SIDE = 65_535
+"""JPEG's own. A narrower and longer picture shows nothing, and costs as much for each of its rows."""
+
+MOST_PARTS = 100_000
+"""JPEG segments, or PNG chunks: 64 MiB in chunks of 1 KiB are fewer."""
+
+LONGEST_KEPT = 1 << 16
+"""Bytes of a PNG's orientation; a JPEG's is never longer."""
+
+MOST_SCANNED = 2_000_000_000
+"""Pixels of a JPEG, for all of its scans together: a tenth of a second for each 89 million. The most detailed
+have about 12 scans, a bomb a hundred thousand that are empty."""
+
+SCAN_COSTS = 100_000
+"""What a scan costs however small the picture, in pixels."""
+
+MOST_TIFF_VALUES = 1 << 20
+"""Numbers in a TIFF's directory: 89 million pixels in tiles of 16 x 16 are 350,000."""
+
+LARGEST_TIFF_TILE = 4096 * 4096
+"""Pixels of a tile that may be larger than its picture."""
+
+MOST_BMP_RUNS_PIXELS = 10_000_000
+"""Pixels of a run-length encoded BMP, which Pillow decodes in Python: a second."""
+
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+"""A JPEG segment's begin: not a stuffed byte, not a mark inside of a scan."""
+
+_SOS, _EOI = 0xDA, 0xD9
+
+_JPEG_KEPT = {0xE0: (b"JFIF\0",), 0xE1: (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"), 0xEE: (b"Adobe",)}
+"""Of the segments that applications write, those that say how colours are stored, or which way is up."""
+
+_PNG_KEPT = (b"tRNS", b"eXIf", b"iTXtXML:com.adobe.xmp\0", b"zTXtRaw profile type exif\0")
+"""The same of a PNG's chunks that a decoder need not know."""
+
+_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Bytes of a value of each type that becomes Python numbers; text and plain bytes stay as they are."""
+
+_TIFF_OFFSETS = (273, 324)
+"""Where strips and tiles are: numbers whatever their type."""
+
+
+def without_jpeg_metadata(data: bytes) -> bytes:
+    """The JPEG with what decides colours and orientation only. Raises `DecodeError` for too many segments."""
+    parts = [data[:2]]
+    kept: set[bytes] = set()
+    for kind, begin, end in _segments(data, 2):
+        if kind in (_SOS, _EOI):
+            parts.append(data[begin:])
+            break
+        if 0xE0 <= kind <= 0xEF or kind == 0xFE:
+            known = next(
+                (name for name in _JPEG_KEPT.get(kind, ()) if data.startswith(name, begin + 4)), None
+            )
+            if known is None or known in kept:
+                continue
+            kept.add(known)
+        parts.append(data[begin:end])
+    return b"".join(parts)
+
+
+def without_png_metadata(data: bytes) -> bytes:
+    """The PNG with its picture and orientation only. Raises `DecodeError` for too many chunks."""
+    parts = [data[:8]]
+    kept: set[bytes] = set()
+    at = 8
+    for _ in range(MOST_PARTS):
+        if at + 12 > len(data):
+            parts.append(data[at:])
+            return b"".join(parts)
+        length = int.from_bytes(data[at : at + 4], "big")
+        known = next((name for name in _PNG_KEPT if data.startswith(name, at + 4)), None)
+        is_wanted = known is not None and known not in kept and length <= LONGEST_KEPT
+        if is_wanted or not data[at + 4] & 0x20:  # the bit says that a decoder may do without
+            kept.add(known or b"")
+            parts.append(data[at : at + 12 + length])
+        at += 12 + length
+    raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} PNG chunks")
+
+
+def check_tiff(data: bytes) -> bytes:
+    """The TIFF as it is. Raises `DecodeError` when its directory would fill the memory."""
+    little = data.startswith(b"II")
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(data[at : at + size], "little" if little else "big")
+
+    directory = number(4, 4)
+    values = 0
+    for at in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
+        tag, kind, count = number(at, 2), number(at + 2, 2), number(at + 4, 4)
+        size = 1 if tag in _TIFF_OFFSETS else _TIFF_SIZES.get(kind, 0)
+        if size and count * size <= len(data):  # what is longer than the file is not there
+            values += count
+    if values > MOST_TIFF_VALUES:
+        raise DecodeError(Reason.TOO_LARGE, f"{values:,} numbers in the TIFF's directory")
+    return data
+
+
+def check_work(data: bytes, image: ImageFile.ImageFile) -> None:
+    """Raises `DecodeError` when an opened picture would take far longer to decode than its pixels explain."""
+    pixels = image.width * image.height
+    if max(image.size) > LONGEST_SIDE:
+        raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
+    match image:
+        case JpegImagePlugin.JpegImageFile() if image.info.get("progressive") or _is_in_parts(data, image):
+            most = MOST_SCANNED // (pixels + SCAN_COSTS)
+            if _scans(data, most) > most:
+                raise DecodeError(
+                    Reason.TOO_LARGE, f"more than {most:,} scans of {image.width} x {image.height} pixels"
+                )
+        case TiffImagePlugin.TiffImageFile():
+            width, height = (image.tag_v2.get(tag, 0) for tag in (322, 323))
+            if width * height > max(pixels, LARGEST_TIFF_TILE):
+                raise DecodeError(Reason.TOO_LARGE, f"tiles of {width} x {height} pixels")
+        case BmpImagePlugin.BmpImageFile() if image.tile and image.tile[0].codec_name == "bmp_rle":
+            if pixels > MOST_BMP_RUNS_PIXELS:
+                raise DecodeError(
+                    Reason.TOO_LARGE, f"{image.width} x {image.height} pixels in a run-length encoded BMP"
+                )
+
+
+def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """A JPEG's segments from a place on: what each is, where it begins, and ends without what is scanned."""
+    for _ in range(MOST_PARTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            return
+        begin = found.end() - 2
+        at = begin + 2 + max(2, int.from_bytes(data[begin + 2 : begin + 4], "big"))
+        yield found[1][0], begin, at
+    raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} JPEG segments")
+
+
+def _is_in_parts(data: bytes, image: JpegImagePlugin.JpegImageFile) -> bool:
+    """Whether the first scan has some of the colours only, so that others must follow."""
+    begin = next((begin for kind, begin, _ in _segments(data, 2) if kind == _SOS), len(data))
+    return data[begin + 4 : begin + 5] < bytes([image.layers])
+
+
+def _scans(data: bytes, most: int) -> int:
+    """How many scans a JPEG has; none are counted beyond `most`, nor behind its end."""
+    count = data.count(b"\xff\xda")  # at least as many, and soon known
+    if count <= most:
+        return count
+    count = 0
+    for kind, _, _ in _segments(data, 2):
+        count += kind == _SOS
+        if kind == _EOI or count > most:
+            break
+    return count

@@ -1,0 +1,88 @@
+"""An image of any mode, once its file is open: upright, and in RGB.
+
+    pixels ─► upright ─► 8 bits, on white ─► RGB
+
+No step holds more than two pictures: 8 bytes for each pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+__all__ = ["rgb", "upright"]
+
+BAND = 1 << 20
+"""Pixels of more than 8 bits that are scaled at once."""
+
+LONGEST_EXIF = 1 << 20
+"""Bytes of EXIF that are looked at; a camera writes less than 64 kB."""
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation."""
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF says that it was held. Raises whatever Pillow raises for pixels it can't read."""
+    image.load()
+    with suppress(Exception):  # damaged EXIF costs the orientation, not the picture
+        if len(image.info.get("exif", b"")) <= LONGEST_EXIF:
+            method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            return image if method is None else image.transpose(method)
+    return image
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """The image with three colours of 8 bits, what is transparent on white."""
+    match image.mode:
+        case "RGB" if not image.has_transparency_data:
+            return image
+        case "I" | "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":
+            return _eight_bits(image).convert("RGB")
+        case "La":
+            return _on_white(image.convert("LA").convert("RGBA"))  # Pillow knows no direct way
+        case "RGBA":
+            return _on_white(image)
+        case _ if image.has_transparency_data:
+            return _on_white(image.convert("RGBA"))
+        case _:
+            return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of more bits, scaled: Pillow would clip at 255. Where the range isn't known, its own is taken."""
+    low, high = 0.0, 65535.0
+    lows, highs = zip(*((float(v.min()), float(v.max())) for _, v in _bands(image)), strict=True)
+    if image.mode == "F" or min(lows) < low or max(highs) > high:
+        low, high = min(lows), max(highs)
+    grey = Image.new("L", image.size)
+    for top, values in _bands(image):
+        scaled = (values - low) * (255.0 / max(high - low, 1e-30))
+        grey.paste(Image.fromarray(np.rint(scaled).astype(np.uint8)), (0, top))
+    return grey
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """The image's values by some rows at a time, each time with the first one's number."""
+    rows = max(1, BAND // image.width)
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        yield top, np.nan_to_num(np.asarray(band, dtype=np.float32), posinf=0.0, neginf=0.0)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white

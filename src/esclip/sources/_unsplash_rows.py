@@ -1,0 +1,136 @@
+"""The lines of an Unsplash table become rows, and nothing is lost on the way.
+
+    file ─► Lines ─► rows(columns) ─► Row | BrokenRow
+
+The dialect is Postgres's `COPY ... CSV`: fields separated by tabs whatever the file's extension, quoted
+with `"` where they hold a tab, a newline or a quote, which is then doubled. A row that isn't in this dialect
+is a `BrokenRow`, and reading goes on at the next line that looks like a row. DuckDB, which reads the large
+tables (`_unsplash_joins`), can't do that: told to skip broken rows, it skips all behind an open quote.
+"""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from esclip._errors import SourceError
+
+__all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "rows"]
+
+LONGEST_ROW = 32 * 1024 * 1024
+"""Bytes of a row that are read before it counts as broken: memory stays bounded behind an open quote."""
+
+READ_ERRORS = (OSError, EOFError, zlib.error)
+"""What reading a file may raise, packed or not."""
+
+
+class Row(NamedTuple):
+    """A row with as many values as its file's header; an empty value is null."""
+
+    line: int
+    values: list[str]
+
+
+class BrokenRow(NamedTuple):
+    """A row that can't be read, with the line it begins in and why."""
+
+    line: int
+    problem: str
+
+
+def rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
+    """Rows of so many columns; None: of any number, as the header has."""
+    # The limit is the process's own; a field is at most as long as a row, which `Lines` bounds.
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))
+    reader = csv.reader(lines, delimiter="\t", strict=True)
+    while True:
+        begin = lines.begin_row()
+        try:
+            values = next(reader, None)
+            problem = ""
+        except csv.Error as error:
+            values, problem = [], "a line ends with CR alone" if "new-line" in str(error) else str(error)
+        if values is None:
+            return
+        if values and columns not in (None, len(values)):
+            problem = f"{len(values)} columns where the header has {columns}"
+        elif columns and lines.in_row > 1 and _holds_row(values, columns):
+            problem = "a quote that is closed in a later row only"
+        if problem:
+            lines.leave_row(tabs=(columns or 1) - 1)
+            yield BrokenRow(begin, problem)
+        elif values:
+            yield Row(begin, values)
+
+
+def _holds_row(values: list[str], columns: int) -> bool:
+    """Whether a value seems to have swallowed a whole row: it has a further line with all of the tabs."""
+    return columns > 2 and any(
+        line.count("\t") == columns - 1 for value in values for line in value.split("\n")[1:]
+    )
+
+
+class Lines:
+    """A file's lines as `csv.reader` pulls them; those of the row at hand are kept, to go back to."""
+
+    def __init__(self, stream: IO[bytes], path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._ahead: deque[bytes] = deque()
+        self._row: list[bytes] = []
+        self._row_bytes = 0
+        self._given = 0
+
+    @property
+    def in_row(self) -> int:
+        """How many lines the row at hand has so far."""
+        return len(self._row)
+
+    def begin_row(self) -> int:
+        """Forget the lines of the row before; returns the next one's line number."""
+        self._row.clear()
+        self._row_bytes = 0
+        return self._given + 1
+
+    def leave_row(self, tabs: int) -> None:
+        """Go back to the first further line of this row that has as many tabs as a whole row.
+
+        So a quote that is never closed costs its own row and not the thousands behind it.
+        """
+        rest = next(
+            (i for i, line in enumerate(self._row) if i and line.count(b"\t") == tabs), len(self._row)
+        )
+        self._ahead.extendleft(reversed(self._row[rest:]))
+        self._given -= len(self._row) - rest
+
+    def __iter__(self) -> Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._ahead.popleft() if self._ahead else self._read_line()
+        if not line:
+            raise StopIteration
+        self._given += 1
+        self._row.append(line)
+        self._row_bytes += len(line)
+        if self._row_bytes >= LONGEST_ROW:
+            raise csv.Error(f"longer than {LONGEST_ROW} bytes, perhaps by a quote that is never closed")
+        if b"\0" in line:
+            raise csv.Error("it holds a NUL byte, as UTF-16 does")
+        try:
+            return line.decode()
+        except UnicodeDecodeError as error:
+            raise csv.Error(f"it isn't UTF-8: {error.reason}") from error
+
+    def _read_line(self) -> bytes:
+        try:
+            line = rest = self._stream.readline(LONGEST_ROW)
+            while len(rest) == LONGEST_ROW and not rest.endswith(b"\n"):
+                rest = self._stream.readline(LONGEST_ROW)
+        except READ_ERRORS as error:
+            raise SourceError(f"{self._path} can't be read behind line {self._given}: {error}") from error
+        return line

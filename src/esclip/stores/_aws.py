@@ -1,0 +1,65 @@
+"""Requests to managed OpenSearch, signed with AWS credentials (the extra `aws`).
+
+The credentials are those that AWS's own tools find: variables, profiles, web identity, the machine's role.
+They are looked up before the first request, and renewed while a long ingest runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import botocore.session
+from botocore.exceptions import BotoCoreError
+from opensearchpy import Urllib3AWSV4SignerAuth
+
+from esclip._errors import ConfigError
+
+__all__ = ["Signer"]
+
+# at DEBUG it logs what it signs, session tokens included, and what credentials come in
+logging.getLogger("botocore").setLevel(logging.INFO)
+
+
+REMEMBERED = 8
+"""Secrets: an answer may come when its request's credentials have been renewed."""
+
+
+class Signer:
+    """What opensearch-py asks for a request's headers. Safe from several threads."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._lock = threading.Lock()
+        self._credentials: Any = None
+        self._used: deque[str] = deque(maxlen=REMEMBERED)
+
+    def __call__(self, method: str, url: str, body: Any) -> dict[str, str]:
+        """The headers with the signature. Raises `ConfigError` when there are no credentials."""
+        try:
+            credentials = self._found().get_frozen_credentials()
+        except BotoCoreError as error:
+            raise ConfigError(f"AWS credentials can't be had: {' '.join(str(error).split())}") from error
+        for secret in (credentials.secret_key, credentials.token):
+            if secret and secret not in self._used:
+                self._used.append(secret)
+        headers: dict[str, str] = Urllib3AWSV4SignerAuth(credentials, self._region)(method, url, body)
+        return headers
+
+    def secrets(self) -> Sequence[str]:
+        """What of the credentials that were used of late must not be shown."""
+        return tuple(self._used)
+
+    def _found(self) -> Any:
+        with self._lock:
+            if self._credentials is None:
+                self._credentials = botocore.session.get_session().get_credentials()
+        if self._credentials is None:
+            raise ConfigError(
+                "There are no AWS credentials on this machine; "
+                "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        return self._credentials

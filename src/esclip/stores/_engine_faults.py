@@ -1,0 +1,84 @@
+"""What an engine says of a document or a request that it did not write, and what that means.
+
+status, error ─► verdict ─► again | rejected | an error that ends the run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any
+
+from esclip.stores._patience import Busy
+
+__all__ = ["Verdict", "disk_full", "is_disk_full", "verdict", "words"]
+
+
+class Verdict(Enum):
+    """What becomes of one document of a bulk request."""
+
+    WRITTEN = auto()
+    REJECTED = auto()
+    """Its own fault: a value that its field can't hold, an update of what isn't there."""
+    AGAIN = auto()
+    """Its shard is not ready, or another writer was faster (409): sent again it is the last, as it should."""
+    CROWDED = auto()
+    """The engine has too much to do: a full queue, or a circuit breaker that spares its memory."""
+    FAILED = auto()
+    """The engine failed, by a broken shard or over this very document."""
+    DISK_FULL = auto()
+    """The engine writes nothing more, so that its disk does not run full; it begins again by itself."""
+    INDEX_MISSING = auto()
+    INDEX_CLOSED = auto()
+    """The index takes no documents at all: closed, blocked, or not for this user."""
+
+
+SHUT = frozenset({"index_closed_exception", "cluster_block_exception"})
+
+
+def verdict(status: int, error: Any) -> Verdict:
+    """What a document's status and error mean."""
+    if status < 300:
+        return Verdict.WRITTEN
+    kind = error.get("type") if isinstance(error, Mapping) else None
+    if is_disk_full(error):
+        return Verdict.DISK_FULL
+    if kind == "index_not_found_exception":
+        return Verdict.INDEX_MISSING
+    if status in (401, 403) or (kind in SHUT and status < 500 and status != 429):
+        return Verdict.INDEX_CLOSED
+    match status:
+        case 429:
+            return Verdict.CROWDED
+        case 500:
+            return Verdict.FAILED
+        case 404 if kind != "document_missing_exception":  # a shard that has just moved
+            return Verdict.AGAIN
+        case 408 | 409:
+            return Verdict.AGAIN
+        case _:
+            return Verdict.AGAIN if status > 500 else Verdict.REJECTED
+
+
+def is_disk_full(error: Any) -> bool:
+    """Whether this is the block, number 12, that both engines put on indexes when a disk is nearly full."""
+    if not isinstance(error, Mapping) or error.get("type") != "cluster_block_exception":
+        return False
+    return "/12/" in str(error.get("reason"))
+
+
+def disk_full(target: str, told: str) -> Busy:
+    """What is raised of it."""
+    return Busy(
+        f"{target} takes no documents because the disk of a node is full; "
+        f"free some or add some, and ingest again ({told})"
+    )
+
+
+def words(error: Any) -> str:
+    """An engine's reason in one line, with the cause below it, which often is the telling one."""
+    if not isinstance(error, Mapping):
+        return " ".join(str(error).split())[:500]
+    cause = error.get("caused_by") or {}
+    parts = [error.get("type"), error.get("reason"), cause.get("reason")]
+    return " ".join(": ".join(str(part) for part in parts if part).split())[:500]

@@ -1,0 +1,57 @@
+"""Fetchers of the pictures of a server in a test, and what they refuse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from esclip._errors import FetchError
+from esclip._fetch import Fetcher
+
+__all__ = ["PICTURE", "fetcher", "refusal", "refusal_by", "showable", "took"]
+
+PICTURE = b"\xff\xd8\xff not quite a picture" * 1000
+
+
+def fetcher(
+    *, cache: Path | None = None, deadline: float = 5.0, max_bytes: int = 1_000_000, backoff: float = 0.01
+) -> Fetcher:
+    return Fetcher(
+        allow_hosts={"127.0.0.1"},
+        cache=cache,
+        workers=4,
+        deadline=deadline,
+        max_bytes=max_bytes,
+        backoff=backoff,
+    )
+
+
+def refusal(picture: str | Path, *, deadline: float = 5.0, max_bytes: int = 1_000_000) -> FetchError:
+    with fetcher(deadline=deadline, max_bytes=max_bytes) as fetching, pytest.raises(FetchError) as caught:
+        fetching.fetch(picture)
+    return showable(caught.value)
+
+
+def refusal_by(allow_hosts: set[str] | None, url: str, cache: Path | None = None) -> FetchError:
+    with (
+        Fetcher(allow_hosts=allow_hosts, cache=cache, workers=1, backoff=0.01) as fetching,
+        pytest.raises(FetchError) as caught,
+    ):
+        fetching.fetch(url)
+    return showable(caught.value)
+
+
+def showable(error: FetchError) -> FetchError:
+    """The error, whose detail has to be one short line without terminal escapes, whatever the server said."""
+    assert error.detail.isprintable()
+    assert 0 < len(error.detail) <= 500
+    return error
+
+
+def took(call: Callable[[], object]) -> float:
+    before = time.monotonic()
+    call()
+    return time.monotonic() - before
