@@ -188,8 +188,8 @@ Where = Annotated[
         "--where",
         metavar="FILTER",
         callback=filters,
-        help="Only documents like this: country=Norway,Sweden 'width>=4000' 'submitted_at=2020' '!colors=red' "
-        "'exists(point)' 'near(point, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
+        help="Only documents like this: country=Norway,Sweden 'width>=4000' 'submitted_at=2020' '!colors=red'"
+        " 'exists(point)' 'near(point, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
         show_default=False,
     ),
 ]

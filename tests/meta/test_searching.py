@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +31,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ids(place: Path) -> Iterator[dict[str, str]]:
+def ids(place: Path) -> dict[str, str]:
     """Ids of the dataset for those in the examples."""
     listed = runner(place / "home")("search-text", "red", "-k", "40", "--json").hits
     names = sorted(set(re.findall(r"photo\d{6}", TEXT)))
-    yield {name: hit["id"] for name, hit in zip(names, listed, strict=False)}
+    return {name: hit["id"] for name, hit in zip(names, listed, strict=False)}
 
 
 def with_ids(text: str, ids: dict[str, str]) -> str:
