@@ -14,6 +14,7 @@ begins nothing new; what has its pixels in a batch that has begun is still encod
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -26,7 +27,7 @@ import numpy as np
 from esclip._census import Census, prune
 from esclip._copies import Claim, Copies
 from esclip._decode import decoding
-from esclip._errors import RecordError
+from esclip._errors import RecordError, StoreUnavailable
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._protocols import Encoder, Source, Store
@@ -38,6 +39,11 @@ from esclip._types import Document, ImageRecord, Pixels, content_fingerprint
 from esclip._waits import ending_with
 
 __all__ = ["ingest"]
+
+log = logging.getLogger("esclip")
+
+GRACE_S = 5.0
+"""For the store to take what is in flight, once the end was asked for."""
 
 LOOKED_UP = 16
 """Pictures whose bytes the store is asked for at once, and which are held meanwhile."""
@@ -124,14 +130,24 @@ def ingest(
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
     at_once = store.writes_at_once
     writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
-    with suppress(_Stopped), store.loading():
+    with stop.within(GRACE_S, abandoned.set) as late, ending_with(late), suppress(_Stopped), store.loading():
         with stop.heard(), owned(writes) as written:
-            for _ in written:
-                pass
+            _drain(written, stop)
         if stop.asked:
             raise _Stopped
     if remove_gone and not stop.asked:
         tally.prune(prune(source, store, census))
+
+
+def _drain(written: Iterator[None], stop: Stop) -> None:
+    """Wait for all writes; when the end was asked for, a store that takes nothing is no reason to wait on."""
+    try:
+        for _ in written:
+            pass
+    except StoreUnavailable as error:
+        if not stop.asked:
+            raise
+        log.warning("%s", error)
 
 
 def _read(source: Source, census: Census, tally: Tally, stop: Stop) -> Iterator[ImageRecord]:

@@ -1,13 +1,14 @@
 """How a run is asked to end early: from any thread, or from the handler of a signal.
 
-ask ─► the source is read no further ─► fetches end ─► what is decoded is encoded and written ─► the report
+ask ─► the source is read no further ─► fetches end ─► what is being encoded is written ─► the report
+└─► within so many seconds, whether the store takes it or not
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Thread
 
 __all__ = ["Stop"]
 
@@ -34,6 +35,26 @@ class Stop:
         self.asked = True
         self.event.set()
         return first and self._heard
+
+    @contextmanager
+    def within(self, seconds: float, give_up: Callable[[], object]) -> Iterator[Event]:
+        """A time with an event that is set, and `give_up` called, `seconds` after the end was asked for."""
+        late, over = Event(), Event()
+
+        def watch() -> None:
+            self.event.wait()
+            if self.asked and not over.wait(seconds):
+                late.set()
+                give_up()
+
+        watcher = Thread(target=watch, name="esclip-stop", daemon=True)
+        watcher.start()
+        try:
+            yield late
+        finally:
+            over.set()
+            self.event.set()
+            watcher.join()
 
     @contextmanager
     def heard(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from esclip._report import Progress, Tally
 from esclip._schema import IndexSchema, Space
 from esclip._stop import Stop
 from esclip._types import Document, Pixels, Vectors
+from esclip._waits import ending
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import nearest
@@ -342,6 +344,36 @@ def test_a_stop_that_nobody_listens_to_is_told(pictures: list[ImageRecord]) -> N
     report = run(ListSource(pictures), MemoryStore("i"), stop=stop)
     assert report.stopped
     assert accounted(report) == (0, 0, 0, 0)
+
+
+class DeadStore(MemoryStore):
+    """A store that, once it is written to, waits for a server that never answers."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__("i")
+        self.stop = stop
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        self.stop.ask()
+        assert ending().wait(60)
+        raise StoreUnavailable("no answer")
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            assert ending().wait(60)
+
+
+def test_a_store_that_does_not_answer_holds_up_nobody(tmp_path: Path) -> None:
+    """What it doesn't take within the grace is not in the report; the run ends as it was asked to."""
+    stop = Stop()
+    before = time.monotonic()
+    report = run(ListSource(endless(tmp_path)), DeadStore(stop), stop=stop)
+    assert report.stopped
+    assert accounted(report) == (0, 0, 0, 0)
+    assert time.monotonic() - before < 50
 
 
 def test_a_stop_is_for_one_run(pictures: list[ImageRecord]) -> None:
