@@ -7,27 +7,22 @@ open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from os.path import abspath
 from pathlib import Path
 from types import TracebackType
 
-from PIL import Image
-
 from esclip._access import Access
-from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
-from esclip._filters import Where
-from esclip._finding import find
-from esclip._hits import Hits
+from esclip._errors import ConfigError
 from esclip._index_encoder import IndexEncoder
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._protocols import Encoder, Store
-from esclip._queries import Picture, Query, Stored, Text
 from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection
 from esclip._report import Progress
-from esclip._schema import IndexInfo, IndexSchema, Stats
+from esclip._schema import Stats
+from esclip._searchable import SearchableIndex
 from esclip._settings import (
     BATCH_SIZE,
     DEFAULT_INDEX,
@@ -80,7 +75,7 @@ def open_index(
     )
 
 
-class ImageIndex:
+class ImageIndex(SearchableIndex):
     """An index of pictures. Searching from several threads is safe; `close` it, or use it with `with`."""
 
     def __init__(
@@ -92,9 +87,7 @@ class ImageIndex:
         encoder_token: str | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
-        self._store = store
-        self._encoders = IndexEncoder(encoder, text_encoder, load, encoder_token)
-        self._schema: IndexSchema | None = None
+        super().__init__(store, IndexEncoder(encoder, text_encoder, load, encoder_token))
         self._ledger = Ledger(ledger_path(store.address, store.index))
 
     def ingest(
@@ -218,88 +211,6 @@ class ImageIndex:
         self._schema = None  # the runtimes may be more now
         return report
 
-    def search(self, query: Query) -> Hits:
-        """The pictures that fit best to a query of any parts.
-
-        Raises `IndexNotFound` when the index is not there or is empty, `ConfigError` for a filter that fits
-        none of its fields, `DocumentNotFound` for an id that isn't held, and `FetchError` or `DecodeError`
-        for a picture that can't be had.
-        """
-        (hits,) = self.search_many([query])
-        return hits
-
-    def search_many(self, queries: Sequence[Query]) -> list[Hits]:
-        """The hits of each query: encoded together and searched at once, which is faster than one by one."""
-        schema = self._searchable()
-        try:
-            found = find(queries, schema, lambda: self._encoder(schema), self._store)
-        except DocumentNotFound:
-            self._require_documents()
-            raise
-        if not any(found):
-            self._require_documents()  # to find nothing in an index that is gone or empty is no success
-        return found
-
-    def search_text(
-        self, text: str, k: int = 10, where: Where | None = None, *, offset: int = 0, min_score: float = -1
-    ) -> Hits:
-        """The `k` pictures that show best what `text` says, in any language that the text tower knows.
-
-        `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
-        `_filters`: `"width>=4000 & !colors=red"`. `offset` hits are passed over, and those with a cosine
-        below `min_score` left out. Raises what `search` raises.
-        """
-        return self.search(Query(Text(text), k=k, where=where, offset=offset, min_score=min_score))
-
-    def search_texts(
-        self,
-        texts: Sequence[str],
-        k: int = 10,
-        where: Where | None = None,
-        *,
-        offset: int = 0,
-        min_score: float = -1,
-    ) -> list[Hits]:
-        """`search_text` for many, at once."""
-        return self.search_many(
-            [Query(Text(text), k=k, where=where, offset=offset, min_score=min_score) for text in texts]
-        )
-
-    def search_image(
-        self,
-        image: str | Path | bytes | Image.Image,
-        k: int = 10,
-        where: Where | None = None,
-        *,
-        offset: int = 0,
-        min_score: float = -1,
-    ) -> Hits:
-        """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image."""
-        return self.search(Query(Picture(image), k=k, where=where, offset=offset, min_score=min_score))
-
-    def similar(
-        self, id: str, k: int = 10, where: Where | None = None, *, offset: int = 0, min_score: float = -1
-    ) -> Hits:
-        """The `k` pictures most like a stored one, itself left out."""
-        return self.search(Query(Stored(id), k=k, where=where, offset=offset, min_score=min_score))
-
-    def recommend(
-        self,
-        like: Sequence[str],
-        unlike: Sequence[str] = (),
-        k: int = 10,
-        where: Where | None = None,
-        *,
-        offset: int = 0,
-        min_score: float = -1,
-    ) -> Hits:
-        """The `k` pictures most like some stored ones and least like others, all of them left out.
-
-        What they are unlike counts half as much as what they are like.
-        """
-        parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
-        return self.search(Query(*parts, k=k, where=where, offset=offset, min_score=min_score))
-
     def stats(self) -> Stats:
         """What the index holds. Raises `IndexNotFound` when there is none."""
         info = self._existing()
@@ -337,38 +248,10 @@ class ImageIndex:
     ) -> None:
         self.close()
 
-    def _searchable(self) -> IndexSchema:
-        """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
-        schema = self._schema
-        if schema is None:
-            self._schema = schema = self._store.schema()
-        if schema is None:
-            raise self._not_found("does not exist")
-        return schema
-
-    def _require_documents(self) -> None:
-        """Raise `IndexNotFound` when the index holds nothing: asked only when nothing was found."""
-        self._schema = None
-        if self._existing().documents == 0:
-            raise self._not_found("is empty")
-
     def _require_index_or_ledger(self) -> None:
         """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
         if not self._ledger.exists():
             self._searchable()
-
-    def _existing(self) -> IndexInfo:
-        info = self._store.info()
-        if info is None:
-            raise self._not_found("does not exist")
-        return info
-
-    def _not_found(self, what: str) -> IndexNotFound:
-        name, address = self._store.index, self._store.address
-        return IndexNotFound(f"index {name!r} {what} in {address}; fill it with: esclip ingest PATH")
-
-    def _encoder(self, held: IndexSchema | None) -> Encoder:
-        return self._encoders.for_index(self._store.index, held)
 
 
 def _reasons(reasons: Iterable[Reason | str]) -> frozenset[Reason]:
