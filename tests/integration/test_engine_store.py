@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,23 +30,9 @@ from tests.contracts.documents import (
     record,
 )
 from tests.contracts.store_contract import StoreContract
-from tests.engines import ENGINES, LOCKED, engine_access, engine_address, engine_opener
+from tests.engines import ENGINES, LOCKED, engine_access, engine_address, http
 
 pytestmark = pytest.mark.engine
-
-
-def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)) -> Any:
-    """One request around the store."""
-    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
-    try:
-        with engine_opener(url).open(request, timeout=60) as answer:
-            status, text = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        status, text = error.code, error.read()
-        error.close()
-    assert status in ok, text
-    return json.loads(text)
 
 
 @pytest.fixture(params=[*ENGINES, *LOCKED])

@@ -1,0 +1,69 @@
+"""What the tests of faults share: the dataset, the seed, where an ingest writes, and the engine that breaks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.engines import engine_address
+from tests.faults.cluster import Cluster
+from tests.faults.material import Dataset, made
+from tests.faults.target import Target
+
+PHOTOS = 4000
+"""Two pages of records and eight of documents, so that there is a middle."""
+
+ENGINE_NAMES = [pytest.param(name, marks=pytest.mark.engine) for name in ("opensearch", "elasticsearch")]
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
+    """A dataset, the same for all tests, and never changed."""
+    folder = tmp_path_factory.mktemp("dataset")
+    yield made(folder, PHOTOS)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def seed() -> int:
+    """What chance begins with; `scripts/soak_faults.py` sets others."""
+    return int(os.environ.get("ESCLIP_FAULT_SEED", "1"))
+
+
+@pytest.fixture(params=["embedded", *ENGINE_NAMES])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    """An index of the test's own in each kind of store in turn."""
+    name = request.param
+    yield from _removed_after(str(tmp_path / "store") if name == "embedded" else engine_address(name))
+
+
+@pytest.fixture(params=ENGINE_NAMES)
+def engine_target(request: pytest.FixtureRequest) -> Iterator[Target]:
+    """An index of the test's own on each engine in turn."""
+    yield from _removed_after(engine_address(request.param))
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """The engine that breaks; whole again after the test."""
+    cluster = Cluster()
+    cluster.heal()
+    yield cluster
+    cluster.heal()
+
+
+@pytest.fixture
+def on_cluster(cluster: Cluster) -> Iterator[Target]:
+    """An index of the test's own on the engine that breaks."""
+    yield from _removed_after(cluster.address)
+
+
+def _removed_after(store: str) -> Iterator[Target]:
+    target = Target(store, f"esclip-fault-{uuid4().hex}")
+    yield target
+    target.remove()

@@ -1,0 +1,47 @@
+"""An engine whose disk runs full in the middle of an ingest."""
+
+from __future__ import annotations
+
+from threading import Timer
+
+import pytest
+
+from tests.engines import http
+from tests.faults.cluster import Cluster, await_that
+from tests.faults.material import Dataset, SketchEncoder, ingest
+from tests.faults.target import Target
+from tests.faults.whole import assert_whole
+
+pytestmark = [pytest.mark.engine, pytest.mark.fault]
+
+NEVER_FREE = "9000tb"
+"""More than any disk has: as if it were full."""
+
+
+def test_a_full_disk_is_waited_for(cluster: Cluster, on_cluster: Target, dataset: Dataset) -> None:
+    """While the engine writes nothing because disks are nearly full an ingest waits, and loses nothing."""
+    timers = []
+
+    def fill() -> None:
+        _watermarks(cluster, NEVER_FREE)
+        await_that(lambda: _blocked(on_cluster), "the engine has blocked the index")
+        timers.append(Timer(3, _watermarks, (cluster, "1b")))
+        timers[0].start()
+
+    report = ingest(dataset, on_cluster, SketchEncoder({1500: fill}))
+    timers[0].join()
+    assert (report.written, report.rejected) == (len(dataset.records), 0)
+    assert not _blocked(on_cluster)
+    assert_whole(on_cluster.held(), dataset.records, SketchEncoder())
+
+
+def _watermarks(cluster: Cluster, free: str) -> None:
+    """Set how much of each disk has to be free; looked at every 10 seconds, the least that engines allow."""
+    watermark = {"low": free, "high": free, "flood_stage": free}
+    disk = {"threshold_enabled": True, "watermark": watermark}
+    cluster.put_settings(info={"update.interval": "10s"}, routing={"allocation": {"disk": disk}})
+
+
+def _blocked(target: Target) -> bool:
+    (found,) = http("GET", f"{target.store}/{target.index}/_settings").values()
+    return "read_only_allow_delete" in found["settings"]["index"].get("blocks", {})
