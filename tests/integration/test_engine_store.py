@@ -148,12 +148,12 @@ def test_info_names_engine_and_size(store: EngineStore) -> None:
 
 
 def test_loading_sets_and_restores(store: EngineStore) -> None:
-    """An empty index is loaded without refreshes and replicas; after that its settings are the standard."""
+    """An index is loaded without refreshes and with its copies; after that its settings are the standard."""
     store.prepare(SCHEMA)
-    standard = settings(store)
+    interval, replicas = settings(store)
     with store.loading():
-        assert settings(store) == ("-1", "0")
-    assert settings(store) == standard
+        assert settings(store) == ("-1", replicas)
+    assert settings(store) == (interval, replicas)
 
 
 @pytest.mark.parametrize("interval", ["5s", None])
@@ -169,21 +169,11 @@ def test_loading_keeps_what_a_user_has_set(store: EngineStore, interval: str | N
     assert settings(store) == (interval, "2")
 
 
-def test_loading_keeps_replicas_of_a_filled_index(store: EngineStore) -> None:
-    """Copies of documents that are there are not given up for a faster load."""
-    store.prepare(SCHEMA)
-    with store.loading():
-        store.upsert([document("a")])
-    put_settings(store, number_of_replicas=1)
-    with store.loading():
-        assert settings(store) == ("-1", "1")
-
-
 def test_loading_repairs_after_a_dead_loader(store: EngineStore) -> None:
     """An index whose loader died gets the standard settings at the end of the next load."""
     store.prepare(SCHEMA)
     standard = settings(store)
-    put_settings(store, refresh_interval="-1", number_of_replicas=0)
+    put_settings(store, refresh_interval="-1")
     with store.loading():
         store.upsert([document("a")])
     assert settings(store) == standard
