@@ -56,7 +56,9 @@ class Cluster:
             timer.join()
         _engines("revive", *range(1, NODES + 1))
         self.await_all()
-        http("PUT", f"{self.address}/_cluster/settings", {"transient": {"cluster.*": None}})
+        # a disk that was full leaves more than our own settings behind
+        nothing = {"transient": {"cluster.*": None}, "persistent": {"cluster.*": None}}
+        http("PUT", f"{self.address}/_cluster/settings", nothing)
 
     def put_settings(self, **settings: Any) -> None:
         """Change settings of all nodes below `cluster`, until it is healed."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from threading import Timer
 
 import pytest
 
+from esclip._errors import StoreUnavailable
+from esclip.stores._patience import Patience
+from esclip.stores.engine import EngineStore
+from tests.contracts.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that
 from tests.faults.material import Dataset, SketchEncoder, ingest
@@ -33,6 +38,14 @@ def test_a_full_disk_is_waited_for(cluster: Cluster, on_cluster: Target, dataset
     assert (report.written, report.rejected) == (len(dataset.records), 0)
     assert not _blocked(on_cluster)
     assert_whole(on_cluster.held(), dataset.records, SketchEncoder())
+
+
+def test_an_index_that_a_full_disk_forbids(cluster: Cluster, on_cluster: Target) -> None:
+    """An engine that makes no new index for lack of room is no engine that lacks a permission."""
+    cluster.put_settings(blocks={"create_index": True})
+    store = EngineStore(on_cluster.store, on_cluster.index, Patience(read=0.5))
+    with closing(store), pytest.raises(StoreUnavailable, match="full"):
+        store.prepare(SCHEMA)
 
 
 def _watermarks(cluster: Cluster, free: str) -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.fault
 
 
 def test_a_removed_index_is_made_again_by_the_next_run(target: Target, dataset: Dataset) -> None:
-    """The run ends with an error that says so, makes no index by guess, and the next one writes everything."""
+    """The run ends with an error that says so and makes no index by guess; the next writes everything."""
 
     def drop() -> None:
         with open_index(target.store, target.index) as other:

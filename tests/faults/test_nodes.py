@@ -36,7 +36,7 @@ def test_killed_nodes_lose_nothing(
 def test_a_node_that_is_lost_takes_no_document_along(
     cluster: Cluster, on_cluster: Target, dataset: Dataset
 ) -> None:
-    """A new index has its copies from the first document on: without a node an ingest ends as it would have."""
+    """A new index has copies from its first document on: an ingest that loses a node for good ends well."""
     in_the_middle = {1500: lambda: cluster.kill(3)}
     report = ingest(dataset, on_cluster, SketchEncoder(in_the_middle))
     assert (report.written, report.rejected) == (len(dataset.records), 0)
