@@ -34,8 +34,9 @@ def main() -> int:
         if arguments.command == "env":
             return _print_env(place)
         if arguments.command in _ON_NODES:
+            nodes = [Node(place, ENGINES[arguments.name], number) for number in arguments.nodes]
             with _locked(place):
-                _ON_NODES[arguments.command]([Node(place, ENGINES[arguments.name], n) for n in arguments.nodes])
+                _ON_NODES[arguments.command](nodes)
             return 0
         names = list(ENGINES) if "all" in arguments.names else dict.fromkeys(arguments.names)
         engines = [ENGINES[name] for name in names]

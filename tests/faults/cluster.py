@@ -69,7 +69,7 @@ class Cluster:
             health = http("GET", f"{self.address}/_cluster/health")
         except (OSError, AssertionError):  # its first node is down, or has not found the others
             return False
-        return health["number_of_nodes"] == NODES and health["status"] != "red"
+        return (health["number_of_nodes"], health["status"] == "red") == (NODES, False)
 
 
 def _engines(command: str, *numbers: int) -> None:

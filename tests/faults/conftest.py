@@ -1,19 +1,22 @@
-"""What the tests of faults share: the dataset, the seed, where an ingest writes, and the engine that breaks."""
+"""What the tests of faults share: the dataset, the seed, where an ingest writes, the engine that breaks."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from esclip._protocols import Encoder
+from esclip._types import ImageRecord
 from tests.engines import engine_address
 from tests.faults.cluster import Cluster
 from tests.faults.material import Dataset, made
-from tests.faults.target import Target
+from tests.faults.target import AssertWhole, Target
+from tests.faults.whole import assert_same
 
 PHOTOS = 4000
 """Two pages of records and eight of documents, so that there is a middle."""
@@ -49,6 +52,17 @@ def engine_target(request: pytest.FixtureRequest) -> Iterator[Target]:
 
 
 @pytest.fixture
+def assert_whole(record_property: Callable[[str, object], None]) -> AssertWhole:
+    """Compares all documents of a target with their records, and counts them for `scripts/soak_faults.py`."""
+
+    def compare(target: Target, records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
+        assert_same(target.held(), records, encoder)
+        record_property("documents", len(records))
+
+    return compare
+
+
+@pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """The engine that breaks; whole again after the test."""
     cluster = Cluster()
@@ -60,7 +74,9 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def on_cluster(cluster: Cluster) -> Iterator[Target]:
     """An index of the test's own on the engine that breaks."""
-    yield from _removed_after(cluster.address)
+    for target in _removed_after(cluster.address):
+        yield target
+        cluster.heal()
 
 
 def _removed_after(store: str) -> Iterator[Target]:

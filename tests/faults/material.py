@@ -6,7 +6,6 @@ The dataset has fields of every type. It is ingested by the facade, as a user wo
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -57,8 +56,8 @@ def records_of(*paths: Path, images: Path | None = None) -> dict[str, ImageRecor
 class SketchEncoder:
     """An encoder of 64 dimensions in which each picture has a vector of its own.
 
-    It counts the pictures that it encodes, and does `at[n]` once it has encoded n of them: what shall happen in
-    the middle of an ingest happens there, however fast the machine is. `pace` makes a batch take longer.
+    It does `at[n]` once it has encoded n of them: what shall happen in the middle of an ingest happens there,
+    however fast the machine is.
     """
 
     runtime = "sketch"
@@ -66,10 +65,9 @@ class SketchEncoder:
     batches_at_once = 1
     space = Space(model="sketch", text_model="sketch", weights="sketch-1", preprocessing="12x8", dim=64)
 
-    def __init__(self, at: Mapping[int, Callable[[], object]] | None = None, pace: float = 0.0) -> None:
-        self.encoded = 0
+    def __init__(self, at: Mapping[int, Callable[[], object]] | None = None) -> None:
         self._at = dict(at or {})
-        self._pace = pace
+        self._encoded = 0
         self._lock = threading.Lock()
         self._mixing = np.random.default_rng(64).standard_normal((12 * 8 * 3, 64))
 
@@ -77,10 +75,9 @@ class SketchEncoder:
         return np.asarray(image.resize((12, 8), Image.Resampling.BOX), dtype=np.float64)
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
-        time.sleep(self._pace)
         with self._lock:
-            self.encoded += len(batch)
-            due = [self._at.pop(count) for count in sorted(self._at) if count <= self.encoded]
+            self._encoded += len(batch)
+            due = [self._at.pop(count) for count in sorted(self._at) if count <= self._encoded]
         for action in due:
             action()
         return self._mixed(np.stack([pixels.ravel() for pixels in batch]) - 128)

@@ -11,22 +11,23 @@ from esclip.stores.engine import EngineStore
 from tests.contracts.documents import SCHEMA, document
 from tests.faults.material import Dataset, SketchEncoder, ingest
 from tests.faults.proxy import Fault, Harm, Proxy, plan
-from tests.faults.target import Target
-from tests.faults.whole import assert_whole
+from tests.faults.target import AssertWhole, Target
 
 pytestmark = [pytest.mark.engine, pytest.mark.fault]
 
 FAULTS = 30
 
 
-def test_broken_connections_lose_nothing(engine_target: Target, dataset: Dataset, seed: int) -> None:
+def test_broken_connections_lose_nothing(
+    assert_whole: AssertWhole, engine_target: Target, dataset: Dataset, seed: int
+) -> None:
     """An ingest over connections that are cut, refused, delayed and garbled writes every document once."""
     target = engine_target
     with Proxy(target.store, plan(seed, FAULTS)) as proxy:
         report = ingest(dataset, target, SketchEncoder(), through=proxy.address)
     assert (report.written, report.rejected) == (len(dataset.records), 0)
     assert proxy.done.total() > FAULTS / 2
-    assert_whole(target.held(), dataset.records, SketchEncoder())
+    assert_whole(target, dataset.records, SketchEncoder())
     with Proxy(target.store, plan(seed + 1000, FAULTS)) as proxy:
         again = ingest(dataset, target, SketchEncoder(), through=proxy.address)
     assert (again.skipped, again.written) == (len(dataset.records), 0)

@@ -14,8 +14,7 @@ from tests.contracts.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that
 from tests.faults.material import Dataset, SketchEncoder, ingest
-from tests.faults.target import Target
-from tests.faults.whole import assert_whole
+from tests.faults.target import AssertWhole, Target
 
 pytestmark = [pytest.mark.engine, pytest.mark.fault]
 
@@ -23,7 +22,9 @@ NEVER_FREE = "9000tb"
 """More than any disk has: as if it were full."""
 
 
-def test_a_full_disk_is_waited_for(cluster: Cluster, on_cluster: Target, dataset: Dataset) -> None:
+def test_a_full_disk_is_waited_for(
+    assert_whole: AssertWhole, cluster: Cluster, on_cluster: Target, dataset: Dataset
+) -> None:
     """While the engine writes nothing because disks are nearly full an ingest waits, and loses nothing."""
     timers = []
 
@@ -37,7 +38,7 @@ def test_a_full_disk_is_waited_for(cluster: Cluster, on_cluster: Target, dataset
     timers[0].join()
     assert (report.written, report.rejected) == (len(dataset.records), 0)
     assert not _blocked(on_cluster)
-    assert_whole(on_cluster.held(), dataset.records, SketchEncoder())
+    assert_whole(on_cluster, dataset.records, SketchEncoder())
 
 
 def test_an_index_that_a_full_disk_forbids(cluster: Cluster, on_cluster: Target) -> None:

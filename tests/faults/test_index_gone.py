@@ -7,13 +7,14 @@ import pytest
 from esclip import open_index
 from esclip._errors import IndexNotFound
 from tests.faults.material import Dataset, SketchEncoder, ingest
-from tests.faults.target import Target
-from tests.faults.whole import assert_whole
+from tests.faults.target import AssertWhole, Target
 
 pytestmark = pytest.mark.fault
 
 
-def test_a_removed_index_is_made_again_by_the_next_run(target: Target, dataset: Dataset) -> None:
+def test_a_removed_index_is_made_again_by_the_next_run(
+    assert_whole: AssertWhole, target: Target, dataset: Dataset
+) -> None:
     """The run ends with an error that says so and makes no index by guess; the next writes everything."""
 
     def drop() -> None:
@@ -26,4 +27,4 @@ def test_a_removed_index_is_made_again_by_the_next_run(target: Target, dataset: 
         index.stats()
     report = ingest(dataset, target, SketchEncoder())
     assert (report.written, report.rejected) == (len(dataset.records), 0)
-    assert_whole(target.held(), dataset.records, SketchEncoder())
+    assert_whole(target, dataset.records, SketchEncoder())

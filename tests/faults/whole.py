@@ -23,7 +23,7 @@ from esclip._protocols import Encoder
 from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vectors
 from tests.engines import http
 
-__all__ = ["Raw", "assert_whole", "held_by_engine", "held_by_folder"]
+__all__ = ["Raw", "assert_same", "held_by_engine", "held_by_folder"]
 
 Raw: TypeAlias = dict[str, Any]
 """A document's fields as JSON has them; those without a value are left out."""
@@ -33,7 +33,7 @@ CLOSE = 1 - 1e-6
 """The least cosine between a vector that is held and the one that the encoder gives."""
 
 
-def assert_whole(held: Iterable[Raw], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
+def assert_same(held: Iterable[Raw], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
     """Each record is held once, with all of its fields and its picture's vector, and nothing else is."""
     documents = list(held)
     times = Counter(document["id"] for document in documents)

@@ -29,7 +29,7 @@ def begin_loading(client: EngineClient) -> str | None:
 
 
 def end_loading(client: EngineClient, before: str | None) -> None:
-    """Make all that was written visible, and set the interval `before`, or the standard after a dead loader."""
+    """Make all that was written visible; set the interval `before`, or the standard after a dead loader."""
     client.ask(client.raw.indices.refresh, index=client.index)
     if before != NEVER:
         _set_interval(client, before)
