@@ -7,16 +7,20 @@ run passes by skipping.
 
 from __future__ import annotations
 
+import json
 import os
 import ssl
+import urllib.error
 import urllib.request
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from esclip import Access
 
-__all__ = ["ENGINES", "LOCKED", "engine_access", "engine_address", "engine_opener"]
+__all__ = ["ENGINES", "LOCKED", "engine_access", "engine_address", "engine_opener", "http"]
 
 ENGINES = {
     "opensearch": "ESCLIP_TEST_OPENSEARCH",
@@ -29,10 +33,13 @@ ENGINES = {
 LOCKED = {"secured": "ESCLIP_TEST_SECURED", "proxied": "ESCLIP_TEST_PROXIED"}
 """The same for those with TLS and a password."""
 
+BREAKING = {"faulty": "ESCLIP_TEST_FAULTY"}
+"""The same for the one whose nodes tests kill."""
+
 
 def engine_address(name: str) -> str:
     """The address of a running engine. Skips or fails the test when there is none."""
-    address = os.environ.get((ENGINES | LOCKED)[name])
+    address = os.environ.get((ENGINES | LOCKED | BREAKING)[name])
     if address:
         return address
     how = f"start it with: scripts/engines start {name}"
@@ -61,3 +68,17 @@ def engine_opener(address: str) -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=context), urllib.request.HTTPBasicAuthHandler(passwords)
     )
+
+
+def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)) -> Any:
+    """One request around the store."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
+    try:
+        with engine_opener(url).open(request, timeout=60) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+        error.close()
+    assert status in ok, text
+    return json.loads(text)

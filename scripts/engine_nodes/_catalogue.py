@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -41,6 +41,15 @@ class Engine:
     """Whether it speaks TLS and wants a user and a password: see `_keys`."""
     before: str = ""
     """The engine that it stands before and hands requests to; empty for one that answers itself."""
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Settings of its own for each node."""
+    mortal: bool = False
+    """Whether tests kill its nodes, and no others use it."""
+
+    @property
+    def native(self) -> bool:
+        """Whether its nodes are processes of this machine even where Docker is."""
+        return self.locked or self.mortal
 
     @property
     def cluster_name(self) -> str:
@@ -53,6 +62,9 @@ class Engine:
         return f"ESCLIP_TEST_{self.name.upper()}"
 
 
+# A node writes one request at a time and lets one wait: the engine that breaks is often too busy, too.
+_NARROW = {"thread_pool.write.size": "1", "thread_pool.write.queue_size": "1"}
+
 # OpenSearch 2.19 needs the security manager, which Java 24 removed; the 3.x zip brings lang-painless along.
 ENGINES: Mapping[str, Engine] = {
     engine.name: engine
@@ -63,6 +75,17 @@ ENGINES: Mapping[str, Engine] = {
         Engine("cluster", Product.OPENSEARCH, "3.6.0", 3, range(21, 26), ("opensearch",), 3),
         Engine("secured", Product.ELASTICSEARCH, "9.3.2", 1, range(21, 26), ("elasticsearch",), 6, True),
         Engine("proxied", Product.NGINX, "", 1, range(0), (), 7, True, before="opensearch"),
+        Engine(
+            "faulty",
+            Product.OPENSEARCH,
+            "3.6.0",
+            3,
+            range(21, 26),
+            ("opensearch",),
+            8,
+            settings=_NARROW,
+            mortal=True,
+        ),
     )
 }
 

@@ -1,4 +1,4 @@
-"""The command line: fetch, start, stop, status, env."""
+"""The command line: fetch, start, stop, status, env; kill and revive for what breaks."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def main() -> int:
         place = Place.from_environment()
         if arguments.command == "env":
             return _print_env(place)
+        if arguments.command in _ON_NODES:
+            nodes = [Node(place, ENGINES[arguments.name], number) for number in arguments.nodes]
+            with _locked(place):
+                _ON_NODES[arguments.command](nodes)
+            return 0
         names = list(ENGINES) if "all" in arguments.names else dict.fromkeys(arguments.names)
         engines = [ENGINES[name] for name in names]
         if arguments.command == "status":
@@ -49,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/engines",
         description="Real OpenSearch and Elasticsearch nodes on loopback, with or without Docker.",
-        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINE_PORT, the first of eight "
+        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINE_PORT, the first of eleven "
         "ports (9210); ESCLIP_ENGINE_JAVA_OPTIONS, set it to '' before measuring searches.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -61,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command_parser = commands.add_parser(command, help=says)
         command_parser.add_argument("names", nargs="+", choices=[*ENGINES, "all"], metavar="NAME|all")
+    mortals = [engine for engine in ENGINES.values() if engine.mortal]
+    for command, says in (
+        ("kill", "end nodes of an engine that is there for it, as a power cut would"),
+        ("revive", "start killed nodes with the data that they had, without waiting for them"),
+    ):
+        command_parser = commands.add_parser(command, help=says)
+        command_parser.add_argument("name", choices=[engine.name for engine in mortals], metavar="NAME")
+        most = max(engine.nodes for engine in mortals)
+        command_parser.add_argument("nodes", nargs="+", type=int, choices=range(1, most + 1), metavar="NODE")
     commands.add_parser("env", help="print the variables that tell the tests what is up, for a shell to eval")
     return parser
 
@@ -84,8 +98,8 @@ def _start(place: Place, engines: Sequence[Engine]) -> None:
         return
     natively = down
     if _compose.docker_answers():
-        natively = [engine for engine in down if engine.locked]
-        if in_docker := [engine for engine in down if not engine.locked]:
+        natively = [engine for engine in down if engine.native]
+        if in_docker := [engine for engine in down if not engine.native]:
             print("a Docker daemon answers: starting with docker compose", flush=True)
             _compose.start(place, in_docker)
     if natively:
@@ -96,7 +110,7 @@ def _start_nodes(place: Place, engines: Sequence[Engine]) -> None:
     """Start all together and then wait, so that they boot side by side; what did not come up is stopped."""
     if sys.platform != "linux":
         names = ", ".join(engine.name for engine in engines)
-        raise EngineError(f"without Docker engines need Linux, with a lock always: can't start {names}")
+        raise EngineError(f"without Docker engines need Linux, some of them always: can't start {names}")
     _fetch(place, engines)
     began = time.monotonic()
     for engine in engines:
@@ -139,12 +153,25 @@ def _stop(place: Place, engines: Sequence[Engine]) -> None:
     for engine in ended:
         print(f"{engine.name}: stopped")
     left = [engine for engine in engines if engine not in ended]
-    in_docker = [engine for engine in left if not engine.locked]
+    in_docker = [engine for engine in left if not engine.native]
     if in_docker and _compose.docker_answers():
         _compose.stop(place, in_docker)
-        left = [engine for engine in left if engine.locked]
+        left = [engine for engine in left if engine.native]
     for engine in left:
         print(f"{engine.name}: was not running")
+
+
+def _kill(nodes: Sequence[Node]) -> None:
+    for node in nodes:
+        if not node.pids():
+            raise EngineError(f"node {node.number} of {node.engine.name} does not run")
+        node.kill()
+
+
+def _revive(nodes: Sequence[Node]) -> None:
+    for node in nodes:
+        if not node.pids():
+            node.start_again()
 
 
 def _print_status(place: Place, engines: Sequence[Engine]) -> int:
@@ -189,3 +216,4 @@ def _locked(place: Place) -> Iterator[None]:
 
 
 _COMMANDS = {"fetch": _fetch, "start": _start, "stop": _stop}
+_ON_NODES = {"kill": _kill, "revive": _revive}

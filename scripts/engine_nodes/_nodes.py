@@ -53,9 +53,13 @@ class Node:
         shutil.rmtree(self.folder, ignore_errors=True)
         for part in ("data", "logs", "tmp"):
             (self.folder / part).mkdir(parents=True)
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it with the data that it had when it ended."""
         command, environment = self._prepare()
         user = _unprivileged_user(self.folder) if os.geteuid() == 0 else None
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
@@ -78,6 +82,14 @@ class Node:
             return []
         numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
         return [pid for pid in numbers if in_group(pid, group) and self._started(pid)]
+
+    def kill(self) -> None:
+        """End it as a power cut would, and wait until it has ended."""
+        pids = self.pids()
+        send(signal.SIGKILL, pids)
+        while any(runs(pid) for pid in pids):
+            time.sleep(0.01)
+        self.forget()
 
     def memory(self) -> int:
         """The bytes of memory that its processes hold."""
@@ -124,7 +136,7 @@ class Node:
 
     def _write_config(self) -> None:
         source, target = self.place.home(self.engine) / "config", self.folder / "config"
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, dirs_exist_ok=True)
         lines = (source / "jvm.options").read_text().splitlines()
         kept = [line for line in lines if not _DROPPED_JVM_OPTIONS.search(line)]
         (target / "jvm.options").write_text("\n".join(kept) + "\n")
@@ -152,6 +164,7 @@ class Node:
                 f"{tls}.certificate": "server.pem",
                 f"{tls}.key": "server.key",
             }
+        settings |= self.engine.settings
         if self.engine.nodes == 1:
             return {**settings, "discovery.type": "single-node"}
         seeds = (f'"127.0.0.1:{self.place.http_port(self.engine, peer) + 100}"' for peer in peers)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,23 +31,9 @@ from tests.contracts.documents import (
     record,
 )
 from tests.contracts.store_contract import StoreContract
-from tests.engines import ENGINES, LOCKED, engine_access, engine_address, engine_opener
+from tests.engines import ENGINES, LOCKED, engine_access, engine_address, http
 
 pytestmark = pytest.mark.engine
-
-
-def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)) -> Any:
-    """One request around the store."""
-    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"}, method=method)
-    try:
-        with engine_opener(url).open(request, timeout=60) as answer:
-            status, text = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        status, text = error.code, error.read()
-        error.close()
-    assert status in ok, text
-    return json.loads(text)
 
 
 @pytest.fixture(params=[*ENGINES, *LOCKED])
@@ -165,12 +149,12 @@ def test_info_names_engine_and_size(store: EngineStore) -> None:
 
 
 def test_loading_sets_and_restores(store: EngineStore) -> None:
-    """An empty index is loaded without refreshes and replicas; after that its settings are the standard."""
+    """An index is loaded without refreshes and with its copies; after that its settings are the standard."""
     store.prepare(SCHEMA)
-    standard = settings(store)
+    interval, replicas = settings(store)
     with store.loading():
-        assert settings(store) == ("-1", "0")
-    assert settings(store) == standard
+        assert settings(store) == ("-1", replicas)
+    assert settings(store) == (interval, replicas)
 
 
 @pytest.mark.parametrize("interval", ["5s", None])
@@ -186,21 +170,11 @@ def test_loading_keeps_what_a_user_has_set(store: EngineStore, interval: str | N
     assert settings(store) == (interval, "2")
 
 
-def test_loading_keeps_replicas_of_a_filled_index(store: EngineStore) -> None:
-    """Copies of documents that are there are not given up for a faster load."""
-    store.prepare(SCHEMA)
-    with store.loading():
-        store.upsert([document("a")])
-    put_settings(store, number_of_replicas=1)
-    with store.loading():
-        assert settings(store) == ("-1", "1")
-
-
 def test_loading_repairs_after_a_dead_loader(store: EngineStore) -> None:
     """An index whose loader died gets the standard settings at the end of the next load."""
     store.prepare(SCHEMA)
     standard = settings(store)
-    put_settings(store, refresh_interval="-1", number_of_replicas=0)
+    put_settings(store, refresh_interval="-1")
     with store.loading():
         store.upsert([document("a")])
     assert settings(store) == standard

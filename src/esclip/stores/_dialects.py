@@ -19,9 +19,10 @@ from esclip._searches import Search
 from esclip.stores._engine_filters import clause
 
 __all__ = [
-    "LOADING",
     "MAX_K",
+    "NEVER",
     "OWN",
+    "REFRESHED",
     "SHARDS",
     "VECTOR_TYPES",
     "Engine",
@@ -45,8 +46,10 @@ CANDIDATES = 600
 """Neighbours that each shard looks at, at least. On 10,000 random vectors of 512 dimensions, which are the
 hardest, recall@10 is then 1.0 on both engines; with 200 it is 0.96."""
 
-LOADING = {"refresh_interval": "-1"}
-"""Settings of an index while it is loaded."""
+REFRESHED = "60s"
+"""How often what was written is made visible in an index that is searched."""
+NEVER = "-1"
+"""While it is loaded."""
 
 LONGEST_KEYWORD = 8191
 """Characters; of 4 bytes each they just fit into Lucene's 32,766 bytes for a term. Longer ones are kept, and
@@ -109,7 +112,7 @@ class Server:
 
 def settled(data_nodes: int) -> dict[str, Any]:
     """Settings of an index that is searched. One replica where there is a second node to hold it."""
-    return {"refresh_interval": "60s", "number_of_replicas": 1 if data_nodes > 1 else 0}
+    return {"refresh_interval": REFRESHED, "number_of_replicas": 1 if data_nodes > 1 else 0}
 
 
 def index_body(engine: Engine, schema: IndexSchema, data_nodes: int) -> dict[str, Any]:

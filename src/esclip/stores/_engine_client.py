@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -43,13 +44,15 @@ class EngineClient:
         self.address, self.access = admitted(address, access)
         self.index = index
         self.patience = patience
+        self._loaders = 0
         self._lock = threading.Lock()
         self._server: Server | None = None
         self.raw = connect(self.address, self.access)
 
     def ask(self, call: Callable[..., Any], within: float | None = None, **arguments: Any) -> Any:
         """What the client's `call` answers. Raises one of our errors, `StoreUnavailable` after retries."""
-        within = self.patience.read if within is None else within
+        if within is None:
+            within = self.patience.write if self._loaders else self.patience.read
         end = time.monotonic() + within
         return persistently(
             lambda: self.ask_once(call, end - time.monotonic(), **arguments), within, self.patience.backoff
@@ -73,6 +76,17 @@ class EngineClient:
         except Busy as busy:
             busy.after = seconds_asked(headers)
             raise
+
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """A time in which all questions have as long as writes: nobody waits for the answers at a screen."""
+        with self._lock:
+            self._loaders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._loaders -= 1
 
     def server(self) -> Server:
         """What answers at the address, asked once. Raises `StoreError` when it is none that is supported."""

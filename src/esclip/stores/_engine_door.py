@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import opensearchpy
 from opensearchpy import exceptions
 from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import IncompleteRead
 
 from esclip._access import Access, Secret
 from esclip._errors import ConfigError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["connect"]
 
 CONNECTIONS = 8
+WORDY = frozenset({200, 201, 400, 404, 405})
+"""Statuses with which an engine always sends a body: without one the answer has been cut off in its head."""
 SHORTEST_HIDDEN = 8
 """Shorter secrets are parts of ordinary words: to hide them would break the answers."""
 
@@ -105,7 +108,7 @@ class _Answer:
 
 
 class _Discreet:
-    """A pool of connections whose answers keep our secrets: some servers repeat a request in an error."""
+    """A pool of connections whose answers are whole, and keep our secrets: some servers repeat a request."""
 
     def __init__(self, pool: HTTPConnectionPool, secrets: Callable[[], Iterable[str]]) -> None:
         self._pool = pool
@@ -113,6 +116,8 @@ class _Discreet:
 
     def urlopen(self, *request: Any, **settings: Any) -> _Answer:
         answer = self._pool.urlopen(*request, **settings)
+        if answer.status in WORDY and not answer.data:
+            raise IncompleteRead(0, 1)
         data = answer.data if answer.status < 300 else self._hidden(answer.data)
         return _Answer(answer.status, answer.headers, data)
 

@@ -41,6 +41,11 @@ def _refused(error: Any, address: str, index: str) -> StoreError:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
     if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
         return disk_full(f"Index {index} at {address}", words)
+    if error.error == "index_create_block_exception":
+        return Busy(
+            f"{address} makes no index at the moment ({words}): "
+            "the disks of its nodes are nearly full, or somebody has forbidden it"
+        )
     if error.status_code == 403:
         return Forbidden(
             f"{address} does not allow what was asked for index {index} ({words}); "

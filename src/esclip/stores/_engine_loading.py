@@ -1,32 +1,18 @@
-"""An index's settings while many documents are written, and after.
+"""How often an index is refreshed while many documents are written, and after.
 
-    begin_loading ─► no refresh, no replicas while it is empty ─► writes ─► end_loading: as it was before
+    begin_loading ─► never ─► writes ─► end_loading: as it was before
 
-A loader that died leaves an index that doesn't refresh; the next one's end repairs it.
+A loader that died leaves an index that doesn't refresh; the next one's end repairs it. Replicas stay as they
+are: without them writes are twice as fast, but a node that is lost takes its documents along, and until there
+are copies of all it takes as long either way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from esclip.stores._dialects import LOADING, settled
+from esclip.stores._dialects import NEVER, REFRESHED
 from esclip.stores._engine_client import EngineClient
 
-__all__ = ["Settings", "begin_loading", "data_nodes", "end_loading"]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings of an index that loading changes."""
-
-    refresh_interval: str | None
-    """None: the engine's default."""
-    number_of_replicas: str
-
-    @property
-    def loading(self) -> bool:
-        """Whether a loader has set them, alive or dead."""
-        return self.refresh_interval == LOADING["refresh_interval"]
+__all__ = ["begin_loading", "data_nodes", "end_loading"]
 
 
 def data_nodes(client: EngineClient) -> int:
@@ -35,39 +21,29 @@ def data_nodes(client: EngineClient) -> int:
     return int(health["number_of_data_nodes"])
 
 
-def begin_loading(client: EngineClient) -> Settings:
-    """Turn off what slows many writes down. Returns what was set before.
-
-    Replicas are dropped only while nothing is lost by it: a filled index keeps its copies.
-    """
-    before = _read(client)
-    empty = client.count() == 0
-    _write(client, LOADING | {"number_of_replicas": 0} if empty else LOADING)
+def begin_loading(client: EngineClient) -> str | None:
+    """Turn off refreshes. Returns the interval that was set before; None: the engine's default."""
+    before = _interval(client)
+    _set_interval(client, NEVER)
     return before
 
 
-def end_loading(client: EngineClient, before: Settings) -> None:
-    """Make all that was written visible, and set what was `before`, or the standard after a dead loader."""
-    client.ask(client.raw.indices.refresh, within=client.patience.write, index=client.index)
-    if not before.loading:
-        _write(client, _json(before))
-    elif _read(client).loading:
-        _write(client, settled(data_nodes(client)))
+def end_loading(client: EngineClient, before: str | None) -> None:
+    """Make all that was written visible; set the interval `before`, or the standard after a dead loader."""
+    client.ask(client.raw.indices.refresh, index=client.index)
+    if before != NEVER:
+        _set_interval(client, before)
+    elif _interval(client) == NEVER:
+        _set_interval(client, REFRESHED)
 
 
-def _json(settings: Settings) -> dict[str, object]:
-    return {
-        "refresh_interval": settings.refresh_interval,
-        "number_of_replicas": settings.number_of_replicas,
-    }
-
-
-def _read(client: EngineClient) -> Settings:
+def _interval(client: EngineClient) -> str | None:
     answer = client.ask(client.raw.indices.get_settings, index=client.index)
     (found,) = answer.values()
-    index = found["settings"]["index"]
-    return Settings(index.get("refresh_interval"), index["number_of_replicas"])
+    interval: str | None = found["settings"]["index"].get("refresh_interval")
+    return interval
 
 
-def _write(client: EngineClient, settings: object) -> None:
-    client.ask(client.raw.indices.put_settings, index=client.index, body={"index": settings})
+def _set_interval(client: EngineClient, interval: str | None) -> None:
+    body = {"index": {"refresh_interval": interval}}
+    client.ask(client.raw.indices.put_settings, index=client.index, body=body)

@@ -35,8 +35,9 @@ class Patience:
     first: float = 5
     """The first question, what the server is: an address that is wrong should show soon."""
     read: float = 30
-    write: float = 120
-    """For each chunk of documents."""
+    write: float = 600
+    """For each chunk of documents, and all else that is asked while an index is filled: time enough for an
+    engine to start again, since nobody watches at night."""
     backoff: float = BACKOFF
     """The longest first pause; each further one may be twice as long, up to `LONGEST_PAUSE`."""
 

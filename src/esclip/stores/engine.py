@@ -157,16 +157,19 @@ class EngineStore:
     @contextmanager
     def loading(self) -> Iterator[None]:
         """See `Store.loading`. Of two loaders at once, the last to leave restores the index's settings."""
-        before = begin_loading(self._client)
+        with self._client.patiently():
+            before = begin_loading(self._client)
         try:
-            yield
+            with self._client.patiently():
+                yield
         except BaseException:
             try:
                 end_loading(self._client, before)
             except StoreError as error:
                 log.warning("%s; its settings are restored by the next ingest", error)
             raise
-        end_loading(self._client, before)
+        with self._client.patiently():
+            end_loading(self._client, before)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """Approximate kNN searches in one request. k is at most 10,000."""

@@ -1,0 +1,125 @@
+"""An index is compared with its source, document by document, read around the store.
+
+records ─► expected ─┐
+                     ├─ lost | strange | twice | another vector | another field: none of them
+index ───► held ─────┘
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import lance
+import numpy as np
+import orjson
+from PIL import Image
+
+from esclip._protocols import Encoder
+from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vectors
+from tests.engines import http
+
+__all__ = ["Raw", "assert_same", "held_by_engine", "held_by_folder"]
+
+Raw: TypeAlias = dict[str, Any]
+"""A document's fields as JSON has them; those without a value are left out."""
+
+PAGE = 1000
+CLOSE = 1 - 1e-6
+"""The least cosine between a vector that is held and the one that the encoder gives."""
+
+
+def assert_same(held: Iterable[Raw], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
+    """Each record is held once, with all of its fields and its picture's vector, and nothing else is."""
+    documents = list(held)
+    times = Counter(document["id"] for document in documents)
+    lost, strange = sorted(records.keys() - times.keys()), sorted(times.keys() - records.keys())
+    assert not lost, f"{len(lost)} lost: {lost[:5]}"
+    assert not strange, f"{len(strange)} that no record has: {strange[:5]}"
+    twice = {id: n for id, n in times.items() if n > 1}
+    assert not twice, f"{len(twice)} held more than once: {sorted(twice.items())[:5]}"
+    in_order = [records[document["id"]] for document in documents]
+    pictures = [_bytes(record) for record in in_order]
+    _assert_vectors([document.pop("vector") for document in documents], in_order, encoder)
+    for document, record, data in zip(documents, in_order, pictures, strict=True):
+        content = document.pop("content_fingerprint", None)
+        assert content in (None, hashlib.sha256(data).hexdigest()[:24])
+        assert document == _expected(record)
+
+
+def held_by_engine(address: str, index: str) -> Iterator[Raw]:
+    """All documents of an engine's index, refreshed, page by page in the order of their ids."""
+    http("POST", f"{address}/{index}/_refresh")
+    url = f"{address}/{index}/_search?allow_partial_search_results=false"
+    body: Raw = {"size": PAGE, "query": {"match_all": {}}, "sort": [{"id": "asc"}]}
+    read = 0
+    while hits := http("POST", url, body)["hits"]["hits"]:
+        if "vector" not in hits[0]["_source"]:  # an Elasticsearch, which leaves vectors out unless asked
+            url += "&_source_exclude_vectors=false"
+            continue
+        for hit in hits:
+            assert hit["_id"] == hit["_source"]["id"]
+            yield _present(hit["_source"])
+        read += len(hits)
+        body["search_after"] = hits[-1]["sort"]
+    assert http("GET", f"{address}/{index}/_count")["count"] == read
+
+
+def held_by_folder(folder: str | Path, index: str) -> Iterator[Raw]:
+    """All rows of an embedded index."""
+    for row in lance.dataset(Path(folder) / f"{index}.lance").to_table().to_pylist():
+        source = orjson.loads(row.pop("_source"))  # what hits are made of says the same once more
+        fields = _present({name: _json(value) for name, value in row.items()})
+        assert source.items() <= fields.items()
+        yield fields
+
+
+def _present(source: Raw) -> Raw:
+    return {name: value for name, value in source.items() if value is not None}
+
+
+def _expected(record: ImageRecord) -> Raw:
+    own = {
+        "id": record.id,
+        "location": record.location,
+        "page": record.page,
+        "description": record.description,
+        "pixels_fingerprint": record.fingerprint.pixels,
+        "record_fingerprint": record.fingerprint.record,
+    }
+    return _present(own | {name: _json(value) for name, value in record.metadata.items()})
+
+
+def _json(value: MetadataValue) -> Any:
+    match value:
+        case datetime():  # kept to the millisecond
+            cut = value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+            return cut.isoformat().replace("+00:00", "Z")
+        case GeoPoint():
+            return value._asdict()
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+def _bytes(record: ImageRecord) -> bytes:
+    assert isinstance(record.picture, Path)
+    return record.picture.read_bytes()
+
+
+def _assert_vectors(found: list[Any], records: list[ImageRecord], encoder: Encoder) -> None:
+    """What is held points where the encoder's own vector does."""
+    pixels = []
+    for record in records:
+        with Image.open(record.picture) as picture:
+            pixels.append(encoder.preprocess(picture.convert("RGB")))
+    wanted: Vectors = encoder.encode_images(pixels)
+    rows = np.array(found, dtype=np.float64)
+    cosines = (rows * wanted).sum(axis=1) / np.linalg.norm(rows, axis=1)
+    wrong = [record.id for record, cosine in zip(records, cosines, strict=True) if not cosine >= CLOSE]
+    assert not wrong, f"{len(wrong)} have another picture's vector: {wrong[:5]}"
