@@ -94,12 +94,12 @@ def _count(case: ElementTree.Element, seed: int, table: defaultdict[str, Line]) 
 
 
 def _show(rounds: int, table: defaultdict[str, Line]) -> None:
-    print(f"\n{rounds} rounds\n{'test':70}{'runs':>6}{'mean s':>8}{'compared':>10}  failed with seed")
+    print(f"\n{rounds} rounds\n{'test':88}{'runs':>6}{'mean s':>8}{'compared':>10}  failed with seed")
     for name, line in table.items():
         mean = sum(line.seconds) / len(line.seconds)
         failed = ", ".join(map(str, line.failed)) or "-"
-        print(f"{name[:69]:70}{len(line.seconds):>6}{mean:>8.1f}{line.documents:>10,}  {failed}")
-    print(f"{'all':70}{'':14}{sum(line.documents for line in table.values()):>10,}", flush=True)
+        print(f"{name:88}{len(line.seconds):>6}{mean:>8.1f}{line.documents:>10,}  {failed}")
+    print(f"{'all':88}{'':14}{sum(line.documents for line in table.values()):>10,}", flush=True)
 
 
 if __name__ == "__main__":

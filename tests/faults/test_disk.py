@@ -1,27 +1,35 @@
-"""An engine whose disk runs full in the middle of an ingest."""
+"""Disks that run full in the middle of an ingest: an engine's, and that of an embedded index."""
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 from threading import Timer
 
 import pytest
 
+from esclip import load_encoder
 from esclip._errors import StoreUnavailable
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that
-from tests.faults.material import Dataset, SketchEncoder, ingest
+from tests.faults.material import Dataset, SketchEncoder, ingest, records_of
 from tests.faults.target import AssertWhole, Target
 
-pytestmark = [pytest.mark.engine, pytest.mark.fault]
+pytestmark = pytest.mark.fault
 
 NEVER_FREE = "9000tb"
 """More than any disk has: as if it were full."""
 
 
+@pytest.mark.engine
 def test_a_full_disk_is_waited_for(
     assert_whole: AssertWhole, cluster: Cluster, on_cluster: Target, dataset: Dataset
 ) -> None:
@@ -41,12 +49,47 @@ def test_a_full_disk_is_waited_for(
     assert_whole(on_cluster, dataset.records, SketchEncoder())
 
 
+@pytest.mark.engine
 def test_an_index_that_a_full_disk_forbids(cluster: Cluster, on_cluster: Target) -> None:
     """An engine that makes no new index for lack of room is no engine that lacks a permission."""
     cluster.put_settings(blocks={"create_index": True})
     store = EngineStore(on_cluster.store, on_cluster.index, Patience(read=0.5))
     with closing(store), pytest.raises(StoreUnavailable, match="full"):
         store.prepare(SCHEMA)
+
+
+IN_A_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
+ON_A_SMALL_DISK = """
+mount -t tmpfs -o size=1m tmpfs "$SMALL" || exit 77
+if "$@"; then echo "1 MB was enough" >&2; exit 1; fi
+mount -o remount,size=500m "$SMALL"
+"$@" && cp -r "$SMALL/." "$KEPT"
+"""
+"""The same command twice: on a disk that is too small for it, and when there is room."""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux lets everybody mount a small disk")
+def test_an_embedded_index_on_a_full_disk(
+    assert_whole: AssertWhole, dataset: Dataset, tmp_path: Path
+) -> None:
+    """The run ends with an error that says so; what it wrote is there, and the next one writes the rest."""
+    small, kept = tmp_path / "small", tmp_path / "kept"
+    small.mkdir()
+    command = ["ingest", str(dataset.images), "--store", str(small), "--index", "i", "--encoder", "palette"]
+    done = subprocess.run(
+        [*IN_A_NAMESPACE, ON_A_SMALL_DISK, "sh", sys.executable, "-m", "esclip", *command, "--json"],
+        env=os.environ | {"SMALL": str(small), "KEPT": str(kept)},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("this machine lets nobody make a disk of 1 MB")
+    assert done.returncode == 0, done.stderr
+    assert "the disk is full" in done.stderr
+    assert json.loads(done.stdout)["skipped"] > 0
+    assert_whole(Target(str(kept), "i"), records_of(dataset.images), load_encoder("palette"))
 
 
 def _watermarks(cluster: Cluster, free: str) -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.fault
 
 
 def test_a_removed_index_is_made_again_by_the_next_run(
-    assert_whole: AssertWhole, target: Target, dataset: Dataset
+    assert_whole: AssertWhole, target: Target, dataset: Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The run ends with an error that says so and makes no index by guess; the next writes everything."""
 
@@ -23,6 +23,7 @@ def test_a_removed_index_is_made_again_by_the_next_run(
 
     with pytest.raises(IndexNotFound, match=target.index):
         ingest(dataset, target, SketchEncoder({2000: drop}))
+    assert not [record for record in caplog.records if record.name == "esclip"]
     with open_index(target.store, target.index) as index, pytest.raises(IndexNotFound):
         index.stats()
     report = ingest(dataset, target, SketchEncoder())

@@ -40,7 +40,9 @@ def test_two_ingests_at_once(
     assert_whole(target, records_of(*parts), load_encoder("palette"))
 
 
-def test_searches_go_on_while_an_index_is_filled(target: Target, dataset: Dataset, tmp_path: Path) -> None:
+def test_searches_go_on_while_an_index_is_filled(
+    assert_whole: AssertWhole, target: Target, dataset: Dataset, tmp_path: Path
+) -> None:
     """Who searches while another process fills the index sees no error, and nothing that was there goes."""
     command: tuple[str | Path, ...] = ("ingest", dataset.images, "--encoder", "palette", *target.options)
     with start(tmp_path, *command, "--limit", "100") as first:
@@ -56,7 +58,9 @@ def test_searches_go_on_while_an_index_is_filled(target: Target, dataset: Datase
     assert counts == sorted(counts)
     assert all(before <= after for before, after in pairwise(seen))
     assert len(set(map(len, seen))) > 2
-    assert seen[-1] == records_of(dataset.images).keys()
+    records = records_of(dataset.images)
+    assert seen[-1] == records.keys()
+    assert_whole(target, records, load_encoder("palette"))
 
 
 def found(index: ImageIndex) -> set[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def test_stop_ends_the_processes_of_a_node(node: Node) -> None:
         assert node.memory() > 0
         assert stop([node])
         assert process.wait(timeout=5) < 0
+        assert not node.pids()
+
+
+@only_on_linux
+def test_kill_gives_a_node_no_time(node: Node) -> None:
+    """A node is killed by a signal that it can't hear, and has ended when the call returns."""
+    with process_of(node, f"-Epath.data={node.folder}/data") as process:
+        node.kill()
+        assert process.wait(timeout=5) == -signal.SIGKILL
         assert not node.pids()
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from esclip._access import Access
@@ -164,7 +164,8 @@ class EngineStore:
                 yield
         except BaseException:
             try:
-                end_loading(self._client, before)
+                with suppress(IndexNotFound):  # there is nothing to restore
+                    end_loading(self._client, before)
             except StoreError as error:
                 log.warning("%s; its settings are restored by the next ingest", error)
             raise
