@@ -169,7 +169,7 @@ def _esclip(models: Path, store: Path, queries: int) -> Figures:
     figures |= _percentiles("model", [_seconds(encoder.encode_texts, [text]) for text in texts])
     for vector in vectors[:WARM_UP]:
         parts.search(Asked(vector, K))
-    return figures | _percentiles("store", [_seconds(parts.search, vector, K) for vector in vectors])
+    return figures | _percentiles("store", [_seconds(parts.search, Asked(vector, K)) for vector in vectors])
 
 
 def _plain(models: Path, store: Path, queries: int) -> Figures:

@@ -284,7 +284,7 @@ def test_a_full_disk_rejects_nothing(store: EngineStore) -> None:
     """Under an engine's block for a full disk a write waits, and goes on when the engine takes it back."""
     store.prepare(SCHEMA)
     put_settings(store, blocks={"read_only_allow_delete": True})
-    hasty = EngineStore(store.address, store.index, Patience(write=1))
+    hasty = EngineStore(store.address, store.index, Patience(write=1), engine_access(store.address))
     with pytest.raises(StoreUnavailable, match="disk of a node is full"):
         hasty.upsert([document("a")])
     hasty.close()
