@@ -15,7 +15,7 @@ from tests.e2e.test_interrupt import start
 from tests.faults.material import Dataset, records_of
 from tests.faults.target import AssertWhole, Target
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]  # 25 runs of the command, on any machine
 
 KILLS = 20
 IN_A_ROW = 4
