@@ -20,7 +20,7 @@ from esclip._rejections import Rejection
 from esclip._types import Document
 from esclip._waits import ending_with
 from esclip.stores._bulk import BulkWriter, line
-from esclip.stores._patience import Busy, Patience, PayloadTooLarge
+from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble, running
@@ -200,3 +200,14 @@ def test_every_document_is_written_or_rejected_once(
     assert Counter(written) + Counter(rejected) == Counter(str(at) for at in range(len(fates)))
     assert {int(id) for id in written} == {at for at, fate in enumerate(fates) if fate[-1] == 201}
     assert all(told[str(at)] == len(fate) for at, fate in enumerate(fates))
+
+
+def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Who waits for an engine that stays away reads so, and for how long it will be asked again."""
+
+    def away() -> None:
+        raise StoreUnavailable("nobody is there")
+
+    with pytest.raises(StoreUnavailable):
+        persistently(away, 1.5, backoff=0.05, quiet=0.2)
+    assert [record.message for record in caplog.records] == ["nobody is there - asked again for up to 2 s"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 BACKOFF = 0.25
 LONGEST_PAUSE = 10
+QUIET_S = 60.0
+"""After so long a person is told what is waited for, once."""
+
+log = logging.getLogger("esclip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +61,29 @@ class PayloadTooLarge(StoreError):
     """A request has more bytes than the server, or a proxy before it, takes."""
 
 
-def persistently(call: Callable[[], T], within: float, backoff: float = BACKOFF) -> T:
+def persistently(call: Callable[[], T], within: float, backoff: float = BACKOFF, quiet: float = QUIET_S) -> T:
     """What `call` returns, called again with growing, random pauses while it raises `StoreUnavailable`.
 
     The last error is raised when the next pause would end after `within` seconds, or when the answer is no
-    longer wanted (`_waits.ending`).
+    longer wanted (`_waits.ending`). What takes longer than `quiet` seconds is logged, once.
     """
-    ended = ending()
+    ended, told = ending(), False
+
+    def tell(state: RetryCallState) -> None:
+        nonlocal told
+        if state.seconds_since_start is not None and state.seconds_since_start > quiet and not told:
+            told = True
+            log.warning(
+                "%s - asked again for up to %.0f s", state.outcome and state.outcome.exception(), within
+            )
+
     jitter = wait_random_exponential(multiplier=backoff, max=LONGEST_PAUSE)
     attempts = Retrying(
         retry=retry_if_exception_type(StoreUnavailable),
         wait=lambda state: _asked(state) + jitter(state),  # not all clients come back at once
         stop=stop_any(stop_before_delay(within), stop_when_event_set(ended)),
         sleep=sleep_using_event(ended),
+        before_sleep=tell,
         reraise=True,
     )
     return attempts(call)
