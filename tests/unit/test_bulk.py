@@ -24,13 +24,6 @@ PATIENCE = Patience(first=0.3, read=0.5, write=3)
 
 
 @pytest.fixture
-def double() -> Iterator[EngineDouble]:
-    """A server that answers as told."""
-    with running() as double:
-        yield double
-
-
-@pytest.fixture
 def store(double: EngineDouble) -> Iterator[EngineStore]:
     """A store that believes the double to be an OpenSearch."""
     store = EngineStore(double.address, "x", PATIENCE)

@@ -13,7 +13,7 @@ from esclip._types import Document
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import document, record
-from tests.unit.engine_double import EngineDouble, as_json, running
+from tests.unit.engine_double import EngineDouble, as_json
 
 PATIENCE = Patience(first=5, read=5, write=30, backoff=0.02)
 HASTY = Patience(first=5, read=5, write=0.5, backoff=0.02)
@@ -23,13 +23,6 @@ FULL_DISK = {
     "reason": "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, "
     "index has read-only-allow-delete block];",
 }
-
-
-@pytest.fixture
-def double() -> Iterator[EngineDouble]:
-    """A server that answers as told."""
-    with running() as double:
-        yield double
 
 
 @pytest.fixture

@@ -23,16 +23,9 @@ from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import document, record
-from tests.unit.engine_double import EngineDouble, running
+from tests.unit.engine_double import EngineDouble
 
 PATIENCE = Patience(first=5, read=5, write=60, backoff=0.02)
-
-
-@pytest.fixture
-def double() -> Iterator[EngineDouble]:
-    """A server that answers as told."""
-    with running() as double:
-        yield double
 
 
 @pytest.fixture

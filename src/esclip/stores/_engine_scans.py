@@ -5,7 +5,6 @@ Searches see what the last refresh has made visible; documents by id are found a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import index_missing
 from esclip.stores._engine_faults import words
 from esclip.stores._engine_vectors import kept_vector
-from esclip.stores._patience import persistently
 
 __all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]
 
@@ -84,17 +82,13 @@ def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
     if not ids:
         return
     payload = b"".join(orjson.dumps({"delete": {"_id": id}}) + b"\n" for id in ids)
-    end = time.monotonic() + client.patience.write
 
-    def attempt() -> None:
-        left = end - time.monotonic()
-        answer = client.ask_once(client.raw.bulk, left, index=client.index, body=payload, params=STATUSES)
-        failed = [item["delete"]["status"] for item in answer["items"]]
-        failed = [status for status in failed if status not in GONE]
-        if failed:
+    def bulk(**arguments: Any) -> None:
+        statuses = [item["delete"]["status"] for item in client.raw.bulk(**arguments)["items"]]
+        if failed := [status for status in statuses if status not in GONE]:
             raise StoreUnavailable(
                 f"{client.address} did not delete {len(failed)} documents of index {client.index} "
                 f"(status {failed[0]}); run the same command again."
             )
 
-    persistently(attempt, client.patience.write)
+    client.ask(bulk, client.patience.write, index=client.index, body=payload, params=STATUSES)

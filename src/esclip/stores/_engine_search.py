@@ -15,7 +15,6 @@ from esclip.stores import _documents as stored
 from esclip.stores._dialects import cosine, search_body
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import BUSY, index_missing
-from esclip.stores._patience import persistently
 
 __all__ = ["searched"]
 
@@ -48,15 +47,15 @@ def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Searc
 def _answers(client: EngineClient, payload: bytes) -> list[Any]:
     """What the engine says to each; asked again as a whole while one of them may still be answered."""
 
-    def attempt() -> list[Any]:
-        within = client.patience.read
-        answers = client.ask_once(client.raw.msearch, within, index=client.index, body=payload)["responses"]
+    def msearch(**arguments: Any) -> list[Any]:
+        answers: list[Any] = client.raw.msearch(**arguments)["responses"]
         for answer in answers:
             if error := answer.get("error"):
                 raise _failure(client, answer["status"], error)
-        return list(answers)
+        return answers
 
-    return persistently(attempt, client.patience.read)
+    found: list[Any] = client.ask(msearch, index=client.index, body=payload)
+    return found
 
 
 def _failure(client: EngineClient, status: int, error: Any) -> StoreError:
