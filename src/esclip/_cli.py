@@ -20,13 +20,10 @@ from typer.core import TyperGroup
 
 from esclip import _cli_ledger, _cli_search
 from esclip._errors import EsclipError
-from esclip._option_groups import EncoderOptions, StoreOptions, grouped
+from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
 from esclip._options import (
-    AllowHosts,
     BatchSize,
-    Cache,
     Host,
-    IgnoreRobotsTag,
     Images,
     Json,
     Limit,
@@ -36,13 +33,11 @@ from esclip._options import (
     Prune,
     RejectionsFile,
     TakesAnyId,
-    Workers,
 )
 from esclip._running import run_to_report
 from esclip._settings import (
     BATCH_SIZE,
     ENCODER_PORT,
-    FETCH_WORKERS,
     MAX_BODY_MIB,
     MAX_REJECTION_RATE,
 )
@@ -119,14 +114,10 @@ def ingest(
     at: StoreOptions,
     by: EncoderOptions,
     limit: Limit = None,
-    batch_size: BatchSize = BATCH_SIZE,
-    workers: Workers = FETCH_WORKERS,
     images: Images = None,
-    allow_host: AllowHosts = None,
-    ignore_robots_tag: IgnoreRobotsTag = False,
+    having: FetchOptions,
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
-    cache: Cache = None,
     prune: Prune = False,
     json: Json = False,
 ) -> None:
@@ -138,14 +129,10 @@ def ingest(
             held.ingest,
             *paths,
             limit=limit,
-            batch_size=batch_size,
-            workers=workers,
             images=images,
-            allow_hosts=allow_host or (),
-            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
-            cache=cache,
             prune=prune,
+            **having.named(),
         )
         run_to_report(run, rejections, json=json)
 

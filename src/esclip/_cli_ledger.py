@@ -5,22 +5,16 @@ from __future__ import annotations
 from functools import partial
 from itertools import islice
 
-from esclip._option_groups import EncoderOptions, StoreOptions
+from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions
 from esclip._options import (
-    AllowHosts,
-    BatchSize,
-    Cache,
-    IgnoreRobotsTag,
     Json,
     Limit,
     MaxRejectionRate,
     Reasons,
     RejectionsFile,
-    Workers,
     reasons,
 )
 from esclip._running import run_to_report
-from esclip._settings import BATCH_SIZE, FETCH_WORKERS
 
 __all__ = ["rejections", "retry"]
 
@@ -46,13 +40,9 @@ def retry(
     *,
     at: StoreOptions,
     by: EncoderOptions,
-    batch_size: BatchSize = BATCH_SIZE,
-    workers: Workers = FETCH_WORKERS,
-    allow_host: AllowHosts = None,
-    ignore_robots_tag: IgnoreRobotsTag = False,
+    having: FetchOptions,
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = 1,
-    cache: Cache = None,
     json: Json = False,
 ) -> None:
     """Ingest again just what was rejected; all of it may be rejected again."""
@@ -61,11 +51,7 @@ def retry(
         run = partial(
             held.retry,
             reasons=wanted,
-            batch_size=batch_size,
-            workers=workers,
-            allow_hosts=allow_host or (),
-            ignore_robots_tag=ignore_robots_tag,
             max_rejection_rate=max_rejection_rate,
-            cache=cache,
+            **having.named(),
         )
         run_to_report(run, rejections, json=json)

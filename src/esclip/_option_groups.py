@@ -19,12 +19,16 @@ import typer
 from esclip._access import Access, admitted
 from esclip._imports import missing
 from esclip._options import (
+    AllowHosts,
     ApiKey,
     AwsRegion,
+    BatchSize,
+    Cache,
     CaFile,
     Device,
     EncoderName,
     EncoderToken,
+    IgnoreRobotsTag,
     Index,
     K,
     MinScore,
@@ -35,14 +39,15 @@ from esclip._options import (
     TextEncoderName,
     User,
     Where,
+    Workers,
 )
-from esclip._settings import DEFAULT_ENCODER, DEFAULT_INDEX, default_store
+from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER, DEFAULT_INDEX, FETCH_WORKERS, default_store
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex
     from esclip._protocols import Encoder
 
-__all__ = ["EncoderOptions", "HitOptions", "PictureEncoderOptions", "StoreOptions", "grouped"]
+__all__ = ["EncoderOptions", "FetchOptions", "HitOptions", "PictureEncoderOptions", "StoreOptions", "grouped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,22 @@ class HitOptions:
     def named(self) -> dict[str, Any]:
         """As the facade's methods take them."""
         return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchOptions:
+    """How pictures are had and encoded, in an ingest and in a retry."""
+
+    batch_size: BatchSize = BATCH_SIZE
+    workers: Workers = FETCH_WORKERS
+    allow_host: AllowHosts = None
+    ignore_robots_tag: IgnoreRobotsTag = False
+    cache: Cache = None
+
+    def named(self) -> dict[str, Any]:
+        """As the facade's methods take them."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return values | {"allow_hosts": values.pop("allow_host") or ()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
