@@ -27,8 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from esclip import Document, ImageRecord, IndexSchema, Space, load_encoder, open_index
-from esclip import Search as Asked
+from esclip import Document, ImageRecord, IndexSchema, Nearest, Space, load_encoder, open_index
 from esclip._types import unit_rows
 from esclip.sources import open_source
 from esclip.stores import open_store
@@ -168,8 +167,8 @@ def _esclip(models: Path, store: Path, queries: int) -> Figures:
     vectors = [encoder.encode_texts([text])[0] for text in texts]
     figures |= _percentiles("model", [_seconds(encoder.encode_texts, [text]) for text in texts])
     for vector in vectors[:WARM_UP]:
-        parts.search(Asked(vector, K))
-    return figures | _percentiles("store", [_seconds(parts.search, Asked(vector, K)) for vector in vectors])
+        parts.search(Nearest(vector, K))
+    return figures | _percentiles("store", [_seconds(parts.search, Nearest(vector, K)) for vector in vectors])
 
 
 def _plain(models: Path, store: Path, queries: int) -> Figures:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         AnyOf,
         Condition,
         Exists,
+        HasId,
         Inside,
         Near,
         Not,
@@ -48,15 +49,16 @@ if TYPE_CHECKING:
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
-    from esclip._searches import Search
+    from esclip._searches import Listing, Matching, Nearest, Search
     from esclip._stop import Stop
-    from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord
+    from esclip._types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, Reckoned
     from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
     "Access",
     "AllOf",
     "AnyOf",
+    "Box",
     "Condition",
     "ConfigError",
     "DecodeError",
@@ -71,6 +73,7 @@ __all__ = [
     "FieldType",
     "Fingerprint",
     "GeoPoint",
+    "HasId",
     "Hit",
     "Hits",
     "ImageIndex",
@@ -83,8 +86,11 @@ __all__ = [
     "IngestReport",
     "Inside",
     "KeptRejection",
+    "Listing",
+    "Matching",
     "Model",
     "Near",
+    "Nearest",
     "Not",
     "OneOf",
     "Picture",
@@ -93,6 +99,7 @@ __all__ = [
     "Range",
     "Raw",
     "Reason",
+    "Reckoned",
     "RecordError",
     "Rejection",
     "Search",

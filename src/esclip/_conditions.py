@@ -2,9 +2,10 @@
 
 Condition ─┬─ OneOf · Range · Exists      on a field's value
            ├─ Near · Inside               on a place
+           ├─ HasId                       on the document's id
            └─ Not · AllOf · AnyOf         on other conditions
 
-A document without a value for the field fulfils none of the first five, and so fulfils their `Not`.
+A document without a value for the field fulfils none of those on fields, and so fulfils their `Not`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "AnyOf",
     "Condition",
     "Exists",
+    "HasId",
     "Inside",
     "Near",
     "Not",
@@ -79,6 +81,13 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
+class HasId:
+    """The document has one of these ids."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The condition isn't fulfilled."""
 
@@ -99,4 +108,4 @@ class AnyOf:
     conditions: tuple[Condition, ...]
 
 
-Condition: TypeAlias = OneOf | Range | Exists | Near | Inside | Not | AllOf | AnyOf
+Condition: TypeAlias = OneOf | Range | Exists | Near | Inside | HasId | Not | AllOf | AnyOf

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from esclip._errors import EncoderError
+from esclip._errors import DocumentNotFound, EncoderError
 from esclip._filters import conditions
 from esclip._hits import Hits
 from esclip._protocols import Encoder, Store
 from esclip._queries import Part, Picture, Query, Raw, Stored, Text
 from esclip._query_image import open_image
 from esclip._schema import IndexSchema
-from esclip._searches import Search
+from esclip._searches import Nearest
 from esclip._types import Hit, Vector, Vectors, ranked, unit_rows
 
 __all__ = ["find"]
@@ -34,7 +34,7 @@ def find(
     parts = [part for query in queries for part in query.parts]
     vectors = _encoded(parts, encoder) | _held(parts, store, schema.space.dim)
     searches = [
-        Search(_direction(query, vectors), _depth(query), where)
+        Nearest(_direction(query, vectors), _depth(query), where)
         for query, where in zip(queries, wheres, strict=True)
     ]
     found = store.search(*searches) if searches else []
@@ -56,8 +56,11 @@ def _encoded(parts: Sequence[Part], encoder: Callable[[], Encoder]) -> dict[int,
 
 def _held(parts: Sequence[Part], store: Store, dim: int) -> dict[int, Vector]:
     """The vectors of stored pictures, and those that were given."""
-    held = {part.id: store.get(part.id).vector for part in parts if isinstance(part, Stored)}
-    vectors = {id(part): held[part.id] for part in parts if isinstance(part, Stored)}
+    asked = list(dict.fromkeys(part.id for part in parts if isinstance(part, Stored)))
+    held = store.documents(asked) if asked else {}
+    if missing := [id for id in asked if id not in held]:
+        raise DocumentNotFound(f"Index {store.index} in {store.address} has no document {missing[0]!r}")
+    vectors = {id(part): held[part.id].vector for part in parts if isinstance(part, Stored)}
     for part in parts:
         if isinstance(part, Raw):
             given = np.asarray(part.vector, dtype=np.float64)

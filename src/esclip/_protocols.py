@@ -168,13 +168,18 @@ class Store(Protocol):
     def search(self, *searches: Search) -> list[list[Hit]]:
         """The hits of each search, in their order; many at once take less time than one after the other.
 
-        Best first, ties by id, ranks from 1, true cosines; fewer than k only when fewer match. Raises
-        `ValueError` for a k that the store can't give, `IndexMismatch` for a vector of another dimension.
+        Best first, ties by id, ranks from 1; fewer than k only when fewer match. `Nearest` compares the
+        nearest of a vector index, or all vectors where that gives too few or the search is to be exact.
+        Raises `IndexMismatch` for a vector of another dimension.
         """
         ...
 
-    def get(self, id: str) -> Document:
-        """A stored document with its vector. Raises `DocumentNotFound`."""
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of these documents that are held, with their vectors, every acknowledged write included."""
+        ...
+
+    def sibling(self, index: str) -> Store:
+        """The store of another index at the same place, there or not; to be closed by itself."""
         ...
 
     def drop(self) -> None:

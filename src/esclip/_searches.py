@@ -1,20 +1,54 @@
-"""What a store is asked to find."""
+"""What a store is asked to find.
+
+Search ─┬─ Nearest    by vector
+        ├─ Matching   by words
+        └─ Listing    by conditions alone
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from esclip._conditions import Condition
 from esclip._types import Vector
 
-__all__ = ["Search"]
+__all__ = ["Listing", "Matching", "Nearest", "Search"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Search:
-    """The `k` documents nearest to a vector among those that fulfil all conditions."""
+class Nearest:
+    """The `k` documents nearest to a vector among those that fulfil all conditions; scores are cosines."""
 
     vector: Vector
     """Of unit length, shape (dim,)."""
     k: int
     where: tuple[Condition, ...] = ()
+    exact: bool = False
+    """Compare with every vector, however long that takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The `k` documents that have most of some words (`_words.words_of`), rare ones counting more.
+
+    A score is the share of the words' weight that a document has, above 0 and at most 1. The weight of a word
+    is ln(1 + (N - n + 0.5) / (n + 0.5)) where n of N documents have it: BM25's idf, as Lucene computes it.
+    """
+
+    words: tuple[str, ...]
+    """Each once."""
+    k: int
+    where: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The first `k` documents by id, behind the id `after`, that fulfil all conditions; scores are 1."""
+
+    k: int
+    where: tuple[Condition, ...] = ()
+    after: str = ""
+
+
+Search: TypeAlias = Nearest | Matching | Listing

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -20,6 +20,7 @@ import numpy.typing as npt
 import orjson
 
 __all__ = [
+    "Box",
     "Document",
     "Fingerprint",
     "GeoPoint",
@@ -28,6 +29,7 @@ __all__ = [
     "Metadata",
     "MetadataValue",
     "Pixels",
+    "Reckoned",
     "Vector",
     "Vectors",
     "content_fingerprint",
@@ -55,6 +57,11 @@ class GeoPoint(NamedTuple):
 
 
 MetadataValue: TypeAlias = str | int | float | bool | datetime | GeoPoint | tuple[str, ...]
+
+KEPT_AS = 2
+"""How stores keep records: counted up where they are to write anew what older versions have written.
+
+2: with their words, for keyword search."""
 
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 """Values by field name; a field without a value is left out, never None."""
@@ -89,7 +96,13 @@ class ImageRecord:
     @property
     def fingerprint(self) -> Fingerprint:
         """What changes when this record does; the same in every process and on every machine."""
-        about = (self.location, self.page, self.description, sorted(json_metadata(self.metadata).items()))
+        about = (
+            KEPT_AS,
+            self.location,
+            self.page,
+            self.description,
+            sorted(json_metadata(self.metadata).items()),
+        )
         return Fingerprint(pixels=_digest(self.version.encode()), record=_digest(orjson.dumps(about)))
 
 
@@ -129,6 +142,29 @@ class Document:
     """`content_fingerprint` of the picture's bytes; empty where they aren't known."""
 
 
+class Box(NamedTuple):
+    """A part of a picture, from 0 to 1 of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class Reckoned(NamedTuple):
+    """What one part of a query adds to a hit's rank."""
+
+    part: str
+    """The part as a user wrote it: `text: a beach`, `words: oslo`."""
+    weight: float
+    score: float | None
+    """The hit's score for this part alone: a cosine, or the share of the words; None: not among its best."""
+    rank: int | None
+    """The hit's rank by this part alone, where ranks are fused; None: by scores, or not among its best."""
+    adds: float
+    """What the part adds to the cosine, or to the fused score."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One found picture."""
@@ -143,9 +179,23 @@ class Hit:
     page: str | None
     description: str
     metadata: Metadata
+    relevance: float | None = None
+    """How sure it is that the picture is more than the best of a search for nothing, 0 to 1; None: unknown."""
+    duplicates: tuple[str, ...] = ()
+    """Ids of hits that show nearly the same, and were folded into this one."""
+    box: Box | None = None
+    """Where in the picture that is which was found; None: it is the picture as a whole."""
+    why: tuple[Reckoned, ...] = ()
+    """What the rank is made of, where the query asks for it."""
 
     def to_json(self) -> dict[str, Any]:
         """The hit as the command line prints it with `--json`."""
+        known = {
+            "relevance": self.relevance,
+            "duplicates": list(self.duplicates) or None,
+            "box": self.box and self.box._asdict(),
+            "why": [one._asdict() for one in self.why] or None,
+        }
         return {
             "rank": self.rank,
             "id": self.id,
@@ -154,6 +204,7 @@ class Hit:
             "page": self.page,
             "description": self.description,
             "metadata": json_metadata(self.metadata),
+            **{name: value for name, value in known.items() if value is not None},
         }
 
 
@@ -180,7 +231,4 @@ def cosines(rows: Vectors, vector: Vector) -> npt.NDArray[np.float64]:
 def ranked(hits: Iterable[Hit]) -> list[Hit]:
     """Hits from best to worst with ties broken by id, and ranks from 1: the same order every time."""
     ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id))
-    return [
-        Hit(rank, h.id, h.score, h.location, h.page, h.description, h.metadata)
-        for rank, h in enumerate(ordered, start=1)
-    ]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1)]

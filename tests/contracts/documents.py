@@ -11,7 +11,7 @@ import numpy as np
 from esclip._conditions import Condition, OneOf
 from esclip._protocols import Store
 from esclip._schema import Field, FieldType, IndexSchema, Space
-from esclip._searches import Search
+from esclip._searches import Nearest
 from esclip._types import (
     Document,
     GeoPoint,
@@ -104,9 +104,11 @@ def where(name: str, value: str | int | float | bool | datetime) -> Condition:
     return OneOf(next(field for field in FIELDS if field.name == name), (value,))
 
 
-def nearest(store: Store, vector: Vector, k: int, where: Sequence[Condition] = ()) -> list[Hit]:
+def nearest(
+    store: Store, vector: Vector, k: int, where: Sequence[Condition] = (), *, exact: bool = False
+) -> list[Hit]:
     """One search of the store."""
-    (hits,) = store.search(Search(vector, k, tuple(where)))
+    (hits,) = store.search(Nearest(vector, k, tuple(where), exact))
     return hits
 
 

@@ -8,7 +8,7 @@
 
 A store that is wrong in both directions, writing and reading, can't pass: what it writes is read by `peek`,
 and what it reads was written by `plant`. Writes that a search has to find are made in `loading()`;
-`fingerprints` and `get` see them at once.
+`fingerprints` and `documents` see them at once.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from tests.contracts.store_ids import StoreIds
 from tests.contracts.store_lifecycle import StoreLifecycle
 from tests.contracts.store_reads import StoreReads
 from tests.contracts.store_search import StoreSearch
+from tests.contracts.store_words import StoreWords
 from tests.contracts.store_writes import StoreWrites
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch):
+class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""

@@ -69,7 +69,7 @@ class StoreIds(StoreCase):
         assert count(prepared) == len(HOSTILE_IDS)
         assert set(prepared.fingerprints([*HOSTILE_IDS, "aBc", "'"])) == set(HOSTILE_IDS)
         for id in HOSTILE_IDS:
-            assert prepared.get(id).record.id == id
+            assert prepared.documents([id])[id].record.id == id
         assert {hit.id for hit in nearest(prepared, axis(1), 99)} == set(HOSTILE_IDS)
         assert prepared.update([record(id, {"likes": 1}) for id in HOSTILE_IDS]) == []
         raw = self.peek(prepared, "a'; DROP TABLE x; --")

@@ -31,7 +31,7 @@ class StoreLifecycle(StoreCase):
             lambda: store.fingerprints(["a"]),
             lambda: store.upsert([document("a")]),
             lambda: store.update([record("a")]),
-            lambda: store.get("a"),
+            lambda: store.documents(["a"])["a"],
             lambda: store.drop(),
         ]
         for call in calls:
@@ -71,7 +71,7 @@ class StoreLifecycle(StoreCase):
         assert set(info.schema.fields) == set(FIELDS)
         assert {hit.id for hit in nearest(store, axis(0), 9, [where("country", "Chile")])} == {"old", "new"}
         assert [hit.id for hit in nearest(store, axis(0), 9, [where("likes", 3)])] == ["new"]
-        assert store.get("old").record.metadata == {"country": "Chile"}
+        assert store.documents(["old"])["old"].record.metadata == {"country": "Chile"}
 
     def test_prepare_adds_runtimes(self, store: Store) -> None:
         """An index remembers each runtime that it was prepared for, once, in their order."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
-import pytest
 
-from esclip._errors import DocumentNotFound
 from esclip._protocols import Store
 from esclip._types import Document
 from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
@@ -24,18 +22,23 @@ class StoreReads(StoreCase):
         vector = random_vectors(1, 2)[0]
         planted = document("a", vector, EVERYTHING)
         self.plant(prepared, [planted, document("b", axis(1))])
-        got = prepared.get("a")
+        got = prepared.documents(["a"])["a"]
         np.testing.assert_allclose(got.vector, vector, atol=1e-6)
         assert got.vector.dtype == np.float32
         assert (got.record.id, got.record.location) == ("a", planted.record.location)
         assert (got.record.page, got.record.description) == (planted.record.page, planted.record.description)
         assert_same(got.record.metadata, EVERYTHING)
 
-    def test_get_of_nothing(self, prepared: Store) -> None:
-        """A document that isn't there raises DocumentNotFound, naming its id."""
-        self.plant(prepared, [document("a")])
-        with pytest.raises(DocumentNotFound, match="ghost"):
-            prepared.get("ghost")
+    def test_documents_that_are_held(self, prepared: Store) -> None:
+        """Of many ids, those that are held come back, each with its own vector; an id may be given twice."""
+        vectors = random_vectors(30, 12)
+        self.plant(prepared, [document(f"{i}", vectors[i]) for i in range(30)])
+        found = prepared.documents([*(f"{i}" for i in range(10, 40)), "12"])
+        assert sorted(found) == [f"{i}" for i in range(10, 30)]
+        for id, got in found.items():
+            assert got.record.id == id
+            np.testing.assert_allclose(got.vector, vectors[int(id)], atol=1e-6)
+        assert prepared.documents([]) == prepared.documents(["ghost"]) == {}
 
     def test_search_gives_metadata(self, prepared: Store) -> None:
         """A hit has every field in the same Python type; what a document lacks is absent."""
@@ -51,7 +54,7 @@ class StoreReads(StoreCase):
         """What the store itself wrote comes back equal from get and from search."""
         with prepared.loading():
             prepared.upsert([document("a", metadata=EVERYTHING)])
-        assert_same(prepared.get("a").record.metadata, EVERYTHING)
+        assert_same(prepared.documents(["a"])["a"].record.metadata, EVERYTHING)
         assert_same(nearest(prepared, axis(0), 1)[0].metadata, EVERYTHING)
 
     def test_dates_are_kept_in_utc_to_the_millisecond(self, prepared: Store) -> None:
@@ -65,7 +68,7 @@ class StoreReads(StoreCase):
             prepared.upsert([document(id, metadata={"taken_at": date}) for id, date in dates.items()])
         for id, date in dates.items():
             cut = date.replace(microsecond=date.microsecond // 1000 * 1000)
-            kept = prepared.get(id).record.metadata["taken_at"]
+            kept = prepared.documents([id])[id].record.metadata["taken_at"]
             assert isinstance(kept, datetime)
             assert (kept, kept.utcoffset()) == (cut, timedelta(0))
             assert ids_where(prepared, where("taken_at", cut)) == [id]

@@ -10,7 +10,7 @@ import pytest
 from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
 from esclip._protocols import Store
 from esclip._schema import Field, FieldType
-from esclip._searches import Search
+from esclip._searches import Nearest
 from esclip._types import GeoPoint, MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import (
@@ -195,7 +195,7 @@ class StoreSearch(StoreCase):
         self.plant(prepared, documents)
         filters = [(), (where("country", "Norway"),), (where("country", "nowhere"),), (where("likes", 2),)]
         searches = [
-            Search(vector, k, filters[number % 4])
+            Nearest(vector, k, filters[number % 4])
             for number, vector in enumerate(random_vectors(12, 12))
             for k in (1, 7, 200)
         ]

@@ -54,7 +54,7 @@ class StoreWrites(StoreCase):
         with prepared.loading():
             assert prepared.upsert([document("a", axis(i)) for i in range(4)]) == []
         assert count(prepared) == 1
-        np.testing.assert_allclose(prepared.get("a").vector, axis(3), atol=1e-6)
+        np.testing.assert_allclose(prepared.documents(["a"])["a"].vector, axis(3), atol=1e-6)
         assert [hit.id for hit in nearest(prepared, axis(0), 9)] == ["a"]
 
     def test_upsert_of_nothing(self, prepared: Store) -> None:
@@ -101,7 +101,7 @@ class StoreWrites(StoreCase):
         assert raw["country"] == "Chile"
         assert [name for name in EVERYTHING if raw.get(name) is not None] == ["country"]
         assert prepared.fingerprints(["a"]) == {"a": changed.fingerprint}
-        assert prepared.get("b").record.metadata == {"likes": 1}
+        assert prepared.documents(["b"])["b"].record.metadata == {"likes": 1}
 
     def test_update_can_be_searched(self, prepared: Store) -> None:
         """After an update, filters see the new metadata and not the old."""
@@ -119,7 +119,7 @@ class StoreWrites(StoreCase):
         assert reasons(rejected) == [("ghost", Stage.WRITE, Reason.WRITE_REJECTED)]
         assert rejected[0].location == record("ghost").location
         assert count(prepared) == 1
-        assert prepared.get("a").record.metadata == {"likes": 1}
+        assert prepared.documents(["a"])["a"].record.metadata == {"likes": 1}
 
     def test_delete(self, prepared: Store) -> None:
         """Deleted documents are gone, by every way to look; the others stay, and so does what isn't held."""
@@ -133,7 +133,7 @@ class StoreWrites(StoreCase):
         assert sorted(hit.id for hit in nearest(prepared, axis(1), 9)) == ["a", "d e"]
         assert self.peek(prepared, "f") is None
         assert prepared.upsert([document("f", axis(9))]) == []
-        np.testing.assert_allclose(prepared.get("f").vector, axis(9), atol=1e-6)
+        np.testing.assert_allclose(prepared.documents(["f"])["f"].vector, axis(9), atol=1e-6)
 
     def test_vectors_by_content(self, prepared: Store) -> None:
         """The vector of bytes that are held is given, once for each; what is new with them is not."""
@@ -158,7 +158,7 @@ class StoreWrites(StoreCase):
         with prepared.loading():
             prepared.upsert([replace(document("a", axis(3)), content="aa")])
             prepared.update([record("a", {"likes": 2})])
-        assert prepared.get("a").content == "aa"
+        assert prepared.documents(["a"])["a"].content == "aa"
         assert set(prepared.vectors(["aa"])) == {"aa"}
 
     def test_locations(self, prepared: Store) -> None:

@@ -18,7 +18,9 @@ import pytest
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip._rejections import Reason, Stage
 from esclip._schema import Field, FieldType, IndexSchema, Space
+from esclip._searches import Listing, Matching, Nearest
 from esclip._types import Document, json_metadata
+from esclip._words import record_words
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import (
@@ -79,6 +81,7 @@ class TestEngineStore(StoreContract):
                 "description": kept.description,
                 "pixels_fingerprint": kept.fingerprint.pixels,
                 "record_fingerprint": kept.fingerprint.record,
+                "words": record_words(kept),
             }
             lines += [{"index": {"_id": kept.id}}, own | json_metadata(kept.metadata)]
         payload = "".join(json.dumps(one) + "\n" for one in lines).encode()
@@ -203,7 +206,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
         lambda: store.info(),
         lambda: store.upsert([document("a")]),
         lambda: nearest(store, axis(0), 1),
-        lambda: store.get("a"),
+        lambda: store.documents(["a"])["a"],
         lambda: store.drop(),
     ):
         with pytest.raises(IndexExists, match=store.index):
@@ -257,12 +260,12 @@ def test_vector_survives_flush_and_update(store: EngineStore) -> None:
     store.prepare(SCHEMA)
     store.upsert([document("a", vector, EVERYTHING)])
     for likes in (1, 2):
-        np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+        np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
         http("POST", f"{store.address}/{store.index}/_flush?force=true")
         http("POST", f"{store.address}/{store.index}/_refresh")
-        np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+        np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
         assert store.update([record("a", {"likes": likes})]) == []
-    assert store.get("a").record.metadata == {"likes": 2}
+    assert store.documents(["a"])["a"].record.metadata == {"likes": 2}
 
 
 def test_engine_refuses_a_document(store: EngineStore) -> None:
@@ -314,7 +317,7 @@ def test_updates_of_one_document_at_once(store: EngineStore) -> None:
     with ThreadPoolExecutor(8) as threads:
         updates = [[record("a", {"likes": likes})] for likes in range(80)]
         assert list(threads.map(store.update, updates)) == [[]] * 80
-    assert store.get("a").record.metadata["likes"] in range(80)
+    assert store.documents(["a"])["a"].record.metadata["likes"] in range(80)
 
 
 def test_pages_at_once(store: EngineStore) -> None:
@@ -330,7 +333,7 @@ def test_pages_at_once(store: EngineStore) -> None:
     assert info is not None
     assert info.documents == 600
     for at in (0, 299, 599):
-        np.testing.assert_allclose(store.get(f"{at}").vector, vectors[at], atol=1e-6)
+        np.testing.assert_allclose(store.documents([f"{at}"])[f"{at}"].vector, vectors[at], atol=1e-6)
 
 
 def test_vectors_that_come_back_as_they_were_sent(store: EngineStore) -> None:
@@ -345,10 +348,10 @@ def test_vectors_that_come_back_as_they_were_sent(store: EngineStore) -> None:
     vector = random_vectors(1, 5)[0]
     with store.loading():
         store.upsert([replace(document("a", vector), content="bytes")])
-    np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+    np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
     np.testing.assert_allclose(store.vectors(["bytes"])["bytes"], vector, atol=1e-6)
     store.update([record("a", {"likes": 3})])
-    np.testing.assert_allclose(store.get("a").vector, vector, atol=1e-6)
+    np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
 
 
 def test_long_keyword_is_kept(store: EngineStore) -> None:
@@ -372,15 +375,24 @@ def test_ties_at_the_cut(store: EngineStore) -> None:
         assert [hit.id for hit in nearest(store, axis(1), 7)] == [f"{i:03}" for i in range(7)]
 
 
-def test_largest_k(store: EngineStore) -> None:
-    """As many hits as engines give can be asked for, and not more or less than one."""
+def test_more_hits_than_an_answer_holds(store: EngineStore) -> None:
+    """Beyond the 10,000 hits that an engine gives at once, all kinds of searches go on, in their order."""
     store.prepare(SCHEMA)
+    count = 25_000
+    vectors = random_vectors(count, 31)
+    planted = [Document(record(f"{n:05}", {}, description="a dog"), vectors[n]) for n in range(count)]
     with store.loading():
-        store.upsert([document("a")])
-    assert len(nearest(store, axis(0), 10_000)) == 1
-    for k in (0, -1, 10_001):
-        with pytest.raises(ValueError, match=str(k)):
-            nearest(store, axis(0), k)
+        assert store.upsert(planted) == []
+    query = random_vectors(1, 32)[0]
+    near, matching, listed = store.search(Nearest(query, 22_000), Matching(("dog",), 22_000), Listing(22_000))
+    ids = [f"{n:05}" for n in range(count)]
+    cosines = vectors.astype(np.float64) @ query
+    np.testing.assert_allclose([hit.score for hit in near], np.sort(cosines)[::-1][:22_000], atol=1e-6)
+    assert len({hit.id for hit in near}) == 22_000
+    assert [hit.id for hit in matching] == [hit.id for hit in listed] == ids[:22_000]
+    assert [hit.rank for hit in listed] == list(range(1, 22_001))
+    exact = nearest(store, query, 10, exact=True)
+    assert [hit.id for hit in exact] == [hit.id for hit in near[:10]]
 
 
 def test_query_of_another_dimension(store: EngineStore) -> None:

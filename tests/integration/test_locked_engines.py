@@ -101,7 +101,7 @@ def test_a_search_needs_to_read_only(secured: str, index: str) -> None:
     schema = store.schema()
     assert schema == SCHEMA
     assert [hit.id for hit in nearest(store, axis(1), 1)] == ["b"]
-    assert store.get("c").vector.tolist() == axis(2).tolist()
+    assert store.documents(["c"])["c"].vector.tolist() == axis(2).tolist()
     info = store.info()
     assert info is not None
     assert (info.documents, info.engine, info.bytes) == (3, "Elasticsearch", None)

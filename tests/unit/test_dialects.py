@@ -13,7 +13,7 @@ import pytest
 
 from esclip._conditions import OneOf
 from esclip._schema import Field, FieldType, IndexSchema
-from esclip._searches import Search
+from esclip._searches import Nearest
 from esclip.stores._dialects import (
     Engine,
     Server,
@@ -21,12 +21,12 @@ from esclip.stores._dialects import (
     index_body,
     mapping_body,
     schema_of,
-    search_body,
     settled,
     vector_fault,
 )
 from esclip.stores._engine_vectors import kept_vector, sent_vector
 from esclip.stores._fields import RESERVED
+from esclip.stores._search_bodies import search_body
 from scripts.render_mappings import MAPPINGS, rendered
 from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
 
@@ -144,12 +144,12 @@ def test_vector_fault(engine: Engine, changes: dict[str, Any], words: str | None
 @pytest.mark.parametrize("engine", Engine)
 def test_search_asks_for_enough_candidates(engine: Engine, k: int) -> None:
     """Never fewer candidates than hits, never more than engines allow, and the vector stays there."""
-    body = search_body(engine, Search(axis(0), k))
+    body = search_body(engine, Nearest(axis(0), k))
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert body["size"] == k
     assert k <= knn["k"] <= 10_000
     assert "filter" not in knn
-    assert body["_source"] == {"excludes": ["vector"]}
+    assert body["_source"] == {"excludes": ["vector", "words"]}
     if engine is Engine.ELASTICSEARCH:
         assert knn["k"] <= knn["num_candidates"] <= 10_000
 
@@ -159,7 +159,7 @@ def test_filters_go_inside_the_knn_clause(engine: Engine) -> None:
     """Conditions narrow the neighbours that are looked for; they don't thin out those that were found."""
     taken = datetime(2020, 1, 2, 8, 4, 5, 6_789, tzinfo=timezone(timedelta(hours=5)))
     conditions = [where("country", "Norway"), where("featured", True), where("taken_at", taken)]
-    body = search_body(engine, Search(axis(0), 3, tuple(conditions)))
+    body = search_body(engine, Nearest(axis(0), 3, tuple(conditions)))
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert knn["filter"]["bool"]["filter"] == [
         {"terms": {"country": ["Norway"]}},
@@ -172,7 +172,7 @@ def test_filter_value_is_no_query() -> None:
     """A value is compared as it is, whatever it looks like."""
     tricky = '{"match_all": {}} OR *'
     body = search_body(
-        Engine.OPENSEARCH, Search(axis(0), 1, (OneOf(Field("x", FieldType.KEYWORD), (tricky,)),))
+        Engine.OPENSEARCH, Nearest(axis(0), 1, (OneOf(Field("x", FieldType.KEYWORD), (tricky,)),))
     )
     (term,) = body["query"]["knn"]["vector"]["filter"]["bool"]["filter"]
     assert term == {"terms": {"x": [tricky]}}

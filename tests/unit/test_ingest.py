@@ -162,13 +162,13 @@ def test_new_metadata_is_written_without_encoding(pictures: list[ImageRecord]) -
     """A record whose picture is the same has its document updated, its vector kept."""
     store = MemoryStore("i")
     run(ListSource([*pictures]), store)
-    before = store.get("id3").vector
+    before = store.documents(["id3"])["id3"].vector
     changed = [*pictures[:3], replace(pictures[3], metadata={"place": "elsewhere"}), *pictures[4:]]
     encoder = CountingEncoder()
     assert accounted(run(ListSource([*changed]), store, encoder)) == (20, 19, 1, 0)
     assert encoder.images == 0
-    assert store.get("id3").record.metadata == {"place": "elsewhere"}
-    assert (store.get("id3").vector == before).all()
+    assert store.documents(["id3"])["id3"].record.metadata == {"place": "elsewhere"}
+    assert (store.documents(["id3"])["id3"].vector == before).all()
 
 
 def test_a_changed_picture_is_encoded_again(pictures: list[ImageRecord]) -> None:
@@ -211,7 +211,7 @@ def test_the_first_of_two_rows_with_one_id_counts(pictures: list[ImageRecord]) -
     twice = [*pictures, replace(pictures[0], description="another")]
     assert accounted(run(ListSource([*twice]), store)) == (21, 1, 20, 0)
     assert accounted(run(ListSource([*twice]), store)) == (21, 21, 0, 0)
-    assert store.get("id0").record.description == ""
+    assert store.documents(["id0"])["id0"].record.description == ""
 
 
 def test_a_run_with_too_many_rejections_is_stopped(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_the_same_bytes_are_encoded_once(pictures: list[ImageRecord], tmp_path: 
     touched = replace(pictures[2], version="v2")
     assert accounted(run(ListSource([moved, touched]), store, encoder)) == (2, 0, 2, 0)
     assert encoder.images == 5
-    assert (store.get("moved").vector == store.get("id1").vector).all()
+    assert (store.documents(["moved"])["moved"].vector == store.documents(["id1"])["id1"].vector).all()
     assert store.fingerprints(["id2"])["id2"] == touched.fingerprint
 
 

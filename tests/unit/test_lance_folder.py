@@ -144,7 +144,7 @@ def test_prepare_continues_where_it_was_interrupted(tmp_path: Path) -> None:
     _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.int64())]))
     store.prepare(SCHEMA)
     store.upsert([document("a", metadata=EVERYTHING)])
-    assert store.get("a").record.metadata == EVERYTHING
+    assert store.documents(["a"])["a"].record.metadata == EVERYTHING
 
 
 def test_prepare_refuses_a_column_of_another_type(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from esclip._protocols import Store
 from esclip._types import Document, GeoPoint, MetadataValue, json_metadata
+from esclip._words import record_words
 from esclip.stores.embedded import LanceStore, Scale
 from tests.contracts.documents import DIM, SCHEMA
 from tests.contracts.store_contract import StoreContract
@@ -93,6 +94,7 @@ def _raw(document: Document) -> dict[str, Any]:
         "description": record.description,
         "pixels_fingerprint": record.fingerprint.pixels,
         "record_fingerprint": record.fingerprint.record,
+        "words": record_words(record),
         **{name: _raw_value(value) for name, value in record.metadata.items()},
     }
 

@@ -12,6 +12,7 @@ import pytest
 from esclip._protocols import Store
 from esclip._schema import IndexSchema
 from esclip._types import Document
+from esclip._words import record_words
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, document, nearest
 from tests.contracts.store_contract import StoreContract
@@ -42,6 +43,7 @@ class TestMemoryStore(StoreContract):
             "pixels_fingerprint": record.fingerprint.pixels,
             "record_fingerprint": record.fingerprint.record,
             "content_fingerprint": held.content,
+            "words": record_words(record),
             **record.metadata,
         }
 
@@ -62,7 +64,7 @@ def test_documents_are_not_shared() -> None:
     given = axis(0)
     store.upsert([document("a", given)])
     given[:] = 9
-    store.get("a").vector[:] = 9
+    store.documents(["a"])["a"].vector[:] = 9
     assert nearest(store, axis(0), 1)[0].score == 1
 
 

@@ -1,8 +1,7 @@
 """The JSON of OpenSearch and Elasticsearch, as pure functions: the one place that knows how they differ.
 
     index_body   ─► PUT  /index            fields flat at the top, beside our own; dynamic mapping off
-    search_body  ─► POST /index/_search    kNN with the filter inside
-    cosine       ◄─ a hit's _score
+    cosine       ◄─ a hit's _score         of a search by vector; its body is in `_search_bodies`
 
 Both say `(1 + cosine) / 2`. OpenSearch gets the lucene engine: no native memory, and on every version alike.
 """
@@ -15,11 +14,8 @@ from enum import Enum
 from typing import Any, assert_never
 
 from esclip._schema import Field, FieldType, IndexSchema
-from esclip._searches import Search
-from esclip.stores._engine_filters import clause
 
 __all__ = [
-    "MAX_K",
     "NEVER",
     "OWN",
     "REFRESHED",
@@ -32,20 +28,12 @@ __all__ = [
     "index_body",
     "mapping_body",
     "schema_of",
-    "search_body",
     "settled",
     "vector_fault",
 ]
 
 SHARDS = 3
-MAX_K = 10_000
-"""The most hits that both engines give."""
-
 HNSW = {"m": 16, "ef_construction": 100}
-CANDIDATES = 600
-"""Neighbours that each shard looks at, at least. On 10,000 random vectors of 512 dimensions, which are the
-hardest, recall@10 is then 1.0 on both engines; with 200 it is 0.96."""
-
 REFRESHED = "60s"
 """How often what was written is made visible in an index that is searched."""
 NEVER = "-1"
@@ -65,6 +53,8 @@ OWN = {
     "pixels_fingerprint": UNSEARCHED,
     "record_fingerprint": UNSEARCHED,
     "content_fingerprint": {"type": "keyword"},
+    # no keyword: OpenSearch 3 gives a term of those the same score, however rare it is
+    "words": {"type": "text", "analyzer": "whitespace", "norms": False, "index_options": "docs"},
 }
 """How a document's own fields are mapped, all but its vector."""
 
@@ -196,32 +186,6 @@ def vector_fault(engine: Engine, found: Mapping[str, Any], dim: int) -> str | No
     if space != wanted:
         return f"it compares vectors by {space}, not {wanted}"
     return None
-
-
-def search_body(engine: Engine, search: Search) -> dict[str, Any]:
-    """What finds the k nearest documents that fulfil all conditions; of equally near ones, by id.
-
-    The sort orders what the vector index has found; it doesn't replace it.
-    """
-    k, where = search.k, search.where
-    candidates = min(MAX_K, max(CANDIDATES, 2 * k))
-    numbers = search.vector.tolist()
-    body: dict[str, Any] = {
-        "size": k,
-        "sort": [{"_score": "desc"}, {"id": "asc"}],
-        "_source": {"excludes": ["vector"]},
-        "track_total_hits": False,
-    }
-    narrowed = {"filter": {"bool": {"filter": [clause(condition) for condition in where]}}} if where else {}
-    match engine:
-        case Engine.OPENSEARCH:
-            body["query"] = {"knn": {"vector": {"vector": numbers, "k": candidates, **narrowed}}}
-        case Engine.ELASTICSEARCH:
-            knn = {"field": "vector", "query_vector": numbers, "k": candidates, "num_candidates": candidates}
-            body["knn"] = knn | narrowed
-        case _:
-            assert_never(engine)
-    return body
 
 
 def cosine(score: float) -> float:

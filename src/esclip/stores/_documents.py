@@ -22,6 +22,7 @@ from esclip._types import (
     Vector,
     json_metadata,
 )
+from esclip._words import record_words
 from esclip.stores._fields import kept_date
 
 __all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "source"]
@@ -45,6 +46,7 @@ def _identified(record: ImageRecord) -> dict[str, Any]:
         "id": record.id,
         "pixels_fingerprint": fingerprint.pixels,
         "record_fingerprint": fingerprint.record,
+        "words": record_words(record),
     }
     return source(record) | own
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, assert_never
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
 from esclip._types import json_metadata
 from esclip.stores._fields import kept_date
 
@@ -22,6 +22,8 @@ def clause(condition: Condition) -> dict[str, Any]:
             return {"bool": {"filter": _clauses(parts)}}
         case AnyOf(parts):
             return {"bool": {"should": _clauses(parts), "minimum_should_match": 1}}
+        case HasId(ids):
+            return {"terms": {"id": list(ids)}}
         case Exists(field):
             return {"exists": {"field": field.name}}
         case OneOf(field, values):

@@ -1,22 +1,37 @@
-"""Searches in an engine: all in one `_msearch`, each answered whole or not at all."""
+"""Searches in an engine: all in one `_msearch`, each answered whole or not at all.
+
+searches ─► _msearch ─┬─► hits
+                      └─► full, and more are wanted: the next 10,000, behind the last
+Nearest, exact or deep ─► ranges of 10,000 ids ─► _msearch: each range compared whole ─► the best of all
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import nsmallest
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
 from esclip._schema import IndexSchema
-from esclip._searches import Search
+from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
-from esclip.stores._dialects import cosine, search_body
+from esclip.stores._dialects import cosine
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import BUSY, index_missing
+from esclip.stores._search_bodies import MOST, search_body, search_head, word_counts
+from esclip.stores._word_scores import word_score, word_weights
 
 __all__ = ["searched"]
+
+WHOLE = {"allow_partial_search_results": False}
+"""Without it, the hits of a shard that fails are missing and nobody is told."""
+
+RANGES_AT_ONCE = 8
+"""Ranges of ids in one request: each answers with as many hits as are wanted."""
 
 
 def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Search]) -> list[list[Hit]]:
@@ -25,27 +40,92 @@ def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Searc
     Raises `IndexMismatch` for a vector of another dimension than the index's, and what the client raises.
     """
     for search in searches:
-        if search.vector.shape != (schema.space.dim,):
+        if isinstance(search, Nearest) and search.vector.shape != (schema.space.dim,):
             raise IndexMismatch(
                 f"Index {client.index} at {client.address} has vectors of {schema.space.dim} dimensions; "
                 f"this query's shape is {search.vector.shape}."
             )
     engine = client.server().engine
-    # without this, the hits of a shard that fails are missing and nobody is told
-    head = orjson.dumps({"allow_partial_search_results": False})
-    lines = (head + b"\n" + orjson.dumps(search_body(engine, search)) + b"\n" for search in searches)
-    answers = _answers(client, b"".join(lines))
+    whole = {number for number, search in enumerate(searches) if _compares_all(search)}
+    quick = [search for number, search in enumerate(searches) if number not in whole]
+    answers = iter(_answers(client, [search_body(engine, search) for search in quick]))
     return [
-        ranked(
-            stored.hit(found["_id"], cosine(found["_score"]), found["_source"], schema.fields)
-            for found in answer["hits"]["hits"]
-        )
-        for answer in answers
+        _compared(client, schema, search)
+        if number in whole
+        else ranked(_paged(client, schema, search, next(answers)))
+        for number, search in enumerate(searches)
     ]
 
 
-def _answers(client: EngineClient, payload: bytes) -> list[Any]:
+def _compares_all(search: Search) -> bool:
+    """Whether a vector index is not to be used, or does not reach so deep."""
+    return isinstance(search, Nearest) and (search.exact or search.k > MOST)
+
+
+def _compared(client: EngineClient, schema: IndexSchema, search: Search) -> list[Hit]:
+    """The hits of a search that compares every vector."""
+    engine = client.server().engine
+    ranges = _id_ranges(client, search)
+    best: list[Hit] = []
+    while some := list(islice(ranges, RANGES_AT_ONCE)):
+        answers = _answers(client, [search_body(engine, search, among) for among in some])
+        found = [hit for answer in answers for hit in _hits(schema, search, answer)]
+        best = nsmallest(search.k, best + found, key=lambda hit: (-hit.score, hit.id))
+    return ranked(best)
+
+
+def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]:
+    """Bounds of ids, each around 10,000 of the documents that fulfil the search's conditions."""
+    engine = client.server().engine
+    last: list[Any] = []
+    while True:
+        body = search_body(engine, Listing(MOST, search.where), after=last) | {"_source": False}
+        (answer,) = _answers(client, [body])
+        found = answer["hits"]["hits"]
+        if found:
+            yield {"gte": found[0]["_id"], "lte": found[-1]["_id"]}
+            last = found[-1]["sort"]
+        if len(found) < MOST:
+            return
+
+
+def _paged(client: EngineClient, schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
+    """The hits of an answer, and of further ones where more are wanted than one holds."""
+    hits = _hits(schema, search, answer)
+    while len(hits) < search.k and len(answer["hits"]["hits"]) == MOST:
+        body = search_body(client.server().engine, search, after=answer["hits"]["hits"][-1]["sort"])
+        (answer,) = _answers(client, [body])
+        hits += _hits(schema, search, answer)
+    return hits[: search.k]
+
+
+def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
+    weights: Mapping[str, float] = {}
+    if isinstance(search, Matching):
+        weights = word_weights(search.words, *word_counts(answer))
+
+    def score(found: Any) -> float:
+        match search:
+            case Nearest():
+                return cosine(found["_score"])
+            case Matching():
+                return word_score(weights, found["matched_queries"])
+            case Listing():
+                return 1.0
+
+    return [
+        stored.hit(found["_id"], score(found), found["_source"], schema.fields)
+        for found in answer["hits"]["hits"]
+    ]
+
+
+def _answers(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
     """What the engine says to each; asked again as a whole while one of them may still be answered."""
+    if not bodies:
+        return []
+    payload = b"".join(
+        orjson.dumps(WHOLE | search_head(body)) + b"\n" + orjson.dumps(body) + b"\n" for body in bodies
+    )
 
     def msearch(**arguments: Any) -> list[Any]:
         answers: list[Any] = client.raw.msearch(**arguments)["responses"]

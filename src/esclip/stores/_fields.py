@@ -37,6 +37,7 @@ RESERVED = frozenset(
         "pixels_fingerprint",
         "record_fingerprint",
         "content_fingerprint",
+        "words",
     }
 )
 """Names of a stored document's own fields; no metadata field may have one of them."""

@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import assert_never
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
 from esclip._schema import Field, FieldType
 from esclip.stores._fields import kept_date
 from esclip.stores._matching import EARTH_RADIUS
 
-__all__ = ["filter_sql", "in_sql"]
+__all__ = ["filter_sql", "in_sql", "quoted"]
 
 
 def filter_sql(where: Iterable[Condition], columns: Collection[str]) -> str | None:
@@ -26,7 +26,7 @@ def filter_sql(where: Iterable[Condition], columns: Collection[str]) -> str | No
 
 def in_sql(column: str, values: Iterable[str]) -> str:
     """SQL that is true where the column has one of these values, of which there is one at least."""
-    return f"{column} IN ({', '.join(_quoted(value) for value in values)})"
+    return f"{column} IN ({', '.join(quoted(value) for value in values)})"
 
 
 def _sql(condition: Condition, columns: Collection[str]) -> str:
@@ -37,6 +37,8 @@ def _sql(condition: Condition, columns: Collection[str]) -> str:
             return f"({' AND '.join(_sql(part, columns) for part in parts)})"
         case AnyOf(parts):
             return f"({' OR '.join(_sql(part, columns) for part in parts)})"
+        case HasId(ids):
+            return in_sql("id", ids) if ids else "false"
         case OneOf() | Range() | Exists() | Near() | Inside():
             # a field that another process has just added, or that the index never had
             return f"({_test(condition)})" if condition.field.name in columns else "false"
@@ -84,15 +86,15 @@ def _literal(value: Value) -> str:
         case bool():
             return "true" if value else "false"
         case int():
-            return f"CAST({_quoted(str(value))} AS BIGINT)"
+            return f"CAST({quoted(str(value))} AS BIGINT)"
         case float():
-            return f"CAST({_quoted(repr(value))} AS DOUBLE)"
+            return f"CAST({quoted(repr(value))} AS DOUBLE)"
         case datetime():
             # A cast number, because how a date is spelt in SQL and in which zone it is read vary.
             milliseconds = round(kept_date(value).timestamp() * 1000)
             return f"arrow_cast({milliseconds}, 'Timestamp(Millisecond, Some(\"UTC\"))')"
         case str():
-            return _quoted(value)
+            return quoted(value)
         case _:
             assert_never(value)
 
@@ -109,5 +111,6 @@ def _half_chord(meters: float) -> float:
     return math.sin(min(meters / EARTH_RADIUS, math.pi) / 2) ** 2
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A string in SQL."""
     return "'" + text.replace("'", "''") + "'"

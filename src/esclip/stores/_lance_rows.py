@@ -1,11 +1,12 @@
 """Documents as the embedded store's columns have them, and back. Pure functions.
 
-id | vector | content_fingerprint
+id | vector | content_fingerprint | words
    | _source | location | page | description | pixels_fingerprint | record_fingerprint | fields ...
        └ the record as JSON, which hits are read from: each column that is read takes 0.1 ms.
          The others are for filters, and for other programs.
 
-Indexes that were made before `_source` or `content_fingerprint` was lack that column.
+Of indexes that were made before, some lack `_source`; those that lack other columns are given them by
+`LanceStore.prepare`, empty for what is held.
 """
 
 from __future__ import annotations
@@ -19,24 +20,31 @@ import orjson
 import pyarrow as pa
 
 from esclip._schema import Field, FieldType, IndexSchema
-from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord, MetadataValue
+from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord, MetadataValue, Vector, Vectors
+from esclip._words import record_words
 from esclip.stores._documents import document, hit, source
 from esclip.stores._fields import kept_date
 
 __all__ = [
     "CONTENT",
+    "WORDS",
+    "added_columns",
     "arrow_schema",
     "document_table",
     "field_columns",
     "hit_columns",
     "hit_of",
-    "read_document",
+    "read_documents",
     "read_fingerprint",
+    "read_vectors",
     "record_table",
 ]
 
 CONTENT = "content_fingerprint"
 """The column of `Document.content`."""
+
+WORDS = "words"
+"""The column of a record's words."""
 
 _SOURCE = "_source"
 
@@ -49,6 +57,11 @@ def arrow_schema(schema: IndexSchema) -> pa.Schema:
     vector = pa.field("vector", pa.list_(pa.float32(), schema.space.dim))
     id, *others = _own_columns()
     return pa.schema([id, vector, pa.field(CONTENT, pa.string()), *others, *field_columns(schema.fields)])
+
+
+def added_columns(fields: Iterable[Field]) -> list[pa.Field]:
+    """The columns that an index may lack and can be given: of metadata fields, and two that came later."""
+    return [pa.field(CONTENT, pa.string()), _words_column(), *field_columns(fields)]
 
 
 def field_columns(fields: Iterable[Field]) -> list[pa.Field]:
@@ -75,7 +88,9 @@ def record_table(records: Sequence[ImageRecord], schema: IndexSchema) -> pa.Tabl
 
 def hit_columns(present: Sequence[str]) -> list[str]:
     """The columns that a hit is read from, of those that are there."""
-    return ["id", _SOURCE] if _SOURCE in present else [name for name in present if name != "vector"]
+    if _SOURCE in present:
+        return ["id", _SOURCE]
+    return [name for name in present if name not in ("vector", WORDS)]
 
 
 def hit_of(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:
@@ -83,10 +98,21 @@ def hit_of(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit
     return hit(row["id"], score, _read_source(row), fields)
 
 
-def read_document(row: Mapping[str, Any], fields: Iterable[Field]) -> Document:
-    """A row of all columns as a document."""
-    vector = np.asarray(row["vector"], dtype=np.float32)
-    return document(row["id"], vector, {**_read_source(row), CONTENT: row.get(CONTENT)}, fields)
+def read_documents(table: Any, schema: IndexSchema) -> dict[str, Document]:
+    """Rows of all columns as documents by id."""
+    vectors = read_vectors(table, schema)
+    rows = table.drop_columns(["vector"]).to_pylist()
+    return {row["id"]: _read_document(row, vector, schema) for row, vector in zip(rows, vectors, strict=True)}
+
+
+def read_vectors(table: Any, schema: IndexSchema) -> Vectors:
+    """The rows' vectors."""
+    vectors: Vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, schema.space.dim)
+    return vectors
+
+
+def _read_document(row: Mapping[str, Any], vector: Vector, schema: IndexSchema) -> Document:
+    return document(row["id"], vector, {**_read_source(row), CONTENT: row.get(CONTENT)}, schema.fields)
 
 
 def _read_source(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -103,7 +129,11 @@ def read_fingerprint(row: Mapping[str, Any]) -> Fingerprint:
 def _own_columns() -> list[pa.Field]:
     names = (_SOURCE, "location", "page", "description", "pixels_fingerprint", "record_fingerprint")
     id = pa.field("id", pa.string(), nullable=False, metadata=_PRIMARY_KEY)
-    return [id, *(pa.field(name, pa.string()) for name in names)]
+    return [id, *(pa.field(name, pa.string()) for name in names), _words_column()]
+
+
+def _words_column() -> pa.Field:
+    return pa.field(WORDS, pa.list_(pa.string()))
 
 
 def _arrow_type(kind: FieldType) -> pa.DataType:
@@ -136,6 +166,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
         "description": record.description,
         "pixels_fingerprint": fingerprint.pixels,
         "record_fingerprint": fingerprint.record,
+        WORDS: record_words(record),
     }
     return own | {name: _arrow_value(value) for name, value in record.metadata.items()}
 

@@ -14,29 +14,34 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from esclip._schema import IndexSchema
-from esclip._searches import Search
+from esclip._searches import Nearest
 from esclip._types import Hit, Vectors, cosines, ranked
 from esclip.stores._lance_filters import filter_sql
-from esclip.stores._lance_rows import hit_columns, hit_of
+from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors
 from esclip.stores._lance_upkeep import Scale, partitions_of, vector_indexes
 
 __all__ = ["nearest"]
 
 
-def nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: Scale) -> list[list[Hit]]:
+def nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], scale: Scale) -> list[list[Hit]]:
     """The hits of each search; all vectors are compared where the probed ones give too few."""
     probes = _probe(dataset, scale)
-    found = _found(dataset, schema, searches, probes)
-    few = [number for number, hits in enumerate(found) if len(hits) < searches[number].k]
-    if few and not probes.exact:
-        for number, hits in zip(
-            few, _found(dataset, schema, [searches[n] for n in few], _EXACT), strict=True
-        ):
+    hasty = [number for number, search in enumerate(searches) if not (search.exact or probes is _EXACT)]
+    found: dict[int, list[Hit]] = {}
+    for number, hits in zip(
+        hasty, _found(dataset, schema, [searches[n] for n in hasty], probes), strict=True
+    ):
+        if len(hits) == searches[number].k or probes.exact:
             found[number] = hits
-    return found
+    left = [number for number in range(len(searches)) if number not in found]
+    exact = _found(dataset, schema, [searches[number] for number in left], _EXACT)
+    found.update(zip(left, exact, strict=True))
+    return [found[number] for number in range(len(searches))]
 
 
-def _found(dataset: Any, schema: IndexSchema, searches: Sequence[Search], probes: _Probes) -> list[list[Hit]]:
+def _found(
+    dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes
+) -> list[list[Hit]]:
     """The hits of each search; those that differ in their vectors only are asked together."""
     alike: defaultdict[tuple[object, int], list[int]] = defaultdict(list)
     for number, search in enumerate(searches):
@@ -77,7 +82,7 @@ def _probe(dataset: Any, scale: Scale) -> _Probes:
     return _Probes({"nprobes": probed}, exact=probed == partitions)
 
 
-def _find(dataset: Any, schema: IndexSchema, searches: Sequence[Search], probes: _Probes) -> list[list[Hit]]:
+def _find(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes) -> list[list[Hit]]:
     """For searches that differ in nothing but their vectors: the nearest, by true cosine."""
     columns = hit_columns(dataset.schema.names)
     k, where = searches[0].k, searches[0].where
@@ -94,7 +99,7 @@ def _find(dataset: Any, schema: IndexSchema, searches: Sequence[Search], probes:
             **probes.options,
         },
     )
-    vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, schema.space.dim)
+    vectors = read_vectors(table, schema)
     asked = table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
     rows = table.select(columns)
     return [
@@ -103,7 +108,7 @@ def _find(dataset: Any, schema: IndexSchema, searches: Sequence[Search], probes:
     ]
 
 
-def _best(rows: Any, vectors: Vectors, found: Any, search: Search, schema: IndexSchema) -> list[Hit]:
+def _best(rows: Any, vectors: Vectors, found: Any, search: Nearest, schema: IndexSchema) -> list[Hit]:
     """The k best of the found rows by true cosine; only they are read."""
     scores = cosines(vectors[found], search.vector)
     last = np.sort(scores)[-search.k :].min(initial=1)

@@ -19,13 +19,14 @@ import pyarrow as pa
 
 from esclip._errors import IndexMismatch
 from esclip._schema import Field
-from esclip.stores._lance_rows import CONTENT, field_columns
+from esclip.stores._lance_rows import CONTENT, WORDS, added_columns
 
 __all__ = [
     "Scale",
     "add_columns",
     "index_contents",
     "index_vectors",
+    "index_words",
     "join_fragments",
     "partitions_of",
     "remove_old_versions",
@@ -46,6 +47,7 @@ INDEX_NAME = "esclip_vector_"
 """Begins the name of a vector index; its number of partitions, needed by each search, ends it."""
 
 CONTENT_INDEX = "esclip_content"
+WORDS_INDEX = "esclip_words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Scale:
     """From how many rows on a search takes a shorter way; measured with 512 dimensions on 2 cores."""
 
     exact: int = 10_000
-    """As many vectors may be outside of the vector index, and are compared one by one (10 ms)."""
+    """As many vectors may be outside of the vector index, and are compared one by one (10 ms); and as many
+    documents' words outside of theirs."""
     scanned: int = 100_000
     """As many content fingerprints may be outside of theirs, and are read for each batch (4 ms)."""
     probed: int = 200_000
@@ -61,9 +64,9 @@ class Scale:
 
 
 def add_columns(dataset: Any, fields: Sequence[Field]) -> None:
-    """Add the fields' columns, which rewrites nothing; those that are there already have to fit."""
+    """Add the columns that are missing, which rewrites nothing; those that are there already have to fit."""
     present = dataset.schema
-    for column in field_columns(fields):
+    for column in added_columns(fields):
         if column.name not in present.names:
             dataset.add_columns(pa.schema([column]))
         elif (kind := present.field(column.name).type) != column.type:
@@ -95,10 +98,19 @@ def index_vectors(dataset: Any, scale: Scale) -> None:
 
 def index_contents(dataset: Any, scale: Scale) -> None:
     """Index the content fingerprints, which an ingest looks up for each batch, when many are outside."""
-    held = [index for index in dataset.describe_indices() if index.name == CONTENT_INDEX]
+    _index_column(dataset, CONTENT, "BTREE", CONTENT_INDEX, scale.scanned)
+
+
+def index_words(dataset: Any, scale: Scale) -> None:
+    """Index the words, when many are outside."""
+    _index_column(dataset, WORDS, "LABEL_LIST", WORDS_INDEX, scale.exact)
+
+
+def _index_column(dataset: Any, column: str, kind: str, name: str, most_outside: int) -> None:
+    held = [index for index in dataset.describe_indices() if index.name == name]
     outside = dataset.count_rows() - sum(index.num_rows_indexed for index in held)
-    if outside > scale.scanned and CONTENT in dataset.schema.names:
-        dataset.create_scalar_index(CONTENT, "BTREE", name=CONTENT_INDEX, replace=True)
+    if outside > most_outside and column in dataset.schema.names:
+        dataset.create_scalar_index(column, kind, name=name, replace=True)
 
 
 def remove_old_versions(dataset: Any, scale: Scale) -> None:

@@ -7,7 +7,7 @@ import operator
 from datetime import datetime
 from typing import Any, assert_never
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range
 from esclip._types import GeoPoint, ImageRecord, MetadataValue
 from esclip.stores._fields import kept_date
 
@@ -26,6 +26,8 @@ def fulfils(record: ImageRecord, condition: Condition) -> bool:
             return all(fulfils(record, part) for part in parts)
         case AnyOf(parts):
             return any(fulfils(record, part) for part in parts)
+        case HasId(ids):
+            return record.id in ids
         case OneOf() | Range() | Exists() | Near() | Inside():
             value = record.metadata.get(condition.field.name)
             return value is not None and value != () and _holds(value, condition)

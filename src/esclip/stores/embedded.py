@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, assert_never
 
 import lance
 
 from esclip._errors import (
-    DocumentNotFound,
     IndexExists,
     IndexMismatch,
     IndexNotFound,
@@ -29,7 +28,7 @@ from esclip._errors import (
 )
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Search
+from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
@@ -38,8 +37,9 @@ from esclip.stores._lance_rows import (
     CONTENT,
     arrow_schema,
     document_table,
-    read_document,
+    read_documents,
     read_fingerprint,
+    read_vectors,
     record_table,
 )
 from esclip.stores._lance_schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
@@ -49,16 +49,18 @@ from esclip.stores._lance_upkeep import (
     add_columns,
     index_contents,
     index_vectors,
+    index_words,
     join_fragments,
     remove_old_versions,
     size_on_disk,
 )
+from esclip.stores._lance_words import listed, matching
 
 __all__ = ["LanceStore", "Scale"]
 
 logger = logging.getLogger("esclip")
 
-UPKEEP = (join_fragments, index_vectors, index_contents, remove_old_versions)
+UPKEEP = (join_fragments, index_vectors, index_contents, index_words, remove_old_versions)
 
 RETRIES = 50
 """How often a write starts anew because another process was faster."""
@@ -103,9 +105,10 @@ class LanceStore:
             held = schema_of(dataset)
             if why := mismatch(held, schema):
                 raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {why}.")
-            if wider := widened(held, schema):
-                # Columns first: should this end between the two, the next call finds what is missing.
-                add_columns(dataset, wider.fields)
+            wider = widened(held, schema)
+            # Columns first: should this end between the two, the next call finds what is missing.
+            add_columns(dataset, (wider or held).fields)
+            if wider:
                 dataset.update_schema_metadata(schema_metadata(wider))
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
@@ -156,11 +159,8 @@ class LanceStore:
             if not contents or CONTENT not in dataset.schema.names:
                 return {}
             table = dataset.to_table(columns=[CONTENT, "vector"], filter=in_sql(CONTENT, contents))
-            if not table.num_rows:
-                return {}
-            dim = schema_of(dataset).space.dim
-            rows = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, dim)
-            return dict(zip(table[CONTENT].to_pylist(), rows, strict=True))
+            vectors = read_vectors(table, schema_of(dataset))
+            return dict(zip(table[CONTENT].to_pylist(), vectors, strict=True))
 
     def locations(self) -> Iterator[tuple[str, str]]:
         """Scan two columns of the latest version."""
@@ -181,19 +181,35 @@ class LanceStore:
         self._tidy(*UPKEEP)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
-        """Filter first, then compare the nearest partitions; all vectors where that gives too few."""
+        """Filter first, then look; all kNN searches at once."""
         with lance_faults(self._path):
             dataset = self._existing()
-            return nearest(dataset, schema_of(dataset), searches, self._scale)
+            schema = schema_of(dataset)
+            by_vector = [search for search in searches if isinstance(search, Nearest)]
+            near = iter(nearest(dataset, schema, by_vector, self._scale))
+            found: list[list[Hit]] = []
+            for search in searches:
+                match search:
+                    case Nearest():
+                        found.append(next(near))
+                    case Matching():
+                        found.append(matching(dataset, schema, search))
+                    case Listing():
+                        found.append(listed(dataset, schema, search))
+                    case _:
+                        assert_never(search)
+            return found
 
-    def get(self, id: str) -> Document:
-        """Scan the column of ids for one."""
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Scan the column of ids."""
         with lance_faults(self._path):
             dataset = self._existing()
-            rows = dataset.to_table(filter=in_sql("id", [id])).to_pylist()
-            if not rows:
-                raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
-            return read_document(rows[0], schema_of(dataset).fields)
+            table = dataset.to_table(filter=in_sql("id", set(ids))) if ids else None
+            return read_documents(table, schema_of(dataset)) if table else {}
+
+    def sibling(self, index: str) -> LanceStore:
+        """Another dataset in the folder."""
+        return LanceStore(self._folder, index, self._scale)
 
     def drop(self) -> None:
         """Remove the index's folder."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from esclip._access import Access
-from esclip._errors import DocumentNotFound, IndexExists, IndexMismatch, IndexNotFound, StoreError
+from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search
@@ -25,7 +25,6 @@ from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, unit_
 from esclip.stores import _documents as stored
 from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._dialects import (
-    MAX_K,
     OWN,
     index_body,
     mapping_body,
@@ -173,20 +172,23 @@ class EngineStore:
             end_loading(self._client, before)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
-        """Approximate kNN searches in one request. k is at most 10,000."""
-        for search in searches:
-            if not 0 < search.k <= MAX_K:
-                raise ValueError(f"k is {search.k}, not from 1 to {MAX_K}")
+        """All in one request, but those that are exact or go deeper than 10,000."""
         return searched(self._client, self._existing(), searches) if searches else []
 
-    def get(self, id: str) -> Document:
-        """What `_mget` finds, vector included."""
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        """What `_mget` finds, vectors included."""
         schema = self._existing()
         # Elasticsearch leaves vectors out since 9.2, unless they are asked for
-        for found in documents_of(self._client, [id], _source_includes="*"):
-            (vector,) = unit_rows([kept_vector(found["_source"]["vector"])])
-            return stored.document(found["_id"], vector, found["_source"], schema.fields)
-        raise DocumentNotFound(f"Index {self.index} at {self.address} has no document with the id {id!r}.")
+        found = documents_of(self._client, list(dict.fromkeys(ids)), _source_includes="*")
+        vectors = unit_rows([kept_vector(one["_source"]["vector"]) for one in found]) if found else ()
+        return {
+            one["_id"]: stored.document(one["_id"], vector, one["_source"], schema.fields)
+            for one, vector in zip(found, vectors, strict=True)
+        }
+
+    def sibling(self, index: str) -> EngineStore:
+        """Another index of the same cluster, by connections of its own."""
+        return EngineStore(self.address, index, self._client.patience, self._client.access)
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""

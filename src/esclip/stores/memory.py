@@ -1,6 +1,6 @@
 """An exact store in memory, gone with the process: for trying things out, and the oracle of the other stores.
 
-Every search compares the query with every vector, in float64.
+Every search compares the query with every document, in float64.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from threading import RLock
+from typing import assert_never
 
 import numpy as np
 
-from esclip._errors import DocumentNotFound, IndexMismatch, IndexNotFound
+from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Search
+from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, ranked
+from esclip._words import record_words
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._matching import fulfils
+from esclip.stores._word_scores import word_score, word_weights
 
 __all__ = ["MemoryStore"]
 
@@ -32,6 +35,7 @@ class MemoryStore:
 
     def __init__(self, index: str) -> None:
         self.index = index
+        self._siblings = {index: self}
         self._lock = RLock()
         self._schema: IndexSchema | None = None
         self._documents: dict[str, Document] = {}
@@ -113,20 +117,18 @@ class MemoryStore:
         yield
 
     def search(self, *searches: Search) -> list[list[Hit]]:
-        """Compare each query with every document that fulfils its conditions."""
+        """Look at every document that fulfils the conditions of each search."""
         with self._lock:
             self._existing()
             documents = list(self._documents.values())
         return [_search(documents, search) for search in searches]
 
-    def get(self, id: str) -> Document:
-        """A copy of what is held, so that the caller can't change it."""
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Copies of what is held, so that the caller can't change it."""
         with self._lock:
             self._existing()
-            if id not in self._documents:
-                raise DocumentNotFound(f"Index {self.index} has no document with the id {id!r}.")
-            held = self._documents[id]
-        return replace(held, record=_kept(held.record), vector=held.vector.copy())
+            held = [self._documents[id] for id in ids if id in self._documents]
+        return {d.record.id: replace(d, record=_kept(d.record), vector=d.vector.copy()) for d in held}
 
     def drop(self) -> None:
         """Forget schema and documents."""
@@ -134,6 +136,13 @@ class MemoryStore:
             self._existing()
             self._schema = None
             self._documents = {}
+
+    def sibling(self, index: str) -> MemoryStore:
+        """The same object for the same name."""
+        if index not in self._siblings:
+            self._siblings[index] = MemoryStore(index)
+            self._siblings[index]._siblings = self._siblings
+        return self._siblings[index]
 
     def close(self) -> None:
         """Nothing to free: what is held lives as long as the store."""
@@ -146,11 +155,27 @@ class MemoryStore:
 
 def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
     found = [d for d in documents if all(fulfils(d.record, condition) for condition in search.where)]
-    if not found:
-        return []
-    scores = cosines(np.stack([document.vector for document in found]), search.vector)
-    hits = [_hit(document.record, float(score)) for document, score in zip(found, scores, strict=True)]
-    return ranked(hits)[: search.k]
+    match search:
+        case Nearest(vector=vector):
+            scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
+            hits = ranked(_hit(d.record, score) for d, score in zip(found, scores, strict=True))
+        case Matching(words=words):
+            scores = _word_scores(documents, found, words)
+            hits = ranked(_hit(d.record, score) for d, score in zip(found, scores, strict=True) if score)
+        case Listing(after=after):
+            hits = ranked(_hit(d.record, 1.0) for d in found if d.record.id > after)
+        case _:
+            assert_never(search)
+    return hits[: search.k]
+
+
+def _word_scores(
+    documents: Sequence[Document], found: Sequence[Document], words: Sequence[str]
+) -> list[float]:
+    held = {d.record.id: set(record_words(d.record)) for d in documents}
+    holders = [sum(word in of_one for of_one in held.values()) for word in words]
+    weights = word_weights(words, holders, len(documents))
+    return [word_score(weights, held[d.record.id]) for d in found]
 
 
 def _hit(record: ImageRecord, score: float) -> Hit:

@@ -1,0 +1,141 @@
+"""Words as keyword search compares them: the same for records and for queries, whatever store holds them.
+
+"Two dogs, 東京の夜" ─► two · dog · 東京 · 京の · の夜
+
+A word is a run of letters and digits, folded (NFKC, case, accents) and cut to its English stem; in Chinese,
+Japanese and Korean it is each pair of neighbouring characters, as in Lucene's CJK analyzer, because nothing
+stands between their words. A record has each single character as well, so that one alone can be asked for.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from esclip._types import GeoPoint, ImageRecord
+
+__all__ = ["record_words", "words_of"]
+
+CJK = (
+    "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf"
+    "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Unicode's blocks of Han characters, kana, bopomofo and hangul."""
+
+INDIC = "\u0900-\u0dff"
+"""Scripts of India, whose vowel signs are no letters to Python."""
+
+_RUN = re.compile(rf"(?P<cjk>[{CJK}]+)|(?:[^\W_{CJK}]|[{INDIC}])+")
+
+LONGEST = 64
+"""Characters of a word that count: behind them it is no word of a language, but a token of a machine."""
+
+STOP_WORDS = (
+    *(
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "for",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "no",
+        "not",
+    ),
+    *(
+        "of",
+        "on",
+        "or",
+        "such",
+        "that",
+        "the",
+        "their",
+        "then",
+        "there",
+        "these",
+        "they",
+        "this",
+        "to",
+        "was",
+    ),
+    *("will", "with"),
+)
+"""English words that say nothing by themselves: those of Lucene's `EnglishAnalyzer`."""
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a query, each once, in their order; stop words only where there are no others."""
+    found = tuple(dict.fromkeys(_words(text, singles=False)))
+    return tuple(word for word in found if word not in _stop_stems()) or found
+
+
+def record_words(record: ImageRecord) -> list[str]:
+    """All words of a record, sorted, each once: of its description and of every text in its metadata."""
+    return sorted({word for text in _texts(record) for word in _words(text, singles=True)})
+
+
+def _texts(record: ImageRecord) -> Iterator[str]:
+    yield record.description
+    for value in record.metadata.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, tuple) and not isinstance(value, GeoPoint):
+            yield from value
+
+
+def _words(text: str, *, singles: bool) -> Iterator[str]:
+    for run in _RUN.finditer(_folded(text)):
+        characters = run["cjk"]
+        if characters is None:
+            yield _stem(run[0][:LONGEST])
+            continue
+        yield from (characters[at : at + 2] for at in range(len(characters) - 1))
+        if singles or len(characters) == 1:
+            yield from characters
+
+
+def _folded(text: str) -> str:
+    """Without differences of width, case and accents; Japanese and Korean marks stay with their letters."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFKC", "".join(c for c in apart if not _is_accent(c)))
+
+
+def _is_accent(character: str) -> bool:
+    return "\u0300" <= character <= "\u036f"
+
+
+@lru_cache(maxsize=100_000)
+def _stem(word: str) -> str:
+    """The English stem (Porter 2). Words of other languages change little, and alike on both sides."""
+    if not (word.isascii() and word.isalpha()):
+        return word
+    with _LOCK:  # a stemmer holds the word that it is at
+        stem: str = _stemmer().stemWord(word)
+        return stem
+
+
+_LOCK = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    import snowballstemmer
+
+    return snowballstemmer.stemmer("english")
+
+
+@lru_cache(maxsize=1)
+def _stop_stems() -> frozenset[str]:
+    return frozenset(map(_stem, STOP_WORDS))

@@ -1,0 +1,206 @@
+"""What every store promises of searching by words and by conditions alone, and of comparing every vector."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from esclip._conditions import HasId, Not
+from esclip._protocols import Store
+from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._types import Document, Hit, Metadata
+from esclip._words import words_of
+from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, record, where
+from tests.contracts.store_case import StoreCase
+
+__all__ = ["StoreWords"]
+
+TEXTS: dict[str, tuple[str, Metadata]] = {
+    "a": ("Two dogs play in the snow", {"country": "Norway", "colors": ("white", "dark blue")}),
+    "b": ("A dog", {"country": "Chile", "caption": "sleeping near Santiago"}),
+    "c": ("A cat at the window", {"country": "Norway"}),
+    "d": ("東京の夜、タワー", {"country": "日本"}),
+    "e": ("서울에서 찍은 사진", {}),
+    "f": ("黒猫", {"colors": ("black",)}),
+    "g": ("", {"likes": 7}),
+}
+
+
+def hits(store: Store, search: Search) -> list[Hit]:
+    """One search of the store."""
+    (found,) = store.search(search)
+    return found
+
+
+class StoreWords(StoreCase):
+    """Documents with texts, found by words; all documents, one page after the other."""
+
+    @pytest.fixture
+    def library(self, prepared: Store) -> Store:
+        """The store with a few documents that have texts."""
+        planted = [
+            Document(record(id, metadata, description=text), axis(number))
+            for number, (id, (text, metadata)) in enumerate(TEXTS.items())
+        ]
+        assert prepared.upsert(planted) == []
+        with prepared.loading():
+            pass
+        return prepared
+
+    def test_words_are_kept(self, library: Store) -> None:
+        """The words of the description and of all texts in the metadata are stored: stems, each once."""
+        kept = self.peek(library, "a")
+        assert kept is not None
+        expected = ["blue", "dark", "dog", "in", "norway", "play", "snow", "the", "two", "white"]
+        assert sorted(kept["words"]) == expected
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("dog", "ab"),
+            ("DOGS", "ab"),
+            ("the playing dogs", "ab"),
+            ("santiago", "b"),
+            ("norway", "ac"),
+            ("Norway snow", "ac"),
+            ("dark", "a"),
+            ("東京", "d"),
+            ("京の夜", "d"),
+            ("大阪", ""),
+            ("東", "d"),
+            ("タワー", "d"),
+            ("ﾀﾜｰ", "d"),
+            ("서울", "e"),
+            ("사진", "e"),
+            ("부산", ""),
+            ("猫", "f"),
+            ("黒猫", "f"),
+            ("nothing of this", ""),
+        ],
+    )
+    def test_matching(self, library: Store, query: str, expected: str) -> None:
+        """Documents that have one of the words are found, those with more of their weight first."""
+        assert "".join(hit.id for hit in hits(library, Matching(words_of(query), 10))) == expected
+
+    def test_matching_scores(self, library: Store) -> None:
+        """A score is the share of the words' weight that a document has, rare words weighing more."""
+        found = hits(library, Matching(("dog", "snow", "zebra"), 10))
+        rare, common, unknown = (np.log(1 + (7 - n + 0.5) / (n + 0.5)) for n in (1, 2, 0))
+        expected = [(common + rare) / (rare + common + unknown), common / (rare + common + unknown)]
+        np.testing.assert_allclose([hit.score for hit in found], expected, atol=1e-6)
+        assert [(hit.id, hit.rank) for hit in found] == [("a", 1), ("b", 2)]
+        assert hits(library, Matching(("dog", "snow"), 1))[0].score == pytest.approx(1)
+
+    def test_matching_where(self, library: Store) -> None:
+        """Conditions take documents out, and leave the scores of the others as they are."""
+        both = {hit.id: hit.score for hit in hits(library, Matching(("dog", "snow"), 10))}
+        chile = hits(library, Matching(("dog", "snow"), 10, (where("country", "Chile"),)))
+        assert [hit.id for hit in chile] == ["b"]
+        assert chile[0].score == pytest.approx(both["b"], abs=1e-6)
+        assert hits(library, Matching(("dog",), 10, (where("country", "Peru"),))) == []
+
+    def test_matching_agrees_with_memory(self, prepared: Store) -> None:
+        """Among random texts, the best scores are those of the in-memory store."""
+        rng = np.random.default_rng(3)
+        vocabulary = [f"w{n}" for n in range(40)]
+        texts = [" ".join(rng.choice(vocabulary, 6)) for _ in range(300)]
+        planted = [
+            Document(record(f"{n:03}", description=text), axis(n % 16)) for n, text in enumerate(texts)
+        ]
+        oracle = MemoryStore("oracle")
+        for store in (oracle, prepared):
+            store.prepare(SCHEMA)
+            assert store.upsert(planted) == []
+        with prepared.loading():
+            pass
+        for words in [("w1",), ("w1", "w2", "w3"), ("w5", "w39", "absent"), tuple(vocabulary)]:
+            for k in (1, 20, 300):
+                expected, found = hits(oracle, Matching(words, k)), hits(prepared, Matching(words, k))
+                np.testing.assert_allclose(
+                    [hit.score for hit in found], [hit.score for hit in expected], atol=1e-6
+                )
+                assert len(expected) == k or k == 300
+
+    def test_an_update_changes_the_words(self, library: Store) -> None:
+        """New texts of a held picture are found, and the old ones no more."""
+        assert library.update([record("b", {"country": "Peru"}, description="A horse")]) == []
+        with library.loading():
+            pass
+        assert [hit.id for hit in hits(library, Matching(("hors",), 10))] == ["b"]
+        assert [hit.id for hit in hits(library, Matching(("dog",), 10))] == ["a"]
+
+    def test_listing(self, library: Store) -> None:
+        """All documents come in the order of their ids, page after page, each once."""
+        first = hits(library, Listing(3))
+        assert [(hit.id, hit.rank, hit.score) for hit in first] == [
+            ("a", 1, 1.0),
+            ("b", 2, 1.0),
+            ("c", 3, 1.0),
+        ]
+        assert [hit.id for hit in hits(library, Listing(3, after="c"))] == ["d", "e", "f"]
+        assert [hit.id for hit in hits(library, Listing(3, after="f"))] == ["g"]
+        assert hits(library, Listing(3, after="g")) == []
+        assert first[0].metadata == TEXTS["a"][1]
+
+    def test_listing_where(self, library: Store) -> None:
+        """Conditions alone list what fulfils them."""
+        norway = where("country", "Norway")
+        assert [hit.id for hit in hits(library, Listing(10, (norway,)))] == ["a", "c"]
+        assert [hit.id for hit in hits(library, Listing(10, (norway,), after="a"))] == ["c"]
+        assert [hit.id for hit in hits(library, Listing(9, (Not(norway), Not(HasId(("b", "g"))))))] == [
+            *"def"
+        ]
+
+    def test_nearest_of_some_ids(self, library: Store) -> None:
+        """Documents of given ids are compared with a vector, and no others."""
+        found = hits(library, Nearest(axis(1), 10, (HasId(("b", "d", "ghost")),)))
+        assert [(hit.id, round(hit.score, 5)) for hit in found] == [("b", 1.0), ("d", 0.0)]
+        assert hits(library, Nearest(axis(1), 10, (HasId(()),))) == []
+
+    def test_exact(self, prepared: Store) -> None:
+        """An exact search finds what the in-memory store finds, filtered or not, however many are wanted."""
+        oracle = MemoryStore("oracle")
+        oracle.prepare(SCHEMA)
+        documents = random_documents(400, seed=21)
+        oracle.upsert(documents)
+        with prepared.loading():
+            assert prepared.upsert(documents) == []
+        for query in random_vectors(3, 22):
+            for conditions in ((), (where("country", "Norway"),), (where("country", "nowhere"),)):
+                for k in (1, 30, 20_000):
+                    expected = hits(oracle, Nearest(query, k, conditions))
+                    found = hits(prepared, Nearest(query, k, conditions, exact=k < 20_000))
+                    assert [hit.id for hit in found] == [hit.id for hit in expected]
+                    np.testing.assert_allclose(
+                        [hit.score for hit in found], [hit.score for hit in expected], atol=self.tolerance
+                    )
+
+    def test_searches_of_all_kinds_at_once(self, library: Store) -> None:
+        """Each of several searches of different kinds gets its own hits."""
+        searches: list[Search] = [
+            Matching(("dog",), 5),
+            Nearest(axis(2), 1),
+            Listing(2, after="b"),
+            Nearest(axis(0), 2, exact=True),
+            Matching(("猫",), 5),
+        ]
+        found = [[hit.id for hit in one] for one in library.search(*searches)]
+        assert found[:3] == [["a", "b"], ["c"], ["c", "d"]]
+        assert (found[3][0], found[4]) == ("a", ["f"])
+
+    def test_a_sibling_is_another_index(self, library: Store) -> None:
+        """An index beside it has documents of its own, is there again by its name, and goes by itself."""
+        beside = library.sibling(f"{library.index}-beside")
+        assert (beside.index, beside.address) == (f"{library.index}-beside", library.address)
+        assert beside.schema() is None
+        beside.prepare(SCHEMA)
+        try:
+            assert beside.upsert([document("z")]) == []
+            again = library.sibling(f"{library.index}-beside")
+            assert list(again.documents(["a", "z"])) == ["z"]
+            assert list(library.documents(["a", "z"])) == ["a"]
+        finally:
+            beside.drop()
+        assert library.schema() is not None
+        beside.close()
