@@ -23,16 +23,19 @@ from esclip._errors import EsclipError
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
 from esclip._options import (
     BatchSize,
+    Captions,
     Host,
     Images,
     Json,
     Limit,
     MaxBody,
     MaxRejectionRate,
+    Parts,
     Port,
     Prune,
     RejectionsFile,
     TakesAnyId,
+    split,
 )
 from esclip._running import run_to_report
 from esclip._settings import (
@@ -119,6 +122,8 @@ def ingest(
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
     prune: Prune = False,
+    captions: Captions = None,
+    parts: Parts = "",
     json: Json = False,
 ) -> None:
     """Encode pictures and write them into the index; what it holds unchanged is skipped."""
@@ -132,6 +137,8 @@ def ingest(
             images=images,
             max_rejection_rate=max_rejection_rate,
             prune=prune,
+            captions=captions or None,
+            parts=split(parts),
             **having.named(),
         )
         run_to_report(run, rejections, json=json)

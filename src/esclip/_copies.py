@@ -1,17 +1,18 @@
 """Pictures of the same bytes under several names: encoded once, written for each.
 
 fetched ─► in the index already? ─► its vector
-        ├► under way?            ─► waits for the one that is, and shares its vector or its rejection
+        ├► under way?            ─► waits for the one that is, and shares its vectors or its rejection
         └► else                  ─► decode, encode
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from enum import Enum
 from threading import Lock
 
-from esclip._types import ImageRecord, Vector
+from esclip._types import Document, ImageRecord
 
 __all__ = ["Claim", "Copies"]
 
@@ -32,17 +33,18 @@ class Claim(Enum):
 class Copies:
     """What is known of pictures by their bytes' fingerprint, for a run. Safe from several threads."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, vectors_each: int = 1) -> None:
+        """Begin with nothing. A document has at most `vectors_each`."""
         self._lock = Lock()
         self._waiting: dict[str, list[ImageRecord]] = {}
-        self._vectors: OrderedDict[str, Vector] = OrderedDict()
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._remembered = REMEMBERED // vectors_each
 
-    def claim(self, content: str, record: ImageRecord) -> Vector | Claim:
-        """The vector, where these bytes have one by now; else whether to encode them, or to wait."""
+    def claim(self, content: str, record: ImageRecord) -> Document | Claim:
+        """The record's document, where these bytes have one; else whether to encode them, or to wait."""
         with self._lock:
-            if (vector := self._vectors.get(content)) is not None:
-                return vector
+            if (document := self._documents.get(content)) is not None:
+                return replace(document, record=record)
             waiting = self._waiting.get(content)
             if waiting is None:
                 self._waiting[content] = []
@@ -51,11 +53,11 @@ class Copies:
                 return Claim.WAIT
             return Claim.ENCODE
 
-    def settle(self, content: str, vector: Vector | None) -> list[ImageRecord]:
-        """The records that waited, now that there is a vector, or (None) that there will be none."""
+    def settle(self, content: str, document: Document | None) -> list[ImageRecord]:
+        """The records that waited, now that there is a document, or (None) that there will be none."""
         with self._lock:
-            if vector is not None:
-                self._vectors[content] = vector
-                if len(self._vectors) > REMEMBERED:
-                    self._vectors.popitem(last=False)
+            if document is not None:
+                self._documents[content] = document
+                if len(self._documents) > self._remembered:
+                    self._documents.popitem(last=False)
             return self._waiting.pop(content, [])

@@ -6,30 +6,39 @@ Query ... ─► parts ─► vectors, each once ─► weighted sums ─► Sto
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from esclip._errors import DocumentNotFound, EncoderError
 from esclip._filters import conditions
 from esclip._hits import Hits
+from esclip._looking import Looker, check_looks
 from esclip._protocols import Encoder, Store
 from esclip._queries import Part, Picture, Query, Raw, Stored, Text
 from esclip._query_image import open_image
 from esclip._schema import IndexSchema
 from esclip._searches import Nearest
-from esclip._types import Hit, Vector, Vectors, ranked, unit_rows
+from esclip._types import Hit, Vector, Vectors, unit_rows
 
 __all__ = ["find"]
 
 
 def find(
-    queries: Sequence[Query], schema: IndexSchema, encoder: Callable[[], Encoder], store: Store
+    queries: Sequence[Query],
+    schema: IndexSchema,
+    encoder: Callable[[], Encoder],
+    store: Store,
+    parts_store: Callable[[], Store],
 ) -> list[Hits]:
     """The hits of each query. `encoder` is asked for only where there is something to encode.
 
-    Raises `ConfigError` for a filter that doesn't fit, `DocumentNotFound` for an id that isn't held,
-    `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError` for a sum without direction.
+    Raises `ConfigError` for a filter that doesn't fit and for parts that the index lacks, `DocumentNotFound`
+    for an id that isn't held, `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError`
+    for a sum without direction.
     """
+    looks = [query.look for query in queries]
+    check_looks(looks, schema, store.index)
     wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
     parts = [part for query in queries for part in query.parts]
     vectors = _encoded(parts, encoder) | _held(parts, store, schema.space.dim)
@@ -37,7 +46,7 @@ def find(
         Nearest(_direction(query, vectors), _depth(query), where)
         for query, where in zip(queries, wheres, strict=True)
     ]
-    found = store.search(*searches) if searches else []
+    found = Looker(store, parts_store).search(searches, looks) if searches else []
     return [_page(query, hits) for query, hits in zip(queries, found, strict=True)]
 
 
@@ -88,5 +97,6 @@ def _depth(query: Query) -> int:
 def _page(query: Query, hits: Sequence[Hit]) -> Hits:
     """The hits that were asked for, ranked among all that there are."""
     asked = {part.id for part in query.parts if isinstance(part, Stored)}
-    kept = ranked(hit for hit in hits if hit.id not in asked and hit.score >= query.min_score)
-    return Hits(kept[query.offset : query.offset + query.k])
+    kept = [hit for hit in hits if hit.id not in asked and hit.score >= query.min_score]
+    hits = [replace(hit, rank=rank) for rank, hit in enumerate(kept, start=1)]
+    return Hits(hits[query.offset : query.offset + query.k])

@@ -18,6 +18,7 @@ from esclip._errors import ConfigError
 from esclip._index_encoder import IndexEncoder
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
+from esclip._parts import KINDS, chosen
 from esclip._protocols import Encoder, Store
 from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection
 from esclip._report import Progress
@@ -102,6 +103,8 @@ class ImageIndex(SearchableIndex):
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
         prune: bool = False,
+        captions: str | Path | None = None,
+        parts: Collection[str] = (),
         stop: Stop | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -113,7 +116,12 @@ class ImageIndex(SearchableIndex):
         dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from,
         also at private addresses; `ignore_robots_tag` takes pictures whose server opts out by `X-Robots-Tag`;
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
-        whose record is not there any more. `stop` is how the run can be asked to end early, which takes
+        whose record is not there any more.
+
+        `captions` are the pictures' descriptions: `sidecar` for a text file beside each picture, a JSON file
+        that maps paths to texts, or a column of the dataset's photos. `parts` get vectors of their own, which
+        a search can look at: `captions` and `crops`, overlapping ones. The index remembers them, and later
+        ingests keep them up. `stop` is how the run can be asked to end early, which takes
         seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
         What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
@@ -128,11 +136,15 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources import open_source
 
+        kinds = chosen(parts, KINDS, "parts") if parts else ()
+        held = self._store.schema()
         report = run(
-            open_source(paths, images=Path(images) if images else None, limit=limit),
-            self._encoder(self._store.schema()),
+            open_source(paths, images=Path(images) if images else None, limit=limit, captions=captions),
+            self._encoder(held),
             self._store,
             self._ledger,
+            parts={*kinds, *(held.parts if held else ())},
+            parts_store=self._parts,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
             batch_size=batch_size,
             workers=workers,
@@ -196,6 +208,8 @@ class ImageIndex(SearchableIndex):
             self._encoder(schema),
             self._store,
             self._ledger,
+            parts=schema.parts,
+            parts_store=self._parts,
             origin=None,
             batch_size=batch_size,
             workers=workers,
@@ -227,10 +241,14 @@ class ImageIndex(SearchableIndex):
             runtimes=info.schema.runtimes,
             bytes=info.bytes,
             fields=info.schema.fields,
+            parts=info.schema.parts,
         )
 
     def drop(self) -> None:
         """Remove the index with its ledger and all that it holds, but no picture. Raises `IndexNotFound`."""
+        schema = self._store.schema()
+        if schema and schema.parts and self._parts().schema():
+            self._parts().drop()  # first: what is dropped by halves still says that it has them
         self._store.drop()
         self._schema = None
         self._ledger.remove()
@@ -238,6 +256,8 @@ class ImageIndex(SearchableIndex):
     def close(self) -> None:
         """Free the store's connections and files."""
         self._store.close()
+        if self._parts_store is not None:
+            self._parts_store.close()
         self._ledger.close()
 
     def __enter__(self) -> ImageIndex:

@@ -22,20 +22,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 
-import numpy as np
-
 from esclip._census import Census, prune
 from esclip._copies import Claim, Copies
-from esclip._decode import decoding
+from esclip._encoding import Decoded, decoded, encoded
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._fetch import Fetcher
 from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
+from esclip._parts import GRID
 from esclip._protocols import Encoder, Source, Store
-from esclip._rejections import Reason, Rejection, Stage
+from esclip._rejections import Rejection, Stage, rejected
 from esclip._report import Tally
 from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
-from esclip._types import Document, ImageRecord, Pixels, content_fingerprint
+from esclip._types import Document, ImageRecord, content_fingerprint
 from esclip._waits import ending_with
 
 __all__ = ["ingest"]
@@ -59,15 +58,6 @@ class Fetched:
     """`content_fingerprint` of the bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A record and its picture, ready for the encoder."""
-
-    record: ImageRecord
-    pixels: Pixels
-    content: str
-
-
 class _Stopped(KeyboardInterrupt):
     """Leaves `Store.loading` as a Ctrl-C does: within seconds."""
 
@@ -82,14 +72,17 @@ def ingest(
     batch_size: int,
     workers: int,
     stop: Stop,
+    crops: bool = False,
     remove_gone: bool = False,
 ) -> None:
     """Write every record of `source` that `store` lacks or holds differently; `tally` counts all of them.
 
     The store's index has been prepared for the source's fields and the encoder's space. `fetcher` is stopped
-    by `stop.event`. With `remove_gone`, documents whose record has left the source are removed at the end.
+    by `stop.event`. With `crops`, documents come to the store with the crops of their pictures. With
+    `remove_gone`, documents whose record has left the source are removed at the end.
     """
-    copies, census, abandoned = Copies(), Census(), Event()
+    vectors_each = 1 + len(GRID) if crops else 1
+    copies, census, abandoned = Copies(vectors_each), Census(), Event()
 
     def fetch(record: ImageRecord) -> list[Fetched | Rejection]:
         try:
@@ -97,22 +90,21 @@ def ingest(
         except CancelledError:
             return []
         except RecordError as error:
-            return [_rejection(record, Stage.FETCH, error.reason, error.detail)]
+            return [rejected(record, Stage.FETCH, error.reason, error.detail)]
         return [Fetched(record, data, content_fingerprint(data))]
 
     def prepare(fetched: Fetched) -> list[Decoded | Rejection]:
         try:
-            with decoding(fetched.data, side=encoder.sufficient_side) as picture:
-                return [Decoded(fetched.record, encoder.preprocess(picture), fetched.content)]
+            return [decoded(fetched.record, fetched.data, fetched.content, encoder, crops=crops)]
         except RecordError as error:
             alike = [fetched.record, *copies.settle(fetched.content, None)]
             for record in alike:  # a captive portal's page is not kept as if it were a picture
                 fetcher.discard(record.picture)
-            return [_rejection(record, Stage.DECODE, error.reason, error.detail) for record in alike]
+            return [rejected(record, Stage.DECODE, error.reason, error.detail) for record in alike]
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
         with suppress(CancelledError), ending_with(stop.event):  # a server may not answer
-            return [] if stop.event.is_set() else _encode(batch, encoder, copies, tally)
+            return [] if stop.event.is_set() else encoded(batch, encoder, copies, tally)
         return []
 
     def write(page: list[Document]) -> None:
@@ -124,9 +116,10 @@ def ingest(
     # no more than one for each worker: pictures may have many megabytes
     fetched = tally.sift(flat(parallel_map(fetch, changed, workers=workers, window=workers)))
     unknown = _unknown(batches(fetched, LOOKED_UP), store, copies, tally)
-    decoded = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
-    encoded = flat(parallel_map(encode, batches(decoded, batch_size), workers=encoder.batches_at_once))
-    documents = prefetch(tally.sift(encoded), ahead=batch_size, stop=stop.event.set)
+    pictures = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
+    batched = batches(pictures, max(1, batch_size // vectors_each))
+    outcomes = flat(parallel_map(encode, batched, workers=encoder.batches_at_once))
+    documents = prefetch(tally.sift(outcomes), ahead=batch_size, stop=stop.event.set)
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
     at_once = store.writes_at_once
     writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
@@ -203,40 +196,18 @@ def _unknown(
             pictures = []
             for item in batch:
                 vector = held.get(item.content)
-                claim = copies.claim(item.content, item.record) if vector is None else vector
-                if claim is Claim.ENCODE:
+                if vector is not None:
+                    documents.append(Document(item.record, vector, item.content))
+                    continue
+                claim = copies.claim(item.content, item.record)
+                if isinstance(claim, Document):
+                    documents.append(claim)
+                elif claim is Claim.ENCODE:
                     pictures.append(item)
-                elif claim is not Claim.WAIT:
-                    documents.append(Document(item.record, claim, item.content))
             if documents:
                 tally.write(_ids(documents), store.upsert(documents), encoded=False)
             yield from pictures
 
 
-def _encode(
-    batch: list[Decoded], encoder: Encoder, copies: Copies, tally: Tally
-) -> list[Document | Rejection]:
-    vectors = encoder.encode_images([item.pixels for item in batch])
-    outcomes: list[Document | Rejection] = []
-    for item, vector in zip(batch, vectors, strict=True):
-        usable = bool(np.isfinite(vector).all())
-        alike = [item.record, *copies.settle(item.content, vector if usable else None)]
-        if usable:
-            tally.encode(len(alike))
-            outcomes += [Document(record, vector, item.content) for record in alike]
-        else:
-            outcomes += [_without_direction(record) for record in alike]
-    return outcomes
-
-
-def _without_direction(record: ImageRecord) -> Rejection:
-    detail = "the encoder gave a vector without a direction"
-    return _rejection(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
-
-
 def _ids(documents: Iterable[Document]) -> list[str]:
     return [document.record.id for document in documents]
-
-
-def _rejection(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
-    return Rejection(record.id, record.location, stage, reason, detail, record)

@@ -31,6 +31,7 @@ from esclip._options import (
     IgnoreRobotsTag,
     Index,
     K,
+    Look,
     MinScore,
     Offset,
     Password,
@@ -40,7 +41,9 @@ from esclip._options import (
     User,
     Where,
     Workers,
+    split,
 )
+from esclip._parts import PICTURES
 from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER, DEFAULT_INDEX, FETCH_WORKERS, default_store
 
 if TYPE_CHECKING:
@@ -58,10 +61,13 @@ class HitOptions:
     where: Where = None
     offset: Offset = 0
     min_score: MinScore = -1.0
+    look: Look = PICTURES
 
     def named(self) -> dict[str, Any]:
         """As the facade's methods take them."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {one.name: getattr(self, one.name) for one in fields(self)} | {
+            "look": split(self.look) or (PICTURES,)
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

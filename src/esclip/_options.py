@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from esclip._errors import ConfigError
+from esclip._parts import KINDS, PLACES
 from esclip._rejections import Reason
 from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
 
@@ -21,6 +23,7 @@ __all__ = [
     "BatchSize",
     "CaFile",
     "Cache",
+    "Captions",
     "Device",
     "EncoderName",
     "EncoderToken",
@@ -31,10 +34,12 @@ __all__ = [
     "Json",
     "K",
     "Limit",
+    "Look",
     "MaxBody",
     "MaxRejectionRate",
     "MinScore",
     "Offset",
+    "Parts",
     "Password",
     "Port",
     "PrecisionName",
@@ -49,6 +54,7 @@ __all__ = [
     "Workers",
     "not_blank",
     "reasons",
+    "split",
 ]
 
 
@@ -61,6 +67,24 @@ def filters(where: list[str] | None) -> list[str] | None:
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
     return where
+
+
+def _several(known: tuple[str, ...]) -> Callable[[str], str]:
+    """Names with commas between, all of them known; others are wrong usage."""
+
+    def checked(words: str) -> str:
+        for name in split(words):
+            if name not in known:
+                near = get_close_matches(name, known, n=1, cutoff=0.4) or [", ".join(known)]
+                raise typer.BadParameter(f"there is no {name}; it may be {near[0]}")
+        return words
+
+    return checked
+
+
+def split(words: str) -> tuple[str, ...]:
+    """Names with commas between."""
+    return tuple(words.replace(",", " ").split())
 
 
 Store = Annotated[
@@ -246,6 +270,34 @@ Cache = Annotated[
 Prune = Annotated[
     bool,
     typer.Option("--prune", help="Remove documents of these paths whose record is not there any more."),
+]
+Captions = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.json|sidecar|COLUMN",
+        help="The pictures' descriptions: a JSON object of paths and texts, a photo.txt beside each "
+        "photo.jpg, or a column of the dataset's photos. Give it to each ingest.",
+        show_default=False,
+    ),
+]
+Parts = Annotated[
+    str,
+    typer.Option(
+        metavar="KIND,...",
+        callback=_several(KINDS),
+        help="Parts of pictures that get vectors of their own, for --in: captions, crops. With crops there "
+        "are 14 times as many to encode. [default: those that the index has]",
+        show_default=False,
+    ),
+]
+Look = Annotated[
+    str,
+    typer.Option(
+        "--in",
+        metavar="KIND,...",
+        callback=_several(PLACES),
+        help="Where to look: pictures, captions, crops.",
+    ),
 ]
 
 

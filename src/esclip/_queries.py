@@ -2,6 +2,7 @@
 
 Query ─┬─ parts    Text · Picture · Stored · Raw, each with a weight; below zero it leads away
        ├─ where    filters
+       ├─ look     at pictures as wholes, at crops of them, at their captions
        └─ k, offset, min_score
 
 The vectors of the parts, times their weights, are added, and the sum is what is searched for.
@@ -9,6 +10,7 @@ The vectors of the parts, times their weights, are added, and the sum is what is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from esclip._filters import Where
+from esclip._parts import PICTURES, PLACES, chosen
 
 __all__ = ["Part", "Picture", "Query", "Raw", "Stored", "Text"]
 
@@ -65,6 +68,7 @@ class Query:
     where: Where
     offset: int
     min_score: float
+    look: tuple[str, ...]
 
     def __init__(
         self,
@@ -73,8 +77,13 @@ class Query:
         where: Where | None = None,
         offset: int = 0,
         min_score: float = -1.0,
+        look: Sequence[str] = (PICTURES,),
     ) -> None:
         """`offset` hits are passed over; those with a cosine below `min_score` are left out.
+
+        `look` names where to look, of `pictures`, `captions` and `crops`. A crop's hit is its picture's, with
+        the box. Captions beside others are ranked with them by fusion of ranks: the scores are those of what
+        is to be seen; of captions alone they are the cosines with the captions.
 
         Raises `ValueError` for no parts, an empty text, and numbers that can't be.
         """
@@ -87,6 +96,14 @@ class Query:
                 raise ValueError(f"{name} is {number}, not {least} or more")
         if not -1 <= min_score <= 1:
             raise ValueError(f"min_score is {min_score}, not a cosine between -1 and 1")
-        values = {"parts": parts, "k": k, "where": where or {}, "offset": offset, "min_score": min_score}
+        places = chosen(look, PLACES, "look")
+        values = {
+            "parts": parts,
+            "k": k,
+            "where": where or {},
+            "offset": offset,
+            "min_score": min_score,
+            "look": places,
+        }
         for name, value in values.items():
             object.__setattr__(self, name, value)

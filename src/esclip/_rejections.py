@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._types import ImageRecord
 
-__all__ = ["IngestReport", "KeptRejection", "Reason", "Rejection", "Stage"]
+__all__ = ["IngestReport", "KeptRejection", "Reason", "Rejection", "Stage", "rejected"]
 
 
 class Stage(Enum):
@@ -98,6 +98,11 @@ class Rejection:
             "reason": self.reason.value,
             "detail": self.detail,
         }
+
+
+def rejected(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
+    """A record that was rejected, and can be tried again."""
+    return Rejection(record.id, record.location, stage, reason, detail, record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from pathlib import Path
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
 from esclip._ledger import Ledger
+from esclip._parted import PartedSource, PartedStore
+from esclip._parts import CROPS
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import IngestReport, Rejection
 from esclip._report import Progress, Tally
@@ -27,6 +29,8 @@ def run(
     store: Store,
     ledger: Ledger,
     *,
+    parts: Collection[str],
+    parts_store: Callable[[], Store],
     origin: str | None,
     batch_size: int,
     workers: int,
@@ -41,13 +45,16 @@ def run(
 ) -> IngestReport:
     """Ingest `source` into `store`; what is rejected is in `ledger` until the store holds it.
 
-    `origin` is a name for `source` where it gives all that there is: at the end the ledger forgets what came
-    from there and comes no more. The rest is as in `ImageIndex.ingest`.
+    `parts` are those that pictures are to have, in the index of `parts_store`. `origin` is a name for
+    `source` where it gives all that there is: at the end the ledger forgets what came from there and comes no
+    more. The rest is as in `ImageIndex.ingest`.
     """
     for name, number in (("batch_size", batch_size), ("workers", workers)):
         if number < 1:
             raise ValueError(f"{name} is {number}, not 1 or more")
     stop = stop or Stop()
+    if parts:
+        source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
     store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
     ledger.open()
     before = ledger.newest()
@@ -79,6 +86,7 @@ def run(
             batch_size=batch_size,
             workers=workers,
             stop=stop,
+            crops=CROPS in parts,
             remove_gone=prune,
         )
     report = tally.finish(stopped=stop.asked)

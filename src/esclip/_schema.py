@@ -2,7 +2,8 @@
 
 IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
              ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
-             └─► runtimes   provenance: vectors of one space, whatever computed them
+             ├─► runtimes   provenance: vectors of one space, whatever computed them
+             └─► parts      what of its pictures has vectors of its own, in an index beside it
 """
 
 from __future__ import annotations
@@ -73,12 +74,15 @@ class IndexSchema:
     fields: tuple[Field, ...] = ()
     runtimes: tuple[str, ...] = ()
     """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
+    parts: tuple[str, ...] = ()
+    """The parts of its pictures that ingests keep up (`_parts.KINDS`), each once."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
-        return {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
+        known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
+        return known | ({"parts": list(self.parts)} if self.parts else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
@@ -86,8 +90,9 @@ class IndexSchema:
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
-        # indexes that were made before runtimes were kept lack the key
-        return cls(Space(**data["space"]), fields, tuple(data.get("runtimes", ())))
+        # indexes that were made before runtimes or parts were kept lack the keys
+        runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
+        return cls(Space(**data["space"]), fields, runtimes, parts=parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,8 @@ class Stats:
     """On disk; None where the store can't tell."""
     fields: tuple[Field, ...]
     """The metadata fields, which `where` can name."""
+    parts: tuple[str, ...] = ()
+    """The parts of pictures that can be looked at: captions, crops."""
 
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
 
 from PIL import Image
 
@@ -12,11 +14,15 @@ from esclip._filters import Where
 from esclip._finding import find
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
+from esclip._parts import PICTURES, parts_index
 from esclip._protocols import Encoder, Store
 from esclip._queries import Picture, Query, Stored, Text
 from esclip._schema import IndexInfo, IndexSchema
 
 __all__ = ["SearchableIndex"]
+
+Look: TypeAlias = Sequence[str]
+"""Of `pictures`, `captions` and `crops`."""
 
 
 class SearchableIndex:
@@ -26,6 +32,8 @@ class SearchableIndex:
         self._store = store
         self._encoders = encoders
         self._schema: IndexSchema | None = None
+        self._parts_store: Store | None = None
+        self._lock = Lock()
 
     def search(self, query: Query) -> Hits:
         """The pictures that fit best to a query of any parts.
@@ -41,7 +49,7 @@ class SearchableIndex:
         """The hits of each query: encoded together and searched at once, which is faster than one by one."""
         schema = self._searchable()
         try:
-            found = find(queries, schema, lambda: self._encoder(schema), self._store)
+            found = find(queries, schema, lambda: self._encoder(schema), self._store, self._parts)
         except DocumentNotFound:
             self._require_documents()
             raise
@@ -50,15 +58,22 @@ class SearchableIndex:
         return found
 
     def search_text(
-        self, text: str, k: int = 10, where: Where | None = None, *, offset: int = 0, min_score: float = -1
+        self,
+        text: str,
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        offset: int = 0,
+        min_score: float = -1,
+        look: Look = (PICTURES,),
     ) -> Hits:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.
 
         `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
         `_filters`: `"width>=4000 & !colors=red"`. `offset` hits are passed over, and those with a cosine
-        below `min_score` left out. Raises what `search` raises.
+        below `min_score` left out. `look` names where to look, as in `Query`. Raises what `search` raises.
         """
-        return self.search(Query(Text(text), k=k, where=where, offset=offset, min_score=min_score))
+        return self.search(Query(Text(text), k=k, where=where, offset=offset, min_score=min_score, look=look))
 
     def search_texts(
         self,
@@ -68,10 +83,14 @@ class SearchableIndex:
         *,
         offset: int = 0,
         min_score: float = -1,
+        look: Look = (PICTURES,),
     ) -> list[Hits]:
         """`search_text` for many, at once."""
         return self.search_many(
-            [Query(Text(text), k=k, where=where, offset=offset, min_score=min_score) for text in texts]
+            [
+                Query(Text(text), k=k, where=where, offset=offset, min_score=min_score, look=look)
+                for text in texts
+            ]
         )
 
     def search_image(
@@ -82,15 +101,25 @@ class SearchableIndex:
         *,
         offset: int = 0,
         min_score: float = -1,
+        look: Look = (PICTURES,),
     ) -> Hits:
         """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image."""
-        return self.search(Query(Picture(image), k=k, where=where, offset=offset, min_score=min_score))
+        return self.search(
+            Query(Picture(image), k=k, where=where, offset=offset, min_score=min_score, look=look)
+        )
 
     def similar(
-        self, id: str, k: int = 10, where: Where | None = None, *, offset: int = 0, min_score: float = -1
+        self,
+        id: str,
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        offset: int = 0,
+        min_score: float = -1,
+        look: Look = (PICTURES,),
     ) -> Hits:
         """The `k` pictures most like a stored one, itself left out."""
-        return self.search(Query(Stored(id), k=k, where=where, offset=offset, min_score=min_score))
+        return self.search(Query(Stored(id), k=k, where=where, offset=offset, min_score=min_score, look=look))
 
     def recommend(
         self,
@@ -101,13 +130,14 @@ class SearchableIndex:
         *,
         offset: int = 0,
         min_score: float = -1,
+        look: Look = (PICTURES,),
     ) -> Hits:
         """The `k` pictures most like some stored ones and least like others, all of them left out.
 
         What they are unlike counts half as much as what they are like.
         """
         parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
-        return self.search(Query(*parts, k=k, where=where, offset=offset, min_score=min_score))
+        return self.search(Query(*parts, k=k, where=where, offset=offset, min_score=min_score, look=look))
 
     def _searchable(self) -> IndexSchema:
         """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
@@ -133,6 +163,13 @@ class SearchableIndex:
     def _not_found(self, what: str) -> IndexNotFound:
         name, address = self._store.index, self._store.address
         return IndexNotFound(f"index {name!r} {what} in {address}; fill it with: esclip ingest PATH")
+
+    def _parts(self) -> Store:
+        """The index of the pictures' parts, opened once."""
+        with self._lock:
+            if self._parts_store is None:
+                self._parts_store = self._store.sibling(parts_index(self._store.index))
+            return self._parts_store
 
     def _encoder(self, held: IndexSchema | None) -> Encoder:
         return self._encoders.for_index(self._store.index, held)

@@ -21,6 +21,7 @@ import orjson
 
 __all__ = [
     "Box",
+    "Crop",
     "Document",
     "Fingerprint",
     "GeoPoint",
@@ -92,6 +93,8 @@ class ImageRecord:
     """The picture's web page."""
     description: str = ""
     metadata: Metadata = field(default_factory=dict)
+    recipe: str = ""
+    """What an ingest makes of the record beside its document; empty where nothing is made."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -102,6 +105,7 @@ class ImageRecord:
             self.page,
             self.description,
             sorted(json_metadata(self.metadata).items()),
+            *([self.recipe] if self.recipe else []),
         )
         return Fingerprint(pixels=_digest(self.version.encode()), record=_digest(orjson.dumps(about)))
 
@@ -132,6 +136,14 @@ def _json_value(value: MetadataValue) -> Any:
             return value
 
 
+class Crop(NamedTuple):
+    """A part of a picture, as it was encoded."""
+
+    number: int
+    """Which part: its place in `_parts.GRID`."""
+    vector: Vector
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """What a store holds: a record and its picture's vector."""
@@ -140,6 +152,8 @@ class Document:
     vector: Vector
     content: str = ""
     """`content_fingerprint` of the picture's bytes; empty where they aren't known."""
+    crops: tuple[Crop, ...] = ()
+    """Parts of the picture on the way to documents of their own; no store keeps them here."""
 
 
 class Box(NamedTuple):

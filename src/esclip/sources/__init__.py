@@ -2,6 +2,7 @@
 
 paths ─► open_source ─┬─► UnsplashSource   a folder with a photos table
                       └─► FolderSource     any other folder, or a file
+                                └─► with captions, where they are given
 """
 
 from __future__ import annotations
@@ -16,20 +17,30 @@ from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._schema import Field
 from esclip._types import ImageRecord
+from esclip.sources._captions import CaptionedSource, CaptionFile, Captions, Sidecars
 from esclip.sources.folder import FolderSource
 from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
 
 __all__ = ["FolderSource", "UnsplashSource", "open_source"]
 
+SIDECAR = "sidecar"
+"""Captions in a text file beside each picture."""
+
 
 def open_source(
-    paths: Sequence[str | Path], *, images: Path | None = None, limit: int | None = None
+    paths: Sequence[str | Path],
+    *,
+    images: Path | None = None,
+    limit: int | None = None,
+    captions: str | Path | None = None,
 ) -> Source:
     """The source that reads these paths, one after the other; of all records the first `limit`.
 
-    `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`.
+    `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`. `captions` are `sidecar`, a JSON
+    file, or a column of a dataset's photos.
 
-    Raises `SourceError` when there is nothing to read, `ConfigError` when `images` can't be of use.
+    Raises `SourceError` when there is nothing to read, `ConfigError` when `images` or `captions` can't be of
+    use.
     """
     if not paths:
         raise SourceError(
@@ -37,20 +48,38 @@ def open_source(
         )
     if images is not None and not images.is_dir():
         raise ConfigError(f"images: {images} is no folder")
-    sources = [_open(Path(path), images, limit) for path in paths]
+    known, column = _captions(captions)
+    sources = [_open(Path(path), images, limit, column) for path in paths]
     if images is not None and not any(isinstance(source, UnsplashSource) for source in sources):
         raise ConfigError(f"images: {images} is of use with an Unsplash dataset only, and none is given")
-    return sources[0] if len(sources) == 1 else _Chained(sources, limit)
+    if column is not None and not any(isinstance(source, UnsplashSource) for source in sources):
+        raise ConfigError(
+            f"captions: {column} would be a column of an Unsplash dataset, and none is given; "
+            f"give a .json file, or {SIDECAR}"
+        )
+    source = sources[0] if len(sources) == 1 else _Chained(sources, limit)
+    return CaptionedSource(source, known, complete=limit is None) if known else source
 
 
-def _open(path: Path, images: Path | None, limit: int | None) -> Source:
+def _captions(captions: str | Path | None) -> tuple[Captions | None, str | None]:
+    """Captions that lie beside the records, or the column that has them."""
+    if captions is None:
+        return None, None
+    if captions == SIDECAR:
+        return Sidecars(), None
+    if isinstance(captions, Path) or captions.lower().endswith(".json"):
+        return CaptionFile(Path(captions)), None
+    return None, captions
+
+
+def _open(path: Path, images: Path | None, limit: int | None, column: str | None) -> Source:
     try:
         folder = path.parent if is_photos_part(path) else path
         is_dataset = folder.is_dir() and is_unsplash_folder(folder)
     except OSError as error:
         raise SourceError(f"{path} can't be read: {error.strerror}") from error
     if is_dataset:
-        return UnsplashSource(folder, images=images, limit=limit)
+        return UnsplashSource(folder, images=images, limit=limit, captions=column)
     return FolderSource([path], limit=limit)
 
 

@@ -46,8 +46,10 @@ class LedgerSource:
 
 
 def _as_it_is_now(record: ImageRecord) -> ImageRecord | Rejection:
-    """A folder's record is made anew, so that it is what the folder's next ingest finds."""
+    """A folder's record is made anew, as the folder's next ingest finds it; its caption is kept."""
     if not isinstance(record.picture, Path) or record.id != file_id(record.picture):
         return record
     found = file_record(record.picture)
-    return replace(found, record=record) if isinstance(found, Rejection) else found
+    if isinstance(found, Rejection):
+        return replace(found, record=record)
+    return replace(found, description=record.description)

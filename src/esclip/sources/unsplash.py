@@ -14,10 +14,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from esclip._errors import SourceError
+from esclip._errors import ConfigError, SourceError
 from esclip._flow import batches, owned
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field
@@ -61,12 +62,15 @@ class UnsplashSource:
         images: Path | None = None,
         limit: int | None = None,
         keyword_threshold: float = KEYWORD_THRESHOLD,
+        captions: str | None = None,
     ) -> None:
         """`images` is a folder with the pictures as `<photo_id>.jpg`; without it they are at their URLs.
 
+        `captions` is a column of the photos that has their descriptions, where it isn't empty.
         A photo without keywords by people gets those by AI with a confidence of `keyword_threshold` percent.
 
-        Raises `SourceError` when a table can't be read, or lacks its header or a required column.
+        Raises `SourceError` when a table can't be read, or lacks its header or a required column, and
+        `ConfigError` when it has no such column of `captions`.
         """
         self._images = images
         self._limit = limit
@@ -75,7 +79,8 @@ class UnsplashSource:
         if not self._photos:
             raise SourceError(f"{folder} has no photos table (any more)")
         for part in self._photos:
-            _check_columns(part)
+            _check_columns(part, captions)
+        self._description = (*([captions] if captions else ()), "photo_description", "ai_description")
         tables = {name: table_parts(folder, name) for name in CHILD_TABLES}
         self._children = {name: parts for name, parts in tables.items() if parts}
         self._total: int | None = None
@@ -140,7 +145,7 @@ class UnsplashSource:
             picture=picture,
             version=url or str(picture),
             page=row.get("photo_url"),
-            description=row.get("photo_description") or row.get("ai_description", ""),
+            description=next((row[name] for name in self._description if name in row), ""),
             metadata=photo_metadata(row, details),
         )
 
@@ -170,10 +175,13 @@ class _PhotoRow(NamedTuple):
         return Rejection(id[:LONGEST_ID], place, Stage.READ, reason, detail)
 
 
-def _check_columns(part: TablePart) -> None:
+def _check_columns(part: TablePart, captions: str | None) -> None:
     if "photo_image_url" not in part.columns:
         raise SourceError(
             f"{part.path}, line 1: no column photo_image_url in {', '.join(part.columns)[:200]!a}"
         )
-    if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS]:
+    if captions is not None and captions not in part.columns:
+        near = get_close_matches(captions, part.columns, n=1, cutoff=0.4) or [", ".join(part.columns)]
+        raise ConfigError(f"captions: {part.path} has no column {captions!r:.80}; it may be {near[0]:.400}")
+    if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS | {captions}]:
         log.warning("%s: unknown columns are left out: %s", part.path, ", ".join(unknown))

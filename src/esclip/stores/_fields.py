@@ -72,10 +72,11 @@ def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
 
 
 def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
-    """`held` with the fields and runtimes of `wanted` that it lacks; None when it lacks none."""
+    """`held` with the fields, runtimes and parts of `wanted` that it lacks; None when it lacks none."""
     fields = {field.name: field for field in (*held.fields, *wanted.fields)}
     runtimes = dict.fromkeys(held.runtimes + wanted.runtimes)
-    wider = replace(held, fields=tuple(fields.values()), runtimes=tuple(runtimes))
+    parts = dict.fromkeys(held.parts + wanted.parts)
+    wider = replace(held, fields=tuple(fields.values()), runtimes=tuple(runtimes), parts=tuple(parts))
     return wider if wider != held else None
 
 

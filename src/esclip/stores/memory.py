@@ -75,7 +75,7 @@ class MemoryStore:
                     rejected.append(write_rejection(document.record, found))
                 else:
                     vector = document.vector.astype(np.float32)
-                    self._documents[document.record.id] = replace(document, vector=vector)
+                    self._documents[document.record.id] = replace(document, vector=vector, crops=())
             return rejected
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
@@ -189,4 +189,4 @@ def _kept(record: ImageRecord) -> ImageRecord:
         name: kept_date(value) if isinstance(value, datetime) else value
         for name, value in record.metadata.items()
     }
-    return replace(record, metadata=metadata)
+    return replace(record, metadata=metadata, recipe="")

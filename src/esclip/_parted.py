@@ -1,0 +1,198 @@
+"""Parts of pictures at ingest: a source and a store around those of the run, which keep the parts in step.
+
+Source ─► PartedSource ─► pipeline ─► PartedStore ─┬─► the index of parts, first: no picture lacks its own
+          + what makes     + crops                 └─► the index
+            them anew
+
+The index remembers which parts it has; an ingest that adds a kind has crops cut from every picture again, and
+captions encoded from what is held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from esclip._errors import IndexExists
+from esclip._flow import batches, owned
+from esclip._parts import (
+    CAPTIONS,
+    CROPPING,
+    CROPS,
+    GRID,
+    KINDS,
+    PART_FIELDS,
+    caption_id,
+    caption_record,
+    crop_record,
+    part_ids,
+)
+from esclip._protocols import Encoder, Source, Store
+from esclip._rejections import Rejection
+from esclip._schema import Field, IndexSchema
+from esclip._settings import PAGE_SIZE
+from esclip._store_wrapper import StoreWrapper
+from esclip._types import Document, Fingerprint, ImageRecord, Vector
+
+__all__ = ["PartedSource", "PartedStore"]
+
+log = logging.getLogger("esclip")
+
+
+class PartedSource:
+    """A source whose pictures are to have parts: that is in the records' fingerprints. Fulfils `Source`."""
+
+    def __init__(self, source: Source, kinds: Collection[str]) -> None:
+        self._source = source
+        self._kinds = kinds
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """As the source has them."""
+        return self._source.fields
+
+    def total(self) -> int | None:
+        """As the source has it."""
+        return self._source.total()
+
+    def records(self) -> Iterator[ImageRecord | Rejection]:
+        """The source's records; those with another fingerprint than without parts are not encoded for it."""
+        with owned(self._source.records()) as items:
+            for item in items:
+                yield item if isinstance(item, Rejection) else self._marked(item)
+
+    def covers(self, location: str) -> bool:
+        """As the source has it."""
+        return self._source.covers(location)
+
+    def _marked(self, record: ImageRecord) -> ImageRecord:
+        if CROPS in self._kinds and not record.version.endswith(CROPPING):  # as one of the ledger's does
+            record = replace(record, version=f"{record.version} {CROPPING}")
+        if CAPTIONS in self._kinds:
+            record = replace(record, recipe=f"{record.recipe} {CAPTIONS}")
+        return record
+
+
+class PartedStore(StoreWrapper):
+    """A store that is written to with parts."""
+
+    def __init__(self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str]) -> None:
+        """`parts` is the store's sibling for them; who opened it closes it. `encoder` encodes captions."""
+        super().__init__(store)
+        self._parts = parts
+        self._encoder = encoder
+        self._kinds = tuple(kind for kind in KINDS if kind in kinds)
+
+    def prepare(self, schema: IndexSchema) -> None:
+        """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
+        held, beside = self.store.schema(), self._parts.schema()
+        if beside is not None and not set(PART_FIELDS) <= set(beside.fields):
+            raise IndexExists(
+                f"index {self._parts.index!r} in {self.address} is where the parts of {self.index!r} would "
+                "be kept, and holds pictures of its own; take another --index"
+            )
+        if beside is not None and held is None:
+            self._parts.drop()  # left by an index that is gone
+        if beside is None and held is not None and held.parts:
+            log.warning(
+                "index %s has lost %s, which held its parts; to have them all again, drop it and ingest anew",
+                self.index,
+                self._parts.index,
+            )
+        self._parts.prepare(replace(schema, fields=(*schema.fields, *PART_FIELDS), parts=()))
+        self.store.prepare(replace(schema, parts=self._kinds))
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        """Write the documents' parts, and then those that have theirs."""
+        crops = [
+            Document(crop_record(document.record, crop.number), crop.vector)
+            for document in documents
+            for crop in document.crops
+        ]
+        records = [document.record for document in documents]
+        parts = [*crops, *self._captions(records)]
+        written = {part.record.id for part in parts}
+        self._remove([id for id in self._ids(records) if id not in written])
+        refused = self._refused(self._parts.upsert(parts), records)
+        rest = [document for document in documents if document.record.id not in refused]
+        return [*refused.values(), *(self.store.upsert(rest) if rest else ())]
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        """Update the parts, encode captions that are new, and then update the pictures."""
+        held = dict(self._held(self._ids(records)))
+        possible = [part for record in records for part in self._possible(record)]
+        ids = {part.id for part in possible}
+        self._remove([id for id in held if id not in ids])
+        new = [record for record in records if self._is_new(record, held.get(caption_id(record.id)))]
+        encoded = {caption_id(record.id) for record in new}
+        answers = self._parts.upsert(self._captions(new)) if new else []
+        answers += self._parts.update([part for part in possible if part.id in held.keys() - encoded])
+        refused = self._refused(answers, records)
+        rest = [record for record in records if record.id not in refused]
+        return [*refused.values(), *(self.store.update(rest) if rest else ())]
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the parts, and then the pictures."""
+        self._remove([part for id in ids for part in part_ids(id, self._kinds)])
+        self.store.delete(ids)
+
+    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """None where crops are wanted: a picture of the same bytes may have been written without."""
+        return {} if CROPS in self._kinds else self.store.vectors(contents)
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """For both indexes."""
+        with self.store.loading(), self._parts.loading():
+            yield
+
+    def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
+        described = [record for record in records if self._has_caption(record)]
+        if not described:
+            return []
+        vectors = self._encoder.encode_texts([record.description for record in described])
+        return [
+            Document(caption_record(record), vector)
+            for record, vector in zip(described, vectors, strict=True)
+        ]
+
+    def _has_caption(self, record: ImageRecord) -> bool:
+        return CAPTIONS in self._kinds and bool(record.description.strip())
+
+    def _is_new(self, record: ImageRecord, held: Fingerprint | None) -> bool:
+        """Whether a picture has a caption other than the one that is held."""
+        text = caption_record(record).fingerprint.pixels
+        return self._has_caption(record) and (held is None or held.pixels != text)
+
+    def _possible(self, record: ImageRecord) -> Iterator[ImageRecord]:
+        """The parts that a picture may have by what is known of it."""
+        if self._has_caption(record):
+            yield caption_record(record)
+        if CROPS in self._kinds:
+            yield from (crop_record(record, number) for number in range(len(GRID)))
+
+    def _ids(self, records: Iterable[ImageRecord]) -> list[str]:
+        return [id for record in records for id in part_ids(record.id, self._kinds)]
+
+    def _held(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:
+        """Those of these parts that are held."""
+        for page in batches(ids, PAGE_SIZE):
+            yield from self._parts.fingerprints(page).items()
+
+    def _remove(self, ids: Iterable[str]) -> None:
+        for page in batches((id for id, _ in self._held(ids)), PAGE_SIZE):
+            self._parts.delete(page)
+
+    def _refused(self, answers: Iterable[Rejection], records: Iterable[ImageRecord]) -> dict[str, Rejection]:
+        """The pictures that have a part which was refused, each once, as rejections of the picture."""
+        refused = {answer.id: answer for answer in answers}
+        if not refused:
+            return {}
+        return {
+            record.id: replace(refused[id], id=record.id, location=record.location, record=record)
+            for record in records
+            for id in part_ids(record.id, self._kinds)
+            if id in refused
+        }

@@ -1,0 +1,165 @@
+"""Parts of pictures with vectors of their own: how they are cut, and how an index holds them.
+
+index         a               the picture
+index_parts   a#caption       its description, by the text tower
+              a#0 ... a#12    crops that overlap, by the picture tower
+
+A part has its picture's metadata, so that filters hold there as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+
+from PIL import Image
+
+from esclip._conditions import AllOf, AnyOf, Condition, HasId, Not, OneOf
+from esclip._schema import Field, FieldType
+from esclip._types import Box, Hit, ImageRecord
+
+__all__ = [
+    "CAPTIONS",
+    "CROPPING",
+    "CROPS",
+    "FINEST",
+    "GRID",
+    "KINDS",
+    "PART_FIELDS",
+    "PICTURES",
+    "PLACES",
+    "caption_id",
+    "caption_record",
+    "chosen",
+    "crop_record",
+    "cut",
+    "part_ids",
+    "parts_index",
+    "picture_hit",
+    "those_of",
+]
+
+PICTURES = "pictures"
+CAPTIONS = "captions"
+CROPS = "crops"
+
+KINDS = (CAPTIONS, CROPS)
+"""The parts that an index can have."""
+
+PLACES = (PICTURES, *KINDS)
+"""Where a search can look."""
+
+CROPPING = "crops 1"
+"""Counted up when pictures are cut in another way: they are then encoded again."""
+
+SMALLEST = 32
+"""Pixels of a crop's short side: below, there is nothing to see that the picture as a whole doesn't show."""
+
+
+def _windows(number: int, size: float) -> Iterator[Box]:
+    """`number` x `number` windows, each `size` of width and height, at even distances, row by row."""
+    starts = [at * (1 - size) / (number - 1) for at in range(number)]
+    for top in starts:
+        for left in starts:
+            yield Box(left, top, left + size, top + size)
+
+
+GRID = (*_windows(2, 2 / 3), *_windows(3, 1 / 2))
+"""Where pictures are cut. What is up to a quarter as wide and as high is whole in one of the small ones."""
+
+FINEST = 2
+"""How many of the smallest crops lie side by side: for sharp ones a picture has to be so much larger."""
+
+PART_OF = Field("part_of", FieldType.KEYWORD)
+PART = Field("part", FieldType.KEYWORD)
+BOX = Field("part_box", FieldType.KEYWORD)
+
+PART_FIELDS = (PART_OF, PART, BOX)
+"""What a part's document has beside its picture's metadata: the picture's id, the kind, and four numbers."""
+
+_LONGEST_ID = 480
+"""Bytes of a picture's id that a part's id can begin with; it may have 512, as an engine's own."""
+
+
+def chosen(names: Iterable[str], known: tuple[str, ...], of: str) -> tuple[str, ...]:
+    """The names, each once, in the order of those known. Raises `ValueError` for none and for others."""
+    names = [names] if isinstance(names, str) else list(names)
+    if not names or not set(names) <= set(known):
+        raise ValueError(f"{of} is {', '.join(names) or 'empty'}, not one or more of {', '.join(known)}")
+    return tuple(name for name in known if name in names)
+
+
+def parts_index(index: str) -> str:
+    """The name of the index that holds the parts of an index's pictures."""
+    return f"{index}_parts"
+
+
+def cut(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The crops of a picture that aren't too small, by their number in `GRID`."""
+    for number, box in enumerate(GRID):
+        sides = (picture.width, picture.height) * 2
+        left, top, right, bottom = (round(at * side) for at, side in zip(box, sides, strict=True))
+        if min(right - left, bottom - top) >= SMALLEST:
+            yield number, picture.crop((left, top, right, bottom))
+
+
+def caption_id(id: str) -> str:
+    """The id of the caption of a picture."""
+    return _part_id(id, "caption")
+
+
+def part_ids(id: str, kinds: Collection[str]) -> list[str]:
+    """The ids of all parts that a picture may have."""
+    captions = [caption_id(id)] if CAPTIONS in kinds else []
+    return captions + ([_part_id(id, str(number)) for number in range(len(GRID))] if CROPS in kinds else [])
+
+
+def caption_record(record: ImageRecord) -> ImageRecord:
+    """A picture's caption. Its fingerprint tells whether the text is another one."""
+    return _part(record, caption_id(record.id), CAPTIONS, record.description, None)
+
+
+def crop_record(record: ImageRecord, number: int) -> ImageRecord:
+    """A picture's crop."""
+    return _part(record, _part_id(record.id, str(number)), CROPS, record.version, GRID[number])
+
+
+def picture_hit(hit: Hit) -> Hit:
+    """The hit of a part as one of its picture."""
+    about = dict(hit.metadata)
+    id, _ = str(about.pop(PART_OF.name)), about.pop(PART.name)
+    numbers = str(about.pop(BOX.name, "")).split()
+    return replace(hit, id=id, box=Box(*map(float, numbers)) if numbers else None, metadata=about)
+
+
+def those_of(kind: str, where: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Conditions on pictures as conditions on their parts of a kind."""
+    return OneOf(PART, (kind,)), *map(_of_part, where)
+
+
+def _of_part(condition: Condition) -> Condition:
+    match condition:
+        case HasId(ids):
+            return OneOf(PART_OF, ids)
+        case Not(inner):
+            return Not(_of_part(inner))
+        case AllOf(several):
+            return AllOf(tuple(map(_of_part, several)))
+        case AnyOf(several):
+            return AnyOf(tuple(map(_of_part, several)))
+        case _:
+            return condition
+
+
+def _part(record: ImageRecord, id: str, kind: str, version: str, box: Box | None) -> ImageRecord:
+    own = {PART_OF.name: record.id, PART.name: kind}
+    place = {BOX.name: " ".join(map(str, box))} if box else {}
+    return replace(record, id=id, version=version, metadata={**record.metadata, **own, **place})
+
+
+def _part_id(id: str, name: str) -> str:
+    written = id.encode(errors="surrogatepass")
+    if len(written) > _LONGEST_ID:
+        id = hashlib.sha256(written).hexdigest()
+    return f"{id}#{name}"

@@ -1,0 +1,176 @@
+"""Descriptions that come with pictures: in a JSON file by path, or in a text file beside each picture.
+
+Source ─► CaptionedSource ─► the same records, with the captions as their descriptions
+              └─ CaptionFile   {"photos/a.jpg": "two dogs in the snow", ...}
+              └─ Sidecars      a.jpg.txt or a.txt beside a.jpg
+
+They are texts of the record: found by keyword search, and changed without encoding the picture again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from esclip._errors import SourceError, one_line
+from esclip._flow import owned
+from esclip._protocols import Source
+from esclip._rejections import Rejection
+from esclip._schema import Field
+from esclip._types import ImageRecord
+
+__all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars"]
+
+LONGEST_CAPTION = 64 * 1024
+"""Bytes of a caption; of a longer one the beginning is taken."""
+
+log = logging.getLogger("esclip")
+
+
+class Captions(Protocol):
+    """What knows the captions of pictures."""
+
+    def of(self, record: ImageRecord) -> str:
+        """The caption of a record's picture; empty where there is none."""
+        ...
+
+    def warn(self) -> None:
+        """Log what was wrong, after a complete walk over the pictures."""
+        ...
+
+
+class CaptionedSource:
+    """A source whose records get their captions as descriptions. Fulfils `Source`."""
+
+    def __init__(self, source: Source, captions: Captions, *, complete: bool) -> None:
+        """`complete` says that the source gives all that there is."""
+        self._source = source
+        self._captions = captions
+        self._complete = complete
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """As the source has them."""
+        return self._source.fields
+
+    def total(self) -> int | None:
+        """As the source has it."""
+        return self._source.total()
+
+    def records(self) -> Iterator[ImageRecord | Rejection]:
+        """The source's records; those without a caption as they are."""
+        with owned(self._source.records()) as items:
+            for item in items:
+                yield item if isinstance(item, Rejection) else self._captioned(item)
+        if self._complete:
+            self._captions.warn()
+
+    def covers(self, location: str) -> bool:
+        """As the source has it."""
+        return self._source.covers(location)
+
+    def _captioned(self, record: ImageRecord) -> ImageRecord:
+        caption = self._captions.of(record)
+        return replace(record, description=caption) if caption else record
+
+
+class CaptionFile:
+    """An object of paths and texts. Paths are relative to the file's folder; a URL names a picture there."""
+
+    def __init__(self, file: Path) -> None:
+        """Raises `SourceError` when the file can't be read, or is something else."""
+        self._file = file
+        self._here = Path.cwd()
+        folder = (self._here / file).parent
+        self._texts = {_place(folder, path): text for path, text in _read(file).items()}
+        self._unused = set(self._texts)
+
+    def of(self, record: ImageRecord) -> str:
+        """By the file of the picture, else by its location."""
+        picture = record.picture
+        place = _place(self._here, str(picture)) if isinstance(picture, Path) else record.location
+        self._unused.discard(place)
+        return _clipped(self._texts.get(place, ""))
+
+    def warn(self) -> None:
+        """Of entries without a picture."""
+        if self._unused:
+            log.warning(
+                "%s: %d of %d captions are of no picture that is ingested: %s, for one",
+                self._file,
+                len(self._unused),
+                len(self._texts),
+                one_line(min(self._unused)),
+            )
+
+
+class Sidecars:
+    """Text files beside the pictures: `a.jpg.txt`, else `a.txt`, in UTF-8."""
+
+    def __init__(self) -> None:
+        self._unreadable = 0
+
+    def of(self, record: ImageRecord) -> str:
+        """The text of the first that is there; none where it can't be read."""
+        if not isinstance(record.picture, Path):
+            return ""
+        for file in (Path(f"{record.picture}.txt"), record.picture.with_suffix(".txt")):
+            try:
+                if file.is_file() and file != record.picture:
+                    return _clipped(_beginning(file))
+            except (OSError, UnicodeDecodeError):
+                self._unreadable += 1
+                return ""
+        return ""
+
+    def warn(self) -> None:
+        """Of those that can't be read."""
+        if self._unreadable:
+            log.warning(
+                "%d text files beside pictures are not UTF-8, or can't be read: no captions there",
+                self._unreadable,
+            )
+
+
+def _read(file: Path) -> dict[str, str]:
+    try:
+        data = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise SourceError(f"captions: {file} can't be read: {error.strerror}") from error
+    except orjson.JSONDecodeError as error:
+        raise SourceError(f"captions: {file} is no JSON: {one_line(str(error))}") from error
+    if not isinstance(data, dict):
+        raise SourceError(f'captions: {file} has to be an object of paths and texts: {{"a.jpg": "a dog"}}')
+    wrong = next((path for path, text in data.items() if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise SourceError(f"captions: {file}: what it says of {one_line(wrong)!r} is no text")
+    return data
+
+
+def _place(folder: Path, path: str) -> str:
+    return path if "://" in path else os.path.normpath(folder / path)
+
+
+def _beginning(file: Path) -> str:
+    """The text of a file, as far as a caption can go; a character that is cut at the end is left out."""
+    with file.open("rb") as stream:
+        data = stream.read(LONGEST_CAPTION + 1)
+    return data.decode("utf-8-sig") if len(data) <= LONGEST_CAPTION else _cut(data)
+
+
+def _clipped(text: str) -> str:
+    text = text.strip()
+    data = text.encode()
+    return text if len(data) <= LONGEST_CAPTION else _cut(data)
+
+
+def _cut(data: bytes) -> str:
+    """The text of as many bytes as a caption may have, without what is left of a character at their end."""
+    return codecs.getincrementaldecoder("utf-8-sig")().decode(data[:LONGEST_CAPTION]).strip()
