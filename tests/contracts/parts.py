@@ -1,0 +1,264 @@
+"""What every store does with parts of pictures: made by ingests, kept in step, looked at by searches.
+
+Through the facade, with the palette encoder: a picture whose corner is blue, and others with blue all over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import esclip
+from esclip import Box, ImageIndex, Query, Store, Text
+from esclip._parts import GRID
+from esclip._types import Pixels, Vectors
+from esclip.encoders.palette import PaletteEncoder
+
+__all__ = ["CountingPalette", "PartsContract", "names", "paint"]
+
+SIDE = 128
+
+
+class CountingPalette(PaletteEncoder):
+    """The palette encoder, counting what it encodes."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self.texts: list[str] = []
+
+    def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
+        self.images += len(batch)
+        return super().encode_images(batch)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        self.texts += texts
+        return super().encode_texts(texts)
+
+
+def paint(file: Path, ground: str, *spots: tuple[str, tuple[int, int, int, int]], side: int = SIDE) -> None:
+    """A square picture with spots at (left, top, right, bottom)."""
+    picture = Image.new("RGB", (side, side), ground)
+    for color, box in spots:
+        picture.paste(color, box)
+    picture.save(file)
+
+
+def names(hits: Sequence[esclip.Hit]) -> list[str]:
+    """The hits' file names without suffix."""
+    return [str(hit.metadata["file_name"]).split(".")[0] for hit in hits]
+
+
+def stripes(color: str, of_ten: int) -> list[tuple[str, tuple[int, int, int, int]]]:
+    """Lines that cover so many tenths of a picture, and of each of its parts about as much."""
+    return [(color, (0, y, SIDE, y + 1)) for y in range(SIDE) if y % 10 < of_ten]
+
+
+class PartsContract:
+    @pytest.fixture
+    def store(self) -> Any:
+        """An empty store; to be given by who inherits."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def encoder(self) -> CountingPalette:
+        """What encodes."""
+        return CountingPalette()
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """Pictures: one with a blue corner, one with blue stripes, one without any blue; one is described."""
+        folder = tmp_path / "pictures"
+        folder.mkdir()
+        paint(folder / "corner.png", "red", ("blue", (SIDE // 2, SIDE // 2, SIDE, SIDE)))
+        paint(folder / "stripes.png", "white", *stripes("blue", 5))
+        paint(folder / "plain.png", "yellow")
+        (folder / "plain.txt").write_text("nothing blue in here", encoding="utf-8")
+        return folder
+
+    @pytest.fixture
+    def index(self, store: Store, encoder: CountingPalette) -> ImageIndex:
+        """The index, with nothing in it."""
+        return esclip.open_index(store, encoder=encoder)
+
+    @pytest.fixture
+    def filled(self, index: ImageIndex, folder: Path) -> ImageIndex:
+        """The index with all parts of the pictures."""
+        report = index.ingest(folder, captions="sidecar", parts=("captions", "crops"))
+        assert (report.written, report.rejected) == (3, 0)
+        return index
+
+    def test_a_crop_is_found_with_its_box(self, filled: ImageIndex) -> None:
+        """What fills a corner is found by the crop that shows it, though the picture as a whole isn't."""
+        assert names(filled.search_text("blue", 3)) == ["stripes", "corner", "plain"]
+        best, *others = filled.search_text("blue", 3, look=("crops",))
+        assert names([best, *others]) == ["corner", "stripes", "plain"]
+        assert best.box == Box(0.5, 0.5, 1.0, 1.0)
+        assert best.score == pytest.approx(1, abs=1e-3)
+        assert set(best.metadata) == {"file_name", "folder", "file_size", "modified"}
+        assert best.location.endswith("corner.png")
+        assert best.to_json()["box"] == {"left": 0.5, "top": 0.5, "right": 1.0, "bottom": 1.0}
+
+    def test_crops_and_pictures_have_the_better_score(self, filled: ImageIndex) -> None:
+        """One hit a picture, ranked from 1; without a box where the whole is not worse than its best crop."""
+        hits = filled.search_text("blue", 10, look=("pictures", "crops"))
+        assert names(hits) == ["corner", "stripes", "plain"]
+        assert [hit.rank for hit in hits] == [1, 2, 3]
+        (yellow,) = filled.search_text("yellow", 1, look=("crops", "pictures"))
+        assert (names([yellow]), yellow.box) == (["plain"], None)
+
+    def test_many_crops_of_one_picture_take_no_other_pictures_place(
+        self, index: ImageIndex, tmp_path: Path
+    ) -> None:
+        """k pictures come back when there are k, however many crops of each are nearer."""
+        for number in range(4):
+            paint(tmp_path / f"{number}.png", "blue", *stripes("red", number))
+        index.ingest(tmp_path, parts=["crops"])
+        assert names(index.search_text("blue", 4, look=["crops"])) == ["0", "1", "2", "3"]
+        assert names(index.search_text("blue", 2, look=["crops"])) == ["0", "1"]
+        assert names(index.search_text("blue", 2, offset=2, look=["crops"])) == ["2", "3"]
+
+    def test_filters_hold_for_parts(self, filled: ImageIndex) -> None:
+        """A filter is about the picture, wherever is looked."""
+        for look in ("crops", "captions", "pictures,crops,captions"):
+            hits = filled.search_text("blue", where="file_name=plain.png", look=look.split(","))
+            assert names(hits) == ["plain"], look
+
+    def test_similar_pictures_by_their_crops(self, filled: ImageIndex) -> None:
+        """What is asked for by its id is left out, with its parts."""
+        (corner,) = filled.search_text("red", 1)
+        hits = filled.similar(corner.id, look=["crops"])
+        assert sorted(names(hits)) == ["plain", "stripes"]
+
+    def test_captions_alone(self, filled: ImageIndex) -> None:
+        """Their score is the cosine of query and caption; a picture without one is not found."""
+        (hit,) = filled.search_text("blue", look=["captions"])
+        assert (names([hit]), hit.description, hit.box) == (["plain"], "nothing blue in here", None)
+        assert hit.score == pytest.approx(1, abs=1e-3)
+
+    def test_captions_beside_pictures_are_fused_by_rank(self, filled: ImageIndex) -> None:
+        """First by the caption beats second by what is to be seen, which is what the scores are of."""
+        hits = filled.search_text("blue", look=["pictures", "captions"])
+        assert names(hits) == ["plain", "stripes", "corner"]
+        assert [hit.rank for hit in hits] == [1, 2, 3]
+        seen = {hit.id: hit.score for hit in filled.search_text("blue")}
+        assert {hit.id: hit.score for hit in hits} == pytest.approx(seen, abs=1e-6)
+
+    def test_many_queries_each_where_it_looks(self, filled: ImageIndex) -> None:
+        """Queries that are asked together look in places of their own."""
+        looks = (["crops"], ["pictures"], ["captions"], ["captions", "crops"])
+        together = filled.search_many([Query(Text("blue"), look=look) for look in looks])
+        assert together == [filled.search_text("blue", look=look) for look in looks]
+
+    def test_parts_are_no_pictures(self, filled: ImageIndex) -> None:
+        """They are not counted, and not found where only pictures are looked at."""
+        assert filled.stats().documents == 3
+        assert filled.stats().parts == ("captions", "crops")
+        assert len(filled.search_text("blue", 50)) == 3
+
+    def test_a_second_ingest_skips_all(
+        self, filled: ImageIndex, folder: Path, encoder: CountingPalette
+    ) -> None:
+        """Parts that are there are not made again, and needn't be asked for again."""
+        before = encoder.images
+        assert before == 3 * (1 + len(GRID))
+        report = filled.ingest(folder, captions="sidecar")
+        assert (report.skipped, report.written) == (3, 0)
+        assert encoder.images == before
+
+    def test_crops_for_an_index_without(
+        self, index: ImageIndex, folder: Path, encoder: CountingPalette
+    ) -> None:
+        """Asked for later, they are cut from every picture that the index holds."""
+        index.ingest(folder)
+        with pytest.raises(esclip.ConfigError, match=r"no crops to look in.*--parts crops"):
+            index.search_text("blue", look=["crops"])
+        report = index.ingest(folder, parts=["crops"])
+        assert report.written == 3
+        assert names(index.search_text("blue", 1, look=["crops"])) == ["corner"]
+
+    def test_captions_for_an_index_without(
+        self, index: ImageIndex, folder: Path, encoder: CountingPalette
+    ) -> None:
+        """Asked for later, they are encoded, and no picture is."""
+        index.ingest(folder, captions="sidecar")
+        images = encoder.images
+        report = index.ingest(folder, captions="sidecar", parts=["captions"])
+        assert (report.written, encoder.images) == (3, images)
+        assert encoder.texts == ["nothing blue in here"]
+        assert names(index.search_text("blue", look=["captions"])) == ["plain"]
+
+    def test_a_caption_that_changes(self, filled: ImageIndex, folder: Path, encoder: CountingPalette) -> None:
+        """It alone is encoded; one that is gone is found no more, by its vector or its words."""
+        images, side = encoder.images, folder / "plain.txt"
+        side.write_text("green", encoding="utf-8")
+        (folder / "corner.txt").write_text("grey", encoding="utf-8")
+        assert filled.ingest(folder, captions="sidecar").written == 2
+        assert encoder.images == images
+        assert encoder.texts[-2:] in (["grey", "green"], ["green", "grey"])
+        (hit,) = filled.search_text("green", 1, look=["captions"])
+        assert (names([hit]), hit.score) == (["plain"], pytest.approx(1, abs=1e-3))
+        crop = filled.search_text("yellow", 1, look=["crops"])[0]
+        assert crop.description == "green"
+        side.unlink()
+        assert filled.ingest(folder, captions="sidecar").written == 1
+        assert names(filled.search_text("green", look=["captions"])) == ["corner"]
+
+    def test_a_picture_that_changes(self, filled: ImageIndex, folder: Path) -> None:
+        """Its parts are those of the new picture, also where it is too small to be cut as often."""
+        paint(folder / "corner.png", "green", side=50)
+        assert filled.ingest(folder, captions="sidecar").written == 1
+        assert names(filled.search_text("blue", 1, look=["crops"])) == ["stripes"]
+        (green,) = filled.search_text("green", 1, look=["crops"])
+        assert (names([green]), green.box) == (["corner"], GRID[0])
+        paint(folder / "corner.png", "green", side=20)
+        assert filled.ingest(folder, captions="sidecar").written == 1
+        assert "corner" not in names(filled.search_text("green", look=["crops"]))
+
+    def test_copies_have_parts(self, filled: ImageIndex, folder: Path) -> None:
+        """A picture of the same bytes has its own, whether both come at once or one after the other."""
+        data = (folder / "corner.png").read_bytes()
+        (folder / "late.png").write_bytes(data)
+        (folder / "later.png").write_bytes(data)
+        assert filled.ingest(folder, captions="sidecar").written == 2
+        assert sorted(names(filled.search_text("blue", 3, look=["crops"]))) == ["corner", "late", "later"]
+
+    def test_pruned_pictures_leave_no_parts(self, filled: ImageIndex, folder: Path) -> None:
+        """What has left the source is found neither by crops nor by captions."""
+        (folder / "corner.png").unlink()
+        (folder / "plain.png").unlink()
+        assert filled.ingest(folder, captions="sidecar", prune=True).pruned == 2
+        assert names(filled.search_text("blue", look=["crops"])) == ["stripes"]
+        assert names(filled.search_text("blue", look=["captions", "crops"])) == ["stripes"]
+
+    def test_dropped_with_the_index(self, filled: ImageIndex, store: Store, folder: Path) -> None:
+        """Its parts go with it, and a new index of its name has none."""
+        filled.drop()
+        assert store.sibling(f"{store.index}_parts").schema() is None
+        filled.ingest(folder)
+        assert filled.stats().parts == ()
+
+    def test_an_index_that_has_the_name_of_the_parts(
+        self, store: Store, index: ImageIndex, folder: Path
+    ) -> None:
+        """It is somebody's pictures: neither written to nor removed."""
+        other = esclip.open_index(store.sibling(f"{store.index}_parts"), encoder="palette")
+        other.ingest(folder)
+        with pytest.raises(esclip.IndexExists, match=f"{store.index}_parts.*another --index"):
+            index.ingest(folder, parts=["crops"])
+        index.ingest(folder)
+        index.drop()
+        assert other.stats().documents == 3
+        other.drop()
+
+    def test_captions_in_a_json_file(self, index: ImageIndex, folder: Path, tmp_path: Path) -> None:
+        """Paths are relative to the file's folder, or absolute."""
+        texts = {"pictures/corner.png": "a red thing", str(folder / "plain.png"): "a yellow thing"}
+        (tmp_path / "captions.json").write_text(json.dumps(texts), encoding="utf-8")
+        index.ingest(folder, captions=tmp_path / "captions.json", parts=["captions"])
+        assert names(index.search_text("red", 1, look=["captions"])) == ["corner"]
+        assert names(index.search_text("yellow", 1, look=["captions"])) == ["plain"]

@@ -1,0 +1,33 @@
+"""Parts of pictures on real engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from esclip.stores.engine import EngineStore
+from tests.contracts.parts import PartsContract
+from tests.engines import engine_access, engine_address, http
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(params=["opensearch", "opensearch2", "elasticsearch"])
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of each kind of engine in turn."""
+    return engine_address(request.param)
+
+
+class TestPartsInEngines(PartsContract):
+    @pytest.fixture
+    def store(self, address: str) -> Iterator[EngineStore]:
+        """A store on an index of its own, which is removed after with the index beside it."""
+        store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
+        try:
+            yield store
+        finally:
+            store.close()
+            for name in (store.index, f"{store.index}_parts"):
+                http("DELETE", f"{address}/{name}", ok=(200, 404))

@@ -1,0 +1,161 @@
+"""Descriptions that come with pictures: where they are read from, and what is wrong with them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import esclip
+from esclip import ConfigError, ImageRecord, SourceError
+from esclip.sources import open_source
+from esclip.sources._captions import LONGEST_CAPTION
+from esclip.stores.memory import MemoryStore
+from scripts.make_unsplash import make_dataset
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three pictures."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg", "more/c.jpg"):
+        Image.new("RGB", (8, 8)).save(folder / name)
+    return folder
+
+
+def captions(folder: Path, given: str | Path, **options: object) -> dict[str, str]:
+    """The descriptions of a folder's pictures by their names."""
+    source = open_source([folder], captions=given, **options)  # type: ignore[arg-type]
+    records = [record for record in source.records() if isinstance(record, ImageRecord)]
+    assert source.total() == len(records)
+    assert all(source.covers(record.location) for record in records)
+    return {Path(record.location).name: record.description for record in records}
+
+
+class TestSidecars:
+    def test_beside_the_picture(self, folder: Path) -> None:
+        """A text named after the whole file comes first, then one with the picture's name."""
+        (folder / "a.txt").write_text("an a", encoding="utf-8")
+        (folder / "a.jpg.txt").write_text("\ufeff  the a\n", encoding="utf-8")
+        (folder / "more" / "c.txt").write_text("ein Hündchen", encoding="utf-8")
+        assert captions(folder, "sidecar") == {"a.jpg": "the a", "b.jpg": "", "c.jpg": "ein Hündchen"}
+
+    def test_no_more_than_a_caption(self, folder: Path) -> None:
+        """Of an endless text the beginning is taken, to a whole character."""
+        (folder / "a.txt").write_text("x" + "ü" * LONGEST_CAPTION, encoding="utf-8")
+        caption = captions(folder, "sidecar")["a.jpg"]
+        assert len(caption.encode()) == LONGEST_CAPTION - 1
+        assert set(caption[1:]) == {"ü"}
+
+    def test_what_can_not_be_read(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """It is no caption and no rejection; how many there are is told once."""
+        (folder / "a.txt").write_bytes(b"\xff\xfe")
+        (folder / "b.txt").mkdir()
+        os.mkfifo(folder / "more" / "c.txt")
+        (folder / "more" / "c.jpg.txt").write_bytes(b"\xc3(")
+        assert captions(folder, "sidecar") == {"a.jpg": "", "b.jpg": "", "c.jpg": ""}
+        (warning,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+        assert warning.startswith("2 text files")
+
+    def test_only_when_asked_for(self, folder: Path) -> None:
+        """Text files are none of ours otherwise."""
+        (folder / "a.txt").write_text("an a", encoding="utf-8")
+        (record, *_) = open_source([folder]).records()
+        assert isinstance(record, ImageRecord)
+        assert record.description == ""
+
+
+class TestCaptionFile:
+    def test_paths(self, folder: Path, tmp_path: Path) -> None:
+        """They are relative to the file, with detours, or absolute; others say nothing."""
+        text = f'{{"pictures/../pictures/a.jpg": "one", "{folder}/more/c.jpg": " three "}}'
+        file = tmp_path / "captions.json"
+        file.write_text(text, encoding="utf-8")
+        assert captions(folder, file) == {"a.jpg": "one", "b.jpg": "", "c.jpg": "three"}
+
+    def test_entries_without_a_picture(
+        self, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """They are counted in a warning, but where records are left out."""
+        file = tmp_path / "Captions.JSON"
+        file.write_text('{"pictures/a.jpg": "one", "pictures/z.jpg": "?", "y.jpg": "?"}', encoding="utf-8")
+        captions(folder, str(file), limit=1)
+        assert not caplog.records
+        captions(folder, str(file))
+        assert "2 of 3 captions are of no picture" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("{", "is no JSON"),
+            ("[]", "has to be an object"),
+            ('{"a.jpg": "x", "": 1}', "what it says of '' is no text"),
+            (None, "can't be read: No such file"),
+        ],
+    )
+    def test_another_file(self, folder: Path, tmp_path: Path, text: str | None, told: str) -> None:
+        """What is no object of texts is named before anything is ingested."""
+        file = tmp_path / "captions.json"
+        if text is not None:
+            file.write_text(text, encoding="utf-8")
+        with pytest.raises(SourceError, match=f"{file}.*{told}"):
+            captions(folder, file)
+
+    def test_the_pictures_of_a_dataset(self, tmp_path: Path) -> None:
+        """By the picture's file where it is on disk."""
+        make_dataset(tmp_path / "data", photos=2, images=tmp_path / "images")
+        (first, _) = sorted((tmp_path / "images").iterdir())
+        (tmp_path / "c.json").write_text(f'{{"images/{first.name}": "mine"}}', encoding="utf-8")
+        source = open_source([tmp_path / "data"], images=tmp_path / "images", captions=tmp_path / "c.json")
+        known = {r.id: r.description for r in source.records() if isinstance(r, ImageRecord)}
+        assert known[first.stem] == "mine"
+        assert list(known.values()).count("mine") == 1
+
+
+class TestColumn:
+    def test_it_becomes_the_description(self, tmp_path: Path) -> None:
+        """Where it has a value; else the description is what it was."""
+        make_dataset(tmp_path, photos=20)
+        before = [r for r in open_source([tmp_path]).records() if isinstance(r, ImageRecord)]
+        after = [
+            r
+            for r in open_source([tmp_path], captions="photo_location_country").records()
+            if isinstance(r, ImageRecord)
+        ]
+        countries = [r.metadata.get("country") for r in before]
+        assert len(set(countries)) > 1
+        wanted = [country or r.description for country, r in zip(countries, before, strict=True)]
+        assert [r.description for r in after] == wanted
+
+    def test_a_column_of_ones_own(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """A column that no release has is not warned of when it is asked for."""
+        table = "photo_id\tphoto_image_url\tmy_words\na\thttps://images.unsplash.com/a\tmy own\n"
+        (tmp_path / "photos.tsv000").write_text(table, encoding="utf-8")
+        (record,) = open_source([tmp_path], captions="my_words").records()
+        assert isinstance(record, ImageRecord)
+        assert record.description == "my own"
+        assert not caplog.records
+
+    def test_no_such_column(self, tmp_path: Path, folder: Path) -> None:
+        """The nearest is named; without a dataset there is none."""
+        make_dataset(tmp_path / "data", photos=2)
+        with pytest.raises(ConfigError, match=r"photos.*no column 'photo_descripton'.*photo_description"):
+            open_source([tmp_path / "data"], captions="photo_descripton")
+        with pytest.raises(ConfigError, match=r"sidecars would be a column.*\.json file, or sidecar"):
+            open_source([folder], captions="sidecars")
+
+
+def test_captions_are_found_by_their_words_and_change_without_encoding(folder: Path) -> None:
+    """Without the option they are gone again: a record is what the last ingest says."""
+    index = esclip.open_index(MemoryStore("p"), encoder="palette")
+    index.ingest(folder)
+    (folder / "b.txt").write_text("a lighthouse", encoding="utf-8")
+    assert index.ingest(folder, captions="sidecar").written == 1
+    found = index.search_text("black", 3)
+    assert sorted(hit.description for hit in found) == ["", "", "a lighthouse"]
+    assert index.ingest(folder).written == 1
+    assert {hit.description for hit in index.search_text("black", 3)} == {""}

@@ -1,0 +1,171 @@
+"""Parts of pictures on the stores that need no server, and what goes wrong while they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import esclip
+from esclip import Document, Query, Rejection, Text
+from esclip._parts import GRID, caption_id, cut, part_ids
+from esclip._rejections import Reason
+from esclip.stores._fields import write_rejection
+from esclip.stores.embedded import LanceStore
+from esclip.stores.memory import MemoryStore
+from tests.contracts.parts import CountingPalette, PartsContract, names, paint
+
+
+class TestPartsInMemory(PartsContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        """A store."""
+        return MemoryStore("pictures")
+
+
+class TestPartsInLance(PartsContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> LanceStore:
+        """A store in a folder."""
+        return LanceStore(tmp_path / "lance", "pictures")
+
+
+class Breaking(MemoryStore):
+    """A store that fails at its first write of documents."""
+
+    broken = True
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        if self.broken:
+            raise esclip.StoreUnavailable("gone")
+        return super().upsert(documents)
+
+
+class RefusingParts(MemoryStore):
+    """Refuses a certain part."""
+
+    refuses = True
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        ids = [d.record.id for d in documents if d.record.id.endswith("#3") and "a.png" in d.record.location]
+        bad = [d.record for d in documents if self.refuses and d.record.id in ids]
+        rest = [d for d in documents if d.record not in bad]
+        return [write_rejection(record, "no") for record in bad] + super().upsert(rest)
+
+
+class RefusingStore(MemoryStore):
+    """A store whose sibling refuses a certain part."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.beside = RefusingParts(f"{index}_parts")
+
+    def sibling(self, index: str) -> MemoryStore:
+        assert index == self.beside.index
+        return self.beside
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures, one with a caption."""
+    folder = tmp_path / "two"
+    folder.mkdir()
+    paint(folder / "a.png", "red")
+    paint(folder / "b.png", "blue")
+    (folder / "a.png.txt").write_text("orange", encoding="utf-8")
+    return folder
+
+
+def test_an_ingest_that_breaks_between_parts_and_pictures(folder: Path) -> None:
+    """The next one does all of it again, and nothing is there twice."""
+    store = Breaking("pictures")
+    index = esclip.open_index(store, encoder="palette")
+    with pytest.raises(esclip.StoreUnavailable):
+        index.ingest(folder, captions="sidecar", parts=["captions", "crops"])
+    store.broken = False
+    assert index.ingest(folder, captions="sidecar").written == 2
+    info = store.sibling("pictures_parts").info()
+    assert info is not None
+    assert info.documents == 2 * len(GRID) + 1
+
+
+def test_a_part_that_is_refused(folder: Path) -> None:
+    """Its picture is rejected, and is written by a retry once the store takes it, with its caption."""
+    store = RefusingStore("pictures")
+    index = esclip.open_index(store, encoder="palette")
+    report = index.ingest(folder, captions="sidecar", parts=["captions", "crops"], max_rejection_rate=1)
+    assert (report.written, report.rejections) == (1, {Reason.WRITE_REJECTED: 1})
+    (kept,) = index.rejections()
+    assert kept.location.endswith("a.png")
+    store.beside.refuses = False
+    assert index.retry().written == 1
+    assert names(index.search_text("orange", 1, look=["captions"])) == ["a"]
+    assert index.ingest(folder, captions="sidecar").skipped == 2
+
+
+def test_parts_left_by_an_index_that_is_gone(folder: Path, tmp_path: Path) -> None:
+    """A new index of the same name doesn't find them."""
+    store = MemoryStore("pictures")
+    index = esclip.open_index(store, encoder="palette")
+    index.ingest(folder, parts=["crops"])
+    store.drop()
+    (folder / "b.png").unlink()
+    index.ingest(folder, parts=["crops"])
+    assert names(index.search_text("blue", look=["crops"])) == ["a"]
+
+
+def test_parts_that_were_lost(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An ingest tells how to have them again."""
+    store = MemoryStore("pictures")
+    index = esclip.open_index(store, encoder="palette")
+    index.ingest(folder, parts=["crops"])
+    store.sibling("pictures_parts").drop()
+    index.ingest(folder)
+    assert "lost pictures_parts" in caplog.text
+
+
+def test_batches_stay_small(folder: Path) -> None:
+    """Crops count: no more is encoded at once than the batch size says, and a picture's crops."""
+
+    class Watching(CountingPalette):
+        largest = 0
+
+        def encode_images(self, batch):  # type: ignore[no-untyped-def]
+            self.largest = max(self.largest, len(batch))
+            return super().encode_images(batch)
+
+    for number in range(6):
+        paint(folder / f"{number}.png", "green")
+    encoder = Watching()
+    esclip.open_index(MemoryStore("p"), encoder=encoder).ingest(folder, parts=["crops"], batch_size=32)
+    assert encoder.largest <= 32
+
+
+def test_the_grid() -> None:
+    """Crops overlap, lie inside, and cover the picture; of one that is too small there are fewer, or none."""
+    assert len(GRID) == len(set(GRID)) == 13
+    for left, top, right, bottom in GRID:
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+    assert [crop.size for _, crop in cut(Image.new("RGB", (300, 150)))][:5] == [(200, 100)] * 4 + [(150, 75)]
+    assert [number for number, _ in cut(Image.new("RGB", (60, 50)))] == [0, 1, 2, 3]
+    assert not list(cut(Image.new("RGB", (2000, 40))))
+
+
+def test_ids_of_parts() -> None:
+    """They differ from picture to picture, and are no longer than an engine allows."""
+    assert part_ids("a", ("captions", "crops"))[:2] == ["a#caption", "a#0"]
+    longest = [caption_id("ü" * 255 + end) for end in "ab"]
+    assert len(set(longest)) == 2
+    assert all(len(id.encode()) <= 512 for id in longest)
+
+
+@pytest.mark.parametrize("look", [(), ("faces",), "faces"])
+def test_places_that_are_none(look: Sequence[str]) -> None:
+    """They are a programming error."""
+    with pytest.raises(ValueError, match="one or more of pictures, captions, crops"):
+        Query(Text("blue"), look=look)
+    with pytest.raises(ValueError, match="parts is nothing, not one or more"):
+        esclip.open_index(MemoryStore("p"), encoder="palette").ingest(".", parts=["nothing"])
