@@ -228,6 +228,8 @@ class ImageIndex(SearchableIndex):
     def stats(self) -> Stats:
         """What the index holds. Raises `IndexNotFound` when there is none."""
         info = self._existing()
+        beside = self._parts().info() if info.schema.parts else None
+        sizes = [one.bytes for one in (info, beside) if one and one.bytes is not None]
         space = info.schema.space
         return Stats(
             documents=info.documents,
@@ -239,7 +241,7 @@ class ImageIndex(SearchableIndex):
             text_encoder=space.text_model,
             dimension=space.dim,
             runtimes=info.schema.runtimes,
-            bytes=info.bytes,
+            bytes=sum(sizes) if sizes else None,
             fields=info.schema.fields,
             parts=info.schema.parts,
         )

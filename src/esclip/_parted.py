@@ -34,7 +34,7 @@ from esclip._rejections import Rejection
 from esclip._schema import Field, IndexSchema
 from esclip._settings import PAGE_SIZE
 from esclip._store_wrapper import StoreWrapper
-from esclip._types import Document, Fingerprint, ImageRecord, Vector
+from esclip._types import Crop, Document, Fingerprint, ImageRecord, Vector
 
 __all__ = ["PartedSource", "PartedStore"]
 
@@ -107,8 +107,12 @@ class PartedStore(StoreWrapper):
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Write the documents' parts, and then those that have theirs."""
         crops = [
-            Document(crop_record(document.record, crop.number), crop.vector)
-            for document in documents
+            Document(
+                crop_record(document.record, crop.number),
+                crop.vector,
+                _content(document.content, crop.number),
+            )
+            for document in self._with_crops(documents)
             for crop in document.crops
         ]
         records = [document.record for document in documents]
@@ -139,14 +143,39 @@ class PartedStore(StoreWrapper):
         self.store.delete(ids)
 
     def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """None where crops are wanted: a picture of the same bytes may have been written without."""
-        return {} if CROPS in self._kinds else self.store.vectors(contents)
+        """Where crops are wanted, of those that have been cut in all ways: others may have been without."""
+        found = self.store.vectors(contents)
+        if CROPS not in self._kinds:
+            return found
+        crops = self._crops(found)
+        return {content: vector for content, vector in found.items() if len(crops[content]) == len(GRID)}
 
     @contextmanager
     def loading(self) -> Iterator[None]:
         """For both indexes."""
         with self.store.loading(), self._parts.loading():
             yield
+
+    def _with_crops(self, documents: Sequence[Document]) -> list[Document]:
+        """With those of the same bytes where a document comes without: its vector was found by `vectors`."""
+        without = {document.content for document in documents if document.content and not document.crops}
+        held = self._crops(without) if CROPS in self._kinds else {}
+        return [
+            document if document.crops else replace(document, crops=held.get(document.content, ()))
+            for document in documents
+        ]
+
+    def _crops(self, contents: Iterable[str]) -> dict[str, tuple[Crop, ...]]:
+        """What is held of the crops of pictures of these bytes."""
+        names = {c: [_content(c, number) for number in range(len(GRID))] for c in contents}
+        wanted = [name for several in names.values() for name in several]
+        held: dict[str, Vector] = {}
+        for page in batches(wanted, PAGE_SIZE):
+            held |= self._parts.vectors(page)
+        return {
+            content: tuple(Crop(at, held[name]) for at, name in enumerate(several) if name in held)
+            for content, several in names.items()
+        }
 
     def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
         described = [record for record in records if self._has_caption(record)]
@@ -196,3 +225,8 @@ class PartedStore(StoreWrapper):
             for id in part_ids(record.id, self._kinds)
             if id in refused
         }
+
+
+def _content(picture: str, number: int) -> str:
+    """The `Document.content` of a crop of a picture of these bytes."""
+    return f"{picture} {CROPPING} {number}" if picture else ""

@@ -183,6 +183,7 @@ def stats(stats: Stats, *, json: bool) -> None:
         print_json(values)
         return
     values["runtimes"] = ", ".join(values["runtimes"])
+    values["parts"] = ", ".join(values["parts"]) or None
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"

@@ -201,7 +201,8 @@ class PartsContract:
         assert encoder.images == images
         assert encoder.texts[-2:] in (["grey", "green"], ["green", "grey"])
         (hit,) = filled.search_text("green", 1, look=["captions"])
-        assert (names([hit]), hit.score) == (["plain"], pytest.approx(1, abs=1e-3))
+        assert names([hit]) == ["plain"]
+        assert hit.score == pytest.approx(1, abs=1e-3)
         crop = filled.search_text("yellow", 1, look=["crops"])[0]
         assert crop.description == "green"
         side.unlink()
@@ -219,13 +220,26 @@ class PartsContract:
         assert filled.ingest(folder, captions="sidecar").written == 1
         assert "corner" not in names(filled.search_text("green", look=["crops"]))
 
-    def test_copies_have_parts(self, filled: ImageIndex, folder: Path) -> None:
+    def test_copies_have_parts(
+        self, filled: ImageIndex, folder: Path, encoder: CountingPalette, tmp_path: Path
+    ) -> None:
         """A picture of the same bytes has its own, whether both come at once or one after the other."""
+        images = encoder.images
         data = (folder / "corner.png").read_bytes()
         (folder / "late.png").write_bytes(data)
         (folder / "later.png").write_bytes(data)
         assert filled.ingest(folder, captions="sidecar").written == 2
         assert sorted(names(filled.search_text("blue", 3, look=["crops"]))) == ["corner", "late", "later"]
+        assert encoder.images == images
+        new = tmp_path / "new"
+        new.mkdir()
+        paint(new / "one.png", "white", ("green", (0, 0, SIDE // 2, SIDE // 2)))
+        (new / "two.png").write_bytes((new / "one.png").read_bytes())
+        filled.ingest(new)
+        assert encoder.images == images + 1 + len(GRID)
+        best = filled.search_text("green", 2, look=["crops"])
+        assert sorted(names(best)) == ["one", "two"]
+        assert {hit.box for hit in best} == {Box(0.0, 0.0, 0.5, 0.5)}
 
     def test_pruned_pictures_leave_no_parts(self, filled: ImageIndex, folder: Path) -> None:
         """What has left the source is found neither by crops nor by captions."""

@@ -25,8 +25,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_dataset(folder / "data", photos=40, images=folder / "images")
     Image.new("RGB", (40, 30), "blue").save(folder / "photo.jpg")
     (folder / "queries.txt").write_text("something red\nsomething blue\n", encoding="utf-8")
+    (folder / "pictures").mkdir()
+    Image.new("RGB", (90, 60), "brown").save(folder / "pictures" / "a.jpg")
+    (folder / "pictures" / "a.txt").write_text("a brown boat", encoding="utf-8")
     (folder / "home").mkdir()
-    runner(folder / "home")("ingest", folder / "data", "--images", folder / "images", "--encoder", "palette")
+    run = runner(folder / "home")
+    parts = ("--parts", "captions,crops", "--encoder", "palette")
+    run("ingest", folder / "data", "--images", folder / "images", *parts)
     return folder
 
 
