@@ -136,14 +136,15 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources import open_source
 
-        kinds = chosen(parts, KINDS, "parts") if parts else ()
+        asked = chosen(parts, KINDS, "parts") if parts else ()
         held = self._store.schema()
+        kinds = {*asked, *(held.parts if held else ())}
         report = run(
             open_source(paths, images=Path(images) if images else None, limit=limit, captions=captions),
             self._encoder(held),
             self._store,
             self._ledger,
-            parts={*kinds, *(held.parts if held else ())},
+            parts=[kind for kind in KINDS if kind in kinds],
             parts_store=self._parts,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
             batch_size=batch_size,

@@ -22,7 +22,6 @@ from esclip._parts import (
     CROPPING,
     CROPS,
     GRID,
-    KINDS,
     PART_FIELDS,
     caption_id,
     caption_record,
@@ -68,11 +67,12 @@ class PartedSource:
         return self._source.covers(location)
 
     def _marked(self, record: ImageRecord) -> ImageRecord:
-        if CROPS in self._kinds and not record.version.endswith(CROPPING):  # as one of the ledger's does
-            record = replace(record, version=f"{record.version} {CROPPING}")
+        version, recipe = record.version, record.recipe
+        if CROPS in self._kinds:
+            version = _marked(version, CROPPING)
         if CAPTIONS in self._kinds:
-            record = replace(record, recipe=f"{record.recipe} {CAPTIONS}")
-        return record
+            recipe = _marked(recipe, CAPTIONS)
+        return replace(record, version=version, recipe=recipe)
 
 
 class PartedStore(StoreWrapper):
@@ -83,7 +83,7 @@ class PartedStore(StoreWrapper):
         super().__init__(store)
         self._parts = parts
         self._encoder = encoder
-        self._kinds = tuple(kind for kind in KINDS if kind in kinds)
+        self._kinds = kinds
 
     def prepare(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
@@ -102,7 +102,7 @@ class PartedStore(StoreWrapper):
                 self._parts.index,
             )
         self._parts.prepare(replace(schema, fields=(*schema.fields, *PART_FIELDS), parts=()))
-        self.store.prepare(replace(schema, parts=self._kinds))
+        self.store.prepare(schema)
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Write the documents' parts, and then those that have theirs."""
@@ -121,7 +121,9 @@ class PartedStore(StoreWrapper):
         self._remove([id for id in self._ids(records) if id not in written])
         refused = self._refused(self._parts.upsert(parts), records)
         rest = [document for document in documents if document.record.id not in refused]
-        return [*refused.values(), *(self.store.upsert(rest) if rest else ())]
+        refusals = [*refused.values(), *(self.store.upsert(rest) if rest else ())]
+        self._forget(refusals)
+        return refusals
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Update the parts, encode captions that are new, and then update the pictures."""
@@ -214,6 +216,12 @@ class PartedStore(StoreWrapper):
         for page in batches((id for id, _ in self._held(ids)), PAGE_SIZE):
             self._parts.delete(page)
 
+    def _forget(self, refusals: Sequence[Rejection]) -> None:
+        """Remove the parts of pictures that were refused, but of those that are held in an older shape."""
+        ids = [refusal.id for refusal in refusals]
+        held = self.store.fingerprints(ids) if ids else {}
+        self._remove([part for id in ids if id not in held for part in part_ids(id, self._kinds)])
+
     def _refused(self, answers: Iterable[Rejection], records: Iterable[ImageRecord]) -> dict[str, Rejection]:
         """The pictures that have a part which was refused, each once, as rejections of the picture."""
         refused = {answer.id: answer for answer in answers}
@@ -225,6 +233,11 @@ class PartedStore(StoreWrapper):
             for id in part_ids(record.id, self._kinds)
             if id in refused
         }
+
+
+def _marked(text: str, mark: str) -> str:
+    """With the mark at its end, where a record of the ledger has it already."""
+    return text if text.endswith(mark) else f"{text} {mark}".strip()
 
 
 def _content(picture: str, number: int) -> str:

@@ -55,7 +55,8 @@ def run(
     stop = stop or Stop()
     if parts:
         source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
-    store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
+    schema = IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,), parts=tuple(parts))
+    store.prepare(schema)
     ledger.open()
     before = ledger.newest()
     tally = Tally(

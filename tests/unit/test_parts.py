@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import esclip
-from esclip import Document, Query, Rejection, Text
+from esclip import Document, Query, Rejection, Store, Text
+from esclip._parted import PartedStore
 from esclip._parts import GRID, caption_id, cut, part_ids
 from esclip._rejections import Reason
+from esclip._types import Pixels, Vectors
+from esclip.encoders.palette import PaletteEncoder
 from esclip.stores._fields import write_rejection
 from esclip.stores.embedded import LanceStore
 from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import DIM, axis
 from tests.contracts.parts import CountingPalette, PartsContract, names, paint
+from tests.contracts.store_contract import StoreContract
+from tests.unit import test_memory_store
+
+
+class SixteenAxes(PaletteEncoder):
+    """Texts into the space of the store tests."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([axis(len(text) % DIM) for text in texts])
+
+
+class TestPartedStore(StoreContract):
+    """To who has it, a store with parts is any other store."""
+
+    @pytest.fixture
+    def store(self) -> PartedStore:
+        inner = MemoryStore("pictures")
+        return PartedStore(inner, inner.sibling("pictures_parts"), SixteenAxes(), ["captions"])
+
+    def inner(self, store: Store) -> MemoryStore:
+        """The store of the pictures."""
+        assert isinstance(store, PartedStore)
+        assert isinstance(store.store, MemoryStore)
+        return store.store
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        test_memory_store.TestMemoryStore().plant(self.inner(store), documents)
+
+    def peek(self, store: Store, id: str) -> dict[str, Any] | None:
+        return test_memory_store.TestMemoryStore().peek(self.inner(store), id)
+
+    def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
+        test_memory_store.TestMemoryStore().plant_schema(self.inner(store), schema)
+
+    def peek_schema(self, store: Store) -> Mapping[str, Any]:
+        return test_memory_store.TestMemoryStore().peek_schema(self.inner(store))
 
 
 class TestPartsInMemory(PartsContract):
@@ -99,6 +141,7 @@ def test_a_part_that_is_refused(folder: Path) -> None:
     assert (report.written, report.rejections) == (1, {Reason.WRITE_REJECTED: 1})
     (kept,) = index.rejections()
     assert kept.location.endswith("a.png")
+    assert names(index.search_text("red", look=["captions", "crops"])) == ["b"]
     store.beside.refuses = False
     assert index.retry().written == 1
     assert names(index.search_text("orange", 1, look=["captions"])) == ["a"]
@@ -126,13 +169,30 @@ def test_parts_that_were_lost(folder: Path, caplog: pytest.LogCaptureFixture) ->
     assert "lost pictures_parts" in caplog.text
 
 
+def test_a_crop_without_direction(folder: Path) -> None:
+    """It is left out, and its picture has all other parts."""
+
+    class Blind(CountingPalette):
+        def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
+            vectors = super().encode_images(batch)
+            vectors[3] = np.nan
+            return vectors
+
+    store = MemoryStore("pictures")
+    index = esclip.open_index(store, encoder=Blind())
+    assert index.ingest(folder / "a.png", parts=["crops"]).written == 1
+    info = store.sibling("pictures_parts").info()
+    assert info is not None
+    assert info.documents == len(GRID) - 1
+
+
 def test_batches_stay_small(folder: Path) -> None:
     """Crops count: no more is encoded at once than the batch size says, and a picture's crops."""
 
     class Watching(CountingPalette):
         largest = 0
 
-        def encode_images(self, batch):  # type: ignore[no-untyped-def]
+        def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
             self.largest = max(self.largest, len(batch))
             return super().encode_images(batch)
 

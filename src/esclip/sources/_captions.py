@@ -137,6 +137,7 @@ class Sidecars:
                 "%d text files beside pictures are not UTF-8, or can't be read: no captions there",
                 self._unreadable,
             )
+            self._unreadable = 0
 
 
 def _read(file: Path) -> dict[str, str]:
