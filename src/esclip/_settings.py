@@ -16,6 +16,7 @@ __all__ = [
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
     "UNSPLASH_HOST",
+    "WINDOW",
     "WRITE_SECONDS",
     "WRITE_SIZE",
     "default_store",
@@ -51,6 +52,9 @@ ENCODER_PORT = 8090
 
 MAX_BODY_MIB = 64
 """The longest request that it takes: 445 pictures of 224 x 224 pixels."""
+
+WINDOW = 200
+"""The best of each ranking that are fused, whatever the page: so pages neither repeat nor skip."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -23,7 +23,7 @@ from esclip.stores._dialects import cosine
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import BUSY, index_missing
 from esclip.stores._search_bodies import MOST, search_body, search_head, word_counts
-from esclip.stores._word_scores import word_score, word_weights
+from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["searched"]
 
@@ -104,19 +104,12 @@ def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
     if isinstance(search, Matching):
         weights = word_weights(search.words, *word_counts(answer))
 
-    def score(found: Any) -> float:
-        match search:
-            case Nearest():
-                return cosine(found["_score"])
-            case Matching():
-                return word_score(weights, found["matched_queries"])
-            case Listing():
-                return 1.0
+    def hit(found: Any) -> Hit:
+        score = cosine(found["_score"]) if isinstance(search, Nearest) else 1.0
+        hit = stored.hit(found["_id"], score, found["_source"], schema.fields)
+        return word_hit(hit, weights, found["matched_queries"]) if isinstance(search, Matching) else hit
 
-    return [
-        stored.hit(found["_id"], score(found), found["_source"], schema.fields)
-        for found in answer["hits"]["hits"]
-    ]
+    return [hit(found) for found in answer["hits"]["hits"]]
 
 
 def _answers(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
