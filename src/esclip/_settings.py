@@ -15,6 +15,7 @@ __all__ = [
     "MAX_BODY_MIB",
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
+    "SEARCHES_AT_ONCE",
     "UNSPLASH_HOST",
     "WINDOW",
     "WRITE_SECONDS",
@@ -55,6 +56,9 @@ MAX_BODY_MIB = 64
 
 WINDOW = 200
 """The best of each ranking that are fused, whatever the page: so pages neither repeat nor skip."""
+
+SEARCHES_AT_ONCE = 256
+"""Searches of one request: of more, none is faster, and requests and answers have a limit."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Nearest
+from esclip._settings import SEARCHES_AT_ONCE
 from esclip._types import Hit, Vectors, cosines, ranked
 from esclip.stores._lance_filters import filter_sql
 from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors
@@ -47,7 +49,7 @@ def _found(
     for number, search in enumerate(searches):
         alike[search.where, search.k].append(number)
     found: dict[int, list[Hit]] = {}
-    for numbers in alike.values():
+    for numbers in (some for of_one in alike.values() for some in batches(of_one, SEARCHES_AT_ONCE)):
         hits = _find(dataset, schema, [searches[number] for number in numbers], probes)
         found.update(zip(numbers, hits, strict=True))
     return [found[number] for number in range(len(searches))]
