@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esclip._access import Access
+    from esclip._classify import Guess, classify
     from esclip._conditions import (
         AllOf,
         AnyOf,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
+    from esclip._labels import Labelling
     from esclip._protocols import Encoder, Source, Store
     from esclip._queries import Picture, Query, Raw, Stored, Text
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
@@ -73,6 +75,7 @@ __all__ = [
     "FieldType",
     "Fingerprint",
     "GeoPoint",
+    "Guess",
     "HasId",
     "Hit",
     "Hits",
@@ -86,6 +89,7 @@ __all__ = [
     "IngestReport",
     "Inside",
     "KeptRejection",
+    "Labelling",
     "Listing",
     "Matching",
     "Model",
@@ -115,6 +119,7 @@ __all__ = [
     "Stored",
     "Text",
     "TooManyRejections",
+    "classify",
     "load_encoder",
     "models",
     "open_index",
@@ -123,6 +128,7 @@ __all__ = [
 _HOMES = (
     "_errors",
     "_access",
+    "_labels",
     "_conditions",
     "_schema",
     "_types",
@@ -134,6 +140,7 @@ _HOMES = (
     "_stop",
     "_hits",
     "encoders",
+    "_classify",
     "_index",
 )
 

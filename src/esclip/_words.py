@@ -88,7 +88,7 @@ def record_words(record: ImageRecord) -> list[str]:
 
 def _texts(record: ImageRecord) -> Iterator[str]:
     yield record.description
-    for value in record.metadata.values():
+    for value in record.all_metadata.values():
         if isinstance(value, str):
             yield value
         elif isinstance(value, tuple) and not isinstance(value, GeoPoint):
