@@ -72,8 +72,11 @@ class Labelling:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Labelling:
-        """What `to_json` gave."""
-        return cls(data["labels"], data["templates"])
+        """What `to_json` gave. Raises `KeyError`, `TypeError` or `ValueError` on others."""
+        try:
+            return cls(data["labels"], data["templates"])
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
     def to_json(self) -> dict[str, Any]:
         """As an index remembers it."""

@@ -121,6 +121,16 @@ class StoreLabels(StoreCase):
         assert stems(filled, "p_gelb>=0") == stems(filled, "label=red") == set()
         assert filled.ingest(photos).skipped == len(PLAIN)
 
+    def test_an_end_before_all_are_labelled(self, store: Store, filled: ImageIndex, photos: Path) -> None:
+        """What a run with other labels has not come to is labelled so by the next, which needn't name them."""
+        schema = store.schema()
+        assert schema is not None
+        store.prepare(replace(schema, labelling=Labelling(["gelb", "pink"])))  # as far as that run came
+        (photos / "red.png").unlink()
+        assert filled.ingest(photos).written == len(PLAIN) - 1
+        assert stems(filled, "p_pink>0.9") == {"pink"}
+        assert stems(filled, "label=red") == {"red"}  # not read again, and so as it was
+
     def test_labels_can_be_taken_away(self, filled: ImageIndex, photos: Path) -> None:
         """An ingest with no labels leaves none, and nor do those that follow."""
         assert filled.ingest(photos, labels="").written == len(PLAIN)

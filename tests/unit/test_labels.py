@@ -90,6 +90,8 @@ class TestLabelling:
         """What an index remembers is the same labelling."""
         one = Labelling(["狗", "cat"], ["{}!"])
         assert Labelling.from_json(orjson.loads(orjson.dumps(one.to_json()))) == one
+        with pytest.raises(ValueError, match="twice"):
+            Labelling.from_json({"labels": ["a", "a"], "templates": ["{}"]})
 
     def test_the_digest_knows_no_order(self) -> None:
         """Labels in another order are the same labels; other labels or templates are not."""
