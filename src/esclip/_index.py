@@ -133,12 +133,13 @@ class ImageIndex(SearchableIndex):
         from esclip.sources import open_source
 
         held = self._store.schema()
+        labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
         report = run(
             open_source(paths, images=Path(images) if images else None, limit=limit),
             self._encoder(held),
             self._store,
             self._ledger,
-            labelling=Labelling.of(labels) if labels is not None else held.labelling if held else None,
+            labelling=labelling,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
             batch_size=batch_size,
             workers=workers,
@@ -190,6 +191,7 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources.ledger import LedgerSource
 
+        self._schema = None  # the labels may be others now
         schema, wanted = self._searchable(), _reasons(reasons)
         source = LedgerSource(self._ledger, schema.fields, wanted)
         if without := sum(self._ledger.counts(wanted).values()) - source.total():

@@ -84,7 +84,7 @@ class IndexSchema:
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
         known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
-        return known | ({"labelling": self.labelling.to_json()} if self.labelling else {})
+        return known | ({"labelling": self.labelling.to_json()} if self.labelling is not None else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:

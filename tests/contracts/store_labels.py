@@ -122,7 +122,7 @@ class StoreLabels(StoreCase):
         assert filled.ingest(photos).skipped == len(PLAIN)
 
     def test_an_end_before_all_are_labelled(self, store: Store, filled: ImageIndex, photos: Path) -> None:
-        """What a run with other labels has not come to is labelled so by the next, which needn't name them."""
+        """What a run with other labels has not come to is labelled so by the next, which names none."""
         schema = store.schema()
         assert schema is not None
         store.prepare(replace(schema, labelling=Labelling(["gelb", "pink"])))  # as far as that run came
