@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from esclip._index import ImageIndex, open_index
     from esclip._labels import Labelling
     from esclip._protocols import Encoder, Source, Store
-    from esclip._queries import Picture, Query, Raw, Stored, Text
+    from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
@@ -97,6 +97,7 @@ __all__ = [
     "Nearest",
     "Not",
     "OneOf",
+    "Options",
     "Picture",
     "Progress",
     "Query",
@@ -119,6 +120,7 @@ __all__ = [
     "Stored",
     "Text",
     "TooManyRejections",
+    "Words",
     "classify",
     "load_encoder",
     "models",

@@ -102,11 +102,11 @@ class LabelledSource:
         return self._source.total()
 
     def records(self) -> Iterator[ImageRecord | Rejection]:
-        """The source's records, with the recipe."""
+        """The source's records, with the recipe behind another that they may have."""
         recipe = self._labeller.recipe
         with owned(self._source.records()) as items:
             for item in items:
-                yield item if isinstance(item, Rejection) else replace(item, recipe=recipe)
+                yield item if isinstance(item, Rejection) else replace(item, recipe=f"{item.recipe} {recipe}")
 
     def covers(self, location: str) -> bool:
         """As the source has it."""

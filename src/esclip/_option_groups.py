@@ -28,6 +28,8 @@ from esclip._options import (
     Device,
     EncoderName,
     EncoderToken,
+    Exact,
+    Explain,
     IgnoreRobotsTag,
     Index,
     K,
@@ -39,9 +41,17 @@ from esclip._options import (
     TextEncoderName,
     User,
     Where,
+    Window,
     Workers,
 )
-from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER, DEFAULT_INDEX, FETCH_WORKERS, default_store
+from esclip._settings import (
+    BATCH_SIZE,
+    DEFAULT_ENCODER,
+    DEFAULT_INDEX,
+    FETCH_WORKERS,
+    WINDOW,
+    default_store,
+)
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex
@@ -58,6 +68,9 @@ class HitOptions:
     where: Where = None
     offset: Offset = 0
     min_score: MinScore = -1.0
+    exact: Exact = False
+    window: Window = WINDOW
+    explain: Explain = False
 
     def named(self) -> dict[str, Any]:
         """As the facade's methods take them."""

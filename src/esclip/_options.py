@@ -27,7 +27,10 @@ __all__ = [
     "Device",
     "EncoderName",
     "EncoderToken",
+    "Exact",
+    "Explain",
     "Host",
+    "Hybrid",
     "IgnoreRobotsTag",
     "Images",
     "Index",
@@ -51,6 +54,7 @@ __all__ = [
     "TextEncoderName",
     "User",
     "Where",
+    "Window",
     "Workers",
     "labelling",
     "not_blank",
@@ -181,13 +185,35 @@ EncoderToken = Annotated[
 Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="The port; 0 for a free one.")]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", min=1, max=1024, help="The longest request, in MiB.")]
-Offset = Annotated[
-    int, typer.Option(metavar="N", min=0, max=10_000, help="Pass over the first N hits: the next page.")
-]
+Offset = Annotated[int, typer.Option(metavar="N", min=0, help="Pass over the first N hits: the next page.")]
 MinScore = Annotated[
-    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower cosine.")
+    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower score.")
 ]
-K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Compare every vector, without the vector index: slow, and nothing missed."),
+]
+Window = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="How many of the best by vector and by words are fused, where both are asked for.",
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say of each hit what its parts add, and its rank by each.")
+]
+Hybrid = Annotated[
+    float,
+    typer.Option(
+        metavar="WEIGHT",
+        min=0,
+        help="Look for the words in descriptions, keywords, places and names as well; at 1 they count as "
+        "much as what the picture shows.",
+    ),
+]
+K = Annotated[int, typer.Option("-k", metavar="N", min=1, help="Hits.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(

@@ -193,7 +193,7 @@ class Hit:
     description: str
     metadata: Metadata
     relevance: float | None = None
-    """How sure it is that the picture is more than the best of a search for nothing, 0 to 1; None: unknown."""
+    """How sure it is that it fits better than what a search for nothing finds, 0 to 1; None: not known."""
     duplicates: tuple[str, ...] = ()
     """Ids of hits that show nearly the same, and were folded into this one."""
     box: Box | None = None

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from esclip._types import GeoPoint, ImageRecord
+from esclip._types import GeoPoint, ImageRecord, Metadata
 
-__all__ = ["record_words", "words_of"]
+__all__ = ["record_words", "text_words", "words_of"]
 
 CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf"
@@ -83,12 +83,17 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def record_words(record: ImageRecord) -> list[str]:
     """All words of a record, sorted, each once: of its description and of every text in its metadata."""
-    return sorted({word for text in _texts(record) for word in _words(text, singles=True)})
+    return sorted(text_words(record.description, record.all_metadata))
 
 
-def _texts(record: ImageRecord) -> Iterator[str]:
-    yield record.description
-    for value in record.all_metadata.values():
+def text_words(description: str, metadata: Metadata) -> set[str]:
+    """The words of a description and of every text in the metadata."""
+    return {word for text in _texts(description, metadata) for word in _words(text, singles=True)}
+
+
+def _texts(description: str, metadata: Metadata) -> Iterator[str]:
+    yield description
+    for value in metadata.values():
         if isinstance(value, str):
             yield value
         elif isinstance(value, tuple) and not isinstance(value, GeoPoint):
