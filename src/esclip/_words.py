@@ -84,7 +84,7 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def record_words(record: ImageRecord) -> list[str]:
     """All words of a record, sorted, each once: of its description and of every text in its metadata."""
-    return sorted(text_words(record.description, record.metadata))
+    return sorted(text_words(record.description, record.all_metadata))
 
 
 def text_words(description: str, metadata: Metadata) -> set[str]:

@@ -14,6 +14,7 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 from __future__ import annotations
 
 from tests.contracts.store_ids import StoreIds
+from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
 from tests.contracts.store_queries import StoreQueries
 from tests.contracts.store_reads import StoreReads
@@ -24,5 +25,7 @@ from tests.contracts.store_writes import StoreWrites
 __all__ = ["StoreContract"]
 
 
-class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords, StoreQueries):
+class StoreContract(
+    StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords, StoreQueries, StoreLabels
+):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""
