@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esclip._access import Access
+    from esclip._classify import Guess, classify
     from esclip._conditions import (
         AllOf,
         AnyOf,
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
     )
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
+    from esclip._labels import Labelling
     from esclip._protocols import Encoder, Source, Store
-    from esclip._queries import Picture, Query, Raw, Stored, Text
+    from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Progress
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
@@ -73,6 +75,7 @@ __all__ = [
     "FieldType",
     "Fingerprint",
     "GeoPoint",
+    "Guess",
     "HasId",
     "Hit",
     "Hits",
@@ -86,6 +89,7 @@ __all__ = [
     "IngestReport",
     "Inside",
     "KeptRejection",
+    "Labelling",
     "Listing",
     "Matching",
     "Model",
@@ -93,6 +97,7 @@ __all__ = [
     "Nearest",
     "Not",
     "OneOf",
+    "Options",
     "Picture",
     "Progress",
     "Query",
@@ -115,6 +120,8 @@ __all__ = [
     "Stored",
     "Text",
     "TooManyRejections",
+    "Words",
+    "classify",
     "load_encoder",
     "models",
     "open_index",
@@ -123,6 +130,7 @@ __all__ = [
 _HOMES = (
     "_errors",
     "_access",
+    "_labels",
     "_conditions",
     "_schema",
     "_types",
@@ -134,6 +142,7 @@ _HOMES = (
     "_stop",
     "_hits",
     "encoders",
+    "_classify",
     "_index",
 )
 

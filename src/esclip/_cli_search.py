@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
-from esclip._options import Json, not_blank
+from esclip._options import Hybrid, Json, not_blank
+from esclip._settings import SEARCHES_AT_ONCE
 
 if TYPE_CHECKING:
     from esclip._hits import Hits
@@ -32,6 +33,7 @@ def search_text(
         str, typer.Argument(metavar="QUERY", callback=not_blank, help="What the pictures show.")
     ],
     *,
+    hybrid: Hybrid = 0.0,
     of: HitOptions,
     at: StoreOptions,
     by: EncoderOptions,
@@ -39,7 +41,7 @@ def search_text(
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
     with at.open(by) as held:
-        _show(held.search_text(query, **of.named()), json=json)
+        _show(held.search_text(query, hybrid=hybrid, **of.named()), json=json)
 
 
 def search_texts(
@@ -48,6 +50,7 @@ def search_texts(
         typer.Argument(metavar="FILE", encoding="utf-8", help="Queries, one a line; - for standard input."),
     ],
     *,
+    hybrid: Hybrid = 0.0,
     of: HitOptions,
     at: StoreOptions,
     by: EncoderOptions,
@@ -55,12 +58,14 @@ def search_texts(
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
     from esclip import _show_hits
+    from esclip._flow import batches
 
-    texts = [line.strip() for line in file if line.strip()]
+    texts = (line.strip() for line in file if line.strip())
     with at.open(by) as held:
-        found = held.search_texts(texts, **of.named())
-    for text, hits in zip(texts, found, strict=True):
-        _show_hits.hits_of(text, hits, json=json)
+        for some in batches(texts, SEARCHES_AT_ONCE):
+            found = held.search_texts(some, hybrid=hybrid, **of.named())
+            for text, hits in zip(some, found, strict=True):
+                _show_hits.hits_of(text, hits, json=json)
 
 
 def search_image(
@@ -112,20 +117,26 @@ def search(
     text: Annotated[list[str] | None, _part("--text", "WORDS", "What the pictures show")] = None,
     image: Annotated[list[str] | None, _part("--image", "FILE|URL", "A picture like those wanted")] = None,
     id: Annotated[list[str] | None, _part("--id", "ID", "A stored picture, itself left out")] = None,
+    words: Annotated[
+        list[str] | None, _part("--words", "WORDS", "Words in descriptions, keywords, places and names")
+    ] = None,
     *,
     of: HitOptions,
     at: StoreOptions,
     by: EncoderOptions,
     json: Json = False,
 ) -> None:
-    """Find pictures by several texts and pictures at once: --text "a beach" --text "-0.5:people"."""
-    from esclip._queries import Part, Picture, Query, Stored, Text
+    """Find pictures by texts, pictures and words at once: --text "a beach" --words oslo; or by --where."""
+    from esclip._queries import Part, Picture, Query, Stored, Text, Words
 
     parts: list[Part] = [Text(*_weighed(value)) for value in text or ()]
     parts += [Picture(*_weighed(value)) for value in image or ()]
     parts += [Stored(*_weighed(value)) for value in id or ()]
-    if not parts:
-        raise typer.BadParameter("say what to look for: --text, --image or --id")
+    parts += [Words(*_weighed(value)) for value in words or ()]
+    if not parts and not of.where:
+        raise typer.BadParameter("say what to look for: --text, --image, --id, --words or --where")
+    if any(isinstance(part, Words) and part.weight <= 0 for part in parts):
+        raise typer.BadParameter("--words has a weight above zero; to leave something out, use --where")
     with at.open(by) as held:
         _show(held.search(Query(*parts, **of.named())), json=json)
 

@@ -1,35 +1,33 @@
-"""Queries become vectors, vectors hits: all texts of all queries are encoded together, and searched at once.
+"""Queries become searches, and what these find hits: all queries' texts encoded and searched for at once.
 
-Query ... ─► parts ─► vectors, each once ─► weighted sums ─► Store.search ─► Hits ...
+Query ─┬─► parts ─► vectors, each once ─► weighted sum ─► Nearest ─┐
+       ├─► words ────────────────────────────────────► Matching ─┼─► Looker.search ─► fused ─► page ─► Hits
+       └─► filters alone ─────────────────────────────► Listing ──┘
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from esclip._errors import DocumentNotFound, EncoderError
+from esclip._conditions import Condition, HasId
+from esclip._directions import Direction, directions
 from esclip._filters import conditions
+from esclip._fusion import Ranking, fused
 from esclip._hits import Hits
-from esclip._looking import Looker, check_looks
-from esclip._protocols import Encoder, Store
-from esclip._queries import Part, Picture, Query, Raw, Stored, Text
-from esclip._query_image import open_image
+from esclip._looking import Look, Looker, visible
+from esclip._protocols import Encoder
+from esclip._queries import Query, Stored, Words
 from esclip._schema import IndexSchema
-from esclip._searches import Nearest
-from esclip._types import Hit, Vector, Vectors, unit_rows
+from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._types import Hit
+from esclip._words import words_of
 
 __all__ = ["find"]
 
 
 def find(
-    queries: Sequence[Query],
-    schema: IndexSchema,
-    encoder: Callable[[], Encoder],
-    store: Store,
-    parts_store: Callable[[], Store],
+    queries: Sequence[Query], schema: IndexSchema, encoder: Callable[[], Encoder], looker: Looker
 ) -> list[Hits]:
     """The hits of each query. `encoder` is asked for only where there is something to encode.
 
@@ -37,66 +35,100 @@ def find(
     for an id that isn't held, `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError`
     for a sum without direction.
     """
-    looks = [query.look for query in queries]
-    check_looks(looks, schema, store.index)
+    looker.check((query.look for query in queries), schema)
     wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
-    parts = [part for query in queries for part in query.parts]
-    vectors = _encoded(parts, encoder) | _held(parts, store, schema.space.dim)
-    searches = [
-        Nearest(_direction(query, vectors), _depth(query), where)
-        for query, where in zip(queries, wheres, strict=True)
+    towards = directions([query.directed for query in queries], schema.space.dim, encoder, looker.store)
+    plans = [_Plan(*one) for one in zip(queries, towards, wheres, strict=True)]
+    answers = iter(_search(looker, [(search, plan.query.look) for plan in plans for search in plan.searches]))
+    found = [_ranked(plan, [next(answers) for _ in plan.searches]) for plan in plans]
+    scored = _scored(looker, plans, found)
+    pages = [_page(plan.query, hits) for plan, hits in zip(plans, scored, strict=True)]
+    return [Hits(_explained(looker, plan, page)) for plan, page in zip(plans, pages, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a query asks of the store."""
+
+    query: Query
+    direction: Direction | None
+    where: tuple[Condition, ...]
+
+    @property
+    def searches(self) -> list[Search]:
+        """The query's searches: by vector first, then by its words."""
+        query, k = self.query, self.query.window if self.query.fused else self.query.depth
+        if not query.parts:
+            return [Listing(k, self.where)]
+        near = [Nearest(self.direction.vector, k, self.where, query.exact)] if self.direction else []
+        return [*near, *(Matching(words_of(part.text), k, self.where) for part in query.words)]
+
+    @property
+    def asked(self) -> set[str]:
+        """Pictures that the query names, and which are no hits of it."""
+        return {part.id for part in self.query.parts if isinstance(part, Stored)}
+
+
+def _search(looker: Looker, searches: Sequence[tuple[Search, Look]]) -> list[list[Hit]]:
+    """The hits of each search; what has no words in it finds nothing."""
+    sensible = [one for one in searches if not isinstance(one[0], Matching) or one[0].words]
+    found = iter(looker.search(sensible))
+    return [
+        [] if isinstance(search, Matching) and not search.words else next(found) for search, _ in searches
     ]
-    found = Looker(store, parts_store).search(searches, looks) if searches else []
-    return [_page(query, hits) for query, hits in zip(queries, found, strict=True)]
 
 
-def _encoded(parts: Sequence[Part], encoder: Callable[[], Encoder]) -> dict[int, Vector]:
-    """The vectors of texts and pictures, by the part's identity; equal texts are encoded once."""
-    texts = list(dict.fromkeys(part.text for part in parts if isinstance(part, Text)))
-    pictures = [part for part in parts if isinstance(part, Picture)]
-    known = dict(zip(texts, encoder().encode_texts(texts), strict=True)) if texts else {}
-    vectors = {id(part): known[part.text] for part in parts if isinstance(part, Text)}
-    if pictures:
-        images = [encoder().preprocess(open_image(part.image)) for part in pictures]
-        rows: Vectors = encoder().encode_images(images)
-        vectors |= {id(part): row for part, row in zip(pictures, rows, strict=True)}
-    return vectors
+def _ranked(plan: _Plan, answers: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """All that was found for one query, the best first."""
+    kept = [[hit for hit in hits if hit.id not in plan.asked] for hits in answers]
+    if not plan.query.fused:
+        return kept[0]
+    near = Ranking(plan.direction.name, 1.0, kept.pop(0)) if plan.direction else None
+    return fused(near, [_by_words(part, hits) for part, hits in zip(plan.query.words, kept, strict=True)])
 
 
-def _held(parts: Sequence[Part], store: Store, dim: int) -> dict[int, Vector]:
-    """The vectors of stored pictures, and those that were given."""
-    asked = list(dict.fromkeys(part.id for part in parts if isinstance(part, Stored)))
-    held = store.documents(asked) if asked else {}
-    if missing := [id for id in asked if id not in held]:
-        raise DocumentNotFound(f"Index {store.index} in {store.address} has no document {missing[0]!r}")
-    vectors = {id(part): held[part.id].vector for part in parts if isinstance(part, Stored)}
-    for part in parts:
-        if isinstance(part, Raw):
-            given = np.asarray(part.vector, dtype=np.float64)
-            if given.shape != (dim,):
-                raise ValueError(f"the vector's shape is {given.shape}, not ({dim},)")
-            (vectors[id(part)],) = unit_rows([given])
-    return vectors
+def _by_words(part: Words, hits: Sequence[Hit]) -> Ranking:
+    return Ranking(str(part), part.weight, hits)
 
 
-def _direction(query: Query, vectors: Mapping[int, Vector]) -> Vector:
-    """The sum of the parts' vectors times their weights, at unit length."""
-    summed = sum(part.weight * vectors[id(part)].astype(np.float64) for part in query.parts)
-    # what cancels out leaves rounding errors, which point anywhere
-    lengthy = float(np.linalg.norm(summed)) > 1e-6 * sum(abs(part.weight) for part in query.parts)
-    if not lengthy:
-        raise EncoderError("the query has no direction: its parts cancel out, or its vector is not finite")
-    return unit_rows([np.asarray(summed)])[0]  # type: ignore[no-any-return]  # an item of an array is Any
+def _scored(looker: Looker, plans: Sequence[_Plan], found: Sequence[list[Hit]]) -> list[list[Hit]]:
+    """The same with true cosines where a query has a direction and hits were found by words alone."""
+    asked: dict[int, tuple[Search, Look]] = {}
+    for number, (plan, hits) in enumerate(zip(plans, found, strict=True)):
+        shown = hits if plan.query.min_score > -1 else hits[: plan.query.depth]
+        if plan.direction and (lacking := tuple(hit.id for hit in shown if hit.score != hit.score)):
+            nearest = Nearest(plan.direction.vector, len(lacking), (HasId(lacking),))
+            asked[number] = nearest, visible(plan.query.look)
+    answers = looker.search(list(asked.values()))
+    known = {number: {hit.id: hit for hit in hits} for number, hits in zip(asked, answers, strict=True)}
+    return [
+        [_with_score(hit, known[number].get(hit.id)) for hit in hits] if number in known else hits
+        for number, hits in enumerate(found)
+    ]
 
 
-def _depth(query: Query) -> int:
-    """How many hits to ask for, so that enough are left."""
-    return query.offset + query.k + len({part.id for part in query.parts if isinstance(part, Stored)})
+def _with_score(hit: Hit, known: Hit | None) -> Hit:
+    return replace(hit, score=known.score, box=known.box) if known else hit
 
 
-def _page(query: Query, hits: Sequence[Hit]) -> Hits:
+def _page(query: Query, hits: Sequence[Hit]) -> list[Hit]:
     """The hits that were asked for, ranked among all that there are."""
-    asked = {part.id for part in query.parts if isinstance(part, Stored)}
-    kept = [hit for hit in hits if hit.id not in asked and hit.score >= query.min_score]
-    hits = [replace(hit, rank=rank) for rank, hit in enumerate(kept, start=1)]
-    return Hits(hits[query.offset : query.offset + query.k])
+    good = [hit for hit in hits if query.min_score == -1 or hit.score >= query.min_score]
+    ranks = range(query.offset + 1, query.offset + query.k + 1)
+    page = good[query.offset : query.offset + query.k]
+    return [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
+
+
+def _explained(looker: Looker, plan: _Plan, hits: Sequence[Hit]) -> list[Hit]:
+    """With `why` where the query asks for it, without where it doesn't."""
+    if not plan.query.explain:
+        return [replace(hit, why=()) for hit in hits]
+    direction = plan.direction
+    if direction is None or (plan.query.fused and len(direction.parts) == 1):
+        return list(hits)
+    held = looker.vectors(hits, plan.query.look)
+    return [
+        replace(hit, why=(*hit.why[:1], *direction.reckoned(held[hit.id]), *hit.why[1:]))
+        for hit in hits
+        if hit.id in held  # else it was removed just now
+    ]

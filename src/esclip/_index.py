@@ -16,6 +16,7 @@ from types import TracebackType
 from esclip._access import Access
 from esclip._errors import ConfigError
 from esclip._index_encoder import IndexEncoder
+from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._parts import KINDS, chosen
@@ -103,6 +104,7 @@ class ImageIndex(SearchableIndex):
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
         prune: bool = False,
+        labels: Labels | None = None,
         captions: str | Path | None = None,
         parts: Collection[str] = (),
         stop: Stop | None = None,
@@ -118,12 +120,16 @@ class ImageIndex(SearchableIndex):
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
         whose record is not there any more.
 
-        `captions` are the pictures' descriptions: `sidecar` for a text file beside each picture, a JSON file
-        that maps paths to texts, or a column of the dataset's photos. `parts` get vectors of their own, which
-        a search can look at: `captions` and `crops`, overlapping ones. The index remembers them, and later
-        ingests keep them up. `stop` is how the run can be asked to end early, which takes
-        seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
-        What is rejected is kept in the index's ledger: see `rejections` and `retry`.
+        `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
+        `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the
+        index, and none for `""`. `captions` are the pictures' descriptions: `sidecar` for a text file beside
+        each picture, a JSON file that maps paths to texts, or a column of the dataset's photos. `parts` get
+        vectors of their own, which a search can look at: `captions` and `crops`, overlapping ones. The index
+        remembers them, and later ingests keep them up.
+
+        `stop` is how the run can be asked to end early, which takes seconds; its report then says `stopped`.
+        The callbacks are called from any thread, one call at a time. What is rejected is kept in the index's
+        ledger: see `rejections` and `retry`.
 
         Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
         `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
@@ -138,12 +144,14 @@ class ImageIndex(SearchableIndex):
 
         asked = chosen(parts, KINDS, "parts") if parts else ()
         held = self._store.schema()
+        labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
         kinds = {*asked, *(held.parts if held else ())}
         report = run(
             open_source(paths, images=Path(images) if images else None, limit=limit, captions=captions),
             self._encoder(held),
             self._store,
             self._ledger,
+            labelling=labelling,
             parts=[kind for kind in KINDS if kind in kinds],
             parts_store=self._parts,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
@@ -197,6 +205,7 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources.ledger import LedgerSource
 
+        self._schema = None  # the labels may be others now
         schema, wanted = self._searchable(), _reasons(reasons)
         source = LedgerSource(self._ledger, schema.fields, wanted)
         if without := sum(self._ledger.counts(wanted).values()) - source.total():
@@ -209,6 +218,7 @@ class ImageIndex(SearchableIndex):
             self._encoder(schema),
             self._store,
             self._ledger,
+            labelling=schema.labelling,
             parts=schema.parts,
             parts_store=self._parts,
             origin=None,
@@ -244,6 +254,7 @@ class ImageIndex(SearchableIndex):
             runtimes=info.schema.runtimes,
             bytes=sum(sizes) if sizes else None,
             fields=info.schema.fields,
+            labels=info.schema.labelling.labels if info.schema.labelling else (),
             parts=info.schema.parts,
         )
 

@@ -28,6 +28,8 @@ from esclip._options import (
     Device,
     EncoderName,
     EncoderToken,
+    Exact,
+    Explain,
     IgnoreRobotsTag,
     Index,
     K,
@@ -40,11 +42,19 @@ from esclip._options import (
     TextEncoderName,
     User,
     Where,
+    Window,
     Workers,
     split,
 )
 from esclip._parts import PICTURES
-from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER, DEFAULT_INDEX, FETCH_WORKERS, default_store
+from esclip._settings import (
+    BATCH_SIZE,
+    DEFAULT_ENCODER,
+    DEFAULT_INDEX,
+    FETCH_WORKERS,
+    WINDOW,
+    default_store,
+)
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex
@@ -62,6 +72,9 @@ class HitOptions:
     offset: Offset = 0
     min_score: MinScore = -1.0
     look: Look = PICTURES
+    exact: Exact = False
+    window: Window = WINDOW
+    explain: Explain = False
 
     def named(self) -> dict[str, Any]:
         """As the facade's methods take them."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -15,6 +15,9 @@ from esclip._errors import ConfigError
 from esclip._parts import KINDS, PLACES
 from esclip._rejections import Reason
 from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
+
+if TYPE_CHECKING:
+    from esclip._labels import Labelling
 
 __all__ = [
     "AllowHosts",
@@ -27,12 +30,17 @@ __all__ = [
     "Device",
     "EncoderName",
     "EncoderToken",
+    "Exact",
+    "Explain",
     "Host",
+    "Hybrid",
     "IgnoreRobotsTag",
     "Images",
     "Index",
     "Json",
     "K",
+    "LabelTemplates",
+    "Labels",
     "Limit",
     "Look",
     "MaxBody",
@@ -51,7 +59,9 @@ __all__ = [
     "TextEncoderName",
     "User",
     "Where",
+    "Window",
     "Workers",
+    "labelling",
     "not_blank",
     "reasons",
     "split",
@@ -69,11 +79,11 @@ def filters(where: list[str] | None) -> list[str] | None:
     return where
 
 
-def _several(known: tuple[str, ...]) -> Callable[[str], str]:
+def _several(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
     """Names with commas between, all of them known; others are wrong usage."""
 
-    def checked(words: str) -> str:
-        for name in split(words):
+    def checked(words: str | None) -> str | None:
+        for name in split(words or ""):
             if name not in known:
                 near = get_close_matches(name, known, n=1, cutoff=0.4) or [", ".join(known)]
                 raise typer.BadParameter(f"there is no {name}; it may be {near[0]}")
@@ -199,13 +209,35 @@ EncoderToken = Annotated[
 Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="The port; 0 for a free one.")]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", min=1, max=1024, help="The longest request, in MiB.")]
-Offset = Annotated[
-    int, typer.Option(metavar="N", min=0, max=10_000, help="Pass over the first N hits: the next page.")
-]
+Offset = Annotated[int, typer.Option(metavar="N", min=0, help="Pass over the first N hits: the next page.")]
 MinScore = Annotated[
-    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower cosine.")
+    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower score.")
 ]
-K = Annotated[int, typer.Option("-k", metavar="N", min=1, max=10_000, help="Hits.")]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Compare every vector, without the vector index: slow, and nothing missed."),
+]
+Window = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="How many of the best by vector and by words are fused, where both are asked for.",
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say of each hit what its parts add, and its rank by each.")
+]
+Hybrid = Annotated[
+    float,
+    typer.Option(
+        metavar="WEIGHT",
+        min=0,
+        help="Look for the words in descriptions, keywords, places and names as well; at 1 they count as "
+        "much as what the picture shows.",
+    ),
+]
+K = Annotated[int, typer.Option("-k", metavar="N", min=1, help="Hits.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(
@@ -271,6 +303,24 @@ Prune = Annotated[
     bool,
     typer.Option("--prune", help="Remove documents of these paths whose record is not there any more."),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL,...",
+        help="Label each picture by the most probable of these, or of a file's lines; kept as fields: "
+        "--where label=dog, --where 'p_dog>=0.8'. '' for none. [default: those of the last ingest]",
+        show_default=False,
+    ),
+]
+LabelTemplates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT",
+        help="The text for a label, which stands for {}; repeatable, the mean counts. "
+        "[default: a photo of a {}]",
+        show_default=False,
+    ),
+]
 Captions = Annotated[
     str | None,
     typer.Option(
@@ -281,7 +331,7 @@ Captions = Annotated[
     ),
 ]
 Parts = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="KIND,...",
         callback=_several(KINDS),
@@ -327,6 +377,20 @@ def reasons(words: list[str] | None) -> list[Reason]:
                 f"--reason {name}: there is no such reason; it may be {near[0]}"
             ) from None
     return found
+
+
+def labelling(labels: str | None, templates: list[str] | None) -> Labelling | None:
+    """The labels as they are asked for; None where they are not. What can't be used is wrong usage."""
+    from esclip._labels import TEMPLATES, Labelling
+
+    if labels is None:
+        if templates:
+            raise typer.BadParameter("a template is for labels: give them by --labels")
+        return None
+    try:
+        return Labelling.read(labels, templates or TEMPLATES)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def not_blank(text: str) -> str:

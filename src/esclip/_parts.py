@@ -32,8 +32,10 @@ __all__ = [
     "caption_id",
     "caption_record",
     "chosen",
+    "crop_id",
     "crop_record",
     "cut",
+    "is_fused",
     "part_ids",
     "parts_index",
     "picture_hit",
@@ -90,6 +92,11 @@ def chosen(names: Iterable[str], known: tuple[str, ...], of: str) -> tuple[str, 
     return tuple(name for name in known if name in names)
 
 
+def is_fused(look: Collection[str]) -> bool:
+    """Whether captions are looked at beside others, whose scores can't be compared with theirs."""
+    return CAPTIONS in look and len(look) > 1
+
+
 def parts_index(index: str) -> str:
     """The name of the index that holds the parts of an index's pictures."""
     return f"{index}_parts"
@@ -107,6 +114,11 @@ def cut(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
 def caption_id(id: str) -> str:
     """The id of the caption of a picture."""
     return _part_id(id, "caption")
+
+
+def crop_id(id: str, box: Box) -> str:
+    """The id of the crop of a picture at a place in `GRID`."""
+    return _part_id(id, str(GRID.index(box)))
 
 
 def part_ids(id: str, kinds: Collection[str]) -> list[str]:

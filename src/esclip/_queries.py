@@ -1,35 +1,42 @@
-"""What a user looks for: texts, pictures, stored pictures and vectors, alone or combined.
+"""What a user looks for: texts, pictures, stored pictures, vectors and words, alone or combined.
 
 Query ─┬─ parts    Text · Picture · Stored · Raw, each with a weight; below zero it leads away
+       │           Words, found in what is written about pictures
        ├─ where    filters
-       ├─ look     at pictures as wholes, at crops of them, at their captions
-       └─ k, offset, min_score
+       └─ Options  how to go about it, where to look: at pictures, their crops, their captions
 
-The vectors of the parts, times their weights, are added, and the sum is what is searched for.
+The vectors of the first four, times their weights, are added, and the sum is one search; each `Words` is
+another, and so are captions beside what is to be seen. The rankings of several searches are fused. Without
+parts, filters alone choose.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, Unpack
 
 import numpy.typing as npt
 from PIL import Image
 
+from esclip._errors import ConfigError
 from esclip._filters import Where
-from esclip._parts import PICTURES, PLACES, chosen
+from esclip._parts import PICTURES, PLACES, chosen, is_fused
+from esclip._settings import WINDOW
 
-__all__ = ["Part", "Picture", "Query", "Raw", "Stored", "Text"]
+__all__ = ["Directed", "Options", "Part", "Picture", "Query", "Raw", "Stored", "Text", "Words"]
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words, in any language that the text tower knows."""
+    """What pictures show, in any language that the text tower knows."""
 
     text: str
     weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"text: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,9 @@ class Picture:
     image: str | Path | bytes | Image.Image
     weight: float = 1.0
 
+    def __str__(self) -> str:
+        return f"image: {self.image if isinstance(self.image, str | Path) else 'a picture'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -46,6 +56,9 @@ class Stored:
 
     id: str
     weight: float = 1.0
+
+    def __str__(self) -> str:
+        return f"id: {self.id}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +68,46 @@ class Raw:
     vector: npt.ArrayLike
     weight: float = 1.0
 
+    def __str__(self) -> str:
+        return "vector"
 
-Part: TypeAlias = Text | Picture | Stored | Raw
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words in descriptions, keywords, places, names: in any text of a document. More of them is better."""
+
+    text: str
+    weight: float = 1.0
+    """Above zero: what is to be left out is a matter for `where`."""
+
+    def __str__(self) -> str:
+        return f"words: {self.text}"
+
+
+Directed: TypeAlias = Text | Picture | Stored | Raw
+"""What has a vector."""
+
+Part: TypeAlias = Directed | Words
+
+
+class Options(TypedDict, total=False):
+    """How a query is gone about."""
+
+    offset: int
+    """So many hits are passed over. [0]"""
+    min_score: float
+    """Hits with a lower score are left out. [-1]"""
+    exact: bool
+    """Compare every vector, without the vector index. [False]"""
+    window: int
+    """How many of each ranking are fused, where there are several. [200]"""
+    look: Sequence[str]
+    """Where to look, of `pictures`, `crops` and `captions`. ["pictures"]
+
+    A hit by a crop is its picture, with the score of the best crop and its `box`. Scores of captions beside
+    others are those of the others; of captions alone, cosines of query and caption."""
+    explain: bool
+    """Say of each hit why it is there: `Hit.why`. [False]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,44 +117,63 @@ class Query:
     parts: tuple[Part, ...]
     k: int
     where: Where
-    offset: int
-    min_score: float
-    look: tuple[str, ...]
+    offset: int = 0
+    min_score: float = -1.0
+    exact: bool = False
+    window: int = WINDOW
+    explain: bool = False
+    look: tuple[str, ...] = (PICTURES,)
 
     def __init__(
-        self,
-        *parts: Part,
-        k: int = 10,
-        where: Where | None = None,
-        offset: int = 0,
-        min_score: float = -1.0,
-        look: Sequence[str] = (PICTURES,),
+        self, *parts: Part, k: int = 10, where: Where | None = None, **options: Unpack[Options]
     ) -> None:
-        """`offset` hits are passed over; those with a cosine below `min_score` are left out.
+        """Raises `ValueError` for neither parts nor filters, an empty text, and numbers that can't be.
 
-        `look` names where to look, of `pictures`, `captions` and `crops`. A crop's hit is its picture's, with
-        the box. Captions beside others are ranked with them by fusion of ranks: the scores are those of what
-        is to be seen; of captions alone they are the cosines with the captions.
-
-        Raises `ValueError` for no parts, an empty text, and numbers that can't be.
+        Raises `ConfigError` for a page beyond the window of rankings that are fused.
         """
-        if not parts:
-            raise ValueError("a query needs a text, a picture, an id or a vector")
-        if any(isinstance(part, Text) and not part.text.strip() for part in parts):
+        values = {"parts": parts, "k": k, "where": where or {}, **options}
+        for field in fields(type(self)):
+            object.__setattr__(self, field.name, values.pop(field.name, field.default))
+        object.__setattr__(self, "look", chosen(self.look, PLACES, "look"))
+        if values:
+            raise TypeError(f"a query has no {', '.join(values)}")
+        self._check()
+
+    @property
+    def directed(self) -> tuple[Directed, ...]:
+        """The parts that have a vector."""
+        return tuple(part for part in self.parts if not isinstance(part, Words))
+
+    @property
+    def words(self) -> tuple[Words, ...]:
+        """The parts that are words."""
+        return tuple(part for part in self.parts if isinstance(part, Words))
+
+    @property
+    def depth(self) -> int:
+        """How many hits to ask for, so that enough are left."""
+        return self.offset + self.k + len({part.id for part in self.parts if isinstance(part, Stored)})
+
+    @property
+    def fused(self) -> bool:
+        """Whether there are several rankings."""
+        by_vector = (2 if is_fused(self.look) else 1) if self.directed else 0
+        return len(self.words) + by_vector > 1
+
+    def _check(self) -> None:
+        if not self.parts and not self.where:
+            raise ValueError("a query needs a text, a picture, an id, a vector, words or a filter")
+        if any(isinstance(part, Text | Words) and not part.text.strip() for part in self.parts):
             raise ValueError("the text to search for is empty")
-        for name, number, least in (("k", k, 1), ("offset", offset, 0)):
+        if any(not part.weight > 0 for part in self.words):
+            raise ValueError("words have a weight above zero; to leave something out, use where")
+        for name, number, least in (("k", self.k, 1), ("offset", self.offset, 0), ("window", self.window, 1)):
             if number < least:
                 raise ValueError(f"{name} is {number}, not {least} or more")
-        if not -1 <= min_score <= 1:
-            raise ValueError(f"min_score is {min_score}, not a cosine between -1 and 1")
-        places = chosen(look, PLACES, "look")
-        values = {
-            "parts": parts,
-            "k": k,
-            "where": where or {},
-            "offset": offset,
-            "min_score": min_score,
-            "look": places,
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        if not -1 <= self.min_score <= 1:
+            raise ValueError(f"min_score is {self.min_score}, not a cosine between -1 and 1")
+        if self.fused and self.depth > self.window:
+            raise ConfigError(
+                f"the hits go to {self.depth}, beyond the window of {self.window} in which rankings are "
+                f"fused; give a larger window"
+            )

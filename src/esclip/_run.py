@@ -10,6 +10,8 @@ from pathlib import Path
 
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
+from esclip._labelled import LabelledSource, LabelledStore, Labeller
+from esclip._labels import Labelling
 from esclip._ledger import Ledger
 from esclip._parted import PartedSource, PartedStore
 from esclip._parts import CROPS
@@ -29,6 +31,7 @@ def run(
     store: Store,
     ledger: Ledger,
     *,
+    labelling: Labelling | None,
     parts: Collection[str],
     parts_store: Callable[[], Store],
     origin: str | None,
@@ -45,9 +48,10 @@ def run(
 ) -> IngestReport:
     """Ingest `source` into `store`; what is rejected is in `ledger` until the store holds it.
 
-    `parts` are those that pictures are to have, in the index of `parts_store`. `origin` is a name for
-    `source` where it gives all that there is: at the end the ledger forgets what came from there and comes no
-    more. The rest is as in `ImageIndex.ingest`.
+    `labelling` is what pictures are labelled by, and the index remembers it; None: by nothing so far. `parts`
+    are those that pictures are to have, in the index of `parts_store`. `origin` is a name for `source` where
+    it gives all that there is: at the end the ledger forgets what came from there and comes no more. The rest
+    is as in `ImageIndex.ingest`.
     """
     for name, number in (("batch_size", batch_size), ("workers", workers)):
         if number < 1:
@@ -55,8 +59,11 @@ def run(
     stop = stop or Stop()
     if parts:
         source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
-    schema = IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,), parts=tuple(parts))
-    store.prepare(schema)
+    if labelling is not None and labelling.labels:
+        labeller = Labeller(encoder, labelling)
+        source, store = LabelledSource(source, labeller), LabelledStore(store, labeller)
+    fields, runtimes = tuple(source.fields), (encoder.runtime,)
+    store.prepare(IndexSchema(encoder.space, fields, runtimes, labelling, tuple(parts)))
     ledger.open()
     before = ledger.newest()
     tally = Tally(

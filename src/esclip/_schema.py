@@ -3,6 +3,7 @@
 IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
              ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
              ├─► runtimes   provenance: vectors of one space, whatever computed them
+             ├─► Labelling  what its pictures are labelled by
              └─► parts      what of its pictures has vectors of its own, in an index beside it
 """
 
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from esclip._labels import Labelling
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 
@@ -74,6 +77,8 @@ class IndexSchema:
     fields: tuple[Field, ...] = ()
     runtimes: tuple[str, ...] = ()
     """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
+    labelling: Labelling | None = None
+    """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
     parts: tuple[str, ...] = ()
     """The parts of its pictures that ingests keep up (`_parts.KINDS`), each once."""
 
@@ -82,6 +87,8 @@ class IndexSchema:
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
         known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
+        if self.labelling is not None:
+            known["labelling"] = self.labelling.to_json()
         return known | ({"parts": list(self.parts)} if self.parts else {})
 
     @classmethod
@@ -90,9 +97,10 @@ class IndexSchema:
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
-        # indexes that were made before runtimes or parts were kept lack the keys
+        # indexes that were made before runtimes, labels or parts were kept lack the keys
+        labelling = Labelling.from_json(data["labelling"]) if "labelling" in data else None
         runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
-        return cls(Space(**data["space"]), fields, runtimes, parts=parts)
+        return cls(Space(**data["space"]), fields, runtimes, labelling, parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,8 @@ class Stats:
     """On disk; None where the store can't tell."""
     fields: tuple[Field, ...]
     """The metadata fields, which `where` can name."""
+    labels: tuple[str, ...] = ()
+    """What the last ingest labelled pictures by."""
     parts: tuple[str, ...] = ()
     """The parts of pictures that can be looked at: captions, crops."""
 

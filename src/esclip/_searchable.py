@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TypeAlias
+from typing import Unpack
 
 from PIL import Image
 
@@ -14,15 +14,13 @@ from esclip._filters import Where
 from esclip._finding import find
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
-from esclip._parts import PICTURES, parts_index
+from esclip._looking import Looker
+from esclip._parts import parts_index
 from esclip._protocols import Encoder, Store
-from esclip._queries import Picture, Query, Stored, Text
+from esclip._queries import Options, Picture, Query, Stored, Text, Words
 from esclip._schema import IndexInfo, IndexSchema
 
 __all__ = ["SearchableIndex"]
-
-Look: TypeAlias = Sequence[str]
-"""Of `pictures`, `captions` and `crops`."""
 
 
 class SearchableIndex:
@@ -49,7 +47,7 @@ class SearchableIndex:
         """The hits of each query: encoded together and searched at once, which is faster than one by one."""
         schema = self._searchable()
         try:
-            found = find(queries, schema, lambda: self._encoder(schema), self._store, self._parts)
+            found = find(queries, schema, lambda: self._encoder(schema), Looker(self._store, self._parts))
         except DocumentNotFound:
             self._require_documents()
             raise
@@ -63,17 +61,17 @@ class SearchableIndex:
         k: int = 10,
         where: Where | None = None,
         *,
-        offset: int = 0,
-        min_score: float = -1,
-        look: Look = (PICTURES,),
+        hybrid: float = 0.0,
+        **options: Unpack[Options],
     ) -> Hits:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.
 
         `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
-        `_filters`: `"width>=4000 & !colors=red"`. `offset` hits are passed over, and those with a cosine
-        below `min_score` left out. `look` names where to look, as in `Query`. Raises what `search` raises.
+        `_filters`: `"width>=4000 & !colors=red"`. With `hybrid` above 0, pictures are found by the words that
+        stand in what is written about them as well, which count so much beside the vector. `options` are
+        those of `Query`. Raises what `search` raises.
         """
-        return self.search(Query(Text(text), k=k, where=where, offset=offset, min_score=min_score, look=look))
+        return self.search(_text_query(text, hybrid, k, where, options))
 
     def search_texts(
         self,
@@ -81,45 +79,25 @@ class SearchableIndex:
         k: int = 10,
         where: Where | None = None,
         *,
-        offset: int = 0,
-        min_score: float = -1,
-        look: Look = (PICTURES,),
+        hybrid: float = 0.0,
+        **options: Unpack[Options],
     ) -> list[Hits]:
         """`search_text` for many, at once."""
-        return self.search_many(
-            [
-                Query(Text(text), k=k, where=where, offset=offset, min_score=min_score, look=look)
-                for text in texts
-            ]
-        )
+        return self.search_many([_text_query(text, hybrid, k, where, options) for text in texts])
 
     def search_image(
         self,
         image: str | Path | bytes | Image.Image,
         k: int = 10,
         where: Where | None = None,
-        *,
-        offset: int = 0,
-        min_score: float = -1,
-        look: Look = (PICTURES,),
+        **options: Unpack[Options],
     ) -> Hits:
         """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image."""
-        return self.search(
-            Query(Picture(image), k=k, where=where, offset=offset, min_score=min_score, look=look)
-        )
+        return self.search(Query(Picture(image), k=k, where=where, **options))
 
-    def similar(
-        self,
-        id: str,
-        k: int = 10,
-        where: Where | None = None,
-        *,
-        offset: int = 0,
-        min_score: float = -1,
-        look: Look = (PICTURES,),
-    ) -> Hits:
+    def similar(self, id: str, k: int = 10, where: Where | None = None, **options: Unpack[Options]) -> Hits:
         """The `k` pictures most like a stored one, itself left out."""
-        return self.search(Query(Stored(id), k=k, where=where, offset=offset, min_score=min_score, look=look))
+        return self.search(Query(Stored(id), k=k, where=where, **options))
 
     def recommend(
         self,
@@ -127,17 +105,14 @@ class SearchableIndex:
         unlike: Sequence[str] = (),
         k: int = 10,
         where: Where | None = None,
-        *,
-        offset: int = 0,
-        min_score: float = -1,
-        look: Look = (PICTURES,),
+        **options: Unpack[Options],
     ) -> Hits:
         """The `k` pictures most like some stored ones and least like others, all of them left out.
 
         What they are unlike counts half as much as what they are like.
         """
         parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
-        return self.search(Query(*parts, k=k, where=where, offset=offset, min_score=min_score, look=look))
+        return self.search(Query(*parts, k=k, where=where, **options))
 
     def _searchable(self) -> IndexSchema:
         """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
@@ -173,3 +148,8 @@ class SearchableIndex:
 
     def _encoder(self, held: IndexSchema | None) -> Encoder:
         return self._encoders.for_index(self._store.index, held)
+
+
+def _text_query(text: str, hybrid: float, k: int, where: Where | None, options: Options) -> Query:
+    words = [Words(text, hybrid)] if hybrid else []
+    return Query(Text(text), *words, k=k, where=where, **options)

@@ -32,7 +32,8 @@ class Nearest:
 class Matching:
     """The `k` documents that have most of some words (`_words.words_of`), rare ones counting more.
 
-    A score is the share of the words' weight that a document has, above 0 and at most 1. The weight of a word
+    A score is the share of the words' weight that a document has, above 0 and at most 1; the words that it
+    has are in `Hit.why`. The weight of a word
     is ln(1 + (N - n + 0.5) / (n + 0.5)) where n of N documents have it: BM25's idf, as Lucene computes it.
     """
 

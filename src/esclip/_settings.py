@@ -15,7 +15,9 @@ __all__ = [
     "MAX_BODY_MIB",
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
+    "SEARCHES_AT_ONCE",
     "UNSPLASH_HOST",
+    "WINDOW",
     "WRITE_SECONDS",
     "WRITE_SIZE",
     "default_store",
@@ -51,6 +53,12 @@ ENCODER_PORT = 8090
 
 MAX_BODY_MIB = 64
 """The longest request that it takes: 445 pictures of 224 x 224 pixels."""
+
+WINDOW = 200
+"""The best of each ranking that are fused, whatever the page: so pages neither repeat nor skip."""
+
+SEARCHES_AT_ONCE = 256
+"""Searches of one request: of more, none is faster, and requests and answers have a limit."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -182,8 +182,8 @@ def stats(stats: Stats, *, json: bool) -> None:
     if json:
         print_json(values)
         return
-    values["runtimes"] = ", ".join(values["runtimes"])
-    values["parts"] = ", ".join(values["parts"]) or None
+    for several in ("runtimes", "labels", "parts"):
+        values[several] = ", ".join(values[several]) or None
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from esclip._demo import Demo
     from esclip._hits import Hits
-    from esclip._types import Hit
+    from esclip._types import Hit, Reckoned
 
 __all__ = ["demo", "hits", "hits_of", "hits_table"]
 
@@ -31,7 +31,7 @@ def hits(hits: Hits, *, json: bool) -> None:
         console.print(hits_table(hits))
     else:
         for hit in hits:
-            print(f"{hit.score:.4f}\t{one_line(hit.id)}\t{one_line(hit.location)}")
+            print(_line(hit))
 
 
 def hits_of(query: str, hits: Hits, *, json: bool) -> None:
@@ -40,7 +40,24 @@ def hits_of(query: str, hits: Hits, *, json: bool) -> None:
         if json:
             print_json({"query": query} | hit.to_json())
         else:
-            print(f"{one_line(query)}\t{hit.score:.4f}\t{one_line(hit.id)}\t{one_line(hit.location)}")
+            print(f"{one_line(query)}\t{_line(hit)}")
+
+
+def _line(hit: Hit) -> str:
+    """Score, id and location with tabs between; then why, where it was asked for."""
+    columns = [f"{hit.score:.4f}", one_line(hit.id), one_line(hit.location)]
+    return "\t".join([*columns, *([_why(hit)] if hit.why else [])])
+
+
+def _why(hit: Hit) -> str:
+    return "; ".join(map(_reckoned, hit.why))
+
+
+def _reckoned(one: Reckoned) -> str:
+    """`text: a beach 0.2312 x 1, rank 3, adds 0.0159`."""
+    score = "-" if one.score is None else f"{one.score:.4f}"
+    rank = "" if one.rank is None else f", rank {one.rank}"
+    return f"{one_line(one.part)} {score} x {one.weight:.3g}{rank}, adds {one.adds:.4f}"
 
 
 def hits_table(hits: Sequence[Hit]) -> Table:
@@ -53,6 +70,9 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     table.add_column("id", style="cyan", no_wrap=True)
     table.add_column("description", ratio=1)
     table.add_column("location", overflow="fold", ratio=1)
+    explained = any(hit.why for hit in hits)
+    if explained:
+        table.add_column("why", ratio=2)
     for hit in hits:
         about = escape(one_line(hit.description)[:120])
         table.add_row(
@@ -61,6 +81,7 @@ def hits_table(hits: Sequence[Hit]) -> Table:
             escape(one_line(hit.id)),
             about,
             escape(one_line(hit.location)),
+            *([escape("\n".join(map(_reckoned, hit.why)))] if explained else []),
         )
     return table
 

@@ -93,12 +93,22 @@ class ImageRecord:
     """The picture's web page."""
     description: str = ""
     metadata: Metadata = field(default_factory=dict)
+    derived: Metadata = field(default_factory=dict)
+    """Metadata that was computed from the picture, such as labels; a store keeps it with the other."""
     recipe: str = ""
-    """What an ingest makes of the record beside its document; empty where nothing is made."""
+    """What `derived` and the parts are computed by; empty where nothing is."""
+
+    @property
+    def all_metadata(self) -> Metadata:
+        """What a store keeps: what the source says, and what was computed."""
+        return {**self.metadata, **self.derived} if self.derived else self.metadata
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What changes when this record does; the same in every process and on every machine."""
+        """What changes when this record does; the same in every process and on every machine.
+
+        What was computed doesn't count, but how it was computed does.
+        """
         about = (
             KEPT_AS,
             self.location,
@@ -194,7 +204,7 @@ class Hit:
     description: str
     metadata: Metadata
     relevance: float | None = None
-    """How sure it is that the picture is more than the best of a search for nothing, 0 to 1; None: unknown."""
+    """How sure it is that it fits better than what a search for nothing finds, 0 to 1; None: not known."""
     duplicates: tuple[str, ...] = ()
     """Ids of hits that show nearly the same, and were folded into this one."""
     box: Box | None = None

@@ -6,6 +6,7 @@ Through the facade, with the palette encoder: a picture whose corner is blue, an
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,33 @@ class PartsContract:
         assert [hit.rank for hit in hits] == [1, 2, 3]
         seen = {hit.id: hit.score for hit in filled.search_text("blue")}
         assert {hit.id: hit.score for hit in hits} == pytest.approx(seen, abs=1e-6)
+
+    def test_what_is_explained_is_what_was_found(self, filled: ImageIndex) -> None:
+        """What the parts of a query add to a crop's or a caption's hit is its score; fused ranks are told."""
+        for look in ("pictures", "crops", "captions", "pictures,crops"):
+            query = Query(Text("blue"), Text("red", -0.5), look=look.split(","), explain=True)
+            for hit in filled.search(query):
+                assert [one.part for one in hit.why] == ["text: blue", "text: red"]
+                assert sum(one.adds for one in hit.why) == pytest.approx(hit.score, abs=1e-3)
+        best = filled.search(Query(Text("blue"), look=["crops", "captions"], explain=True))[0]
+        ranks = {one.part: one.rank for one in best.why}
+        assert ranks == {"text: blue": 1, "crops": 3, "captions": 1}
+
+    def test_words_beside_crops(self, filled: ImageIndex) -> None:
+        """What words alone find has the score and the box of its best crop."""
+        hits = filled.search_text("blue nothing", look=["crops"], hybrid=2)
+        assert names(hits)[0] == "plain"
+        assert all(hit.box for hit in hits)
+        assert hits[0].score == pytest.approx(0, abs=0.1)
+        assert not math.isnan(filled.search_text("grey nothing", 1, look=["captions"], hybrid=1)[0].score)
+
+    def test_pages_of_fused_rankings(self, filled: ImageIndex) -> None:
+        """They end at the window, as all fused rankings do."""
+        look = ["pictures", "captions"]
+        pages = [filled.search_text("blue", 1, offset=at, look=look) for at in range(3)]
+        assert [hit for page in pages for hit in page] == list(filled.search_text("blue", look=look))
+        with pytest.raises(esclip.ConfigError, match="window"):
+            filled.search_text("blue", 5, window=4, look=look)
 
     def test_many_queries_each_where_it_looks(self, filled: ImageIndex) -> None:
         """Queries that are asked together look in places of their own."""

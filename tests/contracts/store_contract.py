@@ -14,7 +14,9 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 from __future__ import annotations
 
 from tests.contracts.store_ids import StoreIds
+from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
+from tests.contracts.store_queries import StoreQueries
 from tests.contracts.store_reads import StoreReads
 from tests.contracts.store_search import StoreSearch
 from tests.contracts.store_words import StoreWords
@@ -23,5 +25,7 @@ from tests.contracts.store_writes import StoreWrites
 __all__ = ["StoreContract"]
 
 
-class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords):
+class StoreContract(
+    StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords, StoreQueries, StoreLabels
+):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""

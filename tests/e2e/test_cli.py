@@ -94,6 +94,26 @@ def test_where_filters(esclip: Esclip, photos: Path) -> None:
     esclip("search-text", "red", "--where", "file_name", status=2)
 
 
+def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
+    """File names are words to be found, alone or beside the vector, and each hit says why it is there."""
+    esclip("ingest", photos, "--encoder", "palette")
+    (green,) = esclip("search", "--words", "green.png", "-k", "1").out.splitlines()
+    assert green.startswith("1.0000\t")
+    assert green.endswith("green.png")
+    both = esclip("search", "--text", "red", "--words", "2:green", "-k", "2", "--explain", "--json").hits
+    assert {hit["metadata"]["file_name"] for hit in both} == {"red.png", "green.png"}
+    (words,) = [hit["why"] for hit in both if hit["metadata"]["file_name"] == "green.png"]
+    assert [one["part"] for one in words] == ["text: red", "words: green", "green"]
+    assert words[1]["rank"] == 1
+    told = esclip("search-text", "green", "--hybrid", "1", "-k", "1", "--explain").out
+    assert "words: green 1.0000 x 1, rank 1, adds 0.0164" in told
+    listed = esclip("search", "--where", "file_name=green.png,red.png").out.splitlines()
+    assert sorted(line.rsplit("/", 1)[1] for line in listed) == ["green.png", "red.png"]
+    assert "window" in esclip("search-text", "x", "--hybrid", "1", "--offset", "500", status=1).err
+    for wrong in (["search"], ["search", "--words", "-1:red"], ["search", "--words", " "]):
+        esclip(*wrong, status=2)
+
+
 def test_stats_and_drop(esclip: Esclip, photos: Path) -> None:
     """`stats` says what the index holds; after `drop` there is none."""
     esclip("ingest", photos, "--encoder", "palette")
@@ -221,7 +241,7 @@ def test_help_names_every_command(esclip: Esclip) -> None:
     """`esclip --help` lists all commands, and each has help of its own."""
     text = esclip("--help").out
     searches = ("search-text", "search-image", "similar")
-    others = ("stats", "drop", "doctor", "models", "serve-encoder", "demo")
+    others = ("classify", "stats", "drop", "doctor", "models", "serve-encoder", "demo")
     for command in ("ingest", "rejections", "retry", *searches, *others):
         assert command in text
         assert "--help" in esclip(command, "--help").out

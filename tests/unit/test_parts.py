@@ -20,17 +20,23 @@ from esclip.encoders.palette import PaletteEncoder
 from esclip.stores._fields import write_rejection
 from esclip.stores.embedded import LanceStore
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import DIM, axis
+from tests.contracts.documents import axis
 from tests.contracts.parts import CountingPalette, PartsContract, names, paint
 from tests.contracts.store_contract import StoreContract
 from tests.unit import test_memory_store
 
 
-class SixteenAxes(PaletteEncoder):
-    """Texts into the space of the store tests."""
+class FittingEncoder(PaletteEncoder):
+    """Texts into whatever space the store has."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        return np.stack([axis(len(text) % DIM) for text in texts])
+        schema = self.store.schema()
+        assert schema is not None
+        dim = schema.space.dim
+        return np.stack([axis(len(text) % dim, dim=dim) for text in texts])
 
 
 class TestPartedStore(StoreContract):
@@ -39,7 +45,7 @@ class TestPartedStore(StoreContract):
     @pytest.fixture
     def store(self) -> PartedStore:
         inner = MemoryStore("pictures")
-        return PartedStore(inner, inner.sibling("pictures_parts"), SixteenAxes(), ["captions"])
+        return PartedStore(inner, inner.sibling("pictures_parts"), FittingEncoder(inner), ["captions"])
 
     def inner(self, store: Store) -> MemoryStore:
         """The store of the pictures."""

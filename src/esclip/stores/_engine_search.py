@@ -1,4 +1,4 @@
-"""Searches in an engine: all in one `_msearch`, each answered whole or not at all.
+"""Searches in an engine: by hundreds in one `_msearch`, each answered whole or not at all.
 
 searches ─► _msearch ─┬─► hits
                       └─► full, and more are wanted: the next 10,000, behind the last
@@ -15,15 +15,17 @@ from typing import Any
 import orjson
 
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
+from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._settings import SEARCHES_AT_ONCE
 from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
 from esclip.stores._dialects import cosine
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import BUSY, index_missing
 from esclip.stores._search_bodies import MOST, search_body, search_head, word_counts
-from esclip.stores._word_scores import word_score, word_weights
+from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["searched"]
 
@@ -104,25 +106,21 @@ def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
     if isinstance(search, Matching):
         weights = word_weights(search.words, *word_counts(answer))
 
-    def score(found: Any) -> float:
-        match search:
-            case Nearest():
-                return cosine(found["_score"])
-            case Matching():
-                return word_score(weights, found["matched_queries"])
-            case Listing():
-                return 1.0
+    def hit(found: Any) -> Hit:
+        score = cosine(found["_score"]) if isinstance(search, Nearest) else 1.0
+        hit = stored.hit(found["_id"], score, found["_source"], schema.fields)
+        return word_hit(hit, weights, found["matched_queries"]) if isinstance(search, Matching) else hit
 
-    return [
-        stored.hit(found["_id"], score(found), found["_source"], schema.fields)
-        for found in answer["hits"]["hits"]
-    ]
+    return [hit(found) for found in answer["hits"]["hits"]]
 
 
 def _answers(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
-    """What the engine says to each; asked again as a whole while one of them may still be answered."""
-    if not bodies:
-        return []
+    """What the engine says to each."""
+    return [answer for some in batches(bodies, SEARCHES_AT_ONCE) for answer in _asked(client, some)]
+
+
+def _asked(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
+    """The same in one request, asked again as a whole while one of them may still be answered."""
     payload = b"".join(
         orjson.dumps(WHOLE | search_head(body)) + b"\n" + orjson.dumps(body) + b"\n" for body in bodies
     )

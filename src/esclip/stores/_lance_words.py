@@ -18,7 +18,7 @@ from esclip._searches import Listing, Matching
 from esclip._types import Hit, ranked
 from esclip.stores._lance_filters import filter_sql, quoted
 from esclip.stores._lance_rows import WORDS, hit_columns, hit_of
-from esclip.stores._word_scores import word_weights
+from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["listed", "matching"]
 
@@ -37,16 +37,23 @@ def matching(dataset: Any, schema: IndexSchema, search: Matching) -> list[Hit]:
     """The hits of a search by words."""
     if WORDS not in dataset.schema.names:  # an index of before, which no ingest has prepared since
         return []
-    holders = [_rows(dataset, f"array_has({WORDS}, {quoted(word)})") for word in search.words]
-    weights = word_weights(search.words, [len(rows) for rows in holders], dataset.count_rows())
-    rows = np.unique(np.concatenate(holders)) if holders else np.empty(0, dtype=np.uint64)
+    holders = {word: _rows(dataset, f"array_has({WORDS}, {quoted(word)})") for word in search.words}
+    weights = word_weights(search.words, [len(rows) for rows in holders.values()], dataset.count_rows())
+    rows = np.unique(np.concatenate(list(holders.values())))
     if search.where and len(rows):
         allowed = _rows(dataset, filter_sql(search.where, {field.name for field in schema.fields}))
         rows = rows[np.isin(rows, allowed)]
     scores = np.zeros(len(rows))
-    for word, held in zip(search.words, holders, strict=True):
+    for word, held in holders.items():
         scores[np.isin(rows, held)] += weights[word]
-    return _hits(dataset, schema, rows, scores, search.k)
+    best = _best(dataset, rows, scores, search.k)
+    having = {word: set(held[np.isin(held, best)].tolist()) for word, held in holders.items()}
+
+    def hit(row: dict[str, Any]) -> Hit:
+        words = [word for word, rows in having.items() if row["_rowid"] in rows]
+        return word_hit(hit_of(row, 0.0, schema.fields), weights, words)
+
+    return ranked(map(hit, _read(dataset, hit_columns(dataset.schema.names), best)))
 
 
 def listed(dataset: Any, schema: IndexSchema, search: Listing) -> list[Hit]:
@@ -70,19 +77,16 @@ def _rows(dataset: Any, where: str | None) -> Rows:
     return rows
 
 
-def _hits(dataset: Any, schema: IndexSchema, rows: Rows, scores: Scores, k: int) -> list[Hit]:
-    """The k best rows, which alone are read; of equally good ones those with the first ids."""
-    if len(rows) > k:
-        least = np.partition(scores, -k)[-k]
-        better = scores > least + ROUNDING
-        level = rows[~better & (scores > least - ROUNDING)][:TIES]
-        ids = _read(dataset, ["id"], level)
-        first = [row["_rowid"] for row in sorted(ids, key=lambda row: row["id"])[: k - better.sum()]]
-        chosen = np.isin(rows, first) | better
-        rows, scores = rows[chosen], scores[chosen]
-    by_row = dict(zip(rows.tolist(), scores.tolist(), strict=True))
-    found = _read(dataset, hit_columns(dataset.schema.names), rows)
-    return ranked(hit_of(row, by_row[row["_rowid"]], schema.fields) for row in found)
+def _best(dataset: Any, rows: Rows, scores: Scores, k: int) -> Rows:
+    """The k best rows; of equally good ones, those with the first ids, which alone are read for it."""
+    if len(rows) <= k:
+        return rows
+    least = np.partition(scores, -k)[-k]
+    better = scores > least + ROUNDING
+    level = rows[~better & (scores > least - ROUNDING)][:TIES]
+    by_id = sorted(_read(dataset, ["id"], level), key=lambda row: row["id"])
+    first = [row["_rowid"] for row in by_id[: k - int(better.sum())]]
+    return np.concatenate([rows[better], np.array(first, dtype=rows.dtype)])
 
 
 def _read(dataset: Any, columns: Sequence[str], rows: Rows) -> list[dict[str, Any]]:

@@ -1,11 +1,14 @@
-"""What words weigh, and the score of a document that has some of them: see `Matching`. Pure functions."""
+"""What words weigh, and the hit of a document that has some of them: see `Matching`. Pure functions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-__all__ = ["word_score", "word_weights"]
+from esclip._types import Hit, Reckoned
+
+__all__ = ["word_hit", "word_weights"]
 
 
 def word_weights(words: Sequence[str], holders: Sequence[int], documents: int) -> dict[str, float]:
@@ -15,6 +18,7 @@ def word_weights(words: Sequence[str], holders: Sequence[int], documents: int) -
     return {word: weight / whole for word, weight in zip(words, weights, strict=True)}
 
 
-def word_score(weights: Mapping[str, float], held: Collection[str]) -> float:
-    """The share of the weight that a document with the words `held` has."""
-    return sum(weight for word, weight in weights.items() if word in held)
+def word_hit(hit: Hit, weights: Mapping[str, float], held: Collection[str]) -> Hit:
+    """The hit with the share of the weight that a document with the words `held` has, and why."""
+    why = tuple(Reckoned(word, weight, 1.0, None, weight) for word, weight in weights.items() if word in held)
+    return replace(hit, score=sum(one.adds for one in why), why=why)

@@ -22,7 +22,7 @@ from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosin
 from esclip._words import record_words
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._matching import fulfils
-from esclip.stores._word_scores import word_score, word_weights
+from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["MemoryStore"]
 
@@ -160,8 +160,7 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
             scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
             hits = ranked(_hit(d.record, score) for d, score in zip(found, scores, strict=True))
         case Matching(words=words):
-            scores = _word_scores(documents, found, words)
-            hits = ranked(_hit(d.record, score) for d, score in zip(found, scores, strict=True) if score)
+            hits = ranked(hit for hit in _word_hits(documents, found, words) if hit.score)
         case Listing(after=after):
             hits = ranked(_hit(d.record, 1.0) for d in found if d.record.id > after)
         case _:
@@ -169,13 +168,11 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
     return hits[: search.k]
 
 
-def _word_scores(
-    documents: Sequence[Document], found: Sequence[Document], words: Sequence[str]
-) -> list[float]:
+def _word_hits(documents: Sequence[Document], found: Sequence[Document], words: Sequence[str]) -> list[Hit]:
     held = {d.record.id: set(record_words(d.record)) for d in documents}
     holders = [sum(word in of_one for of_one in held.values()) for word in words]
     weights = word_weights(words, holders, len(documents))
-    return [word_score(weights, held[d.record.id]) for d in found]
+    return [word_hit(_hit(d.record, 0.0), weights, held[d.record.id]) for d in found]
 
 
 def _hit(record: ImageRecord, score: float) -> Hit:
@@ -187,6 +184,6 @@ def _kept(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC and to the millisecond."""
     metadata = {
         name: kept_date(value) if isinstance(value, datetime) else value
-        for name, value in record.metadata.items()
+        for name, value in record.all_metadata.items()
     }
-    return replace(record, metadata=metadata, recipe="")
+    return replace(record, metadata=metadata, derived={}, recipe="")
