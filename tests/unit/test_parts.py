@@ -34,8 +34,7 @@ class FittingEncoder(PaletteEncoder):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         schema = self.store.schema()
-        assert schema is not None
-        dim = schema.space.dim
+        dim = schema.space.dim if schema else 1
         return np.stack([axis(len(text) % dim, dim=dim) for text in texts])
 
 
