@@ -297,6 +297,18 @@ class PartsContract:
         assert other.stats().documents == 3
         other.drop()
 
+    def test_labels_beside_parts(self, index: ImageIndex, folder: Path, encoder: CountingPalette) -> None:
+        """Parts have their picture's labels, for filters; other labels are theirs too, without encoding."""
+        index.ingest(folder, labels="red,yellow", parts=["crops", "captions"], captions="sidecar")
+        images = encoder.images
+        hits = index.search_text("blue", look=["crops"], where="label=red")
+        assert names(hits)[0] == "corner"
+        assert index.ingest(folder, labels="green,yellow", captions="sidecar").written == 3
+        assert encoder.images == images
+        assert names(index.search_text("blue", look=["crops"], where="label=red")) == []
+        assert names(index.search_text("blue", look=["captions"], where="label=yellow")) == ["plain"]
+        assert index.ingest(folder, captions="sidecar").skipped == 3
+
     def test_captions_in_a_json_file(self, index: ImageIndex, folder: Path, tmp_path: Path) -> None:
         """Paths are relative to the file's folder, or absolute."""
         texts = {"pictures/corner.png": "a red thing", str(folder / "plain.png"): "a yellow thing"}
