@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from esclip._census import SeenIds
 from esclip._errors import IndexExists
 from esclip._flow import batches, owned
 from esclip._parts import (
@@ -25,13 +26,15 @@ from esclip._parts import (
     PART_FIELDS,
     caption_id,
     caption_record,
+    crop_content,
     crop_record,
+    part_base,
     part_ids,
 )
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Rejection
 from esclip._schema import Field, IndexSchema
-from esclip._settings import PAGE_SIZE
+from esclip._settings import BATCH_SIZE, PAGE_SIZE
 from esclip._store_wrapper import StoreWrapper
 from esclip._types import Crop, Document, Fingerprint, ImageRecord, Vector
 
@@ -110,7 +113,7 @@ class PartedStore(StoreWrapper):
             Document(
                 crop_record(document.record, crop.number),
                 crop.vector,
-                _content(document.content, crop.number),
+                crop_content(document.content, crop.number),
             )
             for document in self._with_crops(documents)
             for crop in document.crops
@@ -132,9 +135,9 @@ class PartedStore(StoreWrapper):
         ids = {part.id for part in possible}
         self._remove([id for id in held if id not in ids])
         new = [record for record in records if self._is_new(record, held.get(caption_id(record.id)))]
-        encoded = {caption_id(record.id) for record in new}
+        others = held.keys() - {caption_id(record.id) for record in new}
         answers = self._parts.upsert(self._captions(new)) if new else []
-        answers += self._parts.update([part for part in possible if part.id in held.keys() - encoded])
+        answers += self._parts.update([part for part in possible if part.id in others])
         refused = self._refused(answers, records)
         rest = [record for record in records if record.id not in refused]
         return [*refused.values(), *(self.store.update(rest) if rest else ())]
@@ -151,6 +154,17 @@ class PartedStore(StoreWrapper):
             return found
         crops = self._crops(found)
         return {content: vector for content, vector in found.items() if len(crops[content]) == len(GRID)}
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        """And those of parts whose picture a kill has kept from being written, so that they can be pruned."""
+        pictures = SeenIds()
+        for id, location in self.store.locations():
+            pictures.add(part_base(id))
+            yield id, location
+        for part, location in self._parts.locations():
+            base = part.rpartition("#")[0]
+            if pictures.add(base):
+                yield base, location
 
     @contextmanager
     def loading(self) -> Iterator[None]:
@@ -169,7 +183,7 @@ class PartedStore(StoreWrapper):
 
     def _crops(self, contents: Iterable[str]) -> dict[str, tuple[Crop, ...]]:
         """What is held of the crops of pictures of these bytes."""
-        names = {c: [_content(c, number) for number in range(len(GRID))] for c in contents}
+        names = {c: [crop_content(c, number) for number in range(len(GRID))] for c in contents}
         wanted = [name for several in names.values() for name in several]
         held: dict[str, Vector] = {}
         for page in batches(wanted, PAGE_SIZE):
@@ -180,14 +194,11 @@ class PartedStore(StoreWrapper):
         }
 
     def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
-        described = [record for record in records if self._has_caption(record)]
-        if not described:
-            return []
-        vectors = self._encoder.encode_texts([record.description for record in described])
-        return [
-            Document(caption_record(record), vector)
-            for record, vector in zip(described, vectors, strict=True)
-        ]
+        captions: list[Document] = []
+        for batch in batches(filter(self._has_caption, records), BATCH_SIZE):
+            vectors = self._encoder.encode_texts([record.description for record in batch])
+            captions += map(Document, map(caption_record, batch), vectors)
+        return captions
 
     def _has_caption(self, record: ImageRecord) -> bool:
         return CAPTIONS in self._kinds and bool(record.description.strip())
@@ -238,8 +249,3 @@ class PartedStore(StoreWrapper):
 def _marked(text: str, mark: str) -> str:
     """With the mark at its end, where a record of the ledger has it already."""
     return text if text.endswith(mark) else f"{text} {mark}".strip()
-
-
-def _content(picture: str, number: int) -> str:
-    """The `Document.content` of a crop of a picture of these bytes."""
-    return f"{picture} {CROPPING} {number}" if picture else ""

@@ -32,10 +32,12 @@ __all__ = [
     "caption_id",
     "caption_record",
     "chosen",
+    "crop_content",
     "crop_id",
     "crop_record",
     "cut",
     "is_fused",
+    "part_base",
     "part_ids",
     "parts_index",
     "picture_hit",
@@ -137,6 +139,11 @@ def crop_record(record: ImageRecord, number: int) -> ImageRecord:
     return _part(record, _part_id(record.id, str(number)), CROPS, record.version, GRID[number])
 
 
+def crop_content(picture: str, number: int) -> str:
+    """The `Document.content` of a crop of a picture whose own is `picture`; empty where that is."""
+    return f"{picture} {CROPPING} {number}" if picture else ""
+
+
 def picture_hit(hit: Hit) -> Hit:
     """The hit of a part as one of its picture."""
     about = dict(hit.metadata)
@@ -170,8 +177,11 @@ def _part(record: ImageRecord, id: str, kind: str, version: str, box: Box | None
     return replace(record, id=id, version=version, metadata={**record.metadata, **own, **place})
 
 
-def _part_id(id: str, name: str) -> str:
+def part_base(id: str) -> str:
+    """What the ids of a picture's parts begin with."""
     written = id.encode(errors="surrogatepass")
-    if len(written) > _LONGEST_ID:
-        id = hashlib.sha256(written).hexdigest()
-    return f"{id}#{name}"
+    return id if len(written) <= _LONGEST_ID else hashlib.sha256(written).hexdigest()
+
+
+def _part_id(id: str, name: str) -> str:
+    return f"{part_base(id)}#{name}"

@@ -138,6 +138,21 @@ def test_an_ingest_that_breaks_between_parts_and_pictures(folder: Path) -> None:
     assert info.documents == 2 * len(GRID) + 1
 
 
+def test_parts_of_a_picture_that_never_came(folder: Path) -> None:
+    """Left by an ingest that broke, of a picture that has gone since, they are pruned with the others."""
+    store = Breaking("pictures")
+    index = esclip.open_index(store, encoder="palette")
+    with pytest.raises(esclip.StoreUnavailable):
+        index.ingest(folder, parts=["crops"])
+    store.broken = False
+    (folder / "a.png").unlink()
+    index.ingest(folder)
+    assert names(index.search_text("red", look=["crops"])) == ["a", "b"]
+    assert index.ingest(folder, prune=True).pruned == 1
+    assert names(index.search_text("red", look=["crops"])) == ["b"]
+    assert index.ingest(folder, prune=True).pruned == 0
+
+
 def test_a_part_that_is_refused(folder: Path) -> None:
     """Its picture is rejected, and is written by a retry once the store takes it, with its caption."""
     store = RefusingStore("pictures")
