@@ -4,8 +4,7 @@ Source ─► PartedSource ─► pipeline ─► PartedStore ─┬─► the i
           + what makes     + crops                 └─► the index
             them anew
 
-The index remembers which parts it has; an ingest that adds a kind has crops cut from every picture again, and
-captions encoded from what is held.
+An ingest that adds a kind has every picture's crops cut, and encodes the captions that are held.
 """
 
 from __future__ import annotations
