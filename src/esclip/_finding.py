@@ -17,7 +17,7 @@ from esclip._fusion import Ranking, fused
 from esclip._hits import Hits
 from esclip._looking import Look, Looker, visible
 from esclip._protocols import Encoder
-from esclip._queries import Query, Stored, Words
+from esclip._queries import Query, Stored
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Hit
@@ -81,14 +81,11 @@ def _search(looker: Looker, searches: Sequence[tuple[Search, Look]]) -> list[lis
 def _ranked(plan: _Plan, answers: Sequence[Sequence[Hit]]) -> list[Hit]:
     """All that was found for one query, the best first."""
     kept = [[hit for hit in hits if hit.id not in plan.asked] for hits in answers]
-    if not plan.query.fused:
+    if len(kept) == 1:
         return kept[0]
     near = Ranking(plan.direction.name, 1.0, kept.pop(0)) if plan.direction else None
-    return fused(near, [_by_words(part, hits) for part, hits in zip(plan.query.words, kept, strict=True)])
-
-
-def _by_words(part: Words, hits: Sequence[Hit]) -> Ranking:
-    return Ranking(str(part), part.weight, hits)
+    named = zip(plan.query.words, kept, strict=True)
+    return fused(near, [Ranking(str(part), part.weight, hits) for part, hits in named])
 
 
 def _scored(looker: Looker, plans: Sequence[_Plan], found: Sequence[list[Hit]]) -> list[list[Hit]]:
