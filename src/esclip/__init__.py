@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OneOf,
         Range,
     )
+    from esclip._duplicates import DuplicateGroup
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -64,6 +65,7 @@ __all__ = [
     "DecodeError",
     "Document",
     "DocumentNotFound",
+    "DuplicateGroup",
     "Encoder",
     "EncoderError",
     "EsclipError",
@@ -135,6 +137,7 @@ _HOMES = (
     "_report",
     "_stop",
     "_hits",
+    "_duplicates",
     "encoders",
     "_index",
 )

@@ -7,9 +7,10 @@ Query ─┬─► parts ─► vectors, each once ─► weighted sum ─► Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from esclip._collapse import collapsing
 from esclip._conditions import Condition, HasId
 from esclip._directions import Direction, directions
 from esclip._filters import conditions
@@ -35,11 +36,14 @@ def find(
     """
     wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
     towards = directions([query.directed for query in queries], schema.space.dim, encoder, store)
-    plans = [_Plan(*one) for one in zip(queries, towards, wheres, strict=True)]
-    answers = iter(_search(store, [search for plan in plans for search in plan.searches]))
-    found = [_ranked(plan, [next(answers) for _ in plan.searches]) for plan in plans]
-    scored = _scored(store, plans, found)
-    pages = [_page(plan.query, hits) for plan, hits in zip(plans, scored, strict=True)]
+    plans = [_Plan(*one, one[0].depth) for one in zip(queries, towards, wheres, strict=True)]
+
+    def found(depths: Mapping[int, int]) -> list[list[Hit]]:
+        return _found(store, [replace(plans[number], depth=depth) for number, depth in depths.items()])
+
+    pages = [
+        _page(query, hits) for query, hits in zip(queries, collapsing(queries, found, store), strict=True)
+    ]
     return [Hits(_explained(store, plan, page)) for plan, page in zip(plans, pages, strict=True)]
 
 
@@ -50,11 +54,12 @@ class _Plan:
     query: Query
     direction: Direction | None
     where: tuple[Condition, ...]
+    depth: int
 
     @property
     def searches(self) -> list[Search]:
         """The query's searches: by vector first, then by its words."""
-        query, k = self.query, self.query.window if self.query.fused else self.query.depth
+        query, k = self.query, self.query.window if self.query.fused else self.depth
         if not query.parts:
             return [Listing(k, self.where)]
         near = [Nearest(self.direction.vector, k, self.where, query.exact)] if self.direction else []
@@ -64,6 +69,13 @@ class _Plan:
     def asked(self) -> set[str]:
         """Pictures that the query names, and which are no hits of it."""
         return {part.id for part in self.query.parts if isinstance(part, Stored)}
+
+
+def _found(store: Store, plans: Sequence[_Plan]) -> list[list[Hit]]:
+    """All that is found for each plan, the best first, with its score."""
+    answers = iter(_search(store, [search for plan in plans for search in plan.searches]))
+    found = [_ranked(plan, [next(answers) for _ in plan.searches]) for plan in plans]
+    return _scored(store, plans, found)
 
 
 def _search(store: Store, searches: Sequence[Search]) -> list[list[Hit]]:
@@ -90,7 +102,7 @@ def _scored(store: Store, plans: Sequence[_Plan], found: Sequence[list[Hit]]) ->
     """The same with true cosines where a query has a direction and hits were found by words alone."""
     asked: dict[int, Nearest] = {}
     for number, (plan, hits) in enumerate(zip(plans, found, strict=True)):
-        shown = hits if plan.query.min_score > -1 else hits[: plan.query.depth]
+        shown = hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
         if plan.direction and (lacking := tuple(hit.id for hit in shown if hit.score != hit.score)):
             asked[number] = Nearest(plan.direction.vector, len(lacking), (HasId(lacking),))
     answers = store.search(*asked.values()) if asked else []

@@ -21,6 +21,7 @@ __all__ = [
     "BatchSize",
     "CaFile",
     "Cache",
+    "Collapse",
     "Device",
     "EncoderName",
     "EncoderToken",
@@ -197,6 +198,16 @@ Window = Annotated[
 ]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Say of each hit what its parts add, and its rank by each.")
+]
+Collapse = Annotated[
+    float | None,
+    typer.Option(
+        metavar="COSINE",
+        min=0.01,
+        max=1,
+        help="Fold hits into a better one that they have this cosine with: 0.95 for near-duplicates.",
+        show_default=False,
+    ),
 ]
 Hybrid = Annotated[
     float,

@@ -100,6 +100,8 @@ class Options(TypedDict, total=False):
     """How many of each ranking are fused, where there are several. [200]"""
     explain: bool
     """Say of each hit why it is there: `Hit.why`. [False]"""
+    collapse: float | None
+    """Fold hits into a better one that they have this cosine with: `Hit.duplicates`. [None: don't]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Query:
     exact: bool = False
     window: int = WINDOW
     explain: bool = False
+    collapse: float | None = None
 
     def __init__(
         self, *parts: Part, k: int = 10, where: Where | None = None, **options: Unpack[Options]
@@ -161,6 +164,8 @@ class Query:
                 raise ValueError(f"{name} is {number}, not {least} or more")
         if not -1 <= self.min_score <= 1:
             raise ValueError(f"min_score is {self.min_score}, not a cosine between -1 and 1")
+        if self.collapse is not None and not 0 < self.collapse <= 1:
+            raise ValueError(f"collapse is {self.collapse}, not a cosine above 0 and at most 1")
         if self.fused and self.depth > self.window:
             raise ConfigError(
                 f"the hits go to {self.depth}, beyond the window of {self.window} in which words and vectors "

@@ -10,6 +10,7 @@ __all__ = [
     "BATCH_SIZE",
     "DEFAULT_ENCODER",
     "DEFAULT_INDEX",
+    "DUPLICATE",
     "ENCODER_PORT",
     "FETCH_WORKERS",
     "MAX_BODY_MIB",
@@ -55,6 +56,9 @@ MAX_BODY_MIB = 64
 
 WINDOW = 200
 """The best of each ranking that are fused, whatever the page: so pages neither repeat nor skip."""
+
+DUPLICATE = 0.95
+"""The cosine from which on pictures count as nearly the same."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -74,7 +74,8 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     if explained:
         table.add_column("why", ratio=2)
     for hit in hits:
-        about = escape(one_line(hit.description)[:120])
+        alike = f" (+{len(hit.duplicates)} alike)" if hit.duplicates else ""
+        about = escape(one_line(hit.description)[:120] + alike)
         table.add_row(
             str(hit.rank),
             f"{hit.score:.4f}",

@@ -182,7 +182,7 @@ class Hit:
     relevance: float | None = None
     """How sure it is that it fits better than what a search for nothing finds, 0 to 1; None: not known."""
     duplicates: tuple[str, ...] = ()
-    """Ids of hits that show nearly the same, and were folded into this one."""
+    """Ids of further hits that show nearly the same, and were folded into this one, the best first."""
     box: Box | None = None
     """Where in the picture that is which was found; None: it is the picture as a whole."""
     why: tuple[Reckoned, ...] = ()

@@ -13,6 +13,7 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 
 from __future__ import annotations
 
+from tests.contracts.store_duplicates import StoreDuplicates
 from tests.contracts.store_ids import StoreIds
 from tests.contracts.store_lifecycle import StoreLifecycle
 from tests.contracts.store_queries import StoreQueries
@@ -24,5 +25,14 @@ from tests.contracts.store_writes import StoreWrites
 __all__ = ["StoreContract"]
 
 
-class StoreContract(StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords, StoreQueries):
+class StoreContract(
+    StoreLifecycle,
+    StoreWrites,
+    StoreIds,
+    StoreReads,
+    StoreSearch,
+    StoreWords,
+    StoreQueries,
+    StoreDuplicates,
+):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""
