@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esclip._access import Access
+    from esclip._classify import Guess, classify
     from esclip._conditions import (
         AllOf,
         AnyOf,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     )
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
+    from esclip._labels import Labelling
     from esclip._protocols import Encoder, Source, Store
     from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
@@ -75,6 +77,7 @@ __all__ = [
     "FieldType",
     "Fingerprint",
     "GeoPoint",
+    "Guess",
     "HasId",
     "Hit",
     "Hits",
@@ -88,6 +91,7 @@ __all__ = [
     "IngestReport",
     "Inside",
     "KeptRejection",
+    "Labelling",
     "Listing",
     "Matching",
     "Model",
@@ -119,6 +123,7 @@ __all__ = [
     "Text",
     "TooManyRejections",
     "Words",
+    "classify",
     "load_encoder",
     "models",
     "open_index",
@@ -127,6 +132,7 @@ __all__ = [
 _HOMES = (
     "_errors",
     "_access",
+    "_labels",
     "_conditions",
     "_schema",
     "_types",
@@ -139,6 +145,7 @@ _HOMES = (
     "_hits",
     "_duplicates",
     "encoders",
+    "_classify",
     "_index",
 )
 

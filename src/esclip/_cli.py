@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip import _cli_duplicates, _cli_ledger, _cli_search
+from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
 from esclip._errors import EsclipError
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
 from esclip._options import (
@@ -26,6 +26,8 @@ from esclip._options import (
     Host,
     Images,
     Json,
+    Labels,
+    LabelTemplates,
     Limit,
     MaxBody,
     MaxRejectionRate,
@@ -33,6 +35,7 @@ from esclip._options import (
     Prune,
     RejectionsFile,
     TakesAnyId,
+    labelling,
 )
 from esclip._running import run_to_report
 from esclip._settings import (
@@ -119,11 +122,14 @@ def ingest(
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
     prune: Prune = False,
+    labels: Labels = None,
+    label_template: LabelTemplates = None,
     json: Json = False,
 ) -> None:
     """Encode pictures and write them into the index; what it holds unchanged is skipped."""
     if prune and limit is not None:
         raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
+    asked = labelling(labels, label_template)
     with at.open(by) as held:
         run = partial(
             held.ingest,
@@ -132,6 +138,7 @@ def ingest(
             images=images,
             max_rejection_rate=max_rejection_rate,
             prune=prune,
+            labels=asked,
             **having.named(),
         )
         run_to_report(run, rejections, json=json)
@@ -148,6 +155,7 @@ app.command()(grouped(_cli_search.search))
 app.command(cls=TakesAnyId)(grouped(_cli_search.similar))
 app.command(cls=TakesAnyId)(grouped(_cli_search.recommend))
 app.command()(grouped(_cli_duplicates.duplicates))
+app.command()(grouped(_cli_classify.classify))
 
 
 @app.command()

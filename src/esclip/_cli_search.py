@@ -9,6 +9,7 @@ import typer
 
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
 from esclip._options import Hybrid, Json, not_blank
+from esclip._settings import SEARCHES_AT_ONCE
 
 if TYPE_CHECKING:
     from esclip._hits import Hits
@@ -57,12 +58,14 @@ def search_texts(
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
     from esclip import _show_hits
+    from esclip._flow import batches
 
-    texts = [line.strip() for line in file if line.strip()]
+    texts = (line.strip() for line in file if line.strip())
     with at.open(by) as held:
-        found = held.search_texts(texts, hybrid=hybrid, **of.named())
-    for text, hits in zip(texts, found, strict=True):
-        _show_hits.hits_of(text, hits, json=json)
+        for some in batches(texts, SEARCHES_AT_ONCE):
+            found = held.search_texts(some, hybrid=hybrid, **of.named())
+            for text, hits in zip(some, found, strict=True):
+                _show_hits.hits_of(text, hits, json=json)
 
 
 def search_image(

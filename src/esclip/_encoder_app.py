@@ -103,7 +103,7 @@ class EncoderApp:
             raise EncoderError(
                 f"encoder {encoder.space.model} can't be served: it has pixels of its own kind"
             )
-        self.about = Description(encoder.space, preprocess, encoder.runtime, max_body)
+        self.about = Description(encoder.space, preprocess, encoder.runtime, max_body, encoder.logit_scale)
         if max_body < self.about.picture_bytes:
             raise EncoderError(
                 f"encoder {encoder.space.model} can't be served with bodies of {max_body} bytes: "

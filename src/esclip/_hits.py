@@ -24,6 +24,10 @@ THUMBNAIL = 240
 """Height of a picture in the gallery, in pixels."""
 
 
+OPTIONAL = ("relevance", "duplicates", "box", "why")
+"""What only some searches tell of a hit."""
+
+
 class Hits(Sequence[Hit]):
     """Hits from best to worst."""
 
@@ -54,10 +58,14 @@ class Hits(Sequence[Hit]):
         return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row a hit: rank, id, score, location, page, description, then a column a metadata field."""
+        """A row a hit: rank, id, score, location, page, description, then a column a metadata field.
+
+        Between them, where a hit has one: relevance, duplicates, box, why.
+        """
         import pandas as pd
 
         columns = ["rank", "id", "score", "location", "page", "description"]
+        columns += [name for name in OPTIONAL if any(getattr(hit, name) not in (None, ()) for hit in self)]
         rows = [{**hit.metadata, **{name: getattr(hit, name) for name in columns}} for hit in self]
         fields = sorted({name for hit in self for name in hit.metadata})
         return pd.DataFrame(rows, columns=columns + fields)

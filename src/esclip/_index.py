@@ -16,6 +16,7 @@ from types import TracebackType
 from esclip._access import Access
 from esclip._errors import ConfigError
 from esclip._index_encoder import IndexEncoder
+from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._protocols import Encoder, Store
@@ -102,6 +103,7 @@ class ImageIndex(SearchableIndex):
         max_rejection_rate: float = MAX_REJECTION_RATE,
         cache: str | Path | None = None,
         prune: bool = False,
+        labels: Labels | None = None,
         stop: Stop | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
@@ -113,9 +115,11 @@ class ImageIndex(SearchableIndex):
         dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from,
         also at private addresses; `ignore_robots_tag` takes pictures whose server opts out by `X-Robots-Tag`;
         `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
-        whose record is not there any more. `stop` is how the run can be asked to end early, which takes
-        seconds; its report then says `stopped`. The callbacks are called from any thread, one call at a time.
-        What is rejected is kept in the index's ledger: see `rejections` and `retry`.
+        whose record is not there any more. `labels` are what each picture is labelled by, as in `classify`:
+        kept as the fields `label`, `label_probability`, and `p_dog` for the label "dog"; by default those of
+        the last ingest into the index, and none for `""`. `stop` is how the run can be asked to end early,
+        which takes seconds; its report then says `stopped`. The callbacks are called from any thread, one
+        call at a time. What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
         Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
         `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
@@ -128,11 +132,14 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources import open_source
 
+        held = self._store.schema()
+        labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
         report = run(
             open_source(paths, images=Path(images) if images else None, limit=limit),
-            self._encoder(self._store.schema()),
+            self._encoder(held),
             self._store,
             self._ledger,
+            labelling=labelling,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
             batch_size=batch_size,
             workers=workers,
@@ -184,6 +191,7 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources.ledger import LedgerSource
 
+        self._schema = None  # the labels may be others now
         schema, wanted = self._searchable(), _reasons(reasons)
         source = LedgerSource(self._ledger, schema.fields, wanted)
         if without := sum(self._ledger.counts(wanted).values()) - source.total():
@@ -196,6 +204,7 @@ class ImageIndex(SearchableIndex):
             self._encoder(schema),
             self._store,
             self._ledger,
+            labelling=schema.labelling,
             origin=None,
             batch_size=batch_size,
             workers=workers,
@@ -227,6 +236,7 @@ class ImageIndex(SearchableIndex):
             runtimes=info.schema.runtimes,
             bytes=info.bytes,
             fields=info.schema.fields,
+            labels=info.schema.labelling.labels if info.schema.labelling else (),
         )
 
     def drop(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -13,6 +13,9 @@ from typer.core import TyperCommand
 from esclip._errors import ConfigError
 from esclip._rejections import Reason
 from esclip._settings import DEFAULT_ENCODER, UNSPLASH_HOST
+
+if TYPE_CHECKING:
+    from esclip._labels import Labelling
 
 __all__ = [
     "AllowHosts",
@@ -34,6 +37,8 @@ __all__ = [
     "Index",
     "Json",
     "K",
+    "LabelTemplates",
+    "Labels",
     "Limit",
     "MaxBody",
     "MaxRejectionRate",
@@ -52,6 +57,7 @@ __all__ = [
     "Where",
     "Window",
     "Workers",
+    "labelling",
     "not_blank",
     "reasons",
 ]
@@ -284,6 +290,24 @@ Prune = Annotated[
     bool,
     typer.Option("--prune", help="Remove documents of these paths whose record is not there any more."),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL,...",
+        help="Label each picture by the most probable of these, or of a file's lines; kept as fields: "
+        "--where label=dog, --where 'p_dog>=0.8'. '' for none. [default: those of the last ingest]",
+        show_default=False,
+    ),
+]
+LabelTemplates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT",
+        help="The text for a label, which stands for {}; repeatable, the mean counts. "
+        "[default: a photo of a {}]",
+        show_default=False,
+    ),
+]
 
 
 def conditions(where: list[str] | None) -> dict[str, str]:
@@ -312,6 +336,20 @@ def reasons(words: list[str] | None) -> list[Reason]:
                 f"--reason {name}: there is no such reason; it may be {near[0]}"
             ) from None
     return found
+
+
+def labelling(labels: str | None, templates: list[str] | None) -> Labelling | None:
+    """The labels as they are asked for; None where they are not. What can't be used is wrong usage."""
+    from esclip._labels import TEMPLATES, Labelling
+
+    if labels is None:
+        if templates:
+            raise typer.BadParameter("a template is for labels: give them by --labels")
+        return None
+    try:
+        return Labelling.read(labels, templates or TEMPLATES)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def not_blank(text: str) -> str:

@@ -77,6 +77,11 @@ class Encoder(Protocol):
         """How many calls of `encode_images` at a time keep it busy."""
         ...
 
+    @property
+    def logit_scale(self) -> float:
+        """What the model multiplies cosines by before its softmax: for the probabilities of labels."""
+        ...
+
     def preprocess(self, image: Image.Image) -> Pixels:
         """One RGB picture as `encode_images` wants it. Needs no model; safe from several threads."""
         ...

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
+from esclip._labelled import LabelledSource, LabelledStore, Labeller
+from esclip._labels import Labelling
 from esclip._ledger import Ledger
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import IngestReport, Rejection
@@ -27,6 +29,7 @@ def run(
     store: Store,
     ledger: Ledger,
     *,
+    labelling: Labelling | None,
     origin: str | None,
     batch_size: int,
     workers: int,
@@ -41,6 +44,7 @@ def run(
 ) -> IngestReport:
     """Ingest `source` into `store`; what is rejected is in `ledger` until the store holds it.
 
+    `labelling` is what pictures are labelled by, and the index remembers it; None: by nothing so far.
     `origin` is a name for `source` where it gives all that there is: at the end the ledger forgets what came
     from there and comes no more. The rest is as in `ImageIndex.ingest`.
     """
@@ -48,7 +52,10 @@ def run(
         if number < 1:
             raise ValueError(f"{name} is {number}, not 1 or more")
     stop = stop or Stop()
-    store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
+    if labelling is not None and labelling.labels:
+        labeller = Labeller(encoder, labelling)
+        source, store = LabelledSource(source, labeller), LabelledStore(store, labeller)
+    store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,), labelling))
     ledger.open()
     before = ledger.newest()
     tally = Tally(

@@ -2,7 +2,8 @@
 
 IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
              ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
-             └─► runtimes   provenance: vectors of one space, whatever computed them
+             ├─► runtimes   provenance: vectors of one space, whatever computed them
+             └─► Labelling  what its pictures are labelled by
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from esclip._labels import Labelling
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 
@@ -73,12 +76,15 @@ class IndexSchema:
     fields: tuple[Field, ...] = ()
     runtimes: tuple[str, ...] = ()
     """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
+    labelling: Labelling | None = None
+    """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
-        return {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
+        known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
+        return known | ({"labelling": self.labelling.to_json()} if self.labelling is not None else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
@@ -86,8 +92,9 @@ class IndexSchema:
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
-        # indexes that were made before runtimes were kept lack the key
-        return cls(Space(**data["space"]), fields, tuple(data.get("runtimes", ())))
+        # indexes that were made before runtimes or labels were kept lack the keys
+        labelling = Labelling.from_json(data["labelling"]) if "labelling" in data else None
+        return cls(Space(**data["space"]), fields, tuple(data.get("runtimes", ())), labelling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,8 @@ class Stats:
     """On disk; None where the store can't tell."""
     fields: tuple[Field, ...]
     """The metadata fields, which `where` can name."""
+    labels: tuple[str, ...] = ()
+    """What the last ingest labelled pictures by."""
 
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`."""

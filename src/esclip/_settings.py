@@ -16,6 +16,7 @@ __all__ = [
     "MAX_BODY_MIB",
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
+    "SEARCHES_AT_ONCE",
     "UNSPLASH_HOST",
     "WINDOW",
     "WRITE_SECONDS",
@@ -59,6 +60,9 @@ WINDOW = 200
 
 DUPLICATE = 0.95
 """The cosine from which on pictures count as nearly the same."""
+
+SEARCHES_AT_ONCE = 256
+"""Searches of one request: of more, none is faster, and requests and answers have a limit."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

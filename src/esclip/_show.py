@@ -183,7 +183,8 @@ def stats(stats: Stats, *, json: bool) -> None:
     if json:
         print_json(values)
         return
-    values["runtimes"] = ", ".join(values["runtimes"])
+    for several in ("runtimes", "labels"):
+        values[several] = ", ".join(values[several]) or None
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"

@@ -92,16 +92,29 @@ class ImageRecord:
     """The picture's web page."""
     description: str = ""
     metadata: Metadata = field(default_factory=dict)
+    derived: Metadata = field(default_factory=dict)
+    """Metadata that was computed from the picture, such as labels; a store keeps it with the other."""
+    recipe: str = ""
+    """What `derived` is computed by, as a hash; empty where nothing is."""
+
+    @property
+    def all_metadata(self) -> Metadata:
+        """What a store keeps: what the source says, and what was computed."""
+        return {**self.metadata, **self.derived} if self.derived else self.metadata
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What changes when this record does; the same in every process and on every machine."""
+        """What changes when this record does; the same in every process and on every machine.
+
+        What was computed doesn't count, but how it was computed does.
+        """
         about = (
             KEPT_AS,
             self.location,
             self.page,
             self.description,
             sorted(json_metadata(self.metadata).items()),
+            *([self.recipe] if self.recipe else []),
         )
         return Fingerprint(pixels=_digest(self.version.encode()), record=_digest(orjson.dumps(about)))
 

@@ -29,7 +29,8 @@ CJK = (
 INDIC = "\u0900-\u0dff"
 """Scripts of India, whose vowel signs are no letters to Python."""
 
-_RUN = re.compile(rf"(?P<cjk>[{CJK}]+)|(?:[^\W_{CJK}]|[{INDIC}])+")
+_RUN = re.compile(rf"(?:[^\W_]|[{INDIC}])+")
+_WITHIN = re.compile(rf"(?P<cjk>[{CJK}]+)|[^{CJK}]+")
 
 LONGEST = 64
 """Characters of a word that count: behind them it is no word of a language, but a token of a machine."""
@@ -83,12 +84,12 @@ def words_of(text: str) -> tuple[str, ...]:
 
 def record_words(record: ImageRecord) -> list[str]:
     """All words of a record, sorted, each once: of its description and of every text in its metadata."""
-    return sorted(text_words(record.description, record.metadata))
+    return sorted(text_words(record.description, record.all_metadata))
 
 
 def text_words(description: str, metadata: Metadata) -> set[str]:
     """The words of a description and of every text in the metadata."""
-    return {word for text in _texts(description, metadata) for word in _words(text, singles=True)}
+    return set(_words("\n".join(_texts(description, metadata)), singles=True))
 
 
 def _texts(description: str, metadata: Metadata) -> Iterator[str]:
@@ -101,18 +102,24 @@ def _texts(description: str, metadata: Metadata) -> Iterator[str]:
 
 
 def _words(text: str, *, singles: bool) -> Iterator[str]:
-    for run in _RUN.finditer(_folded(text)):
-        characters = run["cjk"]
-        if characters is None:
-            yield _stem(run[0][:LONGEST])
-            continue
-        yield from (characters[at : at + 2] for at in range(len(characters) - 1))
-        if singles or len(characters) == 1:
-            yield from characters
+    for run in _RUN.findall(_folded(text)):
+        if run.isascii():
+            yield _stem(run[:LONGEST])
+        else:
+            for part in _WITHIN.finditer(run):
+                yield from _pairs(part[0], singles) if part["cjk"] else (_stem(part[0][:LONGEST]),)
+
+
+def _pairs(characters: str, singles: bool) -> Iterator[str]:
+    yield from (characters[at : at + 2] for at in range(len(characters) - 1))
+    if singles or len(characters) == 1:
+        yield from characters
 
 
 def _folded(text: str) -> str:
     """Without differences of width, case and accents; Japanese and Korean marks stay with their letters."""
+    if text.isascii():
+        return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFKC", "".join(c for c in apart if not _is_accent(c)))
 

@@ -96,6 +96,11 @@ class EncoderContract:
         pixels = encoder.preprocess(Image.new("RGB", size, "red"))
         assert np.isfinite(encoder.encode_images([pixels])).all()
 
+    def test_the_softmax_has_a_scale(self, encoder: Encoder, again: Encoder) -> None:
+        """What cosines are multiplied by is a number above 1, the same for every instance."""
+        assert 1 < encoder.logit_scale < 1e4
+        assert again.logit_scale == encoder.logit_scale
+
     def test_two_instances_agree(self, encoder: Encoder, again: Encoder) -> None:
         """Another instance has the same space and makes the same vectors."""
         picture = sample_pictures(1)[0]

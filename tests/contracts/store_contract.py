@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from tests.contracts.store_duplicates import StoreDuplicates
 from tests.contracts.store_ids import StoreIds
+from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
 from tests.contracts.store_queries import StoreQueries
 from tests.contracts.store_reads import StoreReads
@@ -34,5 +35,6 @@ class StoreContract(
     StoreWords,
     StoreQueries,
     StoreDuplicates,
+    StoreLabels,
 ):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""

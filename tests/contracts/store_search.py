@@ -62,6 +62,15 @@ class StoreSearch(StoreCase):
         self.plant(prepared, [document(id, vector) for id in ("c", "a", "e", "b", "d")])
         assert [hit.id for hit in nearest(prepared, axis(0), 5)] == ["a", "b", "c", "d", "e"]
 
+    def test_search_of_many_alike(self, prepared: Store) -> None:
+        """However many are equally near, k of them are those with the first ids: pages never overlap."""
+        vectors = random_vectors(3, 16)
+        alike = [document(f"{n:02}", vectors[0]) for n in (*range(40, 80), *range(40))]
+        others = [document(f"x{n}", vectors[1 + n % 2]) for n in range(30)]
+        self.plant(prepared, [*others[:15], *alike, *others[15:]])
+        for k in (1, 7, 35, 60):
+            assert [hit.id for hit in nearest(prepared, vectors[0], k)] == [f"{n:02}" for n in range(k)]
+
     def test_search_k(self, prepared: Store) -> None:
         """k limits the hits; more than there are gives all there are."""
         self.plant(prepared, [document(f"{i}", axis(i)) for i in range(4)])

@@ -63,6 +63,7 @@ class SketchEncoder:
     runtime = "sketch"
     sufficient_side = None
     batches_at_once = 1
+    logit_scale = 100.0
     space = Space(model="sketch", text_model="sketch", weights="sketch-1", preprocessing="12x8", dim=64)
 
     def __init__(self, at: Mapping[int, Callable[[], object]] | None = None) -> None:

@@ -16,10 +16,12 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+from esclip import Labelling, classify
 from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
+from esclip.encoders._layouts import ModelFolder
 from esclip.encoders.clip import ClipEncoder
 from scripts.make_models import make_clip, make_text_tower
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
@@ -77,6 +79,32 @@ def test_images_agree_with_sentence_transformers(
     vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
     assert np.sum(vectors * _reference(tiny_models.clip, pictures), axis=1).min() >= likeness
     assert (precision or "torch") in encoder.runtime
+
+
+def test_the_softmax_is_the_models(tiny_models: Models, tmp_path: Path) -> None:
+    """The probabilities of labels are those that transformers' CLIPModel gives, with its own scale."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import CLIPModel, CLIPProcessor
+
+    folder = Path(shutil.copytree(tiny_models.clip, tmp_path / "model"))
+    weights = folder / "0_CLIPModel" / "model.safetensors"
+    save_file(load_file(weights) | {"logit_scale": torch.tensor(3.0)}, weights, {"format": "pt"})
+    texts, pictures = ["a red car", "two dogs", "snow"], sample_pictures()
+    processor = CLIPProcessor.from_pretrained(weights.parent, use_fast=False)
+    inputs = processor(text=texts, images=pictures, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        logits = CLIPModel.from_pretrained(weights.parent).eval()(**inputs).logits_per_image
+    encoder = load_encoder(str(folder), device=TORCH)
+    assert encoder.logit_scale == pytest.approx(np.exp(3))
+    found = classify(*pictures, labels=Labelling(texts, ["{}"]), encoder=encoder)
+    for guesses, wanted in zip(found, logits.softmax(dim=1).tolist(), strict=True):
+        assert [dict(guesses)[text] for text in texts] == pytest.approx(wanted, abs=2e-3)
+
+
+def test_weights_without_a_scale(tiny_models: Models) -> None:
+    """A text tower alone has none; it is then the one that CLIP's training ends at."""
+    assert ModelFolder("texts", tiny_models.texts).logit_scale == 100
 
 
 @pytest.mark.parametrize(("device", "precision", "likeness"), RUNTIMES)

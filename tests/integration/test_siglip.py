@@ -77,6 +77,14 @@ def test_images_agree_with_transformers(
     assert (precision or "torch") in encoder.runtime
 
 
+def test_the_scale_is_the_models(siglip: Path) -> None:
+    """The scale of its softmax is the exp of the tensor of its weights."""
+    from safetensors.numpy import load_file
+
+    kept = load_file(siglip / "model.safetensors")["logit_scale"]
+    assert load_encoder(str(siglip)).logit_scale == pytest.approx(float(np.exp(kept[0])))
+
+
 def test_what_the_config_leaves_out_is_usual(siglip: Path, tmp_path: Path) -> None:
     """Google's config names neither the dimension nor the texts' length: they are those of the base model."""
     usual: dict[str, object] = {"model_type": "siglip", "text_config": {}, "vision_config": {}}

@@ -25,8 +25,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_dataset(folder / "data", photos=40, images=folder / "images")
     Image.new("RGB", (40, 30), "blue").save(folder / "photo.jpg")
     (folder / "queries.txt").write_text("something red\nsomething blue\n", encoding="utf-8")
+    (folder / "labels.txt").write_text("red\ngreen\nblue, or nearly so\n", encoding="utf-8")
     (folder / "home").mkdir()
-    runner(folder / "home")("ingest", folder / "data", "--images", folder / "images", "--encoder", "palette")
+    labels = ("--labels", "red,green,dark blue")
+    pictures = ("data", "--images", "images")
+    runner(folder / "home")("ingest", *pictures, *labels, "--encoder", "palette", cwd=folder)
     return folder
 
 
@@ -53,9 +56,9 @@ def at_home(place: Path) -> Esclip:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands(command: str, place: Path, at_home: Esclip, ids: dict[str, str]) -> None:
-    """A command of the guide finds something."""
-    run = at_home(*shlex.split(with_ids(command, ids))[1:], cwd=place)
-    assert run.out.splitlines(), run.err
+    """A command of the guide finds something, or reads what was made for it."""
+    run = at_home(*shlex.split(with_ids(command, ids))[1:], cwd=place, ESCLIP_ENCODER="palette")
+    assert run.out.splitlines() or "40 records: " in run.err, run.err
 
 
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))

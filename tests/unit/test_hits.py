@@ -34,6 +34,8 @@ def test_a_table_has_a_column_for_each_field() -> None:
     assert list(table.columns) == columns
     assert table["country"].tolist()[0] == "Norway"
     assert list(Hits([]).to_pandas().columns) == columns[:6]
+    judged = Hits([hit(1, relevance=0.9), hit(2)]).to_pandas()
+    assert list(judged.columns) == [*columns[:6], "relevance"]
 
 
 def test_json_has_plain_values() -> None:

@@ -64,6 +64,7 @@ class CountingEncoder:
     runtime = "counting"
     sufficient_side = None
     batches_at_once = 2
+    logit_scale = 100.0
 
     @property
     def space(self) -> Space:

@@ -44,7 +44,7 @@ class TestMemoryStore(StoreContract):
             "record_fingerprint": record.fingerprint.record,
             "content_fingerprint": held.content,
             "words": record_words(record),
-            **record.metadata,
+            **record.all_metadata,
         }
 
     def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:

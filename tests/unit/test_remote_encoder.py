@@ -69,7 +69,15 @@ def test_it_is_what_is_served(server: EncoderServer) -> None:
     assert encoder.runtime == f"palette, at {server.address}"
     assert encoder.sufficient_side == PALETTE.sufficient_side
     assert encoder.batches_at_once > 1
+    assert encoder.logit_scale == PALETTE.logit_scale
     np.testing.assert_array_equal(encoder.encode_images(PICTURES), VECTORS)
+
+
+def test_a_server_that_tells_no_scale() -> None:
+    """Servers of older versions are taken for CLIP's, whose scale is known."""
+    older = {name: value for name, value in ABOUT.items() if name != "logit_scale"}
+    with PictureServer({"/v1/encoder": body(json.dumps(older).encode(), **JSON)}) as server:
+        assert connect(server).logit_scale == 100
 
 
 def test_requests_are_split_by_the_servers_limit() -> None:
@@ -199,6 +207,8 @@ def test_an_answer_that_is_wrong_is_an_error(images: Route, says: str) -> None:
         (body(b"x" * (2 << 20)), "more than 1048576 bytes"),
         (body(json.dumps(ABOUT | {"protocol": 2}).encode(), **JSON), "version 2 of the protocol"),
         (body(json.dumps(ABOUT | {"max_body": 10}).encode(), **JSON), "no esclip encoder server"),
+        (body(json.dumps(ABOUT | {"logit_scale": -1}).encode(), **JSON), "no esclip encoder server"),
+        (body(json.dumps(ABOUT | {"logit_scale": [5]}).encode(), **JSON), "no esclip encoder server"),
         (body(json.dumps(ABOUT | {"space": {"dim": 3}}).encode(), **JSON), "no esclip encoder server"),
         (
             body(json.dumps(ABOUT | {"preprocessing": {"width": 9, "height": -1}}).encode(), **JSON),

@@ -18,6 +18,7 @@ from esclip._errors import EncoderError
 from esclip.encoders._files import read_json
 from esclip.encoders._hashes import file_sha256
 from esclip.encoders._loading import model_errors
+from esclip.encoders._logit_scale import read_logit_scale
 from esclip.encoders._open_clip_files import image_processor, open_clip_config, open_clip_weights
 
 __all__ = ["MARKS", "ModelFolder"]
@@ -93,6 +94,11 @@ class ModelFolder:
         if (self.path / "modules.json").is_file() or self._has_both_towers:
             return {}
         return open_clip_config(self.path, self.name)
+
+    @property
+    def logit_scale(self) -> float:
+        """What its cosines are multiplied by before a softmax."""
+        return read_logit_scale(self._weight_files())
 
     @property
     def library(self) -> str:

@@ -23,6 +23,7 @@ import orjson
 from esclip._errors import ConfigError
 from esclip._schema import Space
 from esclip._types import Pixels, Vectors
+from esclip.encoders._logit_scale import HIGHEST, LOGIT_SCALE
 from esclip.encoders._pixels import Preprocessing
 
 __all__ = [
@@ -65,6 +66,8 @@ class Description:
     runtime: str
     max_body: int
     """The longest body that it takes, in bytes."""
+    logit_scale: float = LOGIT_SCALE
+    """The model's; servers of older versions don't tell."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -96,6 +99,7 @@ class Description:
             "preprocessing": self.preprocessing.to_json(),
             "runtime": self.runtime,
             "max_body": self.max_body,
+            "logit_scale": self.logit_scale,
         }
 
     @classmethod
@@ -106,9 +110,13 @@ class Description:
             raise TypeError("a space of other types")
         if "://" in space.model:
             raise ValueError("a model that is an address")  # a search would ask there
-        made = cls(space, Preprocessing.from_json(data["preprocessing"]), data["runtime"], data["max_body"])
+        scale = data.get("logit_scale", LOGIT_SCALE)
+        preprocessing = Preprocessing.from_json(data["preprocessing"])
+        made = cls(space, preprocessing, data["runtime"], data["max_body"], float(scale))
         if not isinstance(made.runtime, str) or not 0 < space.dim <= 65_536:
             raise ValueError("no runtime, or a dimension out of range")
+        if not 0 < made.logit_scale <= HIGHEST:
+            raise ValueError(f"a logit scale of {made.logit_scale}")
         if made.max_body < made.picture_bytes:
             raise ValueError(f"not one picture of {made.picture_bytes} bytes fits into a body")
         return made

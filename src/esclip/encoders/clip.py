@@ -96,6 +96,14 @@ class ClipEncoder:
         """As the picture tower wants it."""
         return self._picture_tower().batches_at_once
 
+    @cached_property
+    def logit_scale(self) -> float:
+        """The trained one, where the picture tower's weights have it; else CLIP's, 100.
+
+        SigLIP's own goes with a sigmoid of each label; here it sharpens a softmax over all of them.
+        """
+        return self._images.logit_scale
+
     @property
     def sufficient_side(self) -> int:
         """Twice the tower's own."""

@@ -48,6 +48,8 @@ class PaletteEncoder:
 
     runtime = "palette"
     batches_at_once = 1
+    logit_scale = 10.0
+    """One of three colours that fills a picture has a probability of 0.9999."""
     preprocess = Preprocessing(_SIDE, _SIDE, resample=Image.Resampling.BOX, reducing_gap=2.0)
     sufficient_side = preprocess.sufficient_side
 

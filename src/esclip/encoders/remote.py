@@ -84,6 +84,11 @@ class RemoteEncoder:
         """What computes on the server, and where that is."""
         return f"{self._served.runtime}, at {self._line.address}"
 
+    @property
+    def logit_scale(self) -> float:
+        """The served model's."""
+        return self._served.logit_scale
+
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """The batch in as few requests as the server's limit allows."""
         if wrong := next((pixels.shape for pixels in batch if pixels.shape != self._served.shape), None):

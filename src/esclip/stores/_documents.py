@@ -55,7 +55,7 @@ def source(record: ImageRecord) -> dict[str, Any]:
     """What a hit is made of, but its id; what the record lacks is left out."""
     kept = {
         name: kept_date(value) if isinstance(value, datetime) else value
-        for name, value in record.metadata.items()
+        for name, value in record.all_metadata.items()
     }
     own = {"location": record.location, "description": record.description}
     page = {} if record.page is None else {"page": record.page}

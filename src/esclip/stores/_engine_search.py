@@ -1,4 +1,4 @@
-"""Searches in an engine: all in one `_msearch`, each answered whole or not at all.
+"""Searches in an engine: by hundreds in one `_msearch`, each answered whole or not at all.
 
 searches ─► _msearch ─┬─► hits
                       └─► full, and more are wanted: the next 10,000, behind the last
@@ -15,8 +15,10 @@ from typing import Any
 import orjson
 
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
+from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._settings import SEARCHES_AT_ONCE
 from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
 from esclip.stores._dialects import cosine
@@ -113,9 +115,12 @@ def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
 
 
 def _answers(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
-    """What the engine says to each; asked again as a whole while one of them may still be answered."""
-    if not bodies:
-        return []
+    """What the engine says to each."""
+    return [answer for some in batches(bodies, SEARCHES_AT_ONCE) for answer in _asked(client, some)]
+
+
+def _asked(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
+    """The same in one request, asked again as a whole while one of them may still be answered."""
     payload = b"".join(
         orjson.dumps(WHOLE | search_head(body)) + b"\n" + orjson.dumps(body) + b"\n" for body in bodies
     )

@@ -72,10 +72,11 @@ def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
 
 
 def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
-    """`held` with the fields and runtimes of `wanted` that it lacks; None when it lacks none."""
+    """`held` with what it lacks of `wanted`: fields, runtimes, other labels; None when it lacks nothing."""
     fields = {field.name: field for field in (*held.fields, *wanted.fields)}
     runtimes = dict.fromkeys(held.runtimes + wanted.runtimes)
-    wider = replace(held, fields=tuple(fields.values()), runtimes=tuple(runtimes))
+    labelling = held.labelling if wanted.labelling is None else wanted.labelling
+    wider = replace(held, fields=tuple(fields.values()), runtimes=tuple(runtimes), labelling=labelling)
     return wider if wider != held else None
 
 
@@ -98,7 +99,7 @@ def fault(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> st
     if vector is not None and (found := _vector_fault(vector, schema.space.dim)):
         return found
     types = {field.name: field.type for field in schema.fields}
-    for name, value in record.metadata.items():
+    for name, value in record.all_metadata.items():
         if name not in types:
             return f"field {name} is not one of the index's"
         if not _fits(value, types[name]):

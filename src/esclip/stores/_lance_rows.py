@@ -168,7 +168,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
         "record_fingerprint": fingerprint.record,
         WORDS: record_words(record),
     }
-    return own | {name: _arrow_value(value) for name, value in record.metadata.items()}
+    return own | {name: _arrow_value(value) for name, value in record.all_metadata.items()}
 
 
 def _arrow_value(value: MetadataValue) -> Any:

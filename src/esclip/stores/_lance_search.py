@@ -13,14 +13,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Nearest
+from esclip._settings import SEARCHES_AT_ONCE
 from esclip._types import Hit, Vectors, cosines, ranked
 from esclip.stores._lance_filters import filter_sql
 from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors
 from esclip.stores._lance_upkeep import Scale, partitions_of, vector_indexes
 
 __all__ = ["nearest"]
+
+SPARE = 10
+"""Rows to find beyond k hits, or k more: an index keeps a byte of each number, and errs a little. Among more
+nearly equal pictures than these, the hits' cosines can be 0.0001 below the best ones."""
+
+TIES = 10_000
+"""Where the last of so many rows is as near as the last hit, others may be too, and not all are looked at."""
 
 
 def nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], scale: Scale) -> list[list[Hit]]:
@@ -47,9 +56,14 @@ def _found(
     for number, search in enumerate(searches):
         alike[search.where, search.k].append(number)
     found: dict[int, list[Hit]] = {}
-    for numbers in alike.values():
-        hits = _find(dataset, schema, [searches[number] for number in numbers], probes)
-        found.update(zip(numbers, hits, strict=True))
+    for numbers in (some for of_one in alike.values() for some in batches(of_one, SEARCHES_AT_ONCE)):
+        k = searches[numbers[0]].k
+        rows = k + max(k, SPARE)
+        while numbers:
+            answers = _find(dataset, schema, [searches[number] for number in numbers], probes, rows)
+            found.update((number, hits) for number, (hits, _) in zip(numbers, answers, strict=True))
+            level = [number for number, (_, whole) in zip(numbers, answers, strict=True) if not whole]
+            numbers, rows = level if rows < k + TIES else [], rows * 4
     return [found[number] for number in range(len(searches))]
 
 
@@ -60,13 +74,6 @@ class _Probes(NamedTuple):
     """For Lance's `nearest`."""
     exact: bool
     """Whether no vector is passed over."""
-
-    def found(self, k: int) -> int:
-        """How many rows to find for k hits: an index keeps a byte of each number, and errs a little.
-
-        Among more nearly equal pictures than these, the hits' cosines can be 0.0001 below the best ones.
-        """
-        return k if self is _EXACT else k + max(k, 10)
 
 
 _EXACT = _Probes({"use_index": False}, exact=True)
@@ -82,36 +89,44 @@ def _probe(dataset: Any, scale: Scale) -> _Probes:
     return _Probes({"nprobes": probed}, exact=probed == partitions)
 
 
-def _find(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes) -> list[list[Hit]]:
-    """For searches that differ in nothing but their vectors: the nearest, by true cosine."""
+def _find(
+    dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes, rows: int
+) -> list[_Best]:
+    """For searches that differ in nothing but their vectors: the nearest rows, by true cosine."""
     columns = hit_columns(dataset.schema.names)
-    k, where = searches[0].k, searches[0].where
     queries = np.stack([search.vector for search in searches])
     table = dataset.to_table(
         columns=[*columns, "vector", "_distance"],
-        filter=filter_sql(where, {field.name for field in schema.fields}),
+        filter=filter_sql(searches[0].where, {field.name for field in schema.fields}),
         prefilter=True,
         nearest={
             "column": "vector",
             "q": queries if len(searches) > 1 else queries[0],
-            "k": probes.found(k),
+            "k": rows,
             "metric": "cosine",
             **probes.options,
         },
     )
     vectors = read_vectors(table, schema)
     asked = table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
-    rows = table.select(columns)
+    hits = table.select(columns)
     return [
-        _best(rows, vectors, np.flatnonzero(asked == number), search, schema)
+        _best(hits, vectors, np.flatnonzero(asked == number), search, schema, rows)
         for number, search in enumerate(searches)
     ]
 
 
-def _best(rows: Any, vectors: Vectors, found: Any, search: Nearest, schema: IndexSchema) -> list[Hit]:
+class _Best(NamedTuple):
+    hits: list[Hit]
+    whole: bool
+    """Whether no row that was not found is as near as the last hit."""
+
+
+def _best(table: Any, vectors: Vectors, found: Any, search: Nearest, schema: IndexSchema, rows: int) -> _Best:
     """The k best of the found rows by true cosine; only they are read."""
     scores = cosines(vectors[found], search.vector)
     last = np.sort(scores)[-search.k :].min(initial=1)
     kept = scores >= last
-    read = zip(rows.take(found[kept]).to_pylist(), scores[kept].tolist(), strict=True)
-    return ranked(hit_of(row, score, schema.fields) for row, score in read)[: search.k]
+    read = zip(table.take(found[kept]).to_pylist(), scores[kept].tolist(), strict=True)
+    hits = ranked(hit_of(row, score, schema.fields) for row, score in read)[: search.k]
+    return _Best(hits, whole=len(found) < rows or not kept.all())

@@ -29,7 +29,7 @@ def fulfils(record: ImageRecord, condition: Condition) -> bool:
         case HasId(ids):
             return record.id in ids
         case OneOf() | Range() | Exists() | Near() | Inside():
-            value = record.metadata.get(condition.field.name)
+            value = record.all_metadata.get(condition.field.name)
             return value is not None and value != () and _holds(value, condition)
         case _:
             assert_never(condition)

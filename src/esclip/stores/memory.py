@@ -184,6 +184,6 @@ def _kept(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC and to the millisecond."""
     metadata = {
         name: kept_date(value) if isinstance(value, datetime) else value
-        for name, value in record.metadata.items()
+        for name, value in record.all_metadata.items()
     }
-    return replace(record, metadata=metadata)
+    return replace(record, metadata=metadata, derived={}, recipe="")

@@ -1,0 +1,131 @@
+"""Zero-shot classification: how probable each label is for a picture, by the model's own softmax.
+
+labels ─► prompts ─► text tower ─► mean of each label's ─┐
+                                                         ├─ cosines x logit scale ─► softmax ─► Guess ...
+picture ───────────► picture tower ──────────────────────┘
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from esclip._errors import ConfigError, EncoderError, RecordError
+from esclip._labels import Labelling, Labels
+from esclip._protocols import Encoder
+from esclip._query_image import open_image
+from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER
+from esclip._types import Pixels, Vectors, unit_rows
+from esclip.encoders import load_encoder
+
+__all__ = ["Classifier", "Guess", "Guesses", "classify", "label_vectors", "probabilities"]
+
+AnyImage: TypeAlias = str | Path | bytes | Image.Image
+"""A path, a URL, an image file's bytes, or a PIL image."""
+
+
+class Guess(NamedTuple):
+    """A label, and how probable it is for a picture that shows one of the labels."""
+
+    label: str
+    probability: float
+
+
+Guesses: TypeAlias = tuple[Guess, ...]
+"""All labels for one picture, the most probable first; their probabilities add up to 1."""
+
+
+def classify(
+    *images: AnyImage,
+    labels: Labels,
+    encoder: str | Path | Encoder = DEFAULT_ENCODER,
+    text_encoder: str | Path | None = None,
+) -> list[Guesses]:
+    """How probable each label is for each picture: a path, a URL, an image file's bytes, or a PIL image.
+
+    `labels` are texts in any language that the text tower knows: `["cat", "dog"]`, `"cat,dog"`, the path of a
+    file with one a line, or a `Labelling`, which has templates as well. `encoder` and `text_encoder` are as
+    in `load_encoder`; one that is loaded already saves time.
+
+    Raises `ConfigError` for labels that can't be used, `EncoderError`, and `FetchError` or `DecodeError` for
+    a picture that can't be had.
+    """
+    if isinstance(encoder, str | Path):
+        encoder = load_encoder(str(encoder), str(text_encoder) if text_encoder is not None else None)
+    elif text_encoder is not None:
+        raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
+    found = []
+    for outcome in Classifier(encoder, Labelling.of(labels)).classify(images):
+        if isinstance(outcome, RecordError):
+            raise outcome
+        found.append(outcome)
+    return found
+
+
+class Classifier:
+    """An encoder with labels."""
+
+    def __init__(self, encoder: Encoder, labelling: Labelling) -> None:
+        """Raises `ConfigError` where there are no labels."""
+        if not labelling.labels:
+            raise ConfigError("there are no labels to tell pictures apart by; give some")
+        self._encoder = encoder
+        self._labelling = labelling
+
+    def classify(self, images: Iterable[AnyImage]) -> Iterator[Guesses | RecordError]:
+        """The labels of each picture in turn, or why it can't be had; a batch of them at a time."""
+        waiting = iter(images)
+        with ThreadPoolExecutor(min(BATCH_SIZE, 2 * (os.cpu_count() or 1))) as pool:
+            while batch := list(islice(waiting, BATCH_SIZE)):
+                read = list(pool.map(self._read, batch))
+                guesses = iter(self._guesses([one for one in read if not isinstance(one, RecordError)]))
+                yield from (one if isinstance(one, RecordError) else next(guesses) for one in read)
+
+    def _read(self, image: AnyImage) -> Pixels | RecordError:
+        try:
+            return self._encoder.preprocess(open_image(image))
+        except RecordError as error:
+            return error
+
+    def _guesses(self, batch: Sequence[Pixels]) -> list[Guesses]:
+        vectors = self._encoder.encode_images(batch)
+        rows = probabilities(vectors, self._label_vectors, self._encoder.logit_scale)
+        return [self._ordered(row) for row in rows.tolist()]
+
+    def _ordered(self, row: list[float]) -> Guesses:
+        guesses = map(Guess, self._labelling.labels, row)
+        return tuple(sorted(guesses, key=lambda guess: -guess.probability))
+
+    @cached_property
+    def _label_vectors(self) -> Vectors:
+        return label_vectors(self._encoder, self._labelling)
+
+
+def label_vectors(encoder: Encoder, labelling: Labelling) -> Vectors:
+    """A unit row for each label: the direction of the mean of its prompts' vectors."""
+    prompts = labelling.prompts()
+    rows = encoder.encode_texts([text for texts in prompts for text in texts])
+    means = rows.reshape(len(prompts), len(labelling.templates), -1).mean(axis=1, dtype=np.float64)
+    vectors = unit_rows(means)
+    for label, vector in zip(labelling.labels, vectors, strict=True):
+        if not np.isfinite(vector).all():
+            raise EncoderError(f"label {label!r} has no direction for {encoder.space.text_model}; reword it")
+    return vectors
+
+
+def probabilities(vectors: Vectors, labels: Vectors, logit_scale: float) -> npt.NDArray[np.float64]:
+    """How probable each label is for each picture, shape (pictures, labels); each row adds up to 1."""
+    logits = logit_scale * (vectors.astype(np.float64) @ labels.astype(np.float64).T)
+    # the highest becomes 0: exp of a logit of 1000 would overflow
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,56 @@
+"""The command that classifies pictures, without an index."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from esclip._option_groups import EncoderOptions
+from esclip._options import Json, labelling, not_blank
+
+__all__ = ["classify"]
+
+
+def classify(
+    images: Annotated[list[str], typer.Argument(metavar="FILE|URL...", help="Pictures.")],
+    labels: Annotated[
+        str,
+        typer.Option(
+            metavar="LABEL,...",
+            callback=not_blank,
+            help="What they may show, in any language of the text tower; or a file with a label a line.",
+        ),
+    ],
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="The text for a label, which stands for {}; repeatable, the mean counts. "
+            "[default: a photo of a {}]",
+            show_default=False,
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Labels for each picture.")] = 5,
+    *,
+    by: EncoderOptions,
+    json: Json = False,
+) -> None:
+    """Tell which of some labels pictures show, and how probable each is by the model's softmax."""
+    from esclip import _show_guesses
+    from esclip._classify import Classifier
+    from esclip._errors import RecordError
+
+    asked = labelling(labels, template)
+    assert asked is not None
+    failed = False
+    outcomes = Classifier(by.load(token=by.encoder_token), asked).classify(images)
+    for image, outcome in zip(images, outcomes, strict=True):
+        if isinstance(outcome, RecordError):
+            failed = True
+            _show_guesses.unread(outcome)
+        else:
+            _show_guesses.guesses(image, tuple(islice(outcome, k)), json=json)
+    if failed:
+        raise typer.Exit(1)

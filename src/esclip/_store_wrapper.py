@@ -1,0 +1,78 @@
+"""A store that hands everything on to another one: who wants to do one thing else overrides that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from esclip._protocols import Store
+from esclip._rejections import Rejection
+from esclip._schema import IndexInfo, IndexSchema
+from esclip._searches import Search
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
+
+__all__ = ["StoreWrapper"]
+
+
+class StoreWrapper:
+    """Another store under the same name. Fulfils `Store`, whose docstrings hold here."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @property
+    def address(self) -> str:
+        return self.store.address
+
+    @property
+    def index(self) -> str:
+        return self.store.index
+
+    @property
+    def writes_at_once(self) -> int:
+        return self.store.writes_at_once
+
+    def schema(self) -> IndexSchema | None:
+        return self.store.schema()
+
+    def info(self) -> IndexInfo | None:
+        return self.store.info()
+
+    def prepare(self, schema: IndexSchema) -> None:
+        self.store.prepare(schema)
+
+    def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
+        return self.store.fingerprints(ids)
+
+    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+        return self.store.upsert(documents)
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        return self.store.update(records)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        self.store.delete(ids)
+
+    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+        return self.store.vectors(contents)
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        return self.store.locations()
+
+    def loading(self) -> AbstractContextManager[None]:
+        return self.store.loading()
+
+    def search(self, *searches: Search) -> list[list[Hit]]:
+        return self.store.search(*searches)
+
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        return self.store.documents(ids)
+
+    def sibling(self, index: str) -> Store:
+        return self.store.sibling(index)
+
+    def drop(self) -> None:
+        self.store.drop()
+
+    def close(self) -> None:
+        self.store.close()

@@ -1,0 +1,59 @@
+"""What a model multiplies cosines by before its softmax, read from its weights without loading them.
+
+CLIP learns the logarithm of it, as a tensor of one number (arXiv:2103.00020, section 2.5 and figure 3); its
+like took that over, by the same name.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+__all__ = ["HIGHEST", "LOGIT_SCALE", "read_logit_scale"]
+
+LOGIT_SCALE = 100.0
+"""CLIP's: training held it below that, and all of its models ended there."""
+
+_NAME = "logit_scale"
+_HEADER = 100 << 20
+"""The longest header that safetensors itself reads."""
+_FORMATS = {"F64": "<d", "F32": "<f", "F16": "<e"}
+HIGHEST = 1e4
+"""What is beyond was not learned: the number of another thing, or a broken file."""
+
+
+def read_logit_scale(files: Iterable[Path]) -> float:
+    """The scale in the first of these weights that has one; CLIP's where none has, or none can be read."""
+    scales = (_scale_in(file) for file in files if file.suffix == ".safetensors")
+    return next((scale for scale in scales if scale is not None), LOGIT_SCALE)
+
+
+def _scale_in(path: Path) -> float | None:
+    """8 bytes length, a header in JSON, and behind it the tensors' bytes (safetensors, "Format")."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _HEADER:
+                return None
+            header: dict[str, Any] = orjson.loads(file.read(length))
+            entry = next((header[name] for name in header if name.rpartition(".")[2] == _NAME), None)
+            if entry is None:
+                return None
+            start, end = entry["data_offsets"]
+            file.seek(8 + length + start)
+            scale = math.exp(_number(entry["dtype"], file.read(end - start)))
+    except (OSError, OverflowError, LookupError, TypeError, ValueError, struct.error):
+        return None
+    return scale if 0 < scale <= HIGHEST else None
+
+
+def _number(kind: str, data: bytes) -> float:
+    if kind == "BF16":  # the upper half of a float32
+        kind, data = "F32", b"\0\0" + data
+    (number,) = struct.unpack(_FORMATS[kind], data)
+    return float(number)

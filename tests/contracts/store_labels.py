@@ -1,0 +1,139 @@
+"""What every store promises of labels: metadata that is computed from vectors, and found like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import esclip
+from esclip._index import ImageIndex
+from esclip._labels import Labelling
+from esclip._protocols import Store
+from esclip._searches import Matching
+from esclip._types import Document
+from esclip._words import words_of
+from tests.command_line import PLAIN
+from tests.contracts.documents import SCHEMA, axis, document, nearest, record, where
+from tests.contracts.store_case import StoreCase
+from tests.encoder_servers import RecordingEncoder
+
+__all__ = ["StoreLabels"]
+
+LABELS = "red,blue,gelb"
+
+
+def stems(index: ImageIndex, where: str) -> set[str]:
+    """What is found under a condition, by the names of the files."""
+    return {Path(hit.location).stem for hit in index.search_text("red", 20, where)}
+
+
+class StoreLabels(StoreCase):
+    """Labels at ingest, and what is derived in general."""
+
+    @pytest.fixture
+    def encoder(self) -> RecordingEncoder:
+        """What the index is filled with."""
+        return RecordingEncoder()
+
+    @pytest.fixture
+    def filled(self, store: Store, photos: Path, encoder: RecordingEncoder) -> Iterator[ImageIndex]:
+        """An index of a plain picture of each colour, labelled."""
+        with esclip.open_index(store, encoder=encoder) as index:
+            index.ingest(photos, labels=LABELS)
+            yield index
+
+    def test_what_is_derived_is_kept_as_metadata(self, prepared: Store) -> None:
+        """Derived values are written, filtered, searched by word and given back like those of the source."""
+        written = replace(record("a", {"likes": 1}), derived={"country": "Chile"}, recipe="1")
+        with prepared.loading():
+            assert prepared.upsert([Document(written, axis(0)), document("b")]) == []
+        raw = self.peek(prepared, "a")
+        assert raw is not None
+        assert (raw["country"], raw["likes"]) == ("Chile", 1)
+        (hit,) = nearest(prepared, axis(0), 9, [where("country", "Chile")])
+        assert (
+            hit.metadata == prepared.documents(["a"])["a"].record.metadata == {"country": "Chile", "likes": 1}
+        )
+        assert [[hit.id for hit in hits] for hits in prepared.search(Matching(words_of("chile"), 9))] == [
+            ["a"]
+        ]
+
+    def test_what_is_derived_is_updated(self, prepared: Store) -> None:
+        """An update exchanges derived values, and takes out what is no longer derived."""
+        prepared.upsert([Document(replace(record("a"), derived={"country": "Chile", "likes": 1}), axis(0))])
+        with prepared.loading():
+            assert prepared.update([replace(record("a"), derived={"country": "Peru"})]) == []
+        assert [hit.id for hit in nearest(prepared, axis(0), 9, [where("country", "Peru")])] == ["a"]
+        assert nearest(prepared, axis(0), 9, [where("likes", 1)]) == []
+        assert prepared.documents(["a"])["a"].record.metadata == {"country": "Peru"}
+
+    def test_fingerprints_know_the_recipe_alone(self, prepared: Store) -> None:
+        """What was derived doesn't change a record's fingerprint, but how it was derived does."""
+        plain = record("a")
+        prepared.upsert([Document(replace(plain, derived={"country": "Chile"}, recipe="1"), axis(0))])
+        (held,) = prepared.fingerprints(["a"]).values()
+        assert held == replace(plain, recipe="1").fingerprint
+        assert held.pixels == plain.fingerprint.pixels
+        assert held.record not in (plain.fingerprint.record, replace(plain, recipe="2").fingerprint.record)
+
+    def test_an_index_remembers_its_labels(self, store: Store) -> None:
+        """The labels of the last time that it was prepared with some; without, they stay."""
+        store.prepare(SCHEMA)
+        assert "labelling" not in self.peek_schema(store)
+        for labels in (["cat", "dog"], ["狗"], []):
+            labelling = Labelling(labels, ["{}", "a {}"])
+            store.prepare(replace(SCHEMA, labelling=labelling))
+            store.prepare(SCHEMA)
+            assert self.peek_schema(store)["labelling"] == {"labels": labels, "templates": ["{}", "a {}"]}
+            assert store.schema() == replace(SCHEMA, labelling=labelling)
+
+    def test_labels_are_found_by_filters(self, filled: ImageIndex) -> None:
+        """A picture has its most probable label, its probability, and one for each label."""
+        assert "red" in stems(filled, "label=red")
+        assert "blue" in stems(filled, "label=blue & label_probability>=0.99")
+        assert stems(filled, "p_gelb>=0.9") == {"yellow"}
+        (hit,) = filled.search_text("yellow", 1)
+        assert hit.metadata["label"] == "gelb"
+        assert hit.metadata["label_probability"] == hit.metadata["p_gelb"] == pytest.approx(0.9999, abs=1e-4)
+        shares = [value for name, value in hit.metadata.items() if name.startswith("p_")]
+        assert len(shares) == 3
+        assert sum(float(str(share)) for share in shares) == pytest.approx(1, abs=1e-5)
+
+    def test_labels_are_remembered(self, filled: ImageIndex, photos: Path) -> None:
+        """The same ingest again skips all, and one that names no labels goes on with the same."""
+        assert filled.ingest(photos, labels=LABELS).skipped == len(PLAIN)
+        assert filled.ingest(photos).skipped == len(PLAIN)
+        (photos / "red.png").rename(photos / "new.png")
+        assert filled.ingest(photos).written == 1
+        assert {"new", "red"} <= stems(filled, "label=red")
+
+    def test_other_labels_need_no_encoding(
+        self, filled: ImageIndex, photos: Path, encoder: RecordingEncoder
+    ) -> None:
+        """Pictures are labelled anew from the vectors that are held; the labels before are gone."""
+        encoder.batches.clear()
+        assert filled.ingest(photos, labels=["绿", "orange"]).written == len(PLAIN)
+        assert encoder.batches == []
+        assert stems(filled, "p_绿>0.9") == {"green"}
+        assert stems(filled, "p_gelb>=0") == stems(filled, "label=red") == set()
+        assert filled.ingest(photos).skipped == len(PLAIN)
+
+    def test_an_end_before_all_are_labelled(self, store: Store, filled: ImageIndex, photos: Path) -> None:
+        """What a run with other labels has not come to is labelled so by the next, which names none."""
+        schema = store.schema()
+        assert schema is not None
+        store.prepare(replace(schema, labelling=Labelling(["gelb", "pink"])))  # as far as that run came
+        (photos / "red.png").unlink()
+        assert filled.ingest(photos).written == len(PLAIN) - 1
+        assert stems(filled, "p_pink>0.9") == {"pink"}
+        assert stems(filled, "label=red") == {"red"}  # not read again, and so as it was
+
+    def test_labels_can_be_taken_away(self, filled: ImageIndex, photos: Path) -> None:
+        """An ingest with no labels leaves none, and nor do those that follow."""
+        assert filled.ingest(photos, labels="").written == len(PLAIN)
+        assert stems(filled, "exists(label) | exists(p_red)") == set()
+        assert filled.ingest(photos).skipped == len(PLAIN)
+        assert filled.stats().labels == ()
