@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from esclip._calibration import Background
 from esclip._collapse import collapsing
 from esclip._conditions import Condition, HasId
 from esclip._directions import Direction, directions
@@ -18,6 +19,7 @@ from esclip._fusion import Ranking, fused
 from esclip._hits import Hits
 from esclip._protocols import Encoder, Store
 from esclip._queries import Query, Stored, Words
+from esclip._relevance import background_of, judged, least_score, matched
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Hit
@@ -31,20 +33,19 @@ def find(
 ) -> list[Hits]:
     """The hits of each query. `encoder` is asked for only where there is something to encode.
 
-    Raises `ConfigError` for a filter that doesn't fit, `DocumentNotFound` for an id that isn't held,
-    `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError` for a sum without direction.
+    Raises `ConfigError` for a filter that doesn't fit or a relevance that nothing tells, `DocumentNotFound`
+    for an id that isn't held, `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError`
+    for a sum without direction.
     """
     wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
+    backgrounds = [background_of(query, schema, encoder) for query in queries]
     towards = directions([query.directed for query in queries], schema.space.dim, encoder, store)
-    plans = [_Plan(*one, one[0].depth) for one in zip(queries, towards, wheres, strict=True)]
+    plans = [_Plan(*one, one[0].depth) for one in zip(queries, towards, wheres, backgrounds, strict=True)]
 
     def found(depths: Mapping[int, int]) -> list[list[Hit]]:
         return _found(store, [replace(plans[number], depth=depth) for number, depth in depths.items()])
 
-    pages = [
-        _page(query, hits) for query, hits in zip(queries, collapsing(queries, found, store), strict=True)
-    ]
-    return [Hits(_explained(store, plan, page)) for plan, page in zip(plans, pages, strict=True)]
+    return [_page(store, *one) for one in zip(plans, collapsing(queries, found, store), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class _Plan:
     query: Query
     direction: Direction | None
     where: tuple[Condition, ...]
+    background: Background | None
     depth: int
 
     @property
@@ -115,12 +117,15 @@ def _scored(store: Store, plans: Sequence[_Plan], found: Sequence[list[Hit]]) ->
     ]
 
 
-def _page(query: Query, hits: Sequence[Hit]) -> list[Hit]:
+def _page(store: Store, plan: _Plan, hits: Sequence[Hit]) -> Hits:
     """The hits that were asked for, ranked among all that there are."""
-    good = [hit for hit in hits if query.min_score == -1 or hit.score >= query.min_score]
+    query, least = plan.query, least_score(plan.query, plan.background)
+    good = [hit for hit in hits if least == -1 or hit.score >= least]
     ranks = range(query.offset + 1, query.offset + query.k + 1)
     page = good[query.offset : query.offset + query.k]
-    return [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
+    numbered = [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
+    explained = _explained(store, plan, judged(numbered, plan.background))
+    return Hits(explained, matched(hits, plan.background))
 
 
 def _explained(store: Store, plan: _Plan, hits: Sequence[Hit]) -> list[Hit]:

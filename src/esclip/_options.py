@@ -42,6 +42,7 @@ __all__ = [
     "Limit",
     "MaxBody",
     "MaxRejectionRate",
+    "MinRelevance",
     "MinScore",
     "Offset",
     "Password",
@@ -212,6 +213,16 @@ Collapse = Annotated[
         min=0.01,
         max=1,
         help="Fold hits into a better one that they have this cosine with: 0.95 for near-duplicates.",
+        show_default=False,
+    ),
+]
+MinRelevance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="R",
+        min=0,
+        max=0.999,
+        help="Leave out hits with a lower relevance: from 0.5 on they are more than chance.",
         show_default=False,
     ),
 ]

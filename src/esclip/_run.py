@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from esclip._calibrating import calibrate
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
 from esclip._labelled import LabelledSource, LabelledStore, Labeller
@@ -91,4 +92,6 @@ def run(
     report = tally.finish(stopped=stop.asked)
     if origin is not None and not report.stopped:  # one that ended early has not seen all
         ledger.forget(origin, until=before)
+    if not report.stopped:
+        calibrate(store, encoder)
     return report

@@ -3,7 +3,8 @@
 IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
              ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
              ├─► runtimes   provenance: vectors of one space, whatever computed them
-             └─► Labelling  what its pictures are labelled by
+             ├─► Labelling  what its pictures are labelled by
+             └─► Calibration  what scores say in it
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from esclip._calibration import Calibration
 from esclip._labels import Labelling
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
@@ -78,13 +80,16 @@ class IndexSchema:
     """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
     labelling: Labelling | None = None
     """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
+    calibration: Calibration | None = None
+    """What its scores say, the newest one; None: not measured. To prepare an index, None leaves it."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
         known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
-        return known | ({"labelling": self.labelling.to_json()} if self.labelling is not None else {})
+        later = {"labelling": self.labelling, "calibration": self.calibration}
+        return known | {name: value.to_json() for name, value in later.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
@@ -92,9 +97,10 @@ class IndexSchema:
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
-        # indexes that were made before runtimes or labels were kept lack the keys
+        # indexes that were made before these were kept lack the keys
         labelling = Labelling.from_json(data["labelling"]) if "labelling" in data else None
-        return cls(Space(**data["space"]), fields, tuple(data.get("runtimes", ())), labelling)
+        calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
+        return cls(Space(**data["space"]), fields, tuple(data.get("runtimes", ())), labelling, calibration)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import platformdirs
 
 __all__ = [
     "BATCH_SIZE",
+    "CALIBRATED_FROM",
     "DEFAULT_ENCODER",
     "DEFAULT_INDEX",
     "DUPLICATE",
@@ -63,6 +64,9 @@ DUPLICATE = 0.95
 
 SEARCHES_AT_ONCE = 256
 """Searches of one request: of more, none is faster, and requests and answers have a limit."""
+
+CALIBRATED_FROM = 100
+"""So many pictures an index has before it is measured what scores say in it."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -32,6 +32,7 @@ def hits(hits: Hits, *, json: bool) -> None:
     else:
         for hit in hits:
             print(_line(hit))
+    _say_unless_matched(hits)
 
 
 def hits_of(query: str, hits: Hits, *, json: bool) -> None:
@@ -41,6 +42,13 @@ def hits_of(query: str, hits: Hits, *, json: bool) -> None:
             print_json({"query": query} | hit.to_json())
         else:
             print(f"{one_line(query)}\t{_line(hit)}")
+    _say_unless_matched(hits, f"{one_line(query)}: ")
+
+
+def _say_unless_matched(hits: Hits, query: str = "") -> None:
+    if hits.matched is False:
+        reason = "nothing there fits better than to a sentence that means nothing"
+        print(f"esclip: {query}no hit stands out: {reason}", file=sys.stderr)
 
 
 def _line(hit: Hit) -> str:

@@ -19,6 +19,7 @@ from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
 from tests.contracts.store_queries import StoreQueries
 from tests.contracts.store_reads import StoreReads
+from tests.contracts.store_relevance import StoreRelevance
 from tests.contracts.store_search import StoreSearch
 from tests.contracts.store_words import StoreWords
 from tests.contracts.store_writes import StoreWrites
@@ -36,5 +37,6 @@ class StoreContract(
     StoreQueries,
     StoreDuplicates,
     StoreLabels,
+    StoreRelevance,
 ):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""

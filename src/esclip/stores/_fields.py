@@ -72,11 +72,17 @@ def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
 
 
 def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
-    """`held` with what it lacks of `wanted`: fields, runtimes, other labels; None when it lacks nothing."""
+    """`held` with what it lacks of `wanted`: fields, runtimes, labels, calibration; None when nothing."""
     fields = {field.name: field for field in (*held.fields, *wanted.fields)}
     runtimes = dict.fromkeys(held.runtimes + wanted.runtimes)
     labelling = held.labelling if wanted.labelling is None else wanted.labelling
-    wider = replace(held, fields=tuple(fields.values()), runtimes=tuple(runtimes), labelling=labelling)
+    wider = replace(
+        held,
+        fields=tuple(fields.values()),
+        runtimes=tuple(runtimes),
+        labelling=labelling,
+        calibration=wanted.calibration or held.calibration,
+    )
     return wider if wider != held else None
 
 
