@@ -75,6 +75,9 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
     table.add_column("score", justify="right", style="green")
+    told = any(hit.relevance is not None for hit in hits)
+    if told:
+        table.add_column("relevance", justify="right")
     table.add_column("id", style="cyan", no_wrap=True)
     table.add_column("description", ratio=1)
     table.add_column("location", overflow="fold", ratio=1)
@@ -87,6 +90,7 @@ def hits_table(hits: Sequence[Hit]) -> Table:
         table.add_row(
             str(hit.rank),
             f"{hit.score:.4f}",
+            *(["" if hit.relevance is None else f"{hit.relevance:.2f}"] if told else []),
             escape(one_line(hit.id)),
             about,
             escape(one_line(hit.location)),

@@ -115,6 +115,28 @@ def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
         esclip(*wrong, status=2)
 
 
+def test_relevance(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """A query that matches nothing says so on stderr, once there are pictures enough to tell."""
+    few = esclip("ingest", photos, "--encoder", "palette")
+    told = esclip("search-text", "red", "--min-relevance", "0.5", status=1).err
+    assert "fewer than 100 pictures" in told
+    for n in range(100):
+        Image.new("RGB", (8, 8), (n, 2 * n, 255 - n)).save(photos / f"{n}.png")
+    many = esclip("ingest", photos)
+    assert len(few.err.splitlines()) == len(many.err.splitlines()) == 1
+    sure = esclip("search-text", "red", "--min-relevance", "0.5", "-k", "50", "--json")
+    assert 0 < len(sure.hits) < 50
+    assert all(hit["relevance"] >= 0.5 and hit["percentile"] > 90 for hit in sure.hits)
+    assert "stands out" not in sure.err
+    assert "no hit stands out" in esclip("search-text", "two dogs").err
+    (tmp_path / "queries.txt").write_text("red\ntwo dogs\n", encoding="utf-8")
+    ran = esclip("search-texts", tmp_path / "queries.txt", "-k", "1")
+    (line,) = [line for line in ran.err.splitlines() if "stands out" in line]
+    assert line.startswith("esclip: two dogs: ")
+    wrong = ("search", "--text", "red", "--words", "red", "--min-relevance", "0.5")
+    assert "only hits of texts" in esclip(*wrong, status=1).err
+
+
 def test_duplicates(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """Copies are a group apart from what only looks alike; a page shows both; to have none is no error."""
     esclip("ingest", photos, "--encoder", "palette")
