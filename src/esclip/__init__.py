@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         OneOf,
         Range,
     )
+    from esclip._duplicates import DuplicateGroup
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -66,6 +67,7 @@ __all__ = [
     "DecodeError",
     "Document",
     "DocumentNotFound",
+    "DuplicateGroup",
     "Encoder",
     "EncoderError",
     "EsclipError",
@@ -141,6 +143,7 @@ _HOMES = (
     "_report",
     "_stop",
     "_hits",
+    "_duplicates",
     "encoders",
     "_classify",
     "_index",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip import _cli_classify, _cli_ledger, _cli_search
+from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
 from esclip._errors import EsclipError
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
 from esclip._options import (
@@ -161,6 +161,7 @@ app.command("search-image")(grouped(_cli_search.search_image))
 app.command()(grouped(_cli_search.search))
 app.command(cls=TakesAnyId)(grouped(_cli_search.similar))
 app.command(cls=TakesAnyId)(grouped(_cli_search.recommend))
+app.command()(grouped(_cli_duplicates.duplicates))
 app.command()(grouped(_cli_classify.classify))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
-from esclip._options import Hybrid, Json, not_blank
+from esclip._options import Hybrid, Json, MinRelevance, not_blank
 from esclip._settings import SEARCHES_AT_ONCE
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def search_text(
     ],
     *,
     hybrid: Hybrid = 0.0,
+    min_relevance: MinRelevance = None,
     of: HitOptions,
     at: StoreOptions,
     by: EncoderOptions,
@@ -41,7 +42,7 @@ def search_text(
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
     with at.open(by) as held:
-        _show(held.search_text(query, hybrid=hybrid, **of.named()), json=json)
+        _show(held.search_text(query, hybrid=hybrid, min_relevance=min_relevance, **of.named()), json=json)
 
 
 def search_texts(
@@ -51,6 +52,7 @@ def search_texts(
     ],
     *,
     hybrid: Hybrid = 0.0,
+    min_relevance: MinRelevance = None,
     of: HitOptions,
     at: StoreOptions,
     by: EncoderOptions,
@@ -63,7 +65,7 @@ def search_texts(
     texts = (line.strip() for line in file if line.strip())
     with at.open(by) as held:
         for some in batches(texts, SEARCHES_AT_ONCE):
-            found = held.search_texts(some, hybrid=hybrid, **of.named())
+            found = held.search_texts(some, hybrid=hybrid, min_relevance=min_relevance, **of.named())
             for text, hits in zip(some, found, strict=True):
                 _show_hits.hits_of(text, hits, json=json)
 
@@ -121,6 +123,7 @@ def search(
         list[str] | None, _part("--words", "WORDS", "Words in descriptions, keywords, places and names")
     ] = None,
     *,
+    min_relevance: MinRelevance = None,
     of: HitOptions,
     at: StoreOptions,
     by: EncoderOptions,
@@ -138,7 +141,7 @@ def search(
     if any(isinstance(part, Words) and part.weight <= 0 for part in parts):
         raise typer.BadParameter("--words has a weight above zero; to leave something out, use --where")
     with at.open(by) as held:
-        _show(held.search(Query(*parts, **of.named())), json=json)
+        _show(held.search(Query(*parts, min_relevance=min_relevance, **of.named())), json=json)
 
 
 def _weighed(value: str) -> tuple[str, float]:

@@ -7,9 +7,11 @@ Query ─┬─► parts ─► vectors, each once ─► weighted sum ─► Ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from esclip._calibration import Background
+from esclip._collapse import collapsing
 from esclip._conditions import Condition, HasId
 from esclip._directions import Direction, directions
 from esclip._filters import conditions
@@ -18,6 +20,7 @@ from esclip._hits import Hits
 from esclip._looking import Look, Looker, visible
 from esclip._protocols import Encoder
 from esclip._queries import Query, Stored
+from esclip._relevance import background_of, judged, least_score, matched
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Hit
@@ -31,19 +34,20 @@ def find(
 ) -> list[Hits]:
     """The hits of each query. `encoder` is asked for only where there is something to encode.
 
-    Raises `ConfigError` for a filter that doesn't fit and for parts that the index lacks, `DocumentNotFound`
-    for an id that isn't held, `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError`
-    for a sum without direction.
+    Raises `ConfigError` for a filter that doesn't fit, parts that the index lacks or a relevance that nothing
+    tells, `DocumentNotFound` for an id that isn't held, `FetchError` or `DecodeError` for a picture that
+    can't be had, `EncoderError` for a sum without direction.
     """
     looker.check((query.look for query in queries), schema)
     wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
+    backgrounds = [background_of(query, schema, encoder) for query in queries]
     towards = directions([query.directed for query in queries], schema.space.dim, encoder, looker.store)
-    plans = [_Plan(*one) for one in zip(queries, towards, wheres, strict=True)]
-    answers = iter(_search(looker, [(search, plan.query.look) for plan in plans for search in plan.searches]))
-    found = [_ranked(plan, [next(answers) for _ in plan.searches]) for plan in plans]
-    scored = _scored(looker, plans, found)
-    pages = [_page(plan.query, hits) for plan, hits in zip(plans, scored, strict=True)]
-    return [Hits(_explained(looker, plan, page)) for plan, page in zip(plans, pages, strict=True)]
+    plans = [_Plan(*one, one[0].depth) for one in zip(queries, towards, wheres, backgrounds, strict=True)]
+
+    def found(depths: Mapping[int, int]) -> list[list[Hit]]:
+        return _found(looker, [replace(plans[number], depth=depth) for number, depth in depths.items()])
+
+    return [_page(looker, *one) for one in zip(plans, collapsing(queries, found, looker.store), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,13 @@ class _Plan:
     query: Query
     direction: Direction | None
     where: tuple[Condition, ...]
+    background: Background | None
+    depth: int
 
     @property
     def searches(self) -> list[Search]:
         """The query's searches: by vector first, then by its words."""
-        query, k = self.query, self.query.window if self.query.fused else self.query.depth
+        query, k = self.query, self.query.window if self.query.fused else self.depth
         if not query.parts:
             return [Listing(k, self.where)]
         near = [Nearest(self.direction.vector, k, self.where, query.exact)] if self.direction else []
@@ -67,6 +73,13 @@ class _Plan:
     def asked(self) -> set[str]:
         """Pictures that the query names, and which are no hits of it."""
         return {part.id for part in self.query.parts if isinstance(part, Stored)}
+
+
+def _found(looker: Looker, plans: Sequence[_Plan]) -> list[list[Hit]]:
+    """All that is found for each plan, the best first, with its score."""
+    answers = iter(_search(looker, [(search, plan.query.look) for plan in plans for search in plan.searches]))
+    found = [_ranked(plan, [next(answers) for _ in plan.searches]) for plan in plans]
+    return _scored(looker, plans, found)
 
 
 def _search(looker: Looker, searches: Sequence[tuple[Search, Look]]) -> list[list[Hit]]:
@@ -92,7 +105,7 @@ def _scored(looker: Looker, plans: Sequence[_Plan], found: Sequence[list[Hit]]) 
     """The same with true cosines where a query has a direction and hits were found by words alone."""
     asked: dict[int, tuple[Search, Look]] = {}
     for number, (plan, hits) in enumerate(zip(plans, found, strict=True)):
-        shown = hits if plan.query.min_score > -1 else hits[: plan.query.depth]
+        shown = hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
         if plan.direction and (lacking := tuple(hit.id for hit in shown if hit.score != hit.score)):
             nearest = Nearest(plan.direction.vector, len(lacking), (HasId(lacking),))
             asked[number] = nearest, visible(plan.query.look)
@@ -108,12 +121,15 @@ def _with_score(hit: Hit, known: Hit | None) -> Hit:
     return replace(hit, score=known.score, box=known.box) if known else hit
 
 
-def _page(query: Query, hits: Sequence[Hit]) -> list[Hit]:
+def _page(looker: Looker, plan: _Plan, hits: Sequence[Hit]) -> Hits:
     """The hits that were asked for, ranked among all that there are."""
-    good = [hit for hit in hits if query.min_score == -1 or hit.score >= query.min_score]
+    query, least = plan.query, least_score(plan.query, plan.background)
+    good = [hit for hit in hits if least == -1 or hit.score >= least]
     ranks = range(query.offset + 1, query.offset + query.k + 1)
     page = good[query.offset : query.offset + query.k]
-    return [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
+    numbered = [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
+    explained = _explained(looker, plan, judged(numbered, plan.background))
+    return Hits(explained, matched(hits, plan.background))
 
 
 def _explained(looker: Looker, plan: _Plan, hits: Sequence[Hit]) -> list[Hit]:

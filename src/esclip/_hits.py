@@ -31,9 +31,11 @@ OPTIONAL = ("relevance", "duplicates", "box", "why")
 class Hits(Sequence[Hit]):
     """Hits from best to worst."""
 
-    def __init__(self, hits: Iterable[Hit]) -> None:
+    def __init__(self, hits: Iterable[Hit], matched: bool | None = None) -> None:
         """Keep `hits` in their order."""
         self._hits = tuple(hits)
+        self.matched = matched
+        """Whether the best of them all is more than a meaningless sentence finds; None: not known."""
 
     @overload
     def __getitem__(self, at: int) -> Hit: ...
@@ -42,7 +44,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: slice) -> Hits: ...
 
     def __getitem__(self, at: int | slice) -> Hit | Hits:
-        return Hits(self._hits[at]) if isinstance(at, slice) else self._hits[at]
+        return Hits(self._hits[at], self.matched) if isinstance(at, slice) else self._hits[at]
 
     def __len__(self) -> int:
         return len(self._hits)

@@ -25,6 +25,7 @@ from esclip._options import (
     BatchSize,
     Cache,
     CaFile,
+    Collapse,
     Device,
     EncoderName,
     EncoderToken,
@@ -75,6 +76,7 @@ class HitOptions:
     exact: Exact = False
     window: Window = WINDOW
     explain: Explain = False
+    collapse: Collapse = None
 
     def named(self) -> dict[str, Any]:
         """As the facade's methods take them."""

@@ -27,6 +27,7 @@ __all__ = [
     "CaFile",
     "Cache",
     "Captions",
+    "Collapse",
     "Device",
     "EncoderName",
     "EncoderToken",
@@ -45,6 +46,7 @@ __all__ = [
     "Look",
     "MaxBody",
     "MaxRejectionRate",
+    "MinRelevance",
     "MinScore",
     "Offset",
     "Parts",
@@ -227,6 +229,26 @@ Window = Annotated[
 ]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Say of each hit what its parts add, and its rank by each.")
+]
+Collapse = Annotated[
+    float | None,
+    typer.Option(
+        metavar="COSINE",
+        min=0.01,
+        max=1,
+        help="Fold hits into a better one that they have this cosine with: 0.95 for near-duplicates.",
+        show_default=False,
+    ),
+]
+MinRelevance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="R",
+        min=0,
+        max=0.999,
+        help="Leave out hits with a lower relevance: from 0.5 on they are more than chance.",
+        show_default=False,
+    ),
 ]
 Hybrid = Annotated[
     float,

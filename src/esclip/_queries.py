@@ -108,6 +108,10 @@ class Options(TypedDict, total=False):
     others are those of the others; of captions alone, cosines of query and caption."""
     explain: bool
     """Say of each hit why it is there: `Hit.why`. [False]"""
+    collapse: float | None
+    """Fold hits into a better one that they have this cosine with: `Hit.duplicates`. [None: don't]"""
+    min_relevance: float | None
+    """Hits with a lower `Hit.relevance` are left out: for queries of texts alone. [None: don't]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +127,16 @@ class Query:
     window: int = WINDOW
     explain: bool = False
     look: tuple[str, ...] = (PICTURES,)
+    collapse: float | None = None
+    min_relevance: float | None = None
 
     def __init__(
         self, *parts: Part, k: int = 10, where: Where | None = None, **options: Unpack[Options]
     ) -> None:
         """Raises `ValueError` for neither parts nor filters, an empty text, and numbers that can't be.
 
-        Raises `ConfigError` for a page beyond the window of rankings that are fused.
+        Raises `ConfigError` for a page beyond the window of rankings that are fused, and for a minimum of a
+        relevance that hits of such a query don't have.
         """
         values = {"parts": parts, "k": k, "where": where or {}, **options}
         for field in fields(type(self)):
@@ -148,6 +155,15 @@ class Query:
     def words(self) -> tuple[Words, ...]:
         """The parts that are words."""
         return tuple(part for part in self.parts if isinstance(part, Words))
+
+    @property
+    def of_texts_alone(self) -> bool:
+        """Whether texts, none of which leads away, are compared with whole pictures.
+
+        Other queries have scores of another kind.
+        """
+        texts = all(isinstance(part, Text) and part.weight > 0 for part in self.parts)
+        return bool(self.parts) and texts and self.look == (PICTURES,)
 
     @property
     def depth(self) -> int:
@@ -172,6 +188,15 @@ class Query:
                 raise ValueError(f"{name} is {number}, not {least} or more")
         if not -1 <= self.min_score <= 1:
             raise ValueError(f"min_score is {self.min_score}, not a cosine between -1 and 1")
+        if self.collapse is not None and not 0 < self.collapse <= 1:
+            raise ValueError(f"collapse is {self.collapse}, not a cosine above 0 and at most 1")
+        if self.min_relevance is not None and not 0 <= self.min_relevance < 1:
+            raise ValueError(f"min_relevance is {self.min_relevance}, not 0 or more and below 1")
+        if self.min_relevance is not None and not self.of_texts_alone:
+            raise ConfigError(
+                "only what texts with weights above zero find among whole pictures has a relevance; use a "
+                "minimum score"
+            )
         if self.fused and self.depth > self.window:
             raise ConfigError(
                 f"the hits go to {self.depth}, beyond the window of {self.window} in which rankings are "

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from esclip._calibrating import calibrate
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
 from esclip._labelled import LabelledSource, LabelledStore, Labeller
@@ -56,7 +57,7 @@ def run(
     for name, number in (("batch_size", batch_size), ("workers", workers)):
         if number < 1:
             raise ValueError(f"{name} is {number}, not 1 or more")
-    stop = stop or Stop()
+    stop, pictures = stop or Stop(), store
     if parts:
         source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
     if labelling is not None and labelling.labels:
@@ -100,4 +101,6 @@ def run(
     report = tally.finish(stopped=stop.asked)
     if origin is not None and not report.stopped:  # one that ended early has not seen all
         ledger.forget(origin, until=before)
+    if not report.stopped:
+        calibrate(pictures, encoder)
     return report

@@ -4,7 +4,8 @@ IndexSchema ─┬─► Space      which model's vectors, in how many dimension
              ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
              ├─► runtimes   provenance: vectors of one space, whatever computed them
              ├─► Labelling  what its pictures are labelled by
-             └─► parts      what of its pictures has vectors of its own, in an index beside it
+             ├─► parts      what of its pictures has vectors of its own, in an index beside it
+             └─► Calibration  what scores say in it, of hits and of chance
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from esclip._calibration import Calibration
 from esclip._labels import Labelling
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
@@ -81,14 +83,16 @@ class IndexSchema:
     """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
     parts: tuple[str, ...] = ()
     """The parts of its pictures that ingests keep up (`_parts.KINDS`), each once."""
+    calibration: Calibration | None = None
+    """What its scores say, the newest one; None: not measured. To prepare an index, None leaves it."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
         known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
-        if self.labelling is not None:
-            known["labelling"] = self.labelling.to_json()
+        later = {"labelling": self.labelling, "calibration": self.calibration}
+        known |= {name: value.to_json() for name, value in later.items() if value is not None}
         return known | ({"parts": list(self.parts)} if self.parts else {})
 
     @classmethod
@@ -97,10 +101,11 @@ class IndexSchema:
         if data["version"] != 1:
             raise ValueError(f"schema version {data['version']}")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
-        # indexes that were made before runtimes, labels or parts were kept lack the keys
+        # indexes that were made before these were kept lack the keys
         labelling = Labelling.from_json(data["labelling"]) if "labelling" in data else None
         runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
-        return cls(Space(**data["space"]), fields, runtimes, labelling, parts)
+        calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
+        return cls(Space(**data["space"]), fields, runtimes, labelling, parts, calibration)
 
 
 @dataclass(frozen=True, slots=True)

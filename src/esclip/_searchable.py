@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Unpack
 
 from PIL import Image
 
+from esclip._duplicates import DuplicateGroup, duplicate_groups
 from esclip._errors import DocumentNotFound, IndexNotFound
-from esclip._filters import Where
+from esclip._filters import Where, conditions
 from esclip._finding import find
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
@@ -19,6 +20,7 @@ from esclip._parts import parts_index
 from esclip._protocols import Encoder, Store
 from esclip._queries import Options, Picture, Query, Stored, Text, Words
 from esclip._schema import IndexInfo, IndexSchema
+from esclip._settings import DUPLICATE
 
 __all__ = ["SearchableIndex"]
 
@@ -113,6 +115,26 @@ class SearchableIndex:
         """
         parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
         return self.search(Query(*parts, k=k, where=where, **options))
+
+    def duplicates(
+        self,
+        threshold: float = DUPLICATE,
+        where: Where | None = None,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[DuplicateGroup]:
+        """Groups of pictures that show nearly the same: each has a cosine of `threshold` with another.
+
+        The largest group first. With `where`, only pictures that fulfil it are compared. `on_progress` is
+        told how many were looked at. Nothing is removed. Raises what `search` raises.
+        """
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold is {threshold}, not a cosine above 0 and at most 1")
+        filters = conditions(where or {}, self._searchable().fields)
+        groups = duplicate_groups(self._store, filters, threshold, on_progress or (lambda _: None))
+        if not groups:
+            self._require_documents()
+        return groups
 
     def _searchable(self) -> IndexSchema:
         """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""

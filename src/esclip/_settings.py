@@ -8,8 +8,10 @@ import platformdirs
 
 __all__ = [
     "BATCH_SIZE",
+    "CALIBRATED_FROM",
     "DEFAULT_ENCODER",
     "DEFAULT_INDEX",
+    "DUPLICATE",
     "ENCODER_PORT",
     "FETCH_WORKERS",
     "MAX_BODY_MIB",
@@ -57,8 +59,14 @@ MAX_BODY_MIB = 64
 WINDOW = 200
 """The best of each ranking that are fused, whatever the page: so pages neither repeat nor skip."""
 
+DUPLICATE = 0.95
+"""The cosine from which on pictures count as nearly the same."""
+
 SEARCHES_AT_ONCE = 256
 """Searches of one request: of more, none is faster, and requests and answers have a limit."""
+
+CALIBRATED_FROM = 100
+"""So many pictures an index has before it is measured what scores say in it."""
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from esclip.encoders._wire import Description
 
 __all__ = [
+    "PLAIN_PROGRESS_SECONDS",
     "counted",
     "error",
     "findings",

@@ -32,6 +32,7 @@ def hits(hits: Hits, *, json: bool) -> None:
     else:
         for hit in hits:
             print(_line(hit))
+    _say_unless_matched(hits)
 
 
 def hits_of(query: str, hits: Hits, *, json: bool) -> None:
@@ -41,6 +42,13 @@ def hits_of(query: str, hits: Hits, *, json: bool) -> None:
             print_json({"query": query} | hit.to_json())
         else:
             print(f"{one_line(query)}\t{_line(hit)}")
+    _say_unless_matched(hits, f"{one_line(query)}: ")
+
+
+def _say_unless_matched(hits: Hits, query: str = "") -> None:
+    if hits.matched is False:
+        reason = "nothing there fits better than to a sentence that means nothing"
+        print(f"esclip: {query}no hit stands out: {reason}", file=sys.stderr)
 
 
 def _line(hit: Hit) -> str:
@@ -67,6 +75,9 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right", style="dim")
     table.add_column("score", justify="right", style="green")
+    told = any(hit.relevance is not None for hit in hits)
+    if told:
+        table.add_column("relevance", justify="right")
     table.add_column("id", style="cyan", no_wrap=True)
     table.add_column("description", ratio=1)
     table.add_column("location", overflow="fold", ratio=1)
@@ -74,10 +85,12 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     if explained:
         table.add_column("why", ratio=2)
     for hit in hits:
-        about = escape(one_line(hit.description)[:120])
+        alike = f" (+{len(hit.duplicates)} alike)" if hit.duplicates else ""
+        about = escape(one_line(hit.description)[:120] + alike)
         table.add_row(
             str(hit.rank),
             f"{hit.score:.4f}",
+            *(["" if hit.relevance is None else f"{hit.relevance:.2f}"] if told else []),
             escape(one_line(hit.id)),
             about,
             escape(one_line(hit.location)),

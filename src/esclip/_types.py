@@ -205,8 +205,10 @@ class Hit:
     metadata: Metadata
     relevance: float | None = None
     """How sure it is that it fits better than what a search for nothing finds, 0 to 1; None: not known."""
+    percentile: float | None = None
+    """How many of a hundred pictures score less for a sentence that means nothing; None: not known."""
     duplicates: tuple[str, ...] = ()
-    """Ids of hits that show nearly the same, and were folded into this one."""
+    """Ids of further hits that show nearly the same, and were folded into this one, the best first."""
     box: Box | None = None
     """Where in the picture that is which was found; None: it is the picture as a whole."""
     why: tuple[Reckoned, ...] = ()
@@ -216,6 +218,7 @@ class Hit:
         """The hit as the command line prints it with `--json`."""
         known = {
             "relevance": self.relevance,
+            "percentile": self.percentile,
             "duplicates": list(self.duplicates) or None,
             "box": self.box and self.box._asdict(),
             "why": [one._asdict() for one in self.why] or None,

@@ -13,11 +13,13 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 
 from __future__ import annotations
 
+from tests.contracts.store_duplicates import StoreDuplicates
 from tests.contracts.store_ids import StoreIds
 from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
 from tests.contracts.store_queries import StoreQueries
 from tests.contracts.store_reads import StoreReads
+from tests.contracts.store_relevance import StoreRelevance
 from tests.contracts.store_search import StoreSearch
 from tests.contracts.store_words import StoreWords
 from tests.contracts.store_writes import StoreWrites
@@ -26,6 +28,15 @@ __all__ = ["StoreContract"]
 
 
 class StoreContract(
-    StoreLifecycle, StoreWrites, StoreIds, StoreReads, StoreSearch, StoreWords, StoreQueries, StoreLabels
+    StoreLifecycle,
+    StoreWrites,
+    StoreIds,
+    StoreReads,
+    StoreSearch,
+    StoreWords,
+    StoreQueries,
+    StoreDuplicates,
+    StoreLabels,
+    StoreRelevance,
 ):
     """Inherit, name the class Test..., and supply the fixture and the ways around the store."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,60 @@ def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
     assert "window" in esclip("search-text", "x", "--hybrid", "1", "--offset", "500", status=1).err
     for wrong in (["search"], ["search", "--words", "-1:red"], ["search", "--words", " "]):
         esclip(*wrong, status=2)
+
+
+def test_relevance(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """A query that matches nothing says so on stderr, once there are pictures enough to tell."""
+    few = esclip("ingest", photos, "--encoder", "palette")
+    told = esclip("search-text", "red", "--min-relevance", "0.5", status=1).err
+    assert "fewer than 100 pictures" in told
+    for n in range(100):
+        Image.new("RGB", (8, 8), (n, 2 * n, 255 - n)).save(photos / f"{n}.png")
+    many = esclip("ingest", photos)
+    assert len(few.err.splitlines()) == len(many.err.splitlines()) == 1
+    sure = esclip("search-text", "red", "--min-relevance", "0.5", "-k", "50", "--json")
+    assert 0 < len(sure.hits) < 50
+    assert all(hit["relevance"] >= 0.5 and hit["percentile"] > 90 for hit in sure.hits)
+    assert "stands out" not in sure.err
+    assert "no hit stands out" in esclip("search-text", "two dogs").err
+    (tmp_path / "queries.txt").write_text("red\ntwo dogs\n", encoding="utf-8")
+    ran = esclip("search-texts", tmp_path / "queries.txt", "-k", "1")
+    (line,) = [line for line in ran.err.splitlines() if "stands out" in line]
+    assert line.startswith("esclip: two dogs: ")
+    wrong = ("search", "--text", "red", "--words", "red", "--min-relevance", "0.5")
+    assert "only hits of texts" in esclip(*wrong, status=1).err
+
+
+def test_duplicates(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """Copies are a group apart from what only looks alike; a page shows both; to have none is no error."""
+    esclip("ingest", photos, "--encoder", "palette")
+    ran = esclip("duplicates")
+    assert (ran.out, ran.err) == ("", "esclip: 0 groups, 0 of them exact, with 0 of 11 pictures\n")
+    shutil.copy(photos / "red.png", photos / "copy.png")
+    Image.new("RGB", (200, 150), "white").save(photos / "large.png")
+    esclip("ingest", photos)
+    ran = esclip("duplicates", "--page", "page.html", cwd=tmp_path)
+    rows = [line.split("\t") for line in ran.out.splitlines()]
+    assert [(number, cosine) for number, _, cosine, *_ in rows] == [
+        (number, "1.0000") for number in ("1", "1", "2", "2")
+    ]
+    names = {
+        kind: {Path(where).name for _, of, *_, where in rows if of == kind} for kind in ("exact", "near")
+    }
+    assert names == {"exact": {"red.png", "copy.png"}, "near": {"white.png", "large.png"}}
+    assert Path(next(row[-1] for row in rows if row[1] == "near")).name == "large.png"
+    assert "2 groups, 1 of them exact, with 4 of 13 pictures" in ran.err
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 4
+    assert str(photos / "copy.png") in page
+    groups = esclip("duplicates", "--json", "--where", "file_size>=1").hits
+    assert sorted(group["exact"] for group in groups) == [False, True]
+    assert "--page" in esclip("duplicates", "--page", tmp_path / "no" / "page.html", status=1).err
+    esclip("duplicates", "--threshold", "1.5", status=2)
+    (hit,) = [
+        one for one in esclip("search-text", "red", "--collapse", "0.9", "--json").hits if one["rank"] == 1
+    ]
+    assert len(hit["duplicates"]) == 1
 
 
 def test_stats_and_drop(esclip: Esclip, photos: Path) -> None:

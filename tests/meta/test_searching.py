@@ -22,7 +22,7 @@ PROGRAMS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the examples name, beside the home of an index."""
     folder = tmp_path_factory.mktemp("guide")
-    make_dataset(folder / "data", photos=40, images=folder / "images")
+    make_dataset(folder / "data", photos=120, images=folder / "images")
     Image.new("RGB", (40, 30), "blue").save(folder / "photo.jpg")
     (folder / "queries.txt").write_text("something red\nsomething blue\n", encoding="utf-8")
     (folder / "labels.txt").write_text("red\ngreen\nblue, or nearly so\n", encoding="utf-8")
@@ -61,7 +61,7 @@ def at_home(place: Path) -> Esclip:
 def test_commands(command: str, place: Path, at_home: Esclip, ids: dict[str, str]) -> None:
     """A command of the guide finds something, or reads what was made for it."""
     run = at_home(*shlex.split(with_ids(command, ids))[1:], cwd=place, ESCLIP_ENCODER="palette")
-    assert run.out.splitlines() or "40 records: " in run.err, run.err
+    assert run.out.splitlines() or "120 records: " in run.err, run.err
 
 
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from esclip._background import is_background
 from esclip._schema import Space
 from esclip._types import Pixels, Vectors, unit_rows
 from esclip.encoders._color_words import Color, colors_in
@@ -76,7 +77,7 @@ class PaletteEncoder:
         rows = np.zeros((len(texts), _DIM))
         for row, text in enumerate(texts):
             colors = colors_in(text)
-            if not colors:
+            if not colors and not is_background(text):
                 _log.warning("no colour word in %r: %s", text, PALETTE_LIMITS)
             rows[row, [color.value for color in colors] or [_NO_COLOR]] = 1
         return unit_rows(rows)

@@ -72,7 +72,7 @@ def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
 
 
 def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
-    """`held` with what it lacks of `wanted`: fields, runtimes, other labels, parts; None for nothing."""
+    """`held` with what it lacks of `wanted`, newer labels and calibration included; None for nothing."""
     fields = {field.name: field for field in (*held.fields, *wanted.fields)}
     wider = replace(
         held,
@@ -80,6 +80,7 @@ def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
         runtimes=tuple(dict.fromkeys(held.runtimes + wanted.runtimes)),
         labelling=held.labelling if wanted.labelling is None else wanted.labelling,
         parts=tuple(dict.fromkeys(held.parts + wanted.parts)),
+        calibration=wanted.calibration or held.calibration,
     )
     return wider if wider != held else None
 

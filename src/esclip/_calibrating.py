@@ -1,0 +1,70 @@
+"""Measures what scores say in an index, at the end of an ingest.
+
+sentences ─► vectors ─┬─► cosines with a sample of pictures ─► quantiles     ┐
+                      └─► the best that each finds ─► mean, deviation        ├─ Calibration ─► Store.prepare
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from esclip._background import SENTENCES
+from esclip._calibration import PERCENTS, Background, Calibration
+from esclip._collapse import documents_of
+from esclip._protocols import Encoder, Store
+from esclip._schema import IndexInfo, IndexSchema
+from esclip._searches import Listing, Nearest
+from esclip._settings import CALIBRATED_FROM
+from esclip._types import Vectors
+
+__all__ = ["calibrate"]
+
+log = logging.getLogger("esclip")
+
+SAMPLE = 1024
+"""Pictures. Ids are made at random, or are hashes: the first ones by id are as good as any."""
+
+GROWN = 2
+"""How many times the pictures have to be more, or fewer, to measure again."""
+
+
+def calibrate(store: Store, encoder: Encoder) -> None:
+    """Measure and keep the index's calibration, where it has none or has outgrown it.
+
+    What goes wrong is told in the log, and is no reason for an ingest to fail: hits are found without it.
+    """
+    try:
+        info = store.info()
+        if info is not None and _is_due(info, encoder.space.text_model):
+            measured = _measured(store, encoder, info.documents)
+            store.prepare(IndexSchema(info.schema.space, calibration=measured))
+    except Exception as error:
+        log.warning("hits of index %s get no relevance until the next ingest: %s", store.index, error)
+
+
+def _is_due(info: IndexInfo, text_model: str) -> bool:
+    held = info.schema.calibration
+    if info.documents < CALIBRATED_FROM:
+        return False
+    if held is None or not held.is_of(text_model):
+        return True
+    return not held.documents / GROWN < info.documents < held.documents * GROWN
+
+
+def _measured(store: Store, encoder: Encoder, documents: int) -> Calibration:
+    (listed,) = store.search(Listing(SAMPLE))
+    pictures = np.stack([one.vector for one in documents_of(store, [hit.id for hit in listed])])
+    groups = sorted(SENTENCES)
+    texts = encoder.encode_texts([text for group in groups for text in SENTENCES[group]])
+    best = np.array([hits[0].score for hits in store.search(*(Nearest(row, 1) for row in texts))])
+    ends = np.cumsum([len(SENTENCES[group]) for group in groups])[:-1]
+    parts = zip(groups, np.split(texts, ends), np.split(best, ends), strict=True)
+    backgrounds = tuple(_background(group, rows, pictures, scores) for group, rows, scores in parts)
+    return Calibration(encoder.space.text_model, documents, backgrounds)
+
+
+def _background(group: str, texts: Vectors, pictures: Vectors, best: Vectors) -> Background:
+    quantiles = np.percentile(texts @ pictures.T, PERCENTS)
+    return Background.of(group, quantiles.tolist(), float(best.mean()), float(best.std(ddof=1)))

@@ -1,0 +1,44 @@
+"""The command that shows which pictures of an index are nearly the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esclip._errors import ConfigError
+from esclip._option_groups import StoreOptions
+from esclip._options import Json, Where
+from esclip._settings import DUPLICATE
+
+__all__ = ["duplicates"]
+
+
+def duplicates(
+    threshold: Annotated[
+        float, typer.Option(metavar="COSINE", min=0.01, max=1, help="Of pictures that are nearly the same.")
+    ] = DUPLICATE,
+    where: Where = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page with the pictures side by side.", show_default=False),
+    ] = None,
+    *,
+    at: StoreOptions,
+    json: Json = False,
+) -> None:
+    """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
+    from esclip import _show_duplicates
+
+    watched = _show_duplicates.Watched()
+    with at.open() as held:
+        groups = held.duplicates(threshold, where, on_progress=watched)
+    _show_duplicates.groups(groups, json=json)
+    if page:
+        try:
+            _show_duplicates.write_page(page, groups)
+        except OSError as error:
+            message = f"--page {page}: {error.strerror}; name a file that can be written"
+            raise ConfigError(message) from error
+    _show_duplicates.summary(groups, of=watched.looked_at, page=page)
