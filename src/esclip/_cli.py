@@ -13,33 +13,28 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
 from esclip._errors import EsclipError
-from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
-from esclip._options import (
+from esclip._ingest_options import (
     BatchSize,
     Captions,
-    Host,
     Images,
-    Json,
     Labels,
     LabelTemplates,
     Limit,
-    MaxBody,
     MaxRejectionRate,
     Parts,
-    Port,
     Prune,
     RejectionsFile,
-    TakesAnyId,
     labelling,
-    split,
 )
+from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
+from esclip._options import Host, Json, MaxBody, Port, TakesAnyId, split
 from esclip._running import run_to_report
 from esclip._settings import (
     BATCH_SIZE,
@@ -48,9 +43,6 @@ from esclip._settings import (
     MAX_REJECTION_RATE,
 )
 from esclip._signals import Interrupted, exit_status
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["app", "main"]
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from esclip._ingest_options import labelling
 from esclip._option_groups import EncoderOptions
-from esclip._options import Json, labelling, not_blank
+from esclip._options import Json, not_blank
 
 __all__ = ["classify"]
 

@@ -9,7 +9,8 @@ import typer
 
 from esclip._errors import ConfigError
 from esclip._option_groups import StoreOptions
-from esclip._options import Json, Where
+from esclip._options import Json
+from esclip._search_options import Where
 from esclip._settings import DUPLICATE
 
 __all__ = ["duplicates"]

@@ -5,15 +5,9 @@ from __future__ import annotations
 from functools import partial
 from itertools import islice
 
+from esclip._ingest_options import Limit, MaxRejectionRate, Reasons, RejectionsFile, reasons
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions
-from esclip._options import (
-    Json,
-    Limit,
-    MaxRejectionRate,
-    Reasons,
-    RejectionsFile,
-    reasons,
-)
+from esclip._options import Json
 from esclip._running import run_to_report
 
 __all__ = ["rejections", "retry"]

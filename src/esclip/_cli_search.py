@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
-from esclip._options import Hybrid, Json, MinRelevance, not_blank
+from esclip._options import Json, not_blank
+from esclip._search_options import Hybrid, MinRelevance
 from esclip._settings import SEARCHES_AT_ONCE
 
 if TYPE_CHECKING:

@@ -18,36 +18,24 @@ import typer
 
 from esclip._access import Access, admitted
 from esclip._imports import missing
+from esclip._ingest_options import AllowHosts, BatchSize, Cache, IgnoreRobotsTag, Workers
 from esclip._options import (
-    AllowHosts,
     ApiKey,
     AwsRegion,
-    BatchSize,
-    Cache,
     CaFile,
-    Collapse,
     Device,
     EncoderName,
     EncoderToken,
-    Exact,
-    Explain,
-    IgnoreRobotsTag,
     Index,
-    K,
-    Look,
-    MinScore,
-    Offset,
     Password,
     PrecisionName,
     Store,
     TextEncoderName,
     User,
-    Where,
-    Window,
-    Workers,
     split,
 )
 from esclip._parts import PICTURES
+from esclip._search_options import Collapse, Exact, Explain, K, Look, MinScore, Offset, Where, Window
 from esclip._settings import (
     BATCH_SIZE,
     DEFAULT_ENCODER,

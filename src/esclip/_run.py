@@ -6,6 +6,7 @@ source, encoder, store, ledger ─► run ─► IngestReport
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from esclip._calibrating import calibrate
@@ -102,5 +103,6 @@ def run(
     if origin is not None and not report.stopped:  # one that ended early has not seen all
         ledger.forget(origin, until=before)
     if not report.stopped:
-        calibrate(pictures, encoder)
+        with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
+            calibrate(pictures, encoder)
     return report

@@ -1,0 +1,108 @@
+"""The options of commands that search."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from esclip._errors import ConfigError
+from esclip._options import several
+from esclip._parts import PLACES
+
+__all__ = [
+    "Collapse",
+    "Exact",
+    "Explain",
+    "Hybrid",
+    "K",
+    "Look",
+    "MinRelevance",
+    "MinScore",
+    "Offset",
+    "Where",
+    "Window",
+    "filters",
+]
+
+
+def filters(where: list[str] | None) -> list[str] | None:
+    """Filters that can be read; others are wrong usage."""
+    from esclip._filters import check_syntax
+
+    try:
+        check_syntax(where or ())
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    return where
+
+
+Offset = Annotated[int, typer.Option(metavar="N", min=0, help="Pass over the first N hits: the next page.")]
+MinScore = Annotated[
+    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower score.")
+]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Compare every vector, without the vector index: slow, and nothing missed."),
+]
+Window = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="How many of the best by vector and by words are fused, where both are asked for.",
+    ),
+]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say of each hit what its parts add, and its rank by each.")
+]
+Collapse = Annotated[
+    float | None,
+    typer.Option(
+        metavar="COSINE",
+        min=0.01,
+        max=1,
+        help="Fold hits into a better one that they have this cosine with: 0.95 for near-duplicates.",
+        show_default=False,
+    ),
+]
+MinRelevance = Annotated[
+    float | None,
+    typer.Option(
+        metavar="R",
+        min=0,
+        max=0.999,
+        help="Leave out hits with a lower relevance: from 0.5 on they are more than chance.",
+        show_default=False,
+    ),
+]
+Hybrid = Annotated[
+    float,
+    typer.Option(
+        metavar="WEIGHT",
+        min=0,
+        help="Look for the words in descriptions, keywords, places and names as well; at 1 they count as "
+        "much as what the picture shows.",
+    ),
+]
+K = Annotated[int, typer.Option("-k", metavar="N", min=1, help="Hits.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        callback=filters,
+        help="Only documents like this: country=Norway,Sweden 'width>=4000' 'submitted_at=2020' '!colors=red'"
+        " 'exists(point)' 'near(point, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
+        show_default=False,
+    ),
+]
+Look = Annotated[
+    str,
+    typer.Option(
+        "--in",
+        metavar="KIND,...",
+        callback=several(PLACES),
+        help="Where to look: pictures, captions, crops.",
+    ),
+]
