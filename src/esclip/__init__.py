@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Progress
+    from esclip._run_options import RunOptions
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._searches import Listing, Matching, Nearest, Search
     from esclip._stop import Stop
@@ -109,6 +110,7 @@ __all__ = [
     "Reckoned",
     "RecordError",
     "Rejection",
+    "RunOptions",
     "Search",
     "Source",
     "SourceError",
@@ -142,6 +144,7 @@ _HOMES = (
     "_protocols",
     "_report",
     "_stop",
+    "_run_options",
     "_hits",
     "_duplicates",
     "encoders",

@@ -1,7 +1,7 @@
 """The facade: one index of pictures, to fill and to search.
 
 open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · stats · drop
-                               └─► search_text · search_image · similar
+                               └─► search · search_text · search_image · similar · ... · duplicates
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 from os.path import abspath
 from pathlib import Path
 from types import TracebackType
+from typing import Unpack
 
 from esclip._access import Access
 from esclip._errors import ConfigError
@@ -21,18 +22,11 @@ from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._parts import KINDS, chosen
 from esclip._protocols import Encoder, Store
-from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection
-from esclip._report import Progress
+from esclip._rejections import IngestReport, KeptRejection, Reason
+from esclip._run_options import RunOptions
 from esclip._schema import Stats
 from esclip._searchable import SearchableIndex
-from esclip._settings import (
-    BATCH_SIZE,
-    DEFAULT_INDEX,
-    FETCH_WORKERS,
-    MAX_REJECTION_RATE,
-    default_store,
-)
-from esclip._stop import Stop
+from esclip._settings import DEFAULT_INDEX, default_store
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
 
@@ -96,29 +90,19 @@ class ImageIndex(SearchableIndex):
         self,
         *paths: str | Path,
         limit: int | None = None,
-        batch_size: int = BATCH_SIZE,
-        workers: int = FETCH_WORKERS,
         images: str | Path | None = None,
-        allow_hosts: Collection[str] = (),
-        ignore_robots_tag: bool = False,
-        max_rejection_rate: float = MAX_REJECTION_RATE,
-        cache: str | Path | None = None,
         prune: bool = False,
         labels: Labels | None = None,
         captions: str | Path | None = None,
         parts: Collection[str] = (),
-        stop: Stop | None = None,
-        on_rejection: Callable[[Rejection], None] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        **options: Unpack[RunOptions],
     ) -> IngestReport:
         """Write the pictures of `paths` that the index lacks or holds differently.
 
         `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
-        records only; `workers` is the number of fetches at once; `images` is a folder that holds the
-        dataset's pictures as `<photo_id>.jpg`; `allow_hosts` names further hosts that may be fetched from,
-        also at private addresses; `ignore_robots_tag` takes pictures whose server opts out by `X-Robots-Tag`;
-        `cache` is the folder for fetched pictures. `prune` removes, at the end, the documents of these paths
-        whose record is not there any more.
+        records only; `images` is a folder that holds the dataset's pictures as `<photo_id>.jpg`. `prune`
+        removes, at the end, the documents of these paths whose record is not there any more. `options` are
+        those of `RunOptions`.
 
         `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
         `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the
@@ -127,12 +111,10 @@ class ImageIndex(SearchableIndex):
         vectors of their own, which a search can look at: `captions` and `crops`, overlapping ones. The index
         remembers them, and later ingests keep them up.
 
-        `stop` is how the run can be asked to end early, which takes seconds; its report then says `stopped`.
-        The callbacks are called from any thread, one call at a time. What is rejected is kept in the index's
-        ledger: see `rejections` and `retry`.
+        What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
         Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
-        `max_rejection_rate` of the records are rejected (looked at from the 100th on, and at the end).
+        `max_rejection_rate` of the records are rejected.
         """
         if prune and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
@@ -155,16 +137,8 @@ class ImageIndex(SearchableIndex):
             parts=[kind for kind in KINDS if kind in kinds],
             parts_store=self._parts,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
-            batch_size=batch_size,
-            workers=workers,
-            allow_hosts=allow_hosts,
-            ignore_robots_tag=ignore_robots_tag,
-            max_rejection_rate=max_rejection_rate,
-            cache=cache,
             prune=prune,
-            stop=stop,
-            on_rejection=on_rejection,
-            on_progress=on_progress,
+            **options,
         )
         self._schema = None  # the fields may be more now
         return report
@@ -186,17 +160,9 @@ class ImageIndex(SearchableIndex):
         self,
         *,
         reasons: Iterable[Reason | str] = (),
-        batch_size: int = BATCH_SIZE,
-        workers: int = FETCH_WORKERS,
-        allow_hosts: Collection[str] = (),
-        ignore_robots_tag: bool = False,
-        max_rejection_rate: float = 1,
-        cache: str | Path | None = None,
-        stop: Stop | None = None,
-        on_rejection: Callable[[Rejection], None] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        **options: Unpack[RunOptions],
     ) -> IngestReport:
-        """Ingest again just what was rejected for one of `reasons`, or for any; the rest is as in `ingest`.
+        """Ingest again just what was rejected for one of `reasons`, or for any.
 
         What has no record, such as a broken row, can't be tried from here: an ingest reads it again.
 
@@ -222,16 +188,8 @@ class ImageIndex(SearchableIndex):
             parts=schema.parts,
             parts_store=self._parts,
             origin=None,
-            batch_size=batch_size,
-            workers=workers,
-            allow_hosts=allow_hosts,
-            ignore_robots_tag=ignore_robots_tag,
-            max_rejection_rate=max_rejection_rate,
-            cache=cache,
             prune=False,
-            stop=stop,
-            on_rejection=on_rejection,
-            on_progress=on_progress,
+            **(RunOptions(max_rejection_rate=1) | options),
         )
         self._schema = None  # the runtimes may be more now
         return report

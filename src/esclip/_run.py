@@ -21,7 +21,7 @@ from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import IngestReport, Rejection
 from esclip._report import Progress, Tally
 from esclip._schema import IndexSchema
-from esclip._settings import UNSPLASH_HOST, picture_cache
+from esclip._settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
 from esclip._stop import Stop
 
 __all__ = ["run"]
@@ -37,23 +37,23 @@ def run(
     parts: Collection[str],
     parts_store: Callable[[], Store],
     origin: str | None,
-    batch_size: int,
-    workers: int,
-    allow_hosts: Collection[str],
-    ignore_robots_tag: bool,
-    max_rejection_rate: float,
-    cache: str | Path | None,
     prune: bool,
-    stop: Stop | None,
-    on_rejection: Callable[[Rejection], None] | None,
-    on_progress: Callable[[Progress], None] | None,
+    batch_size: int = BATCH_SIZE,
+    workers: int = FETCH_WORKERS,
+    allow_hosts: Collection[str] = (),
+    ignore_robots_tag: bool = False,
+    max_rejection_rate: float = MAX_REJECTION_RATE,
+    cache: str | Path | None = None,
+    stop: Stop | None = None,
+    on_rejection: Callable[[Rejection], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
     """Ingest `source` into `store`; what is rejected is in `ledger` until the store holds it.
 
     `labelling` is what pictures are labelled by, and the index remembers it; None: by nothing so far. `parts`
     are those that pictures are to have, in the index of `parts_store`. `origin` is a name for `source` where
     it gives all that there is: at the end the ledger forgets what came from there and comes no more. The rest
-    is as in `ImageIndex.ingest`.
+    is as in `ImageIndex.ingest` and `RunOptions`.
     """
     for name, number in (("batch_size", batch_size), ("workers", workers)):
         if number < 1:

@@ -1,4 +1,4 @@
-"""The embedded store's kNN search.
+"""The embedded store's searches; those by words and by conditions alone are in `_lance_words`.
 
 vectors in the index, rounded to a byte a number ─┐
 all other vectors, as they are ───────────────────┴─► nearest rows ─► their vectors ─► hits by true cosine
@@ -9,20 +9,21 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 
 from esclip._flow import batches
 from esclip._schema import IndexSchema
-from esclip._searches import Nearest
+from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._settings import SEARCHES_AT_ONCE
 from esclip._types import Hit, Vectors, cosines, ranked
 from esclip.stores._lance_filters import filter_sql
 from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors
 from esclip.stores._lance_upkeep import Scale, partitions_of, vector_indexes
+from esclip.stores._lance_words import listed, matching
 
-__all__ = ["nearest"]
+__all__ = ["found"]
 
 SPARE = 10
 """Rows to find beyond k hits, or k more: an index keeps a byte of each number, and errs a little. Among more
@@ -32,7 +33,25 @@ TIES = 10_000
 """Where the last of so many rows is as near as the last hit, others may be too, and not all are looked at."""
 
 
-def nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], scale: Scale) -> list[list[Hit]]:
+def found(dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: Scale) -> list[list[Hit]]:
+    """The hits of each search, of whatever kind; all kNN searches at once."""
+    near = iter(_nearest(dataset, schema, [one for one in searches if isinstance(one, Nearest)], scale))
+
+    def hits(search: Search) -> list[Hit]:
+        match search:
+            case Nearest():
+                return next(near)
+            case Matching():
+                return matching(dataset, schema, search)
+            case Listing():
+                return listed(dataset, schema, search)
+            case _:
+                assert_never(search)
+
+    return [hits(search) for search in searches]
+
+
+def _nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], scale: Scale) -> list[list[Hit]]:
     """The hits of each search; all vectors are compared where the probed ones give too few."""
     probes = _probe(dataset, scale)
     hasty = [number for number, search in enumerate(searches) if not (search.exact or probes is _EXACT)]

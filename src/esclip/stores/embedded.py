@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, assert_never
+from typing import Any
 
 import lance
 
@@ -28,7 +28,7 @@ from esclip._errors import (
 )
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._searches import Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
@@ -43,7 +43,7 @@ from esclip.stores._lance_rows import (
     record_table,
 )
 from esclip.stores._lance_schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
-from esclip.stores._lance_search import nearest
+from esclip.stores._lance_search import found
 from esclip.stores._lance_upkeep import (
     Scale,
     add_columns,
@@ -54,7 +54,6 @@ from esclip.stores._lance_upkeep import (
     remove_old_versions,
     size_on_disk,
 )
-from esclip.stores._lance_words import listed, matching
 
 __all__ = ["LanceStore", "Scale"]
 
@@ -184,21 +183,7 @@ class LanceStore:
         """Filter first, then look; all kNN searches at once."""
         with lance_faults(self._path):
             dataset = self._existing()
-            schema = schema_of(dataset)
-            by_vector = [search for search in searches if isinstance(search, Nearest)]
-            near = iter(nearest(dataset, schema, by_vector, self._scale))
-            found: list[list[Hit]] = []
-            for search in searches:
-                match search:
-                    case Nearest():
-                        found.append(next(near))
-                    case Matching():
-                        found.append(matching(dataset, schema, search))
-                    case Listing():
-                        found.append(listed(dataset, schema, search))
-                    case _:
-                        assert_never(search)
-            return found
+            return found(dataset, schema_of(dataset), searches, self._scale)
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         """Scan the column of ids."""
