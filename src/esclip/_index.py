@@ -20,7 +20,7 @@ from esclip._index_encoder import IndexEncoder
 from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
-from esclip._parts import KINDS, chosen
+from esclip._places import KINDS, chosen
 from esclip._protocols import Encoder, Store
 from esclip._rejections import IngestReport, KeptRejection, Reason
 from esclip._run_options import RunOptions

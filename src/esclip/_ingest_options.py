@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esclip._errors import ConfigError
-from esclip._parts import KINDS
+from esclip._places import KINDS
 from esclip._rejections import Reason
 from esclip._settings import UNSPLASH_HOST
 

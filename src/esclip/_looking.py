@@ -19,17 +19,8 @@ from typing import TypeAlias
 from esclip._conditions import HasId
 from esclip._errors import ConfigError
 from esclip._fusion import Ranking, fused
-from esclip._parts import (
-    CAPTIONS,
-    CROPS,
-    GRID,
-    PICTURES,
-    caption_id,
-    crop_id,
-    is_fused,
-    picture_hit,
-    those_of,
-)
+from esclip._parts import GRID, caption_id, crop_id, picture_hit, those_of
+from esclip._places import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._protocols import Store
 from esclip._schema import IndexSchema
 from esclip._searches import Nearest, Search
@@ -38,7 +29,7 @@ from esclip._types import Hit, Vector, ranked
 __all__ = ["Look", "Looker", "visible"]
 
 Look: TypeAlias = tuple[str, ...]
-"""Some of `_parts.PLACES`, each once, in their order."""
+"""Some of `_places.PLACES`, each once, in their order."""
 
 FIRST = 4
 """Crops asked for, for each picture wanted: neighbours overlap, and are found together."""

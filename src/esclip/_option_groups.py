@@ -34,7 +34,7 @@ from esclip._options import (
     User,
     split,
 )
-from esclip._parts import PICTURES
+from esclip._places import PICTURES
 from esclip._search_options import Collapse, Exact, Explain, K, Look, MinScore, Offset, Where, Window
 from esclip._settings import (
     BATCH_SIZE,

@@ -18,9 +18,7 @@ from esclip._census import SeenIds
 from esclip._errors import IndexExists
 from esclip._flow import batches, owned
 from esclip._parts import (
-    CAPTIONS,
     CROPPING,
-    CROPS,
     GRID,
     PART_FIELDS,
     caption_id,
@@ -30,6 +28,7 @@ from esclip._parts import (
     part_base,
     part_ids,
 )
+from esclip._places import CAPTIONS, CROPS
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Rejection
 from esclip._schema import Field, IndexSchema

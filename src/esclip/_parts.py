@@ -10,49 +10,33 @@ A part has its picture's metadata, so that filters hold there as well.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from PIL import Image
 
 from esclip._conditions import AllOf, AnyOf, Condition, HasId, Not, OneOf
+from esclip._places import CAPTIONS, CROPS
 from esclip._schema import Field, FieldType
 from esclip._types import Box, Hit, ImageRecord
 
 __all__ = [
-    "CAPTIONS",
     "CROPPING",
-    "CROPS",
     "FINEST",
     "GRID",
-    "KINDS",
     "PART_FIELDS",
-    "PICTURES",
-    "PLACES",
     "caption_id",
     "caption_record",
-    "chosen",
     "crop_content",
     "crop_id",
     "crop_record",
     "cut",
-    "is_fused",
     "part_base",
     "part_ids",
     "parts_index",
     "picture_hit",
     "those_of",
 ]
-
-PICTURES = "pictures"
-CAPTIONS = "captions"
-CROPS = "crops"
-
-KINDS = (CAPTIONS, CROPS)
-"""The parts that an index can have."""
-
-PLACES = (PICTURES, *KINDS)
-"""Where a search can look."""
 
 CROPPING = "crops 1"
 """Counted up when pictures are cut in another way: they are then encoded again."""
@@ -84,19 +68,6 @@ PART_FIELDS = (PART_OF, PART, BOX)
 
 _LONGEST_ID = 480
 """Bytes of a picture's id that a part's id can begin with; it may have 512, as an engine's own."""
-
-
-def chosen(names: Iterable[str], known: tuple[str, ...], of: str) -> tuple[str, ...]:
-    """The names, each once, in the order of those known. Raises `ValueError` for none and for others."""
-    names = [names] if isinstance(names, str) else list(names)
-    if not names or not set(names) <= set(known):
-        raise ValueError(f"{of} is {', '.join(names) or 'empty'}, not one or more of {', '.join(known)}")
-    return tuple(name for name in known if name in names)
-
-
-def is_fused(look: Collection[str]) -> bool:
-    """Whether captions are looked at beside others, whose scores can't be compared with theirs."""
-    return CAPTIONS in look and len(look) > 1
 
 
 def parts_index(index: str) -> str:

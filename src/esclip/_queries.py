@@ -22,7 +22,7 @@ from PIL import Image
 
 from esclip._errors import ConfigError
 from esclip._filters import Where
-from esclip._parts import PICTURES, PLACES, chosen, is_fused
+from esclip._places import PICTURES, PLACES, chosen, is_fused
 from esclip._settings import WINDOW
 
 __all__ = ["Directed", "Options", "Part", "Picture", "Query", "Raw", "Stored", "Text", "Words"]

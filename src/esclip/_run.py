@@ -16,7 +16,7 @@ from esclip._labelled import LabelledSource, LabelledStore, Labeller
 from esclip._labels import Labelling
 from esclip._ledger import Ledger
 from esclip._parted import PartedSource, PartedStore
-from esclip._parts import CROPS
+from esclip._places import CROPS
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import IngestReport, Rejection
 from esclip._report import Progress, Tally

@@ -8,7 +8,7 @@ import typer
 
 from esclip._errors import ConfigError
 from esclip._options import several
-from esclip._parts import PLACES
+from esclip._places import PLACES
 
 __all__ = [
     "Collapse",
