@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from esclip._errors import EncoderError
+from esclip._flow import batches
 from esclip._schema import Space
 from esclip._settings import tower_cache
 from esclip._types import Pixels, Vectors, unit_rows
@@ -130,11 +131,12 @@ class ClipEncoder:
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
         tower = self._text_tower()
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # alike: little is padding
         with model_errors(self._text_name, "can't encode texts"):
-            rows = [tower(texts[at : at + _TEXTS_AT_ONCE]) for at in range(0, len(texts), _TEXTS_AT_ONCE)]
+            rows = [tower([texts[number] for number in some]) for some in batches(order, _TEXTS_AT_ONCE)]
         vectors = unit_rows(np.concatenate(rows))
         self._check_text_dim(vectors.shape[1])
-        return vectors
+        return vectors[np.argsort(order)]
 
     def _load_picture_tower(self) -> PictureTower:
         """With the text tower's export beside it, if the model is here: the first search shall not wait."""
