@@ -173,7 +173,8 @@ def _batches(folder: Path, given: argparse.Namespace) -> None:
     vectors = _vectors(min(given.documents, 25_000), encoder.space.dim, seed=1)
     with _filled(given.store or str(folder), vectors, encoder.space) as store:
         index = open_index(store, encoder=encoder)
-        words = "a photo of two dogs that play in the snow before a red house at night".split()
+        sentence = "a photo of two dogs that play in the snow before a red house at night"
+        words = sentence.split()
         texts = [f"{number} {' '.join(words[: 2 + number % 14])}" for number in range(BATCH)]
         rows = measure(
             {

@@ -21,6 +21,7 @@ from PIL import Image
 
 from esclip._protocols import Encoder
 from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vectors
+from esclip._words import record_words
 from tests.engines import http
 
 __all__ = ["Raw", "assert_same", "held_by_engine", "held_by_folder"]
@@ -88,6 +89,7 @@ def _expected(record: ImageRecord) -> Raw:
         "location": record.location,
         "page": record.page,
         "description": record.description,
+        "words": record_words(record),
         "pixels_fingerprint": record.fingerprint.pixels,
         "record_fingerprint": record.fingerprint.record,
     }
