@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from threading import Lock
@@ -22,11 +22,11 @@ import numpy as np
 
 from esclip._classify import label_vectors, probabilities
 from esclip._errors import ConfigError
-from esclip._flow import owned
 from esclip._labels import Labelling
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Rejection
 from esclip._schema import Field, FieldType
+from esclip._source_wrapper import SourceWrapper
 from esclip._store_wrapper import StoreWrapper
 from esclip._types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 
@@ -85,32 +85,22 @@ class Labeller:
             return self._known
 
 
-class LabelledSource:
-    """A source whose records are to be labelled. Fulfils `Source`."""
+class LabelledSource(SourceWrapper):
+    """A source whose records are to be labelled."""
 
     def __init__(self, source: Source, labeller: Labeller) -> None:
-        self._source = source
+        super().__init__(source)
         self._labeller = labeller
+        self._recipe = labeller.recipe
 
     @property
     def fields(self) -> Sequence[Field]:
         """The source's fields, and those of the labels."""
-        return tuple(dict.fromkeys((*self._source.fields, *self._labeller.fields)))
+        return tuple(dict.fromkeys((*self.source.fields, *self._labeller.fields)))
 
-    def total(self) -> int | None:
-        """As the source has it."""
-        return self._source.total()
-
-    def records(self) -> Iterator[ImageRecord | Rejection]:
-        """The source's records, with the recipe behind another that they may have."""
-        recipe = self._labeller.recipe
-        with owned(self._source.records()) as items:
-            for item in items:
-                yield item if isinstance(item, Rejection) else replace(item, recipe=f"{item.recipe} {recipe}")
-
-    def covers(self, location: str) -> bool:
-        """As the source has it."""
-        return self._source.covers(location)
+    def changed(self, record: ImageRecord) -> ImageRecord:
+        """With the recipe behind another that it may have."""
+        return replace(record, recipe=f"{record.recipe} {self._recipe}")
 
 
 class LabelledStore(StoreWrapper):

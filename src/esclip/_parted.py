@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from esclip._census import SeenIds
 from esclip._errors import IndexExists
-from esclip._flow import batches, owned
+from esclip._flow import batches
 from esclip._parts import (
     CROPPING,
     GRID,
@@ -31,8 +31,9 @@ from esclip._parts import (
 from esclip._places import CAPTIONS, CROPS
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Rejection
-from esclip._schema import Field, IndexSchema
+from esclip._schema import IndexSchema
 from esclip._settings import BATCH_SIZE, PAGE_SIZE
+from esclip._source_wrapper import SourceWrapper
 from esclip._store_wrapper import StoreWrapper
 from esclip._types import Crop, Document, Fingerprint, ImageRecord, Vector
 
@@ -41,33 +42,18 @@ __all__ = ["PartedSource", "PartedStore"]
 log = logging.getLogger("esclip")
 
 
-class PartedSource:
-    """A source whose pictures are to have parts: that is in the records' fingerprints. Fulfils `Source`."""
+class PartedSource(SourceWrapper):
+    """A source whose pictures are to have parts: that is in the records' fingerprints.
+
+    Records with another fingerprint than without captions are not encoded for it.
+    """
 
     def __init__(self, source: Source, kinds: Collection[str]) -> None:
-        self._source = source
+        super().__init__(source)
         self._kinds = kinds
 
-    @property
-    def fields(self) -> Sequence[Field]:
-        """As the source has them."""
-        return self._source.fields
-
-    def total(self) -> int | None:
-        """As the source has it."""
-        return self._source.total()
-
-    def records(self) -> Iterator[ImageRecord | Rejection]:
-        """The source's records; those with another fingerprint than without parts are not encoded for it."""
-        with owned(self._source.records()) as items:
-            for item in items:
-                yield item if isinstance(item, Rejection) else self._marked(item)
-
-    def covers(self, location: str) -> bool:
-        """As the source has it."""
-        return self._source.covers(location)
-
-    def _marked(self, record: ImageRecord) -> ImageRecord:
+    def changed(self, record: ImageRecord) -> ImageRecord:
+        """With the marks of its parts."""
         version, recipe = record.version, record.recipe
         if CROPS in self._kinds:
             version = _marked(version, CROPPING)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import codecs
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +23,7 @@ from esclip._errors import SourceError, one_line
 from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
-from esclip._schema import Field
+from esclip._source_wrapper import SourceWrapper
 from esclip._types import ImageRecord
 
 __all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars"]
@@ -46,37 +46,24 @@ class Captions(Protocol):
         ...
 
 
-class CaptionedSource:
-    """A source whose records get their captions as descriptions. Fulfils `Source`."""
+class CaptionedSource(SourceWrapper):
+    """A source whose records get their captions as descriptions; those without one stay as they are."""
 
     def __init__(self, source: Source, captions: Captions, *, complete: bool) -> None:
         """`complete` says that the source gives all that there is."""
-        self._source = source
+        super().__init__(source)
         self._captions = captions
         self._complete = complete
 
-    @property
-    def fields(self) -> Sequence[Field]:
-        """As the source has them."""
-        return self._source.fields
-
-    def total(self) -> int | None:
-        """As the source has it."""
-        return self._source.total()
-
     def records(self) -> Iterator[ImageRecord | Rejection]:
-        """The source's records; those without a caption as they are."""
-        with owned(self._source.records()) as items:
-            for item in items:
-                yield item if isinstance(item, Rejection) else self._captioned(item)
+        """The source's records; then warn of what was wrong."""
+        with owned(super().records()) as items:
+            yield from items
         if self._complete:
             self._captions.warn()
 
-    def covers(self, location: str) -> bool:
-        """As the source has it."""
-        return self._source.covers(location)
-
-    def _captioned(self, record: ImageRecord) -> ImageRecord:
+    def changed(self, record: ImageRecord) -> ImageRecord:
+        """With its caption."""
         caption = self._captions.of(record)
         return replace(record, description=caption) if caption else record
 
