@@ -35,6 +35,9 @@ _WITHIN = re.compile(rf"(?P<cjk>[{CJK}]+)|[^{CJK}]+")
 LONGEST = 64
 """Characters of a word that count: behind them it is no word of a language, but a token of a machine."""
 
+MOST = 256
+"""Words of a query: an engine takes 1,024 at most, and a book is none."""
+
 STOP_WORDS = (
     *(
         "a",
@@ -77,9 +80,9 @@ STOP_WORDS = (
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """The words of a query, each once, in their order; stop words only where there are no others."""
+    """The words of a query, each once, in their order, 256 at most; stop words only without others."""
     found = tuple(dict.fromkeys(_words(text, singles=False)))
-    return tuple(word for word in found if word not in _stop_stems()) or found
+    return (tuple(word for word in found if word not in _stop_stems()) or found)[:MOST]
 
 
 def record_words(record: ImageRecord) -> list[str]:

@@ -1,0 +1,52 @@
+"""Texts become words, the same for records and queries."""
+
+from __future__ import annotations
+
+import pytest
+
+from esclip._types import GeoPoint, ImageRecord, Metadata
+from esclip._words import record_words, words_of
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Two dogs, in the SNOW!", "two dog snow"),
+        ("the who", "who"),
+        ("to be or not to be", "to be or not"),
+        ("café CAFÉ cafe\u0301", "cafe"),
+        ("Straße Müller", "strass muller"),
+        ("IMG_1234.jpg", "img 1234 jpg"),
+        ("１２３ ｶﾒﾗ", "123 カメ メラ"),
+        ("東京都の夜", "東京 京都 都の の夜"),
+        ("猫", "猫"),
+        ("red猫cat", "red 猫 cat"),
+        ("서울에서 찍은", "서울 울에 에서 찍은"),
+        ("हिन्दी फोटो", "हिन्दी फोटो"),
+        ("Привет, МИР", "привет мир"),
+        ("\ud800 half", "half"),
+        ("!? ...", ""),
+        ("", ""),
+    ],
+)
+def test_words_of_a_query(text: str, words: str) -> None:
+    """Folded, as stems, each once; pairs of characters where nothing stands between words."""
+    assert words_of(text) == tuple(words.split())
+
+
+def test_a_record_has_single_characters_too() -> None:
+    """What a query of one character asks for; places, numbers and dates are no words."""
+    metadata: Metadata = {
+        "keywords": ("black cats", "夜"),
+        "country": "日本",
+        "likes": 7,
+        "point": GeoPoint(1.0, 2.0),
+    }
+    record = ImageRecord("a", "/x/y.jpg", "", "1", description="東京", metadata=metadata)
+    assert record_words(record) == sorted(["black", "cat", "夜", "日本", "日", "本", "東京", "東", "京"])
+
+
+def test_a_book_is_cut() -> None:
+    """A query has no more words than engines take, and a word no more characters than words have."""
+    assert len(words_of(" ".join(f"word{n}" for n in range(5000)))) == 256
+    assert len(words_of("x" * 10_000)[0]) == 64
