@@ -134,7 +134,7 @@ def test_relevance(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     (line,) = [line for line in ran.err.splitlines() if "stands out" in line]
     assert line.startswith("esclip: two dogs: ")
     wrong = ("search", "--text", "red", "--words", "red", "--min-relevance", "0.5")
-    assert "only hits of texts" in esclip(*wrong, status=1).err
+    assert "only what texts" in esclip(*wrong, status=1).err
 
 
 def test_duplicates(esclip: Esclip, photos: Path, tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 searches ─► _msearch ─┬─► hits
                       └─► full, and more are wanted: the next 10,000, behind the last
-Nearest, exact or deep ─► ranges of 10,000 ids ─► _msearch: each range compared whole ─► the best of all
+Nearest, exact, deep or short ─► ranges of 10,000 ids ─► _msearch: each compared whole ─► the best of all
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from itertools import islice
 from typing import Any
@@ -24,7 +24,7 @@ from esclip.stores import _documents as stored
 from esclip.stores._dialects import cosine
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import BUSY, index_missing
-from esclip.stores._search_bodies import MOST, search_body, search_head, word_counts
+from esclip.stores._search_bodies import MOST, count_body, search_body, search_head, word_counts
 from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["searched"]
@@ -51,12 +51,32 @@ def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Searc
     whole = {number for number, search in enumerate(searches) if _compares_all(search)}
     quick = [search for number, search in enumerate(searches) if number not in whole]
     answers = iter(_answers(client, [search_body(engine, search) for search in quick]))
-    return [
-        _compared(client, schema, search)
-        if number in whole
-        else ranked(_paged(client, schema, search, next(answers)))
+    found = [
+        None if number in whole else ranked(_paged(client, schema, search, next(answers)))
         for number, search in enumerate(searches)
     ]
+    short = _short(client, searches, found)
+    return [
+        _compared(client, schema, search) if hits is None or number in short else hits
+        for number, (search, hits) in enumerate(zip(searches, found, strict=True))
+    ]
+
+
+def _short(
+    client: EngineClient, searches: Sequence[Search], found: Sequence[list[Hit] | None]
+) -> Collection[int]:
+    """Where a filtered kNN search gave fewer hits than it should: its graph has no way to some of them."""
+    few = {
+        number: hits
+        for number, (search, hits) in enumerate(zip(searches, found, strict=True))
+        if hits is not None and isinstance(search, Nearest) and search.where and len(hits) < search.k
+    }
+    answers = _answers(client, [count_body(searches[number]) for number in few])
+    return {
+        number
+        for (number, hits), answer in zip(few.items(), answers, strict=True)
+        if answer["hits"]["total"]["value"] > len(hits)
+    }
 
 
 def _compares_all(search: Search) -> bool:

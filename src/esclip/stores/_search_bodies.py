@@ -14,7 +14,7 @@ from esclip._searches import Listing, Matching, Nearest, Search
 from esclip.stores._dialects import Engine
 from esclip.stores._engine_filters import clause
 
-__all__ = ["MOST", "search_body", "search_head", "word_counts"]
+__all__ = ["MOST", "count_body", "search_body", "search_head", "word_counts"]
 
 MOST = 10_000
 """The most hits, and neighbours, that both engines give in one answer."""
@@ -71,6 +71,12 @@ def _nearest(engine: Engine, search: Nearest, filters: list[Any], *, exact: bool
             return {"knn": knn | narrowed}
         case _:
             assert_never(engine)
+
+
+def count_body(search: Search) -> dict[str, Any]:
+    """What tells how many documents fulfil the conditions, up to the k that are wanted."""
+    filters = [clause(condition) for condition in search.where]
+    return {"size": 0, "query": {"bool": {"filter": filters}}, "track_total_hits": search.k}
 
 
 def search_head(body: Mapping[str, Any]) -> dict[str, str]:
