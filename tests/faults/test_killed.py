@@ -12,8 +12,9 @@ import pytest
 from esclip import load_encoder
 from tests.command_line import Esclip
 from tests.e2e.test_interrupt import start
-from tests.faults.material import Dataset, records_of
+from tests.faults.material import Dataset, made, records_of
 from tests.faults.target import AssertWhole, Target
+from tests.faults.whole import Raw
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]  # 25 runs of the command, on any machine
 
@@ -34,16 +35,52 @@ def test_twenty_kills_lose_nothing(
     chance = random.Random(seed)
     for _ in range(KILLS // IN_A_ROW):
         target.remove()
-        killed = 0
-        while killed < IN_A_ROW:
-            with start(tmp_path, *command) as running:
-                try:
-                    running.wait(timeout=chance.uniform(0.2, seconds))
-                except subprocess.TimeoutExpired:
-                    running.kill()
-                    killed += 1
+        _kill(IN_A_ROW, chance, seconds, tmp_path, command)
         written = target.count()
         report = esclip(*command, "--json").json
         assert report["skipped"] >= written
         assert (report["skipped"] + report["written"], report["rejected"]) == (len(records), 0)
         assert_whole(target, records, load_encoder("palette"))
+
+
+def test_kills_leave_no_picture_without_its_parts(
+    esclip: Esclip, target: Target, tmp_path: Path, seed: int
+) -> None:
+    """After kills and the same command once more, crops and labels are those of an undisturbed ingest."""
+    images = made(tmp_path / "few", photos=300).images
+    parts = Target(target.store, f"{target.index}_parts")
+    kept: tuple[str, ...] = ("--parts", "crops", "--labels", "red,green,blue")
+    command: tuple[str | Path, ...] = ("ingest", images, "--encoder", "palette", *kept, *target.options)
+    chance, began = random.Random(seed), time.monotonic()
+    try:
+        esclip(*command)
+        seconds = time.monotonic() - began
+        expected = _by_id(target), _by_id(parts)
+        assert len(expected[0]) == 300 < len(expected[1])
+        assert all("p_green" in document for document in expected[1].values())
+        for _ in range(2):
+            target.remove()
+            parts.remove()
+            _kill(2, chance, seconds, tmp_path, command)
+            esclip(*command)
+            assert (_by_id(target), _by_id(parts)) == expected
+    finally:
+        parts.remove()
+
+
+def _kill(
+    times: int, chance: random.Random, seconds: float, home: Path, command: tuple[str | Path, ...]
+) -> None:
+    """Run the command so often that it was killed so many times."""
+    killed = 0
+    while killed < times:
+        with start(home, *command) as running:
+            try:
+                running.wait(timeout=chance.uniform(0.2, seconds))
+            except subprocess.TimeoutExpired:
+                running.kill()
+                killed += 1
+
+
+def _by_id(target: Target) -> dict[str, Raw]:
+    return {document["id"]: document for document in target.held()}
