@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,9 @@ CJK = (
 INDIC = "\u0900-\u0dff"
 """Scripts of India, whose vowel signs are no letters to Python."""
 
-_RUN = re.compile(rf"(?:[^\W_]|[{INDIC}])+")
+_RUN = re.compile(rf"(?:[^\W_]+|[{INDIC}]+)+")
+_PLAIN_RUN = re.compile("[a-z0-9]+")
+"""The same in ASCII, in half the time."""
 _WITHIN = re.compile(rf"(?P<cjk>[{CJK}]+)|[^{CJK}]+")
 
 LONGEST = 64
@@ -81,7 +83,8 @@ STOP_WORDS = (
 
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a query, each once, in their order, 256 at most; stop words only without others."""
-    found = tuple(dict.fromkeys(_words(text, singles=False)))
+    words = (word for run in _runs(text) for word in _within(run, singles=False))
+    found = tuple(dict.fromkeys(words))
     return (tuple(word for word in found if word not in _stop_stems()) or found)[:MOST]
 
 
@@ -92,7 +95,9 @@ def record_words(record: ImageRecord) -> list[str]:
 
 def text_words(description: str, metadata: Metadata) -> set[str]:
     """The words of a description and of every text in the metadata."""
-    return set(_words("\n".join(_texts(description, metadata)), singles=True))
+    runs = set(_runs("\n".join(_texts(description, metadata))))
+    plain = {run[:LONGEST] for run in runs if run.isascii()}  # nearly all: by the hundred, for each record
+    return set(map(_stem, plain)).union(*(_within(run, singles=True) for run in runs if not run.isascii()))
 
 
 def _texts(description: str, metadata: Metadata) -> Iterator[str]:
@@ -104,13 +109,21 @@ def _texts(description: str, metadata: Metadata) -> Iterator[str]:
             yield from value
 
 
-def _words(text: str, *, singles: bool) -> Iterator[str]:
-    for run in _RUN.findall(_folded(text)):
-        if run.isascii():
-            yield _stem(run[:LONGEST])
-        else:
-            for part in _WITHIN.finditer(run):
-                yield from _pairs(part[0], singles) if part["cjk"] else (_stem(part[0][:LONGEST]),)
+def _runs(text: str) -> list[str]:
+    """Letters and digits that nothing stands between, folded."""
+    folded = _folded(text)
+    return (_PLAIN_RUN if folded.isascii() else _RUN).findall(folded)
+
+
+def _within(run: str, *, singles: bool) -> Iterable[str]:
+    """The words in letters and digits that nothing stands between."""
+    if run.isascii():
+        return (_stem(run[:LONGEST]),)
+    return (
+        word
+        for part in _WITHIN.finditer(run)
+        for word in (_pairs(part[0], singles) if part["cjk"] else (_stem(part[0][:LONGEST]),))
+    )
 
 
 def _pairs(characters: str, singles: bool) -> Iterator[str]:
