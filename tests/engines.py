@@ -20,7 +20,7 @@ import pytest
 
 from esclip import Access
 
-__all__ = ["ENGINES", "LOCKED", "engine_access", "engine_address", "engine_opener", "http"]
+__all__ = ["ENGINES", "LOCKED", "engine_access", "engine_address", "engine_opener", "http", "words_apart"]
 
 ENGINES = {
     "opensearch": "ESCLIP_TEST_OPENSEARCH",
@@ -82,3 +82,8 @@ def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)
         error.close()
     assert status in ok, text
     return json.loads(text)
+
+
+def words_apart(source: dict[str, Any]) -> dict[str, Any]:
+    """A document as an engine holds it, its words as a list: an engine is given them as one text."""
+    return source | {"words": source["words"].split()} if "words" in source else source

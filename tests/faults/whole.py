@@ -22,7 +22,7 @@ from PIL import Image
 from esclip._protocols import Encoder
 from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vectors
 from esclip._words import record_words
-from tests.engines import http
+from tests.engines import http, words_apart
 
 __all__ = ["Raw", "assert_same", "held_by_engine", "held_by_folder"]
 
@@ -64,7 +64,7 @@ def held_by_engine(address: str, index: str) -> Iterator[Raw]:
             continue
         for hit in hits:
             assert hit["_id"] == hit["_source"]["id"]
-            yield _present(hit["_source"])
+            yield _present(words_apart(hit["_source"]))
         read += len(hits)
         body["search_after"] = hits[-1]["sort"]
     assert http("GET", f"{address}/{index}/_count")["count"] == read

@@ -33,7 +33,7 @@ from tests.contracts.documents import (
     record,
 )
 from tests.contracts.store_contract import StoreContract
-from tests.engines import ENGINES, LOCKED, engine_access, engine_address, http
+from tests.engines import ENGINES, LOCKED, engine_access, engine_address, http, words_apart
 
 pytestmark = pytest.mark.engine
 
@@ -81,7 +81,7 @@ class TestEngineStore(StoreContract):
                 "description": kept.description,
                 "pixels_fingerprint": kept.fingerprint.pixels,
                 "record_fingerprint": kept.fingerprint.record,
-                "words": record_words(kept),
+                "words": " ".join(record_words(kept)),
             }
             lines += [{"index": {"_id": kept.id}}, own | json_metadata(kept.metadata)]
         payload = "".join(json.dumps(one) + "\n" for one in lines).encode()
@@ -93,7 +93,7 @@ class TestEngineStore(StoreContract):
         found = http("GET", url, ok=(200, 404))
         if found["found"] and "vector" not in found["_source"]:
             found = http("GET", url + "?_source_exclude_vectors=false")
-        return found["_source"] if found["found"] else None
+        return words_apart(found["_source"]) if found["found"] else None
 
     def plant_schema(self, store: Any, schema: Mapping[str, Any]) -> None:
         http("PUT", f"{store.address}/{store.index}/_mapping", {"_meta": {"esclip": schema}})
