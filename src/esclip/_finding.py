@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from esclip._calibration import Background
 from esclip._collapse import collapsing
-from esclip._conditions import Condition, HasId
+from esclip._conditions import Condition
 from esclip._directions import Direction, directions
 from esclip._filters import conditions
 from esclip._fusion import Ranking, fused
 from esclip._hits import Hits
-from esclip._looking import Look, Looker, visible
+from esclip._looking import Look, Looker
 from esclip._protocols import Encoder
 from esclip._queries import Query, Stored
 from esclip._relevance import background_of, judged, least_score, matched
@@ -102,23 +102,14 @@ def _ranked(plan: _Plan, answers: Sequence[Sequence[Hit]]) -> list[Hit]:
 
 
 def _scored(looker: Looker, plans: Sequence[_Plan], found: Sequence[list[Hit]]) -> list[list[Hit]]:
-    """The same with true cosines where a query has a direction and hits were found by words alone."""
-    asked: dict[int, tuple[Search, Look]] = {}
-    for number, (plan, hits) in enumerate(zip(plans, found, strict=True)):
-        shown = hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
-        if plan.direction and (lacking := tuple(hit.id for hit in shown if hit.score != hit.score)):
-            nearest = Nearest(plan.direction.vector, len(lacking), (HasId(lacking),))
-            asked[number] = nearest, visible(plan.query.look)
-    answers = looker.search(list(asked.values()))
-    known = {number: {hit.id: hit for hit in hits} for number, hits in zip(asked, answers, strict=True)}
-    return [
-        [_with_score(hit, known[number].get(hit.id)) for hit in hits] if number in known else hits
-        for number, hits in enumerate(found)
+    """With true cosines where a query has a direction, for those hits that its page may need."""
+    needed = [
+        hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
+        for plan, hits in zip(plans, found, strict=True)
     ]
-
-
-def _with_score(hit: Hit, known: Hit | None) -> Hit:
-    return replace(hit, score=known.score, box=known.box) if known else hit
+    vectors = [plan.direction.vector if plan.direction else None for plan in plans]
+    scored = looker.scored(zip(vectors, (plan.query.look for plan in plans), needed, strict=True))
+    return [[*some, *hits[len(some) :]] for some, hits in zip(scored, found, strict=True)]
 
 
 def _page(looker: Looker, plan: _Plan, hits: Sequence[Hit]) -> Hits:

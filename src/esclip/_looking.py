@@ -26,7 +26,7 @@ from esclip._schema import IndexSchema
 from esclip._searches import Nearest, Search
 from esclip._types import Hit, Vector, ranked
 
-__all__ = ["Look", "Looker", "visible"]
+__all__ = ["Look", "Looker"]
 
 Look: TypeAlias = tuple[str, ...]
 """Some of `_places.PLACES`, each once, in their order."""
@@ -63,7 +63,29 @@ class Looker:
             _fused(look, *both)[: search.k] if is_fused(look) else [*both[0], *both[1]]
             for (search, look), *both in zip(asked, seen, read, strict=True)
         ]
-        return self._scored(asked, found)
+        return self.scored(
+            (search.vector if isinstance(search, Nearest) else None, look, hits)
+            for (search, look), hits in zip(asked, found, strict=True)
+        )
+
+    def scored(self, found: Iterable[tuple[Vector | None, Look, Sequence[Hit]]]) -> list[list[Hit]]:
+        """With scores and boxes of what is to be seen also where words or captions alone were found.
+
+        Each is what was looked for, None for no vector; where; and what was found.
+        """
+        all_hits: list[list[Hit]] = []
+        asked: dict[int, tuple[Search, Look]] = {}
+        for at, (vector, look, hits) in enumerate(found):
+            all_hits.append(list(hits))
+            lacking = tuple(hit.id for hit in hits if math.isnan(hit.score))
+            if vector is not None and lacking:
+                # a picture as a whole is to be seen in any case
+                places = _seen_in(look) or (PICTURES,)
+                asked[at] = Nearest(vector, len(lacking), (HasId(lacking),)), places
+        for at, answer in zip(asked, self._seen(list(asked.values())), strict=True):
+            known = {hit.id: hit for hit in answer}
+            all_hits[at] = [_with_score(hit, known.get(hit.id)) for hit in all_hits[at]]
+        return all_hits
 
     def vectors(self, hits: Sequence[Hit], look: Look) -> dict[str, Vector]:
         """What the scores of hits are cosines with, by the hit's id; without those that are gone."""
@@ -118,26 +140,9 @@ class Looker:
             for hits, one in zip(answers, asked, strict=True)
         ]
 
-    def _scored(self, searches: Sequence[tuple[Search, Look]], found: list[list[Hit]]) -> list[list[Hit]]:
-        """With scores and boxes of what is to be seen also where a caption alone was found."""
-        asked: dict[int, tuple[Search, Look]] = {}
-        for at, ((search, look), hits) in enumerate(zip(searches, found, strict=True)):
-            if lacking := tuple(hit.id for hit in hits if math.isnan(hit.score)):
-                where = (*search.where, HasId(lacking))
-                asked[at] = replace(search, k=len(lacking), where=where), _seen_in(look)
-        answers = self._seen(list(asked.values())) if asked else []
-        for at, hits in zip(asked, answers, strict=True):
-            known = {hit.id: hit for hit in hits}
-            found[at] = [
-                replace(hit, score=known[hit.id].score, box=known[hit.id].box) if hit.id in known else hit
-                for hit in found[at]
-            ]
-        return found
 
-
-def visible(look: Look) -> Look:
-    """Where to look for what is to be seen, which pictures as wholes have in any case."""
-    return _seen_in(look) or (PICTURES,)
+def _with_score(hit: Hit, known: Hit | None) -> Hit:
+    return replace(hit, score=known.score, box=known.box) if known else hit
 
 
 def _seen_in(look: Look) -> Look:
