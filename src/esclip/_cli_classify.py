@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esclip._ingest_options import labelling
+from esclip._ingest_options import LabelTemplates, labelling
 from esclip._option_groups import EncoderOptions
 from esclip._options import Json, not_blank
 
@@ -24,15 +24,7 @@ def classify(
             help="What they may show, in any language of the text tower; or a file with a label a line.",
         ),
     ],
-    template: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT",
-            help="The text for a label, which stands for {}; repeatable, the mean counts. "
-            "[default: a photo of a {}]",
-            show_default=False,
-        ),
-    ] = None,
+    template: LabelTemplates = None,
     k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Labels for each picture.")] = 5,
     *,
     by: EncoderOptions,

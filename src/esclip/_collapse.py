@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from esclip._flow import batches
 from esclip._protocols import Store
 from esclip._queries import Query
 from esclip._types import Document, Hit, Vector, cosines
@@ -85,5 +86,5 @@ def _may_be_more(query: Query, hits: Sequence[Hit], depth: int) -> bool:
 
 def documents_of(store: Store, ids: Sequence[str]) -> Iterator[Document]:
     """Those that are still there, read some at a time."""
-    for start in range(0, len(ids), READ):
-        yield from store.documents(ids[start : start + READ]).values()
+    for some in batches(ids, READ):
+        yield from store.documents(some).values()

@@ -15,6 +15,7 @@ import numpy as np
 
 from esclip._collapse import SLACK, documents_of
 from esclip._conditions import Condition
+from esclip._flow import batches
 from esclip._hits import Hits
 from esclip._protocols import Store
 from esclip._searches import Listing, Nearest
@@ -86,9 +87,9 @@ def _vectors(store: Store, where: tuple[Condition, ...]) -> Iterator[dict[str, V
     """Ids and vectors of all documents, some at a time."""
     after = ""
     while hits := store.search(Listing(PAGE, where, after))[0]:
-        for start in range(0, len(hits), AT_ONCE):
-            ids = [hit.id for hit in hits[start : start + AT_ONCE]]
-            yield {document.record.id: document.vector for document in documents_of(store, ids)}
+        for some in batches(hits, AT_ONCE):
+            documents = documents_of(store, [hit.id for hit in some])
+            yield {document.record.id: document.vector for document in documents}
         after = hits[-1].id
 
 
@@ -132,8 +133,7 @@ class _Joined:
 
 def _read(store: Store, groups: Sequence[Sequence[str]]) -> Iterator[DuplicateGroup]:
     """The groups with their documents; one of which but one picture was left by now is none."""
-    for start in range(0, len(groups), AT_ONCE):
-        some = groups[start : start + AT_ONCE]
+    for some in batches(groups, AT_ONCE):
         held = {d.record.id: d for d in documents_of(store, [id for ids in some for id in ids])}
         for ids in some:
             documents = [held[id] for id in ids if id in held]

@@ -21,6 +21,7 @@ Programming errors stay built-in (`ValueError` for k <= 0).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "TooManyRejections",
+    "meant",
     "one_line",
 ]
 
@@ -52,6 +54,14 @@ def one_line(words: str, longest: int = MAX_DETAIL) -> str:
     printable = "".join(c if c.isprintable() else " " for c in words[: 4 * longest])
     line = " ".join(printable.split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def meant(name: str, known: Sequence[str]) -> str:
+    """Which of the known names a wrong one may stand for: the nearest, or where none is near, all of them."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    return near[0] if near else ", ".join(known)
 
 
 class EsclipError(Exception):

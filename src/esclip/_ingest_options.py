@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, meant
 from esclip._places import KINDS
 from esclip._rejections import Reason
 from esclip._settings import UNSPLASH_HOST
@@ -16,7 +15,7 @@ from esclip._settings import UNSPLASH_HOST
 if TYPE_CHECKING:
     from esclip._labels import Labelling
 
-from esclip._options import several
+from esclip._options import several, split
 
 __all__ = [
     "AllowHosts",
@@ -133,15 +132,12 @@ Parts = Annotated[
 def reasons(words: list[str] | None) -> list[Reason]:
     """The reasons that are named, several in a word with commas between. An unknown one is wrong usage."""
     found: list[Reason] = []
-    for name in ",".join(words or ()).replace(",", " ").split():
+    for name in split(",".join(words or ())):
         try:
             found.append(Reason(name.lower()))
         except ValueError:
-            known = [reason.value for reason in Reason]
-            near = get_close_matches(name.lower(), known, n=1, cutoff=0.4) or [", ".join(known)]
-            raise typer.BadParameter(
-                f"--reason {name}: there is no such reason; it may be {near[0]}"
-            ) from None
+            near = meant(name.lower(), [reason.value for reason in Reason])
+            raise typer.BadParameter(f"--reason {name}: there is no such reason; it may be {near}") from None
     return found
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from esclip._errors import meant
 from esclip._settings import DEFAULT_ENCODER
 
 __all__ = [
@@ -43,8 +43,7 @@ def several(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
     def checked(words: str | None) -> str | None:
         for name in split(words or ""):
             if name not in known:
-                near = get_close_matches(name, known, n=1, cutoff=0.4) or [", ".join(known)]
-                raise typer.BadParameter(f"there is no {name}; it may be {near[0]}")
+                raise typer.BadParameter(f"there is no {name}; it may be {meant(name, known)}")
         return words
 
     return checked

@@ -14,11 +14,10 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
-from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from esclip._errors import ConfigError, SourceError
+from esclip._errors import ConfigError, SourceError, meant
 from esclip._flow import batches, owned
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field
@@ -181,7 +180,7 @@ def _check_columns(part: TablePart, captions: str | None) -> None:
             f"{part.path}, line 1: no column photo_image_url in {', '.join(part.columns)[:200]!a}"
         )
     if captions is not None and captions not in part.columns:
-        near = get_close_matches(captions, part.columns, n=1, cutoff=0.4) or [", ".join(part.columns)]
-        raise ConfigError(f"captions: {part.path} has no column {captions!r:.80}; it may be {near[0]:.400}")
+        near = meant(captions, part.columns)
+        raise ConfigError(f"captions: {part.path} has no column {captions!r:.80}; it may be {near:.400}")
     if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS | {captions}]:
         log.warning("%s: unknown columns are left out: %s", part.path, ", ".join(unknown))

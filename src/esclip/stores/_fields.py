@@ -13,7 +13,7 @@ from typing import assert_never
 
 import numpy as np
 
-from esclip._rejections import Reason, Rejection, Stage
+from esclip._rejections import Reason, Rejection, Stage, rejected
 from esclip._schema import Field, FieldType, IndexSchema
 from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vector
 
@@ -93,7 +93,7 @@ def kept_date(value: datetime) -> datetime:
 
 def write_rejection(record: ImageRecord, detail: str) -> Rejection:
     """What a store says of a record that it refused to write."""
-    return Rejection(record.id, record.location, Stage.WRITE, Reason.WRITE_REJECTED, detail, record)
+    return rejected(record, Stage.WRITE, Reason.WRITE_REJECTED, detail)
 
 
 def fault(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:
