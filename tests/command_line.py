@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 __all__ = ["PLAIN", "Esclip", "Ran", "runner"]
@@ -49,19 +52,50 @@ def runner(home: Path) -> Esclip:
         status: int = 0,
         cwd: Path | None = None,
         script: Path | None = None,
+        answer: str | None = None,
         **environ: str,
     ) -> Ran:
+        """With `answer` on a terminal, where that is typed; stdout is a pipe all the same."""
         program = [script] if script else ["-m", "esclip"]
-        done = subprocess.run(
-            [sys.executable, *program, *map(str, arguments)],
-            env=inherited | places | environ,
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == status, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return Ran(done.returncode, done.stdout, done.stderr)
+        command = [sys.executable, *program, *map(str, arguments)]
+        env = inherited | places | environ
+        if answer is None:
+            done = subprocess.run(
+                command, env=env, cwd=cwd, capture_output=True, text=True, timeout=240, check=False
+            )
+            ran = Ran(done.returncode, done.stdout, done.stderr)
+        else:
+            ran = _on_terminal(command, answer, env=env, cwd=cwd)
+        assert ran.status == status, f"exit {ran.status}\n{ran.out}\n{ran.err}"
+        return ran
 
     return run
+
+
+def _on_terminal(command: Sequence[str], answer: str, **options: Any) -> Ran:
+    """A command whose stdin and stderr are a terminal."""
+    ours, its = pty.openpty()
+    with os.fdopen(ours, "rb+", buffering=0) as terminal:
+        process = subprocess.Popen(
+            command,
+            stdin=its,
+            stdout=subprocess.PIPE,
+            stderr=its,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+        os.close(its)
+        terminal.write(f"{answer}\n".encode())
+        shown: list[bytes] = []
+        reader = Thread(target=_read_to_end, args=(terminal, shown))
+        reader.start()
+        out, _ = process.communicate(timeout=240)
+        reader.join()
+    return Ran(process.returncode, out, b"".join(shown).decode())
+
+
+def _read_to_end(terminal: Any, shown: list[bytes]) -> None:
+    with suppress(OSError):  # the end of a terminal is an error
+        while data := terminal.read(4096):
+            shown.append(data)

@@ -10,7 +10,6 @@ import atexit
 import gc
 import os
 import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
+from esclip._confirmation import confirm
 from esclip._errors import EsclipError
 from esclip._ingest_options import (
     BatchSize,
@@ -34,7 +34,7 @@ from esclip._ingest_options import (
     labelling,
 )
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
-from esclip._options import Host, Json, MaxBody, Port, TakesAnyId, split
+from esclip._options import Host, Json, MaxBody, Port, TakesAnyId, Yes, split
 from esclip._running import run_to_report
 from esclip._settings import (
     BATCH_SIZE,
@@ -172,13 +172,12 @@ def stats(*, at: StoreOptions, json: Json = False) -> None:
 def drop(
     *,
     at: StoreOptions,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Remove the index and all that it holds. Pictures are untouched."""
     with at.open() as held:
-        if not yes and sys.stdin.isatty():
-            documents = held.stats().documents
-            typer.confirm(f"Remove index {at.index!r} and its {documents:,} documents?", abort=True, err=True)
+        if not yes:
+            confirm(f"remove index {at.index!r} and its {held.stats().documents:,} documents")
         held.drop()
     typer.echo(f"index {at.index!r} removed", err=True)
 

@@ -15,16 +15,17 @@ from types import TracebackType
 from typing import Unpack
 
 from esclip._access import Access
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, IndexExists
 from esclip._index_encoder import IndexEncoder
 from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
+from esclip._parts import holds_parts, parts_index
 from esclip._places import KINDS, chosen
 from esclip._protocols import Encoder, Store
 from esclip._rejections import IngestReport, KeptRejection, Reason
 from esclip._run_options import RunOptions
-from esclip._schema import Stats
+from esclip._schema import IndexSchema, Stats
 from esclip._searchable import SearchableIndex
 from esclip._settings import DEFAULT_INDEX, default_store
 from esclip.encoders import load_encoder
@@ -126,6 +127,7 @@ class ImageIndex(SearchableIndex):
 
         asked = chosen(parts, KINDS, "parts") if parts else ()
         held = self._store.schema()
+        self._require_own_pictures(held)
         labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
         kinds = {*asked, *(held.parts if held else ())}
         report = run(
@@ -173,6 +175,7 @@ class ImageIndex(SearchableIndex):
 
         self._schema = None  # the labels may be others now
         schema, wanted = self._searchable(), _reasons(reasons)
+        self._require_own_pictures(schema)
         source = LedgerSource(self._ledger, schema.fields, wanted)
         if without := sum(self._ledger.counts(wanted).values()) - source.total():
             log.warning(
@@ -198,7 +201,8 @@ class ImageIndex(SearchableIndex):
         """What the index holds. Raises `IndexNotFound` when there is none."""
         info = self._existing()
         beside = self._parts().info() if info.schema.parts else None
-        sizes = [one.bytes for one in (info, beside) if one and one.bytes is not None]
+        all_of_it = (info, beside) if beside and holds_parts(beside.schema) else (info,)
+        sizes = [one.bytes for one in all_of_it if one.bytes is not None]
         space = info.schema.space
         return Stats(
             documents=info.documents,
@@ -217,9 +221,14 @@ class ImageIndex(SearchableIndex):
         )
 
     def drop(self) -> None:
-        """Remove the index with its ledger and all that it holds, but no picture. Raises `IndexNotFound`."""
+        """Remove the index with its parts, its ledger and all that it holds, but no picture.
+
+        An index that has the name of the parts', and holds pictures of its own, stays.
+
+        Raises `IndexNotFound`.
+        """
         schema = self._store.schema()
-        if schema and schema.parts and self._parts().schema():
+        if schema and holds_parts(self._parts().schema()):
             self._parts().drop()  # first: what is dropped by halves still says that it has them
         self._store.drop()
         self._schema = None
@@ -239,6 +248,16 @@ class ImageIndex(SearchableIndex):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _require_own_pictures(self, held: IndexSchema | None) -> None:
+        """Raise `IndexExists` when this is where the parts of another index are kept."""
+        if holds_parts(held):
+            name = self._store.index
+            whole = name.removesuffix(parts_index(""))
+            raise IndexExists(
+                f"index {name!r} in {self._store.address} holds the parts of the pictures of {whole!r}, and "
+                "can't have pictures of its own; take another --index"
+            )
 
     def _require_index_or_ledger(self) -> None:
         """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""

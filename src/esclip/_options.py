@@ -31,6 +31,7 @@ __all__ = [
     "TakesAnyId",
     "TextEncoderName",
     "User",
+    "Yes",
     "not_blank",
     "several",
     "split",
@@ -162,6 +163,13 @@ Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen a
 Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="The port; 0 for a free one.")]
 MaxBody = Annotated[int, typer.Option(metavar="MIB", min=1, max=1024, help="The longest request, in MiB.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
+
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Don't ask. Without a terminal, where nobody can be asked, it is needed."
+    ),
+]
 
 
 def split(words: str) -> tuple[str, ...]:

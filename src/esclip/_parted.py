@@ -25,6 +25,7 @@ from esclip._parts import (
     caption_record,
     crop_content,
     crop_record,
+    holds_parts,
     part_base,
     part_ids,
 )
@@ -75,7 +76,7 @@ class PartedStore(StoreWrapper):
     def prepare(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
         held, beside = self.store.schema(), self._parts.schema()
-        if beside is not None and not set(PART_FIELDS) <= set(beside.fields):
+        if beside is not None and not holds_parts(beside):
             raise IndexExists(
                 f"index {self._parts.index!r} in {self.address} is where the parts of {self.index!r} would "
                 "be kept, and holds pictures of its own; take another --index"

@@ -17,7 +17,7 @@ from PIL import Image
 
 from esclip._conditions import AllOf, AnyOf, Condition, HasId, Not, OneOf
 from esclip._places import CAPTIONS, CROPS
-from esclip._schema import Field, FieldType
+from esclip._schema import Field, FieldType, IndexSchema
 from esclip._types import Box, Hit, ImageRecord
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "crop_id",
     "crop_record",
     "cut",
+    "holds_parts",
     "part_base",
     "part_ids",
     "parts_index",
@@ -73,6 +74,14 @@ _LONGEST_ID = 480
 def parts_index(index: str) -> str:
     """The name of the index that holds the parts of an index's pictures."""
     return f"{index}_parts"
+
+
+def holds_parts(schema: IndexSchema | None) -> bool:
+    """Whether an index of this schema holds parts: one with pictures of its own may have such a name, too.
+
+    Only an index that was made for parts has these fields; no source gives them.
+    """
+    return schema is not None and set(PART_FIELDS) <= set(schema.fields)
 
 
 def cut(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:

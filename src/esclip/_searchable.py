@@ -16,7 +16,7 @@ from esclip._finding import find
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
 from esclip._looking import Looker
-from esclip._parts import parts_index
+from esclip._parts import holds_parts, parts_index
 from esclip._protocols import Encoder, Store
 from esclip._queries import Options, Picture, Query, Stored, Text, Words
 from esclip._schema import IndexInfo, IndexSchema
@@ -49,7 +49,9 @@ class SearchableIndex:
         """The hits of each query: encoded together and searched at once, which is faster than one by one."""
         schema = self._searchable()
         try:
-            found = find(queries, schema, lambda: self._encoder(schema), Looker(self._store, self._parts))
+            found = find(
+                queries, schema, lambda: self._encoder(schema), Looker(self._store, self._held_parts)
+            )
         except DocumentNotFound:
             self._require_documents()
             raise
@@ -167,6 +169,17 @@ class SearchableIndex:
             if self._parts_store is None:
                 self._parts_store = self._store.sibling(parts_index(self._store.index))
             return self._parts_store
+
+    def _held_parts(self) -> Store:
+        """The index of the pictures' parts, to be searched. Raises `IndexNotFound` when it isn't there."""
+        parts = self._parts()
+        if not holds_parts(parts.schema()):
+            raise IndexNotFound(
+                f"index {self._store.index!r} in {self._store.address} has lost its parts: {parts.index!r} "
+                "is not there, or holds pictures of its own; search without them, or drop the index and "
+                "ingest anew"
+            )
+        return parts
 
     def _encoder(self, held: IndexSchema | None) -> Encoder:
         return self._encoders.for_index(self._store.index, held)

@@ -297,6 +297,41 @@ class PartsContract:
         assert other.stats().documents == 3
         other.drop()
 
+    def test_an_index_that_has_taken_the_name_of_lost_parts(
+        self, filled: ImageIndex, store: Store, folder: Path
+    ) -> None:
+        """It is not searched, measured or dropped as if it held the parts."""
+        store.sibling(f"{store.index}_parts").drop()
+        other = esclip.open_index(store.sibling(f"{store.index}_parts"), encoder="palette")
+        other.ingest(folder)
+        with pytest.raises(esclip.IndexNotFound, match="lost its parts"):
+            filled.search_text("blue", look=["crops"])
+        with pytest.raises(esclip.IndexExists, match="another --index"):
+            filled.ingest(folder, captions="sidecar")
+        info = store.info()
+        assert info is not None
+        assert filled.stats().bytes == info.bytes
+        filled.drop()
+        assert other.stats().documents == 3
+        other.drop()
+
+    def test_parts_are_no_index_to_ingest_into(self, filled: ImageIndex, store: Store, folder: Path) -> None:
+        """Pictures among them would be taken for parts, and be dropped with these."""
+        parts = esclip.open_index(store.sibling(f"{store.index}_parts"), encoder="palette")
+        held = parts.stats().documents
+        with pytest.raises(esclip.IndexExists, match=f"parts of the pictures of '{store.index}'"):
+            parts.ingest(folder)
+        assert parts.stats().documents == held
+
+    def test_parts_that_a_lost_index_has_left_are_dropped(
+        self, filled: ImageIndex, store: Store, folder: Path
+    ) -> None:
+        """Also by a new index of its name, which has none."""
+        store.drop()
+        filled.ingest(folder)
+        filled.drop()
+        assert store.sibling(f"{store.index}_parts").schema() is None
+
     def test_labels_beside_parts(self, index: ImageIndex, folder: Path, encoder: CountingPalette) -> None:
         """Parts have their picture's labels, for filters; other labels are theirs too, without encoding."""
         index.ingest(folder, labels="red,yellow", parts=["crops", "captions"], captions="sidecar")

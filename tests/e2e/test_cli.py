@@ -185,6 +185,19 @@ def test_stats_and_drop(esclip: Esclip, photos: Path) -> None:
         assert ran.out == ""
 
 
+def test_drop_asks_first(esclip: Esclip, photos: Path) -> None:
+    """Where nobody can be asked it removes nothing, and names the option; on a terminal the answer counts."""
+    esclip("ingest", photos, "--encoder", "palette")
+    ran = esclip("drop", status=1)
+    assert "11 documents" in ran.err
+    assert "--yes" in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert "Remove index 'image_search' and its 11 documents?" in esclip("drop", answer="n", status=1).err
+    assert esclip("stats", "--json").json["documents"] == 11
+    esclip("drop", answer="y")
+    esclip("stats", status=1)
+
+
 def test_a_missing_index_says_how_to_fill_it(esclip: Esclip) -> None:
     """A search before any ingest is an error with the next step, not an empty success."""
     ran = esclip("search-text", "red", status=1)
