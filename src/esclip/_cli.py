@@ -48,7 +48,14 @@ __all__ = ["app", "main"]
 
 
 class ErrorsAsExit(TyperGroup):
-    """Turns what esclip raises into one line on stderr and an exit status."""
+    """Turns what esclip raises into one line on stderr and an exit status; lists whole sentences."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list; Click would cut each summary off at the end of the line."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, " ".join((one.help or "").split())) for name, one in self.commands.items()]
+            )
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -73,6 +80,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich takes `[default: ...]` for markup, and cuts words off in narrow terminals
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
