@@ -19,7 +19,7 @@ from esclip._flow import batches
 from esclip._hits import Hits
 from esclip._protocols import Store
 from esclip._searches import Listing, Nearest
-from esclip._types import Document, Hit, ImageRecord, Vector, cosines, ranked
+from esclip._types import Document, ImageRecord, Vector, cosines, document_hit, ranked
 
 __all__ = ["DuplicateGroup", "duplicate_groups"]
 
@@ -144,8 +144,8 @@ def _read(store: Store, groups: Sequence[Sequence[str]]) -> Iterator[DuplicateGr
 def _group(documents: Sequence[Document]) -> DuplicateGroup:
     first, *others = sorted(documents, key=lambda document: _rank(document.record))
     scores = cosines(np.stack([one.vector for one in others]), first.vector).tolist()
-    rest = ranked(_hit(one.record, score) for one, score in zip(others, scores, strict=True))
-    hits = [replace(_hit(first.record, 1.0), rank=1), *(replace(hit, rank=hit.rank + 1) for hit in rest)]
+    rest = ranked(document_hit(one, score) for one, score in zip(others, scores, strict=True))
+    hits = [replace(document_hit(first, 1.0), rank=1), *(replace(hit, rank=hit.rank + 1) for hit in rest)]
     contents = {document.content for document in documents}
     return DuplicateGroup(Hits(hits), exact=len(contents) == 1 and "" not in contents)
 
@@ -155,7 +155,3 @@ def _rank(record: ImageRecord) -> tuple[float, float, str]:
     width, height, size = (record.metadata.get(name) for name in ("width", "height", "file_size"))
     pixels = width * height if isinstance(width, int) and isinstance(height, int) else 0
     return -pixels, -size if isinstance(size, int) else 0, record.id
-
-
-def _hit(record: ImageRecord, score: float) -> Hit:
-    return Hit(0, record.id, score, record.location, record.page, record.description, record.metadata)

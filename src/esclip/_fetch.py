@@ -10,8 +10,6 @@ again: no connection, no answer, 429, 5xx, a body cut short.
 
 from __future__ import annotations
 
-import os
-import stat
 import time
 from collections.abc import Collection
 from concurrent.futures import CancelledError
@@ -25,12 +23,13 @@ from esclip._cache import PictureCache
 from esclip._errors import FetchError
 from esclip._hosts import Hosts
 from esclip._http import HttpClient, PassingError
+from esclip._regular_files import open_regular
 from esclip._rejections import Reason
+from esclip._settings import MAX_PICTURE_BYTES
 
 __all__ = ["Fetcher"]
 
 DEADLINE_S = 60.0
-MAX_BYTES = 64 << 20
 
 
 class Fetcher:
@@ -58,7 +57,7 @@ class Fetcher:
         workers: int,
         ignore_robots_tag: bool = False,
         deadline: float = DEADLINE_S,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int = MAX_PICTURE_BYTES,
         backoff: float = 0.5,
         stopped: Event | None = None,
     ) -> None:
@@ -139,9 +138,7 @@ def _failure(state: tenacity.RetryCallState) -> PassingError:
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise FetchError(Reason.UNREADABLE_FILE, "not a regular file")
+        with open_regular(path) as file:
             data = file.read(max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FetchError(Reason.FILE_NOT_FOUND, "no such file") from error
@@ -151,8 +148,3 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise FetchError(Reason.TOO_LARGE, f"more than {max_bytes} bytes")
     return data
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Opens without waiting: a named pipe would block until somebody writes to it."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

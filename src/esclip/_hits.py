@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 from urllib.parse import urlsplit
 
-from PIL import Image, ImageOps
-
+from esclip._errors import one_line
+from esclip._ledger_rows import masked
 from esclip._settings import UNSPLASH_HOST
 from esclip._types import Hit
+from esclip._web_addresses import is_web_address
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Hits"]
-
-THUMBNAIL = 240
-"""Height of a picture in the gallery, in pixels."""
-
 
 OPTIONAL = ("relevance", "duplicates", "box", "why")
 """What only some searches tell of a hit."""
@@ -79,31 +75,37 @@ class Hits(Sequence[Hit]):
 
 def _figure(hit: Hit) -> str:
     """One picture with its score and, where it has them, its photographer and a link to its page."""
+    from esclip._thumbnails import THUMBNAIL  # with the decoder, which a search can do without
+
     credit = str(hit.metadata.get("photographer", ""))
     text = html.escape(
         " · ".join(part for part in (f"{hit.score:.3f}", credit, hit.description[:80]) if part)
     )
-    if hit.page and urlsplit(hit.page).scheme in ("http", "https"):
-        text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener">{text}</a>'
-    picture = f'<img src="{html.escape(_shown(hit.location))}" style="height:{THUMBNAIL}px" loading="lazy">'
-    style = f"margin:0;max-width:{THUMBNAIL * 2}px"
+    if hit.page and is_web_address(hit.page):
+        text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener noreferrer">{text}</a>'
+    shown = _shown(hit)
+    picture = (
+        f'<img src="{html.escape(shown)}" style="height:{THUMBNAIL}px" loading="lazy" '
+        'referrerpolicy="no-referrer">'
+        if shown
+        else f"<code>{html.escape(one_line(masked(hit.location)))}</code>"
+    )
+    style = f"margin:0;max-width:{THUMBNAIL * 2}px;overflow-wrap:anywhere"
     return f'<figure style="{style}">{picture}<figcaption>{text}</figcaption></figure>'
 
 
-def _shown(location: str) -> str:
-    """What a browser shows for a location: a web address, or a file's thumbnail as a data URI."""
-    url = urlsplit(location)
-    if url.hostname == UNSPLASH_HOST and not url.query:
-        return f"{location}?h={THUMBNAIL * 2}&fm=jpg&q=80&fit=max"  # never the original of many megabytes
-    if url.scheme in ("http", "https"):
+def _shown(hit: Hit) -> str:
+    """What a browser shows for a hit: a web address, or a thumbnail as a data URI; empty for nothing.
+
+    A location is input from outside: only a file that was encoded is opened, and nothing but it.
+    """
+    from esclip._thumbnails import THUMBNAIL, thumbnail
+
+    location = hit.location
+    if is_web_address(location):
+        url = urlsplit(location)
+        if url.hostname == UNSPLASH_HOST and not url.query:
+            return f"{location}?h={THUMBNAIL * 2}&fm=jpg&q=80&fit=max"  # never the original of many megabytes
         return location
-    try:
-        with Image.open(Path(location)) as image:
-            image.draft("RGB", (THUMBNAIL * 2, THUMBNAIL * 2))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-    except Exception:  # a file that is gone or broken by now: the gallery shows an empty frame, not an error
-        return ""
-    small.thumbnail((THUMBNAIL * 4, THUMBNAIL))
-    data = io.BytesIO()
-    small.save(data, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"
+    small = None if "://" in location else thumbnail(Path(location), hit.content)
+    return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}" if small else ""

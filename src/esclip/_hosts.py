@@ -23,11 +23,9 @@ from esclip._connections import addresses_limited
 from esclip._errors import ConfigError, FetchError
 from esclip._rejections import Reason
 from esclip._waits import UnwelcomeAddressError
+from esclip._web_addresses import MAX_URL
 
 __all__ = ["Hosts", "Place", "Visits", "is_public"]
-
-MAX_URL = 8000
-"""Characters. Servers take no longer ones, and a name of megabytes takes seconds to read."""
 
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 

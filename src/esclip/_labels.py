@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from esclip._errors import ConfigError
+from esclip._text_files import NotText, error_words, read_text
 
 __all__ = ["MAX_LABELS", "TEMPLATES", "Labelling", "Labels"]
 
@@ -27,6 +28,9 @@ MAX_LABELS = 1000
 
 LONGEST = 200
 """Characters of a label."""
+
+LARGEST_FILE = 1 << 22
+"""Bytes of a file of labels: four times what so many of the longest take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,6 @@ def _is_file(name: str) -> bool:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"labels {path} can't be read: {why}") from error
+        return read_text(path, LARGEST_FILE).split("\n")
+    except (OSError, NotText) as error:
+        raise ConfigError(f"labels {path} can't be read: {error_words(error)}") from error

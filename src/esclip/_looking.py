@@ -23,7 +23,7 @@ from esclip._parts import GRID, caption_id, crop_id, picture_hit, those_of
 from esclip._places import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._protocols import Store
 from esclip._schema import IndexSchema
-from esclip._searches import Nearest, Search
+from esclip._searches import Listing, Nearest, Search
 from esclip._types import Hit, Vector, ranked
 
 __all__ = ["Look", "Looker"]
@@ -60,7 +60,7 @@ class Looker:
         seen = self._seen([(search, _seen_in(look)) for search, look in asked])
         read = self._read(asked)
         found = [
-            _fused(look, *both)[: search.k] if is_fused(look) else [*both[0], *both[1]]
+            _fused(look, *both)[: search.k] if is_fused(look) else [*both[0], *self._with_contents(both[1])]
             for (search, look), *both in zip(asked, seen, read, strict=True)
         ]
         return self.scored(
@@ -121,6 +121,15 @@ class Looker:
                 found[at] = [picture_hit(hit) for hit in hits]
         return found
 
+    def _with_contents(self, hits: list[Hit]) -> list[Hit]:
+        """Hits by captions with what their pictures' own documents know of the bytes: captions don't."""
+        without = tuple(hit.id for hit in hits if not hit.content)
+        if not without:
+            return hits
+        (own,) = self.store.search(Listing(len(without), (HasId(without),)))
+        contents = {hit.id: hit.content for hit in own}
+        return [replace(hit, content=contents.get(hit.id, hit.content)) for hit in hits]
+
     def _crops(self, searches: Sequence[Search]) -> list[list[Hit]]:
         """The hits by crops, the best of each picture: as many as there are, up to k."""
         found = self._best_crops(searches, FIRST)
@@ -142,7 +151,7 @@ class Looker:
 
 
 def _with_score(hit: Hit, known: Hit | None) -> Hit:
-    return replace(hit, score=known.score, box=known.box) if known else hit
+    return replace(hit, score=known.score, box=known.box, content=known.content) if known else hit
 
 
 def _seen_in(look: Look) -> Look:

@@ -35,6 +35,7 @@ __all__ = [
     "part_base",
     "part_ids",
     "parts_index",
+    "picture_content",
     "picture_hit",
     "those_of",
 ]
@@ -124,12 +125,18 @@ def crop_content(picture: str, number: int) -> str:
     return f"{picture} {CROPPING} {number}" if picture else ""
 
 
+def picture_content(part: str) -> str:
+    """The `Document.content` of the picture of a part whose own is `part`; empty where that is."""
+    return part.partition(" ")[0]
+
+
 def picture_hit(hit: Hit) -> Hit:
     """The hit of a part as one of its picture."""
     about = dict(hit.metadata)
     id, _ = str(about.pop(PART_OF.name)), about.pop(PART.name)
     numbers = str(about.pop(BOX.name, "")).split()
-    return replace(hit, id=id, box=Box(*map(float, numbers)) if numbers else None, metadata=about)
+    box = Box(*map(float, numbers)) if numbers else None
+    return replace(hit, id=id, box=box, metadata=about, content=picture_content(hit.content or ""))
 
 
 def those_of(kind: str, where: tuple[Condition, ...]) -> tuple[Condition, ...]:

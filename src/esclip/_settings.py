@@ -15,6 +15,7 @@ __all__ = [
     "ENCODER_PORT",
     "FETCH_WORKERS",
     "MAX_BODY_MIB",
+    "MAX_PICTURE_BYTES",
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
     "SEARCHES_AT_ONCE",
@@ -46,6 +47,9 @@ WRITE_SIZE = 512
 
 WRITE_SECONDS = 30.0
 """Documents that have waited so long are written, however few: slow encoders lose no more by a kill."""
+
+MAX_PICTURE_BYTES = 64 << 20
+"""No larger picture is fetched or read."""
 
 MAX_REJECTION_RATE = 0.5
 """The share of rejected records above which a run is a failure and stops."""

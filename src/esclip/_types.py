@@ -35,6 +35,7 @@ __all__ = [
     "Vectors",
     "content_fingerprint",
     "cosines",
+    "document_hit",
     "json_metadata",
     "ranked",
     "unit_rows",
@@ -213,6 +214,9 @@ class Hit:
     """Where in the picture that is which was found; None: it is the picture as a whole."""
     why: tuple[Reckoned, ...] = ()
     """What the rank is made of, where the query asks for it."""
+    content: str | None = field(default=None, compare=False, repr=False)
+    """`content_fingerprint` of the picture's bytes as they were encoded, empty where the index lacks it; None
+    for a hit of no index. A gallery shows no other file in the picture's place."""
 
     def to_json(self) -> dict[str, Any]:
         """The hit as the command line prints it with `--json`."""
@@ -253,6 +257,21 @@ def cosines(rows: Vectors, vector: Vector) -> npt.NDArray[np.float64]:
     products: npt.NDArray[np.float64] = np.multiply(rows, vector, dtype=np.float64)
     scores: npt.NDArray[np.float64] = products.sum(axis=1).clip(-1, 1)
     return scores
+
+
+def document_hit(document: Document, score: float) -> Hit:
+    """A document as a hit that is not ranked yet."""
+    record = document.record
+    return Hit(
+        rank=0,
+        id=record.id,
+        score=score,
+        location=record.location,
+        page=record.page,
+        description=record.description,
+        metadata=record.metadata,
+        content=document.content,
+    )
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:

@@ -92,6 +92,15 @@ class StoreWords(StoreCase):
         assert [(hit.id, hit.rank) for hit in found] == [("a", 1), ("b", 2)]
         assert hits(library, Matching(("dog", "snow"), 1))[0].score == pytest.approx(1)
 
+    def test_every_kind_of_hit_knows_its_bytes(self, prepared: Store) -> None:
+        """Whatever a hit was found by, it has the fingerprint of its picture's bytes, or an empty one."""
+        about = {"a": "0" * 24, "b": ""}
+        for id, content in about.items():
+            found = Document(record(id, description="a dog"), axis(0), content)
+            assert prepared.upsert([found]) == []
+        for search in (Nearest(axis(0), 9), Matching(("dog",), 9), Listing(9)):
+            assert {hit.id: hit.content for hit in hits(prepared, search)} == about
+
     def test_matching_where(self, library: Store) -> None:
         """Conditions take documents out, and leave the scores of the others as they are."""
         both = {hit.id: hit.score for hit in hits(library, Matching(("dog", "snow"), 10))}

@@ -53,13 +53,38 @@ class TestSidecars:
 
     def test_what_can_not_be_read(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         """It is no caption and no rejection; how many there are is told once."""
-        (folder / "a.txt").write_bytes(b"\xff\xfe")
+        (folder / "a.txt").write_bytes(b"\xff\xfe\xfd")
         (folder / "b.txt").mkdir()
         os.mkfifo(folder / "more" / "c.txt")
         (folder / "more" / "c.jpg.txt").write_bytes(b"\xc3(")
         assert captions(folder, "sidecar") == {"a.jpg": "", "b.jpg": "", "c.jpg": ""}
         (warning,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
         assert warning.startswith("2 text files")
+        assert f"{folder / 'a.txt'}: line 1 is not UTF-16" in warning
+
+    def test_links_out_of_the_folder(
+        self, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """They would bring any text of the machine into the index; a link to one beside it is that text."""
+        secret = tmp_path / "secret.txt"
+        secret.write_text("KEY=1", encoding="utf-8")
+        (folder / "texts.txt").write_text("a text", encoding="utf-8")
+        (folder / "first.txt").symlink_to("texts.txt")
+        for target, expected in {
+            secret: "",
+            Path("../secret.txt"): "",
+            Path("/proc/self/environ"): "",
+            Path("../pictures/../secret.txt"): "",
+            Path("a.txt"): "",
+            Path("first.txt"): "a text",
+            folder / "first.txt": "a text",
+            Path("../pictures/first.txt"): "a text",
+        }.items():
+            (folder / "a.txt").symlink_to(target)
+            caplog.clear()
+            assert captions(folder, "sidecar")["a.jpg"] == expected, target
+            assert ("1 text files beside pictures can't be read" in caplog.text) is (not expected)
+            (folder / "a.txt").unlink()
 
     def test_only_when_asked_for(self, folder: Path) -> None:
         """Text files are none of ours otherwise."""
@@ -104,6 +129,14 @@ class TestCaptionFile:
             file.write_text(text, encoding="utf-8")
         with pytest.raises(SourceError, match=f"{file}.*{told}"):
             captions(folder, file)
+
+    def test_a_link_out_of_its_folder(self, folder: Path, tmp_path: Path) -> None:
+        """It is told and not followed: a folder that came with pictures may hold it."""
+        secret = tmp_path / "secret.json"
+        secret.write_text('{"a.jpg": "KEY=1"}', encoding="utf-8")
+        (folder / "captions.json").symlink_to(secret)
+        with pytest.raises(SourceError, match=r"captions.json can't be read: it is a link out of its folder"):
+            captions(folder, folder / "captions.json")
 
     def test_the_pictures_of_a_dataset(self, tmp_path: Path) -> None:
         """By the picture's file where it is on disk."""

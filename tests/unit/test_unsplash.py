@@ -132,6 +132,16 @@ def test_a_photo_with_a_strange_url_is_a_record(tmp_path: Path, url: str) -> Non
     assert record.location == record.version == url
 
 
+@pytest.mark.parametrize("url", ["/home/me/private.png", "file:///x.png", "http://[", "https://u:p@h/x", ""])
+def test_a_picture_on_disk_is_at_its_url_only_where_that_is_one(tmp_path: Path, url: str) -> None:
+    """Galleries show what is at a location: what a table says must not lead to another file of the disk."""
+    good = photo("b", photo_url="https://unsplash.com/photos/b")
+    write(tmp_path / "photos.tsv", [{"photo_id": "a", "photo_image_url": url, "photo_url": url}, good])
+    bad, usual = records_of(open_source([tmp_path], images=tmp_path))
+    assert (bad.location, bad.page) == (str(tmp_path / "a.jpg"), None)
+    assert (usual.location, usual.page) == (good["photo_image_url"], good["photo_url"])
+
+
 def test_pictures_on_disk_are_found_by_id_and_never_outside(tmp_path: Path) -> None:
     """With a folder of pictures an id has to be a file name."""
     write(tmp_path / "photos.tsv", [photo(id) for id in ("-a", "../b", "c/d", "..", "e\\f", "/g")])

@@ -39,6 +39,9 @@ READ: dict[str, Callable[[bytes], bytes]] = {
     "packed, by another name": gzip.compress,
     "packed in two halves": lambda data: gzip.compress(data[:70]) + gzip.compress(data[70:]),
     "packed, filled up with zeros": lambda data: gzip.compress(data) + bytes(512),
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "UTF-16 of the other order": lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
+    "UTF-16, packed": lambda data: gzip.compress(data.decode().encode("utf-16")),
     "an unknown column": lambda data: data.replace(b"photo_description", b"photo_mood"),
 }
 
@@ -57,6 +60,25 @@ def test_a_name_says_nothing_about_packing(tmp_path: Path) -> None:
     assert told(tmp_path, "keywords") == {"a": ("red",), "b": None, "c": None, "d": None}
 
 
+@pytest.mark.parametrize("name", ["photos.tsv000", "keywords.tsv000"])
+def test_a_link_out_of_the_folder_is_told_and_not_followed(tmp_path: Path, name: str) -> None:
+    """A dataset that somebody handed over would else show what any file of this machine begins with."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    table(folder, HEADER + ROWS)
+    secret = table(tmp_path, b"photo_id\tkeyword\tpassword=1\n", "secret") / "secret"
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(secret)
+    with pytest.raises(SourceError, match=f"{name} can't be read: it is a link out of its folder") as caught:
+        records_of(open_source([folder]))
+    assert "password" not in str(caught.value)
+    (folder / name).unlink()
+    table(folder, HEADER + ROWS, "photos.tsv001")
+    (folder / "photos.tsv000").unlink(missing_ok=True)
+    (folder / "photos.tsv000").symlink_to("photos.tsv001")
+    assert ids(folder) == list("abcdabcd")
+
+
 REFUSED: dict[str, tuple[bytes, str]] = {
     "no photo_id": (HEADER.replace(b"photo_id", b"id"), "photo_id among them, not 'id, "),
     "no photo_image_url": (
@@ -67,7 +89,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         HEADER.replace(b"photo_desc", b"photo_id\tphoto_desc"),
         "column 'photo_id' comes 2 times",
     ),
-    "UTF-16": ((HEADER + ROWS).decode().encode("utf-16"), "as UTF-16 does"),
+    "UTF-16 without its mark": ((HEADER + ROWS).decode().encode("utf-16-le"), "as UTF-16 does"),
     "line ends of CR": ((HEADER + ROWS).replace(b"\n", b"\r"), "CR alone"),
     "commas": (HEADER.replace(b"\t", b","), "separated by tabs, .*not 'photo_id,photo_image_url"),
     "bytes of something else": (b"PK\x03\x04" + bytes(range(256)), "NUL|UTF-8|CR"),

@@ -9,7 +9,7 @@ They are texts of the record: found by keyword search, and changed without encod
 
 from __future__ import annotations
 
-import codecs
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -24,12 +24,19 @@ from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._source_wrapper import SourceWrapper
+from esclip._text_files import NotText, error_words, read_beginning, read_text
 from esclip._types import ImageRecord
 
 __all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars"]
 
 LONGEST_CAPTION = 64 * 1024
 """Bytes of a caption; of a longer one the beginning is taken."""
+
+LARGEST_FILE = 1 << 30
+"""Bytes of a captions file: a thousand for each of a million pictures."""
+
+ABSENT = (errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG)
+"""Where there is no text beside a picture."""
 
 log = logging.getLogger("esclip")
 
@@ -99,10 +106,11 @@ class CaptionFile:
 
 
 class Sidecars:
-    """Text files beside the pictures: `a.jpg.txt`, else `a.txt`, in UTF-8."""
+    """Text files beside the pictures: `a.jpg.txt`, else `a.txt`. No link leads to one in another folder."""
 
     def __init__(self) -> None:
         self._unreadable = 0
+        self._first = ""
 
     def of(self, record: ImageRecord) -> str:
         """The text of the first that is there; none where it can't be read."""
@@ -110,9 +118,12 @@ class Sidecars:
             return ""
         for file in (Path(f"{record.picture}.txt"), record.picture.with_suffix(".txt")):
             try:
-                if file.is_file() and file != record.picture:
-                    return _clipped(_beginning(file))
-            except (OSError, UnicodeDecodeError):
+                if file != record.picture:
+                    return _clipped(read_beginning(file, LONGEST_CAPTION))
+            except (OSError, NotText) as error:
+                if isinstance(error, OSError) and error.errno in ABSENT:
+                    continue
+                self._first = self._first or f"{file}: {error_words(error)}"
                 self._unreadable += 1
                 return ""
         return ""
@@ -121,17 +132,18 @@ class Sidecars:
         """Of those that can't be read."""
         if self._unreadable:
             log.warning(
-                "%d text files beside pictures are not UTF-8, or can't be read: no captions there",
+                "%d text files beside pictures can't be read, and give no captions: %s, for one",
                 self._unreadable,
+                one_line(self._first),
             )
-            self._unreadable = 0
+            self._unreadable, self._first = 0, ""
 
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        data = orjson.loads(file.read_bytes())
-    except OSError as error:
-        raise SourceError(f"captions: {file} can't be read: {error.strerror}") from error
+        data = orjson.loads(read_text(file, LARGEST_FILE))
+    except (OSError, NotText) as error:
+        raise SourceError(f"captions: {file} can't be read: {error_words(error)}") from error
     except orjson.JSONDecodeError as error:
         raise SourceError(f"captions: {file} is no JSON: {one_line(str(error))}") from error
     if not isinstance(data, dict):
@@ -146,19 +158,8 @@ def _place(folder: Path, path: str) -> str:
     return path if "://" in path else os.path.normpath(folder / path)
 
 
-def _beginning(file: Path) -> str:
-    """The text of a file, as far as a caption can go; a character that is cut at the end is left out."""
-    with file.open("rb") as stream:
-        data = stream.read(LONGEST_CAPTION + 1)
-    return data.decode("utf-8-sig") if len(data) <= LONGEST_CAPTION else _cut(data)
-
-
 def _clipped(text: str) -> str:
+    """As much of a text as a caption may have, without what is left of a character at the end."""
     text = text.strip()
     data = text.encode()
-    return text if len(data) <= LONGEST_CAPTION else _cut(data)
-
-
-def _cut(data: bytes) -> str:
-    """The text of as many bytes as a caption may have, without what is left of a character at their end."""
-    return codecs.getincrementaldecoder("utf-8-sig")().decode(data[:LONGEST_CAPTION]).strip()
+    return text if len(data) <= LONGEST_CAPTION else data[:LONGEST_CAPTION].decode(errors="ignore").strip()

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from esclip._errors import SourceError
+from esclip._text_files import NotText, error_words
 
 __all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "rows"]
 
 LONGEST_ROW = 32 * 1024 * 1024
 """Bytes of a row that are read before it counts as broken: memory stays bounded behind an open quote."""
 
-READ_ERRORS = (OSError, EOFError, zlib.error)
+READ_ERRORS = (OSError, EOFError, zlib.error, NotText)
 """What reading a file may raise, packed or not."""
 
 
@@ -132,5 +133,7 @@ class Lines:
             while len(rest) == LONGEST_ROW and not rest.endswith(b"\n"):
                 rest = self._stream.readline(LONGEST_ROW)
         except READ_ERRORS as error:
-            raise SourceError(f"{self._path} can't be read behind line {self._given}: {error}") from error
+            raise SourceError(
+                f"{self._path} can't be read behind line {self._given}: {error_words(error)}"
+            ) from error
         return line

@@ -2,11 +2,14 @@
 
 folder ─► table_parts("photos") ─► TablePart(path, columns) ─► rows() ─► Row | BrokenRow
           photos.tsv000, .csv001.gz ...
+
+A part may be in UTF-16 with its mark, as spreadsheets write it. A link may lead to another part only.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import logging
 import os
 import re
@@ -19,6 +22,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from esclip._errors import SourceError
+from esclip._regular_files import open_beside
+from esclip._text_files import LONGEST_MARK, Utf8, error_words, marked_encoding
 from esclip.sources._unsplash_rows import READ_ERRORS, BrokenRow, Lines, Row, rows
 
 __all__ = ["TablePart", "is_table_part", "table_parts"]
@@ -68,8 +73,10 @@ class TablePart:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _reading(path), path.open("rb") as file:
+        with _reading(path), open_beside(path) as file:
             self._is_packed = file.read(len(PACKED)) == PACKED  # whatever it is called
+        with _reading(path), self._stream() as stream:
+            self._is_utf8 = marked_encoding(stream.read(LONGEST_MARK)) == "utf-8"
         with self._opened() as lines:
             self._stamp = _stamp(path)
             header = next(rows(lines, None), None)
@@ -94,13 +101,13 @@ class TablePart:
 
     @contextmanager
     def unpacked(self, folder: Path) -> Iterator[Path]:
-        """The file as it is when nothing packs it: itself, or a copy in `folder` while it is needed."""
-        if not self._is_packed:
+        """The file in UTF-8 and not packed: itself, or a copy in `folder` while it is needed."""
+        if not self._is_packed and self._is_utf8:
             yield self.path
             return
         copy = folder / f"{self.path.name} unpacked"
-        with _reading(self.path), gzip.open(self.path) as stream, copy.open("wb") as file:
-            shutil.copyfileobj(stream, file, COPIED_BYTES)
+        with _reading(self.path), self._stream() as stream, copy.open("wb") as file:
+            shutil.copyfileobj(self._in_utf8(stream), file, COPIED_BYTES)
         try:
             yield copy
         finally:
@@ -108,11 +115,20 @@ class TablePart:
 
     @contextmanager
     def _opened(self) -> Iterator[Lines]:
-        with _reading(self.path), self.path.open("rb") as file:
-            stream = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._is_packed else file
-            if stream.read(len(BOM)) != BOM:
+        with _reading(self.path), self._stream() as packed:
+            stream = self._in_utf8(packed)
+            if self._is_utf8 and stream.read(len(BOM)) != BOM:
                 stream.seek(0)
             yield Lines(stream, self.path)
+
+    @contextmanager
+    def _stream(self) -> Iterator[IO[bytes]]:
+        """The file's bytes as they are when nothing packs them."""
+        with open_beside(self.path) as file:
+            yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._is_packed else file
+
+    def _in_utf8(self, stream: IO[bytes]) -> IO[bytes]:
+        return stream if self._is_utf8 else io.BufferedReader(Utf8(stream))
 
 
 def _header_problem(header: Row | BrokenRow | None) -> str:
@@ -139,4 +155,4 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except READ_ERRORS as error:
-        raise SourceError(f"{path} can't be read: {error}") from error
+        raise SourceError(f"{path} can't be read: {error_words(error)}") from error

@@ -22,6 +22,7 @@ from esclip._flow import batches, owned
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field
 from esclip._types import ImageRecord
+from esclip._web_addresses import is_web_address
 from esclip.sources._unsplash_children import CHILD_TABLES
 from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
 from esclip.sources._unsplash_joins import PhotoDetails, joined
@@ -133,17 +134,19 @@ class UnsplashSource:
         id = row.get("photo_id", "")
         if problem := self._id_problem(id):
             return photo.rejected(id, Reason.BAD_ID, problem)
-        url = row.get("photo_image_url", "")
+        url, page = row.get("photo_image_url", ""), row.get("photo_url", "")
         if not url and not self._images:
             return photo.rejected(id, Reason.BAD_URL, "no photo_image_url")
         width, height = (integer(row.get(name, "")) for name in ("photo_width", "photo_height"))
         picture = self._images / f"{id}.jpg" if self._images else sized_url(url, width, height)
+        # Galleries show what is at a location: where the URL is none, that is the file that is read.
+        is_shown = is_web_address(url) or not self._images
         return ImageRecord(
             id=id,
-            location=url or str(picture),
+            location=url if is_shown else str(picture),
             picture=picture,
             version=url or str(picture),
-            page=row.get("photo_url"),
+            page=page if is_web_address(page) else None,
             description=next((row[name] for name in self._description if name in row), ""),
             metadata=photo_metadata(row, details),
         )

@@ -77,6 +77,7 @@ def hit(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field
         page=source.get("page"),
         description=source["description"],
         metadata=_metadata(source, fields),
+        content=source.get("content_fingerprint") or "",
     )
 
 

@@ -89,13 +89,13 @@ def record_table(records: Sequence[ImageRecord], schema: IndexSchema) -> pa.Tabl
 def hit_columns(present: Sequence[str]) -> list[str]:
     """The columns that a hit is read from, of those that are there."""
     if _SOURCE in present:
-        return ["id", _SOURCE]
+        return [name for name in ("id", CONTENT, _SOURCE) if name in present]
     return [name for name in present if name not in ("vector", WORDS)]
 
 
 def hit_of(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:
     """A found row as a hit without rank."""
-    return hit(row["id"], score, _read_source(row), fields)
+    return hit(row["id"], score, _source_with_content(row), fields)
 
 
 def read_documents(table: Any, schema: IndexSchema) -> dict[str, Document]:
@@ -112,7 +112,11 @@ def read_vectors(table: Any, schema: IndexSchema) -> Vectors:
 
 
 def _read_document(row: Mapping[str, Any], vector: Vector, schema: IndexSchema) -> Document:
-    return document(row["id"], vector, {**_read_source(row), CONTENT: row.get(CONTENT)}, schema.fields)
+    return document(row["id"], vector, _source_with_content(row), schema.fields)
+
+
+def _source_with_content(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**_read_source(row), CONTENT: row.get(CONTENT)}
 
 
 def _read_source(row: Mapping[str, Any]) -> Mapping[str, Any]:

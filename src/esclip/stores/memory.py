@@ -18,7 +18,7 @@ from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, ranked
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._words import record_words
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._matching import fulfils
@@ -158,11 +158,11 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
     match search:
         case Nearest(vector=vector):
             scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
-            hits = ranked(_hit(d.record, score) for d, score in zip(found, scores, strict=True))
+            hits = ranked(_hit(d, score) for d, score in zip(found, scores, strict=True))
         case Matching(words=words):
             hits = ranked(hit for hit in _word_hits(documents, found, words) if hit.score)
         case Listing(after=after):
-            hits = ranked(_hit(d.record, 1.0) for d in found if d.record.id > after)
+            hits = ranked(_hit(d, 1.0) for d in found if d.record.id > after)
         case _:
             assert_never(search)
     return hits[: search.k]
@@ -172,12 +172,11 @@ def _word_hits(documents: Sequence[Document], found: Sequence[Document], words: 
     held = {d.record.id: set(record_words(d.record)) for d in documents}
     holders = [sum(word in of_one for of_one in held.values()) for word in words]
     weights = word_weights(words, holders, len(documents))
-    return [word_hit(_hit(d.record, 0.0), weights, held[d.record.id]) for d in found]
+    return [word_hit(_hit(d, 0.0), weights, held[d.record.id]) for d in found]
 
 
-def _hit(record: ImageRecord, score: float) -> Hit:
-    kept = _kept(record)
-    return Hit(0, kept.id, score, kept.location, kept.page, kept.description, kept.metadata)
+def _hit(document: Document, score: float) -> Hit:
+    return document_hit(replace(document, record=_kept(document.record)), score)
 
 
 def _kept(record: ImageRecord) -> ImageRecord:

@@ -1,0 +1,174 @@
+"""Text files of whatever origin, read in one way: in UTF-8 or UTF-16, with any line ends.
+
+bytes ─► by their first ones: UTF-8, with a mark or without, or UTF-16 with one ─► text, a line ends with \\n
+                                                                   └─► NotText: which line, and what to do
+
+Other encodings have no mark. To guess one would change words in silence, so they are an error.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from esclip._regular_files import open_beside
+
+__all__ = [
+    "LONGEST_MARK",
+    "NotText",
+    "TextDecoder",
+    "Utf8",
+    "error_words",
+    "marked_encoding",
+    "read_beginning",
+    "read_text",
+    "text_lines",
+]
+
+LONGEST_LINE = 1 << 20
+"""Characters of a line that are read before it is none."""
+
+CHUNK = 1 << 16
+
+_MARKS: tuple[tuple[bytes, str], ...] = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which begins it
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+LONGEST_MARK = 4
+"""Bytes."""
+
+
+class NotText(ValueError):
+    """The bytes are no text that can be read; the message says where, and what to do."""
+
+
+def error_words(error: Exception) -> str:
+    """Why a text file can't be read, in words of a message."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def marked_encoding(begin: bytes) -> str:
+    """The encoding of a text that begins so, by the mark that it may have."""
+    return _marked(begin)[1]
+
+
+def _marked(begin: bytes) -> tuple[bytes, str]:
+    return next((one for one in _MARKS if begin.startswith(one[0])), (b"", "utf-8"))
+
+
+class TextDecoder:
+    """Bytes become text piece by piece, in the encoding that the first of them say."""
+
+    def __init__(self, *, any_line_ends: bool = True) -> None:
+        """With `any_line_ends`, CR and CR LF become LF."""
+        self._begin = b""
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._encoding = "utf-8"
+        self._ends = io.IncrementalNewlineDecoder(None, translate=any_line_ends)
+        self._bytes = 0
+        self._lines = 0
+
+    def decode(self, data: bytes, *, final: bool = False) -> str:
+        """The text of further bytes, as far as they go; `final` says that none follow. Raises `NotText`."""
+        if self._decoder is None:
+            data = self._begin = self._begin + data
+            if len(data) < LONGEST_MARK and not final:
+                return ""
+            data = self._begun(data)
+        assert self._decoder is not None
+        pending: int = len(self._decoder.getstate()[0])
+        try:
+            text = self._ends.decode(self._decoder.decode(data, final), final)
+        except UnicodeDecodeError as error:
+            raise self._not_text(error, self._bytes - pending) from error
+        self._bytes += len(data)
+        if "\0" in text:
+            line = self._lines + text[: text.index("\0")].count("\n") + 1
+            raise NotText(f"line {line} holds a NUL, as binary files do; save it as text, in UTF-8")
+        self._lines += text.count("\n")
+        return text
+
+    def _begun(self, data: bytes) -> bytes:
+        """The first bytes without their mark."""
+        mark, self._encoding = _marked(data)
+        self._decoder = codecs.getincrementaldecoder(self._encoding)()
+        self._begin = b""
+        self._bytes = len(mark)
+        return data[len(mark) :]
+
+    def _not_text(self, error: UnicodeDecodeError, before: int) -> NotText:
+        good = error.object[: error.start].decode(self._encoding)
+        lines = self._ends.decode(good, True).count("\n")
+        place = f"byte 0x{error.object[error.start]:02x} at offset {before + error.start}"
+        return NotText(
+            f"line {self._lines + lines + 1} is not {self._encoding.upper()} ({place}); save it as UTF-8, or "
+            "convert it: iconv -f WINDOWS-1252 -t UTF-8"
+        )
+
+
+def text_lines(stream: io.BufferedIOBase) -> Iterator[str]:
+    """The lines of a stream of bytes, without their ends, as they come. Raises `NotText` and `OSError`."""
+    decoder, rest, number, more = TextDecoder(), "", 1, True
+    while more:
+        chunk = stream.read1(CHUNK)
+        more = bool(chunk)
+        *lines, rest = (rest + decoder.decode(chunk, final=not more)).split("\n")
+        yield from lines
+        number += len(lines)
+        if len(rest) > LONGEST_LINE:
+            raise NotText(f"line {number} is longer than {LONGEST_LINE:,} characters; break it")
+    if rest:
+        yield rest
+
+
+def read_text(path: Path, most: int) -> str:
+    """The text of a file of at most so many bytes. A link may lead to a file of the same folder only.
+
+    Raises `NotText` and `OSError`.
+    """
+    with open_beside(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise NotText(f"it is longer than {most:,} bytes")
+    return TextDecoder().decode(data, final=True)
+
+
+def read_beginning(path: Path, most: int) -> str:
+    """The same of the first bytes of a file of any length; a character that is cut at the end is left out."""
+    with open_beside(path) as file:
+        data = file.read(most + 1)
+    return TextDecoder().decode(data[:most], final=len(data) <= most)
+
+
+class Utf8(io.RawIOBase):
+    """A stream of bytes in any of the encodings as one in UTF-8, without a mark and with its own line ends.
+
+    Reading raises `NotText` besides what the stream raises.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._decoder = TextDecoder(any_line_ends=False)
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fill the buffer, or a part of it; 0 at the end."""
+        while not self._ready:
+            chunk = self._stream.read(CHUNK)
+            self._ready = self._decoder.decode(chunk, final=not chunk).encode()
+            if not chunk:
+                break
+        taken = self._ready[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._ready = self._ready[len(taken) :]
+        return len(taken)

@@ -1,0 +1,25 @@
+"""Which texts are addresses of the web. Who fetches from one asks `_hosts`, which knows who may be asked."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+__all__ = ["MAX_URL", "is_web_address"]
+
+MAX_URL = 8000
+"""Characters. Servers take no longer ones, and a name of megabytes takes seconds to read."""
+
+_BREAKS = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether a browser may be given it: http or https, of a host, without a user's name or password."""
+    if len(text) > MAX_URL or _BREAKS.search(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises what a number that is no port does
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
