@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from esclip._encoder_server import EncoderServer
 from esclip._protocols import Encoder
+from esclip._schema import Space
 from esclip._types import Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 
@@ -18,10 +20,15 @@ __all__ = ["RecordingEncoder", "served"]
 class RecordingEncoder(PaletteEncoder):
     """Palette, with the size of each batch recorded; takes `seconds` for one, and fails where `broken`."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, model: str = "palette") -> None:
         self.seconds = seconds
+        self.model = model
         self.broken = False
         self.batches: list[int] = []
+
+    @property
+    def space(self) -> Space:
+        return replace(super().space, model=self.model)
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         self.batches.append(len(batch))

@@ -16,19 +16,11 @@ from urllib.parse import urlsplit
 
 from esclip._addresses import without_credentials
 from esclip._errors import ConfigError
+from esclip._secrets import Secret
 
-__all__ = ["Access", "Secret", "admitted"]
+__all__ = ["Access", "admitted"]
 
 log = logging.getLogger("esclip")
-
-
-class Secret(str):
-    """Text that no `repr` shows, neither that of what holds it nor that of a traceback's locals."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,6 +20,7 @@ import orjson
 from esclip._batcher import Batcher, BatchFailed, Full
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
+from esclip._secrets import Secret
 from esclip._types import Vectors
 from esclip.encoders._pixels import Preprocessing
 from esclip.encoders._wire import (
@@ -69,7 +71,7 @@ class Head:
 
     method: str
     path: str
-    authorization: str
+    authorization: Secret
     kind: str
     """Its content type."""
     space: str
@@ -83,7 +85,7 @@ class Head:
         return cls(
             method,
             path,
-            headers.get("AUTHORIZATION", ""),
+            Secret(headers.get("AUTHORIZATION", "")),
             headers.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
             headers.get(SPACE.upper().replace("-", "_"), ""),
             int(length) if length.isdecimal() else 0,
@@ -111,7 +113,7 @@ class EncoderApp:
             )
         self.stopping = False
         """Set when no new work is to be taken."""
-        self._expected = authorization(token).encode() if token is not None else None
+        self._expected = authorization(token) if token is not None else None
         self._images = Batcher(
             encoder.encode_images, size=batch_size, workers=encoder.batches_at_once, callers=IMAGE_CALLERS
         )
@@ -131,8 +133,7 @@ class EncoderApp:
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{head.path} takes {method}", {"Allow": method})
         if head.path == HEALTH:
             return
-        given = head.authorization.encode("utf-8", "replace")
-        if self._expected is not None and not hmac.compare_digest(given, self._expected):
+        if self._expected is not None and not _same(head.authorization, self._expected):
             raise Refused(HTTPStatus.UNAUTHORIZED, "wants a token", {"WWW-Authenticate": "Bearer"})
         if head.length > self.about.max_body:
             words = f"a body of {head.length} bytes; at most {self.about.max_body} are taken"
@@ -140,12 +141,16 @@ class EncoderApp:
         if head.kind != kind and kind:
             raise Refused(HTTPStatus.BAD_REQUEST, f"Content-Type is {head.kind[:100]!r}, not {kind}")
         if head.space not in ("", self.about.digest):
-            raise Refused(HTTPStatus.CONFLICT, f"this server encodes with {self.about.space.model} now")
+            raise Refused(
+                HTTPStatus.CONFLICT, f"this server encodes with {_public(self.about.space.model)} now"
+            )
         if self.stopping and method == "POST":
             raise _unavailable("the server is stopping")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """Answer one request."""
+        if "HTTP_AUTHORIZATION" in environ:
+            environ["HTTP_AUTHORIZATION"] = Secret(environ["HTTP_AUTHORIZATION"])
         headers = {name.removeprefix("HTTP_"): value for name, value in environ.items()}
         head = Head.of(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers)
         try:
@@ -182,7 +187,7 @@ class EncoderApp:
         well = not (failing or self.stopping)
         health = {
             "status": "ok" if well else "stopping" if self.stopping else "failing",
-            "model": self.about.space.model,
+            "model": _public(self.about.space.model),
             "runtime": self.about.runtime,
             "queued": self._images.queued + self._texts.queued,
             "images": self._images.encoded,
@@ -190,6 +195,17 @@ class EncoderApp:
             "batches": self._images.batches + self._texts.batches,
         }
         return HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, JSON, orjson.dumps(health)
+
+
+def _same(given: str, expected: str) -> bool:
+    """Whether they are; it takes as long either way."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def _public(model: str) -> str:
+    """A model's name for whoever asks: of a folder the last part, since the rest tells of this machine."""
+    named = PurePath(model)
+    return named.name if named.is_absolute() or model[:1] in (".", "~") else model
 
 
 def _unavailable(words: str) -> Refused:

@@ -29,6 +29,7 @@ from waitress.task import ErrorTask
 from esclip._encoder_app import CALLERS, EncoderApp, Head, Refused
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
+from esclip._secrets import Secret
 from esclip._signals import signals_ask
 from esclip.encoders._wire import JSON
 
@@ -53,6 +54,7 @@ def open_server(
 
     Raises `EncoderError` when it doesn't work, `ConfigError` for a setting that can't be used.
     """
+    token = Secret(token) if token is not None else None
     encoder.encode_images([encoder.preprocess(Image.new("RGB", (64, 64), "red"))])
     encoder.encode_texts(["a red picture"])
     return EncoderServer(encoder, host=host, port=port, token=token, batch_size=batch_size, max_body=max_body)
@@ -65,6 +67,7 @@ class EncoderServer:
         self, encoder: Encoder, *, host: str, port: int, token: str | None, batch_size: int, max_body: int
     ) -> None:
         """Listen, but answer nothing before `run`. `port` 0 is any that is free."""
+        token = Secret(token) if token is not None else None
         listening = _listen(host, port)
         try:
             self.app = EncoderApp(encoder, token=token, batch_size=batch_size, max_body=max_body)

@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from esclip._secrets import masked
+
 if TYPE_CHECKING:
     from esclip._rejections import IngestReport, Reason
 
@@ -65,7 +67,10 @@ def meant(name: str, known: Sequence[str]) -> str:
 
 
 class EsclipError(Exception):
-    """Base of all errors that esclip raises on purpose."""
+    """Base of all errors that esclip raises on purpose. Passwords in a message's URLs are masked."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(masked(str(message)))
 
 
 class ConfigError(EsclipError):
@@ -82,7 +87,7 @@ class RecordError(EsclipError):
     def __init__(self, reason: Reason, detail: str) -> None:
         """Keep `reason`, one of the closed list, and `detail` for a person, as one line."""
         self.reason = reason
-        self.detail = one_line(detail)
+        self.detail = one_line(masked(detail))
         super().__init__(f"{reason.value}: {self.detail}")
 
 

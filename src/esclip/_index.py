@@ -27,6 +27,7 @@ from esclip._rejections import IngestReport, KeptRejection, Reason
 from esclip._run_options import RunOptions
 from esclip._schema import IndexSchema, Stats
 from esclip._searchable import SearchableIndex
+from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_INDEX, default_store
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
@@ -58,14 +59,17 @@ def open_index(
 
     Raises `ConfigError` for an address or a name that can't be used.
     """
+    if encoder_token is not None:
+        encoder_token = Secret(encoder_token)
     if store is None:
         store = default_store()
     if isinstance(store, (str, Path)):
-        store = open_store(str(store), index, access)
+        store = Address(store)
+        store = open_store(store, index, access)
     elif access is not None:
         raise ConfigError("access goes with a store's address, not with a store")
-    if isinstance(encoder, Path):
-        encoder = str(encoder)
+    if isinstance(encoder, (str, Path)):
+        encoder = Address(encoder)
     load = partial(load_encoder, device=device, precision=precision)
     return ImageIndex(
         store, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token

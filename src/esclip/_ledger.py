@@ -22,8 +22,9 @@ from typing import Any
 
 from esclip._errors import StoreError
 from esclip._ledger_file import connected
-from esclip._ledger_rows import masked, read_record, record_text, storable
+from esclip._ledger_rows import read_record, record_text, storable
 from esclip._rejections import KeptRejection, Reason, Rejection, Stage
+from esclip._secrets import masked
 
 __all__ = ["Ledger"]
 

@@ -7,21 +7,14 @@ ingest of its source. orjson would not do: a file's name may be no UTF-8, and a 
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from esclip._secrets import masked
 from esclip._types import GeoPoint, ImageRecord, MetadataValue
 
-__all__ = ["masked", "read_record", "record_text", "storable"]
-
-_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
-
-
-def masked(text: str) -> str:
-    """The text without users and passwords in its URLs; such a URL is fetched neither with nor without."""
-    return _CREDENTIALS.sub("***@", text)
+__all__ = ["read_record", "record_text", "storable"]
 
 
 def storable(text: str) -> str:

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand
 
 from esclip._errors import meant
+from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
 
 __all__ = [
@@ -55,6 +56,7 @@ Store = Annotated[
     typer.Option(
         "--store",
         envvar="ESCLIP_STORE",
+        parser=Address,
         metavar="ADDRESS",
         help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
         "[default: a folder in your data directory]",
@@ -84,6 +86,7 @@ Password = Annotated[
     str | None,
     typer.Option(
         envvar="ESCLIP_PASSWORD",
+        parser=Secret,
         metavar="PASSWORD",
         help="The user's password; better in the variable, which no list of processes shows.",
         show_default=False,
@@ -93,6 +96,7 @@ ApiKey = Annotated[
     str | None,
     typer.Option(
         envvar="ESCLIP_API_KEY",
+        parser=Secret,
         metavar="KEY",
         help="An Elasticsearch API key, encoded or as id:key; better in the variable.",
         show_default=False,
@@ -112,6 +116,7 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         envvar="ESCLIP_ENCODER",
+        parser=Address,
         metavar="NAME",
         help="A model name, a local model folder, palette (colours only, no download), or the http(s):// "
         "address of an encoder server. "
@@ -153,6 +158,7 @@ EncoderToken = Annotated[
     typer.Option(
         "--encoder-token",
         envvar="ESCLIP_ENCODER_TOKEN",
+        parser=Secret,
         metavar="TOKEN",
         help="What an encoder server lets clients in for; better in the variable, which no list of "
         "processes shows.",

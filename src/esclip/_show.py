@@ -14,6 +14,7 @@ import orjson
 from rich.console import Console
 
 from esclip._errors import TooManyRejections
+from esclip._secrets import masked
 
 if TYPE_CHECKING:
     from esclip._doctor import Finding
@@ -62,7 +63,7 @@ def log_on_stderr() -> Iterator[None]:
 
 class _LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
+        return one_line(masked(super().format(record)))
 
 
 def tell_all() -> None:

@@ -92,6 +92,14 @@ def test_health_tells_what_was_done_and_no_secret() -> None:
         )
 
 
+@pytest.mark.parametrize("folder", ["/home/alice/models/our-clip", "./models/our-clip", "~/models/our-clip"])
+def test_health_tells_no_folder_of_the_machine(folder: str) -> None:
+    """Of a model that is a folder, whoever asks without a token is told the name, not where it lies."""
+    with served(RecordingEncoder(model=folder), token="s3cret") as server:
+        status, said = ask(server, "GET", "/health")
+    assert (status, said["model"]) == (200, "our-clip")
+
+
 def test_health_tells_of_an_encoder_that_fails() -> None:
     """While the last batch failed the server is not healthy, so that a monitor can restart it."""
     recording = RecordingEncoder()

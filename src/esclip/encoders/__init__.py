@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from esclip._errors import ConfigError
+from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
 from esclip.encoders._catalogue import Model
 
@@ -40,6 +41,7 @@ def load_encoder(
     directory. Raises `EncoderError` when a model can't be found or used, `ConfigError` for a device or a
     precision that doesn't fit.
     """
+    name, token = Address(name), Secret(token) if token is not None else None
     if name == "palette":
         if text_encoder is not None:
             raise ConfigError(

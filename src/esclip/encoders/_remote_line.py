@@ -7,12 +7,9 @@ The token and the address's credentials are sent, and shown nowhere: not in erro
 
 from __future__ import annotations
 
-import base64
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +21,8 @@ import urllib3.exceptions as urllib3_errors
 from esclip._addresses import without_credentials
 from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._errors import ConfigError, EncoderError, one_line
+from esclip._redaction import Redactor, with_base64
+from esclip._secrets import Secret
 from esclip._waits import ending, time_left, waits_bounded
 from esclip.encoders._wire import BYTES, authorization
 
@@ -53,17 +52,18 @@ class Line:
         self.address, credentials = without_credentials(address, "encoder", "https://host:8090")
         """Without credentials."""
         headers = {"Accept-Encoding": "identity"}
+        self._redactor = Redactor(())
         if token is not None and credentials is not None:
             raise ConfigError(
                 f"encoder {self.address}: give a token, or credentials in the address, not both"
             )
         if token is not None:
             headers["Authorization"] = authorization(token)
+            self._redactor = Redactor((), with_base64(token))
         elif credentials is not None:
-            basic = base64.b64encode(":".join(credentials).encode()).decode()
-            headers["Authorization"] = f"Basic {basic}"
-        password = credentials[1] if credentials else None
-        self._secrets = [secret for secret in (headers.get("Authorization"), token, password) if secret]
+            joined = with_base64(":".join(credentials))
+            headers["Authorization"] = Secret(f"Basic {joined[1]}")
+            self._redactor = Redactor((credentials[1],), joined)
         self._session = new_session(connections, headers)
         self._jitter = tenacity.wait_random_exponential(multiplier=backoff, max=10)
 
@@ -95,14 +95,20 @@ class Line:
         return retrying(self._ask_once, request, longest, end)
 
     def _ask_once(self, request: requests.Request, longest: int, end: float) -> bytes:
+        try:
+            return self._answer(request, longest, end)
+        except FOREIGN_ERRORS as error:
+            failure = self._redactor.failure(error)
+            raise self._translated(failure) from failure
+
+    def _answer(self, request: requests.Request, longest: int, end: float) -> bytes:
         with (
             waits_bounded(lambda: _time_left(end)),
-            self._foreign_errors_mapped(),
             send(self._session, request, ATTEMPT_S) as answer,
         ):
             if answer.status_code != HTTPStatus.OK:
                 raise self._refused(answer)
-            data = _read(answer, longest)
+            data = self._redactor.answer(_read(answer, longest))
         if len(data) > longest:
             raise self.stranger(f"sends more than {longest} bytes")
         return data
@@ -152,23 +158,17 @@ class Line:
         words: Any = data.get("error") if isinstance(data, dict) else None
         if not isinstance(words, str):
             return None
-        for secret in self._secrets:
-            words = words.replace(secret, "***")
-        return one_line(words, 200)
+        return one_line(self._redactor.text(words), 200)
 
-    @contextmanager
-    def _foreign_errors_mapped(self) -> Iterator[None]:
-        try:
-            yield
-        except FOREIGN_ERRORS as error:
-            chain = list(causes(error))
-            kind, why, remedy = next(
-                (kind, why, remedy)
-                for kinds, kind, why, remedy in _FOREIGN
-                if any(isinstance(cause, kinds) for cause in chain)
-            )
-            root = one_line(str(getattr(chain[-1], "strerror", None) or chain[-1]), 200)
-            raise kind(str(self.failed(why.format(root), remedy))) from error
+    def _translated(self, error: Exception) -> EncoderError:
+        chain = list(causes(error))
+        kind, why, remedy = next(
+            (kind, why, remedy)
+            for kinds, kind, why, remedy in _FOREIGN
+            if any(isinstance(cause, kinds) for cause in chain)
+        )
+        root = one_line(str(getattr(chain[-1], "strerror", None) or chain[-1]), 200)
+        return kind(str(self.failed(why.format(root), remedy)))
 
 
 _FOREIGN: tuple[tuple[tuple[type[Exception], ...], type[EncoderError], str, str], ...] = (

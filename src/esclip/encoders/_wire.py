@@ -22,6 +22,7 @@ import orjson
 
 from esclip._errors import ConfigError
 from esclip._schema import Space
+from esclip._secrets import Secret
 from esclip._types import Pixels, Vectors
 from esclip.encoders._logit_scale import HIGHEST, LOGIT_SCALE
 from esclip.encoders._pixels import Preprocessing
@@ -122,11 +123,11 @@ class Description:
         return made
 
 
-def authorization(token: str) -> str:
+def authorization(token: str) -> Secret:
     """The header's value that carries the token. Raises `ConfigError` for one that no header can carry."""
     if not (token.isascii() and token.isprintable()) or " " in token or not token:
         raise ConfigError("The encoder's token has characters other than ASCII letters, digits and signs")
-    return f"Bearer {token}"
+    return Secret(f"Bearer {token}")
 
 
 def pack_pixels(batch: Sequence[Pixels]) -> bytes:

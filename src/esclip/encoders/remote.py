@@ -18,6 +18,7 @@ import orjson
 
 from esclip._errors import EncoderError
 from esclip._schema import Space
+from esclip._secrets import Address, Secret
 from esclip._types import Pixels, Vectors
 from esclip.encoders._remote_line import Line
 from esclip.encoders._texts import valid
@@ -63,6 +64,7 @@ class RemoteEncoder:
         Raises `EncoderError` when it doesn't answer or is something else, `ConfigError` for an address or a
         token that can't be used.
         """
+        address, token = Address(address), Secret(token) if token is not None else None
         self._deadline = deadline
         self._line = Line(address, token, connections=2 * self.batches_at_once, backoff=backoff)
         self._served = _described(self._line, min(FIRST_S, deadline))

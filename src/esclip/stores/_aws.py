@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import botocore.session
@@ -17,15 +15,12 @@ from botocore.exceptions import BotoCoreError
 from opensearchpy import Urllib3AWSV4SignerAuth
 
 from esclip._errors import ConfigError
+from esclip._secrets import Secret
 
 __all__ = ["Signer"]
 
 # at DEBUG it logs what it signs, session tokens included, and what credentials come in
 logging.getLogger("botocore").setLevel(logging.INFO)
-
-
-REMEMBERED = 8
-"""Secrets: an answer may come when its request's credentials have been renewed."""
 
 
 class Signer:
@@ -35,7 +30,6 @@ class Signer:
         self._region = region
         self._lock = threading.Lock()
         self._credentials: Any = None
-        self._used: deque[str] = deque(maxlen=REMEMBERED)
 
     def __call__(self, method: str, url: str, body: Any) -> dict[str, str]:
         """The headers with the signature. Raises `ConfigError` when there are no credentials."""
@@ -43,15 +37,8 @@ class Signer:
             credentials = self._found().get_frozen_credentials()
         except BotoCoreError as error:
             raise ConfigError(f"AWS credentials can't be had: {' '.join(str(error).split())}") from error
-        for secret in (credentials.secret_key, credentials.token):
-            if secret and secret not in self._used:
-                self._used.append(secret)
-        headers: dict[str, str] = Urllib3AWSV4SignerAuth(credentials, self._region)(method, url, body)
-        return headers
-
-    def secrets(self) -> Sequence[str]:
-        """What of the credentials that were used of late must not be shown."""
-        return tuple(self._used)
+        headers = Urllib3AWSV4SignerAuth(credentials, self._region)(method, url, body)
+        return {name: Secret(value) for name, value in headers.items()}
 
     def _found(self) -> Any:
         with self._lock:

@@ -5,22 +5,25 @@ Access ─► TLS context ─► client ─► request, with a header or a signa
 
 from __future__ import annotations
 
-import json
 import ssl
-from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from base64 import b64decode
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import opensearchpy
 from opensearchpy import exceptions
-from urllib3 import HTTPConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPHeaderDict
 from urllib3.exceptions import IncompleteRead
 
-from esclip._access import Access, Secret
+from esclip._access import Access
 from esclip._errors import ConfigError
+from esclip._redaction import Redactor, with_base64
+from esclip._secrets import Secret
 
 if TYPE_CHECKING:
     from esclip.stores._aws import Signer
@@ -30,8 +33,8 @@ __all__ = ["connect"]
 CONNECTIONS = 8
 WORDY = frozenset({200, 201, 400, 404, 405})
 """Statuses with which an engine always sends a body: without one the answer has been cut off in its head."""
-SHORTEST_HIDDEN = 8
-"""Shorter secrets are parts of ordinary words: to hide them would break the answers."""
+CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
+"""Headers that let in who sends them."""
 
 
 def connect(address: str, access: Access) -> Any:
@@ -41,7 +44,7 @@ def connect(address: str, access: Access) -> Any:
     """
     parts = urlsplit(address)
     secure = parts.scheme == "https"
-    header, secrets = _header(access)
+    header = _header(access)
     signer = _signer(access.aws_region) if access.aws_region is not None else None
     try:
         return opensearchpy.OpenSearch(
@@ -52,7 +55,7 @@ def connect(address: str, access: Access) -> Any:
             headers={"authorization": header} if header else None,
             http_auth=signer,
             connection_class=_Connection,
-            secrets=signer.secrets if signer else lambda: secrets,
+            secrets=_Secrets.of(access),
             max_retries=0,
             retry_on_timeout=False,
             pool_maxsize=CONNECTIONS,
@@ -71,16 +74,58 @@ def _trust(ca_file: str | Path | None) -> ssl.SSLContext:
         raise ConfigError(f"CA file {ca_file} can't be read: {error.strerror}") from error
 
 
-def _header(access: Access) -> tuple[Secret | None, Sequence[str]]:
-    """The header that lets us in, and what of it must not be shown, in every form that it has."""
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """What an answer must not repeat: the access's, and those of the very request, as a signature is."""
+
+    words: tuple[Secret, ...] = ()
+    """What may be a word too: a password."""
+    sure: tuple[Secret, ...] = ()
+
+    @classmethod
+    def of(cls, access: Access) -> _Secrets:
+        if access.user is not None:
+            joined = with_base64(f"{access.user}:{access.password}")
+            return cls(_hidden(access.password or ""), _hidden(*joined))
+        if access.api_key is not None:
+            key = access.api_key
+            if ":" not in key:
+                with suppress(ValueError):  # else it is none that an engine has made
+                    key = b64decode(key + "==").decode()
+            return cls(sure=_hidden(access.api_key, *with_base64(key), *key.split(":", 1)[1:]))
+        return cls()
+
+    def redactor(self, headers: Mapping[str, str]) -> Redactor:
+        """What takes them out of the answer to a request with such headers."""
+        return _redactor(self.words, self.sure + _carried(headers))
+
+
+@lru_cache(maxsize=16)
+def _redactor(words: tuple[Secret, ...], sure: tuple[Secret, ...]) -> Redactor:
+    return Redactor(words, sure)
+
+
+def _hidden(*secrets: str) -> tuple[Secret, ...]:
+    return tuple(Secret(one) for one in secrets if one)
+
+
+def _carried(headers: Mapping[str, str]) -> tuple[Secret, ...]:
+    """What lets a request in, as it stands in its headers."""
+    found: list[str] = []
+    for name, value in headers.items():
+        if name.lower() in CREDENTIALS:
+            found += [value, value.partition(" ")[2], value.partition("Signature=")[2]]
+    return _hidden(*found)
+
+
+def _header(access: Access) -> Secret | None:
+    """The header that lets us in."""
     if access.user is not None:
-        kind, key = "Basic", f"{access.user}:{access.password}"
-    elif access.api_key is not None:
-        kind, key = "ApiKey", access.api_key
-    else:
-        return None, ()
-    encoded = b64encode(key.encode()).decode() if ":" in key else key
-    return Secret(f"{kind} {encoded}"), (encoded, key, *key.split(":", 1)[1:])
+        return Secret(f"Basic {with_base64(f'{access.user}:{access.password}')[1]}")
+    if access.api_key is not None:
+        encoded = with_base64(access.api_key)[1] if ":" in access.api_key else access.api_key
+        return Secret(f"ApiKey {encoded}")
+    return None
 
 
 def _signer(region: str) -> Signer:
@@ -92,7 +137,7 @@ def _signer(region: str) -> Signer:
 
 
 class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # opensearch-py is not typed
-    def __init__(self, *, secrets: Callable[[], Iterable[str]], **settings: Any) -> None:
+    def __init__(self, *, secrets: _Secrets, **settings: Any) -> None:
         self._secrets = secrets
         super().__init__(**settings)
 
@@ -110,27 +155,20 @@ class _Answer:
 class _Discreet:
     """A pool of connections whose answers are whole, and keep our secrets: some servers repeat a request."""
 
-    def __init__(self, pool: HTTPConnectionPool, secrets: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, pool: HTTPConnectionPool, secrets: _Secrets) -> None:
         self._pool = pool
         self._secrets = secrets
 
-    def urlopen(self, *request: Any, **settings: Any) -> _Answer:
-        answer = self._pool.urlopen(*request, **settings)
-        if answer.status in WORDY and not answer.data:
-            raise IncompleteRead(0, 1)
-        data = answer.data if answer.status < 300 else self._hidden(answer.data)
-        return _Answer(answer.status, answer.headers, data)
+    def urlopen(self, method: str, url: str, body: Any, **settings: Any) -> _Answer:
+        redactor = self._secrets.redactor(settings["headers"])
+        try:
+            answer = self._pool.urlopen(method, url, body, **settings)
+            if answer.status in WORDY and not answer.data:
+                raise IncompleteRead(0, 1)
+        except Exception as error:
+            raise redactor.failure(error) from None
+        told = HTTPHeaderDict((name, redactor.text(value)) for name, value in answer.headers.items())
+        return _Answer(answer.status, told, redactor.answer(answer.data))
 
     def close(self) -> None:
         self._pool.close()
-
-    def _hidden(self, data: bytes) -> bytes:
-        for secret in self._secrets():
-            if len(secret) >= SHORTEST_HIDDEN:
-                for spelled in (
-                    secret,
-                    json.dumps(secret)[1:-1],
-                    json.dumps(secret, ensure_ascii=False)[1:-1],
-                ):
-                    data = data.replace(spelled.encode(), b"***")
-        return data
