@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, overload
 from urllib.parse import urlsplit
 
 from esclip._errors import one_line
-from esclip._ledger_rows import masked
+from esclip._secrets import masked
 from esclip._settings import UNSPLASH_HOST
 from esclip._types import Hit
 from esclip._web_addresses import is_web_address
