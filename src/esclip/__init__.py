@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from esclip._protocols import Encoder, Source, Store
     from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
-    from esclip._report import Progress
+    from esclip._report import Phase, Progress
     from esclip._run_options import RunOptions
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._searches import Listing, Matching, Nearest, Search
@@ -101,6 +101,7 @@ __all__ = [
     "Not",
     "OneOf",
     "Options",
+    "Phase",
     "Picture",
     "Progress",
     "Query",

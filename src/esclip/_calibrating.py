@@ -7,6 +7,7 @@ sentences ─► vectors ─┬─► cosines with a sample of pictures ─► q
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,14 +31,16 @@ GROWN = 2
 """How many times the pictures have to be more, or fewer, to measure again."""
 
 
-def calibrate(store: Store, encoder: Encoder) -> None:
+def calibrate(store: Store, encoder: Encoder, on_start: Callable[[], None] = lambda: None) -> None:
     """Measure and keep the index's calibration, where it has none or has outgrown it.
 
-    What goes wrong is told in the log, and is no reason for an ingest to fail: hits are found without it.
+    `on_start` is called before it is measured. What goes wrong is told in the log, and is no reason for an
+    ingest to fail: hits are found without it.
     """
     try:
         info = store.info()
         if info is not None and _is_due(info, encoder.space.text_model):
+            on_start()
             measured = _measured(store, encoder, info.documents)
             store.prepare(IndexSchema(info.schema.space, calibration=measured))
     except Exception as error:
@@ -58,11 +61,19 @@ def _measured(store: Store, encoder: Encoder, documents: int) -> Calibration:
     pictures = np.stack([one.vector for one in documents_of(store, [hit.id for hit in listed])])
     groups = sorted(SENTENCES)
     texts = encoder.encode_texts([text for group in groups for text in SENTENCES[group]])
-    best = np.array([hits[0].score for hits in store.search(*(Nearest(row, 1) for row in texts))])
+    best = _best_scores(store, texts)
     ends = np.cumsum([len(SENTENCES[group]) for group in groups])[:-1]
     parts = zip(groups, np.split(texts, ends), np.split(best, ends), strict=True)
     backgrounds = tuple(_background(group, rows, pictures, scores) for group, rows, scores in parts)
     return Calibration(encoder.space.text_model, documents, backgrounds)
+
+
+def _best_scores(store: Store, texts: Vectors) -> Vectors:
+    """The best score of each row in the whole index, shape (n,); equal rows are searched for once."""
+    distinct, at = np.unique(texts, axis=0, return_inverse=True)
+    found = store.search(*(Nearest(row, 1, scores_only=True) for row in distinct))
+    scores = np.array([hits[0].score for hits in found])
+    return scores[at.reshape(-1)]
 
 
 def _background(group: str, texts: Vectors, pictures: Vectors, best: Vectors) -> Background:

@@ -97,6 +97,11 @@ def _pairs(
     store: Store, vectors: Mapping[str, Vector], where: tuple[Condition, ...], least: float
 ) -> Iterator[tuple[str, str]]:
     """Each of these pictures with those that are alike, more being asked for where all found are."""
+    first_of: dict[bytes, str] = {}  # equal vectors have the same neighbours: one is searched for
+    for id, vector in vectors.items():
+        if (first := first_of.setdefault(vector.tobytes(), id)) != id:
+            yield first, id
+    vectors = {id: vectors[id] for id in first_of.values()}
     for k in DEPTHS:
         searches = [Nearest(vector, k, where) for vector in vectors.values()]
         found = dict(zip(vectors, store.search(*searches) if searches else [], strict=True))

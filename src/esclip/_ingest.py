@@ -31,7 +31,7 @@ from esclip._flow import batches, flat, owned, parallel_map, prefetch, until
 from esclip._parts import GRID
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import Rejection, Stage, rejected
-from esclip._report import Tally
+from esclip._report import Phase, Tally
 from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
 from esclip._types import Document, ImageRecord, content_fingerprint
@@ -126,9 +126,11 @@ def ingest(
     with stop.within(GRACE_S, abandoned.set) as late, ending_with(late), suppress(_Stopped), store.loading():
         with stop.heard(), owned(writes) as written:
             _drain(written, stop)
+        tally.enter(Phase.INDEXING)
         if stop.asked:
             raise _Stopped
     if remove_gone and not stop.asked:
+        tally.enter(Phase.PRUNING)
         tally.prune(prune(source, store, census))
 
 

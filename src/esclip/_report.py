@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeVar
 
 from esclip._errors import TooManyRejections
@@ -19,7 +20,7 @@ from esclip._ledger import Ledger
 from esclip._rejections import IngestReport, Reason, Rejection
 from esclip._settings import MAX_REJECTION_RATE
 
-__all__ = ["Progress", "Tally"]
+__all__ = ["Phase", "Progress", "Tally"]
 
 T = TypeVar("T")
 
@@ -27,6 +28,19 @@ BUDGET_FROM = 100
 """Records before the failure budget is looked at: the first few say little about the rest."""
 
 PROGRESS_SECONDS = 0.1
+
+
+class Phase(Enum):
+    """What an ingest is doing."""
+
+    PICTURES = "reading pictures"
+    """Records are read, encoded and written."""
+    INDEXING = "indexing"
+    """All is written; the store makes it fast to search."""
+    PRUNING = "removing what is gone"
+    """Documents whose record has left the source are removed."""
+    MEASURING = "measuring relevance"
+    """It is measured what scores say in the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,7 @@ class Progress:
     """Pictures encoded; with `seconds`, the speed. Far below `done`: most were skipped."""
     rejected: int
     seconds: float
+    phase: Phase = Phase.PICTURES
 
 
 class Tally:
@@ -75,9 +90,21 @@ class Tally:
         self._lock = threading.RLock()
         self._started = time.monotonic()
         self._next_progress = 0.0
+        self._phase = Phase.PICTURES
         self._read = self._skipped = self._written = self._encoded = self._updated = 0
         self._pruned: int | None = None
         self._rejected: Counter[Reason] = Counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since the clock was started."""
+        return time.monotonic() - self._started
+
+    def enter(self, phase: Phase) -> None:
+        """Tell what the run is doing from now on."""
+        with self._lock:
+            self._phase = phase
+            self._show(at_once=True)
 
     def read(self) -> None:
         """Count a record that the source gave."""
@@ -152,7 +179,7 @@ class Tally:
         Of one that was `stopped`, records that were still under way are not part.
         """
         with self._lock:
-            self._show(last=True)
+            self._show(at_once=True)
             if not stopped:
                 self._check_budget()
             return self._report(stopped=stopped)
@@ -182,7 +209,7 @@ class Tally:
             written=self._written,
             rejected=rejected,
             rejections=dict(self._rejected.most_common()),
-            seconds=time.monotonic() - self._started,
+            seconds=self.seconds,
             index=index,
             store=store,
             encoder=encoder,
@@ -190,13 +217,14 @@ class Tally:
             pruned=self._pruned,
         )
 
-    def _show(self, *, last: bool = False) -> None:
+    def _show(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if self._on_progress is None or (now < self._next_progress and not last):
+        if self._on_progress is None or (now < self._next_progress and not at_once):
             return
         self._next_progress = now + PROGRESS_SECONDS
         rejected = self._rejected.total()
         done = self._skipped + self._encoded + self._updated + rejected
+        seconds = now - self._started
         self._on_progress(
-            Progress(self.total, self._read, done, self._encoded, rejected, now - self._started)
+            Progress(self.total, self._read, done, self._encoded, rejected, seconds, self._phase)
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from esclip._calibrating import calibrate
@@ -19,7 +20,7 @@ from esclip._parted import PartedSource, PartedStore
 from esclip._places import CROPS
 from esclip._protocols import Encoder, Source, Store
 from esclip._rejections import IngestReport, Rejection
-from esclip._report import Progress, Tally
+from esclip._report import Phase, Progress, Tally
 from esclip._schema import IndexSchema
 from esclip._settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
 from esclip._stop import Stop
@@ -104,5 +105,5 @@ def run(
         ledger.forget(origin, until=before)
     if not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
-            calibrate(pictures, encoder)
-    return report
+            calibrate(pictures, encoder, lambda: tally.enter(Phase.MEASURING))
+    return replace(report, seconds=tally.seconds)

@@ -26,6 +26,9 @@ class Nearest:
     where: tuple[Condition, ...] = ()
     exact: bool = False
     """Compare with every vector, however long that takes."""
+    scores_only: bool = False
+    """Only the scores count: a hit may have no more than id and score, and of equally near documents any
+    may be found. No document is read for it, however many are alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,23 +99,27 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
 
         def update(now: Progress) -> None:
             rejected = f"[red]{now.rejected:,} rejected[/]" if now.rejected else ""
-            bar.update(task, completed=now.done, total=now.total, speed=_speed(now), rejected=rejected)
+            bar.update(task, completed=now.done, total=now.total, speed=_doing(now), rejected=rejected)
 
         yield update
 
 
 def _progress_lines() -> Callable[[Progress], None]:
-    last = time.monotonic()
+    from esclip._report import Phase
+
+    last, phase = time.monotonic(), Phase.PICTURES
 
     def update(now: Progress) -> None:
-        nonlocal last
-        if time.monotonic() - last < PLAIN_PROGRESS_SECONDS:
+        nonlocal last, phase
+        # what follows the pictures may say nothing until it is through
+        entered = now.phase is not phase and now.seconds > PLAIN_PROGRESS_SECONDS
+        if time.monotonic() - last < PLAIN_PROGRESS_SECONDS and not entered:
             return
-        last = time.monotonic()
+        last, phase = time.monotonic(), now.phase
         of = f" of {now.total:,}" if now.total else ""
-        left = f", {_left(now)} left" if now.total and now.done else ""
+        left = f", {_left(now)} left" if now.done < (now.total or 0) and now.done else ""
         print(
-            f"esclip: {now.done:,}{of}, {_speed(now)}{left}, {now.rejected:,} rejected",
+            f"esclip: {now.done:,}{of}, {_doing(now)}{left}, {now.rejected:,} rejected",
             file=sys.stderr,
             flush=True,
         )
@@ -123,7 +127,13 @@ def _progress_lines() -> Callable[[Progress], None]:
     return update
 
 
-def _speed(now: Progress) -> str:
+def _doing(now: Progress) -> str:
+    """How fast pictures are read, and what is done when they are."""
+    from esclip._report import Phase
+
+    if now.phase is not Phase.PICTURES:
+        doing: str = now.phase.value
+        return doing
     return f"{now.encoded / now.seconds:.1f} pictures/s" if now.seconds else ""
 
 

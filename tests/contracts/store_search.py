@@ -71,6 +71,24 @@ class StoreSearch(StoreCase):
         for k in (1, 7, 35, 60):
             assert [hit.id for hit in nearest(prepared, vectors[0], k)] == [f"{n:02}" for n in range(k)]
 
+    def test_search_for_scores_only(self, prepared: Store) -> None:
+        """A search for scores alone gives those of the others, filtered or not, and knows the ids."""
+        vectors = random_vectors(3, 16)
+        alike = [document(f"{n:02}", vectors[0], {"country": "Norway"}) for n in range(40)]
+        others = [document(f"x{n}", vectors[1 + n % 2]) for n in range(30)]
+        self.plant(prepared, [*others, *alike])
+        for conditions in ((), (where("country", "Norway"),)):
+            searches = [
+                Nearest(vector, 7, conditions, scores_only=only)
+                for vector in vectors
+                for only in (False, True)
+            ]
+            found = prepared.search(*searches)
+            for whole, scores_only in zip(found[::2], found[1::2], strict=True):
+                expected = [hit.score for hit in whole]
+                np.testing.assert_allclose([hit.score for hit in scores_only], expected, atol=self.tolerance)
+                assert len({hit.id for hit in scores_only}) == 7
+
     def test_search_k(self, prepared: Store) -> None:
         """k limits the hits; more than there are gives all there are."""
         self.plant(prepared, [document(f"{i}", axis(i)) for i in range(4)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +12,18 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ConfigError, ImageIndex, Picture, Query, Stored, Text, Words
+from esclip import ConfigError, ImageIndex, Phase, Picture, Progress, Query, Stored, Text, Words
 from esclip._background import SENTENCES, group_of, is_background
 from esclip._calibrating import calibrate
 from esclip._calibration import PERCENTS, Background, Calibration
-from esclip._types import Vectors
+from esclip._schema import IndexSchema
+from esclip._searches import Nearest, Search
+from esclip._settings import CALIBRATED_FROM
+from esclip._store_wrapper import StoreWrapper
+from esclip._types import Document, Hit, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import record
 from tests.contracts.store_relevance import KnownEncoder, measured, pictures
 
 
@@ -142,6 +148,47 @@ class TestCalibrating:
         store.delete([document.record.id for document in pictures(400)[:210]])
         calibrate(store, encoder)
         assert held(index).documents == 190
+
+    def test_equal_sentences_are_searched_for_once(self) -> None:
+        """What all sentences mean alike is one search, for its score alone."""
+
+        class Asked(StoreWrapper):
+            def search(self, *searches: Search) -> list[list[Hit]]:
+                asked.extend(one for one in searches if isinstance(one, Nearest))
+                return super().search(*searches)
+
+        asked: list[Nearest] = []
+        store, encoder = MemoryStore("alike"), PaletteEncoder()
+        store.prepare(IndexSchema(encoder.space))
+        (gray,) = encoder.encode_texts(["gray"])
+        store.upsert([Document(record(f"{n:03}"), gray) for n in range(150)])
+        calibrate(Asked(store), encoder)
+        schema = store.schema()
+        assert schema is not None
+        assert schema.calibration is not None
+        assert {one.group for one in schema.calibration.backgrounds} == SENTENCES.keys()
+        assert 1 <= len(asked) < 10
+        assert all(search.scores_only for search in asked)
+
+    def test_it_is_a_phase_of_the_ingest(self, tmp_path: Path) -> None:
+        """Progress names what follows the last picture, and the report's seconds count it."""
+
+        class Slow(PaletteEncoder):
+            def encode_texts(self, texts: Sequence[str]) -> Vectors:
+                time.sleep(0.3)
+                return super().encode_texts(texts)
+
+        for n in range(CALIBRATED_FROM):
+            Image.new("RGB", (8, 8), (n, 2 * n, 0)).save(tmp_path / f"{n}.png")
+        seen: list[Progress] = []
+        index = esclip.open_index(MemoryStore("phases"), encoder=Slow())
+        report = index.ingest(tmp_path, on_progress=seen.append)
+        phases = list(dict.fromkeys(one.phase for one in seen))
+        assert phases == [Phase.PICTURES, Phase.INDEXING, Phase.MEASURING]
+        assert report.seconds >= 0.3
+        seen.clear()
+        index.ingest(tmp_path, on_progress=seen.append)
+        assert Phase.MEASURING not in {one.phase for one in seen}
 
     def test_more_pictures_are_more_chances(self, encoder: KnownEncoder) -> None:
         """What a meaningless sentence finds at best grows with the index; its usual score does not."""

@@ -25,7 +25,7 @@ from esclip._types import (
 from esclip._words import record_words
 from esclip.stores._fields import kept_date
 
-__all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "source"]
+__all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "score_hit", "source"]
 
 
 def full_source(document: Document) -> dict[str, Any]:
@@ -79,6 +79,11 @@ def hit(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field
         metadata=_metadata(source, fields),
         content=source.get("content_fingerprint") or "",
     )
+
+
+def score_hit(id: str, score: float) -> Hit:
+    """A hit of a search for scores alone."""
+    return Hit(rank=0, id=id, score=score, location="", page=None, description="", metadata={})
 
 
 def document(id: str, vector: Vector, source: Mapping[str, Any], fields: Iterable[Field]) -> Document:

@@ -128,6 +128,8 @@ def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
 
     def hit(found: Any) -> Hit:
         score = cosine(found["_score"]) if isinstance(search, Nearest) else 1.0
+        if isinstance(search, Nearest) and search.scores_only:
+            return stored.score_hit(found["_id"], score)
         hit = stored.hit(found["_id"], score, found["_source"], schema.fields)
         return word_hit(hit, weights, found["matched_queries"]) if isinstance(search, Matching) else hit
 

@@ -9,21 +9,27 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple, TypeAlias, assert_never
 
 import numpy as np
+import numpy.typing as npt
 
 from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._settings import SEARCHES_AT_ONCE
-from esclip._types import Hit, Vectors, cosines, ranked
+from esclip._types import Hit, cosines, ranked
+from esclip.stores._documents import score_hit
 from esclip.stores._lance_filters import filter_sql
 from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors
 from esclip.stores._lance_upkeep import Scale, partitions_of, vector_indexes
-from esclip.stores._lance_words import listed, matching
+from esclip.stores._lance_words import listed, matching, read_rows
 
 __all__ = ["found"]
+
+Rows: TypeAlias = npt.NDArray[np.intp]
+"""Places in a table, shape (n,)."""
+Scores: TypeAlias = npt.NDArray[np.float64]
 
 SPARE = 10
 """Rows to find beyond k hits, or k more: an index keeps a byte of each number, and errs a little. Among more
@@ -71,18 +77,16 @@ def _found(
     dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes
 ) -> list[list[Hit]]:
     """The hits of each search; those that differ in their vectors only are asked together."""
-    alike: defaultdict[tuple[object, int], list[int]] = defaultdict(list)
+    alike: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
     for number, search in enumerate(searches):
-        alike[search.where, search.k].append(number)
+        alike[search.where, search.k, search.scores_only].append(number)
     found: dict[int, list[Hit]] = {}
     for numbers in (some for of_one in alike.values() for some in batches(of_one, SEARCHES_AT_ONCE)):
-        k = searches[numbers[0]].k
-        rows = k + max(k, SPARE)
-        while numbers:
-            answers = _find(dataset, schema, [searches[number] for number in numbers], probes, rows)
-            found.update((number, hits) for number, (hits, _) in zip(numbers, answers, strict=True))
-            level = [number for number, (_, whole) in zip(numbers, answers, strict=True) if not whole]
-            numbers, rows = level if rows < k + TIES else [], rows * 4
+        together = [searches[number] for number in numbers]
+        rows = together[0].k + max(together[0].k, SPARE)
+        for number, best in zip(numbers, _find(dataset, schema, together, probes, rows), strict=True):
+            whole = best.whole or best.search.scores_only
+            found[number] = best.hits if whole else _among_many(dataset, schema, best.search, probes, rows)
     return [found[number] for number in range(len(searches))]
 
 
@@ -112,9 +116,63 @@ def _find(
     dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes, rows: int
 ) -> list[_Best]:
     """For searches that differ in nothing but their vectors: the nearest rows, by true cosine."""
-    columns = hit_columns(dataset.schema.names)
+    columns = ["id"] if searches[0].scores_only else hit_columns(dataset.schema.names)
+    table = _near(dataset, schema, searches, probes, rows, columns)
+    vectors = read_vectors(table, schema)
+    asked = table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
+    read = table.select(columns)
+    found = (np.flatnonzero(asked == number) for number in range(len(searches)))
+    return [
+        _best(read.take(some), cosines(vectors[some], search.vector), search, schema, rows)
+        for search, some in zip(searches, found, strict=True)
+    ]
+
+
+class _Best(NamedTuple):
+    search: Nearest
+    hits: list[Hit]
+    whole: bool
+    """Whether no row that was not found is as near as the last hit."""
+
+
+def _best(table: Any, scores: Scores, search: Nearest, schema: IndexSchema, rows: int) -> _Best:
+    """The k best of the found rows; only they are read."""
+    kept, whole = _first(table, scores, search.k, rows)
+    read = zip(table.take(kept).to_pylist(), scores[kept].tolist(), strict=True)
+    hits = [
+        score_hit(row["id"], score) if search.scores_only else hit_of(row, score, schema.fields)
+        for row, score in read
+    ]
+    return _Best(search, ranked(hits), whole)
+
+
+def _among_many(dataset: Any, schema: IndexSchema, search: Nearest, probes: _Probes, rows: int) -> list[Hit]:
+    """The hits of a search whose last ones are as near as many others: those with the first ids.
+
+    Only their ids and vectors are looked at, of more and more rows; and what the hits are made of is read.
+    """
+    whole = False
+    while not whole and rows < search.k + TIES:
+        rows = min(16 * rows, search.k + TIES)
+        table = _near(dataset, schema, [search], probes, rows, ["id"])
+        scores = cosines(read_vectors(table, schema), search.vector)
+        kept, whole = _first(table, scores, search.k, rows)
+    by_row = dict(zip(table["_rowid"].to_numpy()[kept].tolist(), scores[kept].tolist(), strict=True))
+    read = read_rows(dataset, hit_columns(dataset.schema.names), list(by_row))
+    return ranked(hit_of(row, by_row[row["_rowid"]], schema.fields) for row in read)
+
+
+def _near(
+    dataset: Any,
+    schema: IndexSchema,
+    searches: Sequence[Nearest],
+    probes: _Probes,
+    rows: int,
+    columns: Sequence[str],
+) -> Any:
+    """So many rows near to each search's vector, with their own vectors and Lance's numbers."""
     queries = np.stack([search.vector for search in searches])
-    table = dataset.to_table(
+    return dataset.to_table(
         columns=[*columns, "vector", "_distance"],
         filter=filter_sql(searches[0].where, {field.name for field in schema.fields}),
         prefilter=True,
@@ -125,27 +183,18 @@ def _find(
             "metric": "cosine",
             **probes.options,
         },
+        with_row_id=True,
     )
-    vectors = read_vectors(table, schema)
-    asked = table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
-    hits = table.select(columns)
-    return [
-        _best(hits, vectors, np.flatnonzero(asked == number), search, schema, rows)
-        for number, search in enumerate(searches)
-    ]
 
 
-class _Best(NamedTuple):
-    hits: list[Hit]
-    whole: bool
-    """Whether no row that was not found is as near as the last hit."""
+def _first(table: Any, scores: Scores, k: int, rows: int) -> tuple[Rows, bool]:
+    """Where the k best of the found rows are, of equally good ones those with the first ids.
 
-
-def _best(table: Any, vectors: Vectors, found: Any, search: Nearest, schema: IndexSchema, rows: int) -> _Best:
-    """The k best of the found rows by true cosine; only they are read."""
-    scores = cosines(vectors[found], search.vector)
-    last = np.sort(scores)[-search.k :].min(initial=1)
-    kept = scores >= last
-    read = zip(table.take(found[kept]).to_pylist(), scores[kept].tolist(), strict=True)
-    hits = ranked(hit_of(row, score, schema.fields) for row, score in read)[: search.k]
-    return _Best(hits, whole=len(found) < rows or not kept.all())
+    And whether that is all there is to know: no row that was not found is as near as the last of them.
+    """
+    last = np.sort(scores)[-k:].min(initial=1)
+    level = np.flatnonzero(scores >= last)
+    ids = table["id"].take(level).to_pylist()
+    best = sorted(zip((-scores[level]).tolist(), ids, level.tolist(), strict=True))[:k]
+    kept = np.array([at for _, _, at in best], dtype=np.intp)
+    return kept, len(scores) < rows or len(level) < len(scores)

@@ -20,7 +20,7 @@ from esclip.stores._lance_filters import filter_sql, quoted
 from esclip.stores._lance_rows import WORDS, hit_columns, hit_of
 from esclip.stores._word_scores import word_hit, word_weights
 
-__all__ = ["listed", "matching"]
+__all__ = ["listed", "matching", "read_rows"]
 
 Rows: TypeAlias = npt.NDArray[np.uint64]
 """Lance's own numbers of rows, shape (n,)."""
@@ -53,7 +53,7 @@ def matching(dataset: Any, schema: IndexSchema, search: Matching) -> list[Hit]:
         words = [word for word, rows in having.items() if row["_rowid"] in rows]
         return word_hit(hit_of(row, 0.0, schema.fields), weights, words)
 
-    return ranked(map(hit, _read(dataset, hit_columns(dataset.schema.names), best)))
+    return ranked(map(hit, read_rows(dataset, hit_columns(dataset.schema.names), best.tolist())))
 
 
 def listed(dataset: Any, schema: IndexSchema, search: Listing) -> list[Hit]:
@@ -84,14 +84,15 @@ def _best(dataset: Any, rows: Rows, scores: Scores, k: int) -> Rows:
     least = np.partition(scores, -k)[-k]
     better = scores > least + ROUNDING
     level = rows[~better & (scores > least - ROUNDING)][:TIES]
-    by_id = sorted(_read(dataset, ["id"], level), key=lambda row: row["id"])
+    by_id = sorted(read_rows(dataset, ["id"], level.tolist()), key=lambda row: row["id"])
     first = [row["_rowid"] for row in by_id[: k - int(better.sum())]]
     return np.concatenate([rows[better], np.array(first, dtype=rows.dtype)])
 
 
-def _read(dataset: Any, columns: Sequence[str], rows: Rows) -> list[dict[str, Any]]:
-    if not len(rows):
+def read_rows(dataset: Any, columns: Sequence[str], rows: Sequence[int]) -> list[dict[str, Any]]:
+    """Some columns of these rows, and `_rowid`, in any order."""
+    if not rows:
         return []
-    among = f"_rowid IN ({', '.join(map(str, rows.tolist()))})"
+    among = f"_rowid IN ({', '.join(map(str, rows))})"
     read: list[dict[str, Any]] = dataset.to_table(columns=columns, filter=among, with_row_id=True).to_pylist()
     return read

@@ -32,11 +32,12 @@ def search_body(
     `among` are bounds of ids, as in a range query; of no more than 10,000 documents, a vector is compared
     with each. `after` is the sort of the last hit of the answer before.
     """
+    scores_only = isinstance(search, Nearest) and search.scores_only
     body: dict[str, Any] = {
         "size": min(search.k, MOST),
         # it orders what the vector index has found, and doesn't replace it
         "sort": [{"id": "asc"}] if isinstance(search, Listing) else [{"_score": "desc"}, {"id": "asc"}],
-        "_source": {"excludes": ["vector", "words"]},
+        "_source": False if scores_only else {"excludes": ["vector", "words"]},
         "track_total_hits": False,
     }
     filters = [clause(condition) for condition in search.where]

@@ -18,6 +18,7 @@ from threading import RLock
 from typing import Any
 
 import lance
+import numpy as np
 
 from esclip._errors import (
     IndexExists,
@@ -39,7 +40,6 @@ from esclip.stores._lance_rows import (
     document_table,
     read_documents,
     read_fingerprint,
-    read_vectors,
     record_table,
 )
 from esclip.stores._lance_schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
@@ -54,6 +54,7 @@ from esclip.stores._lance_upkeep import (
     remove_old_versions,
     size_on_disk,
 )
+from esclip.stores._lance_words import read_rows
 
 __all__ = ["LanceStore", "Scale"]
 
@@ -157,9 +158,11 @@ class LanceStore:
             dataset = self._existing()
             if not contents or CONTENT not in dataset.schema.names:
                 return {}
-            table = dataset.to_table(columns=[CONTENT, "vector"], filter=in_sql(CONTENT, contents))
-            vectors = read_vectors(table, schema_of(dataset))
-            return dict(zip(table[CONTENT].to_pylist(), vectors, strict=True))
+            held = dataset.to_table(columns=[CONTENT], filter=in_sql(CONTENT, contents), with_row_id=True)
+            # one row of each: thousands of copies may have the same content
+            rows = dict(zip(held[CONTENT].to_pylist(), held["_rowid"].to_pylist(), strict=True))
+            read = read_rows(dataset, [CONTENT, "vector"], list(rows.values()))
+            return {row[CONTENT]: np.array(row["vector"], dtype=np.float32) for row in read}
 
     def locations(self) -> Iterator[tuple[str, str]]:
         """Scan two columns of the latest version."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from heapq import nsmallest
 from threading import RLock
 from typing import assert_never
 
@@ -158,7 +159,8 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
     match search:
         case Nearest(vector=vector):
             scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
-            hits = ranked(_hit(d, score) for d, score in zip(found, scores, strict=True))
+            nearest = nsmallest(search.k, zip(scores, found, strict=True), key=_by_score_and_id)
+            hits = ranked(_hit(d, score) for score, d in nearest)
         case Matching(words=words):
             hits = ranked(hit for hit in _word_hits(documents, found, words) if hit.score)
         case Listing(after=after):
@@ -166,6 +168,11 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
         case _:
             assert_never(search)
     return hits[: search.k]
+
+
+def _by_score_and_id(scored: tuple[float, Document]) -> tuple[float, str]:
+    score, document = scored
+    return -score, document.record.id
 
 
 def _word_hits(documents: Sequence[Document], found: Sequence[Document], words: Sequence[str]) -> list[Hit]:
