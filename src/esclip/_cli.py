@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
+from esclip._command_words import DashedIdCommand, WeightedCommand
 from esclip._confirmation import confirm
 from esclip._errors import EsclipError
 from esclip._ingest_options import (
@@ -34,7 +35,7 @@ from esclip._ingest_options import (
     labelling,
 )
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
-from esclip._options import Host, Json, MaxBody, Port, TakesAnyId, Yes, split
+from esclip._options import Host, Json, MaxBody, Port, Yes, split
 from esclip._running import run_to_report
 from esclip._settings import (
     BATCH_SIZE,
@@ -158,9 +159,9 @@ app.command()(grouped(_cli_ledger.retry))
 app.command("search-text")(grouped(_cli_search.search_text))
 app.command("search-texts")(grouped(_cli_search.search_texts))
 app.command("search-image")(grouped(_cli_search.search_image))
-app.command()(grouped(_cli_search.search))
-app.command(cls=TakesAnyId)(grouped(_cli_search.similar))
-app.command(cls=TakesAnyId)(grouped(_cli_search.recommend))
+app.command(cls=WeightedCommand)(grouped(_cli_search.search))
+app.command(cls=DashedIdCommand)(grouped(_cli_search.similar))
+app.command(cls=DashedIdCommand)(grouped(_cli_search.recommend))
 app.command()(grouped(_cli_duplicates.duplicates))
 app.command()(grouped(_cli_classify.classify))
 

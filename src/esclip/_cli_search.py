@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from esclip._bounds import MAX_WEIGHT
+from esclip._command_words import as_once_weighed, weighed
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
 from esclip._options import Json, not_blank
 from esclip._search_options import Hybrid, MinRelevance
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["recommend", "search", "search_image", "search_text", "search_texts", "similar"]
 
 Ids = Annotated[
-    list[str], typer.Argument(metavar="ID...", help="Stored pictures' ids, as searches print them.")
+    list[str],
+    typer.Argument(
+        metavar="ID...", help="Stored pictures' ids, as searches print them; from a script, after --."
+    ),
 ]
-WEIGHT = re.compile(r"([+-]?\d+(?:\.\d+)?):(.*)", re.DOTALL)
+
+log = logging.getLogger("esclip")
 
 
-def _part(name: str, metavar: str, help: str) -> typer.models.OptionInfo:
-    wording = f"{help}; with a weight before it, as 0.5:... or -0.5:...; repeatable."
+def _part(name: str, metavar: str, help: str, least: str = "-0.5") -> typer.models.OptionInfo:
+    wording = f"{help}; repeatable. With a weight as {name}:0.5 or {name}:{least}, at most {MAX_WEIGHT:,}."
     option: typer.models.OptionInfo = typer.Option(name, metavar=metavar, help=wording, show_default=False)
     return option
 
@@ -87,7 +93,12 @@ def search_image(
 
 
 def similar(
-    id: Annotated[str, typer.Argument(metavar="ID", help="A stored picture's id, as searches print it.")],
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A stored picture's id, as searches print it; from a script, after --."
+        ),
+    ],
     *,
     of: HitOptions,
     at: StoreOptions,
@@ -121,7 +132,7 @@ def search(
     image: Annotated[list[str] | None, _part("--image", "FILE|URL", "A picture like those wanted")] = None,
     id: Annotated[list[str] | None, _part("--id", "ID", "A stored picture, itself left out")] = None,
     words: Annotated[
-        list[str] | None, _part("--words", "WORDS", "Words in descriptions, keywords, places and names")
+        list[str] | None, _part("--words", "WORDS", "Words in descriptions, keywords, places and names", "2")
     ] = None,
     *,
     min_relevance: MinRelevance = None,
@@ -133,10 +144,10 @@ def search(
     """Find pictures by texts, pictures and words at once: --text "a beach" --words oslo; or by --where."""
     from esclip._queries import Part, Picture, Query, Stored, Text, Words
 
-    parts: list[Part] = [Text(*_weighed(value)) for value in text or ()]
-    parts += [Picture(*_weighed(value)) for value in image or ()]
-    parts += [Stored(*_weighed(value)) for value in id or ()]
-    parts += [Words(*_weighed(value)) for value in words or ()]
+    parts: list[Part] = [Text(*_weighed("--text", value)) for value in text or ()]
+    parts += [Picture(*_weighed("--image", value)) for value in image or ()]
+    parts += [Stored(*_weighed("--id", value)) for value in id or ()]
+    parts += [Words(*_weighed("--words", value)) for value in words or ()]
     if not parts and not of.where:
         raise typer.BadParameter("say what to look for: --text, --image, --id, --words or --where")
     if any(isinstance(part, Words) and part.weight <= 0 for part in parts):
@@ -145,11 +156,18 @@ def search(
         _show(held.search(Query(*parts, min_relevance=min_relevance, **of.named())), json=json)
 
 
-def _weighed(value: str) -> tuple[str, float]:
-    """`0.5:words` as words and weight; without a weight it is 1."""
-    found = WEIGHT.fullmatch(value)
-    words, weight = (found[2], float(found[1])) if found else (value, 1.0)
-    return not_blank(words), weight
+def _weighed(option: str, given: str) -> tuple[str, float]:
+    """The value and its weight. Who seems to have put a weight into the value is told where it belongs."""
+    value, weight = weighed(given)
+    if value == given and (meant := as_once_weighed(value)):
+        log.warning(
+            '%s "%s" is looked for as it stands; a weight belongs to the option: %s:%s "%s"',
+            option,
+            value,
+            option,
+            *meant,
+        )
+    return not_blank(value), weight
 
 
 def _show(hits: Hits, *, json: bool) -> None:

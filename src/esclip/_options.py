@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from esclip._errors import meant
 from esclip._secrets import Address, Secret
@@ -29,7 +27,6 @@ __all__ = [
     "Port",
     "PrecisionName",
     "Store",
-    "TakesAnyId",
     "TextEncoderName",
     "User",
     "Yes",
@@ -188,20 +185,3 @@ def not_blank(text: str) -> str:
     if not text.strip():
         raise typer.BadParameter("is empty")
     return text
-
-
-class TakesAnyId(TyperCommand):
-    """Takes every word that is none of its options as the id: ids may begin with a dash."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move such words behind `--`."""
-        options = {"--help", *(name for param in self.params for name in param.opts)}
-
-        def is_id(word: str) -> bool:
-            named = word.split("=")[0] in options or re.fullmatch(r"-k\d+", word)
-            return word.startswith("-") and word != "-" and not named
-
-        if "--" not in args:
-            ids = [word for word in args if is_id(word)]
-            args = [word for word in args if not is_id(word)] + (["--", *ids] if ids else [])
-        return super().parse_args(ctx, args)

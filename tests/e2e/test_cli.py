@@ -101,7 +101,7 @@ def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
     (green,) = esclip("search", "--words", "green.png", "-k", "1").out.splitlines()
     assert green.startswith("1.0000\t")
     assert green.endswith("green.png")
-    both = esclip("search", "--text", "red", "--words", "2:green", "-k", "2", "--explain", "--json").hits
+    both = esclip("search", "--text", "red", "--words:2", "green", "-k", "2", "--explain", "--json").hits
     assert {hit["metadata"]["file_name"] for hit in both} == {"red.png", "green.png"}
     (words,) = [hit["why"] for hit in both if hit["metadata"]["file_name"] == "green.png"]
     assert [one["part"] for one in words] == ["text: red", "words: green", "green"]
@@ -111,7 +111,7 @@ def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
     listed = esclip("search", "--where", "file_name=green.png,red.png").out.splitlines()
     assert sorted(line.rsplit("/", 1)[1] for line in listed) == ["green.png", "red.png"]
     assert "window" in esclip("search-text", "x", "--hybrid", "1", "--offset", "500", status=1).err
-    for wrong in (["search"], ["search", "--words", "-1:red"], ["search", "--words", " "]):
+    for wrong in (["search"], ["search", "--words:-1", "red"], ["search", "--words", " "]):
         esclip(*wrong, status=2)
 
 
@@ -245,10 +245,11 @@ def test_wrong_usage_exits_with_2(esclip: Esclip, arguments: list[str]) -> None:
 
 
 def test_ids_may_begin_with_a_dash(esclip: Esclip, photos: Path) -> None:
-    """An id that looks like an option is looked up, with or without `--` before it."""
+    """An id with one dash is looked up as it stands, one with two where it stands after `--`."""
     esclip("ingest", photos, "--encoder", "palette")
-    for words in (["--aB_cDeFgH"], ["-kB0_cDeFgH"], ["--", "-kB0_cDeFgH"], ["-k", "3", "-aB_cDeFgH"]):
+    for words in (["-kB0_cDeFgH"], ["--", "-kB0_cDeFgH"], ["-k", "3", "-aB_cDeFgH"], ["--", "--aB_cDeFgH"]):
         assert words[-1] in esclip("similar", *words, status=1).err
+    assert "-- --aB_cDeFgH" in esclip("similar", "--aB_cDeFgH", status=2).err
 
 
 def test_settings_come_from_the_environment(esclip: Esclip, photos: Path, tmp_path: Path) -> None:

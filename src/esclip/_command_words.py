@@ -1,0 +1,148 @@
+"""The words of a command line before Click reads them: ids that begin with a dash, weights of options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any, NamedTuple
+
+from typer.core import TyperCommand
+
+from esclip._bounds import MAX_WEIGHT
+
+__all__ = ["DashedIdCommand", "WeightedCommand", "as_once_weighed", "weighed"]
+
+WEIGHTED = ("--text", "--image", "--id", "--words")
+"""Options that may have a weight: `--text:0.5 red`. No value has one in itself, for any text may be meant."""
+
+SECRETS = ("password", "api_key", "aws_region")
+"""What lets us into a cluster: the last by AWS's own credentials."""
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+ONCE = re.compile(r"([+-]?\d+(?:\.\d+)?):(.*)", re.DOTALL)
+RATIO = re.compile(r"\d+:\d.*", re.DOTALL)
+MARK = "\0"
+"""Between a weight and its value on their way through Click: no word of a command line can hold it."""
+
+
+class _Piece(NamedTuple):
+    """An option with its value, or another word by itself."""
+
+    option: str
+    """Its name, empty for another word."""
+    words: list[str]
+
+
+class DashedIdCommand(TyperCommand):
+    """Takes ids that begin with one dash as they are; those that begin with two stand after `--`.
+
+    Ids come from an index, and a script puts them on a command line: `--store=http://...` may be one of them.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move ids behind `--`. What begins with two dashes and is no option is wrong usage."""
+        known = _takes_value(self.get_params(ctx))
+        pieces, ids = _pieces(args, known)
+        others = [word for piece in pieces if not piece.option for word in piece.words]
+        for word in others:
+            if word.startswith("--"):
+                near = "".join(f" Did you mean {name}?" for name in get_close_matches(word, known, 1, 0.7))
+                ctx.fail(
+                    f"No such option: {word}.{near} An id that begins with two dashes stands after --, as "
+                    f"in: {ctx.command_path} -- {word}"
+                )
+        options = [word for piece in pieces if piece.option for word in piece.words]
+        left = super().parse_args(ctx, [*options, "--", *others, *ids])
+        if others and _sends_secrets_where_it_says(ctx):
+            ctx.fail(
+                "--store and an id without -- before it, while a variable holds what lets us in: the id of a "
+                f"script may be a --store of somebody else's. Write: {ctx.command_path} --store ... -- ID"
+            )
+        return left
+
+
+class WeightedCommand(TyperCommand):
+    """Takes the options of `WEIGHTED` with a weight after the name: `--text:0.5 red`, `--text:-1=people`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move each weight to its value, where `weighed` reads it. One that is no number is wrong usage."""
+        pieces, rest = _pieces(args, _takes_value(self.get_params(ctx)))
+        words = [word for piece in pieces for word in _with_its_weight(ctx, piece)]
+        return super().parse_args(ctx, [*words, "--", *rest] if rest else words)
+
+
+def weighed(value: str) -> tuple[str, float]:
+    """The value of an option and its weight, which is 1 where none is given."""
+    weight, mark, words = value.partition(MARK)
+    return (words, float(weight)) if mark else (value, 1.0)
+
+
+def as_once_weighed(value: str) -> tuple[str, str] | None:
+    """Weight and words of a value like `0.5:red`, which once was a weight; not of ratios and times."""
+    found = None if RATIO.fullmatch(value) else ONCE.fullmatch(value)
+    return (found[1], found[2]) if found else None
+
+
+def _sends_secrets_where_it_says(ctx: Any) -> bool:
+    """Whether a server stands on the command line, and what lets us in there doesn't."""
+    sources = {name: ctx.get_parameter_source(name) for name in ("store", *SECRETS)}
+    named = {name: source.name for name, source in sources.items() if source is not None}
+    typed = named.get("store") == "COMMANDLINE" and "://" in ctx.params["store"]
+    return typed and any(named.get(name) == "ENVIRONMENT" for name in SECRETS)
+
+
+def _takes_value(params: list[Any]) -> dict[str, bool]:
+    """The names of options, and whether a value comes after them."""
+    return {
+        name: not param.is_flag
+        for param in params
+        if param.param_type_name == "option"
+        for name in (*param.opts, *param.secondary_opts)
+    }
+
+
+def _pieces(args: list[str], options: Mapping[str, bool]) -> tuple[list[_Piece], list[str]]:
+    """The words before `--`, values beside their options, and those after it."""
+    pieces: list[_Piece] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            break
+        option = _option(word, options)
+        value = islice(words, 1 if option and options[option] and _is_bare(word) else 0)
+        pieces.append(_Piece(option, [word, *value]))
+    return pieces, list(words)
+
+
+def _option(word: str, options: Mapping[str, bool]) -> str:
+    """The option that a word is or begins with; empty where it is another word."""
+    name = word.split("=")[0]
+    if name in options:
+        return name
+    if re.fullmatch(r"-\w\d+", name) and options.get(name[:2]):
+        return name[:2]
+    head, colon, _ = name.partition(":")
+    return head if colon and head in WEIGHTED and head in options else ""
+
+
+def _is_bare(word: str) -> bool:
+    """Whether an option's value is the next word, and not in this one."""
+    return "=" not in word and (word.startswith("--") or len(word) == 2)
+
+
+def _with_its_weight(ctx: Any, piece: _Piece) -> list[str]:
+    if not piece.option:
+        return piece.words
+    name, equals, value = piece.words[0].partition("=")
+    weight = name.removeprefix(piece.option).removeprefix(":")
+    if name in (piece.option, piece.option[:2] + weight):  # none, or a short option with its value
+        return piece.words
+    if not NUMBER.fullmatch(weight) or abs(float(weight)) > MAX_WEIGHT:
+        ctx.fail(
+            f"{name}: a weight is a number from -{MAX_WEIGHT:,} to {MAX_WEIGHT:,} behind the option's name, "
+            f'as in: {piece.option}:0.5 "a beach"'
+        )
+    given = [value] if equals else piece.words[1:]
+    return [piece.option, *(f"{weight}{MARK}{one}" for one in given)]
