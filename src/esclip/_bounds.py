@@ -15,6 +15,7 @@ __all__ = [
     "MAX_WEIGHT",
     "OFFSETS",
     "PORTS",
+    "RELEVANCES",
     "SHARES",
     "THRESHOLDS",
     "WEIGHTS",
@@ -51,15 +52,16 @@ BATCH_SIZES = Bounds(1, 4096)
 
 WORKERS = Bounds(1, 256)
 
-MAX_WEIGHT = 1000
-WEIGHTS = Bounds(-1000.0, 1000.0)
+MAX_WEIGHT = 1000.0
+WEIGHTS = Bounds(-MAX_WEIGHT, MAX_WEIGHT)
 """Of a query's part. What weighs a thousand times as much as another one decides alone."""
 
-HYBRID_WEIGHTS = Bounds(0.0, 1000.0)
+HYBRID_WEIGHTS = Bounds(0.0, MAX_WEIGHT)
 COSINES = Bounds(-1.0, 1.0)
 THRESHOLDS = Bounds(0.01, 1.0)
 """Cosines from which on pictures count as alike; with a lower one all would."""
 
+RELEVANCES = Bounds(0.0, 0.999)
 SHARES = Bounds(0.0, 1.0)
 PORTS = Bounds(0, 65_535)
 BODIES_MIB = Bounds(1, 1024)

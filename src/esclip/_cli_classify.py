@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from esclip._bounds import KS
 from esclip._ingest_options import LabelTemplates, labelling
 from esclip._option_groups import EncoderOptions
 from esclip._options import Json, not_blank
@@ -25,7 +26,9 @@ def classify(
         ),
     ],
     template: LabelTemplates = None,
-    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="Labels for each picture.")] = 5,
+    k: Annotated[
+        int, typer.Option("-k", metavar="N", min=KS.least, max=KS.most, help="Labels for each picture.")
+    ] = 5,
     *,
     by: EncoderOptions,
     json: Json = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from esclip._bounds import THRESHOLDS
 from esclip._errors import ConfigError
 from esclip._option_groups import StoreOptions
 from esclip._options import Json
@@ -18,7 +19,13 @@ __all__ = ["duplicates"]
 
 def duplicates(
     threshold: Annotated[
-        float, typer.Option(metavar="COSINE", min=0.01, max=1, help="Of pictures that are nearly the same.")
+        float,
+        typer.Option(
+            metavar="COSINE",
+            min=THRESHOLDS.least,
+            max=THRESHOLDS.most,
+            help="Of pictures that are nearly the same.",
+        ),
     ] = DUPLICATE,
     where: Where = None,
     page: Annotated[

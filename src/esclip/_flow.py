@@ -26,14 +26,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from enum import Enum
 from itertools import islice
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Semaphore
 from typing import TypeVar
 
 __all__ = ["batches", "flat", "owned", "parallel_map", "prefetch", "until"]
@@ -115,22 +114,34 @@ def flat(lists: Iterable[Iterable[T]]) -> Iterator[T]:
 def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lambda: None) -> Iterator[T]:
     """The same items in the same order, up to `ahead` of them pulled before they are asked for.
 
-    They are pulled in one background thread, and closed there: a generator belongs to one thread. `stop` is
-    called on leaving, before that thread is waited for; also by a Ctrl-C that arrives in here.
+    They are pulled in one background thread, and closed there: a generator belongs to one thread. A large
+    `ahead` takes no memory by itself, only items do. `stop` is called on leaving, before that thread is
+    waited for; also by a Ctrl-C that arrives in here.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, not {ahead}")
     source = iter(items)
-    with _threads("prefetch", 1) as pool:
-        pulls = deque(pool.submit(next, source, _End.END) for _ in range(ahead))
+    ready: SimpleQueue[T | _End] = SimpleQueue()
+    room, left = Semaphore(ahead), Event()
+
+    def pull() -> None:
         try:
-            while (item := _outcome(pulls.popleft())) is not _End.END:
-                pulls.append(pool.submit(next, source, _End.END))
+            while room.acquire() and not left.is_set() and (item := next(source, _End.END)) is not _End.END:
+                ready.put(item)
+        finally:
+            ready.put(_End.END)
+
+    with _threads("prefetch", 1) as pool:
+        pulling = pool.submit(pull)
+        try:
+            while (item := _taken(ready)) is not _End.END:
+                room.release()
                 yield item
+            _outcome(pulling)  # which raises what the source raised
         finally:
             stop()
-            for pull in pulls:
-                pull.cancel()
+            left.set()
+            room.release()
             _outcome(pool.submit(_close, source))
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Unpack
 
 from esclip._access import Access
+from esclip._bounds import LIMITS
 from esclip._errors import ConfigError, IndexExists
 from esclip._index_encoder import IndexEncoder
 from esclip._labels import Labelling, Labels
@@ -123,8 +124,8 @@ class ImageIndex(SearchableIndex):
         """
         if prune and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
-        if limit is not None and limit < 1:
-            raise ValueError(f"limit is {limit}, not 1 or more")
+        if limit is not None:
+            LIMITS.check("limit", limit)
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._run import run
         from esclip.sources import open_source

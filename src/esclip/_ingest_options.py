@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from esclip._bounds import BATCH_SIZES, LIMITS, SHARES, WORKERS
 from esclip._errors import ConfigError, meant
 from esclip._places import KINDS
 from esclip._rejections import Reason
@@ -38,9 +39,19 @@ __all__ = [
 ]
 
 
-Limit = Annotated[int | None, typer.Option(metavar="N", min=1, help="Only the first N records.")]
-BatchSize = Annotated[int, typer.Option(metavar="N", min=1, help="Pictures in a forward pass.")]
-Workers = Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Fetches at once.")]
+Limit = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=LIMITS.least, max=LIMITS.most, help="Only the first N records."),
+]
+BatchSize = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=BATCH_SIZES.least, max=BATCH_SIZES.most, help="Pictures in a forward pass."
+    ),
+]
+Workers = Annotated[
+    int, typer.Option(metavar="N", min=WORKERS.least, max=WORKERS.most, help="Fetches at once.")
+]
 Images = Annotated[
     Path | None,
     typer.Option(
@@ -67,7 +78,13 @@ RejectionsFile = Annotated[
     typer.Option(metavar="FILE", help="Write each rejected record and its reason here, a JSON line each."),
 ]
 MaxRejectionRate = Annotated[
-    float, typer.Option(metavar="R", min=0, max=1, help="Fail when more than this share is rejected.")
+    float,
+    typer.Option(
+        metavar="R",
+        min=SHARES.least,
+        max=SHARES.most,
+        help="Fail when more than this share is rejected.",
+    ),
 ]
 Reasons = Annotated[
     list[str] | None,

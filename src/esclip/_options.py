@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from esclip._bounds import BODIES_MIB, PORTS
 from esclip._errors import meant
 from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
@@ -163,8 +164,16 @@ EncoderToken = Annotated[
     ),
 ]
 Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")]
-Port = Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="The port; 0 for a free one.")]
-MaxBody = Annotated[int, typer.Option(metavar="MIB", min=1, max=1024, help="The longest request, in MiB.")]
+Port = Annotated[
+    int,
+    typer.Option(metavar="PORT", min=PORTS.least, max=PORTS.most, help="The port; 0 for a free one."),
+]
+MaxBody = Annotated[
+    int,
+    typer.Option(
+        metavar="MIB", min=BODIES_MIB.least, max=BODIES_MIB.most, help="The longest request, in MiB."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
 
 Yes = Annotated[

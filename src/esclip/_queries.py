@@ -20,6 +20,7 @@ from typing import TypeAlias, TypedDict, Unpack
 import numpy.typing as npt
 from PIL import Image
 
+from esclip._bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
 from esclip._errors import ConfigError
 from esclip._filters import Where
 from esclip._places import PICTURES, PLACES, chosen, is_fused
@@ -181,17 +182,18 @@ class Query:
             raise ValueError("a query needs a text, a picture, an id, a vector, words or a filter")
         if any(isinstance(part, Text | Words) and not part.text.strip() for part in self.parts):
             raise ValueError("the text to search for is empty")
+        for part in self.parts:
+            WEIGHTS.check("weight", part.weight)
         if any(not part.weight > 0 for part in self.words):
             raise ValueError("words have a weight above zero; to leave something out, use where")
-        for name, number, least in (("k", self.k, 1), ("offset", self.offset, 0), ("window", self.window, 1)):
-            if number < least:
-                raise ValueError(f"{name} is {number}, not {least} or more")
-        if not -1 <= self.min_score <= 1:
-            raise ValueError(f"min_score is {self.min_score}, not a cosine between -1 and 1")
-        if self.collapse is not None and not 0 < self.collapse <= 1:
-            raise ValueError(f"collapse is {self.collapse}, not a cosine above 0 and at most 1")
-        if self.min_relevance is not None and not 0 <= self.min_relevance < 1:
-            raise ValueError(f"min_relevance is {self.min_relevance}, not 0 or more and below 1")
+        KS.check("k", self.k)
+        OFFSETS.check("offset", self.offset)
+        WINDOWS.check("window", self.window)
+        COSINES.check("min_score", self.min_score)
+        if self.collapse is not None:
+            THRESHOLDS.check("collapse", self.collapse)
+        if self.min_relevance is not None:
+            RELEVANCES.check("min_relevance", self.min_relevance)
         if self.min_relevance is not None and not self.of_texts_alone:
             raise ConfigError(
                 "only what texts with weights above zero find among whole pictures has a relevance; use a "

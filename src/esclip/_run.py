@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
@@ -56,9 +57,9 @@ def run(
     it gives all that there is: at the end the ledger forgets what came from there and comes no more. The rest
     is as in `ImageIndex.ingest` and `RunOptions`.
     """
-    for name, number in (("batch_size", batch_size), ("workers", workers)):
-        if number < 1:
-            raise ValueError(f"{name} is {number}, not 1 or more")
+    BATCH_SIZES.check("batch_size", batch_size)
+    WORKERS.check("workers", workers)
+    SHARES.check("max_rejection_rate", max_rejection_rate)
     stop, pictures = stop or Stop(), store
     if parts:
         source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)

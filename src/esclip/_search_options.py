@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from esclip._bounds import COSINES, HYBRID_WEIGHTS, KS, OFFSETS, RELEVANCES, THRESHOLDS, WINDOWS
 from esclip._errors import ConfigError
 from esclip._options import several
 from esclip._places import PLACES
@@ -37,9 +38,18 @@ def filters(where: list[str] | None) -> list[str] | None:
     return where
 
 
-Offset = Annotated[int, typer.Option(metavar="N", min=0, help="Pass over the first N hits: the next page.")]
+Offset = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=OFFSETS.least,
+        max=OFFSETS.most,
+        help="Pass over the first N hits: the next page.",
+    ),
+]
 MinScore = Annotated[
-    float, typer.Option(metavar="S", min=-1, max=1, help="Leave out hits with a lower score.")
+    float,
+    typer.Option(metavar="S", min=COSINES.least, max=COSINES.most, help="Leave out hits with a lower score."),
 ]
 Exact = Annotated[
     bool,
@@ -49,7 +59,8 @@ Window = Annotated[
     int,
     typer.Option(
         metavar="N",
-        min=1,
+        min=WINDOWS.least,
+        max=WINDOWS.most,
         help="How many of the best by vector and by words are fused, where both are asked for.",
     ),
 ]
@@ -60,8 +71,8 @@ Collapse = Annotated[
     float | None,
     typer.Option(
         metavar="COSINE",
-        min=0.01,
-        max=1,
+        min=THRESHOLDS.least,
+        max=THRESHOLDS.most,
         help="Fold hits into a better one that they have this cosine with: 0.95 for near-duplicates.",
         show_default=False,
     ),
@@ -70,8 +81,8 @@ MinRelevance = Annotated[
     float | None,
     typer.Option(
         metavar="R",
-        min=0,
-        max=0.999,
+        min=RELEVANCES.least,
+        max=RELEVANCES.most,
         help="Leave out hits with a lower relevance: from 0.5 on they are more than chance.",
         show_default=False,
     ),
@@ -80,12 +91,13 @@ Hybrid = Annotated[
     float,
     typer.Option(
         metavar="WEIGHT",
-        min=0,
+        min=HYBRID_WEIGHTS.least,
+        max=HYBRID_WEIGHTS.most,
         help="Look for the words in descriptions, keywords, places and names as well; at 1 they count as "
         "much as what the picture shows.",
     ),
 ]
-K = Annotated[int, typer.Option("-k", metavar="N", min=1, help="Hits.")]
+K = Annotated[int, typer.Option("-k", metavar="N", min=KS.least, max=KS.most, help="Hits.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(

@@ -9,6 +9,7 @@ from typing import Unpack
 
 from PIL import Image
 
+from esclip._bounds import HYBRID_WEIGHTS, THRESHOLDS
 from esclip._duplicates import DuplicateGroup, duplicate_groups
 from esclip._errors import DocumentNotFound, IndexNotFound
 from esclip._filters import Where, conditions
@@ -130,8 +131,7 @@ class SearchableIndex:
         The largest group first. With `where`, only pictures that fulfil it are compared. `on_progress` is
         told how many were looked at. Nothing is removed. Raises what `search` raises.
         """
-        if not 0 < threshold <= 1:
-            raise ValueError(f"threshold is {threshold}, not a cosine above 0 and at most 1")
+        THRESHOLDS.check("threshold", threshold)
         filters = conditions(where or {}, self._searchable().fields)
         groups = duplicate_groups(self._store, filters, threshold, on_progress or (lambda _: None))
         if not groups:
@@ -186,5 +186,6 @@ class SearchableIndex:
 
 
 def _text_query(text: str, hybrid: float, k: int, where: Where | None, options: Options) -> Query:
+    HYBRID_WEIGHTS.check("hybrid", hybrid)
     words = [Words(text, hybrid)] if hybrid else []
     return Query(Text(text), *words, k=k, where=where, **options)

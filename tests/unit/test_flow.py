@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -244,6 +245,15 @@ class TestPrefetch:
             wait_for(lambda: source.pulled >= 4)
             time.sleep(0.05)
             assert source.pulled == 4
+
+    def test_takes_no_memory_for_what_is_not_there(self) -> None:
+        """What it holds follows the items, not how far it may run ahead."""
+        tracemalloc.start()
+        try:
+            assert list(prefetch([1, 2], 10**12)) == [1, 2]
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        finally:
+            tracemalloc.stop()
 
     def test_pulls_and_closes_in_its_own_thread(self) -> None:
         """The source is closed by the thread that pulled it, never by the consumer's."""
