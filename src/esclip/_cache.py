@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from esclip._atomic_files import write_atomically
 
 __all__ = ["PictureCache"]
 
@@ -36,10 +36,8 @@ class PictureCache:
 
     def put(self, url: str, data: bytes) -> None:
         """Keep `data`, where the disk allows; the first failure is logged."""
-        path = self._path(url)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_at_once(path, data)
+            write_atomically(self._path(url), data)
         except OSError as error:
             if not self._complained:
                 self._complained = True
@@ -53,15 +51,3 @@ class PictureCache:
     def _path(self, url: str) -> Path:
         key = hashlib.sha256(url.encode(errors="surrogatepass")).hexdigest()
         return self._folder / key[:2] / key[2:]
-
-
-def _write_at_once(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    new = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        new.replace(path)
-    except BaseException:
-        new.unlink(missing_ok=True)
-        raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -173,6 +174,43 @@ def test_a_damaged_compiled_tower_is_compiled_again(tiny_models: Models, tmp_pat
         kept.write_bytes(damage(kept.read_bytes()))
         again = ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path)
         np.testing.assert_allclose(again.encode_texts(["a dog"]), expected, atol=1e-6)
+
+
+def test_many_first_searches_at_once(tiny_models: Models, tmp_path: Path) -> None:
+    """Processes that find an export and nothing compiled get the same vector; one is kept."""
+    code = (
+        "from pathlib import Path; from esclip.encoders.clip import ClipEncoder\n"
+        f"e = ClipEncoder({str(tiny_models.clip)!r}, device='cpu', cache=Path({str(tmp_path)!r}))\n"
+        "print(e.encode_texts(['a dog']).tolist())"
+    )
+    expected = ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path).encode_texts(["a dog"])
+    (compiled,) = tmp_path.glob("*/compiled")
+    shutil.rmtree(compiled)
+    command = [sys.executable, "-c", code]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    answers = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * 4
+    np.testing.assert_allclose([json.loads(answer) for answer in answers], [expected] * 4, atol=1e-6)
+    (blob,) = compiled.iterdir()
+    assert blob.suffix == ".blob"
+
+
+@pytest.mark.parametrize("name", ["tower.bin", "tower.xml", "tokenizer.json", "*.blob"])
+def test_a_changed_export_is_not_used(tiny_models: Models, tmp_path: Path, name: str) -> None:
+    """A file of an exported tower that was changed at equal size, and dated back, is made anew."""
+    expected = ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path).encode_texts(["a dog"])
+    (changed,) = tmp_path.rglob(name)
+    data, before = changed.read_bytes(), changed.stat()
+    changed.chmod(0o600)
+    at = data.rindex(b"1") if changed.suffix in (".json", ".xml") else len(data) // 2
+    evil = data[:at] + bytes(byte ^ 1 for byte in data[at : at + 64]) + data[at + 64 :]
+    changed.write_bytes(evil)
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path)
+    np.testing.assert_allclose(again.encode_texts(["a dog"]), expected, atol=1e-6)
+    (mended,) = tmp_path.rglob(name)
+    assert mended.stat().st_size > 0
+    assert mended.read_bytes() != evil
 
 
 def test_two_processes_may_export_at_once(tiny_models: Models, tmp_path: Path) -> None:

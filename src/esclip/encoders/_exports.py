@@ -4,7 +4,8 @@
                                                    └─ no: only the refusal is kept
 
 A folder is written beside its place and renamed, so that it is whole or not there. Its key is a hash of the
-model's files and of the versions that made it: with any of them changed, another one is made.
+model's files and of the versions that made it: with any of them changed, another one is made. The hashes of
+its files stand in it and are checked before use: one that was changed since is made again.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from esclip._atomic_files import UNFINISHED
 from esclip._errors import EncoderError
 from esclip._types import Vectors, unit_rows
+from esclip.encoders._hashes import file_sha256
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._openvino import OpenVinoTower, unreported
 from esclip.encoders._pixels import read_processor
@@ -46,7 +49,9 @@ PRECISIONS = tuple(LIKENESS)
 _FORMAT = 1
 _SAMPLES = 64
 _BATCH = 16
-_UNFINISHED = ".new-"
+_TOKENIZER = "tokenizer.json"
+_TOWER = ("tower.xml", "tower.bin")
+_COMPILED = "compiled"
 _ABANDONED_S = 6 * 3600
 
 Inputs = tuple[Any, ...]
@@ -78,7 +83,7 @@ class Export:
 
     def tokenizer(self) -> TokenizerFile:
         """What goes before a text tower. Raises `OSError` or `ValueError` when its file is damaged."""
-        model = (self.folder / "tokenizer.json").read_text("utf-8")
+        model = (self.folder / _TOKENIZER).read_text("utf-8")
         return TokenizerFile.from_json({**self.tokenizer_parts, "model": model})
 
     def load(self) -> OpenVinoTower:
@@ -86,7 +91,7 @@ class Export:
         path = self.folder / "tower.xml"
         if self.kind is Kind.PICTURES:
             return OpenVinoTower(path, self.precision, many=True)
-        return OpenVinoTower(path, self.precision, many=False, compiled=self.folder / "compiled")
+        return OpenVinoTower(path, self.precision, many=False, compiled=self.folder / _COMPILED)
 
 
 def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> Export | None:
@@ -94,9 +99,9 @@ def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> 
     folder = cache / _key(model, kind, precision)
     try:
         kept = orjson.loads((folder / "tower.json").read_bytes())
-        if any((folder / name).stat().st_size != size for name, size in kept["bytes"].items()):
-            return None
-        return Export(folder, kind, precision, float(kept["cosine"]), kept["tokenizer"])
+        export = Export(folder, kind, precision, float(kept["cosine"]), dict(kept["tokenizer"]))
+        whole = all(file_sha256(folder / name) == kept["sha256"][name] for name in _files_of(export))
+        return export if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -111,16 +116,16 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
     samples = tower.samples()
     cache.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(cache)
-    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=cache) as scratch:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache) as scratch:
         folder = Path(scratch) / "export"
         folder.mkdir()
         _save(_converted(tower.module, samples, precision), folder / "tower.xml", precision)
         cosine = _worst(folder, precision, samples, tower.reference)
         tokenizer = tower.tokenizer.to_json()
-        (folder / "tokenizer.json").write_text(tokenizer.pop("model"), "utf-8")
+        (folder / _TOKENIZER).write_text(tokenizer.pop("model"), "utf-8")
         export = Export(folder, kind, precision, cosine, tokenizer)
         if not export.accepted:
-            for part in ("tower.xml", "tower.bin"):
+            for part in _TOWER:
                 (folder / part).unlink()
         _write_facts(export, model)
         place = cache / _key(model, kind, precision)
@@ -131,7 +136,7 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
         except OSError:
             if find_export(cache, model, kind, precision) is None:  # else another process was faster
                 raise
-    kept = replace(export, folder=place)
+    kept = find_export(cache, model, kind, precision) or replace(export, folder=place)
     if kept.accepted:
         kept.load()  # which keeps it compiled as well
     return kept
@@ -217,18 +222,24 @@ def _write_facts(export: Export, model: ModelFolder) -> None:
         "precision": export.precision,
         "cosine": export.cosine,
         "tokenizer": export.tokenizer_parts,
-        "bytes": {file.name: file.stat().st_size for file in export.folder.iterdir()},
+        "sha256": {name: file_sha256(export.folder / name) for name in _files_of(export)},
         "versions": _versions(export.precision),
     }
     (export.folder / "tower.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
 
 
+def _files_of(export: Export) -> tuple[str, ...]:
+    """What has to be in its folder; a tower that was refused is not kept."""
+    return (_TOKENIZER, *_TOWER) if export.accepted else (_TOKENIZER,)
+
+
 def _remove_leftovers(cache: Path) -> None:
-    """What exports that were killed left behind: gigabytes, in time."""
-    for folder in cache.glob(f"{_UNFINISHED}*"):
-        with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
-                shutil.rmtree(folder)
+    """What processes that were killed left behind: gigabytes, in time."""
+    for pattern in (f"{UNFINISHED}*", f"*/{_COMPILED}/{UNFINISHED}*"):
+        for folder in cache.glob(pattern):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(folder)
 
 
 def _key(model: ModelFolder, kind: Kind, precision: str) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._imports import missing
+from esclip.encoders._compiled import private_cache
 
 __all__ = ["OpenVinoTower", "has_bf16", "is_installed", "unreported"]
 
@@ -32,11 +33,7 @@ class OpenVinoTower:
             "INFERENCE_PRECISION_HINT": "bf16" if precision != "f32" and has_bf16() else "f32",
         }
         self.runtime = f"OpenVINO {precision} on cpu"
-        kept = {"CACHE_DIR": str(compiled)} if compiled is not None else {}
-        try:
-            runs = _core().compile_model(model, "CPU", settings | kept)
-        except RuntimeError:  # also where the folder can't be written
-            runs = _core().compile_model(model, "CPU", settings)
+        runs = _compiled(model, settings, compiled)
         self.batches_at_once: int = runs.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
         self._inputs = len(runs.inputs)
         """The last go where the tower has no use for them: SigLIP takes no mask."""
@@ -52,6 +49,15 @@ class OpenVinoTower:
             return np.array(output, dtype=np.float32)  # the request's own memory is used again
         finally:
             self._idle.put(request)
+
+
+def _compiled(model: Path, settings: dict[str, str], kept: Path | None) -> Any:
+    if kept is not None:
+        with suppress(RuntimeError), private_cache(kept) as folder:  # also where that can't be written
+            return _core().compile_model(
+                model, "CPU", settings | ({"CACHE_DIR": str(folder)} if folder else {})
+            )
+    return _core().compile_model(model, "CPU", settings)
 
 
 def is_installed() -> bool:
