@@ -16,13 +16,14 @@ may be a year, a month or a day: `submitted_at=2020` is all of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn, TypeAlias
 
 from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, Value
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, one_line
 from esclip._filter_values import compared, known_field, place_field
 from esclip._schema import Field, FieldType
+from esclip._simplify import TOO_DEEP, check_limits
 
 __all__ = ["Where", "check_syntax", "conditions"]
 
@@ -38,6 +39,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>(?:[^|&,()"]|\([^()]*\)|(?<=\S)")*))\s*')
+_PARENTHESES = 50
+"""How many may be open at a time: each is a few calls of the parser in itself."""
 _DISTANCE = re.compile(r"(\d+(?:\.\d+)?)\s*(km|m)")
 
 
@@ -45,16 +48,21 @@ def conditions(where: Where, fields: Sequence[Field]) -> tuple[Condition, ...]:
     """The filter as typed conditions, all of which must hold.
 
     Raises `ConfigError` for an expression that can't be read, a field that the index lacks, naming the
-    nearest, and a value that is not of the field's type.
+    nearest, a value that is not of the field's type, and a filter with more values, tests or levels than
+    stores can answer.
     """
-    known = {field.name: field for field in fields}
+    found = tuple(_read(where, {field.name: field for field in fields}))
+    check_limits(found)
+    return found
+
+
+def _read(where: Where, known: Mapping[str, Field]) -> Iterator[Condition]:
     if isinstance(where, Mapping):
-        return tuple(
-            compared(known_field(name, known), "=", _several(value), f"{name}={value}")
-            for name, value in where.items()
-        )
-    texts = [where] if isinstance(where, str) else where
-    return tuple(_Parser(text, known).parse() for text in texts)
+        for name, value in where.items():
+            yield compared(known_field(name, known), "=", _several(value), f"{name}={value}")
+    else:
+        for text in [where] if isinstance(where, str) else where:
+            yield _Parser(text, known).parse()
 
 
 def check_syntax(where: Sequence[str]) -> None:
@@ -75,6 +83,7 @@ class _Parser:
         self._text = text
         self._known = known
         self._at = 0
+        self._open = 0
 
     def parse(self) -> Condition:
         found = self._any()
@@ -95,12 +104,23 @@ class _Parser:
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _one(self) -> Condition:
-        if self._sign("!"):
-            return Not(self._one())
-        if self._sign("("):
-            inner = self._any()
-            self._close()
-            return inner
+        negated = False
+        while self._sign("!"):
+            negated = not negated
+        found = self._inner() if self._sign("(") else self._test()
+        return Not(found) if negated else found
+
+    def _inner(self) -> Condition:
+        """What stands in parentheses."""
+        self._open += 1
+        if self._open > _PARENTHESES:
+            raise ConfigError(f"--where {one_line(self._text, 100)}: {TOO_DEEP}")
+        found = self._any()
+        self._close()
+        self._open -= 1
+        return found
+
+    def _test(self) -> Condition:
         token = _TOKEN.match(self._text, self._at)
         if token is None or token["sign"]:
             self._fail("a test such as FIELD=VALUE")
@@ -140,7 +160,7 @@ class _Parser:
                 return Inside(field, *_place(south, west), *_place(north, east))
         except ValueError:
             pass
-        raise ConfigError(f"--where {self._text}: write {_CALLS[name]}")
+        raise ConfigError(f"--where {one_line(self._text, 100)}: write {_CALLS[name]}")
 
     def _values(self) -> list[str]:
         values = [self._value()]
@@ -168,9 +188,10 @@ class _Parser:
 
     def _fail(self, wanted: str) -> NoReturn:
         rest = self._text[self._at :].strip()
-        where = f"before {rest!r:.40}" if rest else "at the end"
+        where = f"before {rest[:40]!r}" if rest else "at the end"
+        text = one_line(self._text, 100)
         raise ConfigError(
-            f'--where {self._text}: {wanted} is missing {where}; values with |, & or , go in "quotes"'
+            f'--where {text}: {wanted} is missing {where}; values with |, & or , go in "quotes"'
         )
 
 

@@ -175,7 +175,8 @@ class Store(Protocol):
 
         Best first, ties by id, ranks from 1; fewer than k only when fewer match. `Nearest` compares the
         nearest of a vector index, or all vectors where that gives too few or the search is to be exact.
-        Raises `IndexMismatch` for a vector of another dimension.
+        Raises `IndexMismatch` for a vector of another dimension, `ConfigError` for conditions that are wider
+        or deeper than all stores can answer: see `_simplify.simplify`, which makes them flat.
         """
         ...
 

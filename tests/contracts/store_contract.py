@@ -14,6 +14,7 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 from __future__ import annotations
 
 from tests.contracts.store_duplicates import StoreDuplicates
+from tests.contracts.store_filters import StoreFilters
 from tests.contracts.store_ids import StoreIds
 from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
@@ -33,6 +34,7 @@ class StoreContract(
     StoreIds,
     StoreReads,
     StoreSearch,
+    StoreFilters,
     StoreWords,
     StoreQueries,
     StoreDuplicates,

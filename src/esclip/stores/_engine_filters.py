@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, assert_never
 
 from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
+from esclip._flow import batches
 from esclip._types import json_metadata
 from esclip.stores._fields import kept_date
 
 __all__ = ["clause"]
+
+TERMS = 65_536
+"""The most terms that an engine takes in one list (`index.max_terms_count`)."""
 
 
 def clause(condition: Condition) -> dict[str, Any]:
@@ -21,13 +25,13 @@ def clause(condition: Condition) -> dict[str, Any]:
         case AllOf(parts):
             return {"bool": {"filter": _clauses(parts)}}
         case AnyOf(parts):
-            return {"bool": {"should": _clauses(parts), "minimum_should_match": 1}}
+            return _any(_clauses(parts))
         case HasId(ids):
-            return {"terms": {"id": list(ids)}}
+            return _terms("id", ids)
         case Exists(field):
             return {"exists": {"field": field.name}}
         case OneOf(field, values):
-            return {"terms": {field.name: [_json(value) for value in values]}}
+            return _terms(field.name, [_json(value) for value in values])
         case Range(field, at_least, above, at_most, below):
             bounds = {"gte": at_least, "gt": above, "lte": at_most, "lt": below}
             return {"range": {field.name: {sign: _json(b) for sign, b in bounds.items() if b is not None}}}
@@ -42,6 +46,17 @@ def clause(condition: Condition) -> dict[str, Any]:
 
 def _clauses(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
     return [clause(condition) for condition in conditions]
+
+
+def _terms(field: str, values: Sequence[Any]) -> dict[str, Any]:
+    parts = [{"terms": {field: list(some)}} for some in batches(values, TERMS)]
+    return parts[0] if len(parts) == 1 else _any(parts)
+
+
+def _any(clauses: list[dict[str, Any]]) -> dict[str, Any]:
+    if not clauses:
+        return {"match_none": {}}
+    return {"bool": {"should": clauses, "minimum_should_match": 1}}
 
 
 def _json(value: Value) -> Any:

@@ -19,6 +19,7 @@ from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._settings import SEARCHES_AT_ONCE
+from esclip._simplify import simplify_searches
 from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
 from esclip.stores._dialects import cosine
@@ -39,8 +40,10 @@ RANGES_AT_ONCE = 8
 def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Search]) -> list[list[Hit]]:
     """The hits of each search.
 
-    Raises `IndexMismatch` for a vector of another dimension than the index's, and what the client raises.
+    Raises `IndexMismatch` for a vector of another dimension than the index's, `ConfigError` for a filter
+    that is too wide or too deep, and what the client raises.
     """
+    searches = simplify_searches(searches)
     for search in searches:
         if isinstance(search, Nearest) and search.vector.shape != (schema.space.dim,):
             raise IndexMismatch(

@@ -7,7 +7,7 @@ be NULL as well, and is made true.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -34,9 +34,9 @@ def _sql(condition: Condition, columns: Collection[str]) -> str:
         case Not(inner):
             return f"(NOT coalesce({_sql(inner, columns)}, false))"
         case AllOf(parts):
-            return f"({' AND '.join(_sql(part, columns) for part in parts)})"
+            return f"({' AND '.join(_sql(part, columns) for part in parts) or 'true'})"
         case AnyOf(parts):
-            return f"({' OR '.join(_sql(part, columns) for part in parts)})"
+            return f"({' OR '.join(_sql(part, columns) for part in parts) or 'false'})"
         case HasId(ids):
             return in_sql("id", ids) if ids else "false"
         case OneOf() | Range() | Exists() | Near() | Inside():
@@ -54,12 +54,11 @@ def _test(condition: OneOf | Range | Exists | Near | Inside) -> str:
                 f"array_length({column}) > 0" if field.type is FieldType.KEYWORDS else f"{column} IS NOT NULL"
             )
         case OneOf(field, values):
-            return " OR ".join(_equal(field, value) for value in values) or "false"
+            return _equal(field, values) if values else "false"
         case Range(_, at_least, above, at_most, below):
             bounds = ((">=", at_least), (">", above), ("<=", at_most), ("<", below))
-            return " AND ".join(
-                f"{column} {sign} {_literal(bound)}" for sign, bound in bounds if bound is not None
-            )
+            tests = [f"{column} {sign} {_literal(bound)}" for sign, bound in bounds if bound is not None]
+            return " AND ".join(tests) or f"{column} IS NOT NULL"
         case Near(_, lat, lon, meters):
             return f"{_haversine(column, lat, lon)} <= {_half_chord(meters)!r}"
         case Inside(_, south, west, north, east):
@@ -72,13 +71,12 @@ def _test(condition: OneOf | Range | Exists | Near | Inside) -> str:
             assert_never(condition)
 
 
-def _equal(field: Field, value: Value) -> str:
-    column = f"`{field.name}`"
-    return (
-        f"array_has({column}, {_literal(value)})"
-        if field.type is FieldType.KEYWORDS
-        else f"{column} = {_literal(value)}"
-    )
+def _equal(field: Field, values: Sequence[Value]) -> str:
+    """Lists, because a chain of thousands of OR is nested, and ends the process by its stack."""
+    listed = ", ".join(map(_literal, values))
+    if field.type is FieldType.KEYWORDS:
+        return f"array_has_any(`{field.name}`, [{listed}])"
+    return f"`{field.name}` IN ({listed})"
 
 
 def _literal(value: Value) -> str:

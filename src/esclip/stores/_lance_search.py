@@ -18,6 +18,7 @@ from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._settings import SEARCHES_AT_ONCE
+from esclip._simplify import simplify_searches
 from esclip._types import Hit, cosines, ranked
 from esclip.stores._documents import score_hit
 from esclip.stores._lance_filters import filter_sql
@@ -40,7 +41,11 @@ TIES = 10_000
 
 
 def found(dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: Scale) -> list[list[Hit]]:
-    """The hits of each search, of whatever kind; all kNN searches at once."""
+    """The hits of each search, of whatever kind; all kNN searches at once.
+
+    Raises `ConfigError` for a filter that is too wide or too deep.
+    """
+    searches = simplify_searches(searches)
     near = iter(_nearest(dataset, schema, [one for one in searches if isinstance(one, Nearest)], scale))
 
     def hits(search: Search) -> list[Hit]:

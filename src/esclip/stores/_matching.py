@@ -1,9 +1,10 @@
-"""Whether a record fulfils a condition: what every store's filter means, in Python."""
+"""Whether records fulfil conditions: what every store's filter means, in Python."""
 
 from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -11,49 +12,71 @@ from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, N
 from esclip._types import GeoPoint, ImageRecord, MetadataValue
 from esclip.stores._fields import kept_date
 
-__all__ = ["EARTH_RADIUS", "fulfils"]
+__all__ = ["EARTH_RADIUS", "matcher"]
 
 EARTH_RADIUS = 6_371_008.7714
 """Meters: the mean radius that Lucene computes with (`GeoUtils.EARTH_MEAN_RADIUS_METERS`)."""
 
 
-def fulfils(record: ImageRecord, condition: Condition) -> bool:
-    """Whether the condition holds for the record's metadata."""
+def matcher(conditions: Iterable[Condition]) -> Callable[[ImageRecord], bool]:
+    """Tells whether all conditions hold for a record. Made once for many records: filters have long lists."""
+    tests = [_matcher(condition) for condition in conditions]
+    return lambda record: all(test(record) for test in tests)
+
+
+def _matcher(condition: Condition) -> Callable[[ImageRecord], bool]:
     match condition:
         case Not(inner):
-            return not fulfils(record, inner)
+            test = _matcher(inner)
+            return lambda record: not test(record)
         case AllOf(parts):
-            return all(fulfils(record, part) for part in parts)
+            return matcher(parts)
         case AnyOf(parts):
-            return any(fulfils(record, part) for part in parts)
+            tests = [_matcher(part) for part in parts]
+            return lambda record: any(test(record) for test in tests)
         case HasId(ids):
-            return record.id in ids
+            wanted = frozenset(ids)
+            return lambda record: record.id in wanted
         case OneOf() | Range() | Exists() | Near() | Inside():
-            value = record.all_metadata.get(condition.field.name)
-            return value is not None and value != () and _holds(value, condition)
+            name, holds = condition.field.name, _value_test(condition)
+
+            def fulfilled(record: ImageRecord) -> bool:
+                value = record.all_metadata.get(name)
+                return value is not None and value != () and holds(value)
+
+            return fulfilled
         case _:
             assert_never(condition)
 
 
-def _holds(value: MetadataValue, condition: OneOf | Range | Exists | Near | Inside) -> bool:
+def _value_test(condition: OneOf | Range | Exists | Near | Inside) -> Callable[[MetadataValue], bool]:
     match condition:
         case Exists():
-            return True
+            return lambda _: True
         case OneOf(_, values):
-            wanted = {_kept(one) for one in values}
-            held = value if isinstance(value, tuple) and not isinstance(value, GeoPoint) else (_kept(value),)
-            return not wanted.isdisjoint(held)
+            wanted = frozenset(map(_kept, values))
+            return lambda value: not wanted.isdisjoint(_several(value))
         case Range():
-            return _between(_kept(value), condition)
+            return lambda value: _between(_kept(value), condition)
         case Near(_, lat, lon, meters):
-            return isinstance(value, GeoPoint) and _distance(value, lat, lon) <= meters
-        case Inside(_, south, west, north, east):
-            return isinstance(value, GeoPoint) and (
-                south <= value.lat <= north
-                and (west <= value.lon <= east if west <= east else value.lon >= west or value.lon <= east)
-            )
+            return lambda value: isinstance(value, GeoPoint) and _distance(value, lat, lon) <= meters
+        case Inside():
+            return lambda value: isinstance(value, GeoPoint) and _in_box(value, condition)
         case _:
             assert_never(condition)
+
+
+def _several(value: MetadataValue) -> Iterable[Any]:
+    """The values that a field has: of several (`KEYWORDS`) each."""
+    return value if isinstance(value, tuple) and not isinstance(value, GeoPoint) else (_kept(value),)
+
+
+def _in_box(place: GeoPoint, box: Inside) -> bool:
+    if not box.south <= place.lat <= box.north:
+        return False
+    if box.west <= box.east:
+        return box.west <= place.lon <= box.east
+    return place.lon >= box.west or place.lon <= box.east
 
 
 def _between(value: Any, bounds: Range) -> bool:

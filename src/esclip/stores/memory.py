@@ -19,10 +19,11 @@ from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._simplify import simplify_searches
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._words import record_words
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
-from esclip.stores._matching import fulfils
+from esclip.stores._matching import matcher
 from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["MemoryStore"]
@@ -122,7 +123,7 @@ class MemoryStore:
         with self._lock:
             self._existing()
             documents = list(self._documents.values())
-        return [_search(documents, search) for search in searches]
+        return [_search(documents, search) for search in simplify_searches(searches)]
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         """Copies of what is held, so that the caller can't change it."""
@@ -155,7 +156,8 @@ class MemoryStore:
 
 
 def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
-    found = [d for d in documents if all(fulfils(d.record, condition) for condition in search.where)]
+    fulfils = matcher(search.where)
+    found = [d for d in documents if fulfils(d.record)]
     match search:
         case Nearest(vector=vector):
             scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
