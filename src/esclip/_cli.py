@@ -10,6 +10,8 @@ import atexit
 import gc
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +23,7 @@ from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
 from esclip._command_words import DashedIdCommand, WeightedCommand
 from esclip._confirmation import confirm
 from esclip._errors import EsclipError
+from esclip._escaping import escaped
 from esclip._ingest_options import (
     BatchSize,
     Captions,
@@ -44,6 +47,7 @@ from esclip._settings import (
     MAX_REJECTION_RATE,
 )
 from esclip._signals import Interrupted, exit_status
+from esclip._streams import standard_streams
 
 __all__ = ["app", "main"]
 
@@ -58,21 +62,40 @@ class ErrorsAsExit(TyperGroup):
                 [(name, " ".join((one.help or "").split())) for name, one in self.commands.items()]
             )
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the options before the command's name."""
+        with _usage_escaped():
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         from esclip import _show
+        from esclip._output import say
 
         try:
-            with _show.log_on_stderr():
+            with _show.log_on_stderr(), _usage_escaped():
                 return super().invoke(ctx)
         except EsclipError as error:
-            _show.error(str(error))
+            say(str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
-            _show.error("interrupted; the same command goes on from here")
+            say("interrupted; the same command goes on from here")
             number = error.number if isinstance(error, Interrupted) else signal.SIGINT
             raise typer.Exit(exit_status(number)) from None
 
+
+@contextmanager
+def _usage_escaped() -> Iterator[None]:
+    """Within it, errors of wrong usage repeat arguments escaped: Typer shows them as they are."""
+    try:
+        yield
+    except _UsageError as error:
+        error.message = escaped(error.message)
+        raise
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""What Typer raises for wrong usage, and doesn't export."""
 
 app = typer.Typer(
     name="esclip",
@@ -90,14 +113,16 @@ def main() -> None:
     """Run the program."""
     os.environ.setdefault("LANCE_LOG", "error")  # read when lance is imported; it has no other switch
     atexit.register(gc.freeze)  # or Python looks through all objects once more: a seventh of a search's time
-    app()
+    with standard_streams():
+        app()
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         import esclip
+        from esclip._output import print_columns
 
-        print(f"esclip {esclip.__version__}")
+        print_columns(f"esclip {esclip.__version__}")
         raise typer.Exit
 
 
@@ -184,11 +209,13 @@ def drop(
     yes: Yes = False,
 ) -> None:
     """Remove the index and all that it holds. Pictures are untouched."""
+    from esclip._output import say
+
     with at.open() as held:
         if not yes:
             confirm(f"remove index {at.index!r} and its {held.stats().documents:,} documents")
         held.drop()
-    typer.echo(f"index {at.index!r} removed", err=True)
+    say(f"index {at.index!r} removed")
 
 
 @app.command()

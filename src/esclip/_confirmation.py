@@ -7,6 +7,7 @@ import sys
 import typer
 
 from esclip._errors import ConfigError
+from esclip._escaping import escaped
 
 __all__ = ["confirm"]
 
@@ -20,7 +21,7 @@ def confirm(what: str) -> None:
         raise ConfigError(
             f"this would {what}; nothing was removed, as there is no terminal to ask: add --yes"
         )
-    typer.confirm(f"{what[0].upper()}{what[1:]}?", abort=True, err=True)
+    typer.confirm(escaped(f"{what[0].upper()}{what[1:]}?"), abort=True, err=True)
 
 
 def _is_terminal(stream: object) -> bool:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw
 
+from esclip._escaping import escaped
 from esclip._hits import Hits
 from esclip._index import ImageIndex, open_index
 from esclip._rejections import IngestReport
@@ -102,7 +103,9 @@ def _searches(index: ImageIndex, pictures: Path, address: str) -> list[Search]:
 
 def _page(searches: tuple[Search, ...]) -> str:
     head = "<!doctype html><meta charset=utf-8><title>esclip demo</title><body style='font-family:sans'>"
-    parts = (f"<h2><code>{html.escape(s.command)}</code></h2>{s.hits._repr_html_()}" for s in searches)
+    parts = (
+        f"<h2><code>{html.escape(escaped(s.command))}</code></h2>{s.hits._repr_html_()}" for s in searches
+    )
     return head + "".join(parts)
 
 

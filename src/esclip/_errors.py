@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from esclip._escaping import joined_lines
 from esclip._secrets import masked
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ MAX_DETAIL = 500
 
 def one_line(words: str, longest: int = MAX_DETAIL) -> str:
     """`words` of whatever origin as they may be shown: in one line, without terminal escapes, not endless."""
-    printable = "".join(c if c.isprintable() else " " for c in words[: 4 * longest])
-    line = " ".join(printable.split())
+    line = joined_lines(words[: 4 * longest])
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, overload
 from urllib.parse import urlsplit
 
 from esclip._errors import one_line
+from esclip._escaping import escaped
 from esclip._secrets import masked
 from esclip._settings import UNSPLASH_HOST
 from esclip._types import Hit
@@ -52,7 +53,7 @@ class Hits(Sequence[Hit]):
         return hash(tuple(hit.id for hit in self._hits))
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{hit.id} {hit.score:.3f}" for hit in self._hits[:3])
+        shown = ", ".join(f"{escaped(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
         return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
 
     def to_pandas(self) -> pd.DataFrame:
@@ -78,9 +79,8 @@ def _figure(hit: Hit) -> str:
     from esclip._thumbnails import THUMBNAIL  # with the decoder, which a search can do without
 
     credit = str(hit.metadata.get("photographer", ""))
-    text = html.escape(
-        " · ".join(part for part in (f"{hit.score:.3f}", credit, hit.description[:80]) if part)
-    )
+    parts = (f"{hit.score:.3f}", credit, hit.description[:80])
+    text = html.escape(escaped(" · ".join(part for part in parts if part)))
     if hit.page and is_web_address(hit.page):
         text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener noreferrer">{text}</a>'
     shown = _shown(hit)

@@ -39,10 +39,10 @@ def run_to_report(run: Callable[..., IngestReport], rejections: Path | None, *, 
 @contextmanager
 def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
     """What writes rejections to the file as they come; a file that can't be written is told at once."""
-    import orjson
+    from esclip._output import json_line
 
     try:
-        opened: Any = path.open("wb") if path else nullcontext()
+        opened: Any = path.open("w", encoding="utf-8") if path else nullcontext()
     except OSError as error:
         raise ConfigError(
             f"--rejections {path}: {error.strerror}; name a file that can be written"
@@ -50,7 +50,7 @@ def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] 
     with opened as file:
 
         def write(rejection: Rejection) -> None:
-            file.write(orjson.dumps(rejection.to_json()) + b"\n")
+            file.write(json_line(rejection.to_json()) + "\n")
             file.flush()
 
         yield write if file else None

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-import orjson
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from esclip._errors import TooManyRejections
+from esclip._output import print_columns, print_json, progress_console, say
 from esclip._secrets import masked
 
 if TYPE_CHECKING:
@@ -26,11 +22,8 @@ if TYPE_CHECKING:
 __all__ = [
     "PLAIN_PROGRESS_SECONDS",
     "counted",
-    "error",
     "findings",
     "log_on_stderr",
-    "one_line",
-    "print_json",
     "progress",
     "report",
     "report_of_failure",
@@ -43,16 +36,10 @@ PLAIN_PROGRESS_SECONDS = 10
 """Between two lines of progress where stderr is a file, not a terminal."""
 
 
-def error(message: str) -> None:
-    """One line on stderr."""
-    print(f"esclip: {one_line(' '.join(message.split()))}", file=sys.stderr)
-
-
 @contextmanager
 def log_on_stderr() -> Iterator[None]:
     """The library's warnings as lines on stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LineFormatter("esclip: %(message)s"))
+    handler = _LineHandler()
     logger = logging.getLogger("esclip")
     logger.addHandler(handler)
     try:
@@ -61,9 +48,9 @@ def log_on_stderr() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-class _LineFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return one_line(masked(super().format(record)))
+class _LineHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(masked(self.format(record)))
 
 
 def tell_all() -> None:
@@ -75,7 +62,7 @@ def tell_all() -> None:
 def progress() -> Iterator[Callable[[Progress], None]]:
     """What shows an ingest's progress on stderr: a bar on a terminal, else a line now and then."""
     tell_all()
-    if Console(stderr=True).is_terminal:
+    if progress_console().is_terminal:
         with _progress_bar() as update:
             yield update
     else:
@@ -94,7 +81,7 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[rejected]}"),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("ingest", total=None, speed="starting", rejected="")
 
         def update(now: Progress) -> None:
@@ -118,11 +105,7 @@ def _progress_lines() -> Callable[[Progress], None]:
         last, phase = time.monotonic(), now.phase
         of = f" of {now.total:,}" if now.total else ""
         left = f", {_left(now)} left" if now.done < (now.total or 0) and now.done else ""
-        print(
-            f"esclip: {now.done:,}{of}, {_doing(now)}{left}, {now.rejected:,} rejected",
-            file=sys.stderr,
-            flush=True,
-        )
+        say(f"{now.done:,}{of}, {_doing(now)}{left}, {now.rejected:,} rejected")
 
     return update
 
@@ -148,20 +131,17 @@ def report(report: IngestReport, *, json: bool) -> None:
     if json:
         print_json(report.to_json())
     reasons = f" ({counted(report.rejections)})" if report.rejected else ""
-    print(
-        f"esclip: {report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
+    say(
+        f"{report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
         f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
-        f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}",
-        file=sys.stderr,
+        f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}"
     )
     if report.pruned is not None:
-        print(f"esclip: {report.pruned:,} documents removed: their records are gone", file=sys.stderr)
+        say(f"{report.pruned:,} documents removed: their records are gone")
     if report.stopped:
-        print("esclip: stopped before the end; the same command goes on from here", file=sys.stderr)
+        say("stopped before the end; the same command goes on from here")
     if report.rejected:
-        print(
-            "esclip: see each with `esclip rejections`, try them again with `esclip retry`", file=sys.stderr
-        )
+        say("see each with `esclip rejections`, try them again with `esclip retry`")
 
 
 @contextmanager
@@ -180,14 +160,6 @@ def counted(counts: Mapping[Reason, int]) -> str:
     return ", ".join(f"{reason.value} {n:,}" for reason, n in counts.items())
 
 
-def one_line(text: str) -> str:
-    """The text without control characters, which would break a line, or write on somebody's terminal.
-
-    They are escaped as JSON does it, so JSON stays JSON: of its own it escapes the first 32 only.
-    """
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
-
-
 def stats(stats: Stats, *, json: bool) -> None:
     """What an index holds."""
     values = stats.to_json()
@@ -201,7 +173,7 @@ def stats(stats: Stats, *, json: bool) -> None:
         values["bytes"] = f"{stats.bytes:,}"
     for name, value in values.items():
         if value is not None:
-            print(f"{name:13} {value}")
+            print_columns(f"{name:13} {value}")
 
 
 def findings(findings: Sequence[Finding], *, json: bool) -> None:
@@ -211,15 +183,9 @@ def findings(findings: Sequence[Finding], *, json: bool) -> None:
             print_json(finding.to_json())
         else:
             mark = "ok      " if finding.works else "MISSING " if finding.needed else "no      "
-            print(f"{mark}{finding.name}: {one_line(finding.detail)}")
+            print_columns(f"{mark}{finding.name}: {finding.detail}")
 
 
 def serving(address: str, about: Description) -> None:
     """Where an encoder server listens, and what encodes there."""
-    model = one_line(f"{about.space.model} ({about.runtime})")
-    print(f"esclip: {model} at {address}; stop it with Ctrl-C", file=sys.stderr, flush=True)
-
-
-def print_json(value: Any) -> None:
-    """A line of JSON on stdout."""
-    print(one_line(orjson.dumps(value).decode()))
+    say(f"{about.space.model} ({about.runtime}) at {address}; stop it with Ctrl-C")

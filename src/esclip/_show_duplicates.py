@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import html
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-
-from esclip._show import PLAIN_PROGRESS_SECONDS, one_line, print_json
+from esclip._escaping import escaped
+from esclip._output import Table, is_terminal, print_columns, print_json, say
+from esclip._show import PLAIN_PROGRESS_SECONDS
 
 if TYPE_CHECKING:
     from esclip._duplicates import DuplicateGroup
@@ -33,7 +31,7 @@ class Watched:
         self.looked_at = looked_at
         if time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
             self._last = time.monotonic()
-            print(f"esclip: {looked_at:,} pictures looked at", file=sys.stderr, flush=True)
+            say(f"{looked_at:,} pictures looked at")
 
 
 def groups(groups: Sequence[DuplicateGroup], *, json: bool) -> None:
@@ -41,20 +39,19 @@ def groups(groups: Sequence[DuplicateGroup], *, json: bool) -> None:
 
     The columns: the group's number, `exact` or `near`, the cosine with the first of it, id, location.
     """
-    console = Console()
     if json:
         for group in groups:
             print_json(group.to_json())
-    elif console.is_terminal:
-        _print_table(console, groups)
+    elif is_terminal():
+        _print_table(groups)
     else:
         for row in _rows(groups):
-            print("\t".join(row))
+            print_columns(*row)
 
 
 def _rows(groups: Sequence[DuplicateGroup]) -> list[tuple[str, ...]]:
     return [
-        (str(number), _kind(group), f"{hit.score:.4f}", one_line(hit.id), one_line(hit.location))
+        (str(number), _kind(group), f"{hit.score:.4f}", hit.id, hit.location)
         for number, group in enumerate(groups, start=1)
         for hit in group.hits
     ]
@@ -64,30 +61,25 @@ def _kind(group: DuplicateGroup) -> str:
     return "exact" if group.exact else "near"
 
 
-def _print_table(console: Console, groups: Sequence[DuplicateGroup]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
+def _print_table(groups: Sequence[DuplicateGroup]) -> None:
+    table = Table()
     table.add_column("group", justify="right", style="dim")
     table.add_column("")
     table.add_column("cosine", justify="right", style="green")
     table.add_column("id", style="cyan", no_wrap=True)
     table.add_column("location", overflow="fold", ratio=1)
     for row in _rows(groups):
-        table.add_row(*map(escape, row))
-    console.print(table)
+        table.add_row(*row)
+    table.print()
 
 
 def summary(groups: Sequence[DuplicateGroup], *, of: int, page: Path | None) -> None:
     """How many there are, on stderr, and where the page is."""
     pictures = sum(len(group.hits) for group in groups)
     exact = sum(group.exact for group in groups)
-    print(
-        f"esclip: {len(groups):,} groups, {exact:,} of them exact, with {pictures:,} of {of:,} pictures",
-        file=sys.stderr,
-    )
+    say(f"{len(groups):,} groups, {exact:,} of them exact, with {pictures:,} of {of:,} pictures")
     if page:
-        print(f"esclip: the pictures are in {one_line(str(page))}", file=sys.stderr)
+        say(f"the pictures are in {page}")
 
 
 def write_page(page: Path, groups: Sequence[DuplicateGroup]) -> None:
@@ -100,4 +92,4 @@ def write_page(page: Path, groups: Sequence[DuplicateGroup]) -> None:
             file.write(f"<h2>{number}: {len(group.hits)} pictures, {_kind(group)}, cosines {span}</h2>")
             file.write(group.hits._repr_html_())
             where = (f"{hit.score:.4f} {hit.id} {hit.location}" for hit in group.hits)
-            file.write("".join(f"<div><code>{html.escape(one_line(line))}</code></div>" for line in where))
+            file.write("".join(f"<div><code>{html.escape(escaped(line))}</code></div>" for line in where))

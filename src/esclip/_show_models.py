@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import orjson
-from rich.console import Console
-from rich.markup import escape
+from esclip._output import Table, is_terminal, print_columns, print_json
 
 if TYPE_CHECKING:
     from esclip.encoders import Model
@@ -19,21 +17,20 @@ _COLUMNS = ("model", "encodes", "dim", "languages", "queries by", "download", "m
 
 def models(models: Sequence[Model], *, json: bool) -> None:
     """The known models: JSON lines, a table on a terminal, else its cells with tabs between."""
-    console = Console()
     rows = [_cells(model) for model in models]
     if json:
         for model in models:
-            print(orjson.dumps(model.to_json()).decode())
-    elif console.is_terminal:
-        from rich.table import Table
-
-        table = Table(*_COLUMNS, box=None, pad_edge=False)
+            print_json(model.to_json())
+    elif is_terminal():
+        table = Table()
+        for name in _COLUMNS:
+            table.add_column(name)
         for row in rows:
-            table.add_row(*map(escape, row))
-        console.print(table)
+            table.add_row(*row)
+        table.print()
     else:
         for row in (_COLUMNS, *rows):
-            print("\t".join(row))
+            print_columns(*row)
 
 
 def _cells(model: Model) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 __all__ = ["Interrupted", "exit_status", "signals_ask"]
@@ -44,7 +44,8 @@ def signals_ask(ask: Callable[[], bool], notice: str = "") -> Iterator[list[int]
         if not ask():
             raise Interrupted(number)
         received.append(number)
-        os.write(2, notice.encode())  # a print might be inside of another
+        with suppress(OSError):  # nobody reads it
+            os.write(2, notice.encode())  # a print might be inside of another
 
     before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGTERM, signal.SIGINT)}
     try:
