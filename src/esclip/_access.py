@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from esclip._addresses import without_credentials
+from esclip._addresses import user_path, without_credentials
 from esclip._errors import ConfigError
 from esclip._secrets import Secret
 
@@ -40,6 +40,10 @@ class Access:
     """Requests are signed for this region, with credentials from where AWS's own tools find them."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.ca_file, str):
+            object.__setattr__(self, "ca_file", self.ca_file.strip())
+        if self.ca_file and str(self.ca_file).startswith("~"):
+            object.__setattr__(self, "ca_file", user_path(self.ca_file, "CA file"))
         for name in ("password", "api_key"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Secret(value))

@@ -1,13 +1,105 @@
-"""Addresses of servers: as they may be shown, and the credentials in them, which may not."""
+"""Servers' addresses and users' paths: which of them a text is, and how it may be shown.
+
+    "http://host:9200"                       server_address ─► the address
+    "pictures", "./localhost:9200"                          └► None: a folder, or a name
+    "localhost:9200", "htpp://host", "//host"               └► ConfigError, which names the right spelling
+
+This is the one place that tells them apart.
+"""
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from esclip._errors import ConfigError
-from esclip._secrets import Secret
+from esclip._errors import ConfigError, one_line
+from esclip._secrets import Address, Secret, masked
 
-__all__ = ["without_credentials"]
+__all__ = ["is_server", "respelled", "server_address", "user_path", "without_credentials"]
+
+SCHEMES = ("http", "https")
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
+"""Of two letters or more: one letter is a drive of Windows."""
+_HOST = r"(?:\[[0-9a-f:.]+\]|[\w.-]+)"
+_REST = r"(?:[/?#].*)?"
+_UNMARKED = tuple(
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
+    for pattern in (
+        r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)",
+        r"(?P<scheme>https?)(?:[;.,]?//|[:;]\\*)(?P<rest>.*)",
+        r"(?P<rest>[^/\\@:]+:(?![/\\])[^@]*@[^/\\@]+.*)",
+        rf"(?P<rest>(?:[^/\\@]+@)?{_HOST}:\d{{1,5}}{_REST})",
+        rf"(?P<rest>(?:localhost|\d+(?:\.\d+){{3}}|\[[0-9a-f:.]+\]){_REST})",
+        r"(?P<rest>[0-9a-f:]*::[0-9a-f:.]*)",
+    )
+)
+"""What stands for a server, and hardly for a folder; `rest` is what follows its scheme."""
+
+
+def is_server(address: str) -> bool:
+    """Whether the address of a store, as it names itself, is a server's."""
+    return address.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
+
+
+def server_address(text: str, whose: str) -> str | None:
+    """The http:// or https:// address that a user's text is, or None: then it is a folder or a name.
+
+    Raises `ConfigError` for what looks like an address and is spelled in another way.
+    """
+    text = text.strip()
+    if is_server(text):
+        return Address(text)
+    if (spelled := respelled(text)) is None:
+        return None
+    told = one_line(masked(text), 200)
+    if "@" in text and told == one_line(text, 200):  # what stands before it may be a password
+        told = "with a user or a password in it"
+    remedy = f"write {one_line(spelled, 200)}"
+    if "@" not in text and spelled.endswith(f"//{text}"):
+        remedy += f", or ./{told} for a folder"
+    raise ConfigError(f"The {whose}'s address {told} begins with neither http:// nor https://; {remedy}")
+
+
+def respelled(text: str) -> str | None:
+    """A text that looks like a server's address, as one; None for any other text."""
+    if text.startswith("//"):
+        if text.startswith("///") or _exists(text):
+            return None
+        return f"http:{text}"
+    for pattern in _UNMARKED:
+        if found := pattern.fullmatch(text):
+            given = (found.groupdict().get("scheme") or SCHEMES[0]).lower()
+            near = get_close_matches(given, SCHEMES, n=1, cutoff=0.7) or SCHEMES[:1]
+            rest = found["rest"].lstrip("/\\")
+            host = f"[{rest}]" if re.fullmatch(r"[0-9a-f:.]*::[0-9a-f:.]*", rest, re.IGNORECASE) else rest
+            return f"{near[0]}://{host}"
+    return None
+
+
+def user_path(path: str | Path, what: str) -> Path:
+    """The path that a user names, `~` being the home directory: in a variable no shell has put it there.
+
+    Raises `ConfigError`, which names `what` it is, for an address, and for the home of nobody.
+    """
+    text = str(path)
+    if isinstance(path, str) and not _exists(path):
+        path = path.strip()
+    if _SCHEME.match(text) and not _exists(path):
+        raise ConfigError(f"{what} {one_line(text, 200)}: an address, where a path is wanted")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{what} {one_line(text, 200)}: nobody here has that home directory") from error
+
+
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long for a name, or none
+        return False
 
 
 def without_credentials(address: str, whose: str, like: str) -> tuple[str, tuple[str, Secret] | None]:
@@ -15,14 +107,17 @@ def without_credentials(address: str, whose: str, like: str) -> tuple[str, tuple
 
     Raises `ConfigError`, which names `whose` it is and what it should be `like`, when it is no server's.
     """
+    address = Address(address.strip())
     try:
-        parts = urlsplit(address.strip())
+        parts = urlsplit(address)
         port = parts.port
     except ValueError:
         raise ConfigError(f"The {whose}'s address can't be parsed; it is like {like}") from None
     host = parts.hostname
-    if not host or parts.query or parts.fragment:
-        raise ConfigError(f"The {whose}'s address has no host, or a ? or # in it; it is like {like}")
+    if not host or parts.query or parts.fragment or not address.isprintable() or " " in host:
+        raise ConfigError(
+            f"The {whose}'s address has no host, or a ?, # or control character in it; it is like {like}"
+        )
     shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
     credentials = None
     if parts.username:

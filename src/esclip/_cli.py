@@ -38,7 +38,7 @@ from esclip._ingest_options import (
     labelling,
 )
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
-from esclip._options import Host, Json, MaxBody, Port, Yes, split
+from esclip._options import Host, Json, MaxBody, Port, Yes, as_path, split
 from esclip._running import run_to_report
 from esclip._settings import (
     BATCH_SIZE,
@@ -280,6 +280,7 @@ def demo(
         Path | None,
         typer.Option(
             metavar="DIR",
+            parser=as_path,
             help="Where pictures, index and page go. [default: esclip-demo in your data directory]",
             show_default=False,
         ),

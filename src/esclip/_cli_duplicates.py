@@ -10,7 +10,7 @@ import typer
 from esclip._bounds import THRESHOLDS
 from esclip._errors import ConfigError
 from esclip._option_groups import StoreOptions
-from esclip._options import Json
+from esclip._options import Json, as_path
 from esclip._search_options import Where
 from esclip._settings import DUPLICATE
 
@@ -30,7 +30,12 @@ def duplicates(
     where: Where = None,
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page with the pictures side by side.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            parser=as_path,
+            help="Write a page with the pictures side by side.",
+            show_default=False,
+        ),
     ] = None,
     *,
     at: StoreOptions,

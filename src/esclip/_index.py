@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Unpack
 
 from esclip._access import Access
+from esclip._addresses import user_path
 from esclip._bounds import LIMITS
 from esclip._errors import ConfigError, IndexExists
 from esclip._index_encoder import IndexEncoder
@@ -65,7 +66,7 @@ def open_index(
     if store is None:
         store = default_store()
     if isinstance(store, (str, Path)):
-        store = Address(store)
+        store = Address(store) if isinstance(store, str) else store
         store = open_store(store, index, access)
     elif access is not None:
         raise ConfigError("access goes with a store's address, not with a store")
@@ -136,7 +137,9 @@ class ImageIndex(SearchableIndex):
         labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
         kinds = {*asked, *(held.parts if held else ())}
         report = run(
-            open_source(paths, images=Path(images) if images else None, limit=limit, captions=captions),
+            open_source(
+                paths, images=user_path(images, "images") if images else None, limit=limit, captions=captions
+            ),
             self._encoder(held),
             self._store,
             self._ledger,

@@ -16,7 +16,7 @@ from esclip._settings import UNSPLASH_HOST
 if TYPE_CHECKING:
     from esclip._labels import Labelling
 
-from esclip._options import several, split
+from esclip._options import as_path, several, split
 
 __all__ = [
     "AllowHosts",
@@ -55,7 +55,9 @@ Workers = Annotated[
 Images = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="The dataset's pictures, on disk as <photo_id>.jpg; nothing is fetched."
+        metavar="DIR",
+        parser=as_path,
+        help="The dataset's pictures, on disk as <photo_id>.jpg; nothing is fetched.",
     ),
 ]
 AllowHosts = Annotated[
@@ -75,7 +77,11 @@ IgnoreRobotsTag = Annotated[
 ]
 RejectionsFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write each rejected record and its reason here, a JSON line each."),
+    typer.Option(
+        metavar="FILE",
+        parser=as_path,
+        help="Write each rejected record and its reason here, a JSON line each.",
+    ),
 ]
 MaxRejectionRate = Annotated[
     float,
@@ -99,6 +105,7 @@ Cache = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
+        parser=as_path,
         help="Where fetched pictures are kept. [default: your cache directory]",
         show_default=False,
     ),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from esclip._addresses import user_path
 from esclip._errors import ConfigError
 from esclip._text_files import NotText, error_words, read_text
 
@@ -57,6 +58,8 @@ class Labelling:
         Raises `ConfigError` for a file that can't be read, and for labels that can't be used.
         """
         named = text.strip()
+        if named.startswith("~"):
+            named = str(user_path(named, "labels"))
         if _is_file(named):
             parts = _lines(Path(named))
         elif "," not in named and named.endswith(".txt"):

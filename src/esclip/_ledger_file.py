@@ -7,6 +7,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from esclip._addresses import is_server
 from esclip._errors import StoreError
 from esclip._settings import ledger_folder
 
@@ -40,7 +41,7 @@ def ledger_path(address: str, index: str) -> Path | None:
     A folder's is in it, a server's in the user's data directory: `address` holds no credentials.
     """
     name = f"{index}.rejections.sqlite"
-    if "://" in address:
+    if is_server(address):
         server = re.sub(r"[^a-z0-9.-]+", "_", address.partition("://")[2].lower())[:80]
         return ledger_folder() / f"{server}-{hashlib.sha256(address.encode()).hexdigest()[:8]}" / name
     folder = Path(address)

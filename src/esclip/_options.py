@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from esclip._addresses import user_path
 from esclip._bounds import BODIES_MIB, PORTS
 from esclip._errors import meant
 from esclip._secrets import Address, Secret
@@ -31,6 +32,7 @@ __all__ = [
     "TextEncoderName",
     "User",
     "Yes",
+    "as_path",
     "not_blank",
     "several",
     "split",
@@ -49,12 +51,22 @@ def several(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
     return checked
 
 
+def as_address(text: str) -> Address:
+    """A server's address or a folder, without the blanks around it that a variable may have."""
+    return Address(text.strip())
+
+
+def as_path(text: str) -> Path:
+    """A path, in which `~` is the home directory: in a variable, or in quotes, no shell puts it there."""
+    return user_path(text, "path")
+
+
 Store = Annotated[
     str | None,
     typer.Option(
         "--store",
         envvar="ESCLIP_STORE",
-        parser=Address,
+        parser=as_address,
         metavar="ADDRESS",
         help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
         "[default: a folder in your data directory]",
@@ -66,6 +78,7 @@ CaFile = Annotated[
     Path | None,
     typer.Option(
         envvar="ESCLIP_CA_FILE",
+        parser=as_path,
         metavar="FILE",
         help="PEM certificates of who may have signed the cluster's. [default: the system's]",
         show_default=False,
@@ -114,7 +127,7 @@ EncoderName = Annotated[
     typer.Option(
         "--encoder",
         envvar="ESCLIP_ENCODER",
-        parser=Address,
+        parser=as_address,
         metavar="NAME",
         help="A model name, a local model folder, palette (colours only, no download), or the http(s):// "
         "address of an encoder server. "

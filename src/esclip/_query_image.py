@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from PIL import Image
 
+from esclip._addresses import respelled, user_path
 from esclip._decode import decode, to_rgb
-from esclip._errors import RecordError, one_line
+from esclip._errors import FetchError, RecordError, one_line
+from esclip._rejections import Reason
 
 __all__ = ["open_image"]
 
@@ -26,7 +29,10 @@ def _read_image(place: str | Path) -> Image.Image:
     """The picture at a path or URL that the user named; any host will do, whatever it says of robots."""
     from esclip._fetch import Fetcher
 
-    picture = place if isinstance(place, str) and "://" in place else Path(place)
+    is_address = isinstance(place, str) and "://" in place
+    if not is_address and (spelled := respelled(str(place))) and not os.path.lexists(place):
+        raise FetchError(Reason.BAD_URL, f"{place}: no such file, and as an address it is {spelled}")
+    picture = place if is_address else user_path(place, "picture")
     try:
         with Fetcher(allow_hosts=None, cache=None, workers=1, ignore_robots_tag=True) as fetcher:
             return decode(fetcher.fetch(picture))

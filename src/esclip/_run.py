@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from esclip._addresses import user_path
 from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
 from esclip._fetch import Fetcher
@@ -83,7 +84,7 @@ def run(
     fetcher = Fetcher(
         allow_hosts=allow_hosts,
         public_hosts={UNSPLASH_HOST},
-        cache=Path(cache) if cache else picture_cache(),
+        cache=user_path(cache, "cache") if cache else picture_cache(),
         workers=workers,
         ignore_robots_tag=ignore_robots_tag,
         stopped=stop.event,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from esclip._addresses import server_address
 from esclip._errors import ConfigError
 from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from esclip._protocols import Encoder
 
 __all__ = ["Model", "load_encoder", "models"]
-
-
-URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 def load_encoder(
@@ -41,7 +38,8 @@ def load_encoder(
     directory. Raises `EncoderError` when a model can't be found or used, `ConfigError` for a device or a
     precision that doesn't fit.
     """
-    name, token = Address(name), Secret(token) if token is not None else None
+    name, token = Address(name.strip()), Secret(token) if token is not None else None
+    text_encoder = text_encoder.strip() if text_encoder is not None else None
     if name == "palette":
         if text_encoder is not None:
             raise ConfigError(
@@ -50,14 +48,14 @@ def load_encoder(
         from esclip.encoders.palette import PaletteEncoder
 
         return PaletteEncoder()
-    if URL.match(name):
+    if (server := server_address(name, "encoder")) is not None:
         if text_encoder is not None:
             raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
         if device is not None or precision is not None:
             raise ConfigError("device and precision are the encoder server's to choose; leave them out")
         from esclip.encoders.remote import RemoteEncoder
 
-        return RemoteEncoder(name, token)
+        return RemoteEncoder(server, token)
     from esclip.encoders.clip import ClipEncoder
 
     return ClipEncoder(name, text_encoder, device=device, precision=precision)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from esclip._addresses import user_path
 from esclip._errors import ConfigError, SourceError
 from esclip._flow import owned
 from esclip._protocols import Source
@@ -49,7 +50,7 @@ def open_source(
     if images is not None and not images.is_dir():
         raise ConfigError(f"images: {images} is no folder")
     known, column = _captions(captions)
-    sources = [_open(Path(path), images, limit, column) for path in paths]
+    sources = [_open(user_path(path, "path"), images, limit, column) for path in paths]
     if images is not None and not any(isinstance(source, UnsplashSource) for source in sources):
         raise ConfigError(f"images: {images} is of use with an Unsplash dataset only, and none is given")
     if column is not None and not any(isinstance(source, UnsplashSource) for source in sources):
@@ -68,7 +69,7 @@ def _captions(captions: str | Path | None) -> tuple[Captions | None, str | None]
     if captions == SIDECAR:
         return Sidecars(), None
     if isinstance(captions, Path) or captions.lower().endswith(".json"):
-        return CaptionFile(Path(captions)), None
+        return CaptionFile(user_path(captions, "captions")), None
     return None, captions
 
 

@@ -1,7 +1,7 @@
 """Where vectors are kept and searched: an embedded index, OpenSearch or Elasticsearch, memory.
 
 open_store(address, index) ─► http(s)://host:port   EngineStore, which asks the server what it is
-                           └► anything else         LanceStore, in a folder of that name
+                           └► a folder              LanceStore
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import re
 from pathlib import Path
 
 from esclip._access import Access
+from esclip._addresses import server_address, user_path
 from esclip._errors import ConfigError
 from esclip._protocols import Store
 
 __all__ = ["is_folder", "open_store"]
 
 INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
-URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-NO_FOLDER = re.compile(r"[^/\\:@]+:[^/\\@]+@[^/\\@]+")
-"""A user and a password before a host, which a folder's name would show to everybody."""
 
 
-def is_folder(address: str) -> bool:
-    """Whether this is the address of an embedded store."""
-    return URL.match(address) is None
+def is_folder(address: str | Path) -> bool:
+    """Whether this is the address of an embedded store. Raises `ConfigError` for what is no address."""
+    return isinstance(address, Path) or server_address(address, "store") is None
 
 
-def open_store(address: str, index: str, access: Access | None = None) -> Store:
+def open_store(address: str | Path, index: str, access: Access | None = None) -> Store:
     """The store at `address` with its index `index`, which need not exist. Nothing is connected to yet.
+
+    Blanks around an address are none of it; `~` is the home directory. A `Path` is always a folder.
 
     Raises `ConfigError` for an address, a name or an `access` that can't be used.
     """
@@ -36,22 +36,19 @@ def open_store(address: str, index: str, access: Access | None = None) -> Store:
             f"Index name {index!r:.80} can't be used; "
             "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit."
         )
-    if not address:
+    if isinstance(address, str) and not address.strip():
         raise ConfigError("The store's address is empty: give a folder, or an http:// or https:// address.")
-    scheme = URL.match(address)
-    if scheme is None:
-        if NO_FOLDER.fullmatch(address):
-            raise ConfigError("The store's address has a password in it; it is like https://host:9200")
+    server = None if isinstance(address, Path) else server_address(address, "store")
+    if server is None:
+        folder = user_path(address.strip() if isinstance(address, str) else address, "store")
         if access not in (None, Access()):
             raise ConfigError(
-                f"{address} is a folder, which has no lock: leave out user, password, API key, AWS region "
+                f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
                 "and CA file, or give the https:// address of a cluster"
             )
         from esclip.stores.embedded import LanceStore
 
-        return LanceStore(Path(address), index)
-    if scheme[1].lower() not in ("http", "https"):
-        raise ConfigError(f"Store addresses begin with http:// or https://, or are folders, not {scheme[0]}")
+        return LanceStore(folder, index)
     from esclip.stores.engine import EngineStore
 
-    return EngineStore(address, index, access=access)
+    return EngineStore(server, index, access=access)
