@@ -24,7 +24,7 @@ from esclip._relevance import background_of, judged, least_score, matched
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Hit
-from esclip._words import words_of
+from esclip._words import former_words, words_of
 
 __all__ = ["find"]
 
@@ -67,7 +67,10 @@ class _Plan:
         if not query.parts:
             return [Listing(k, self.where)]
         near = [Nearest(self.direction.vector, k, self.where, query.exact)] if self.direction else []
-        return [*near, *(Matching(words_of(part.text), k, self.where) for part in query.words)]
+        return [
+            *near,
+            *(Matching(words_of(part.text), k, self.where, former_words(part.text)) for part in query.words),
+        ]
 
     @property
     def asked(self) -> set[str]:

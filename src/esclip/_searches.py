@@ -7,7 +7,8 @@ Search ─┬─ Nearest    by vector
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from esclip._conditions import Condition
@@ -44,6 +45,8 @@ class Matching:
     """Each once."""
     k: int
     where: tuple[Condition, ...] = ()
+    former: Mapping[str, str] = field(default_factory=dict)
+    """Words by another form, in which documents of an older esclip have them (`_words.former_words`)."""
 
 
 @dataclass(frozen=True, slots=True)

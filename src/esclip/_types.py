@@ -60,10 +60,10 @@ class GeoPoint(NamedTuple):
 
 MetadataValue: TypeAlias = str | int | float | bool | datetime | GeoPoint | tuple[str, ...]
 
-KEPT_AS = 2
+KEPT_AS = 3
 """How stores keep records: counted up where they are to write anew what older versions have written.
 
-2: with their words, for keyword search."""
+2: with their words, for keyword search. 3: words without strokes and marks, texts in NFC."""
 
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 """Values by field name; a field without a value is left out, never None."""

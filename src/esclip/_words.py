@@ -2,9 +2,11 @@
 
 "Two dogs, 東京の夜" ─► two · dog · 東京 · 京の · の夜
 
-A word is a run of letters and digits, folded (NFKC, case, accents) and cut to its English stem; in Chinese,
+A word is a run of letters and digits, folded (`_text_forms`) and cut to its English stem; in Chinese,
 Japanese and Korean it is each pair of neighbouring characters, as in Lucene's CJK analyzer, because nothing
 stands between their words. A record has each single character as well, so that one alone can be asked for.
+
+What is changed here changes what indexes hold: count `_types.KEPT_AS` up, and see `former_words`.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from esclip._text_forms import folded
 from esclip._types import GeoPoint, ImageRecord, Metadata
 
-__all__ = ["record_words", "text_words", "words_of"]
+__all__ = ["former_words", "record_words", "text_words", "words_of"]
 
 CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf"
@@ -88,6 +91,25 @@ def words_of(text: str) -> tuple[str, ...]:
     return (tuple(word for word in found if word not in _stop_stems()) or found)[:MOST]
 
 
+def former_words(text: str) -> dict[str, str]:
+    """Words of a query as records have them that were written when `KEPT_AS` was 2, where that differs.
+
+    Strokes and such were kept then: it was `tromsø`. So an index is searched as before until an ingest has
+    written it anew.
+    """
+    if text.isascii():
+        return {}
+    now, before = _split(folded(text)), _split(_formerly_folded(text))
+    if len(now) != len(before):  # what is a mark was taken for a gap
+        return {}
+    found: dict[str, str] = {}
+    for run, former_run in zip(now, before, strict=True):
+        words, former = (list(_within(one, singles=False)) for one in (run, former_run))
+        if words != former and len(words) == len(former):
+            found.update(zip(words, former, strict=True))
+    return found
+
+
 def record_words(record: ImageRecord) -> list[str]:
     """All words of a record, sorted, each once: of its description and of every text in its metadata."""
     return sorted(text_words(record.description, record.all_metadata))
@@ -111,8 +133,11 @@ def _texts(description: str, metadata: Metadata) -> Iterator[str]:
 
 def _runs(text: str) -> list[str]:
     """Letters and digits that nothing stands between, folded."""
-    folded = _folded(text)
-    return (_PLAIN_RUN if folded.isascii() else _RUN).findall(folded)
+    return _split(folded(text))
+
+
+def _split(text: str) -> list[str]:
+    return (_PLAIN_RUN if text.isascii() else _RUN).findall(text)
 
 
 def _within(run: str, *, singles: bool) -> Iterable[str]:
@@ -132,16 +157,10 @@ def _pairs(characters: str, singles: bool) -> Iterator[str]:
         yield from characters
 
 
-def _folded(text: str) -> str:
-    """Without differences of width, case and accents; Japanese and Korean marks stay with their letters."""
-    if text.isascii():
-        return text.lower()
+def _formerly_folded(text: str) -> str:
+    """As `folded` was: only accents were taken away, and only of letters that Unicode takes apart."""
     apart = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFKC", "".join(c for c in apart if not _is_accent(c)))
-
-
-def _is_accent(character: str) -> bool:
-    return "\u0300" <= character <= "\u036f"
+    return unicodedata.normalize("NFKC", re.sub("[\u0300-\u036f]", "", apart))
 
 
 @lru_cache(maxsize=100_000)

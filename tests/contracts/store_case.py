@@ -37,6 +37,10 @@ class StoreCase:
         """A document's raw fields by name, read around the store; absent ones are missing or None."""
         raise NotImplementedError
 
+    def plant_words(self, store: Store, id: str, words: Sequence[str]) -> None:
+        """Replace the words that a document has been written with, around the store."""
+        raise NotImplementedError
+
     def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
         """Replace the schema that the prepared index remembers, as JSON, around the store."""
         raise NotImplementedError

@@ -9,7 +9,7 @@ from esclip._conditions import HasId, Not
 from esclip._protocols import Store
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Document, Hit, Metadata
-from esclip._words import words_of
+from esclip._words import former_words, words_of
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, record, where
 from tests.contracts.store_case import StoreCase
@@ -82,6 +82,50 @@ class StoreWords(StoreCase):
     def test_matching(self, library: Store, query: str, expected: str) -> None:
         """Documents that have one of the words are found, those with more of their weight first."""
         assert "".join(hit.id for hit in hits(library, Matching(words_of(query), 10))) == expected
+
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("tromso", "a"),
+            ("TROMSØ", "a"),
+            ("lodz", "b"),
+            ("Aero", "c"),
+            ("ışık", "d"),
+            ("ISIK", "d"),
+            ("محمد", "e"),
+            ("שלום", "f"),
+            ("da nang", "g"),
+            ("đa nẵng", "g"),
+        ],
+    )
+    def test_matching_without_marks(self, prepared: Store, query: str, expected: str) -> None:
+        """Strokes, ligatures and vowel points stand in nobody's way, neither in a query nor in a record."""
+        texts = ("Tromsø", "Łódź", "Ærø", "ışık", "مُحَمَّد", "שָׁלוֹם", "Đà Nẵng")
+        planted = [
+            Document(record(id, description=f"{text}!"), axis(n))
+            for n, (id, text) in enumerate(zip("abcdefg", texts, strict=True))
+        ]
+        assert prepared.upsert(planted) == []
+        with prepared.loading():
+            pass
+        assert "".join(hit.id for hit in hits(prepared, Matching(words_of(query), 10))) == expected
+
+    def test_matching_of_former_words(self, prepared: Store) -> None:
+        """A word counts as held also in the form in which an older version kept it, and weighs the same."""
+        texts = {"a": "tromso snow", "b": "tromsø", "c": "snow", "d": "sun"}
+        documents = [Document(record(id, description=text), axis(0)) for id, text in texts.items()]
+        assert prepared.upsert(documents) == []
+        self.plant_words(prepared, "b", ["tromsø"])
+        with prepared.loading():
+            pass
+        query = "Tromsø snow"
+        found = hits(prepared, Matching(words_of(query), 10, former=former_words(query)))
+        assert {hit.id: [one.part for one in hit.why] for hit in found} == {
+            "a": ["tromso", "snow"],
+            "b": ["tromso"],
+            "c": ["snow"],
+        }
+        assert [hit.score for hit in found] == pytest.approx([1, 0.5, 0.5], abs=1e-6)
 
     def test_matching_scores(self, library: Store) -> None:
         """A score is the share of the words' weight that a document has, rare words weighing more."""

@@ -95,6 +95,10 @@ class TestEngineStore(StoreContract):
             found = http("GET", url + "?_source_exclude_vectors=false")
         return words_apart(found["_source"]) if found["found"] else None
 
+    def plant_words(self, store: Any, id: str, words: Sequence[str]) -> None:
+        body = {"doc": {"words": " ".join(words)}}
+        http("POST", f"{store.address}/{store.index}/_update/{id}?refresh=true", body)
+
     def plant_schema(self, store: Any, schema: Mapping[str, Any]) -> None:
         http("PUT", f"{store.address}/{store.index}/_mapping", {"_meta": {"esclip": schema}})
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import lance
 import pytest
 from PIL import Image
 
 import esclip
-from esclip import ImageIndex
+from esclip import ImageIndex, Query, Words
+from esclip._types import MetadataValue, Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN
@@ -55,6 +58,35 @@ def test_filters_narrow_the_search(index: ImageIndex) -> None:
     hits = index.search_text("red", where={"file_name": "green.png"})
     assert [hit.metadata["file_name"] for hit in hits] == ["green.png"]
     assert len(index.search_text("red", where={"file_name": "no such"})) == 0
+
+
+def test_words_of_an_older_index_are_brought_up_to_date(photos: Path, tmp_path: Path) -> None:
+    """What an older version wrote is found as then; an ingest folds its words, and encodes nothing."""
+
+    class Counting(PaletteEncoder):
+        encoded = 0
+
+        def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
+            self.encoded += len(batch)
+            return super().encode_images(batch)
+
+    (photos / "red.png").rename(photos / "Tromsø.png")
+    encoder = Counting()
+    index = esclip.open_index(tmp_path / "store", encoder=encoder)
+    written = index.ingest(photos).written
+    encoded = encoder.encoded
+    dataset = lance.dataset(tmp_path / "store" / "image_search.lance")
+    older = {"words": "['tromsø', 'png']", "record_fingerprint": "'as an older version had it'"}
+    dataset.update(older, where="location LIKE '%Troms%'")
+
+    def found(words: str) -> list[MetadataValue]:
+        return [hit.metadata["file_name"] for hit in index.search(Query(Words(words)))]
+
+    assert (found("Tromsø"), found("tromso")) == (["Tromsø.png"], [])
+    report = index.ingest(photos)
+    assert (report.written, report.skipped) == (1, written - 1)
+    assert encoder.encoded == encoded
+    assert (found("Tromsø"), found("tromso")) == (["Tromsø.png"], ["Tromsø.png"])
 
 
 @pytest.mark.parametrize("bad", [lambda i: i.search_text(" "), lambda i: i.search_text("red", k=0)])

@@ -39,6 +39,10 @@ class TestLanceStore(StoreContract):
         assert len(found) <= 1
         return found[0] if found else None
 
+    def plant_words(self, store: Store, id: str, words: Sequence[str]) -> None:
+        listed = ", ".join(f"'{word}'" for word in words)
+        lance.dataset(_path(store)).update({"words": f"[{listed}]"}, where=f"id = '{id}'")
+
     def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
         lance.dataset(_path(store)).update_schema_metadata({"esclip": json.dumps(schema)})
 

@@ -47,6 +47,9 @@ class TestMemoryStore(StoreContract):
             **record.all_metadata,
         }
 
+    def plant_words(self, store: Store, id: str, words: Sequence[str]) -> None:
+        """Nothing to replace: the words of what is held are worked out by each search."""
+
     def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
         assert isinstance(store, MemoryStore)
         store._schema = IndexSchema.from_json(schema)

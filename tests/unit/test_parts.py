@@ -58,6 +58,9 @@ class TestPartedStore(StoreContract):
     def peek(self, store: Store, id: str) -> dict[str, Any] | None:
         return test_memory_store.TestMemoryStore().peek(self.inner(store), id)
 
+    def plant_words(self, store: Store, id: str, words: Sequence[str]) -> None:
+        test_memory_store.TestMemoryStore().plant_words(self.inner(store), id, words)
+
     def plant_schema(self, store: Store, schema: Mapping[str, Any]) -> None:
         test_memory_store.TestMemoryStore().plant_schema(self.inner(store), schema)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from esclip._types import GeoPoint, ImageRecord, Metadata
-from esclip._words import record_words, words_of
+from esclip._words import former_words, record_words, words_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,19 @@ from esclip._words import record_words, words_of
         ("red猫cat", "red 猫 cat"),
         ("서울에서 찍은", "서울 울에 에서 찍은"),
         ("हिन्दी फोटो", "हिन्दी फोटो"),
+        ("Tromsø Łódź Ærø", "tromso lodz aero"),
+        ("Đà Nẵng", "da nang"),
+        ("ışık IŞIK İstanbul", "isik istanbul"),
+        ("Þingvellir Ħal Ŧ ŋ Œuvre", "thingvellir hal t n oeuvr"),
+        ("مُحَمَّد محـــمد", "محمد"),
+        ("أحمد احمد کتاب كتاب", "احمد كتاب"),
+        ("שָׁלוֹם שלום", "שלום"),
+        ("ガ カ\u3099 ｶﾞ", "ガ"),
+        ("फ़ोटो फोटो", "फोटो"),
+        ("\U0001d413romsø Hawaiʻi don\u00adau", "tromso hawaii donau"),
+        ("٢٠٢٤ ２０２４", "2024"),
+        ("葛\U000e0100城", "葛城"),
+        ("zero\u200bwidth", "zero width"),
         ("Привет, МИР", "привет мир"),
         ("\ud800 half", "half"),
         ("!? ...", ""),
@@ -32,6 +45,21 @@ from esclip._words import record_words, words_of
 def test_words_of_a_query(text: str, words: str) -> None:
     """Folded, as stems, each once; pairs of characters where nothing stands between words."""
     assert words_of(text) == tuple(words.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "former"),
+    [
+        ("Tromsø in winter", {"tromso": "tromsø"}),
+        ("Łódź ışık", {"lodz": "łodz", "isik": "ısık"}),
+        ("Müller Zürich 東京", {}),
+        ("مُحَمَّد", {}),
+        ("plain text", {}),
+    ],
+)
+def test_words_as_they_were_kept(text: str, former: dict[str, str]) -> None:
+    """Those that an older version left with their strokes; none where it kept them alike, or in pieces."""
+    assert former_words(text) == former
 
 
 def test_a_record_has_single_characters_too() -> None:

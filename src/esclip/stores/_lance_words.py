@@ -37,7 +37,8 @@ def matching(dataset: Any, schema: IndexSchema, search: Matching) -> list[Hit]:
     """The hits of a search by words."""
     if WORDS not in dataset.schema.names:  # an index of before, which no ingest has prepared since
         return []
-    holders = {word: _rows(dataset, f"array_has({WORDS}, {quoted(word)})") for word in search.words}
+    forms = {word: [word, *([search.former[word]] if word in search.former else [])] for word in search.words}
+    holders = {word: _rows(dataset, _has_one(several)) for word, several in forms.items()}
     weights = word_weights(search.words, [len(rows) for rows in holders.values()], dataset.count_rows())
     rows = np.unique(np.concatenate(list(holders.values())))
     if search.where and len(rows):
@@ -54,6 +55,10 @@ def matching(dataset: Any, schema: IndexSchema, search: Matching) -> list[Hit]:
         return word_hit(hit_of(row, 0.0, schema.fields), weights, words)
 
     return ranked(map(hit, read_rows(dataset, hit_columns(dataset.schema.names), best.tolist())))
+
+
+def _has_one(words: Sequence[str]) -> str:
+    return " OR ".join(f"array_has({WORDS}, {quoted(word)})" for word in words)
 
 
 def listed(dataset: Any, schema: IndexSchema, search: Listing) -> list[Hit]:

@@ -47,9 +47,9 @@ def search_body(
         case Nearest():
             body |= _nearest(engine, search, filters, exact=among is not None)
         case Matching(words=words):
-            terms = [{"term": {"words": {"value": word, "_name": word}}} for word in words]
+            terms = [_word(word, search.former) for word in words]
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
-            counted = {"filters": {"filters": [{"term": {"words": word}} for word in words]}}
+            counted = {"filters": {"filters": [_has_one(word, search.former) for word in words]}}
             body["aggs"] = {"all": {"global": {}, "aggs": {"holders": counted}}}
         case Listing(after=id):
             if id:
@@ -58,6 +58,20 @@ def search_body(
         case _:
             assert_never(search)
     return body | ({"search_after": list(after)} if after else {})
+
+
+def _word(word: str, former: Mapping[str, str]) -> dict[str, Any]:
+    """What finds a word under its name; of two forms that weighs which is found."""
+    if word not in former:
+        return {"term": {"words": {"value": word, "_name": word}}}
+    forms = [{"term": {"words": form}} for form in (word, former[word])]
+    return {"dis_max": {"queries": forms, "_name": word}}
+
+
+def _has_one(word: str, former: Mapping[str, str]) -> dict[str, Any]:
+    if word not in former:
+        return {"term": {"words": word}}
+    return {"terms": {"words": [word, former[word]]}}
 
 
 def _nearest(engine: Engine, search: Nearest, filters: list[Any], *, exact: bool) -> dict[str, Any]:
