@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from esclip._errors import ConfigError, one_line
 from esclip._secrets import Address, Secret, masked
+from esclip._text_forms import existing_path
 
 __all__ = ["is_server", "respelled", "server_address", "user_path", "without_credentials"]
 
@@ -82,6 +83,8 @@ def respelled(text: str) -> str | None:
 def user_path(path: str | Path, what: str) -> Path:
     """The path that a user names, `~` being the home directory: in a variable no shell has put it there.
 
+    Its names are as the disk has them, where it has the same text in another Unicode form.
+
     Raises `ConfigError`, which names `what` it is, for an address, and for the home of nobody.
     """
     text = str(path)
@@ -90,7 +93,7 @@ def user_path(path: str | Path, what: str) -> Path:
     if _SCHEME.match(text) and not _exists(path):
         raise ConfigError(f"{what} {one_line(text, 200)}: an address, where a path is wanted")
     try:
-        return Path(path).expanduser()
+        return existing_path(Path(path).expanduser())
     except RuntimeError as error:
         raise ConfigError(f"{what} {one_line(text, 200)}: nobody here has that home directory") from error
 

@@ -12,6 +12,7 @@ from typing import TypeAlias, assert_never
 from esclip._conditions import AnyOf, Condition, OneOf, Range, Value
 from esclip._errors import ConfigError
 from esclip._schema import Field, FieldType
+from esclip._text_forms import composed, forms
 
 __all__ = ["compared", "known_field", "place_field"]
 
@@ -20,6 +21,7 @@ Ordered: TypeAlias = int | float | datetime
 
 def known_field(name: str, known: Mapping[str, Field]) -> Field:
     """The index's field of this name. Raises `ConfigError` that names the nearest."""
+    name = composed(name)
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
@@ -47,12 +49,17 @@ def compared(field: Field, operator: str, values: Sequence[Value], told: str) ->
         if field.type is FieldType.DATE and any(isinstance(value, str) for value in values):
             parts = tuple(_in_time(field, value) for value in values)
             return parts[0] if len(parts) == 1 else AnyOf(parts)
-        return OneOf(field, tuple(_typed(value, field.type) for value in values))
+        return OneOf(field, _in_all_forms([_typed(value, field.type) for value in values]))
     except (KeyError, ValueError, OverflowError):
         said = EXPECTED[field.type]
         if operator != "=" and field.type not in (FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE):
             said = f"has no order, so that {operator} can't be used"
         raise ConfigError(f"--where {told}: {field.name} {said}") from None
+
+
+def _in_all_forms(values: Sequence[Value]) -> tuple[Value, ...]:
+    """The values, texts also in the form in which an index of before may have them."""
+    return tuple(form for value in values for form in (forms(value) if isinstance(value, str) else (value,)))
 
 
 def _ordered(field: Field, operator: str, value: Value) -> Range:

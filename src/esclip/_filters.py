@@ -24,6 +24,7 @@ from esclip._errors import ConfigError, one_line
 from esclip._filter_values import compared, known_field, place_field
 from esclip._schema import Field, FieldType
 from esclip._simplify import TOO_DEEP, check_limits
+from esclip._text_forms import composed
 
 __all__ = ["Where", "check_syntax", "conditions"]
 
@@ -80,7 +81,7 @@ class _Parser:
 
     def __init__(self, text: str, known: Mapping[str, Field] | None) -> None:
         """Without known fields, it takes any field and value."""
-        self._text = text
+        self._text = composed(text)
         self._known = known
         self._at = 0
         self._open = 0

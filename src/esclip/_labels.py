@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from esclip._addresses import user_path
 from esclip._errors import ConfigError
 from esclip._text_files import NotText, error_words, read_text
+from esclip._text_forms import composed, existing_path
 
 __all__ = ["MAX_LABELS", "TEMPLATES", "Labelling", "Labels"]
 
@@ -47,8 +48,8 @@ class Labelling:
         """Raises `ConfigError` for labels or templates that can't be used, `ValueError` for a bare string."""
         if isinstance(labels, str) or isinstance(templates, str):
             raise ValueError("labels and templates are lists of texts; for a single text see Labelling.read")
-        object.__setattr__(self, "labels", tuple(label.strip() for label in labels))
-        object.__setattr__(self, "templates", tuple(templates))
+        object.__setattr__(self, "labels", tuple(composed(label.strip()) for label in labels))
+        object.__setattr__(self, "templates", tuple(map(composed, templates)))
         self._check()
 
     @classmethod
@@ -61,7 +62,7 @@ class Labelling:
         if named.startswith("~"):
             named = str(user_path(named, "labels"))
         if _is_file(named):
-            parts = _lines(Path(named))
+            parts = _lines(existing_path(named))
         elif "," not in named and named.endswith(".txt"):
             raise ConfigError(
                 f"labels {named}: there is no such file; name one, or labels with commas between"
@@ -126,7 +127,7 @@ def _is_control(character: str) -> bool:
 
 def _is_file(name: str) -> bool:
     try:
-        return Path(name).is_file()
+        return existing_path(name).is_file()
     except (OSError, ValueError):  # too long for a name, or none
         return False
 

@@ -9,15 +9,38 @@ writes file names. They look the same, and nobody knows which one was typed.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from pathlib import Path
 
-__all__ = ["composed", "folded"]
+__all__ = ["composed", "existing_path", "folded", "forms"]
 
 
 def composed(text: str) -> str:
     """The text in NFC, where a letter with its marks is one character if there is such a one."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def forms(text: str) -> tuple[str, ...]:
+    """The text as it is, in NFC and in NFD, each once: one of them is how others may have it."""
+    if text.isascii():
+        return (text,)
+    return tuple(dict.fromkeys((text, composed(text), unicodedata.normalize("NFD", text))))
+
+
+def existing_path(path: str | Path) -> Path:
+    """The path with its names as the disk has them, where it has the same text in another form.
+
+    So a path is the same however it was typed. Names that are not there in any form stay as they are.
+    """
+    path = Path(path)
+    if str(path).isascii():
+        return path
+    found = Path(path.anchor)
+    for name in path.relative_to(path.anchor).parts:
+        found /= _name_on_disk(found, name) if len(forms(name)) > 1 else name
+    return found
 
 
 def folded(text: str) -> str:
@@ -29,6 +52,16 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", text.translate(_FOLDS))
+
+
+def _name_on_disk(folder: Path, name: str) -> str:
+    wanted = composed(name)
+    try:
+        with os.scandir(folder) as entries:
+            alike = [entry.name for entry in entries if composed(entry.name) == wanted]
+    except (OSError, ValueError):  # it can't be listed, or is a name that no folder has
+        return name
+    return name if name in alike or not alike else min(alike)
 
 
 class _Folds(dict[int, str]):

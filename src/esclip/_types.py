@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from esclip._text_forms import composed
+
 __all__ = [
     "Box",
     "Crop",
@@ -99,6 +101,12 @@ class ImageRecord:
     recipe: str = ""
     """What `derived` and the parts are computed by; empty where nothing is."""
 
+    def __post_init__(self) -> None:
+        """Texts that are compared are in NFC, however the source has them; id and location stay."""
+        object.__setattr__(self, "description", composed(self.description))
+        object.__setattr__(self, "metadata", _composed(self.metadata))
+        object.__setattr__(self, "derived", _composed(self.derived))
+
     @property
     def all_metadata(self) -> Metadata:
         """What a store keeps: what the source says, and what was computed."""
@@ -119,6 +127,28 @@ class ImageRecord:
             *([self.recipe] if self.recipe else []),
         )
         return Fingerprint(pixels=_digest(self.version.encode()), record=_digest(orjson.dumps(about)))
+
+
+def _composed(metadata: Metadata) -> Metadata:
+    """The same, or a copy whose texts are in NFC."""
+    changed = {
+        name: _composed_value(value) for name, value in metadata.items() if isinstance(value, str | tuple)
+    }
+    return (
+        metadata
+        if all(metadata[name] == value for name, value in changed.items())
+        else {**metadata, **changed}
+    )
+
+
+def _composed_value(value: MetadataValue) -> MetadataValue:
+    if isinstance(value, str):
+        return composed(value)
+    if isinstance(value, tuple) and not isinstance(value, GeoPoint):
+        return tuple(
+            composed(one) if isinstance(one, str) else one for one in value
+        )  # a store refuses others
+    return value
 
 
 def content_fingerprint(data: bytes) -> str:

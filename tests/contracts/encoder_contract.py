@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -62,6 +63,12 @@ class EncoderContract:
         """What a text's vector is doesn't depend on the others, and the order is kept."""
         single = np.concatenate([encoder.encode_texts([text]) for text in self.texts])
         np.testing.assert_allclose(encoder.encode_texts(self.texts), single, atol=1e-5)
+
+    def test_a_text_is_the_same_in_every_form(self, encoder: Encoder) -> None:
+        """A letter with its mark as one character or as two, as macOS has it: the same vector."""
+        for text in ("ein grünes Café", "초록색 사진", "màu đỏ, nhiều người"):
+            composed, apart = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+            np.testing.assert_array_equal(encoder.encode_texts([composed]), encoder.encode_texts([apart]))
 
     def test_different_images_have_different_vectors(self, encoder: Encoder) -> None:
         """Different pictures are told apart."""

@@ -6,12 +6,22 @@ import numpy as np
 import pytest
 
 from esclip._conditions import HasId, Not
+from esclip._filters import conditions as conditions_of
 from esclip._protocols import Store
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._types import Document, Hit, Metadata
 from esclip._words import former_words, words_of
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, axis, document, random_documents, random_vectors, record, where
+from tests.contracts.documents import (
+    FIELDS,
+    SCHEMA,
+    axis,
+    document,
+    random_documents,
+    random_vectors,
+    record,
+    where,
+)
 from tests.contracts.store_case import StoreCase
 
 __all__ = ["StoreWords"]
@@ -174,6 +184,20 @@ class StoreWords(StoreCase):
                     [hit.score for hit in found], [hit.score for hit in expected], atol=1e-6
                 )
                 assert len(expected) == k or k == 300
+
+    @pytest.mark.parametrize("held", ["Zürich", "Zu\u0308rich"])
+    @pytest.mark.parametrize("asked", ["Zürich", "Zu\u0308rich"])
+    def test_values_in_any_form(self, prepared: Store, held: str, asked: str) -> None:
+        """A filter finds a text in whichever form it was typed, and an older version has kept it."""
+        planted = [document("a"), document("b", metadata={"country": "Chile"})]
+        object.__setattr__(planted[0].record, "metadata", {"country": held, "colors": (held, "red")})
+        self.plant(prepared, planted)
+        for expression in (f"country={asked}", f"colors={asked}", {"country": [asked, "Peru"]}):
+            filters = conditions_of(expression, FIELDS)
+            assert [hit.id for hit in hits(prepared, Listing(9, filters))] == ["a"]
+        assert [hit.id for hit in hits(prepared, Listing(9, conditions_of(f"country!={asked}", FIELDS)))] == [
+            "b"
+        ]
 
     def test_an_update_changes_the_words(self, library: Store) -> None:
         """New texts of a held picture are found, and the old ones no more."""

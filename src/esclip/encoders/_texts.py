@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from esclip._text_forms import composed
+
 __all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "valid"]
 
 _log = logging.getLogger("esclip")
@@ -77,5 +79,5 @@ class Tokenizer:
 
 
 def valid(texts: Sequence[str]) -> list[str]:
-    """The texts with a question mark for each half of a surrogate pair, which no tokenizer takes."""
-    return [text.encode("utf-8", "replace").decode() for text in texts]
+    """The texts in NFC, with a question mark for each half of a surrogate pair, which no tokenizer takes."""
+    return [composed(text).encode("utf-8", "replace").decode() for text in texts]

@@ -25,6 +25,7 @@ from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._source_wrapper import SourceWrapper
 from esclip._text_files import NotText, error_words, read_beginning, read_text
+from esclip._text_forms import composed, forms
 from esclip._types import ImageRecord
 
 __all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars"]
@@ -89,7 +90,7 @@ class CaptionFile:
     def of(self, record: ImageRecord) -> str:
         """By the file of the picture, else by its location."""
         picture = record.picture
-        place = _place(self._here, str(picture)) if isinstance(picture, Path) else record.location
+        place = _place(self._here, str(picture) if isinstance(picture, Path) else record.location)
         self._unused.discard(place)
         return _clipped(self._texts.get(place, ""))
 
@@ -116,7 +117,7 @@ class Sidecars:
         """The text of the first that is there; none where it can't be read."""
         if not isinstance(record.picture, Path):
             return ""
-        for file in (Path(f"{record.picture}.txt"), record.picture.with_suffix(".txt")):
+        for file in _beside(record.picture):
             try:
                 if file != record.picture:
                     return _clipped(read_beginning(file, LONGEST_CAPTION))
@@ -139,6 +140,12 @@ class Sidecars:
             self._unreadable, self._first = 0, ""
 
 
+def _beside(picture: Path) -> Iterator[Path]:
+    """Where its text may be, in any form of the name."""
+    for file in (picture.with_name(f"{picture.name}.txt"), picture.with_suffix(".txt")):
+        yield from map(file.with_name, forms(file.name))
+
+
 def _read(file: Path) -> dict[str, str]:
     try:
         data = orjson.loads(read_text(file, LARGEST_FILE))
@@ -155,7 +162,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def _place(folder: Path, path: str) -> str:
-    return path if "://" in path else os.path.normpath(folder / path)
+    return composed(path if "://" in path else os.path.normpath(folder / path))
 
 
 def _clipped(text: str) -> str:
