@@ -1,7 +1,9 @@
 """Which records a source has given, so that documents whose record has left it can be told, and removed.
 
 Source.records() ─► Census
-                      └─► Store.locations() ─► what the source covers, and did not give ─► Store.delete
+                      └─► Store.locations() ─► what the source covers, and did not give
+                                                 ├─► counted by path: where hardly any stay, it is asked first
+                                                 └─► Store.delete
 """
 
 from __future__ import annotations
@@ -9,17 +11,40 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from esclip._flow import batches, owned
+from esclip._ledger import Ledger
+from esclip._paths import is_below
 from esclip._protocols import Source, Store
 from esclip._rejections import Reason, Rejection
 from esclip._settings import PAGE_SIZE
 
-__all__ = ["Census", "SeenIds", "prune"]
+__all__ = ["Census", "Pruning", "SeenIds", "prune"]
 
 log = logging.getLogger("esclip")
+
+MANY = 100
+"""From so many documents on it is asked also where a minority stays: a folder may hold several disks, and one
+of them not be mounted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """How a run removes, at its end, what has left its source."""
+
+    roots: tuple[str, ...] = ()
+    """Where its paths are, as locations name them."""
+    confirm: Callable[[str, int], bool] | None = None
+    """Asked before documents of a path are removed if hardly any stay there; None: it is not agreed to."""
+    ledger: Ledger | None = None
+    """Forgets the rejections of what has left."""
+    until: int = 0
+    """`Ledger.newest` before the run: later ones are of this run."""
 
 
 class Census:
@@ -53,28 +78,76 @@ class Census:
 
     def has(self, id: str, location: str) -> bool:
         """Whether the source has given this record, or may have: folders that can't be listed count."""
-        return id in self._ids or any(_is_in(location, folder) for folder in self._unread)
+        return id in self._ids or any(is_below(location, folder) for folder in self._unread)
 
 
-def prune(source: Source, store: Store, census: Census) -> int:
-    """Remove the documents of `source` whose records are not in a complete `census`. Returns how many."""
+def prune(source: Source, store: Store, census: Census, pruning: Pruning) -> tuple[int, int]:
+    """Remove the documents of `source` whose records are not in a complete `census`, and their rejections.
+
+    Returns how many documents were removed, and how many were not because that was not agreed to.
+    """
     if census.unknown:
         log.warning(
             "nothing was pruned: %d rows can't be read, so that it isn't known which documents are theirs",
             census.unknown,
         )
-        return 0
+        return 0, 0
+    left = _Left(source, census, pruning.roots)
+    spared = left.count(store.locations(), pruning.confirm)
+    if pruning.ledger:
+        places = pruning.ledger.places(pruning.until)
+        pruning.ledger.discard([number for number, id, location in places if left.has(id, location)])
+    if not left.documents:
+        return 0, spared
     removed = 0
     with store.loading(), owned(batches(store.locations(), PAGE_SIZE)) as pages:
         for page in pages:
-            gone = [id for id, location in page if source.covers(location) and not census.has(id, location)]
+            gone = [id for id, location in page if left.has(id, location)]
             store.delete(gone)
             removed += len(gone)
-    return removed
+    return removed, spared
 
 
-def _is_in(location: str, folder: str) -> bool:
-    return location == folder or location.startswith(folder.rstrip(os.sep) + os.sep)
+class _Left:
+    """What has left a source, but for paths that it is not agreed to empty."""
+
+    def __init__(self, source: Source, census: Census, roots: tuple[str, ...]) -> None:
+        self._source = source
+        self._census = census
+        self._roots = roots
+        self._spared: set[str] = set()
+        self.documents = 0
+        """How many of those counted are to be removed."""
+
+    def count(self, held: Iterable[tuple[str, str]], confirm: Callable[[str, int], bool] | None) -> int:
+        """Count what has left among all that is held, and ask. Returns how many are spared."""
+        gone: Counter[str] = Counter()
+        stays: Counter[str] = Counter()
+        for id, location in held:
+            if self._source.covers(location):
+                counts = stays if self._census.has(id, location) else gone
+                counts[self._root(location)] += 1
+        for root, number in gone.items():
+            empties = not stays[root] or (number >= MANY and number > stays[root])
+            if empties and not (confirm and confirm(root or ", ".join(self._roots), number)):
+                self._spared.add(root)
+        self.documents = sum(number for root, number in gone.items() if root not in self._spared)
+        return gone.total() - self.documents
+
+    def has(self, id: str, location: str) -> bool:
+        """Whether what is at this location has left, and is to go."""
+        return (
+            self._source.covers(location)
+            and not self._census.has(id, location)
+            and self._root(location) not in self._spared
+        )
+
+    def _root(self, location: str) -> str:
+        """The innermost path that a location is below; empty for those of a dataset, which are elsewhere."""
+        place = location
+        while place and place not in self._roots:
+            place = place.rpartition(os.sep)[0]
+        return place
 
 
 class SeenIds:

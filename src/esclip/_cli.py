@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip import _cli_classify, _cli_duplicates, _cli_ledger, _cli_search
+from esclip import _cli_classify, _cli_duplicates, _cli_forget, _cli_ledger, _cli_search
 from esclip._command_words import DashedIdCommand, WeightedCommand
 from esclip._confirmation import confirm
 from esclip._errors import EsclipError
@@ -151,6 +151,7 @@ def ingest(
     rejections: RejectionsFile = None,
     max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
     prune: Prune = False,
+    yes: Yes = False,
     labels: Labels = None,
     label_template: LabelTemplates = None,
     captions: Captions = None,
@@ -174,11 +175,12 @@ def ingest(
             parts=split(parts or ""),
             **having.named(),
         )
-        run_to_report(run, rejections, json=json)
+        run_to_report(run, rejections, json=json, prune_yes=yes if prune else None)
 
 
 app.command()(grouped(_cli_ledger.rejections))
 app.command()(grouped(_cli_ledger.retry))
+app.command(cls=DashedIdCommand)(grouped(_cli_forget.forget))
 
 
 app.command("search-text")(grouped(_cli_search.search_text))
@@ -213,7 +215,8 @@ def drop(
 
     with at.open() as held:
         if not yes:
-            confirm(f"remove index {at.index!r} and its {held.stats().documents:,} documents")
+            documents = held.stats().documents
+            confirm(f"remove index {at.index!r} and its {documents:,} documents", yes=yes)
         held.drop()
     say(f"index {at.index!r} removed")
 

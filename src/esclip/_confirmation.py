@@ -9,19 +9,30 @@ import typer
 from esclip._errors import ConfigError
 from esclip._escaping import escaped
 
-__all__ = ["confirm"]
+__all__ = ["ask", "can_ask", "confirm"]
 
 
-def confirm(what: str) -> None:
-    """Ask a person on the terminal whether to do `what`; a "no" ends the program.
+def confirm(what: str, *, yes: bool) -> None:
+    """Return if `yes` was said beforehand, or is said to `what` on the terminal; else end the program.
 
     Raises `ConfigError` where nobody can be asked, because input or messages go elsewhere.
     """
-    if not _is_terminal(sys.stdin) or not _is_terminal(sys.stderr):
+    if not yes and not can_ask():
         raise ConfigError(
             f"this would {what}; nothing was removed, as there is no terminal to ask: add --yes"
         )
-    typer.confirm(escaped(f"{what[0].upper()}{what[1:]}?"), abort=True, err=True)
+    if not yes and not ask(what):
+        raise typer.Abort
+
+
+def ask(what: str) -> bool:
+    """Whether a person on the terminal says yes to `what`."""
+    return typer.confirm(escaped(f"{what[0].upper()}{what[1:]}?"), err=True)
+
+
+def can_ask() -> bool:
+    """Whether there is a terminal for the question and its answer."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
 
 
 def _is_terminal(stream: object) -> bool:

@@ -1,6 +1,6 @@
 """The facade: one index of pictures, to fill and to search.
 
-open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · stats · drop
+open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · delete · stats · drop
                                └─► search · search_text · search_image · similar · ... · duplicates
 """
 
@@ -9,20 +9,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from os.path import abspath
 from pathlib import Path
 from types import TracebackType
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from esclip._access import Access
 from esclip._addresses import user_path
 from esclip._bounds import LIMITS
-from esclip._errors import ConfigError, IndexExists
+from esclip._errors import ConfigError, IndexExists, SourceError
+from esclip._filters import Where, conditions
 from esclip._index_encoder import IndexEncoder
 from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._parts import holds_parts, parts_index
+from esclip._paths import is_below, location_of
 from esclip._places import KINDS, chosen
 from esclip._protocols import Encoder, Store
 from esclip._rejections import IngestReport, KeptRejection, Reason
@@ -31,8 +34,12 @@ from esclip._schema import IndexSchema, Stats
 from esclip._searchable import SearchableIndex
 from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_INDEX, default_store
+from esclip._types import Hit
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
+
+if TYPE_CHECKING:
+    from esclip._deletion import Deletion
 
 __all__ = ["ImageIndex", "open_index"]
 
@@ -99,6 +106,7 @@ class ImageIndex(SearchableIndex):
         limit: int | None = None,
         images: str | Path | None = None,
         prune: bool = False,
+        confirm: Callable[[str, int], bool] | None = None,
         labels: Labels | None = None,
         captions: str | Path | None = None,
         parts: Collection[str] = (),
@@ -108,8 +116,11 @@ class ImageIndex(SearchableIndex):
 
         `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
         records only; `images` is a folder that holds the dataset's pictures as `<photo_id>.jpg`. `prune`
-        removes, at the end, the documents of these paths whose record is not there any more. `options` are
-        those of `RunOptions`.
+        removes, at the end, the documents and rejections of these paths whose record is not there any more;
+        a path may itself be gone. `confirm` is asked, with the path and the number of documents, before a
+        path loses all that the index holds of it, or 100 and more than half: a disk that isn't mounted looks
+        like that. Without it they stay, and the report counts them as `unpruned`. `options` are those of
+        `RunOptions`.
 
         `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
         `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the
@@ -128,6 +139,7 @@ class ImageIndex(SearchableIndex):
         if limit is not None:
             LIMITS.check("limit", limit)
         # What only an ingest needs is imported here: a search is a new process's first wait.
+        from esclip._census import Pruning
         from esclip._run import run
         from esclip.sources import open_source
 
@@ -136,9 +148,20 @@ class ImageIndex(SearchableIndex):
         self._require_own_pictures(held)
         labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
         kinds = {*asked, *(held.parts if held else ())}
+        gone = [path for path in paths if self._has_left(path, held)]
+        if gone and not prune:
+            raise SourceError(
+                f"{location_of(gone[0])} is not there any more, or has no pictures: --prune removes what the "
+                "index holds of it"
+            )
+        roots = tuple(sorted(map(location_of, paths)))
         report = run(
             open_source(
-                paths, images=user_path(images, "images") if images else None, limit=limit, captions=captions
+                paths,
+                images=user_path(images, "images") if images else None,
+                limit=limit,
+                captions=captions,
+                gone=gone,
             ),
             self._encoder(held),
             self._store,
@@ -147,7 +170,7 @@ class ImageIndex(SearchableIndex):
             parts=[kind for kind in KINDS if kind in kinds],
             parts_store=self._parts,
             origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
-            prune=prune,
+            pruning=Pruning(roots, confirm) if prune else None,
             **options,
         )
         self._schema = None  # the fields may be more now
@@ -199,11 +222,47 @@ class ImageIndex(SearchableIndex):
             parts=schema.parts,
             parts_store=self._parts,
             origin=None,
-            prune=False,
+            pruning=None,
             **(RunOptions(max_rejection_rate=1) | options),
         )
         self._schema = None  # the runtimes may be more now
         return report
+
+    def delete(
+        self,
+        ids: str | Hit | Iterable[str | Hit] = (),
+        *,
+        paths: str | Path | Iterable[str | Path] = (),
+        where: Where | None = None,
+        confirm: Callable[[Deletion], bool] | None = None,
+    ) -> int:
+        """Remove documents from the index, with their parts and rejections; no picture is touched.
+
+        `ids` are documents' ids, or hits. `paths` are files, folders with all below them, or URLs, whether
+        they are still there or not. `where` is a filter as for searches: of the documents that are named, or
+        of all where none is, only those that fulfil it. `confirm` is told what would be removed, before
+        anything is, and says whether to. A picture that is still in an ingested folder comes back with the
+        next ingest.
+
+        Returns how many documents were removed. Raises `IndexNotFound`, `ConfigError` for a filter that fits
+        none of the index's fields and for nothing at all to delete, and `DocumentNotFound` when nothing is
+        held of all the ids and paths.
+        """
+        from esclip._deletion import Selection, delete
+
+        named = frozenset(one if isinstance(one, str) else one.id for one in _each(ids))
+        roots = tuple(dict.fromkeys(map(location_of, _each(paths))))
+        if not named and not roots and not where:
+            raise ConfigError(
+                "there is nothing to delete: give ids, paths or a filter; drop removes the index"
+            )
+        schema = self._schema = self._store.schema()
+        self._require_own_pictures(schema)
+        if schema is None and where:
+            raise self._not_found("does not exist")
+        self._require_index_or_ledger()
+        selection = Selection(named, roots, conditions(where, schema.fields) if where and schema else ())
+        return delete(self._with_parts(schema) if schema else None, self._ledger, selection, confirm)
 
     def stats(self) -> Stats:
         """What the index holds. Raises `IndexNotFound` when there is none."""
@@ -257,6 +316,25 @@ class ImageIndex(SearchableIndex):
     ) -> None:
         self.close()
 
+    def _with_parts(self, schema: IndexSchema) -> Store:
+        """The store, which removes the parts of documents with them."""
+        from esclip._parted import StoreWithParts
+
+        if not schema.parts or not holds_parts(self._parts().schema()):
+            return self._store
+        return StoreWithParts(self._store, self._parts(), schema.parts)
+
+    def _has_left(self, path: str | Path, held: IndexSchema | None) -> bool:
+        """Whether a path has no pictures any more, and something is held of those that it had."""
+        from esclip.sources import is_gone
+
+        if not is_gone(path):
+            return False
+        root = location_of(path)
+        documents = (location for _, location in self._with_parts(held).locations()) if held else iter(())
+        rejections = (location for _, _, location in self._ledger.places())
+        return any(is_below(location, root) for location in chain(documents, rejections))
+
     def _require_own_pictures(self, held: IndexSchema | None) -> None:
         """Raise `IndexExists` when this is where the parts of another index are kept."""
         if holds_parts(held):
@@ -271,6 +349,11 @@ class ImageIndex(SearchableIndex):
         """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
         if not self._ledger.exists():
             self._searchable()
+
+
+def _each(values: Any) -> Iterable[Any]:
+    """Several as they are, and one as several."""
+    return (values,) if isinstance(values, (str, Path, Hit)) else values
 
 
 def _reasons(reasons: Iterable[Reason | str]) -> frozenset[Reason]:

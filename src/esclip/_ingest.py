@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
 
-from esclip._census import Census, prune
+from esclip._census import Census, Pruning, prune
 from esclip._copies import Claim, Copies
 from esclip._encoding import Decoded, decoded, encoded
 from esclip._errors import RecordError, StoreUnavailable
@@ -73,13 +73,13 @@ def ingest(
     workers: int,
     stop: Stop,
     crops: bool = False,
-    remove_gone: bool = False,
+    pruning: Pruning | None = None,
 ) -> None:
     """Write every record of `source` that `store` lacks or holds differently; `tally` counts all of them.
 
     The store's index has been prepared for the source's fields and the encoder's space. `fetcher` is stopped
     by `stop.event`. With `crops`, documents come to the store with the crops of their pictures. With
-    `remove_gone`, documents whose record has left the source are removed at the end.
+    `pruning`, documents whose record has left the source are removed at the end.
     """
     vectors_each = 1 + len(GRID) if crops else 1
     copies, census, abandoned = Copies(vectors_each), Census(), Event()
@@ -129,9 +129,9 @@ def ingest(
         tally.enter(Phase.INDEXING)
         if stop.asked:
             raise _Stopped
-    if remove_gone and not stop.asked:
+    if pruning and not stop.asked:
         tally.enter(Phase.PRUNING)
-        tally.prune(prune(source, store, census))
+        tally.prune(*prune(source, store, census, pruning))
 
 
 def _drain(written: Iterator[None], stop: Stop) -> None:

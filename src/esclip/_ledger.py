@@ -50,6 +50,15 @@ SELECT * FROM rejections
 WHERE number > ? AND number <= ? AND reason IN (SELECT value FROM json_each(?))
 ORDER BY number LIMIT {PAGE}"""
 
+_PLACES = f"""
+SELECT number, id, location FROM rejections WHERE number > ? AND number <= ? ORDER BY number LIMIT {PAGE}"""
+
+_OF_IDS = (
+    "SELECT count(*) AS number FROM rejections WHERE place = '' AND id IN (SELECT value FROM json_each(?))"
+)
+
+_DISCARD = "DELETE FROM rejections WHERE number IN (SELECT value FROM json_each(?))"
+
 _NEWEST = "SELECT coalesce(max(seq), 0) AS number FROM sqlite_sequence WHERE name = 'rejections'"
 
 
@@ -108,6 +117,22 @@ class Ledger:
     def forget(self, origin: str, until: int) -> None:
         """Forget the rejections of `origin` that nobody has added again since `newest` was `until`."""
         self._run(_FORGET, [storable(origin), until])
+
+    def places(self, until: int | None = None) -> Iterator[tuple[int, str, str]]:
+        """Number, id and location of each up to the number `until`, the oldest first."""
+        last, end = 0, self.newest() if until is None else until
+        while rows := self._read(_PLACES, [last, end]):
+            yield from ((row["number"], row["id"], row["location"]) for row in rows)
+            last = rows[-1]["number"]
+
+    def of_ids(self, ids: Collection[str]) -> int:
+        """How many `settle` would forget."""
+        return sum(row["number"] for row in self._read(_OF_IDS, [json.dumps(list(ids))]))
+
+    def discard(self, numbers: Collection[int]) -> None:
+        """Forget those with these numbers; one that was added again meanwhile has another, and stays."""
+        if numbers:
+            self._run(_DISCARD, [json.dumps(list(numbers))])
 
     def counts(self, reasons: Collection[Reason] = ()) -> dict[Reason, int]:
         """How many there are for each of these reasons, or of all, most frequent first."""

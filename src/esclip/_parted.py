@@ -38,7 +38,7 @@ from esclip._source_wrapper import SourceWrapper
 from esclip._store_wrapper import StoreWrapper
 from esclip._types import Crop, Document, Fingerprint, ImageRecord, Vector
 
-__all__ = ["PartedSource", "PartedStore"]
+__all__ = ["PartedSource", "PartedStore", "StoreWithParts"]
 
 log = logging.getLogger("esclip")
 
@@ -63,15 +63,54 @@ class PartedSource(SourceWrapper):
         return replace(record, version=version, recipe=recipe)
 
 
-class PartedStore(StoreWrapper):
+class StoreWithParts(StoreWrapper):
+    """A store whose documents are removed with their parts."""
+
+    def __init__(self, store: Store, parts: Store, kinds: Collection[str]) -> None:
+        """`parts` is the store's sibling for them; who opened it closes it."""
+        super().__init__(store)
+        self._parts = parts
+        self._kinds = kinds
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the parts, and then the pictures."""
+        self._remove([part for id in ids for part in part_ids(id, self._kinds)])
+        self.store.delete(ids)
+
+    def locations(self) -> Iterator[tuple[str, str]]:
+        """And those of parts whose picture a kill has kept from being written, so that they can be pruned."""
+        pictures = SeenIds()
+        for id, location in self.store.locations():
+            pictures.add(part_base(id))
+            yield id, location
+        for part, location in self._parts.locations():
+            base = part.rpartition("#")[0]
+            if pictures.add(base):
+                yield base, location
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """For both indexes."""
+        with self.store.loading(), self._parts.loading():
+            yield
+
+    def _held(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:
+        """Those of these parts that are held."""
+        for page in batches(ids, PAGE_SIZE):
+            yield from self._parts.fingerprints(page).items()
+
+    def _remove(self, ids: Iterable[str]) -> None:
+        for page in batches((id for id, _ in self._held(ids)), PAGE_SIZE):
+            self._parts.delete(page)
+
+
+class PartedStore(StoreWithParts):
     """A store that is written to with parts."""
 
     def __init__(self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str]) -> None:
         """`parts` is the store's sibling for them; who opened it closes it. `encoder` encodes captions."""
-        super().__init__(store)
-        self._parts = parts
+        super().__init__(store, parts, kinds)
         self._encoder = encoder
-        self._kinds = kinds
 
     def prepare(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
@@ -127,11 +166,6 @@ class PartedStore(StoreWrapper):
         rest = [record for record in records if record.id not in refused]
         return [*refused.values(), *(self.store.update(rest) if rest else ())]
 
-    def delete(self, ids: Sequence[str]) -> None:
-        """Remove the parts, and then the pictures."""
-        self._remove([part for id in ids for part in part_ids(id, self._kinds)])
-        self.store.delete(ids)
-
     def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Where crops are wanted, of those that have been cut in all ways: others may have been without."""
         found = self.store.vectors(contents)
@@ -139,23 +173,6 @@ class PartedStore(StoreWrapper):
             return found
         crops = self._crops(found)
         return {content: vector for content, vector in found.items() if len(crops[content]) == len(GRID)}
-
-    def locations(self) -> Iterator[tuple[str, str]]:
-        """And those of parts whose picture a kill has kept from being written, so that they can be pruned."""
-        pictures = SeenIds()
-        for id, location in self.store.locations():
-            pictures.add(part_base(id))
-            yield id, location
-        for part, location in self._parts.locations():
-            base = part.rpartition("#")[0]
-            if pictures.add(base):
-                yield base, location
-
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        """For both indexes."""
-        with self.store.loading(), self._parts.loading():
-            yield
 
     def _with_crops(self, documents: Sequence[Document]) -> list[Document]:
         """With those of the same bytes where a document comes without: its vector was found by `vectors`."""
@@ -202,15 +219,6 @@ class PartedStore(StoreWrapper):
 
     def _ids(self, records: Iterable[ImageRecord]) -> list[str]:
         return [id for record in records for id in part_ids(record.id, self._kinds)]
-
-    def _held(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:
-        """Those of these parts that are held."""
-        for page in batches(ids, PAGE_SIZE):
-            yield from self._parts.fingerprints(page).items()
-
-    def _remove(self, ids: Iterable[str]) -> None:
-        for page in batches((id for id, _ in self._held(ids)), PAGE_SIZE):
-            self._parts.delete(page)
 
     def _forget(self, refusals: Sequence[Rejection]) -> None:
         """Remove the parts of pictures that were refused, but of those that are held in an older shape."""

@@ -141,6 +141,8 @@ class IngestReport:
     """Whether it ended before the source did: asked to, or because too much was rejected."""
     pruned: int | None = None
     """Documents removed because their record has left the source; None where that wasn't asked for."""
+    unpruned: int = 0
+    """Documents whose record has left, and which stay: hardly any of their path would, and nobody agreed."""
 
     @property
     def images_per_second(self) -> float:
@@ -160,4 +162,4 @@ class IngestReport:
             "index": self.index,
             "store": self.store,
             "encoder": self.encoder,
-        } | ({} if self.pruned is None else {"pruned": self.pruned})
+        } | ({} if self.pruned is None else {"pruned": self.pruned, "unpruned": self.unpruned})

@@ -93,6 +93,7 @@ class Tally:
         self._phase = Phase.PICTURES
         self._read = self._skipped = self._written = self._encoded = self._updated = 0
         self._pruned: int | None = None
+        self._unpruned = 0
         self._rejected: Counter[Reason] = Counter()
 
     @property
@@ -160,9 +161,9 @@ class Tally:
         if self._read >= BUDGET_FROM:
             self._check_budget()
 
-    def prune(self, documents: int) -> None:
-        """Count documents that were removed because their record has left the source."""
-        self._pruned = documents
+    def prune(self, documents: int, spared: int) -> None:
+        """Count documents that were removed because their record has left the source, and those spared."""
+        self._pruned, self._unpruned = documents, spared
 
     def sift(self, items: Iterable[T | Rejection]) -> Iterator[T]:
         """Pass `items` on without the rejections among them, which are counted."""
@@ -215,6 +216,7 @@ class Tally:
             encoder=encoder,
             stopped=stopped,
             pruned=self._pruned,
+            unpruned=self._unpruned,
         )
 
     def _show(self, *, at_once: bool = False) -> None:

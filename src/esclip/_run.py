@@ -13,6 +13,7 @@ from pathlib import Path
 from esclip._addresses import user_path
 from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
+from esclip._census import Pruning
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
 from esclip._labelled import LabelledSource, LabelledStore, Labeller
@@ -40,7 +41,7 @@ def run(
     parts: Collection[str],
     parts_store: Callable[[], Store],
     origin: str | None,
-    prune: bool,
+    pruning: Pruning | None,
     batch_size: int = BATCH_SIZE,
     workers: int = FETCH_WORKERS,
     allow_hosts: Collection[str] = (),
@@ -55,8 +56,9 @@ def run(
 
     `labelling` is what pictures are labelled by, and the index remembers it; None: by nothing so far. `parts`
     are those that pictures are to have, in the index of `parts_store`. `origin` is a name for `source` where
-    it gives all that there is: at the end the ledger forgets what came from there and comes no more. The rest
-    is as in `ImageIndex.ingest` and `RunOptions`.
+    it gives all that there is: at the end the ledger forgets what came from there and comes no more.
+    `pruning` says how documents are removed whose record has left; None: they stay. The rest is as in
+    `ImageIndex.ingest` and `RunOptions`.
     """
     BATCH_SIZES.check("batch_size", batch_size)
     WORKERS.check("workers", workers)
@@ -100,10 +102,10 @@ def run(
             workers=workers,
             stop=stop,
             crops=CROPS in parts,
-            remove_gone=prune,
+            pruning=pruning and replace(pruning, ledger=ledger, until=before),
         )
     report = tally.finish(stopped=stop.asked)
-    if origin is not None and not report.stopped:  # one that ended early has not seen all
+    if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
         ledger.forget(origin, until=before)
     if not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from esclip._confirmation import ask, can_ask
 from esclip._errors import ConfigError
 from esclip._signals import exit_status, signals_ask
 from esclip._stop import Stop
 
 if TYPE_CHECKING:
     from esclip._rejections import IngestReport, Rejection
+    from esclip._report import Progress
 
 __all__ = ["run_to_report"]
 
 
-def run_to_report(run: Callable[..., IngestReport], rejections: Path | None, *, json: bool) -> None:
-    """An ingest with its progress and its report; a signal asks it to end, and is then the exit status."""
+def run_to_report(
+    run: Callable[..., IngestReport], rejections: Path | None, *, json: bool, prune_yes: bool | None = None
+) -> None:
+    """An ingest with its progress and its report; a signal asks it to end, and is then the exit status.
+
+    `prune_yes` says whether a path may lose all its documents without a question; None: nothing is pruned.
+    """
     from esclip import _show
 
     stop = Stop()
@@ -30,10 +37,29 @@ def run_to_report(run: Callable[..., IngestReport], rejections: Path | None, *, 
         _show.report_of_failure(json=json),
         signals_ask(stop.ask, "esclip: ending soon; once more ends it at once\n") as received,
     ):
-        report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress)
+        confirm = {} if prune_yes is None else {"confirm": _emptying(on_progress, yes=prune_yes)}
+        report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirm)
     _show.report(report, json=json)
     if report.stopped:
         raise typer.Exit(exit_status(received[0]))
+    if report.unpruned:
+        raise ConfigError(
+            f"{report.unpruned:,} documents were not removed, though their records are gone: all or most of "
+            "their path, as where a disk isn't mounted; if they are to go, add --yes"
+        )
+
+
+def _emptying(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable[[str, int], bool]:
+    """What is asked before a path loses its documents."""
+    from esclip import _show
+
+    def asked(path: str, documents: int) -> bool:
+        if yes or not can_ask():
+            return yes
+        with _show.paused(on_progress):
+            return ask(f"remove {documents:,} documents, all or most of {path}")
+
+    return asked
 
 
 @contextmanager

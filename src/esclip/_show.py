@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from esclip._errors import TooManyRejections
 from esclip._output import print_columns, print_json, progress_console, say
@@ -23,7 +23,9 @@ __all__ = [
     "PLAIN_PROGRESS_SECONDS",
     "counted",
     "findings",
+    "forgotten",
     "log_on_stderr",
+    "paused",
     "progress",
     "report",
     "report_of_failure",
@@ -84,11 +86,36 @@ def _progress_bar() -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("ingest", total=None, speed="starting", rejected="")
 
-        def update(now: Progress) -> None:
-            rejected = f"[red]{now.rejected:,} rejected[/]" if now.rejected else ""
-            bar.update(task, completed=now.done, total=now.total, speed=_doing(now), rejected=rejected)
+        yield _Bar(bar, task)
 
-        yield update
+
+class _Bar:
+    """Shows an ingest's progress on a terminal."""
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        self._bar = bar
+        self._task = task
+
+    def __call__(self, now: Progress) -> None:
+        """Show how far it is."""
+        rejected = f"[red]{now.rejected:,} rejected[/]" if now.rejected else ""
+        self._bar.update(
+            self._task, completed=now.done, total=now.total, speed=_doing(now), rejected=rejected
+        )
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Context manager: within it, nothing is drawn."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
+
+
+def paused(shown: Callable[[Progress], None]) -> AbstractContextManager[None]:
+    """Context manager: within it, what `progress` gave leaves the terminal to a question."""
+    return shown.paused() if isinstance(shown, _Bar) else nullcontext()
 
 
 def _progress_lines() -> Callable[[Progress], None]:
@@ -153,6 +180,18 @@ def report_of_failure(*, json: bool) -> Iterator[None]:
         if json:
             report(error.report, json=True)
         raise
+
+
+def forgotten(index: str, documents: int, rejections: int, missing: Sequence[str], *, json: bool) -> None:
+    """What was taken out of an index: a summary on stderr, with `json` the numbers on stdout."""
+    if json:
+        print_json(
+            {"index": index, "documents": documents, "rejections": rejections, "missing": list(missing)}
+        )
+    say(
+        f"{documents:,} documents and {rejections:,} rejections removed from index {index!r}; what is still "
+        "in an ingested folder comes back with its next ingest"
+    )
 
 
 def counted(counts: Mapping[Reason, int]) -> str:

@@ -310,7 +310,7 @@ def test_help_names_every_command(esclip: Esclip) -> None:
     """`esclip --help` lists all commands, and each has help of its own."""
     text = esclip("--help").out
     searches = ("search-text", "search-image", "similar")
-    others = ("classify", "stats", "drop", "doctor", "models", "serve-encoder", "demo")
+    others = ("classify", "stats", "forget", "drop", "doctor", "models", "serve-encoder", "demo")
     for command in ("ingest", "rejections", "retry", *searches, *others):
         assert command in text
         assert "--help" in esclip(command, "--help").out

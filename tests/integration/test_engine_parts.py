@@ -1,4 +1,4 @@
-"""Parts of pictures on real engines."""
+"""Parts of pictures, and documents taken out, on real engines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from esclip.stores.engine import EngineStore
+from tests.contracts.deletions import DeletionContract
 from tests.contracts.parts import PartsContract
 from tests.engines import engine_access, engine_address, http
 
@@ -20,14 +21,27 @@ def address(request: pytest.FixtureRequest) -> str:
     return engine_address(request.param)
 
 
+@pytest.fixture
+def engine_store(address: str) -> Iterator[EngineStore]:
+    """A store on an index of its own, which is removed after with the index beside it."""
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
+    try:
+        yield store
+    finally:
+        store.close()
+        for name in (store.index, f"{store.index}_parts"):
+            http("DELETE", f"{address}/{name}", ok=(200, 404))
+
+
 class TestPartsInEngines(PartsContract):
     @pytest.fixture
-    def store(self, address: str) -> Iterator[EngineStore]:
-        """A store on an index of its own, which is removed after with the index beside it."""
-        store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
-        try:
-            yield store
-        finally:
-            store.close()
-            for name in (store.index, f"{store.index}_parts"):
-                http("DELETE", f"{address}/{name}", ok=(200, 404))
+    def store(self, engine_store: EngineStore) -> EngineStore:
+        """The store."""
+        return engine_store
+
+
+class TestDeletionsInEngines(DeletionContract):
+    @pytest.fixture
+    def store(self, engine_store: EngineStore) -> EngineStore:
+        """The store."""
+        return engine_store

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
-from esclip._census import SeenIds
+from esclip._census import Pruning, SeenIds
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
@@ -100,7 +100,7 @@ def run(
     encoder: object = None,
     *,
     stop: Stop | None = None,
-    remove_gone: bool = False,
+    pruning: Pruning | None = None,
     **options: object,
 ) -> IngestReport:
     """An ingest of `source` into `store`, with the facade's defaults."""
@@ -118,7 +118,7 @@ def run(
             batch_size=4,
             workers=2,
             stop=stop,
-            remove_gone=remove_gone,
+            pruning=pruning,
         )
     return tally.finish(stopped=stop.asked)
 
@@ -391,7 +391,7 @@ def test_prune_removes_what_has_left_the_source(pictures: list[ImageRecord]) -> 
     store = MemoryStore("i")
     elsewhere = replace(pictures[9], id="elsewhere", location="https://example.org/9")
     run(ListSource([*pictures[:9], elsewhere]), store)
-    report = run(ListSource(pictures[:6]), store, remove_gone=True)
+    report = run(ListSource(pictures[:6]), store, pruning=Pruning())
     assert accounted(report) == (6, 6, 0, 0)
     assert report.pruned == 3
     assert {id for id, _ in store.locations()} == {f"id{n}" for n in range(6)} | {"elsewhere"}
@@ -408,11 +408,11 @@ def test_prune_keeps_what_could_not_be_read(
     run(ListSource([*inside, pictures[3], pictures[4]]), store)
     locked = Rejection("x", "/locked", Stage.READ, Reason.UNREADABLE_FILE, "no")
     vanished = Rejection("id3", gone.location, Stage.READ, Reason.FILE_NOT_FOUND, "no")
-    report = run(ListSource([locked, vanished, broken]), store, remove_gone=True, max_rejection_rate=1.0)
+    report = run(ListSource([locked, vanished, broken]), store, pruning=Pruning(), max_rejection_rate=1.0)
     assert report.pruned == 1
     assert {id for id, _ in store.locations()} == {"id0", "id1", "id2", "id4"}
     bad_row = Rejection("", "photos.tsv:3", Stage.READ, Reason.BAD_ROW, "no")
-    report = run(ListSource([bad_row]), store, remove_gone=True, max_rejection_rate=1.0)
+    report = run(ListSource([bad_row]), store, pruning=Pruning(), max_rejection_rate=1.0)
     assert report.pruned == 0
     assert "nothing was pruned" in caplog.text
 

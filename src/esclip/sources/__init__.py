@@ -7,7 +7,7 @@ paths ─► open_source ─┬─► UnsplashSource   a folder with a photos ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from esclip._rejections import Rejection
 from esclip._schema import Field
 from esclip._types import ImageRecord
 from esclip.sources._captions import CaptionedSource, CaptionFile, Captions, Sidecars
-from esclip.sources.folder import FolderSource
+from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
 
-__all__ = ["FolderSource", "UnsplashSource", "open_source"]
+__all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source"]
 
 SIDECAR = "sidecar"
 """Captions in a text file beside each picture."""
@@ -34,11 +34,14 @@ def open_source(
     images: Path | None = None,
     limit: int | None = None,
     captions: str | Path | None = None,
+    gone: Collection[str | Path] = (),
 ) -> Source:
     """The source that reads these paths, one after the other; of all records the first `limit`.
 
     `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`. `captions` are `sidecar`, a JSON
     file, or a column of a dataset's photos.
+
+    Those of the paths that are `gone` give no records.
 
     Raises `SourceError` when there is nothing to read, `ConfigError` when `images` or `captions` can't be of
     use.
@@ -50,7 +53,7 @@ def open_source(
     if images is not None and not images.is_dir():
         raise ConfigError(f"images: {images} is no folder")
     known, column = _captions(captions)
-    sources = [_open(user_path(path, "path"), images, limit, column) for path in paths]
+    sources = [_open(user_path(path, "path"), images, limit, column, gone=path in gone) for path in paths]
     if images is not None and not any(isinstance(source, UnsplashSource) for source in sources):
         raise ConfigError(f"images: {images} is of use with an Unsplash dataset only, and none is given")
     if column is not None and not any(isinstance(source, UnsplashSource) for source in sources):
@@ -60,6 +63,12 @@ def open_source(
         )
     source = sources[0] if len(sources) == 1 else _Chained(sources, limit)
     return CaptionedSource(source, known, complete=limit is None) if known else source
+
+
+def is_gone(path: str | Path) -> bool:
+    """Whether a path gives nothing: it isn't there, or is a folder without dataset and pictures."""
+    named = user_path(path, "path")
+    return _dataset(named) is None and is_empty(named)
 
 
 def _captions(captions: str | Path | None) -> tuple[Captions | None, str | None]:
@@ -73,15 +82,19 @@ def _captions(captions: str | Path | None) -> tuple[Captions | None, str | None]
     return None, captions
 
 
-def _open(path: Path, images: Path | None, limit: int | None, column: str | None) -> Source:
+def _open(path: Path, images: Path | None, limit: int | None, column: str | None, *, gone: bool) -> Source:
+    if (folder := _dataset(path)) is not None:
+        return UnsplashSource(folder, images=images, limit=limit, captions=column)
+    return FolderSource([path], limit=limit, gone=gone)
+
+
+def _dataset(path: Path) -> Path | None:
+    """The folder of the dataset that a path means; None for pictures, and for what isn't there."""
     try:
         folder = path.parent if is_photos_part(path) else path
-        is_dataset = folder.is_dir() and is_unsplash_folder(folder)
+        return folder if folder.is_dir() and is_unsplash_folder(folder) else None
     except OSError as error:
         raise SourceError(f"{path} can't be read: {error.strerror}") from error
-    if is_dataset:
-        return UnsplashSource(folder, images=images, limit=limit, captions=column)
-    return FolderSource([path], limit=limit)
 
 
 class _Chained:

@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 from esclip._errors import SourceError
 from esclip._flow import owned
+from esclip._paths import is_below, path_text
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field, FieldType
 from esclip._types import ImageRecord, MetadataValue
 
-__all__ = ["FolderSource", "file_id", "file_record"]
+__all__ = ["FolderSource", "file_id", "file_record", "is_empty"]
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -44,12 +45,17 @@ class FolderSource:
     Hidden files and folders are left out, and links to folders aren't followed.
     """
 
-    def __init__(self, paths: Sequence[str | Path], *, limit: int | None = None) -> None:
-        """Raises `SourceError` when a path isn't there, can't be listed, or is a folder without pictures."""
+    def __init__(self, paths: Sequence[str | Path], *, limit: int | None = None, gone: bool = False) -> None:
+        """With `gone`, paths may not be there, or have no pictures any more: they give no records.
+
+        Raises `SourceError` when a path isn't there, can't be listed, or is a folder without pictures.
+        """
         self._paths = [Path(os.path.normpath(Path.cwd() / path)) for path in paths]
         self._limit = limit
         for path in self._paths:
-            _check(path)
+            if not (gone and is_empty(path)):
+                _check(path)
+        self._gone = gone
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -58,7 +64,8 @@ class FolderSource:
 
     def total(self) -> int:
         """How many pictures, counted by walking the folders once, and holding nothing of them."""
-        count = sum(sum(1 for _ in _strolled(path)) if path.is_dir() else 1 for path in self._paths)
+        paths = [path for path in self._paths if not (self._gone and is_empty(path))]
+        count = sum(sum(1 for _ in _strolled(path)) if path.is_dir() else 1 for path in paths)
         return count if self._limit is None else min(count, self._limit)
 
     def records(self) -> Iterator[ImageRecord | Rejection]:
@@ -69,12 +76,13 @@ class FolderSource:
 
     def covers(self, location: str) -> bool:
         """What lies in one of the folders, however deep, or is one of the files."""
-        roots = [_text(path) for path in self._paths]
-        return any(location == root or location.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
+        return any(is_below(location, path_text(path)) for path in self._paths)
 
     def _found(self) -> Iterator[Path | Rejection]:
         count = 0
         for path in self._paths:
+            if self._gone and is_empty(path):
+                continue
             with owned(_walk(path) if path.is_dir() else [path]) as files:
                 for file in files:
                     if count == self._limit:
@@ -83,19 +91,36 @@ class FolderSource:
                     count += 1
 
 
+def is_empty(path: Path) -> bool:
+    """Whether nothing is there, or a folder without pictures: also what is left of a disk that isn't mounted.
+
+    What can't be read is not gone.
+    """
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return False
+        os.scandir(path).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    with owned(_strolled(path)) as names:
+        return next(names, None) is None
+
+
 def _check(path: Path) -> None:
     try:
         if not path.is_dir():
             if not path.is_file():
-                raise SourceError(f"{_text(path)} is not there, or is neither a folder nor a file")
+                raise SourceError(f"{path_text(path)} is not there, or is neither a folder nor a file")
             return
         os.scandir(path).close()
     except OSError as error:
-        raise SourceError(f"{_text(path)} can't be read: {error.strerror}") from error
+        raise SourceError(f"{path_text(path)} can't be read: {error.strerror}") from error
     with owned(_strolled(path)) as names:
         if next(names, None) is None:
             suffixes = " ".join(IMAGE_SUFFIXES)
-            raise SourceError(f"{_text(path)} holds neither a photos table nor pictures ({suffixes})")
+            raise SourceError(f"{path_text(path)} holds neither a photos table nor pictures ({suffixes})")
 
 
 def _walk(folder: Path) -> Iterator[Path | Rejection]:
@@ -164,11 +189,11 @@ def file_record(file: Path) -> ImageRecord | Rejection:
         return _rejected(file, error)
     if not stat.S_ISREG(status.st_mode):
         return Rejection(
-            file_id(file), _text(file), Stage.READ, Reason.UNREADABLE_FILE, "it is not a regular file"
+            file_id(file), path_text(file), Stage.READ, Reason.UNREADABLE_FILE, "it is not a regular file"
         )
     return ImageRecord(
         id=file_id(file),
-        location=_text(file),
+        location=path_text(file),
         picture=file,
         version=f"{status.st_size}-{status.st_mtime_ns}",
         metadata=_metadata(file, status),
@@ -177,8 +202,8 @@ def file_record(file: Path) -> ImageRecord | Rejection:
 
 def _metadata(file: Path, status: os.stat_result) -> dict[str, MetadataValue]:
     known: dict[str, MetadataValue] = {
-        "file_name": _text(file.name),
-        "folder": _text(file.parent.name),
+        "file_name": path_text(file.name),
+        "folder": path_text(file.parent.name),
         "file_size": status.st_size,
     }
     try:
@@ -191,14 +216,9 @@ def _metadata(file: Path, status: os.stat_result) -> dict[str, MetadataValue]:
 def _rejected(path: Path, error: OSError) -> Rejection:
     missing = isinstance(error, FileNotFoundError)
     reason = Reason.FILE_NOT_FOUND if missing else Reason.UNREADABLE_FILE
-    return Rejection(file_id(path), _text(path), Stage.READ, reason, error.strerror or str(error))
+    return Rejection(file_id(path), path_text(path), Stage.READ, reason, error.strerror or str(error))
 
 
 def file_id(path: Path) -> str:
     """The id of the record of a file, by its absolute path."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:20]
-
-
-def _text(name: str | Path) -> str:
-    """A name that can be shown and stored, even one that isn't UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,37 @@
+"""Paths as locations name them: absolute, as text that can be shown, one below another."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+from esclip._addresses import user_path
+
+__all__ = ["is_below", "location_of", "path_text", "same_form"]
+
+
+def path_text(path: str | Path) -> str:
+    """A path that can be shown and stored, even one that isn't UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def location_of(path: str | Path) -> str:
+    """What documents at this path have as their location, or begin with; a URL is one already.
+
+    Raises `ConfigError` for the home directory of nobody.
+    """
+    if isinstance(path, str) and "://" in path:
+        return path.strip()
+    return path_text(os.path.normpath(Path.cwd() / user_path(path, "path")))
+
+
+def is_below(location: str, root: str) -> bool:
+    """Whether a location is `root`, or lies in that folder, however deep."""
+    root = root.rstrip("/") if "://" in root else root.rstrip(os.sep)
+    return location == root or location.startswith((f"{root}/", f"{root}{os.sep}"))
+
+
+def same_form(text: str) -> str:
+    """The text in one Unicode form: a name that is typed may be composed in another way than on disk."""
+    return unicodedata.normalize("NFC", text)
