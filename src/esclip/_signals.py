@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from esclip._own_stderr import write_at_once
+
 __all__ = ["Interrupted", "exit_status", "signals_ask"]
 
 
@@ -45,7 +47,7 @@ def signals_ask(ask: Callable[[], bool], notice: str = "") -> Iterator[list[int]
             raise Interrupted(number)
         received.append(number)
         with suppress(OSError):  # nobody reads it
-            os.write(2, notice.encode())  # a print might be inside of another
+            write_at_once(notice)
 
     before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGTERM, signal.SIGINT)}
     try:

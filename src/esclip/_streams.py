@@ -5,6 +5,7 @@ not UTF-8                       ─► characters that the encoding lacks are wr
 stdout can't be written         ─► one line on stderr, exit status 1
 nobody reads stdout (`| head`)  ─► exit status 1, silently
 nobody reads stderr             ─► the work goes on
+libraries write to stderr       ─► it goes nowhere (`_own_stderr`)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from io import TextIOWrapper
 
 from esclip._escaping import json_escape
 from esclip._output import say
+from esclip._own_stderr import keep_stderr
 
 __all__ = ["standard_streams"]
 
@@ -32,6 +34,7 @@ def standard_streams() -> Iterator[None]:
     that no other part of the program expects, as a folder in which nothing can be written.
     """
     _replace_closed()
+    keep_stderr()
     codecs.register_error(_ESCAPES, _escape)
     with _instead("stderr", _OptionalStderr), _refusals_told(), _instead("stdout", _CheckedStdout):
         yield

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,7 +195,7 @@ def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
     except ImportError as error:
         raise EncoderError("precision int8 needs NNCF: pip install 'esclip[int8]'") from error
     calibration = nncf.Dataset([list(batch) for batch in samples])
-    with redirect_stdout(sys.stderr):  # it shows its progress
+    with redirect_stdout(StringIO()):  # it shows its progress
         return nncf.quantize(
             model, calibration, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(samples)
         )
