@@ -25,6 +25,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry, create_urllib3_context
 
+from esclip._network_settings import check_certificates, check_proxy
 from esclip._waits import TlsSocket, Turns, UnwelcomeAddressError, connect, time_left
 
 __all__ = [
@@ -76,10 +77,13 @@ def new_session(connections: int, headers: Mapping[str, str]) -> requests.Sessio
 def send(session: requests.Session, request: requests.Request, patience: float) -> requests.Response:
     """The answer's head; no wait is longer than `patience` seconds, nor than `time_left`.
 
-    By the adapter: a session would read the bodies of redirects, however long.
+    By the adapter: a session would read the bodies of redirects, however long. Raises `FOREIGN_ERRORS`, and
+    `ConfigError` for a proxy or certificates of the environment that can't be used.
     """
     prepared = session.prepare_request(request)
     settings = session.merge_environment_settings(request.url, {}, True, None, None)
+    check_proxy(request.url, settings["proxies"])
+    check_certificates(request.url, settings["verify"])
     wait = min(time_left.get()(), patience)
     return session.get_adapter(request.url).send(
         prepared,

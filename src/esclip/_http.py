@@ -190,6 +190,9 @@ _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
 caused it, counts; the last fits everything that is caught."""
 
 
+_PROXY_ERRORS = (requests.exceptions.ProxyError, urllib3_errors.ProxyError)
+
+
 @contextmanager
 def _foreign_errors_mapped(host: str) -> Iterator[None]:
     try:
@@ -201,4 +204,6 @@ def _foreign_errors_mapped(host: str) -> Iterator[None]:
             for kinds, reason, tries in _FOREIGN
             if any(isinstance(cause, kinds) for cause in chain)
         )
-        raise PassingError(reason, f"{host}: {str(chain[-1])[:200]}", tries=tries) from error
+        by_proxy = any(isinstance(cause, _PROXY_ERRORS) for cause in chain)
+        way = " (by the environment's proxy)" if by_proxy else ""
+        raise PassingError(reason, f"{host}{way}: {str(chain[-1])[:200]}", tries=tries) from error

@@ -20,10 +20,15 @@ __all__ = ["find_model", "local_model"]
 _log = logging.getLogger("esclip")
 
 _HUB_TIMEOUT_S = 10.0
+_HUB_PROXIES = ("http", "https", "socks5", "socks5h")
+"""Schemes of proxies that the hub's library may go through."""
 
 
 def find_model(name: str) -> ModelFolder:
-    """The model of this name or folder, downloaded if need be. Raises `EncoderError` if there is none."""
+    """The model of this name or folder, downloaded if need be.
+
+    Raises `EncoderError` if there is none, `ConfigError` for a proxy of the environment that can't be used.
+    """
     return local_model(name) or _download(name)
 
 
@@ -50,6 +55,9 @@ def local_model(name: str) -> ModelFolder | None:
 def _download(name: str) -> ModelFolder:
     from huggingface_hub import HfApi, constants, snapshot_download
 
+    from esclip._network_settings import check_proxy_of_environment
+
+    check_proxy_of_environment(constants.ENDPOINT, _HUB_PROXIES)
     problem = f"is no folder, not in the cache {constants.HF_HUB_CACHE}, and can't be had from the hub"
     with model_errors(name, problem), quiet_download():
         info = HfApi().model_info(_repository(name), timeout=_HUB_TIMEOUT_S)
