@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Callable, Mapping
 
+import pillow_heif
 from PIL import Image
 
 from scripts.picture_bombs import UPSIDE_DOWN, bmp
@@ -43,7 +44,14 @@ def ordinary() -> list[bytes]:
         ("L", "TIFF", {"compression": "packbits"}),
         ("1", "TIFF", {"compression": "group4"}),
         ("RGB", "TIFF", {**frames, "exif": UPSIDE_DOWN}),
+        *((mode, "AVIF", {"speed": 10}) for mode in ("L", "RGB", "RGBA")),
+        ("RGB", "AVIF", {"exif": UPSIDE_DOWN, "icc_profile": bytes(range(256)) * 9, "speed": 10}),
+        ("RGB", "AVIF", {**frames, "speed": 10}),
+        *((mode, "HEIF", {}) for mode in ("L", "RGB", "RGBA", "I;16")),
+        ("RGB", "HEIF", {"exif": UPSIDE_DOWN, "icc_profile": bytes(range(256)) * 9}),
+        ("RGB", "HEIF", frames),
     ]
+    pillow_heif.register_heif_opener()
     pictures = []
     for mode, format, settings in saved:
         file = io.BytesIO()

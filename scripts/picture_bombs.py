@@ -13,6 +13,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -21,6 +22,7 @@ __all__ = [
     "BOMBS",
     "MONSTERS",
     "UPSIDE_DOWN",
+    "avif_with_exif",
     "bmp",
     "gif",
     "jpeg",
@@ -103,6 +105,28 @@ def tiff(tags: Mapping[int, tuple[int, int, int | bytes]], pixels: bytes = b"") 
     return b"II*\0\x08\0\0\0" + directory + bytes(4) + heap + pixels
 
 
+def _with_directory(tag: int, values: int) -> bytes:
+    """A TIFF with a further directory behind it, which the tag leads to, of signed bytes."""
+    end = len(tiff({tag: (4, 1, 0)}))
+    entry = struct.pack("<HHLL", 65000, 6, values, end + 18)
+    return tiff({tag: (4, 1, end)}) + struct.pack("<H", 1) + entry + bytes(4) + bytes(values)
+
+
+def avif_with_exif(values: int) -> bytes:
+    """A small AVIF whose EXIF has so many signed bytes."""
+    entry = struct.pack(">HHLL", 65000, 6, values, 26)
+    exif = b"MM\0*\0\0\0\x08\0\x01" + entry + bytes(4) + bytes(values)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "AVIF", exif=exif, speed=10)
+    return file.getvalue()
+
+
+def _avif() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (SIDE, SIDE), "red").save(file, "AVIF", speed=10)
+    return file.getvalue()
+
+
 def _webp(mode: str) -> bytes:
     file = io.BytesIO()
     Image.new(mode, (SIDE, SIDE), "red").save(file, "WEBP", lossless=True, method=0, quality=0)
@@ -131,6 +155,15 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
     "TIFF of strips": lambda: tiff({278: (4, 1, 1), 273: (4, 1_100_000, bytes(4_400_000))}),
     "TIFF of byte-sized strips": lambda: tiff({278: (4, 1, 1), 273: (1, 1_100_000, bytes(1_100_000))}),
     "TIFF of resolutions": lambda: tiff({282: (5, 1_100_000, bytes(8_800_000))}),
+    **{
+        f"TIFF of numbers of type {kind}": partial(tiff, {65000: (kind, 1_100_000, bytes(1_100_000 * size))})
+        for kind, size in {3: 2, 4: 4, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}.items()
+    },
+    "TIFF of a byte-sized palette": lambda: tiff({320: (1, 1_100_000, bytes(1_100_000))}),
+    **{
+        f"TIFF of numbers in the directory of {tag}": partial(_with_directory, tag, 1_100_000)
+        for tag in (34665, 34853)
+    },
     "TIFF of a huge tile": lambda: tiff(
         {259: (4, 1, 8), 322: (4, 1, 32_000), 323: (4, 1, 32_000), 324: (4, 1, 8), 325: (4, 1, 99)}
     ),
@@ -146,6 +179,8 @@ MONSTERS: Mapping[str, Callable[[], bytes]] = {
     "WebP with alpha": lambda: _webp("RGBA"),
     "JPEG of 22 scans": _scanned_again,
     "BMP of runs": lambda: bmp(9_900, 1_000, 8, 1, (b"\x01\x00\x00\x00") * 1_000),
+    "AVIF": _avif,
+    "AVIF with EXIF of 40 MB": lambda: avif_with_exif(40_000_000),
     "GIF of few blocks": lambda: gif(b"!\xff" + b"\x01a" * 1_900_000 + b"\0"),
 }
 """The worst of what is within all caps."""

@@ -8,7 +8,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -53,6 +53,7 @@ def runner(home: Path) -> Esclip:
         cwd: Path | None = None,
         script: Path | None = None,
         answer: str | None = None,
+        stdin: Path | None = None,
         **environ: str,
     ) -> Ran:
         """With `answer` on a terminal, where that is typed; stdout is a pipe all the same."""
@@ -60,9 +61,17 @@ def runner(home: Path) -> Esclip:
         command = [sys.executable, *program, *map(str, arguments)]
         env = inherited | places | environ
         if answer is None:
-            done = subprocess.run(
-                command, env=env, cwd=cwd, capture_output=True, text=True, timeout=240, check=False
-            )
+            with stdin.open("rb") if stdin else nullcontext() as given:
+                done = subprocess.run(
+                    command,
+                    env=env,
+                    cwd=cwd,
+                    stdin=given,
+                    capture_output=True,
+                    text=True,
+                    timeout=240,
+                    check=False,
+                )
             ran = Ran(done.returncode, done.stdout, done.stderr)
         else:
             ran = _on_terminal(command, answer, env=env, cwd=cwd)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from esclip._bounds import MAX_WEIGHT
 from esclip._command_words import as_once_weighed, weighed
+from esclip._errors import ConfigError, one_line
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
 from esclip._options import Json, not_blank
 from esclip._search_options import Hybrid, MinRelevance
 from esclip._settings import SEARCHES_AT_ONCE
+from esclip._text_files import NotText, error_words, text_lines
 
 if TYPE_CHECKING:
     from esclip._hits import Hits
@@ -54,8 +57,8 @@ def search_text(
 
 def search_texts(
     file: Annotated[
-        typer.FileText,
-        typer.Argument(metavar="FILE", encoding="utf-8", help="Queries, one a line; - for standard input."),
+        typer.FileBinaryRead,
+        typer.Argument(metavar="FILE", help="Queries, one a line; - for standard input."),
     ],
     *,
     hybrid: Hybrid = 0.0,
@@ -69,12 +72,20 @@ def search_texts(
     from esclip import _show_hits
     from esclip._flow import batches
 
-    texts = (line.strip() for line in file if line.strip())
+    texts = (line.strip() for line in _lines(file) if line.strip())
     with at.open(by) as held:
         for some in batches(texts, SEARCHES_AT_ONCE):
             found = held.search_texts(some, hybrid=hybrid, min_relevance=min_relevance, **of.named())
             for text, hits in zip(some, found, strict=True):
                 _show_hits.hits_of(text, hits, json=json)
+
+
+def _lines(file: typer.FileBinaryRead) -> Iterator[str]:
+    """The file's lines. Raises `ConfigError` where it is no text."""
+    try:
+        yield from text_lines(file)
+    except (OSError, NotText) as error:
+        raise ConfigError(f"queries {one_line(file.name)}: {error_words(error)}") from error
 
 
 def search_image(

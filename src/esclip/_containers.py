@@ -1,7 +1,8 @@
 """What stands around the pixels in a file: cut down to what a picture needs, and refused where it is a bomb.
 
     bytes ─► JPEG, PNG: without metadata but the orientation ─► Pillow opens them ─► check(bytes, image)
-             TIFF: not too many values in its directory                               work within bounds?
+             HEIC, AVIF: without metadata                                             work within bounds?
+             TIFF: not too many values in its directories
 
 Pillow keeps or unpacks all metadata, in Python, and what it does is bounded by the length of a file only:
 there are files of 60 MB, and of 1 kB, with which it is busy for minutes.
@@ -17,7 +18,13 @@ from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, TiffImagePlugin
 from esclip._errors import DecodeError
 from esclip._rejections import Reason
 
-__all__ = ["check_tiff", "check_work", "without_jpeg_metadata", "without_png_metadata"]
+__all__ = [
+    "check_tiff",
+    "check_work",
+    "without_heif_metadata",
+    "without_jpeg_metadata",
+    "without_png_metadata",
+]
 
 LONGEST_SIDE = 65_535
 """JPEG's own. A narrower and longer picture shows nothing, and costs as much for each of its rows."""
@@ -36,7 +43,7 @@ SCAN_COSTS = 100_000
 """What a scan costs however small the picture, in pixels."""
 
 MOST_TIFF_VALUES = 1 << 20
-"""Numbers in a TIFF's directory: 89 million pixels in tiles of 16 x 16 are 350,000."""
+"""Numbers in a TIFF's directories: 89 million pixels in tiles of 16 x 16 are 350,000."""
 
 LARGEST_TIFF_TILE = 4096 * 4096
 """Pixels of a tile that may be larger than its picture."""
@@ -55,11 +62,22 @@ _JPEG_KEPT = {0xE0: (b"JFIF\0",), 0xE1: (b"Exif\0\0", b"http://ns.adobe.com/xap/
 _PNG_KEPT = (b"tRNS", b"eXIf", b"iTXtXML:com.adobe.xmp\0", b"zTXtRaw profile type exif\0")
 """The same of a PNG's chunks that a decoder need not know."""
 
-_TIFF_SIZES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of a value of each type that becomes Python numbers; text and plain bytes stay as they are."""
+_TIFF_SIZES = dict(zip(range(1, 14), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), strict=True))
+_TIFF_SIZES |= {16: 8, 17: 8, 18: 8}  # of BigTIFF, but others may have them as well
+"""Bytes of a value of each type."""
 
-_TIFF_OFFSETS = (273, 324)
-"""Where strips and tiles are: numbers whatever their type."""
+_TIFF_BYTES = (1, 2, 7)
+"""Types that stay as they are, as bytes or text; values of all others become Python numbers."""
+
+_TIFF_NUMBERS = frozenset((256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 282, 283, 284, 296, 317, 320))
+_TIFF_NUMBERS |= {322, 323, 324, 325, 330, 338, 339, 530, 532}
+"""Tags whose values are numbers whatever their type: sizes, colours, where strips and tiles are."""
+
+_TIFF_DIRECTORIES = (34665, 34853, 40965)
+"""Tags that lead to a directory of their own: EXIF, GPS, interoperability."""
+
+_HEIF_METADATA = re.compile(rb"(?s)(infe[\x02\x03].{7,9})(?:Exif|mime)")
+"""An item that holds metadata: its entry in the list of items, up to its type."""
 
 
 def without_jpeg_metadata(data: bytes) -> bytes:
@@ -100,23 +118,44 @@ def without_png_metadata(data: bytes) -> bytes:
     raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} PNG chunks")
 
 
+def without_heif_metadata(data: bytes) -> bytes:
+    """The HEIC or AVIF whose EXIF and XMP have a type that nobody reads: which way is up stands elsewhere."""
+    return _HEIF_METADATA.sub(rb"\1skip", data)
+
+
 def check_tiff(data: bytes) -> bytes:
-    """The TIFF as it is. Raises `DecodeError` when its directory would fill the memory."""
-    little = data.startswith(b"II")
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], "little" if little else "big")
-
-    directory = number(4, 4)
-    values = 0
-    for at in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
-        tag, kind, count = number(at, 2), number(at + 2, 2), number(at + 4, 4)
-        size = 1 if tag in _TIFF_OFFSETS else _TIFF_SIZES.get(kind, 0)
-        if size and count * size <= len(data):  # what is longer than the file is not there
-            values += count
+    """The TIFF as it is. Raises `DecodeError` when its directories would fill the memory."""
+    values = entries = 0
+    waiting, seen = [_tiff_number(data, 4, 4)], set[int]()
+    while waiting:
+        directory = waiting.pop()
+        if directory in seen:
+            continue
+        seen.add(directory)
+        count = _tiff_number(data, directory, 2)
+        entries += count
+        if entries > MOST_PARTS:
+            raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} entries in the TIFF's directories")
+        for at in range(directory + 2, directory + 2 + 12 * count, 12):
+            values += _tiff_values(data, at)
+            if _tiff_number(data, at, 2) in _TIFF_DIRECTORIES:  # it may be written with any size
+                waiting += (_tiff_number(data, at + 8, size) for size in (1, 2, 4))
     if values > MOST_TIFF_VALUES:
-        raise DecodeError(Reason.TOO_LARGE, f"{values:,} numbers in the TIFF's directory")
+        raise DecodeError(Reason.TOO_LARGE, f"{values:,} numbers in the TIFF's directories")
     return data
+
+
+def _tiff_values(data: bytes, at: int) -> int:
+    """How many Python numbers an entry of a directory becomes."""
+    tag, kind, count = (_tiff_number(data, at + begin, size) for begin, size in ((0, 2), (2, 2), (4, 4)))
+    size = _TIFF_SIZES.get(kind, 0)
+    if not size or count * size > len(data):  # what is longer than the file is not there
+        return 0
+    return count if kind not in _TIFF_BYTES or tag in _TIFF_NUMBERS else 0
+
+
+def _tiff_number(data: bytes, at: int, size: int) -> int:
+    return int.from_bytes(data[at : at + size], "little" if data.startswith(b"II") else "big")
 
 
 def check_work(data: bytes, image: ImageFile.ImageFile) -> None:

@@ -3,8 +3,8 @@
     bytes ─► format by its first bytes ─► size and work within caps? ─► pixels ─► upright ─► on white ─► RGB
                                                                      └─ as many at once as have room
 
-Six formats are read: JPEG, PNG, WebP, GIF, BMP and TIFF; of several frames the first. Pillow's settings
-are left as they are, and its warnings about damaged metadata are dropped: the picture is what counts.
+Which formats there are says `_picture_formats`; of several frames the first is read. Pillow's settings are
+left as they are, and its warnings about damaged metadata are dropped: the picture is what counts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -27,9 +28,16 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from esclip._containers import check_tiff, check_work, without_jpeg_metadata, without_png_metadata
+from esclip._containers import (
+    check_tiff,
+    check_work,
+    without_heif_metadata,
+    without_jpeg_metadata,
+    without_png_metadata,
+)
 from esclip._errors import DecodeError
 from esclip._modes import rgb, upright
+from esclip._picture_formats import PictureFormat, format_of, is_read
 from esclip._rejections import Reason
 
 __all__ = ["decode", "decoding", "to_rgb"]
@@ -44,24 +52,36 @@ MOST_READS = 4_000_000
 """What Pillow may read of a file, piece by piece in Python: in a second or two."""
 
 
-class _Format(NamedTuple):
-    marks: tuple[tuple[int, bytes], ...]
-    """What its bytes have at which place."""
-    reader: type[ImageFile.ImageFile]
+INSTALLS = {
+    PictureFormat.HEIC: "pip install 'esclip[heic]'",
+    PictureFormat.AVIF: "install a Pillow that has it",
+}
+"""What reads the formats that not every installation reads."""
+
+
+class _Reading(NamedTuple):
+    reader: Callable[[io.BytesIO], ImageFile.ImageFile]
     prepared: Callable[[bytes], bytes] = bytes
     """Its bytes as the reader is given them."""
 
 
-_FORMATS = (
-    _Format(((0, b"\xff\xd8\xff"),), JpegImagePlugin.JpegImageFile, without_jpeg_metadata),
-    _Format(((0, b"\x89PNG\r\n\x1a\n"),), PngImagePlugin.PngImageFile, without_png_metadata),
-    _Format(((0, b"RIFF"), (8, b"WEBP")), WebPImagePlugin.WebPImageFile),
-    _Format(((0, b"GIF87a"),), GifImagePlugin.GifImageFile),
-    _Format(((0, b"GIF89a"),), GifImagePlugin.GifImageFile),
-    _Format(((0, b"BM"), (6, bytes(4))), BmpImagePlugin.BmpImageFile),
-    _Format(((0, b"II*\x00"),), TiffImagePlugin.TiffImageFile, check_tiff),
-    _Format(((0, b"MM\x00*"),), TiffImagePlugin.TiffImageFile, check_tiff),
-)
+def _heic(file: io.BytesIO) -> ImageFile.ImageFile:
+    from pillow_heif import HeifImageFile
+
+    image: ImageFile.ImageFile = HeifImageFile(file)
+    return image
+
+
+_READINGS = {
+    PictureFormat.JPEG: _Reading(JpegImagePlugin.JpegImageFile, without_jpeg_metadata),
+    PictureFormat.PNG: _Reading(PngImagePlugin.PngImageFile, without_png_metadata),
+    PictureFormat.WEBP: _Reading(WebPImagePlugin.WebPImageFile),
+    PictureFormat.GIF: _Reading(GifImagePlugin.GifImageFile),
+    PictureFormat.BMP: _Reading(BmpImagePlugin.BmpImageFile),
+    PictureFormat.TIFF: _Reading(TiffImagePlugin.TiffImageFile, check_tiff),
+    PictureFormat.AVIF: _Reading(AvifImagePlugin.AvifImageFile, without_heif_metadata),
+    PictureFormat.HEIC: _Reading(_heic, without_heif_metadata),
+}
 """`Image.open` would choose as well, but warns about large pictures before their size can be asked for."""
 
 
@@ -98,29 +118,35 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
     """The image whose pixels are still to be read, and how many of them that takes room for."""
-    format = _format(data)
-    data = format.prepared(data)
-    image = format.reader(_CountedReads(data))
+    reading = _reading(data)
+    data = reading.prepared(data)
+    image = reading.reader(_CountedReads(data))
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
     check_work(data, image)
-    if side is not None:
-        image.draft(None, (side, side))  # does something for JPEGs only
+    if side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
+        image.draft(None, (side, side))  # of a HEIC it would take a thumbnail, whatever that shows
     match image:
+        case JpegImagePlugin.JpegImageFile():
+            if "progressive" not in image.info:  # which is held whole
+                pixels = image.width * image.height
         case WebPImagePlugin.WebPImageFile():
             pixels *= 2  # its decoder has two pictures of its own
-        case JpegImagePlugin.JpegImageFile() if "progressive" not in image.info:  # which is held whole
-            pixels = image.width * image.height
+        case _ if image.format in ("AVIF", "HEIF"):
+            pixels *= 2  # the same, of more than 8 bits
     return image, min(pixels, PIXELS_AT_ONCE)
 
 
-def _format(data: bytes) -> _Format:
-    for format in _FORMATS:
-        if all(data.startswith(mark, at) for at, mark in format.marks):
-            return format
-    begins = "nothing at all" if not data else f"it begins with {data[:12]!r}"
-    raise DecodeError(Reason.NOT_AN_IMAGE, f"not JPEG, PNG, WebP, GIF, BMP or TIFF: {begins}")
+def _reading(data: bytes) -> _Reading:
+    format = format_of(data)
+    if format is None:
+        *names, last = (format.value for format in PictureFormat)
+        begins = "nothing at all" if not data else f"it begins with {data[:12]!r}"
+        raise DecodeError(Reason.NOT_AN_IMAGE, f"not {', '.join(names)} or {last}: {begins}")
+    if not is_read(format):
+        raise DecodeError(Reason.NOT_AN_IMAGE, f"no decoder of {format.value} here: {INSTALLS[format]}")
+    return _READINGS[format]
 
 
 class _CountedReads(io.BytesIO):

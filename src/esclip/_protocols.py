@@ -6,7 +6,7 @@ contract in `tests/contracts/`. Nothing else in esclip knows which implementatio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -41,6 +41,10 @@ class Source(Protocol):
         Raises `SourceError` when the source as a whole can't be read, and may raise `CancelledError` once
         `_waits.ending` is set: it is no longer wanted.
         """
+        ...
+
+    def passed_over(self) -> Mapping[str, int]:
+        """How much the last walk over `records` has left out so far, by kind: files that are no pictures."""
         ...
 
     def covers(self, location: str) -> bool:

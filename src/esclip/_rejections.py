@@ -144,6 +144,9 @@ class IngestReport:
     unpruned: int = 0
     """Documents whose record has left, and which stay: hardly any of their path would, and nobody agreed."""
 
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """By kind, what is in no other count: files of folders that are no pictures here, and linked folders."""
+
     @property
     def images_per_second(self) -> float:
         """Documents written per second of the whole run."""
@@ -151,6 +154,8 @@ class IngestReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as the command line prints it with `--json`."""
+        pruned = {} if self.pruned is None else {"pruned": self.pruned, "unpruned": self.unpruned}
+        passed_over = {"passed_over": dict(self.passed_over)} if self.passed_over else {}
         return {
             "read": self.read,
             "skipped": self.skipped,
@@ -162,4 +167,6 @@ class IngestReport:
             "index": self.index,
             "store": self.store,
             "encoder": self.encoder,
-        } | ({} if self.pruned is None else {"pruned": self.pruned, "unpruned": self.unpruned})
+            **pruned,
+            **passed_over,
+        }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from esclip._errors import TooManyRejections
 from esclip._output import print_columns, print_json, progress_console, say
+from esclip._picture_formats import described
 from esclip._secrets import masked
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ def report(report: IngestReport, *, json: bool) -> None:
         f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
         f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}"
     )
+    if report.passed_over:
+        say(f"passed over: {described(report.passed_over)}")
     if report.pruned is not None:
         say(f"{report.pruned:,} documents removed: their records are gone")
     if report.stopped:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from esclip._flow import owned
 from esclip._protocols import Source
@@ -30,6 +30,9 @@ class SourceWrapper:
         with owned(self.source.records()) as items:
             for item in items:
                 yield item if isinstance(item, Rejection) else self.changed(item)
+
+    def passed_over(self) -> Mapping[str, int]:
+        return self.source.passed_over()
 
     def covers(self, location: str) -> bool:
         return self.source.covers(location)

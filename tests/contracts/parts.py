@@ -129,6 +129,13 @@ class PartsContract:
             hits = filled.search_text("blue", where="file_name=plain.png", look=look.split(","))
             assert names(hits) == ["plain"], look
 
+    def test_a_gallery_shows_the_picture(self, filled: ImageIndex) -> None:
+        """Whatever part of it was found: the picture's own bytes are known."""
+        for look in ("pictures", "crops", "captions", "pictures,captions"):
+            hits = filled.search_text("blue", look=look.split(","))
+            assert len(hits) > 0
+            assert hits._repr_html_().count("data:image/jpeg") == len(hits), look
+
     def test_similar_pictures_by_their_crops(self, filled: ImageIndex) -> None:
         """What is asked for by its id is left out, with its parts."""
         (corner,) = filled.search_text("red", 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shutil
@@ -135,6 +137,60 @@ def test_relevance(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     assert line.startswith("esclip: two dogs: ")
     wrong = ("search", "--text", "red", "--words", "red", "--min-relevance", "0.5")
     assert "only what texts" in esclip(*wrong, status=1).err
+
+
+def test_queries_of_any_origin(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """A file as Windows writes it, or a pipe, has the queries that it shows; what is no text is one line."""
+    esclip("ingest", photos, "--encoder", "palette")
+    file = tmp_path / "queries.txt"
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        file.write_bytes("red\r\ngrün\r\n".encode(encoding))
+        for name, stdin in ((file, None), ("-", file)):
+            found = esclip("search-texts", name, "-k", "1", "--json", stdin=stdin).hits
+            assert [hit["query"] for hit in found] == ["red", "grün"]
+    file.write_bytes("red\ngrün\n".encode("cp1252"))
+    for name, told, stdin in ((file, str(file), None), ("-", "<stdin>", file)):
+        ran = esclip("search-texts", name, status=1, stdin=stdin)
+        assert ran.err.startswith(f"esclip: queries {told}: line 2 is not UTF-8 (byte 0xfc at offset 6)")
+        assert ran.err.count("\n") == 1
+
+
+def test_what_is_passed_over_is_told(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """Videos and pictures that this installation can't read are counted, on stderr and in the report."""
+    for name in ("a.HEIC", "b.heic", "c.mov", "d.nef"):
+        (photos / name).write_bytes(b"")
+    (photos / "linked").symlink_to(tmp_path, target_is_directory=True)
+    without = tmp_path / "without_heic.py"
+    text = "import sys; sys.modules['pillow_heif'] = None; from esclip._cli import main; main()"
+    without.write_text(text, encoding="utf-8")
+    ran = esclip("ingest", photos, "--encoder", "palette", "--json", script=without)
+    assert ran.json["passed_over"] == {"heic": 2, "video": 1, "raw": 1, "linked_folders": 1}
+    assert (ran.json["read"], ran.json["rejected"]) == (11, 0)
+    (line,) = [line for line in ran.err.splitlines() if "passed over" in line]
+    assert line == (
+        "esclip: passed over: HEIC 2 (pip install 'esclip[heic]' reads them), raw camera pictures 1, "
+        "videos 1, linked folders 1 (to ingest them, name them)"
+    )
+    ran = esclip("ingest", photos / "a.HEIC", "--encoder", "palette", status=1, script=without)
+    assert "not_an_image" in ran.err
+
+
+def test_a_gallery_shows_no_private_picture(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """What a dataset says of where its pictures are leads to no other file of the disk."""
+    data, images = tmp_path / "data", tmp_path / "images"
+    data.mkdir()
+    images.mkdir()
+    rows = "".join(f"{id}\t{photos / 'red.png'}\thttp://[\n" for id in ("a", "b"))
+    (data / "photos.tsv000").write_text(f"photo_id\tphoto_image_url\tphoto_url\n{rows}", encoding="utf-8")
+    for id in ("a", "b"):
+        Image.new("RGB", (200, 150), "blue").save(images / f"{id}.jpg")
+    esclip("ingest", data, "--images", images, "--encoder", "palette")
+    esclip("duplicates", "--page", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    pictures = [Image.open(io.BytesIO(base64.b64decode(one))) for one in re.findall(r'base64,([^"]*)', page)]
+    assert len(pictures) == 2
+    for picture in pictures:
+        assert picture.getpixel((9, 9)) == pytest.approx((0, 0, 255), abs=20)
 
 
 def test_duplicates(esclip: Esclip, photos: Path, tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from esclip import ImageIndex
 from esclip._errors import ConfigError, SourceError
 from esclip._protocols import Source
 from esclip._rejections import Reason
 from esclip._types import ImageRecord
 from esclip.sources import FolderSource, open_source
+from esclip.stores.memory import MemoryStore
 from tests.contracts.source_contract import SourceContract, records_of, rejections_of
 
 
@@ -48,11 +52,61 @@ class TestFolderSource(SourceContract):
 
 
 def test_finds_pictures_by_extension_in_any_case(tmp_path: Path) -> None:
-    """All eight extensions count, in capitals too, and nothing else does."""
+    """All that the decoder reads count, in capitals too, and nothing else does."""
     names = ["a.JPG", "b.jpeg", "c.png", "d.WebP", "e.gif", "f.bmp", "g.tif", "h.tiff"]
-    for name in [*names, "i.txt", "j.jpg.part", "jpg"]:
+    names += ["i.jfif", "j.JPE", "k.avif", "l.HEIC", "m.heif", "n.hif", "o.dib", "p.apng"]
+    for name in [*names, "q.txt", "r.jpg.part", "jpg"]:
         write(tmp_path / name)
     assert found(tmp_path) == names
+
+
+def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
+    """Raw pictures, videos and linked folders are told, not what stands beside pictures or is hidden."""
+    names = "a.jpg b/c.png b/d.CR2 e.dng f.MOV g.mp4 h.svg i.jxl j.md k jpg l.txt m.xmp n.AAE .o.mov .p/q.mov"
+    for name in names.split():
+        write(tmp_path / name)
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "b" / "loop.mov").symlink_to("..", target_is_directory=True)
+    (tmp_path / "b" / "itself").symlink_to("itself")
+    source = open_source([tmp_path / "b", tmp_path])
+    expected = {"raw": 3, "video": 2, "other_pictures": 2, "linked_folders": 3, "other_files": 5}
+    for _ in range(2):  # a second walk counts anew
+        assert len(records_of(source)) == 3
+        assert source.passed_over() == expected
+    with ImageIndex(MemoryStore("i"), "palette", None) as index:
+        report = index.ingest(tmp_path, max_rejection_rate=1)
+    assert report.passed_over == expected | {"raw": 2, "linked_folders": 2, "other_files": 4}
+    assert report.to_json()["passed_over"] == report.passed_over
+    assert (report.read, report.rejected) == (2, 2)
+
+
+def test_what_can_not_be_read_here_is_not_taken_for_gone(tmp_path: Path) -> None:
+    """An index keeps its HEIC pictures when an installation without the extra prunes it."""
+    write(tmp_path / "a.jpg")
+    program = (
+        "import sys; sys.modules['pillow_heif'] = None; from esclip.sources import open_source; "
+        "print([open_source(sys.argv[1:2]).covers(path) for path in sys.argv[2:]])"
+    )
+    paths = [str(tmp_path / name) for name in ("a.jpg", "b.heic", "c.HIF", "d.avif")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), *paths], capture_output=True, text=True
+    )
+    assert done.stdout == "[True, False, False, True]\n", done.stderr
+    assert all(map(open_source([tmp_path]).covers, paths))
+
+
+def test_a_linked_folder_is_walked_where_it_is_named(tmp_path: Path) -> None:
+    """Who names a link means what it leads to."""
+    write(tmp_path / "pictures" / "a.jpg")
+    (tmp_path / "link").symlink_to("pictures", target_is_directory=True)
+    assert found(tmp_path / "link") == ["a.jpg"]
+
+
+def test_a_folder_without_pictures_says_what_else_it_holds(tmp_path: Path) -> None:
+    """Who has a folder of videos learns that it isn't empty."""
+    write(tmp_path / "a.mov")
+    with pytest.raises(SourceError, match=r"neither a photos table nor pictures .*; but videos 1"):
+        open_source([tmp_path])
 
 
 def test_leaves_out_what_is_hidden(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -41,6 +41,9 @@ class ListSource:
 
     def total(self) -> int | None:
         return len(self.items) if isinstance(self.items, list) else None
+
+    def passed_over(self) -> Mapping[str, int]:
+        return {}
 
     def covers(self, location: str) -> bool:
         return location.startswith(self.root)

@@ -17,7 +17,18 @@ from PIL import Image
 from esclip._decode import PIXELS_AT_ONCE, Room, decode, decoding
 from esclip._errors import DecodeError
 from esclip._rejections import Reason
-from scripts.picture_bombs import BOMBS, MONSTERS, UPSIDE_DOWN, gif, jpeg, jpeg_of_scans, png, png_chunk, tiff
+from scripts.picture_bombs import (
+    BOMBS,
+    MONSTERS,
+    UPSIDE_DOWN,
+    avif_with_exif,
+    gif,
+    jpeg,
+    jpeg_of_scans,
+    png,
+    png_chunk,
+    tiff,
+)
 
 
 @pytest.mark.parametrize("make", BOMBS.values(), ids=BOMBS)
@@ -67,6 +78,7 @@ HEAVY = {
     "PNG, texts behind": png(behind=png_chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2_000_000)))),
     "GIF, comment of 1 MB": gif(b"!\xfe" + (b"\xff" + b"x" * 255) * 4_000 + b"\0"),
     "TIFF, layers of 5 MB": tiff({37724: (7, 5_000_000, bytes(5_000_000))}, bytes(10_000)),
+    "AVIF, EXIF of 5 MB": avif_with_exif(5_000_000),
     "TIFF, count of a tag absurd": tiff({305: (3, 0xFFFFFFFF, 8)}, bytes(10_000)),
 }
 

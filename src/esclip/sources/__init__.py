@@ -7,7 +7,8 @@ paths ─► open_source ─┬─► UnsplashSource   a folder with a photos ta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -116,6 +117,12 @@ class _Chained:
     def records(self) -> Iterator[ImageRecord | Rejection]:
         with owned(self._all_records()) as records:
             yield from islice(records, self._limit)
+
+    def passed_over(self) -> Mapping[str, int]:
+        passed: Counter[str] = Counter()
+        for source in self._sources:
+            passed.update(source.passed_over())
+        return passed
 
     def covers(self, location: str) -> bool:
         return any(source.covers(location) for source in self._sources)

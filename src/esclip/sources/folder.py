@@ -1,7 +1,10 @@
 """Pictures on disk: folders, walked to the bottom, and single files.
 
     paths ─► files, folder by folder in the order of their names ─► ImageRecord | Rejection
+                └─► counted by kind: what is no picture that is read, linked folders
 
+A link to a file is a picture as any other file; a link to a folder is counted, and not followed: so a walk
+never goes in circles, and a folder that somebody handed over leads to no other.
 A picture's id is made of its absolute path, so it is the same from whichever folder it is reached.
 """
 
@@ -10,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +23,12 @@ from typing import NamedTuple
 from esclip._errors import SourceError
 from esclip._flow import owned
 from esclip._paths import is_below, path_text
+from esclip._picture_formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field, FieldType
 from esclip._types import ImageRecord, MetadataValue
 
 __all__ = ["FolderSource", "file_id", "file_record", "is_empty"]
-
-IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 FOLDER = "\0"
 """Behind a name that is a folder's: no name has it, and it doesn't change their order."""
@@ -42,7 +46,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class FolderSource:
     """The pictures of folders and their subfolders, by extension, and single files, whatever they are called.
 
-    Hidden files and folders are left out, and links to folders aren't followed.
+    Hidden files and folders are left out, and links to folders aren't followed, except those named here.
     """
 
     def __init__(self, paths: Sequence[str | Path], *, limit: int | None = None, gone: bool = False) -> None:
@@ -52,6 +56,7 @@ class FolderSource:
         """
         self._paths = [Path(os.path.normpath(Path.cwd() / path)) for path in paths]
         self._limit = limit
+        self._passed: Counter[str] = Counter()
         for path in self._paths:
             if not (gone and is_empty(path)):
                 _check(path)
@@ -65,25 +70,35 @@ class FolderSource:
     def total(self) -> int:
         """How many pictures, counted by walking the folders once, and holding nothing of them."""
         paths = [path for path in self._paths if not (self._gone and is_empty(path))]
-        count = sum(sum(1 for _ in _strolled(path)) if path.is_dir() else 1 for path in paths)
+        count = sum(sum(1 for _ in _strolled(path, Counter())) if path.is_dir() else 1 for path in paths)
         return count if self._limit is None else min(count, self._limit)
 
     def records(self) -> Iterator[ImageRecord | Rejection]:
         """Every picture; of each folder on the way the names are held that are still to come."""
+        self._passed = Counter()
         with owned(self._found()) as found:
             for file in found:
                 yield file_record(file) if isinstance(file, Path) else file
 
+    def passed_over(self) -> Mapping[str, int]:
+        """Files that are no pictures, or of formats that aren't read here, and linked folders."""
+        return self._passed
+
     def covers(self, location: str) -> bool:
-        """What lies in one of the folders, however deep, or is one of the files."""
-        return any(is_below(location, path_text(path)) for path in self._paths)
+        """What lies in one of the folders, however deep, or is one of the files.
+
+        Of a format that isn't read here nothing is: that a walk doesn't give it says nothing about it.
+        """
+        return passed_over_as(location) not in UNREAD and any(
+            is_below(location, path_text(path)) for path in self._paths
+        )
 
     def _found(self) -> Iterator[Path | Rejection]:
         count = 0
         for path in self._paths:
             if self._gone and is_empty(path):
                 continue
-            with owned(_walk(path) if path.is_dir() else [path]) as files:
+            with owned(_walk(path, self._passed) if path.is_dir() else [path]) as files:
                 for file in files:
                     if count == self._limit:
                         return
@@ -104,7 +119,7 @@ def is_empty(path: Path) -> bool:
         return True
     except OSError:
         return False
-    with owned(_strolled(path)) as names:
+    with owned(_strolled(path, Counter())) as names:
         return next(names, None) is None
 
 
@@ -117,15 +132,16 @@ def _check(path: Path) -> None:
         os.scandir(path).close()
     except OSError as error:
         raise SourceError(f"{path_text(path)} can't be read: {error.strerror}") from error
-    with owned(_strolled(path)) as names:
+    passed: Counter[str] = Counter()
+    with owned(_strolled(path, passed)) as names:
         if next(names, None) is None:
-            suffixes = " ".join(IMAGE_SUFFIXES)
-            raise SourceError(f"{path_text(path)} holds neither a photos table nor pictures ({suffixes})")
+            without = f"{path_text(path)} holds neither a photos table nor pictures ({' '.join(suffixes())})"
+            raise SourceError(f"{without}; but {told}" if (told := described(passed)) else without)
 
 
-def _walk(folder: Path) -> Iterator[Path | Rejection]:
+def _walk(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
     """Pictures, and folders that can't be listed, by name. Deep nesting is no problem."""
-    levels = [_listed(folder)]
+    levels = [_listed(folder, passed)]
     while levels:
         entry = next(levels[-1], None)
         if entry is None:
@@ -133,18 +149,18 @@ def _walk(folder: Path) -> Iterator[Path | Rejection]:
         elif isinstance(entry, Rejection):
             yield entry
         elif entry.is_folder:
-            levels.append(_listed(entry.path))
+            levels.append(_listed(entry.path, passed))
         else:
             yield entry.path
 
 
-def _strolled(folder: Path) -> Iterator[str]:
+def _strolled(folder: Path, passed: Counter[str]) -> Iterator[str]:
     """The names of what `_walk` gives, in any order, so that none has to be held."""
     folders = [folder]
     while folders:
         here = folders.pop()
         try:
-            for name, is_folder in _shown(here):
+            for name, is_folder in _shown(here, passed):
                 if is_folder:
                     folders.append(here / name)
                 else:
@@ -158,11 +174,11 @@ class _Entry(NamedTuple):
     is_folder: bool
 
 
-def _listed(folder: Path) -> Iterator[_Entry | Rejection]:
+def _listed(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
     """What a folder shows, by name; where it can't be read, or not to its end, that comes first."""
     names: list[str] = []  # and no objects: a hundred bytes each, in folders of a million
     try:
-        names.extend(name + FOLDER if is_folder else name for name, is_folder in _shown(folder))
+        names.extend(name + FOLDER if is_folder else name for name, is_folder in _shown(folder, passed))
     except OSError as error:
         yield _rejected(folder, error)
     names.sort(reverse=True)
@@ -171,14 +187,28 @@ def _listed(folder: Path) -> Iterator[_Entry | Rejection]:
         yield _Entry(folder / name.removesuffix(FOLDER), name.endswith(FOLDER))
 
 
-def _shown(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Pictures and subfolders, which are told apart, but those hidden; a link to a folder is none."""
+def _shown(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, bool]]:
+    """Pictures and subfolders, which are told apart, but those hidden; others are counted."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith("."):
-                is_folder = entry.is_dir(follow_symlinks=False)
-                if is_folder or entry.name.lower().endswith(IMAGE_SUFFIXES):
-                    yield entry.name, is_folder
+            if entry.name.startswith("."):
+                continue
+            is_folder = entry.is_dir(follow_symlinks=False)
+            kind = None if is_folder else _kind(entry)
+            if kind is None:
+                yield entry.name, is_folder
+            elif kind:
+                passed[kind] += 1
+
+
+def _kind(entry: os.DirEntry[str]) -> str | None:
+    """What a file, or a link, is passed over as; None for what has a picture's name."""
+    kind = passed_over_as(entry.name)
+    if kind is None or not entry.is_symlink():
+        return kind
+    with suppress(OSError):  # links in circles lead to no folder
+        return LINKED_FOLDERS if entry.is_dir() else kind
+    return kind
 
 
 def file_record(file: Path) -> ImageRecord | Rejection:

@@ -6,7 +6,7 @@ Ledger.rejections ─► those with a record ─► a file of a folder: as it is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,10 @@ class LedgerSource:
     def total(self) -> int:
         """How many there are now."""
         return self._ledger.records(self._reasons)
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Nothing."""
+        return {}
 
     def covers(self, location: str) -> bool:
         """None: what isn't in the ledger hasn't left it."""

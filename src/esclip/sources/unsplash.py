@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
@@ -104,6 +104,10 @@ class UnsplashSource:
                 details = joins.of(page[0].number, page[-1].number) if joins else {}
                 for photo in page:
                     yield self._record(photo, details.get(photo.number, PhotoDetails()))
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Nothing: a row is a record, or rejected."""
+        return {}
 
     def covers(self, location: str) -> bool:
         """Every URL: of several datasets in one index, only the one that is ingested keeps its photos."""
