@@ -124,10 +124,13 @@ class ImageIndex(SearchableIndex):
 
         `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
         `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the
-        index, and none for `""`. `captions` are the pictures' descriptions: `sidecar` for a text file beside
-        each picture, a JSON file that maps paths to texts, or a column of the dataset's photos. `parts` get
-        vectors of their own, which a search can look at: `captions` and `crops`, overlapping ones. The index
-        remembers them, and later ingests keep them up.
+        index, and none for `""`. Labels without templates, which a `Labelling` has, take those of the last.
+
+        `captions` are the pictures' descriptions: `sidecar` for a text file beside each picture, a JSON file
+        that maps paths to texts, or a column of the dataset's photos; by default documents keep the captions
+        that they have, and `""` takes them away. `parts` get vectors of their own, which a search can look
+        at: `captions` and `crops`, overlapping ones. The index remembers them, and later ingests keep them
+        up.
 
         What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
@@ -146,7 +149,8 @@ class ImageIndex(SearchableIndex):
         asked = chosen(parts, KINDS, "parts") if parts else ()
         held = self._store.schema()
         self._require_own_pictures(held)
-        labelling = Labelling.of(labels) if labels is not None else held.labelling if held else None
+        remembered = held.labelling if held else None
+        labelling = remembered if labels is None else Labelling.of(labels, remembered)
         kinds = {*asked, *(held.parts if held else ())}
         gone = [path for path in paths if self._has_left(path, held)]
         if gone and not prune:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 
 from esclip._census import Census, Pruning, prune
@@ -34,7 +34,7 @@ from esclip._rejections import Rejection, Stage, rejected
 from esclip._report import Phase, Tally
 from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
-from esclip._types import Document, ImageRecord, content_fingerprint
+from esclip._types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._waits import ending_with
 
 __all__ = ["ingest"]
@@ -169,10 +169,10 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
     with owned(batches(records, PAGE_SIZE)) as pages:
         for page in pages:
             held = store.fingerprints([record.id for record in page])
-            unchanged = []
+            unchanged = [record.id for record in page if _is_but_for_caption(record, held.get(record.id))]
             updates = []
             pictures = []
-            for record in page:
+            for record in _with_held_captions(page, held, set(unchanged), store):
                 known = held.get(record.id)
                 if known is None or known.pixels != record.fingerprint.pixels:
                     pictures.append(record)
@@ -184,6 +184,27 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
             if updates:
                 tally.write([record.id for record in updates], store.update(updates), encoded=False)
             yield from pictures
+
+
+def _is_but_for_caption(record: ImageRecord, held: Fingerprint | None) -> bool:
+    """Whether a record is held as it is but with a caption, which stays as the ingest is given none."""
+    if held is None or not held.has_caption or record.captioned is not None:
+        return False
+    return held.without_caption == replace(record, description="").fingerprint
+
+
+def _with_held_captions(
+    page: Sequence[ImageRecord], held: Mapping[str, Fingerprint], unchanged: Container[str], store: Store
+) -> list[ImageRecord]:
+    """The records but those unchanged, with the held captions where the ingest was given none."""
+    records = [record for record in page if record.id not in unchanged]
+    asked = [r.id for r in records if r.captioned is None and r.id in held and held[r.id].has_caption]
+    documents = store.documents(asked) if asked else {}
+    captions = {id: document.record.description for id, document in documents.items()}
+    return [
+        replace(record, description=captions[record.id], captioned=True) if record.id in captions else record
+        for record in records
+    ]
 
 
 def _unknown(

@@ -25,6 +25,7 @@ __all__ = [
     "Captions",
     "IgnoreRobotsTag",
     "Images",
+    "KeptTemplates",
     "LabelTemplates",
     "Labels",
     "Limit",
@@ -132,12 +133,22 @@ LabelTemplates = Annotated[
         show_default=False,
     ),
 ]
+KeptTemplates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT",
+        help="The text for a label of --labels, which stands for {}; repeatable, the mean counts. "
+        "[default: those of the last ingest, at first: a photo of a {}]",
+        show_default=False,
+    ),
+]
 Captions = Annotated[
     str | None,
     typer.Option(
         metavar="FILE.json|sidecar|COLUMN",
         help="The pictures' descriptions: a JSON object of paths and texts, a photo.txt beside each "
-        "photo.jpg, or a column of the dataset's photos. Give it to each ingest.",
+        "photo.jpg, or a column of the dataset's photos; '' takes them away. [default: documents keep those "
+        "that they have]",
         show_default=False,
     ),
 ]

@@ -72,11 +72,12 @@ class Labelling:
         return cls([part for part in parts if part.strip()], templates)
 
     @classmethod
-    def of(cls, labels: Labels) -> Labelling:
-        """From whatever a user gives as labels."""
+    def of(cls, labels: Labels, before: Labelling | None = None) -> Labelling:
+        """From whatever a user gives as labels; with the templates of those `before` where it says none."""
         if isinstance(labels, Labelling):
             return labels
-        return cls.read(labels) if isinstance(labels, str) else cls(labels)
+        templates = before.templates if before and before.labels else TEMPLATES
+        return cls.read(labels, templates) if isinstance(labels, str) else cls(labels, templates)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Labelling:

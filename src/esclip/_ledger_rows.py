@@ -33,6 +33,7 @@ def record_text(record: ImageRecord) -> str:
             "version": masked(record.version),
             "page": record.page,
             "description": record.description,
+            "captioned": record.captioned,
             "metadata": {name: _json_value(value) for name, value in record.metadata.items()},
         }
     )
@@ -49,6 +50,7 @@ def read_record(text: str) -> ImageRecord:
         version=data["version"],
         page=data["page"],
         description=data["description"],
+        captioned=data.get("captioned"),
         metadata={name: _value(value) for name, value in data["metadata"].items()},
     )
 

@@ -77,7 +77,17 @@ class Fingerprint(NamedTuple):
     pixels: str
     """Changes when the picture may have changed: it has to be encoded again."""
     record: str
-    """Changes when anything else of the record has."""
+    """Changes when anything else of the record has. That of a caption stands apart, behind a +."""
+
+    @property
+    def has_caption(self) -> bool:
+        """Whether the description is a caption that an ingest was given."""
+        return "+" in self.record
+
+    @property
+    def without_caption(self) -> Fingerprint:
+        """Of the same record without a description."""
+        return self._replace(record=self.record.partition("+")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,9 @@ class ImageRecord:
     """Metadata that was computed from the picture, such as labels; a store keeps it with the other."""
     recipe: str = ""
     """What `derived` and the parts are computed by; empty where nothing is."""
+    captioned: bool | None = None
+    """Whether the description is a caption that this ingest was given; None: it was given none, and one that
+    the index holds stays."""
 
     def __post_init__(self) -> None:
         """Texts that are compared are in NFC, however the source has them; id and location stay."""
@@ -122,11 +135,12 @@ class ImageRecord:
             KEPT_AS,
             self.location,
             self.page,
-            self.description,
+            "" if self.captioned else self.description,
             sorted(json_metadata(self.metadata).items()),
             *([self.recipe] if self.recipe else []),
         )
-        return Fingerprint(pixels=_digest(self.version.encode()), record=_digest(orjson.dumps(about)))
+        caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
+        return Fingerprint(_digest(self.version.encode()), _digest(orjson.dumps(about)) + caption)
 
 
 def _composed(metadata: Metadata) -> Metadata:

@@ -339,6 +339,19 @@ class PartsContract:
         filled.drop()
         assert store.sibling(f"{store.index}_parts").schema() is None
 
+    def test_captions_stay_until_they_are_taken_back(self, filled: ImageIndex, folder: Path) -> None:
+        """An ingest that is given none keeps them, with their vectors, also where the picture is another."""
+        (folder / "plain.txt").unlink()
+        assert filled.ingest(folder).skipped == 3
+        paint(folder / "plain.png", "green")
+        assert filled.ingest(folder).written == 1
+        (hit,) = filled.search_text("blue", look=["captions"])
+        assert (names([hit]), hit.description) == (["plain"], "nothing blue in here")
+        assert filled.ingest(folder).skipped == 3
+        assert filled.ingest(folder, captions="").written == 1
+        assert names(filled.search_text("blue", look=["captions"])) == []
+        assert filled.ingest(folder).skipped == 3
+
     def test_labels_beside_parts(self, index: ImageIndex, folder: Path, encoder: CountingPalette) -> None:
         """Parts have their picture's labels, for filters; other labels are theirs too, without encoding."""
         index.ingest(folder, labels="red,yellow", parts=["crops", "captions"], captions="sidecar")

@@ -10,7 +10,7 @@ import pytest
 
 import esclip
 from esclip._index import ImageIndex
-from esclip._labels import Labelling
+from esclip._labels import TEMPLATES, Labelling, Labels
 from esclip._protocols import Store
 from esclip._searches import Matching
 from esclip._types import Document
@@ -101,6 +101,24 @@ class StoreLabels(StoreCase):
         shares = [value for name, value in hit.metadata.items() if name.startswith("p_")]
         assert len(shares) == 3
         assert sum(float(str(share)) for share in shares) == pytest.approx(1, abs=1e-5)
+
+    def test_templates_are_remembered(self, store: Store, photos: Path) -> None:
+        """Labels without templates take the last ones, until others are named or labels are taken away."""
+        with esclip.open_index(store, encoder=RecordingEncoder()) as index:
+
+            def templates(labels: Labels) -> tuple[str, ...]:
+                index.ingest(photos, labels=labels)
+                schema = store.schema()
+                assert schema is not None
+                assert schema.labelling is not None
+                return schema.labelling.templates
+
+            assert templates(Labelling(["red", "blue"], ["{}"])) == ("{}",)
+            assert templates("red,green") == templates(["red"]) == ("{}",)
+            assert templates(Labelling(["red"])) == TEMPLATES
+            assert templates(Labelling(["red"], ["{}"])) == ("{}",)
+            index.ingest(photos, labels="")
+            assert templates("red") == TEMPLATES
 
     def test_labels_are_remembered(self, filled: ImageIndex, photos: Path) -> None:
         """The same ingest again skips all, and one that names no labels goes on with the same."""

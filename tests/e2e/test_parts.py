@@ -43,6 +43,20 @@ def test_crops_and_captions(esclip: Esclip, folder: Path) -> None:
     assert not list(folder.parent.glob("home/data/**/*.lance"))
 
 
+def test_what_was_given_stays_until_it_is_taken_back(esclip: Esclip, folder: Path) -> None:
+    """Captions and templates of labels, through ingests that don't name them."""
+    texts = folder / "texts.json"
+    given = ("--captions", texts, "--labels", "red,yellow", "--label-template", "{}")
+    esclip("ingest", folder, "--encoder", "palette", *given)
+    texts.unlink()
+    assert esclip("ingest", folder, "--labels", "red,yellow", "--json").json["skipped"] == 2
+    (hit,) = esclip("search-text", "yellow", "-k", "1", "--json").hits
+    assert (hit["description"], hit["metadata"]["label"]) == ("a green thing", "yellow")
+    assert esclip("ingest", folder, "--captions", "", "--json").json["written"] == 1
+    (hit,) = esclip("search-text", "yellow", "-k", "1", "--json").hits
+    assert (hit["description"], hit["metadata"]["label"]) == ("", "yellow")
+
+
 def test_what_is_wrong_is_told(esclip: Esclip, folder: Path) -> None:
     """Parts that the index lacks, kinds that there are not, captions that can't be read."""
     esclip("ingest", folder, "--encoder", "palette")

@@ -183,12 +183,85 @@ class TestColumn:
 
 
 def test_captions_are_found_by_their_words_and_change_without_encoding(folder: Path) -> None:
-    """Without the option they are gone again: a record is what the last ingest says."""
+    """A caption that is new, other or gone is written to its document alone."""
     index = esclip.open_index(MemoryStore("p"), encoder="palette")
     index.ingest(folder)
     (folder / "b.txt").write_text("a lighthouse", encoding="utf-8")
     assert index.ingest(folder, captions="sidecar").written == 1
     found = index.search_text("black", 3)
     assert sorted(hit.description for hit in found) == ["", "", "a lighthouse"]
-    assert index.ingest(folder).written == 1
+    (folder / "b.txt").unlink()
+    assert index.ingest(folder, captions="sidecar").written == 1
     assert {hit.description for hit in index.search_text("black", 3)} == {""}
+
+
+def described(index: esclip.ImageIndex) -> dict[str, str]:
+    """The descriptions that an index holds, by the names of the pictures."""
+    return {Path(hit.location).name: hit.description for hit in index.search_text("black", 20)}
+
+
+class TestWithoutCaptions:
+    """An ingest that is given no captions reads none, and leaves those that there are."""
+
+    def test_of_several_paths_and_kinds(self, folder: Path, tmp_path: Path) -> None:
+        """Each path's stay, when the file is gone as well; one path's can be taken away alone."""
+        index = esclip.open_index(MemoryStore("p"), encoder="palette")
+        (folder / "a.txt").write_text("beside", encoding="utf-8")
+        (tmp_path / "c.json").write_text('{"pictures/more/c.jpg": "in a file"}', encoding="utf-8")
+        index.ingest(folder / "a.jpg", folder / "b.jpg", captions="sidecar")
+        index.ingest(folder / "more", captions=tmp_path / "c.json")
+        (tmp_path / "c.json").unlink()
+        (folder / "a.txt").write_text("not read", encoding="utf-8")
+        assert index.ingest(folder).skipped == 3
+        assert described(index) == {"a.jpg": "beside", "b.jpg": "", "c.jpg": "in a file"}
+        assert index.ingest(folder / "more", captions="").written == 1
+        assert described(index) == {"a.jpg": "beside", "b.jpg": "", "c.jpg": ""}
+
+    def test_of_what_has_changed(self, folder: Path) -> None:
+        """Another picture, other labels and a retry: the caption stays with all of them."""
+        index = esclip.open_index(MemoryStore("p"), encoder="palette")
+        (folder / "a.txt").write_text("a caption", encoding="utf-8")
+        index.ingest(folder, captions="sidecar")
+        assert index.ingest(folder, labels="red,black").written == 3
+        assert described(index)["a.jpg"] == "a caption"
+        (folder / "a.jpg").write_bytes(b"broken")
+        assert index.ingest(folder, captions="sidecar").rejected == 1
+        Image.new("RGB", (9, 9), "red").save(folder / "a.jpg")
+        assert index.retry().written == 1
+        assert index.ingest(folder).skipped == 3
+        Image.new("RGB", (7, 7), "blue").save(folder / "a.jpg")
+        assert index.ingest(folder).written == 1
+        assert index.ingest(folder, captions="sidecar").skipped == 3
+        assert described(index)["a.jpg"] == "a caption"
+
+    def test_of_a_text_that_can_not_be_read(self, folder: Path) -> None:
+        """It takes no caption away."""
+        index = esclip.open_index(MemoryStore("p"), encoder="palette")
+        (folder / "a.txt").write_text("a caption", encoding="utf-8")
+        index.ingest(folder, captions="sidecar")
+        (folder / "a.txt").write_bytes(b"\xff\xfe\xfd")
+        assert index.ingest(folder, captions="sidecar").skipped == 3
+        assert described(index)["a.jpg"] == "a caption"
+
+    def test_of_a_dataset(self, tmp_path: Path) -> None:
+        """Its own descriptions follow the dataset, and are back when captions are taken away."""
+        table = tmp_path / "photos.tsv000"
+        header = "photo_id\tphoto_image_url\tphoto_description\tmine\n"
+        url = "https://images.unsplash.com/a"
+        store = MemoryStore("p")
+        index = esclip.open_index(store, encoder="palette")
+        images = tmp_path / "images"
+        images.mkdir()
+        for name in ("a", "b"):
+            Image.new("RGB", (8, 8)).save(images / f"{name}.jpg")
+
+        def ingest(own: str, captions: str | None) -> list[str]:
+            rows = [f"{name}\t{url}{name}\t{own}\t{mine}" for name, mine in (("a", "mine"), ("b", ""))]
+            table.write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
+            index.ingest(tmp_path, images=images, captions=captions)
+            return [document.record.description for document in store.documents(["a", "b"]).values()]
+
+        assert ingest("old", "mine") == ["mine", "old"]
+        assert ingest("new", None) == ["mine", "new"]
+        assert ingest("newer", "") == ["newer", "newer"]
+        assert ingest("newest", None) == ["newest", "newest"]

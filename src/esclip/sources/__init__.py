@@ -19,7 +19,7 @@ from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._schema import Field
 from esclip._types import ImageRecord
-from esclip.sources._captions import CaptionedSource, CaptionFile, Captions, Sidecars
+from esclip.sources._captions import CaptionedSource, CaptionFile, Captions, Sidecars, UncaptionedSource
 from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
 
@@ -40,8 +40,7 @@ def open_source(
     """The source that reads these paths, one after the other; of all records the first `limit`.
 
     `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`. `captions` are `sidecar`, a JSON
-    file, or a column of a dataset's photos.
-
+    file, or a column of a dataset's photos; "" takes away those that the index holds, None leaves them.
     Those of the paths that are `gone` give no records.
 
     Raises `SourceError` when there is nothing to read, `ConfigError` when `images` or `captions` can't be of
@@ -63,6 +62,8 @@ def open_source(
             f"give a .json file, or {SIDECAR}"
         )
     source = sources[0] if len(sources) == 1 else _Chained(sources, limit)
+    if captions == "":
+        return UncaptionedSource(source)
     return CaptionedSource(source, known, complete=limit is None) if known else source
 
 
@@ -74,7 +75,7 @@ def is_gone(path: str | Path) -> bool:
 
 def _captions(captions: str | Path | None) -> tuple[Captions | None, str | None]:
     """Captions that lie beside the records, or the column that has them."""
-    if captions is None:
+    if captions is None or captions == "":
         return None, None
     if captions == SIDECAR:
         return Sidecars(), None

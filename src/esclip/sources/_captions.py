@@ -1,6 +1,7 @@
 """Descriptions that come with pictures: in a JSON file by path, or in a text file beside each picture.
 
 Source ─► CaptionedSource ─► the same records, with the captions as their descriptions
+      └─► UncaptionedSource ─► the same records, without: captions that the index holds are taken back
               └─ CaptionFile   {"photos/a.jpg": "two dogs in the snow", ...}
               └─ Sidecars      a.jpg.txt or a.txt beside a.jpg
 
@@ -28,7 +29,7 @@ from esclip._text_files import NotText, error_words, read_beginning, read_text
 from esclip._text_forms import composed, forms
 from esclip._types import ImageRecord
 
-__all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars"]
+__all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars", "UncaptionedSource"]
 
 LONGEST_CAPTION = 64 * 1024
 """Bytes of a caption; of a longer one the beginning is taken."""
@@ -45,8 +46,8 @@ log = logging.getLogger("esclip")
 class Captions(Protocol):
     """What knows the captions of pictures."""
 
-    def of(self, record: ImageRecord) -> str:
-        """The caption of a record's picture; empty where there is none."""
+    def of(self, record: ImageRecord) -> str | None:
+        """The caption of a record's picture; empty where there is none, None where that can't be told."""
         ...
 
     def warn(self) -> None:
@@ -71,9 +72,19 @@ class CaptionedSource(SourceWrapper):
             self._captions.warn()
 
     def changed(self, record: ImageRecord) -> ImageRecord:
-        """With its caption."""
+        """With its caption; where that can't be told, the index keeps what it holds."""
         caption = self._captions.of(record)
-        return replace(record, description=caption) if caption else record
+        if caption is None:
+            return record
+        return replace(record, description=caption or record.description, captioned=bool(caption))
+
+
+class UncaptionedSource(SourceWrapper):
+    """A source whose records have no captions: what the index holds of them is taken away."""
+
+    def changed(self, record: ImageRecord) -> ImageRecord:
+        """With its own description, where it has one."""
+        return replace(record, captioned=False)
 
 
 class CaptionFile:
@@ -113,8 +124,8 @@ class Sidecars:
         self._unreadable = 0
         self._first = ""
 
-    def of(self, record: ImageRecord) -> str:
-        """The text of the first that is there; none where it can't be read."""
+    def of(self, record: ImageRecord) -> str | None:
+        """The text of the first that is there; None where it can't be read."""
         if not isinstance(record.picture, Path):
             return ""
         for file in _beside(record.picture):
@@ -126,7 +137,7 @@ class Sidecars:
                     continue
                 self._first = self._first or f"{file}: {error_words(error)}"
                 self._unreadable += 1
-                return ""
+                return None
         return ""
 
     def warn(self) -> None:

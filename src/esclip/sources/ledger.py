@@ -56,4 +56,4 @@ def _as_it_is_now(record: ImageRecord) -> ImageRecord | Rejection:
     found = file_record(record.picture)
     if isinstance(found, Rejection):
         return replace(found, record=record)
-    return replace(found, description=record.description)
+    return replace(found, description=record.description, captioned=record.captioned)

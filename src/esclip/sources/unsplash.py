@@ -73,6 +73,7 @@ class UnsplashSource:
         `ConfigError` when it has no such column of `captions`.
         """
         self._images = images
+        self._captions = captions
         self._limit = limit
         self._threshold = keyword_threshold
         self._photos = table_parts(folder, "photos")
@@ -153,6 +154,7 @@ class UnsplashSource:
             page=page if is_web_address(page) else None,
             description=next((row[name] for name in self._description if name in row), ""),
             metadata=photo_metadata(row, details),
+            captioned=self._captions in row if self._captions else None,
         )
 
     def _id_problem(self, id: str) -> str:
