@@ -9,43 +9,44 @@ test         FIELD=VALUE,VALUE     one of them; != none of them
              FIELD>=VALUE          > < <= as well: numbers and dates
              exists(FIELD)         near(FIELD, LAT, LON, 50km)    inside(FIELD, SOUTH, WEST, NORTH, EAST)
 
-A value is read to the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. A date
-may be a year, a month or a day: `submitted_at=2020` is all of it.
+A value is read to the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. What
+looks like another language's quotes, patterns or operators is an error, unless it stands in double quotes. A
+date may be a year, a month or a day: `submitted_at=2020` is all of it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NoReturn, TypeAlias
+from contextlib import suppress
+from typing import NoReturn
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, Value
+from esclip._conditions import AllOf, AnyOf, Condition, Exists, Not
 from esclip._errors import ConfigError, one_line
-from esclip._filter_values import compared, known_field, place_field
+from esclip._filter_places import CALLS, inside, near, place_field
+from esclip._filter_slips import check_bare, check_quotes, further_test
+from esclip._filter_values import LONGEST, compared, known_field
+from esclip._plain_values import Where, plain_where
 from esclip._schema import Field, FieldType
 from esclip._simplify import TOO_DEEP, check_limits
 from esclip._text_forms import composed
 
 __all__ = ["Where", "check_syntax", "conditions"]
 
-Where: TypeAlias = str | Sequence[str] | Mapping[str, Value | Sequence[Value]]
-"""An expression, several that must all hold, or values by field name, of which one must be equal."""
-
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<sign>[|&(),!])(?!=)
     | (?P<call>near|inside|exists)\s*(?=\()
-    | (?P<field>[^\W_][\w-]*)\s*(?P<operator>[<>!]?=|[<>])
+    | (?P<field>[^\W_][\w-]*)\s*(?P<operator>==|[<>!]?=|[<>])
     )""",
     re.VERBOSE,
 )
 _VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>(?:[^|&,()"]|\([^()]*\)|(?<=\S)")*))\s*')
 _PARENTHESES = 50
 """How many may be open at a time: each is a few calls of the parser in itself."""
-_DISTANCE = re.compile(r"(\d+(?:\.\d+)?)\s*(km|m)")
 
 
-def conditions(where: Where, fields: Sequence[Field]) -> tuple[Condition, ...]:
+def conditions(where: Where | None, fields: Sequence[Field]) -> tuple[Condition, ...]:
     """The filter as typed conditions, all of which must hold.
 
     Raises `ConfigError` for an expression that can't be read, a field that the index lacks, naming the
@@ -57,12 +58,14 @@ def conditions(where: Where, fields: Sequence[Field]) -> tuple[Condition, ...]:
     return found
 
 
-def _read(where: Where, known: Mapping[str, Field]) -> Iterator[Condition]:
-    if isinstance(where, Mapping):
-        for name, value in where.items():
-            yield compared(known_field(name, known), "=", _several(value), f"{name}={value}")
+def _read(where: Where | None, known: Mapping[str, Field]) -> Iterator[Condition]:
+    plain = plain_where(where)
+    if isinstance(plain, dict):
+        for name, values in plain.items():
+            told = f"{name}={','.join(str(value) for value in values[:LONGEST])}"
+            yield compared(known_field(name, known), "=", values, told)
     else:
-        for text in [where] if isinstance(where, str) else where:
+        for text in [plain] if isinstance(plain, str) else plain:
             yield _Parser(text, known).parse()
 
 
@@ -72,10 +75,6 @@ def check_syntax(where: Sequence[str]) -> None:
         _Parser(text, None).parse()
 
 
-def _several(value: Value | Sequence[Value]) -> tuple[Value, ...]:
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-
-
 class _Parser:
     """Reads one expression from left to right."""
 
@@ -83,6 +82,7 @@ class _Parser:
         """Without known fields, it takes any field and value."""
         self._text = composed(text)
         self._known = known
+        self._further = further_test(known or ())
         self._at = 0
         self._open = 0
 
@@ -115,7 +115,7 @@ class _Parser:
         """What stands in parentheses."""
         self._open += 1
         if self._open > _PARENTHESES:
-            raise ConfigError(f"--where {one_line(self._text, 100)}: {TOO_DEEP}")
+            raise ConfigError(f"--where {one_line(self._text, LONGEST)}: {TOO_DEEP}")
         found = self._any()
         self._close()
         self._open -= 1
@@ -128,15 +128,16 @@ class _Parser:
         self._at = token.end()
         if token["call"]:
             return self._call(token["call"])
-        name, operator = token["field"], token["operator"]
-        values = self._values()
+        name = token["field"]
+        operator = "=" if token["operator"] == "==" else token["operator"]
+        values = self._values(f"{name}{operator}")
         if self._known is None:
             return _ANYTHING
         field = known_field(name, self._known)
         told = f"{name}{operator}{','.join(values)}"
         if operator == "!=":
-            return Not(compared(field, "=", tuple(values), told))
-        return compared(field, operator, tuple(values), told)
+            return Not(compared(field, "=", values, told))
+        return compared(field, operator, values, told)
 
     def _call(self, name: str) -> Condition:
         self._sign("(")
@@ -147,33 +148,29 @@ class _Parser:
             return Exists(field)
         if name != "exists":
             place_field(field, name)
-        try:
-            if name == "near":
-                lat, lon, radius = numbers
-                distance = _DISTANCE.fullmatch(radius)
-                if distance is None:
-                    raise ValueError(radius)
-                return Near(
-                    field, *_place(lat, lon), float(distance[1]) * (1000 if distance[2] == "km" else 1)
-                )
-            if name == "inside":
-                south, west, north, east = numbers
-                return Inside(field, *_place(south, west), *_place(north, east))
-        except ValueError:
-            pass
-        raise ConfigError(f"--where {one_line(self._text, 100)}: write {_CALLS[name]}")
+            with suppress(ValueError):
+                return (near if name == "near" else inside)(field, numbers)
+        raise ConfigError(f"--where {one_line(self._text, LONGEST)}: write {CALLS[name]}")
 
-    def _values(self) -> list[str]:
+    def _values(self, test: str = "") -> list[str]:
+        """Values with commas between; those of a `test`, `FIELD=`, are looked at for slips."""
+        begin = self._at
         values = [self._value()]
         while self._sign(","):
             values.append(self._value())
-        return values
+        if test:
+            check_bare(test, [text for text, quoted in values if not quoted], self._further)
+            check_quotes(test, self._text[begin : self._at].strip())
+        return [text for text, _ in values]
 
-    def _value(self) -> str:
+    def _value(self) -> tuple[str, bool]:
+        """The value, and whether it stands in quotes."""
         found = _VALUE.match(self._text, self._at)
         assert found is not None, "a bare value may be empty"
         self._at = found.end()
-        return found["bare"].strip() if found["quoted"] is None else found["quoted"].replace('""', '"')
+        if found["quoted"] is None:
+            return found["bare"].strip(), False
+        return found["quoted"].replace('""', '"'), True
 
     def _sign(self, sign: str) -> bool:
         """Go over the sign, if it comes next."""
@@ -190,24 +187,10 @@ class _Parser:
     def _fail(self, wanted: str) -> NoReturn:
         rest = self._text[self._at :].strip()
         where = f"before {rest[:40]!r}" if rest else "at the end"
-        text = one_line(self._text, 100)
+        text = one_line(self._text, LONGEST)
         raise ConfigError(
             f'--where {text}: {wanted} is missing {where}; values with |, & or , go in "quotes"'
         )
 
 
 _ANYTHING = Exists(Field("anything", FieldType.GEO_POINT))
-
-_CALLS = {
-    "exists": "exists(FIELD)",
-    "near": "near(FIELD, LATITUDE, LONGITUDE, 50km), or a distance in m",
-    "inside": "inside(FIELD, SOUTH, WEST, NORTH, EAST) in degrees",
-}
-
-
-def _place(lat: str, lon: str) -> tuple[float, float]:
-    """Degrees. Raises `ValueError` for numbers that no place has."""
-    degrees = float(lat), float(lon)
-    if not (abs(degrees[0]) <= 90 and abs(degrees[1]) <= 180):
-        raise ValueError(degrees)
-    return degrees

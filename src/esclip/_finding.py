@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 from esclip._calibration import Background
 from esclip._collapse import collapsing
@@ -18,6 +19,7 @@ from esclip._filters import conditions
 from esclip._fusion import Ranking, fused
 from esclip._hits import Hits
 from esclip._looking import Look, Looker
+from esclip._no_hits import unfulfilled, why_none
 from esclip._protocols import Encoder
 from esclip._queries import Query, Stored
 from esclip._relevance import background_of, judged, least_score, matched
@@ -47,7 +49,11 @@ def find(
     def found(depths: Mapping[int, int]) -> list[list[Hit]]:
         return _found(looker, [replace(plans[number], depth=depth) for number, depth in depths.items()])
 
-    return [_page(looker, *one) for one in zip(plans, collapsing(queries, found, looker.store), strict=True)]
+    told = cache(partial(unfulfilled, looker.store))  # many queries have one filter
+    return [
+        _page(looker, plan, hits, told)
+        for plan, hits in zip(plans, collapsing(queries, found, looker.store), strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +121,23 @@ def _scored(looker: Looker, plans: Sequence[_Plan], found: Sequence[list[Hit]]) 
     return [[*some, *hits[len(some) :]] for some, hits in zip(scored, found, strict=True)]
 
 
-def _page(looker: Looker, plan: _Plan, hits: Sequence[Hit]) -> Hits:
-    """The hits that were asked for, ranked among all that there are."""
+def _page(
+    looker: Looker,
+    plan: _Plan,
+    hits: Sequence[Hit],
+    unfulfilled: Callable[[tuple[Condition, ...]], str | None],
+) -> Hits:
+    """The hits that were asked for, ranked among all that there are; or why there are none."""
     query, least = plan.query, least_score(plan.query, plan.background)
     good = [hit for hit in hits if least == -1 or hit.score >= least]
     ranks = range(query.offset + 1, query.offset + query.k + 1)
     page = good[query.offset : query.offset + query.k]
     numbered = [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
     explained = _explained(looker, plan, judged(numbered, plan.background))
-    return Hits(explained, matched(hits, plan.background))
+    note = None
+    if not page:
+        note = (None if hits else unfulfilled(plan.where)) or why_none(query, hits, good, plan.background)
+    return Hits(explained, matched(hits, plan.background), note)
 
 
 def _explained(looker: Looker, plan: _Plan, hits: Sequence[Hit]) -> list[Hit]:

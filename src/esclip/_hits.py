@@ -28,11 +28,13 @@ OPTIONAL = ("relevance", "duplicates", "box", "why")
 class Hits(Sequence[Hit]):
     """Hits from best to worst."""
 
-    def __init__(self, hits: Iterable[Hit], matched: bool | None = None) -> None:
+    def __init__(self, hits: Iterable[Hit], matched: bool | None = None, note: str | None = None) -> None:
         """Keep `hits` in their order."""
         self._hits = tuple(hits)
         self.matched = matched
         """Whether the best of them all is more than a meaningless sentence finds; None: not known."""
+        self.note = note
+        """Why there are none, and what may have been meant; None where there are some."""
 
     @overload
     def __getitem__(self, at: int) -> Hit: ...
@@ -41,7 +43,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, at: slice) -> Hits: ...
 
     def __getitem__(self, at: int | slice) -> Hit | Hits:
-        return Hits(self._hits[at], self.matched) if isinstance(at, slice) else self._hits[at]
+        return Hits(self._hits[at], self.matched, self.note) if isinstance(at, slice) else self._hits[at]
 
     def __len__(self) -> int:
         return len(self._hits)
@@ -53,6 +55,8 @@ class Hits(Sequence[Hit]):
         return hash(tuple(hit.id for hit in self._hits))
 
     def __repr__(self) -> str:
+        if self.note:
+            return f"<0 hits: {escaped(self.note)}>"
         shown = ", ".join(f"{escaped(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
         return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
 
@@ -70,6 +74,8 @@ class Hits(Sequence[Hit]):
         return pd.DataFrame(rows, columns=columns + fields)
 
     def _repr_html_(self) -> str:
+        if self.note:
+            return f"<p>{html.escape(repr(self))}</p>"
         figures = "".join(map(_figure, self))
         return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>'
 

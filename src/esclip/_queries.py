@@ -22,8 +22,8 @@ from PIL import Image
 
 from esclip._bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
 from esclip._errors import ConfigError
-from esclip._filters import Where
 from esclip._places import PICTURES, PLACES, chosen, is_fused
+from esclip._plain_values import Where, plain_where
 from esclip._settings import WINDOW
 
 __all__ = ["Directed", "Options", "Part", "Picture", "Query", "Raw", "Stored", "Text", "Words"]
@@ -139,7 +139,7 @@ class Query:
         Raises `ConfigError` for a page beyond the window of rankings that are fused, and for a minimum of a
         relevance that hits of such a query don't have.
         """
-        values = {"parts": parts, "k": k, "where": where or {}, **options}
+        values = {"parts": parts, "k": k, "where": plain_where(where), **options}
         for field in fields(type(self)):
             object.__setattr__(self, field.name, values.pop(field.name, field.default))
         object.__setattr__(self, "look", chosen(self.look, PLACES, "look"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -17,6 +18,7 @@ from esclip._finding import find
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
 from esclip._looking import Looker
+from esclip._no_hits import unfulfilled
 from esclip._parts import holds_parts, parts_index
 from esclip._protocols import Encoder, Store
 from esclip._queries import Options, Picture, Query, Stored, Text, Words
@@ -24,6 +26,8 @@ from esclip._schema import IndexInfo, IndexSchema
 from esclip._settings import DUPLICATE
 
 __all__ = ["SearchableIndex"]
+
+logger = logging.getLogger("esclip")
 
 
 class SearchableIndex:
@@ -129,13 +133,16 @@ class SearchableIndex:
         """Groups of pictures that show nearly the same: each has a cosine of `threshold` with another.
 
         The largest group first. With `where`, only pictures that fulfil it are compared. `on_progress` is
-        told how many were looked at. Nothing is removed. Raises what `search` raises.
+        told how many were looked at. Nothing is removed. A filter that no document fulfils is logged as a
+        warning. Raises what `search` raises.
         """
         THRESHOLDS.check("threshold", threshold)
-        filters = conditions(where or {}, self._searchable().fields)
+        filters = conditions(where, self._searchable().fields)
         groups = duplicate_groups(self._store, filters, threshold, on_progress or (lambda _: None))
         if not groups:
             self._require_documents()
+            if note := unfulfilled(self._store, filters):
+                logger.warning("%s", note)
         return groups
 
     def _searchable(self) -> IndexSchema:

@@ -27,7 +27,7 @@ def hits(hits: Hits, *, json: bool) -> None:
     else:
         for hit in hits:
             print_columns(*_columns(hit))
-    _say_unless_matched(hits)
+    _say_what_lacks(hits)
 
 
 def hits_of(query: str, hits: Hits, *, json: bool) -> None:
@@ -37,11 +37,14 @@ def hits_of(query: str, hits: Hits, *, json: bool) -> None:
             print_json({"query": query} | hit.to_json())
         else:
             print_columns(query, *_columns(hit))
-    _say_unless_matched(hits, f"{query}: ")
+    _say_what_lacks(hits, f"{query}: ")
 
 
-def _say_unless_matched(hits: Hits, query: str = "") -> None:
-    if hits.matched is False:
+def _say_what_lacks(hits: Hits, query: str = "") -> None:
+    """Why there are no hits, or none that stands out."""
+    if hits.note:
+        say(f"{query}{hits.note}")
+    elif hits.matched is False:
         say(f"{query}no hit stands out: nothing there fits better than to a sentence that means nothing")
 
 

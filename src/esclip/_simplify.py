@@ -16,6 +16,7 @@ from esclip._conditions import AllOf, AnyOf, Condition, Not, OneOf, Value
 from esclip._errors import ConfigError
 from esclip._schema import Field, FieldType
 from esclip._searches import Search
+from esclip._text_forms import composed
 
 __all__ = ["LEVELS", "TESTS", "TOO_DEEP", "VALUES", "check_limits", "simplify", "simplify_searches"]
 
@@ -127,8 +128,8 @@ def _values(condition: Condition) -> int:
             return _values(inner)
         case AllOf(parts) | AnyOf(parts):
             return sum(map(_values, parts))
-        case OneOf(_, values):
-            return len(values)
+        case OneOf(_, values):  # a text may stand there in several forms
+            return len({composed(value) if isinstance(value, str) else value for value in values})
         case _:
             return 0
 

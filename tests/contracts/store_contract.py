@@ -18,6 +18,7 @@ from tests.contracts.store_filters import StoreFilters
 from tests.contracts.store_ids import StoreIds
 from tests.contracts.store_labels import StoreLabels
 from tests.contracts.store_lifecycle import StoreLifecycle
+from tests.contracts.store_notes import StoreNotes
 from tests.contracts.store_queries import StoreQueries
 from tests.contracts.store_reads import StoreReads
 from tests.contracts.store_relevance import StoreRelevance
@@ -35,6 +36,7 @@ class StoreContract(
     StoreReads,
     StoreSearch,
     StoreFilters,
+    StoreNotes,
     StoreWords,
     StoreQueries,
     StoreDuplicates,

@@ -97,6 +97,31 @@ def test_where_filters(esclip: Esclip, photos: Path) -> None:
     esclip("search-text", "red", "--where", "file_name", status=2)
 
 
+def test_nothing_found_is_told(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+    """Where nothing is found, one line on stderr says why, for each query, and the exit status is 0."""
+    esclip("ingest", photos, "--encoder", "palette")
+    queries = tmp_path / "queries.txt"
+    queries.write_text("red\nblue\n")
+    (hit,) = esclip("search-text", "red", "-k", "1", "--json").hits
+    none = "esclip: no document fulfils file_name=Green.png; did you mean file_name=green.png?\n"
+    for command in (["search-text", "red"], ["similar", hit["id"]], ["search"], ["recommend", hit["id"]]):
+        for shown in ([], ["--json"]):
+            run = esclip(*command, "--where", "file_name=Green.png", *shown)
+            assert (run.out, run.err) == ("", none), command
+    assert esclip("duplicates", "--where", "file_name=Green.png").err.startswith(none)
+    each = esclip("search-texts", queries, "--min-score", "1", "--where", "file_name=green.png")
+    lines = [line.rpartition(" ")[0] for line in each.err.splitlines()]
+    assert lines == [
+        f"esclip: {query}: no hit has a score of 1 or more; the best has" for query in ("red", "blue")
+    ]
+    beyond = esclip("search-text", "red", "--offset", "40")
+    assert beyond.err == "esclip: the search has 11 hits, and passes over 40\n"
+    assert esclip("search", "--words", "zebra").err == "esclip: no document has a word of 'zebra'\n"
+    assert esclip("search-text", "red", "--where", "file_name==green.png").out
+    for where in ("folder=~x", "file_name=IMG*", "file_name='green.png'"):
+        assert "in double quotes" in esclip("search-text", "red", "--where", where, status=2).err
+
+
 def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
     """File names are words to be found, alone or beside the vector, and each hit says why it is there."""
     esclip("ingest", photos, "--encoder", "palette")

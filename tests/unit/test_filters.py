@@ -150,3 +150,77 @@ def test_an_unknown_field_names_the_nearest() -> None:
         conditions("bolean=t", FIELDS)
     with pytest.raises(ConfigError, match="it has: boolean, date"):
         conditions({"zzz": "t"}, FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("keyword='Norway'", 'what is to be quoted goes in double quotes: keyword="Norway"'),
+        ("keyword='Oslo, Norway'", 'goes in double quotes: keyword="Oslo, Norway"'),
+        ("keyword=“Norway”", 'goes in double quotes: keyword="Norway"'),
+        ("keywords!=`red`", 'goes in double quotes: keywords!="red"'),
+        ("keyword=~car", 'there is no =~; .* as a text it goes in double quotes: keyword="~car"'),
+        ("keyword===car", "there is no =="),
+        ("keyword=!car", "there is no =!"),
+        ("keyword=>car", "there is no =>"),
+        ("integer=>5", "there is no =>"),
+        ("keyword=IMG*", r'a \* stands for no other text, .* in double quotes: keyword="IMG\*"'),
+        ("keyword=*", r"exists\(keyword\) finds any"),
+        ("keyword=a and integer>5", "an & or a | is missing before and integer>"),
+        ("keyword=a integer>5", "an & or a | is missing before integer>"),
+        ("keyword=a or exists(geo_point)", r"an & or a | is missing before or exists\("),
+        ("keyword=a and not boolean=t", "an & or a | is missing before and not boolean="),
+        ("inside(geo_point, 71, 4, 57, 31)", "its south 71 is north of its north 57"),
+        ("near(geo_point, 151.2, -33.9, 5km)", "no latitude 151.2 with .* exchanged"),
+        ("near(geo_point, 200, 10, 5km)", "no latitude 200"),
+        ("near(geo_point, nan, 10, 5km)", "no latitude nan"),
+        ("inside(geo_point, 0, 0, 0, inf)", "no latitude 0 with longitude inf"),
+        ("date=2020-W19", "date takes a date"),
+        ("date=202005", "date takes a date"),
+        ("date=1588723200", "date takes a date"),
+        ("date>=0001-01-01T00:00:00+14:00", "date takes a date"),
+        ("date<9999-12-31T23:59:59-14:00", "date takes a date"),
+        ("date=9999-12-31", "date takes a date"),
+        ("integer=" + "9" * 5000, "integer takes a whole number"),
+        ("float>1e999", "float takes a number"),
+        ("float=-inf", "float takes a number"),
+        ("keyword=a,\udcff,b", "is no valid Unicode"),
+        ("k\udcff=a", "FIELD=VALUE is missing"),
+    ],
+)
+def test_what_was_meant_otherwise_is_told(where: str, said: str) -> None:
+    """Quotes, patterns and operators of other languages, and what is no value, are told in a short line."""
+    with pytest.raises(ConfigError, match=said) as caught:
+        conditions(where, FIELDS)
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("keyword==car", "car"),
+        ("keyword == car", "car"),
+        ('keyword="=car"', "=car"),
+        ('keyword="IMG*"', "IMG*"),
+        ("keyword=\"'Norway'\"", "'Norway'"),
+        ("keyword='s-Hertogenbosch", "'s-Hertogenbosch"),
+        ("keyword=rock and roll", "rock and roll"),
+        ("keyword=a near (b)", "a near (b)"),
+        ('keyword="a and integer>5"', "a and integer>5"),
+    ],
+)
+def test_what_is_meant_as_text(where: str, value: str) -> None:
+    """Two equals signs are one, and in double quotes a value may be anything."""
+    assert conditions(where, FIELDS) == (OneOf(KEYWORD, (value,)),)
+
+
+def test_days_that_adjoin_are_one_time() -> None:
+    """A list of days is as few ranges as it can be; moments beside it stay what they are."""
+    noon = datetime(2021, 5, 5, 12, tzinfo=UTC)
+    (condition,) = conditions("date=2020-01-02,20200101,2020-01-03,2020-02,2021-05-05T12:00:00Z", FIELDS)
+    first = Range(DATE, at_least=day(2020, 1), below=day(2020, 1, 4))
+    assert condition == AnyOf(
+        (OneOf(DATE, (noon,)), first, Range(DATE, at_least=day(2020, 2), below=day(2020, 3)))
+    )
+    assert conditions("date=20200506", FIELDS) == conditions("date=2020-05-06", FIELDS)
