@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from esclip._conditions import Condition
-from esclip._errors import DocumentNotFound, one_line
+from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._flow import batches, owned
 from esclip._ledger import Ledger
 from esclip._paths import is_below, same_form
@@ -61,7 +61,7 @@ class Selection:
         if self.where:
             yield from self._listed(store)
             return
-        for ids in batches(sorted(self.ids), PAGE_SIZE):
+        for ids in batches(sorted(filter(_is_text, self.ids)), PAGE_SIZE):
             yield [(id, "") for id in store.fingerprints(ids)]
         if self.paths:
             with owned(batches(store.locations(), PAGE_SIZE)) as pages:
@@ -77,6 +77,15 @@ class Selection:
             ]
 
 
+def _is_text(id: str) -> bool:
+    """Whether a document can have the id: none has half of a surrogate pair in it."""
+    try:
+        id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def delete(
     store: Store | None,
     ledger: Ledger,
@@ -86,8 +95,11 @@ def delete(
     """Remove what is selected from `store`, where there is one, and from `ledger`.
 
     `confirm` is told what would be removed, and says whether to. Returns how many documents were removed.
-    Raises `DocumentNotFound` when nothing is held of all the ids and paths that are named.
+    Raises `DocumentNotFound` when nothing is held of all the ids and paths that are named, and `ConfigError`
+    for an id that is empty.
     """
+    if not all(id.strip() for id in selection.ids):
+        raise ConfigError("an id is empty; give one as searches print it")
     found, rejections = _found(store, ledger, selection)
     _tell_missing(selection, found)
     if not found.documents and not found.rejections:

@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 from esclip._addresses import user_path
+from esclip._errors import ConfigError
 
 __all__ = ["is_below", "location_of", "path_text", "same_form"]
 
@@ -19,11 +20,19 @@ def path_text(path: str | Path) -> str:
 def location_of(path: str | Path) -> str:
     """What documents at this path have as their location, or begin with; a URL is one already.
 
-    Raises `ConfigError` for the home directory of nobody.
+    Raises `ConfigError` for an empty path, which is not meant to be the current directory, for the home
+    directory of nobody, and for what no file is called.
     """
+    if not str(path).strip():
+        raise ConfigError("a path is empty; for the current directory give .")
     if isinstance(path, str) and "://" in path:
         return path.strip()
-    return path_text(os.path.normpath(Path.cwd() / user_path(path, "path")))
+    try:
+        return path_text(os.path.normpath(Path.cwd() / user_path(path, "path")))
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"path {str(path)!a:.200}: no file is called so, it is not valid Unicode"
+        ) from error
 
 
 def is_below(location: str, root: str) -> bool:

@@ -135,6 +135,14 @@ class DeletionContract:
         for where in nothing:
             with pytest.raises(esclip.ConfigError, match="nothing to delete"):
                 filled.delete([], paths=(), where=where)
+        for id in ("", " "):
+            with pytest.raises(esclip.ConfigError, match="id is empty"):
+                filled.delete(id)
+        with pytest.raises(esclip.ConfigError, match="path is empty"):
+            filled.delete(paths="")  # the current directory is not meant
+        for odd in ("\ud800", "\udcff", "a\0b"):
+            with pytest.raises(esclip.DocumentNotFound, match="nothing of"):
+                filled.delete(odd)
         with pytest.raises(esclip.IndexExists, match="holds the parts"):
             esclip.open_index(store.sibling(f"{store.index}_parts")).delete("x")
         with pytest.raises(esclip.IndexNotFound, match="elsewhere"):

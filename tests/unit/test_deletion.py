@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import esclip
+from esclip._census import Census, Pruning, prune
+from esclip._settings import PAGE_SIZE
+from esclip._types import Document
+from esclip.sources.folder import FolderSource
 from esclip.stores.embedded import LanceStore
 from esclip.stores.memory import MemoryStore
 from tests.contracts.deletions import DeletionContract
+from tests.contracts.documents import SCHEMA, axis, record
 
 
 class TestDeletionsInMemory(DeletionContract):
@@ -23,3 +30,59 @@ class TestDeletionsInLance(DeletionContract):
     def store(self, tmp_path: Path) -> LanceStore:
         """A store in a folder."""
         return LanceStore(tmp_path / "lance", "pictures")
+
+
+class Interrupted(MemoryStore):
+    """A store in which Ctrl-C comes at a certain delete."""
+
+    deletes = 0
+    breaks_at = 2
+
+    def delete(self, ids: Sequence[str]) -> None:
+        self.deletes += 1
+        if self.deletes == self.breaks_at:
+            raise KeyboardInterrupt
+        super().delete(ids)
+
+
+def planted(store: MemoryStore, folders: dict[str, int]) -> MemoryStore:
+    """The store with so many documents of each folder."""
+    store.prepare(SCHEMA)
+    for folder, number in folders.items():
+        records = (
+            record(f"{folder}{n}", {"country": folder}, location=f"{folder}/{n}.png") for n in range(number)
+        )
+        store.upsert([Document(one, axis(0)) for one in records])
+    return store
+
+
+@pytest.mark.parametrize("chosen", [{"paths": "/old"}, {"where": "country=/old"}])
+def test_what_an_interrupt_leaves_the_same_delete_finishes(chosen: dict[str, str]) -> None:
+    """Page by page, and the counts add up."""
+    store = Interrupted("i")
+    index = esclip.open_index(planted(store, {"/old": PAGE_SIZE + 10, "/new": 10}))
+    with pytest.raises(KeyboardInterrupt):
+        index.delete(**chosen)  # type: ignore[arg-type]
+    left = index.stats().documents
+    assert 20 <= left < PAGE_SIZE + 20
+    assert index.delete(**chosen) == left - 10  # type: ignore[arg-type]
+    assert {id.rstrip("0123456789") for id, _ in store.locations()} == {"/new"}
+
+
+def test_a_prune_of_most_of_a_path_is_asked(tmp_path: Path) -> None:
+    """One of several disks in a folder may not be mounted; of a few documents that is not asked."""
+    root, held = str(tmp_path), {f"{tmp_path}/disk": 150, f"{tmp_path}/other": 100}
+    for folders, asked in ((held, [(root, 150)]), ({f"{root}/disk": 50, f"{root}/other": 40}, [])):
+        store = planted(MemoryStore("i"), folders)
+        census, questions = Census(), list[tuple[str, int]]()
+        for id, _ in store.locations():
+            if "other" in id:
+                census.add(id)
+
+        def no(path: str, documents: int) -> bool:
+            questions.append((path, documents))  # noqa: B023
+            return False
+
+        pruned = prune(FolderSource([tmp_path], gone=True), store, census, Pruning((root,), no))
+        assert questions == asked
+        assert pruned == ((0, 150) if asked else (50, 0))
