@@ -149,9 +149,10 @@ class StoreWords(StoreCase):
     def test_every_kind_of_hit_knows_its_bytes(self, prepared: Store) -> None:
         """Whatever a hit was found by, it has the fingerprint of its picture's bytes, or an empty one."""
         about = {"a": "0" * 24, "b": ""}
-        for id, content in about.items():
-            found = Document(record(id, description="a dog"), axis(0), content)
-            assert prepared.upsert([found]) == []
+        with prepared.loading():
+            for id, content in about.items():
+                found = Document(record(id, description="a dog"), axis(0), content)
+                assert prepared.upsert([found]) == []
         for search in (Nearest(axis(0), 9), Matching(("dog",), 9), Listing(9)):
             assert {hit.id: hit.content for hit in hits(prepared, search)} == about
 
