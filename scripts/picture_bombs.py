@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import pillow_heif
 from PIL import Image
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "avif_with_exif",
     "bmp",
     "gif",
+    "heic_of_tiles",
     "jpeg",
     "jpeg_of_scans",
     "peak_megabytes",
@@ -112,6 +114,61 @@ def _with_directory(tag: int, values: int) -> bytes:
     return tiff({tag: (4, 1, end)}) + struct.pack("<H", 1) + entry + bytes(4) + bytes(values)
 
 
+def heic_of_tiles(columns: int, rows: int, side: int) -> bytes:
+    """A HEIC of 1,000 x 1,000 pixels that is a grid of one and the same tile, which is far larger."""
+    pillow_heif.register_heif_opener()
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), "red").save(file, "HEIF", quality=10)
+    one = file.getvalue()
+    tile = _box_content(one, b"mdat")
+    config = _box(b"hvcC", _box_content(one, b"hvcC"))
+    count = columns * rows
+    sizes = [_full_box(b"ispe", struct.pack(">II", length, length)) for length in (side, 1_000)]
+    associated = struct.pack(">IHBBBHBB", 2, 1, 2, 1, 0x82, 2, 1, 3)
+    items = [
+        _full_box(b"infe", struct.pack(">HH", number, 0) + kind + b"\0", version=2)
+        for number, kind in ((1, b"hvc1"), (2, b"grid"))
+    ]
+    grid = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, 1_000, 1_000)
+
+    def meta(begin: int) -> bytes:
+        places = struct.pack(">BBHHHHHII", 0x44, 0, 2, 1, 0, 0, 1, begin, len(tile))
+        places += struct.pack(">HHHHII", 2, 1, 0, 1, 0, len(grid))
+        return _full_box(
+            b"meta",
+            _full_box(b"hdlr", bytes(4) + b"pict" + bytes(13)),
+            _full_box(b"pitm", struct.pack(">H", 2)),
+            _full_box(b"iloc", places, version=1),
+            _full_box(b"iinf", struct.pack(">H", 2), *items),
+            _full_box(b"iref", _box(b"dimg", struct.pack(">HH", 2, count) + b"\0\1" * count)),
+            _box(b"iprp", _box(b"ipco", sizes[0], config, sizes[1]), _full_box(b"ipma", associated)),
+            _box(b"idat", grid),
+        )
+
+    head = _box(b"ftyp", b"heic", bytes(4), b"mif1heic")
+    return head + meta(len(head) + len(meta(0)) + 8) + _box(b"mdat", tile)
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    return struct.pack(">I", 8 + sum(map(len, parts))) + kind + b"".join(parts)
+
+
+def _full_box(kind: bytes, *parts: bytes, version: int = 0) -> bytes:
+    return _box(kind, bytes((version, 0, 0, 0)), *parts)
+
+
+def _box_content(data: bytes, kind: bytes) -> bytes:
+    at = data.index(kind)
+    return data[at + 4 : at - 4 + int.from_bytes(data[at - 4 : at], "big")]
+
+
+def _small_avif_of_a_large_frame() -> bytes:
+    """An AVIF that says it is of 9 x 9 pixels: its decoder makes all of them before it scales them down."""
+    file = io.BytesIO()
+    Image.new("RGB", (4_200, 4_200), "red").save(file, "AVIF", speed=10)
+    return file.getvalue().replace(struct.pack(">II", 4_200, 4_200), struct.pack(">II", 9, 9))
+
+
 def avif_with_exif(values: int) -> bytes:
     """A small AVIF whose EXIF has so many signed bytes."""
     entry = struct.pack(">HHLL", 65000, 6, values, 26)
@@ -164,6 +221,8 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
         f"TIFF of numbers in the directory of {tag}": partial(_with_directory, tag, 1_100_000)
         for tag in (34665, 34853)
     },
+    "HEIC of tiles": lambda: heic_of_tiles(4, 4, 2_048),
+    "AVIF of a large frame": _small_avif_of_a_large_frame,
     "TIFF of a huge tile": lambda: tiff(
         {259: (4, 1, 8), 322: (4, 1, 32_000), 323: (4, 1, 32_000), 324: (4, 1, 8), 325: (4, 1, 99)}
     ),

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, TiffImagePlugin
 
 from esclip._errors import DecodeError
+from esclip._heif_boxes import decoded_pixels
 from esclip._rejections import Reason
 
 __all__ = [
@@ -45,8 +46,11 @@ SCAN_COSTS = 100_000
 MOST_TIFF_VALUES = 1 << 20
 """Numbers in a TIFF's directories: 89 million pixels in tiles of 16 x 16 are 350,000."""
 
-LARGEST_TIFF_TILE = 4096 * 4096
+LARGEST_TILE = 4096 * 4096
 """Pixels of a tile that may be larger than its picture."""
+
+MOST_TIMES_TILED = 4
+"""Tiles of a HEIC or AVIF, and of its alpha, may stand over its edges, and have a tile's room besides."""
 
 MOST_BMP_RUNS_PIXELS = 10_000_000
 """Pixels of a run-length encoded BMP, which Pillow decodes in Python: a second."""
@@ -120,6 +124,7 @@ def without_png_metadata(data: bytes) -> bytes:
 
 def without_heif_metadata(data: bytes) -> bytes:
     """The HEIC or AVIF whose EXIF and XMP have a type that nobody reads: which way is up stands elsewhere."""
+    data = data.replace(b"ftypavis", b"ftypavif", 1)  # a sequence: its picture, whose size is looked at
     return _HEIF_METADATA.sub(rb"\1skip", data)
 
 
@@ -172,8 +177,14 @@ def check_work(data: bytes, image: ImageFile.ImageFile) -> None:
                 )
         case TiffImagePlugin.TiffImageFile():
             width, height = (image.tag_v2.get(tag, 0) for tag in (322, 323))
-            if width * height > max(pixels, LARGEST_TIFF_TILE):
+            if width * height > max(pixels, LARGEST_TILE):
                 raise DecodeError(Reason.TOO_LARGE, f"tiles of {width} x {height} pixels")
+        case _ if image.format in ("AVIF", "HEIF"):
+            made = decoded_pixels(data, av1=image.format == "AVIF")
+            if made > MOST_TIMES_TILED * pixels + LARGEST_TILE:
+                raise DecodeError(
+                    Reason.TOO_LARGE, f"{made:,} pixels of tiles for {image.width} x {image.height} pixels"
+                )
         case BmpImagePlugin.BmpImageFile() if image.tile and image.tile[0].codec_name == "bmp_rle":
             if pixels > MOST_BMP_RUNS_PIXELS:
                 raise DecodeError(

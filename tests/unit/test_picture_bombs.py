@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import struct
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from PIL import Image
 
 from esclip._decode import PIXELS_AT_ONCE, Room, decode, decoding
 from esclip._errors import DecodeError
+from esclip._heif_boxes import decoded_pixels
 from esclip._rejections import Reason
 from scripts.picture_bombs import (
     BOMBS,
@@ -23,6 +25,7 @@ from scripts.picture_bombs import (
     UPSIDE_DOWN,
     avif_with_exif,
     gif,
+    heic_of_tiles,
     jpeg,
     jpeg_of_scans,
     png,
@@ -122,6 +125,25 @@ def test_a_detailed_progressive_jpeg_is_no_bomb() -> None:
     noise.save(file, "JPEG", progressive=True, quality=95)
     assert file.getvalue().count(b"\xff\xda") > 8
     assert decode(file.getvalue()).size == (2_000, 2_000)
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (2, 2), (4, 4)])
+def test_a_picture_of_tiles_is_no_bomb(sides: tuple[int, int]) -> None:
+    """Tiles that cover a picture, and stand over its edges, are decoded, each as often as it is shown."""
+    assert decode(heic_of_tiles(*sides, 1_024 // max(sides))).size == (1_000, 1_000)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "settings"),
+    [(24, 16, {}), (700, 300, {"subsampling": "4:4:4"}), (64, 64, {"max_threads": 1, "quality": 100})],
+)
+def test_the_size_of_an_av1_frame_is_known(width: int, height: int, settings: dict[str, object]) -> None:
+    """By its own header, whatever the file says around it."""
+    file = io.BytesIO()
+    Image.new("RGBA", (width, height), (255, 0, 0, 9)).save(file, "AVIF", speed=10, **settings)
+    size, smaller = (struct.pack(">II", *sides) for sides in ((width, height), (1, 1)))
+    for data in (file.getvalue(), file.getvalue().replace(size, smaller)):
+        assert decoded_pixels(data, av1=True) == 2 * width * height  # with its alpha
 
 
 def test_scans_are_counted_to_the_end_of_the_picture() -> None:
