@@ -5,6 +5,7 @@ A test module that takes `tiny_models` as a fixture imports it from here.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from scripts.make_models import make_clip, make_text_tower
 
-__all__ = ["Models", "make_models", "tiny_models"]
+__all__ = ["Models", "cached_on_the_hub", "make_models", "tiny_models"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,15 @@ class Models:
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     """A pair of tiny models: 64 dimensions, a few megabytes."""
     return make_models(tmp_path_factory.mktemp("models"))
+
+
+def cached_on_the_hub(cache: Path, *folders: Path) -> None:
+    """Put folders into a cache of the hub's, as sentence-transformers' models of their names."""
+    for folder in folders:
+        place = cache / f"models--sentence-transformers--{folder.name}"
+        (place / "refs").mkdir(parents=True)
+        (place / "refs" / "main").write_text("0" * 40)
+        shutil.copytree(folder, place / "snapshots" / ("0" * 40))
 
 
 def make_models(folder: Path, size: str = "tiny", seed: int = 0) -> Models:

@@ -121,4 +121,11 @@ class Calibration:
         )
         if any(len(one.quantiles) != len(PERCENTS) for one in backgrounds):
             return None
-        return cls(data["text_model"], int(data["documents"]), backgrounds)
+        for one in backgrounds:
+            numbers = (*one.quantiles, one.mean, one.deviation)
+            if not all(map(math.isfinite, numbers)) or list(one.quantiles) != sorted(one.quantiles):
+                raise ValueError("a background without numbers that rise")
+        text_model, documents = data["text_model"], data["documents"]
+        if not isinstance(text_model, str) or type(documents) is not int:
+            raise TypeError("a calibration of nothing")
+        return cls(text_model, documents, backgrounds)

@@ -78,11 +78,15 @@ def open_index(
     elif access is not None:
         raise ConfigError("access goes with a store's address, not with a store")
     if isinstance(encoder, (str, Path)):
-        encoder = Address(encoder)
+        encoder = Address(_named(encoder))
     load = partial(load_encoder, device=device, precision=precision)
-    return ImageIndex(
-        store, encoder, str(text_encoder) if text_encoder is not None else None, load, encoder_token
-    )
+    texts = _named(text_encoder) if text_encoder is not None else None
+    return ImageIndex(store, encoder, texts, load, encoder_token)
+
+
+def _named(model: str | Path) -> str:
+    """The name of a model; a path's is a folder's, which can be no name on the hub."""
+    return str(model.expanduser().absolute()) if isinstance(model, Path) else model
 
 
 class ImageIndex(SearchableIndex):

@@ -1,17 +1,33 @@
-"""The encoder of an index: what was asked for, or what the index was made with; loaded once, when needed."""
+"""The encoder of an index: what was asked for, or what the index was made with; loaded once, when needed.
+
+    named by the user ──────────────► loaded, with the index's text tower where none is named
+    named by the index ─┬─ known ───► loaded
+                        ├─ a folder, another model of the hub ─► loaded, and the log says so before
+                        └─ an address, anything else ─► EncoderError
+
+An index may come from anybody. What it says never makes us send anything anywhere: queries and pictures go to
+a server only when the user names it. A folder that it names is read as any model is: no code in it is run.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path, PurePath
 
-from esclip._errors import ConfigError, IndexMismatch
+from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
 from esclip._protocols import Encoder
 from esclip._schema import IndexSchema, Space
+from esclip._secrets import masked
 from esclip._settings import DEFAULT_ENCODER
 from esclip.encoders import load_encoder
+from esclip.encoders._catalogue import known_name
+from esclip.encoders._models import is_hub_name
 
 __all__ = ["IndexEncoder"]
+
+_log = logging.getLogger("esclip")
 
 
 class IndexEncoder:
@@ -32,23 +48,99 @@ class IndexEncoder:
         self._load_encoder = load
         self._token = token
         self._loaded: Encoder | None = None if isinstance(asked, str | None) else asked
+        self._compared = False
         self._lock = threading.Lock()
 
     def for_index(self, index: str, held: IndexSchema | None) -> Encoder:
-        """The encoder, checked against what the index holds. Raises `EncoderError` and `IndexMismatch`."""
+        """The encoder, checked against what the index holds.
+
+        The index's text tower is taken where none is named; a warning tells where another one is.
+
+        Raises `EncoderError` and `IndexMismatch`.
+        """
         with self._lock:
             if self._loaded is None:
-                self._loaded = self._load(held.space if held else None)
-        if held is not None:
-            _require_same_space(index, held.space, self._loaded.space)
-        return self._loaded
+                self._loaded = self._load(index, held.space if held else None)
+            if held is not None:
+                _require_same_space(index, held.space, self._loaded.space)
+                if not self._compared:
+                    _compare_text_towers(index, held.space, self._loaded.space)
+                self._compared = True
+            return self._loaded
 
-    def _load(self, held: Space | None) -> Encoder:
+    def _load(self, index: str, held: Space | None) -> Encoder:
         assert isinstance(self._asked, str | None)
-        if self._asked is not None or held is None:
+        if held is None:
             return self._load_encoder(self._asked or DEFAULT_ENCODER, self._text, token=self._token)
-        text_model = held.text_model if held.text_model != held.model else None
-        return self._load_encoder(held.model, self._text or text_model)
+        if self._asked is None:
+            return self._load_held(index, held)
+        named = held.model if known_name(held.model) and _alike(held.model, self._asked) else self._asked
+        encoder = self._load_encoder(named, self._text, token=self._token)
+        space = encoder.space
+        if self._text is not None or not held.same_as(space) or _same_text_tower(held, space):
+            return encoder
+        return self._with_text_tower(index, held, named, encoder)
+
+    def _load_held(self, index: str, held: Space) -> Encoder:
+        if held.model == PALETTE:
+            return self._load_encoder(PALETTE, self._text)
+        text = self._text or held.text_model
+        _tell(index, [held.model] if self._text else [held.model, held.text_model])
+        return self._load_encoder(held.model, text)
+
+    def _with_text_tower(self, index: str, held: Space, named: str, encoder: Encoder) -> Encoder:
+        """The named encoder with the index's text tower, where that can be had here."""
+        if "://" in named:
+            return encoder  # a server has its own
+        if held.text_model == held.model:
+            text = named
+        elif Path(held.text_model).is_absolute() and not _is_folder(held.text_model):
+            return encoder  # of another machine
+        else:
+            _tell(index, [held.text_model])
+            text = held.text_model
+        return self._load_encoder(named, text)
+
+
+PALETTE = "palette"
+
+
+def _tell(index: str, names: list[str]) -> None:
+    """Log which models are loaded because an index names them, and nobody else.
+
+    Raises `EncoderError` for what isn't loaded on an index's word.
+    """
+    unknown = [name for name in dict.fromkeys(names) if known_name(name) is None]
+    for name in unknown:
+        _require_no_address(index, name)
+    if unknown:
+        _log.warning(
+            "index %r names the model %s: loading it on the index's word alone; if you trust it, name it "
+            "with --encoder",
+            index,
+            " and the text tower ".join(_shown(name) for name in unknown),
+        )
+
+
+def _require_no_address(index: str, name: str) -> None:
+    shown = _shown(name)
+    if "://" in name or name.startswith(("//", "\\\\")):
+        raise EncoderError(
+            f"index {index!r} names an encoder at an address, {shown}; nothing is sent there on an index's "
+            "word: if you trust it, name it yourself with --encoder"
+        )
+    if not Path(name).is_absolute() and not is_hub_name(name):
+        raise EncoderError(
+            f"index {index!r} names the encoder {shown!r}, which is no known model and no absolute folder; "
+            "name one with --encoder"
+        )
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return not name.startswith(("//", "\\\\")) and Path(name).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _require_same_space(index: str, held: Space, asked: Space) -> None:
@@ -59,5 +151,33 @@ def _require_same_space(index: str, held: Space, asked: Space) -> None:
         )
 
 
+def _compare_text_towers(index: str, held: Space, used: Space) -> None:
+    if not _same_text_tower(held, used):
+        _log.warning(
+            "index %r was made with the text tower %s, and texts go through %s: scores and best hits may "
+            "differ; for the index's own name it with --text-encoder",
+            index,
+            _shown(held.text_model),
+            _shown(used.text_model),
+        )
+
+
+def _same_text_tower(held: Space, used: Space) -> bool:
+    own = held.text_model == held.model and used.text_model == used.model
+    return own or _alike(held.text_model, used.text_model)
+
+
+def _alike(held: str, used: str) -> bool:
+    """Whether two names are one model's: by the catalogue, or of a folder that was moved."""
+    known = known_name(held)
+    if held == used or (known is not None and known == known_name(used)):
+        return True
+    return PurePath(held).name == PurePath(used).name and not _is_folder(held)
+
+
+def _shown(name: str) -> str:
+    return masked(one_line(name, 200))
+
+
 def _describe(space: Space) -> str:
-    return f"{space.model} (weights {space.weights[:12]}, {space.dim} dimensions)"
+    return f"{_shown(space.model)} (weights {one_line(space.weights[:12])}, {space.dim} dimensions)"

@@ -28,6 +28,9 @@ TEMPLATES = ("a photo of a {}",)
 MAX_LABELS = 1000
 """As many as ImageNet has."""
 
+MAX_TEMPLATES = 100
+"""CLIP's authors used 80 for ImageNet."""
+
 LONGEST = 200
 """Characters of a label."""
 
@@ -113,6 +116,8 @@ class Labelling:
                 raise ConfigError(f"label {label[:40]!r} is no short text of one line; shorten it")
         if without := [template for template in self.templates if "{}" not in template]:
             raise ConfigError(f"template {without[0]!r} has no {{}} where the label goes; write one")
+        if len(self.templates) > MAX_TEMPLATES:
+            raise ConfigError(f"{len(self.templates)} templates are too many: give {MAX_TEMPLATES} at most")
         if not self.templates:
             raise ConfigError("there is no template for the labels; {} stands for a label alone")
 

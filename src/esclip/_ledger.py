@@ -146,7 +146,9 @@ class Ledger:
         """Those with one of these reasons, or all, the oldest first; what is added meanwhile is not given."""
         last, end, names = 0, self.newest(), _names(reasons)
         while rows := self._read(_PAGE, [last, end, names]):
-            yield from map(_kept, rows)
+            with self._faults():
+                kept = [_kept(row) for row in rows]
+            yield from kept
             last = rows[-1]["number"]
 
     def remove(self) -> None:
@@ -183,7 +185,7 @@ class Ledger:
                 f"The ledger of rejections, {self._path}, can't be used ({error}); make sure that there is "
                 "room for it and that it can be written, then run the same command again."
             ) from error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, _OddRowError) as error:
             raise StoreError(
                 f"The ledger of rejections, {self._path}, is damaged or none ({error}); remove it, and "
                 "ingest again to make a new one."
@@ -194,14 +196,25 @@ def _names(reasons: Collection[Reason]) -> str:
     return json.dumps([reason.value for reason in reasons or Reason])
 
 
+class _OddRowError(Exception):
+    """A row that `add` didn't write."""
+
+
 def _kept(row: sqlite3.Row) -> KeptRejection:
-    return KeptRejection(
-        id=row["id"],
-        location=row["location"],
-        stage=Stage(row["stage"]),
-        reason=Reason(row["reason"]),
-        detail=row["detail"],
-        record=read_record(row["record"]) if row["record"] else None,
-        tries=row["tries"],
-        tried=datetime.fromisoformat(row["tried"]),
-    )
+    """The rejection of a row. Raises `_OddRowError` on one that somebody else has written or changed."""
+    try:
+        texts = [row[name] for name in ("id", "location", "detail", "tried")]
+        if not all(isinstance(text, str) for text in texts) or type(row["tries"]) is not int:
+            raise TypeError("a text or a number is none")
+        return KeptRejection(
+            id=row["id"],
+            location=row["location"],
+            stage=Stage(row["stage"]),
+            reason=Reason(row["reason"]),
+            detail=row["detail"],
+            record=read_record(row["record"]) if row["record"] else None,
+            tries=row["tries"],
+            tried=datetime.fromisoformat(row["tried"]),
+        )
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise _OddRowError(f"row {row['number']} is odd: {type(error).__name__}") from error

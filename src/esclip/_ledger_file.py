@@ -34,6 +34,8 @@ CREATE TABLE rejections (
     UNIQUE (id, place)
 )"""
 
+_ALL = "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+
 
 def ledger_path(address: str, index: str) -> Path | None:
     """Where the ledger of a store's index is; None for a store that is neither a folder nor a server.
@@ -55,6 +57,8 @@ def connected(path: Path | None) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        _version(connection)  # before another program's file is changed
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last few
         with connection:
@@ -84,7 +88,7 @@ def _is_busy(error: BaseException) -> bool:
 
 
 def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = _version(connection)
     if version not in (0, VERSION):
         raise StoreError(
             f"The ledger of rejections, {path}, was made by another esclip; update, or remove it."
@@ -92,3 +96,20 @@ def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:
     if version == 0:
         connection.execute(_TABLE)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the file, 0 for a new one. Raises `sqlite3.DatabaseError` for one that is no ledger.
+
+    A folder may come from anybody, and the ledger in it: a view of that name may compute for ever.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    held = [_plain(row["sql"] or "") for row in connection.execute(_ALL)]
+    if version in (0, VERSION) and held not in ([], [_plain(_TABLE)]):
+        raise sqlite3.DatabaseError("it holds something else")
+    return int(version)
+
+
+def _plain(statement: str) -> str:
+    """SQL without comments and spaces."""
+    return re.sub(r"--[^\n]*|\s", "", statement)

@@ -40,17 +40,17 @@ def record_text(record: ImageRecord) -> str:
 
 
 def read_record(text: str) -> ImageRecord:
-    """The record that `record_text` was given."""
+    """The record that `record_text` wrote. Raises `LookupError`, `TypeError` or `ValueError` on others."""
     data = json.loads(text)
     picture = data["picture"]
     return ImageRecord(
-        id=data["id"],
-        location=data["location"],
-        picture=picture if isinstance(picture, str) else Path(picture["file"]),
-        version=data["version"],
-        page=data["page"],
-        description=data["description"],
-        captioned=data.get("captioned"),
+        id=_text(data["id"]),
+        location=_text(data["location"]),
+        picture=picture if isinstance(picture, str) else Path(_text(picture["file"])),
+        version=_text(data["version"]),
+        page=None if data["page"] is None else _text(data["page"]),
+        description=_text(data["description"]),
+        captioned=_captioned(data.get("captioned")),
         metadata={name: _value(value) for name, value in data["metadata"].items()},
     )
 
@@ -68,10 +68,24 @@ def _json_value(value: MetadataValue) -> Any:
 def _value(value: Any) -> MetadataValue:
     match value:
         case {"date": date}:
-            return datetime.fromisoformat(date)
-        case {"lat": lat, "lon": lon}:
+            return datetime.fromisoformat(_text(date))
+        case {"lat": int() | float() as lat, "lon": int() | float() as lon}:
             return GeoPoint(lat, lon)
         case list():
-            return tuple(value)
+            return tuple(map(_text, value))
+        case str() | int() | float():  # a boolean is an integer
+            return value
         case _:
-            return value  # type: ignore[no-any-return]  # a string, a number or a boolean
+            raise TypeError("no metadata")
+
+
+def _captioned(value: Any) -> bool | None:
+    if not isinstance(value, bool | None):
+        raise TypeError("neither captioned nor not")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value

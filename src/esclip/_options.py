@@ -129,8 +129,8 @@ EncoderName = Annotated[
         envvar="ESCLIP_ENCODER",
         parser=as_address,
         metavar="NAME",
-        help="A model name, a local model folder, palette (colours only, no download), or the http(s):// "
-        "address of an encoder server. "
+        help="A model name, a local model folder (with a / in it: ./clip), palette (colours only, no "
+        "download), or the http(s):// address of an encoder server. "
         f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
         show_default=False,
     ),

@@ -17,8 +17,13 @@ from typing import Any
 
 from esclip._calibration import Calibration
 from esclip._labels import Labelling
+from esclip._places import KINDS
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
+
+LONGEST_NAME = 4096
+"""Characters of a model's name, which may be a path, and of other texts that an index remembers."""
+MOST_DIMENSIONS = 1 << 16
 
 
 class FieldType(Enum):
@@ -62,6 +67,17 @@ class Space:
     """How a picture becomes the tower's input, in words or as a hash."""
     dim: int
 
+    @classmethod
+    def from_json(cls, data: Any) -> Space:
+        """What `IndexSchema.to_json` has of it. Raises `TypeError` or `ValueError` on others."""
+        space = cls(**data)
+        texts = (space.model, space.text_model, space.weights, space.preprocessing)
+        if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in texts):
+            raise ValueError("a space without names")
+        if type(space.dim) is not int or not 0 < space.dim <= MOST_DIMENSIONS:
+            raise ValueError("a space without a dimension")
+        return space
+
     def same_as(self, other: Space) -> bool:
         """Whether vectors of both spaces can be compared, wherever the models lie on disk."""
         return (self.weights, self.preprocessing, self.dim) == (
@@ -97,15 +113,26 @@ class IndexSchema:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
-        """The schema that `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` on others."""
+        """The schema that `to_json` wrote. Raises `ValueError` on others: anybody may have written them."""
+        try:
+            return cls._from_json(data)
+        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+            raise ValueError(f"not a schema: {type(error).__name__}") from error
+
+    @classmethod
+    def _from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
         if data["version"] != 1:
-            raise ValueError(f"schema version {data['version']}")
+            raise ValueError("a schema of another version")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
         # indexes that were made before these were kept lack the keys
         labelling = Labelling.from_json(data["labelling"]) if "labelling" in data else None
         runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
+        if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in runtimes):
+            raise ValueError("runtimes that are no texts")
+        if not set(parts) <= set(KINDS):
+            raise ValueError("parts that are none")
         calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
-        return cls(Space(**data["space"]), fields, runtimes, labelling, parts, calibration)
+        return cls(Space.from_json(data["space"]), fields, runtimes, labelling, parts, calibration)
 
 
 @dataclass(frozen=True, slots=True)

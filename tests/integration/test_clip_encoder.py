@@ -340,7 +340,7 @@ def test_the_space_is_the_weights_not_the_place(tiny_models: Models, tmp_path: P
 def test_the_space_names_both_towers(tiny_models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder is named by its absolute path, from whichever working directory it was given."""
     monkeypatch.chdir(tiny_models.clip.parent)
-    space = load_encoder(tiny_models.clip.name, tiny_models.texts.name).space
+    space = load_encoder(f"./{tiny_models.clip.name}", f"./{tiny_models.texts.name}").space
     assert (space.model, space.text_model) == (str(tiny_models.clip), str(tiny_models.texts))
     alone = load_encoder(f"./{tiny_models.clip.name}").space
     assert (alone.model, alone.text_model) == (str(tiny_models.clip), str(tiny_models.clip))

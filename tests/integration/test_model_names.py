@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
+from esclip import open_index
 from esclip._errors import EncoderError
+from esclip._schema import IndexSchema
 from esclip.encoders import load_encoder
+from esclip.stores.memory import MemoryStore
 from tests.integration.hub_server import HubServer
-from tests.models import Models, tiny_models
+from tests.models import Models, cached_on_the_hub, tiny_models
 
 __all__ = ["tiny_models"]
 
@@ -78,13 +87,15 @@ def test_the_inventory_knows_what_is_here_and_prepared(tiny_models: Models, tmp_
         "load_encoder('clip-ViT-B-32', device='cpu').encode_texts(['a dog'])\n"
         "print(here())"
     )
-    done = _python(code, folder=tiny_models.clip.parent, XDG_CACHE_HOME=str(tmp_path))
+    cached_on_the_hub(tmp_path / "hub", tiny_models.clip, tiny_models.texts)
+    home = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path)}
+    done = _python(code, **home)
     before, after = done.stdout.splitlines()
     assert before == "{'clip-ViT-B-32': (), 'clip-ViT-B-32-multilingual-v1': ()}"
     assert after == "{'clip-ViT-B-32': (), 'clip-ViT-B-32-multilingual-v1': ('texts',)}"
 
 
-def _python(code: str, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new process: the hub's client reads its settings at import."""
     prelude = "from PIL import Image\nfrom esclip.encoders import load_encoder\n"
     return subprocess.run(
@@ -92,6 +103,64 @@ def _python(code: str, folder: Path | None = None, **environment: str) -> subpro
         capture_output=True,
         text=True,
         check=False,
-        cwd=folder,
         env=os.environ | environment,
     )
+
+
+def _pickled(model: Path, ran: Path) -> None:
+    weights = model / "0_CLIPModel" / "model.safetensors"
+    weights.unlink()
+    code = f"open({str(ran)!r}, 'w')"
+    torch.save({"weights": _Runs(code)}, weights.with_name("pytorch_model.bin"))
+
+
+def _own_module(model: Path, ran: Path) -> None:
+    (model / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass Module: pass\n")
+    (model / "modules.json").write_text('[{"idx": 0, "path": "0_CLIPModel", "type": "evil.Module"}]')
+
+
+def _own_code(model: Path, ran: Path) -> None:
+    config = model / "0_CLIPModel" / "config.json"
+    (model / "0_CLIPModel" / "evil.py").write_text(f"open({str(ran)!r}, 'w')\nclass Model: pass\n")
+    mapped = {"AutoModel": "evil.Model", "AutoConfig": "evil.Model"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"auto_map": mapped, "model_type": "evil"}))
+
+
+class _Runs:
+    """What runs code when it is unpickled."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, (self.code,)
+
+
+@pytest.mark.parametrize("damage", [_pickled, _own_module, _own_code])
+def test_no_code_of_a_model_is_run(
+    tiny_models: Models, tmp_path: Path, damage: Callable[[Path, Path], None]
+) -> None:
+    """Weights that are pickled code, classes of the folder's own: an error, and nothing of it ran."""
+    model, ran = tmp_path / "model", tmp_path / "ran"
+    shutil.copytree(tiny_models.clip, model)
+    damage(model, ran)
+    with pytest.raises(EncoderError) as caught:
+        load_encoder(str(model), device="cpu").encode_texts(["a dog"])
+    assert "\n" not in str(caught.value)
+    assert not ran.exists()
+
+
+def test_a_folder_that_an_index_names_is_told(
+    tiny_models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An index made with a model's folder is searched by it, with one line in the log."""
+    model = str(tiny_models.clip)
+    store = MemoryStore("pictures")
+    store.prepare(IndexSchema(load_encoder(model).space))
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
+    with caplog.at_level(logging.WARNING, "esclip"):
+        open_index(store, encoder=model, device="cpu").ingest(tmp_path)
+        assert "on the index's word" not in caplog.text
+        (hit,) = open_index(store, device="cpu").search_text("a dog", 1)
+    assert hit.metadata["file_name"] == "red.png"
+    assert [model in message for message in caplog.messages if "on the index's word" in message] == [True]

@@ -8,7 +8,7 @@ from esclip._addresses import server_address
 from esclip._errors import ConfigError
 from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
-from esclip.encoders._catalogue import Model
+from esclip.encoders._catalogue import Model, known_name
 
 if TYPE_CHECKING:
     from esclip._protocols import Encoder
@@ -26,8 +26,11 @@ def load_encoder(
 ) -> Encoder:
     """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
 
-    An `http://` or `https://` address stands for the encoder that `esclip serve-encoder` serves there;
-    `token` is what it wants to see, if anything. Other encoders want none.
+    A folder's name has a separator in it, or begins with `~` or a dot: `./clip`. Names that `models` lists
+    are the hub's, whatever lies in the working directory, and so are other names of the same models
+    (`sentence-transformers/clip-ViT-B-32`, `ViT-B-32::openai`). An `http://` or `https://` address stands
+    for the encoder that `esclip serve-encoder` serves there; `token` is what it wants to see, if anything.
+    Other encoders want none.
 
     `text_encoder` is the model for texts; `clip-ViT-B-32-multilingual-v1` by default for `clip-ViT-B-32`,
     and for any other the model itself. `device` is `cpu` or one of torch's (`cuda`, `mps`), by default the
@@ -48,7 +51,8 @@ def load_encoder(
         from esclip.encoders.palette import PaletteEncoder
 
         return PaletteEncoder()
-    if (server := server_address(name, "encoder")) is not None:
+    server = server_address(name, "encoder") if known_name(name) is None else None
+    if server is not None:
         if text_encoder is not None:
             raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
         if device is not None or precision is not None:

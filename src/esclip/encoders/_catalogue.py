@@ -1,6 +1,8 @@
 """The models that are known by name, and what one wants to know before taking one.
 
 Any other model that sentence-transformers loads can be named too; what is here is what esclip was made for.
+A model goes by several names, those of the hub and of open_clip: by whichever it is called, it is one model
+here, with one text tower for queries.
 
 Where the facts come from:
 
@@ -10,6 +12,7 @@ Where the facts come from:
   XLM-RoBERTa on 100 (its card), with pictures on LAION-5B;
 - licences: the models' cards on the hub. Those of OpenAI's CLIPs name none: their maintainer supposes that of
   openai/CLIP, whose code is under MIT (clip-ViT-B-32, discussion 4);
+- other names: openai/CLIP's and open_clip's for the same weights (open_clip, docs/PRETRAINED.md);
 - memory: `scripts/bench_memory.py` on two cores with bfloat16, for exported towers: batches of 32 pictures,
   or queries. More cores encode more batches at once. Texts of the pair with XLM-RoBERTa were in float32, as
   those in bfloat16 were refused with random weights.
@@ -17,11 +20,12 @@ Where the facts come from:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MODELS", "Model", "default_text_encoder"]
+__all__ = ["MODELS", "Model", "default_text_encoder", "hub_name", "known_name", "known_scripts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,26 @@ class Model:
         return asdict(self) | {"folder": str(self.folder) if self.folder else None}
 
 
+def known_name(name: str) -> str | None:
+    """The name here of a model by any of its names, in any case; None for a model that isn't here."""
+    return _NAMES.get(name.strip().casefold())
+
+
+def hub_name(name: str) -> str:
+    """What the hub knows a model by: the name here, or that of another repository with the same weights."""
+    known = known_name(name)
+    return name.strip() if known is None or name.strip() in _REPOSITORIES.values() else known
+
+
 def default_text_encoder(name: str) -> str:
     """The text tower that was trained to fit a model; the model itself where there is no better one."""
-    return next((model.text_encoder for model in MODELS if model.name == name), name)
+    known = known_name(name)
+    return next((model.text_encoder for model in MODELS if model.name == known), name)
+
+
+def known_scripts(text_encoder: str) -> frozenset[str] | None:
+    """The scripts that a text tower was trained on, by Unicode's names; None where that isn't known."""
+    return _SCRIPTS.get(known_name(text_encoder) or "")
 
 
 _CLIP_LICENCE = "none named (CLIP's code: MIT)"
@@ -132,3 +153,64 @@ MODELS = (
         needs="esclip[open-clip]",
     ),
 )
+
+_REPOSITORIES = {
+    "clip-ViT-B-32": "openai/clip-vit-base-patch32",
+    "clip-ViT-B-16": "openai/clip-vit-base-patch16",
+    "clip-ViT-L-14": "openai/clip-vit-large-patch14",
+}
+"""Other repositories with the same weights, in a file of other bytes: they are loaded from there."""
+
+
+def _names() -> dict[str, str]:
+    names = {model.name: model.name for model in MODELS}
+    names |= {f"sentence-transformers/{name}": name for name in names if "/" not in name}
+    names |= {repository: name for name, repository in _REPOSITORIES.items()}
+    for name in _REPOSITORIES:
+        tower = name.removeprefix("clip-")
+        for own in (tower, f"{tower}-quickgelu"):
+            ours = (own, f"{own}::openai", f"{own}/openai", f"{own}__openai", f"{own}:openai")
+            names |= dict.fromkeys((*ours, *(f"open_clip:{one}" for one in ours)), name)
+            names |= dict.fromkeys((f"open_clip/{own}/openai", f"open_clip/{own}"), name)
+        names["ViT-" + tower.removeprefix("ViT-").replace("-", "/", 1)] = name
+    xlm = "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k"
+    for own in (
+        "xlm-roberta-base-ViT-B-32::laion5b_s13b_b90k",
+        "xlm-roberta-base-ViT-B-32__laion5b_s13b_b90k",
+    ):
+        names |= {own: xlm, f"open_clip:{own}": xlm}
+    names |= {f"{prefix}{name}": names[name] for prefix in _HUBS for name in list(names) if "/" in name}
+    return {name.casefold(): model for name, model in names.items()}
+
+
+_HUBS = ("hf-hub:", "hf://", "https://huggingface.co/")
+"""What stands before a name on the hub where a program knows other places too."""
+
+_NAMES = _names()
+
+_ENGLISH = frozenset({"LATIN"})
+_FIFTY = _ENGLISH | {
+    "ARABIC",
+    "ARMENIAN",
+    "CJK",
+    "CYRILLIC",
+    "DEVANAGARI",
+    "GEORGIAN",
+    "GREEK",
+    "GUJARATI",
+    "HANGUL",
+    "HEBREW",
+    "HIRAGANA",
+    "KATAKANA",
+    "MYANMAR",
+    "THAI",
+}
+"""Those of the languages on the multilingual tower's card."""
+
+_SCRIPTS: Mapping[str, frozenset[str]] = {
+    "clip-ViT-B-32": _ENGLISH,
+    "clip-ViT-B-32-multilingual-v1": _FIFTY,
+    "clip-ViT-B-16": _ENGLISH,
+    "clip-ViT-L-14": _ENGLISH,
+}
+"""The towers that know a hundred languages are left out: nearly all scripts."""

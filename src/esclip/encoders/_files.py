@@ -7,17 +7,25 @@ from typing import Any
 
 import orjson
 
+from esclip._regular_files import open_regular
 from esclip.encoders._loading import model_errors
 
 __all__ = ["read_json"]
 
+LONGEST = 1 << 24
+"""Bytes of a config file; they have a few thousand."""
+
 
 def read_json(path: Path, kind: type[Any] = dict) -> Any:
     """A config file, or an empty one where it isn't there. Raises `EncoderError` when it is broken."""
-    if not path.is_file():
+    if not path.exists():
         return kind()
     with model_errors(f"file {path}", "can't be read"):
-        data = orjson.loads(path.read_bytes())
+        with open_regular(path) as file:
+            read = file.read(LONGEST + 1)
+        if len(read) > LONGEST:
+            raise ValueError(f"more than {LONGEST} bytes")
+        data = orjson.loads(read)
         if not isinstance(data, kind):
             raise TypeError(f"no {kind.__name__}")
     return data

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from esclip._errors import EncoderError
+from esclip._schema import MOST_DIMENSIONS
 from esclip.encoders._files import read_json
 from esclip.encoders._hashes import file_sha256
 from esclip.encoders._loading import model_errors
@@ -38,8 +39,15 @@ class ModelFolder:
     @property
     def dim(self) -> int | None:
         """The dimension of its vectors by its config files; None when they don't tell."""
+        with model_errors(self.name, f"has no usable config in {self.path}"):
+            dim = self._read_dim()
+            if dim is not None and (type(dim) is not int or not 0 < dim <= MOST_DIMENSIONS):
+                raise ValueError("a dimension that is none")
+            return dim
+
+    def _read_dim(self) -> Any:
         if self.open_clip:
-            return int(self.open_clip["model_cfg"]["embed_dim"])
+            return self.open_clip["model_cfg"]["embed_dim"]
         dim = None
         for module in self._modules():
             config = read_json(module / "config.json")
@@ -75,16 +83,20 @@ class ModelFolder:
         if self.open_clip:
             with model_errors(self.name, f"has no usable preprocess_cfg in {self.path}"):
                 return image_processor(self.open_clip)
-        first = self._modules()[0]
-        nested: Mapping[str, Any] = read_json(first / "processor_config.json").get("image_processor", {})
-        return nested or read_json(first / "preprocessor_config.json")
+        with model_errors(self.name, f"has no usable image processor in {self.path}"):
+            first = self._modules()[0]
+            nested = read_json(first / "processor_config.json").get("image_processor", {})
+            found = nested or read_json(first / "preprocessor_config.json")
+            if not isinstance(found, dict):
+                raise TypeError("no dict")
+            return found
 
     @property
     def fingerprint(self) -> str:
         """A hash of all files that say what the model computes: weights, configs, tokenizer."""
         digest = hashlib.sha256(self.weights.encode())
         for folder in sorted({self.path, *self._modules()}):
-            for file in sorted(f for f in folder.iterdir() if f.suffix in _TEXT_FILES):
+            for file in sorted(f for f in folder.iterdir() if f.suffix in _TEXT_FILES and f.is_file()):
                 digest.update(f"{file.relative_to(self.path)}={file_sha256(file)};".encode())
         return digest.hexdigest()[:24]
 
@@ -108,15 +120,24 @@ class ModelFolder:
     @property
     def is_siglip(self) -> bool:
         """Whether its texts have to be what SigLIP was trained with: `text_length`, `lower_case`."""
-        return str(read_json(self._modules()[0] / "config.json").get("model_type", "")).startswith("siglip")
+        return str(self._first_config.get("model_type", "")).startswith("siglip")
 
     @property
     def text_length(self) -> int | None:
         """The length that all texts are padded to, for models trained so (SigLIP); else None."""
         if not self.is_siglip:
             return None
-        config = read_json(self._modules()[0] / "config.json")
-        return int(config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH))
+        with model_errors(self.name, f"has no usable config in {self.path}"):
+            length = self._first_config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH)
+            if type(length) is not int or not 0 < length <= MOST_DIMENSIONS:
+                raise ValueError("a length of texts that is none")
+            return length
+
+    @property
+    def _first_config(self) -> Mapping[str, Any]:
+        with model_errors(self.name, f"can't be read from {self.path}"):
+            config: Mapping[str, Any] = read_json(self._modules()[0] / "config.json")
+            return config
 
     @property
     def lower_case(self) -> bool:
@@ -141,6 +162,11 @@ class ModelFolder:
                 f"model {self.name}: no modules.json in {self.path}, and no config.json of a model with both "
                 "towers; give a folder that sentence-transformers saved"
             )
+        if adapter := next((one for one in self._modules() if (one / _ADAPTER).exists()), None):
+            raise EncoderError(
+                f"model {self.name}: {adapter / _ADAPTER} makes it a change of another model, which "
+                "is not loaded; save both merged into one"
+            )
         if not self._weight_files():
             raise EncoderError(
                 f"model {self.name}: no weights (*.safetensors, *.bin) in {self.path}; copy the whole model"
@@ -159,14 +185,22 @@ class ModelFolder:
         with model_errors(self.name, f"can't be read from {self.path}"):
             if not (self.path / "modules.json").is_file() and self._is_bare:
                 return [self.path]
-            return [self.path / module["path"] for module in read_json(self.path / "modules.json", list)]
+            return [self._inside(module["path"]) for module in read_json(self.path / "modules.json", list)]
 
     def _weighty(self) -> list[Path]:
         if not (self.path / "modules.json").is_file():
             return [self.path] if self._is_bare else []
         modules = read_json(self.path / "modules.json", list)
         kinds = ("Transformer", "CLIPModel", "Dense")
-        return [self.path / module["path"] for module in modules if module["type"].endswith(kinds)]
+        with model_errors(self.name, f"can't be read from {self.path}"):
+            return [self._inside(module["path"]) for module in modules if module["type"].endswith(kinds)]
+
+    def _inside(self, folder: str) -> Path:
+        """A folder of the model. Raises `ValueError` for one elsewhere: `..`, a link that leads out."""
+        found = self.path / folder
+        if not found.resolve().is_relative_to(self.path.resolve()):
+            raise ValueError("a module outside the model's folder")
+        return found
 
     def _weight_files(self) -> list[Path]:
         if self.open_clip:
@@ -175,8 +209,12 @@ class ModelFolder:
 
 
 def _weights_in(module: Path) -> list[Path]:
-    return sorted(module.glob("*.safetensors")) or sorted(module.glob("*.bin"))
+    """What is loaded; a named pipe would hold who reads it for ever."""
+    kinds = (sorted(filter(Path.is_file, module.glob(f"*{kind}"))) for kind in (".safetensors", ".bin"))
+    return next(filter(None, kinds), [])
 
+
+_ADAPTER = "adapter_config.json"
 
 _SIGLIP_DIM, _SIGLIP_LENGTH = 768, 64
 """Of the base model, which transformers takes where a config doesn't tell."""

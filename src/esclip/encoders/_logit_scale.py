@@ -22,6 +22,8 @@ LOGIT_SCALE = 100.0
 _NAME = "logit_scale"
 _HEADER = 100 << 20
 """The longest header that safetensors itself reads."""
+_LARGEST = 8
+"""Bytes of the number."""
 _FORMATS = {"F64": "<d", "F32": "<f", "F16": "<e"}
 HIGHEST = 1e4
 """What is beyond was not learned: the number of another thing, or a broken file."""
@@ -45,6 +47,8 @@ def _scale_in(path: Path) -> float | None:
             if entry is None:
                 return None
             start, end = entry["data_offsets"]
+            if not 0 < end - start <= _LARGEST:
+                return None
             file.seek(8 + length + start)
             scale = math.exp(_number(entry["dtype"], file.read(end - start)))
     except (OSError, OverflowError, LookupError, TypeError, ValueError, struct.error):

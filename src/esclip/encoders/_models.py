@@ -1,6 +1,7 @@
 """Where a model is found.
 
-    name ─► folder of that name ─► Hugging Face cache ─► hub ─► ModelFolder
+    a name of the catalogue ───────────► Hugging Face cache ─► hub ─► ModelFolder
+    any other ─► folder of that name ─►    the same
 
 The cache is read without a network.
 """
@@ -8,14 +9,16 @@ The cache is read without a network.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 
 from esclip._errors import EncoderError
+from esclip.encoders._catalogue import hub_name, known_name
 from esclip.encoders._layouts import MARKS, ModelFolder
 from esclip.encoders._loading import model_errors, quiet_download
 
-__all__ = ["find_model", "local_model"]
+__all__ = ["find_model", "is_hub_name", "local_model"]
 
 _log = logging.getLogger("esclip")
 
@@ -29,21 +32,45 @@ def find_model(name: str) -> ModelFolder:
 
     Raises `EncoderError` if there is none, `ConfigError` for a proxy of the environment that can't be used.
     """
-    return local_model(name) or _download(name)
+    return local_model(name) or _download(hub_name(name))
 
 
 def local_model(name: str) -> ModelFolder | None:
-    """The same without a network: a folder, or a complete model in the Hugging Face cache; else None."""
+    """The same without a network: a folder, or a complete model in the Hugging Face cache; else None.
+
+    A name that is known, or that has no separator in it, is never a folder's: a folder in the working
+    directory may come from anybody, and would be taken for the model without a word.
+    """
+    if known_name(name) is not None:
+        return _cached(hub_name(name))
     with model_errors(name, "can't be looked for"):
         folder = Path(name).expanduser()
         if name and folder.is_dir():
+            if not _names_folder(name):
+                raise EncoderError(
+                    f"model {name}: not a name that esclip knows; for the folder {name} here give ./{name}"
+                )
             model = ModelFolder(str(folder.resolve()), folder.resolve())
             model.check()
             return model
-    if not _HUB_NAME.fullmatch(name):
+    if not is_hub_name(name):
         raise EncoderError(
             f"model {name}: no such folder; give an existing model folder or a name on the hub"
         )
+    return _cached(name)
+
+
+def _names_folder(name: str) -> bool:
+    """Whether a name that isn't known may be a folder's."""
+    return name.startswith(("~", ".")) or any(part in name for part in ("/", os.sep, os.altsep or "/"))
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a model of the hub may have this name."""
+    return _HUB_NAME.fullmatch(name) is not None
+
+
+def _cached(name: str) -> ModelFolder | None:
     with model_errors(name, "can't be looked for"):
         from huggingface_hub import try_to_load_from_cache
 

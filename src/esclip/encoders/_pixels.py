@@ -25,6 +25,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Of the pictures that CLIP was trained on (openai/CLIP, clip.py)."""
 
 _MAX_ASPECT = 16
+_LONGEST_SIDE = 4096
 
 _SCALED_DOWN = 2
 """A JPEG decoder may leave out detail down to this many times the size that is wanted: there a vector moves
@@ -58,6 +59,12 @@ class Preprocessing:
         """The short side, in pixels, beyond which a picture's vector hardly gains."""
         return _SCALED_DOWN * max(self.width, self.height, self.short_side or 0)
 
+    @property
+    def has_usable_sides(self) -> bool:
+        """Whether they are numbers that no picture is too small for, and none takes all memory for."""
+        sides = (self.width, self.height, self.short_side or 1)
+        return all(isinstance(side, int) and 0 < side <= _LONGEST_SIDE for side in sides)
+
     def to_json(self) -> dict[str, Any]:
         """As a server of encoders tells its clients."""
         return asdict(self)
@@ -66,8 +73,7 @@ class Preprocessing:
     def from_json(cls, data: Mapping[str, Any]) -> Preprocessing:
         """What `to_json` gave. Raises `TypeError` or `ValueError` on others."""
         made = cls(**data)
-        sides = (made.width, made.height, made.short_side or 1)
-        if not all(isinstance(side, int) and 0 < side <= 4096 for side in sides):
+        if not made.has_usable_sides:
             raise ValueError(f"pixels of {made.width} x {made.height}")
         if made.reducing_gap is not None and not made.reducing_gap >= 1:
             raise ValueError(f"a reducing gap of {made.reducing_gap}")
@@ -146,6 +152,8 @@ def read_processor(config: Mapping[str, Any]) -> tuple[Preprocessing, Normalizat
         mean=tuple(config.get("image_mean", CLIP_MEAN if clip else half)),
         std=tuple(config.get("image_std", CLIP_STD if clip else half)),
     )
+    if not made.has_usable_sides:
+        raise ValueError(f"image processor {kind} makes pixels of {made.width} x {made.height}")
     if not len(values.mean) == len(values.std) == 3 or not all(values.std):
         raise ValueError(f"image processor {kind} has no mean and deviation for three channels")
     return made, values

@@ -19,6 +19,9 @@ __all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "valid"]
 
 _log = logging.getLogger("esclip")
 
+MOST_TOKENS = 1 << 20
+"""The highest limit of a tower that is believed: a text may be padded to it."""
+
 Tokens: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Ids and mask, each of shape (n, length): the mask is 1 for a token and 0 for padding."""
 
@@ -42,8 +45,11 @@ class TokenizerFile:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TokenizerFile:
-        """What `to_json` gave. Raises `TypeError` on others."""
-        return cls(**data)
+        """What `to_json` gave. Raises `TypeError` or `ValueError` on others."""
+        file = cls(**data)
+        if type(file.limit) is not int or not 0 <= file.limit <= MOST_TOKENS:
+            raise ValueError("a limit that is none")
+        return file
 
 
 NO_TOKENIZER = TokenizerFile("", 0, 0, "")

@@ -24,12 +24,13 @@ from esclip._flow import batches
 from esclip._schema import Space
 from esclip._settings import tower_cache
 from esclip._types import Pixels, Vectors, unit_rows
-from esclip.encoders._catalogue import default_text_encoder
+from esclip.encoders._catalogue import default_text_encoder, hub_name
 from esclip.encoders._exports import Kind
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._loading import model_errors
 from esclip.encoders._models import find_model, local_model
 from esclip.encoders._pixels import Preprocessing, read_processor
+from esclip.encoders._scripts import warn_of_scripts
 from esclip.encoders._towers import (
     PictureTower,
     TextTower,
@@ -70,10 +71,13 @@ class ClipEncoder:
         self._cache = cache or tower_cache()
         self._picture_tower = Once(self._load_picture_tower)
         self._text_tower = Once(self._load_text_tower)
-        self._local_texts = self._images if self._text_name == name else local_model(self._text_name)
+        alone = hub_name(self._text_name) == hub_name(name)
+        self._local_texts = self._images if alone else local_model(self._text_name)
         if self._local_texts is not None:
             self._text_name = self._local_texts.name
             self._check_text_dim(self._local_texts.dim)
+        else:
+            self._text_name = hub_name(self._text_name)
 
     @cached_property
     def space(self) -> Space:
@@ -127,9 +131,13 @@ class ClipEncoder:
             return unit_rows(tower(np.stack(batch)))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """The texts through the text tower. One that is too long for it is cut, with a warning in the log."""
+        """The texts through the text tower. One that is too long for it is cut, with a warning in the log.
+
+        There is one also where texts are in a script that the tower doesn't know.
+        """
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
+        warn_of_scripts(self._text_name, texts)
         tower = self._text_tower()
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # alike: little is padding
         with model_errors(self._text_name, "can't encode texts"):

@@ -21,6 +21,7 @@ from esclip._schema import Space
 from esclip._secrets import Address, Secret
 from esclip._types import Pixels, Vectors
 from esclip.encoders._remote_line import Line
+from esclip.encoders._scripts import warn_of_scripts
 from esclip.encoders._texts import valid
 from esclip.encoders._wire import (
     BYTES,
@@ -101,6 +102,7 @@ class RemoteEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts in as few requests as the server's limits allow."""
+        warn_of_scripts(self.space.text_model, texts)
         return self._joined(
             self._vectors(TEXTS, pack_texts(part), JSON, len(part)) for part in self._text_parts(valid(texts))
         )

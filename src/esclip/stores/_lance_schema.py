@@ -14,6 +14,9 @@ __all__ = ["SCHEMA_KEY", "fitting", "schema_metadata", "schema_of"]
 
 SCHEMA_KEY = "esclip"
 
+LONGEST = 1 << 22
+"""Characters: room for thousands of fields and a thousand labels."""
+
 
 def schema_metadata(schema: IndexSchema) -> dict[str, str]:
     """What a dataset's metadata has of the schema."""
@@ -25,7 +28,9 @@ def schema_of(dataset: Any) -> IndexSchema:
     try:
         return _read_schema(dataset.schema_metadata[SCHEMA_KEY])
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{dataset.uri} was made by another version of esclip; ingest again.") from error
+        raise StoreError(
+            f"{dataset.uri} was made by another version of esclip, or is damaged; ingest again."
+        ) from error
 
 
 def fitting(table: Any, dataset: Any) -> Any:
@@ -37,4 +42,6 @@ def fitting(table: Any, dataset: Any) -> Any:
 @lru_cache(maxsize=8)
 def _read_schema(text: str) -> IndexSchema:
     """Kept by its text: each call reads the schema of the version that it opens."""
+    if len(text) > LONGEST:
+        raise ValueError("a schema without an end")
     return IndexSchema.from_json(orjson.loads(text))
