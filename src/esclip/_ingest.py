@@ -20,6 +20,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event
 
 from esclip._census import Census, Pruning, prune
@@ -36,6 +37,7 @@ from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
 from esclip._types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._waits import ending_with
+from esclip.sources.folder import file_id
 
 __all__ = ["ingest"]
 
@@ -198,13 +200,25 @@ def _with_held_captions(
 ) -> list[ImageRecord]:
     """The records but those unchanged, with the held captions where the ingest was given none."""
     records = [record for record in page if record.id not in unchanged]
-    asked = [r.id for r in records if r.captioned is None and r.id in held and held[r.id].has_caption]
+    asked = [record.id for record in records if _may_have_caption(record, held.get(record.id))]
     documents = store.documents(asked) if asked else {}
-    captions = {id: document.record.description for id, document in documents.items()}
+    descriptions = {id: document.record.description for id, document in documents.items()}
+    captions = {id: description for id, description in descriptions.items() if description}
     return [
         replace(record, description=captions[record.id], captioned=True) if record.id in captions else record
         for record in records
     ]
+
+
+def _may_have_caption(record: ImageRecord, held: Fingerprint | None) -> bool:
+    """Whether the index may hold a caption of a record that is given none in this ingest.
+
+    Older versions did not tell captions from other descriptions; but a folder's file has no other.
+    """
+    if held is None or record.captioned is not None:
+        return False
+    is_file = isinstance(record.picture, Path) and record.id == file_id(record.picture)
+    return held.has_caption or is_file
 
 
 def _unknown(

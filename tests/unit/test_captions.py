@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,18 @@ class TestWithoutCaptions:
         assert index.ingest(folder).written == 1
         assert index.ingest(folder, captions="sidecar").skipped == 3
         assert described(index)["a.jpg"] == "a caption"
+
+    def test_that_an_older_version_has_written(self, folder: Path) -> None:
+        """It did not say that a description is a caption, but a file has no other."""
+        store = MemoryStore("p")
+        index = esclip.open_index(store, encoder="palette")
+        index.ingest(folder)
+        for id, _ in list(store.locations()):
+            document = store.documents([id])[id]
+            store.upsert([replace(document, record=replace(document.record, description="as ever"))])
+        assert index.ingest(folder).written == 3
+        assert set(described(index).values()) == {"as ever"}
+        assert index.ingest(folder).skipped == 3
 
     def test_of_a_text_that_can_not_be_read(self, folder: Path) -> None:
         """It takes no caption away."""
