@@ -78,6 +78,9 @@ class ErrorsAsExit(TyperGroup):
         except EsclipError as error:
             say(str(error))
             raise typer.Exit(1) from None
+        except OSError as error:  # what the system refuses, and no other part of the program expects
+            say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
             say("interrupted; the same command goes on from here")
             number = error.number if isinstance(error, Interrupted) else signal.SIGINT

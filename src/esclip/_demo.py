@@ -19,7 +19,7 @@ from esclip._hits import Hits
 from esclip._index import ImageIndex, open_index
 from esclip._rejections import IngestReport
 from esclip._report import Progress
-from esclip._settings import default_store
+from esclip._user_folders import data_folder
 from esclip.encoders.palette import PALETTE_LIMITS
 from esclip.stores import is_folder
 
@@ -57,7 +57,7 @@ def run(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Demo:
     """Draw the pictures, ingest them, search, and write the page, all below `folder`."""
-    folder = folder or Path(default_store()).with_name("esclip-demo")
+    folder = folder or data_folder("--folder").with_name("esclip-demo")
     pictures = folder / "pictures"
     draw_pictures(pictures)
     address = store or str(folder / "store")

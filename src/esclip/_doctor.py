@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from esclip._errors import EsclipError, IndexNotFound
+from esclip._errors import ConfigError, EsclipError, IndexNotFound
 from esclip._index import ImageIndex
 from esclip._protocols import Encoder
 from esclip._settings import picture_cache
@@ -85,8 +85,11 @@ def _try(name: str, needed: bool, attempt: Callable[[], str]) -> Finding:
 
 
 def _writable(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / ".esclip-doctor"
-    probe.write_bytes(b"")
-    probe.unlink()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".esclip-doctor"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"{folder} can't be written ({error.strerror}); set XDG_CACHE_HOME") from error
     return str(folder)

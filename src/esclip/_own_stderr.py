@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 
 __all__ = ["keep_stderr", "write_at_once"]
 
@@ -43,4 +44,5 @@ def write_at_once(text: str) -> None:
         descriptor = sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
         descriptor = 2
-    os.write(descriptor, text.encode())
+    with suppress(OSError):  # nobody reads it
+        os.write(descriptor, text.encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
+from esclip._user_folders import cache_folder, data_folder, state_folder
 
 __all__ = [
     "BATCH_SIZE",
@@ -77,29 +77,25 @@ UNSPLASH_HOST = "images.unsplash.com"
 
 
 def default_store() -> str:
-    """The embedded store's folder, in the user's data directory."""
-    return platformdirs.user_data_dir("esclip", appauthor=False)
+    """The embedded store's folder, in the user's data directory. Raises `ConfigError` where there is none."""
+    return str(data_folder("--store (ESCLIP_STORE)"))
 
 
 def ledger_folder() -> Path:
     """Where the ledgers of indexes on servers are kept: an embedded index has its own beside it."""
-    return Path(default_store()) / "ledgers"
+    return state_folder() / "ledgers"
 
 
 def picture_cache() -> Path:
     """Where fetched pictures are kept, so that a second model downloads nothing again."""
-    return _cache() / "pictures"
+    return cache_folder() / "pictures"
 
 
 def tower_cache() -> Path:
     """Where models are kept as they run fastest on this machine."""
-    return _cache() / "towers"
+    return cache_folder() / "towers"
 
 
 def hash_notes() -> Path:
     """Where the hashes of large model files are noted down: reading half a gigabyte takes a search's time."""
-    return _cache() / "hashes"
-
-
-def _cache() -> Path:
-    return Path(platformdirs.user_cache_dir("esclip", appauthor=False))
+    return cache_folder() / "hashes"

@@ -30,26 +30,22 @@ _ESCAPES = "esclip-json-escapes"
 def standard_streams() -> Iterator[None]:
     """Within it, the standard streams can be used; on leaving, all output has been written.
 
-    Ends the program with exit status 1 when stdout can't be written, or when the system refuses something
-    that no other part of the program expects, as a folder in which nothing can be written.
+    Ends the program with exit status 1 when stdout can't be written.
     """
     _replace_closed()
     keep_stderr()
     codecs.register_error(_ESCAPES, _escape)
-    with _instead("stderr", _OptionalStderr), _refusals_told(), _instead("stdout", _CheckedStdout):
+    with _instead("stderr", _OptionalStderr), _failure_told(), _instead("stdout", _CheckedStdout):
         yield
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _failure_told() -> Iterator[None]:
     try:
         yield
     except _StdoutError as error:
         if not isinstance(error.__cause__, BrokenPipeError):
             say(f"the results can't be written to stdout: {error}")
-        raise SystemExit(1) from None
-    except OSError as error:
-        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         raise SystemExit(1) from None
 
 

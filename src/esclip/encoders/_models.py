@@ -14,6 +14,7 @@ import re
 from pathlib import Path
 
 from esclip._errors import EncoderError
+from esclip._user_folders import usable_folder
 from esclip.encoders._catalogue import hub_name, known_name
 from esclip.encoders._layouts import MARKS, ModelFolder
 from esclip.encoders._loading import model_errors, quiet_download
@@ -74,7 +75,8 @@ def _cached(name: str) -> ModelFolder | None:
     with model_errors(name, "can't be looked for"):
         from huggingface_hub import try_to_load_from_cache
 
-        cached = (try_to_load_from_cache(_repository(name), mark) for mark in MARKS)
+        cache = _hub_cache()
+        cached = (try_to_load_from_cache(_repository(name), mark, cache) for mark in MARKS)
         found = next((ModelFolder(name, Path(file).parent) for file in cached if isinstance(file, str)), None)
     return found if found and found.is_complete else None
 
@@ -85,15 +87,23 @@ def _download(name: str) -> ModelFolder:
     from esclip._network_settings import check_proxy_of_environment
 
     check_proxy_of_environment(constants.ENDPOINT, _HUB_PROXIES)
-    problem = f"is no folder, not in the cache {constants.HF_HUB_CACHE}, and can't be had from the hub"
+    problem = f"is no folder, not in the cache {_hub_cache()}, and can't be had from the hub"
     with model_errors(name, problem), quiet_download():
         info = HfApi().model_info(_repository(name), timeout=_HUB_TIMEOUT_S)
         files = [sibling.rfilename for sibling in info.siblings or ()]
         _log.info("downloading model %s from the hub", name)
-        path = snapshot_download(_repository(name), allow_patterns=_needed(files))
+        path = snapshot_download(_repository(name), cache_dir=_hub_cache(), allow_patterns=_needed(files))
     model = ModelFolder(name, Path(path))
     model.check()
     return model
+
+
+def _hub_cache() -> Path:
+    """The hub's cache as its library and its variables have it, if that can be used."""
+    from huggingface_hub import constants
+
+    named = Path(constants.HF_HUB_CACHE)
+    return usable_folder(None if named.parts[:1] == ("~",) else named.absolute(), "huggingface")
 
 
 def _needed(files: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._errors import ConfigError, EncoderError
+from esclip._user_folders import can_be_written
 from esclip.encoders import _openvino
 from esclip.encoders._exports import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
 from esclip.encoders._layouts import ModelFolder
@@ -168,7 +169,11 @@ def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Ex
     model = source.model
     for precision in choice.precisions:
         with model_errors(model.name, f"can't be read from {model.path}"):
-            export = find_export(cache, model, kind, precision) or _export(source, cache, kind, precision)
+            export = find_export(cache, model, kind, precision)
+            if export is None and not can_be_written(cache):
+                _log.warning("%s: exports can't be kept in %s, which can't be written", model.name, cache)
+                break
+            export = export or _export(source, cache, kind, precision)
         if export is not None and export.accepted:
             return export
     if choice.precisions:
