@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from esclip._conditions import Inside, Near
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, one_line
 from esclip._filter_values import EXPECTED
 from esclip._schema import Field, FieldType
 
@@ -48,8 +48,8 @@ def inside(field: Field, numbers: Sequence[str]) -> Inside:
     box = Inside(field, *_place(field, "inside", south, west), *_place(field, "inside", north, east))
     if box.south > box.north:
         raise ConfigError(
-            f"--where inside({field.name}, ...): its south {south} is north of its north {north}; "
-            f"write {CALLS['inside']}"
+            f"--where inside({field.name}, ...): its south {_told(south)} is north of its north "
+            f"{_told(north)}; write {CALLS['inside']}"
         )
     return box
 
@@ -61,6 +61,10 @@ def _place(field: Field, call: str, lat: str, lon: str) -> tuple[float, float]:
     exchanged = abs(degrees[1]) <= 90 and abs(degrees[0]) <= 180
     hint = "are latitude and longitude exchanged? " if exchanged else ""
     raise ConfigError(
-        f"--where {call}({field.name}, ...): there is no latitude {lat} with longitude {lon}; {hint}"
-        f"write {CALLS[call]}"
+        f"--where {call}({field.name}, ...): there is no latitude {_told(lat)} with longitude {_told(lon)}; "
+        f"{hint}write {CALLS[call]}"
     )
+
+
+def _told(degrees: str) -> str:
+    return one_line(degrees, 20)

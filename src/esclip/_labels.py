@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from esclip._addresses import user_path
 from esclip._errors import ConfigError
 from esclip._text_files import NotText, error_words, read_text
-from esclip._text_forms import composed, existing_path
+from esclip._text_forms import composed, existing_path, is_unicode
 
 __all__ = ["MAX_LABELS", "TEMPLATES", "Labelling", "Labels"]
 
@@ -118,6 +118,8 @@ class Labelling:
             raise ConfigError(f"template {without[0]!r} has no {{}} where the label goes; write one")
         if len(self.templates) > MAX_TEMPLATES:
             raise ConfigError(f"{len(self.templates)} templates are too many: give {MAX_TEMPLATES} at most")
+        if odd := [template for template in self.templates if not is_unicode(template)]:
+            raise ConfigError(f"template {odd[0][:40]!r} is no valid Unicode; check its encoding")
         if not self.templates:
             raise ConfigError("there is no template for the labels; {} stands for a label alone")
 

@@ -25,6 +25,7 @@ from esclip._errors import ConfigError
 from esclip._places import PICTURES, PLACES, chosen, is_fused
 from esclip._plain_values import Where, plain_where
 from esclip._settings import WINDOW
+from esclip._text_forms import is_unicode
 
 __all__ = ["Directed", "Options", "Part", "Picture", "Query", "Raw", "Stored", "Text", "Words"]
 
@@ -182,6 +183,9 @@ class Query:
             raise ValueError("a query needs a text, a picture, an id, a vector, words or a filter")
         if any(isinstance(part, Text | Words) and not part.text.strip() for part in self.parts):
             raise ValueError("the text to search for is empty")
+        for part in self.parts:
+            if isinstance(part, Text | Words) and not is_unicode(part.text):
+                raise ConfigError(f"the text {part.text[:40]!r} is no valid Unicode; check its encoding")
         for part in self.parts:
             WEIGHTS.check("weight", part.weight)
         if any(not part.weight > 0 for part in self.words):

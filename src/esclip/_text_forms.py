@@ -14,7 +14,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-__all__ = ["composed", "existing_path", "folded", "forms"]
+__all__ = ["composed", "existing_path", "folded", "forms", "is_unicode"]
 
 
 def composed(text: str) -> str:
@@ -27,6 +27,15 @@ def forms(text: str) -> tuple[str, ...]:
     if text.isascii():
         return (text,)
     return tuple(dict.fromkeys((text, composed(text), unicodedata.normalize("NFD", text))))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be written: odd bytes of a command line or a file's name become half surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def existing_path(path: str | Path) -> Path:

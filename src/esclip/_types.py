@@ -38,7 +38,6 @@ __all__ = [
     "content_fingerprint",
     "cosines",
     "document_hit",
-    "is_unicode",
     "json_metadata",
     "ranked",
     "unit_rows",
@@ -282,15 +281,6 @@ class Hit:
             "metadata": json_metadata(self.metadata),
             **{name: value for name, value in known.items() if value is not None},
         }
-
-
-def is_unicode(text: str) -> bool:
-    """Whether it can be written: odd bytes of a command line or a file's name become half surrogate pairs."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def unit_rows(rows: npt.ArrayLike) -> Vectors:

@@ -60,6 +60,18 @@ class StoreIds(StoreCase):
         expected = {d.record.id: d.record.fingerprint for d in documents}
         assert prepared.fingerprints(asked) == expected
 
+    def test_ids_that_no_document_has(self, prepared: Store) -> None:
+        """Half a surrogate pair, which odd bytes of a command line become, is an id that isn't held."""
+        prepared.upsert([document("a")])
+        odd = ["\udcff", "a\ud800b"]
+        assert set(prepared.documents([*odd, "a"])) == set(prepared.fingerprints([*odd, "a"])) == {"a"}
+        assert (prepared.documents(odd), prepared.fingerprints(odd), prepared.vectors(odd)) == ({}, {}, {})
+        prepared.delete(odd)
+        prepared.delete([*odd, "b"])
+        assert set(prepared.documents(["a", "x" * 600])) == {"a"}
+        rejections = prepared.upsert([document(odd[0])]) + prepared.update([record(odd[1])])
+        assert [rejection.id for rejection in rejections] == odd
+
     def test_hostile_ids(self, prepared: Store) -> None:
         """An id is any text, compared exactly: quotes, slashes, case and Unicode forms included."""
         with prepared.loading():

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from esclip._conditions import OneOf
-from esclip._errors import IndexExists, IndexMismatch, StoreError, StoreUnavailable
+from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable
 from esclip._schema import IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
@@ -250,8 +250,16 @@ def test_loading_joins_fragments(store: LanceStore, tmp_path: Path) -> None:
         (OSError("LanceError(IO): Permission denied (os error 13)"), StoreUnavailable, "who may read"),
         (RuntimeError("Retryable commit conflict for version 3:\n x"), StoreUnavailable, "try again"),
         (ValueError("Not found: x/data/1.lance"), StoreError, "remove that folder"),
-        (pa.ArrowInvalid("bad"), StoreError, "remove that folder"),
-        (pa.ArrowCapacityError("bad"), StoreError, "remove that folder"),
+        (pa.ArrowInvalid("External error: Not found: x/data/1.lance"), StoreError, "remove that folder"),
+        (OSError("LanceError(IO): failed to fill whole buffer"), StoreError, "remove that folder"),
+        (ValueError("Invalid user input: sql parser error"), StoreError, "nothing says .* damaged"),
+        (
+            ValueError("Query vector size 5 does not match"),
+            IndexMismatch,
+            "another model",
+        ),
+        (pa.ArrowInvalid("bad"), StoreError, "nothing says .* damaged"),
+        (pa.ArrowCapacityError("bad"), StoreError, "nothing says .* damaged"),
         (OSError(), StoreError, "OSError"),
     ],
 )
@@ -264,6 +272,16 @@ def test_foreign_errors_stop_at_the_seam(error: Exception, kind: type[StoreError
     assert "/there/pictures.lance" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert ".rs" not in str(caught.value)
+
+
+def test_a_text_that_cannot_be_written_is_the_questions_fault() -> None:
+    """Half a surrogate pair says nothing about the index: the error blames the text, not the files."""
+    with (
+        pytest.raises(ConfigError, match=r"no valid Unicode.*check its encoding") as caught,
+        lance_faults(Path("/there/pictures.lance")),
+    ):
+        "id = 'a\udcff'".encode()
+    assert "remove" not in str(caught.value)
 
 
 def test_own_errors_pass_the_seam() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import esclip
-from esclip import EncoderError, ImageIndex, Picture, Query, Raw, Stored, Text
+from esclip import ConfigError, EncoderError, ImageIndex, Picture, Query, Raw, Stored, Text, Words
 from esclip._types import Vectors, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
@@ -142,3 +142,10 @@ def test_many_queries_are_encoded_in_one_call(index: ImageIndex) -> None:
     assert many == [index.search_text(text, k=3) for text in texts]
     assert index.search_texts([]) == []
     assert index.search_many([]) == []
+
+
+@pytest.mark.parametrize("part", [Text("red \udcff"), Words("red \ud800")])
+def test_a_text_of_odd_bytes_is_refused(part: Text | Words) -> None:
+    """Half a surrogate pair, which odd bytes of a command line become, is the query's fault, and told."""
+    with pytest.raises(ConfigError, match=r"the text 'red .* is no valid Unicode; check its encoding"):
+        Query(part)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -15,6 +16,7 @@ import numpy as np
 
 from esclip._rejections import Reason, Rejection, Stage, rejected
 from esclip._schema import Field, FieldType, IndexSchema
+from esclip._text_forms import is_unicode
 from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vector
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "fault",
     "kept_date",
     "mismatch",
+    "possible",
     "refuse_reserved",
     "widened",
     "write_rejection",
@@ -94,6 +97,11 @@ def kept_date(value: datetime) -> datetime:
 def write_rejection(record: ImageRecord, detail: str) -> Rejection:
     """What a store says of a record that it refused to write."""
     return rejected(record, Stage.WRITE, Reason.WRITE_REJECTED, detail)
+
+
+def possible(names: Iterable[str]) -> list[str]:
+    """Those ids (or fingerprints) that a document can have, each once: no other can be asked for."""
+    return [name for name in dict.fromkeys(names) if is_unicode(name)]
 
 
 def fault(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:

@@ -31,7 +31,7 @@ from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search
 from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
-from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
+from esclip.stores._fields import fault, mismatch, possible, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores._lance_filters import in_sql
 from esclip.stores._lance_rows import (
@@ -114,9 +114,9 @@ class LanceStore:
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Scan the column of ids, which takes 10 ms among 100,000."""
         with lance_faults(self._path):
-            dataset = self._existing()
+            dataset, ids = self._existing(), possible(ids)
             columns = ["id", "pixels_fingerprint", "record_fingerprint"]
-            rows = dataset.to_table(columns=columns, filter=in_sql("id", set(ids))).to_pylist() if ids else []
+            rows = dataset.to_table(columns=columns, filter=in_sql("id", ids)).to_pylist() if ids else []
         return {row["id"]: read_fingerprint(row) for row in rows}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
@@ -148,14 +148,14 @@ class LanceStore:
     def delete(self, ids: Sequence[str]) -> None:
         """Mark the rows as deleted; the next compaction removes them."""
         with self._lock, lance_faults(self._path):
-            dataset = self._existing()
+            dataset, ids = self._existing(), possible(ids)
             if ids:
                 dataset.delete(in_sql("id", ids))
 
     def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Scan the column of content fingerprints."""
         with lance_faults(self._path):
-            dataset = self._existing()
+            dataset, contents = self._existing(), possible(contents)
             if not contents or CONTENT not in dataset.schema.names:
                 return {}
             held = dataset.to_table(columns=[CONTENT], filter=in_sql(CONTENT, contents), with_row_id=True)
@@ -191,8 +191,8 @@ class LanceStore:
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         """Scan the column of ids."""
         with lance_faults(self._path):
-            dataset = self._existing()
-            table = dataset.to_table(filter=in_sql("id", set(ids))) if ids else None
+            dataset, ids = self._existing(), possible(ids)
+            table = dataset.to_table(filter=in_sql("id", ids)) if ids else None
             return read_documents(table, schema_of(dataset)) if table else {}
 
     def sibling(self, index: str) -> LanceStore:

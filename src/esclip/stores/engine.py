@@ -37,7 +37,7 @@ from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
 from esclip.stores._engine_scans import delete_documents, documents_of, every_location, vectors_of
 from esclip.stores._engine_search import searched
 from esclip.stores._engine_vectors import kept_vector, sent_vector
-from esclip.stores._fields import fault, mismatch, refuse_reserved, widened, write_rejection
+from esclip.stores._fields import fault, mismatch, possible, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
 __all__ = ["EngineStore"]
@@ -111,7 +111,7 @@ class EngineStore:
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """What `_mget` finds, which sees writes before any refresh."""
         self._existing()
-        found = documents_of(self._client, list(dict.fromkeys(ids)), _source_includes=FINGERPRINTS)
+        found = documents_of(self._client, possible(ids), _source_includes=FINGERPRINTS)
         return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
@@ -141,12 +141,12 @@ class EngineStore:
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
         self._existing()
-        delete_documents(self._client, ids)
+        delete_documents(self._client, possible(ids))
 
     def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
         """A search for the fingerprints, one document of each."""
         self._existing()
-        return vectors_of(self._client, contents)
+        return vectors_of(self._client, possible(contents))
 
     def locations(self) -> Iterator[tuple[str, str]]:
         """Searches, each for the next ids."""
@@ -179,7 +179,7 @@ class EngineStore:
         """What `_mget` finds, vectors included."""
         schema = self._existing()
         # Elasticsearch leaves vectors out since 9.2, unless they are asked for
-        found = documents_of(self._client, list(dict.fromkeys(ids)), _source_includes="*")
+        found = documents_of(self._client, possible(ids), _source_includes="*")
         vectors = unit_rows([kept_vector(one["_source"]["vector"]) for one in found]) if found else ()
         return {
             one["_id"]: stored.document(one["_id"], vector, one["_source"], schema.fields)

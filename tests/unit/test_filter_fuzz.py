@@ -1,0 +1,195 @@
+"""Any text is a filter or one error, and any filter means the same in memory and in the embedded store.
+
+`ESCLIP_FUZZ=20000` tries so many of each, by hand.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from esclip import ConfigError
+from esclip._conditions import AllOf, Not
+from esclip._escaping import escaped
+from esclip._filters import check_syntax, conditions
+from esclip._protocols import Store
+from esclip._searches import Listing
+from esclip._types import GeoPoint, MetadataValue
+from esclip.stores.embedded import LanceStore
+from esclip.stores.memory import MemoryStore
+from tests.contracts.documents import FIELDS, SCHEMA, document
+
+T = TypeVar("T")
+
+TRIES = int(os.environ.get("ESCLIP_FUZZ", "60"))
+"""So many texts, and filters."""
+
+DOCUMENTS: dict[str, dict[str, MetadataValue]] = {
+    "a": {
+        "country": "Norway",
+        "colors": ("red", "blue"),
+        "caption": "a fjord",
+        "likes": 1,
+        "aperture": 1.8,
+        "featured": True,
+        "taken_at": datetime(2020, 1, 1, tzinfo=UTC),
+        "place": GeoPoint(59.9139, 10.7522),
+    },
+    "b": {
+        "country": "",
+        "colors": ("",),
+        "likes": -(2**63),
+        "aperture": -0.0,
+        "featured": False,
+        "taken_at": datetime(1, 1, 1, tzinfo=UTC),
+        "place": GeoPoint(-90.0, 180.0),
+    },
+    "c": {
+        "country": 'it\'s "x" \\ %_* \x00\x1b\u202e🐘',
+        "colors": ("red", "a,b|c&d"),
+        "likes": 2**63 - 1,
+        "aperture": 1.7976931348623157e308,
+        "taken_at": datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
+        "place": GeoPoint(0.0, 0.0),
+    },
+    "d": {},
+}
+
+ODD = [
+    "Norway",
+    '""',
+    '"a""b"',
+    "red",
+    "1",
+    "-1",
+    "1.8",
+    "true",
+    "f",
+    "2020",
+    "2020-02",
+    "2020-02-30",
+    "0001",
+    "9999",
+    "2020-01-01T00:00:00Z",
+    "20200101",
+    "1e400",
+    "nan",
+    "inf",
+    "0001-01-01T00:00+14:00",
+    "9999-12-31T23:59:59.999Z",
+    "9223372036854775808",
+    "-9223372036854775808",
+    "*",
+    "~a",
+    "=a",
+    "'a'",
+    "90",
+    "-180",
+    "91",
+    "5km",
+    "0m",
+    "null",
+]
+
+NAMES = st.sampled_from([*(field.name for field in FIELDS), "Country", "x", "é", "_id", "near", "exists"])
+WORDS = st.one_of(
+    st.sampled_from([*ODD, "", "9" * 5000, "9" * 400 + "km", "\udcff", "\x00", "5 m", "a and likes>5"]),
+    st.text(max_size=8),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.dates().map(str),
+    st.datetimes().map(lambda moment: moment.isoformat()),
+)
+SIGNS = st.sampled_from(["=", "!=", ">", ">=", "<", "<=", "==", "=~", " = ", "<>"])
+LATITUDES, LONGITUDES = st.floats(-91, 91), st.floats(-181, 181)
+
+
+def several(most: int) -> st.SearchStrategy[str]:
+    """Values with commas between."""
+    return st.lists(WORDS, max_size=most).map(",".join)
+
+
+TESTS = st.one_of(
+    st.builds("{}{}{}".format, NAMES, SIGNS, several(3)),
+    st.builds("exists({})".format, NAMES),
+    st.builds("near({}, {})".format, NAMES, several(4)),
+    st.builds("inside({}, {})".format, NAMES, several(5)),
+    st.builds("near(place, {}, {}, {}km)".format, LATITUDES, LONGITUDES, st.integers(0, 30_000)),
+    st.builds("inside(place, {}, {}, {}, {})".format, *[LATITUDES, LONGITUDES] * 2),
+)
+EXPRESSIONS = st.recursive(
+    TESTS,
+    lambda inner: st.one_of(
+        inner.map("!{}".format),
+        inner.map("({})".format),
+        st.lists(inner, min_size=2, max_size=4).map(" & ".join),
+        st.lists(inner, min_size=2, max_size=4).map("|".join),
+    ),
+    max_leaves=12,
+)
+"""Much that can be read, and much that nearly can."""
+
+SCRAPS = st.text(alphabet="countrylikes=!<>|&(),\"'*~ 019.-kmT:Z\n\x00\udcff")
+VALUES = st.one_of(WORDS, st.lists(WORDS), st.integers(), st.floats(), st.datetimes(), st.none())
+
+unhurried = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+often = settings(max_examples=TRIES, deadline=None, suppress_health_check=unhurried)
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
+    """The in-memory and the embedded store with the same documents."""
+    folder: Path = tmp_path_factory.mktemp("fuzz")
+    pair: list[Store] = [MemoryStore("fuzz"), LanceStore(folder, "fuzz")]
+    for store in pair:
+        store.prepare(SCHEMA)
+        assert store.upsert([document(id, metadata=metadata) for id, metadata in DOCUMENTS.items()]) == []
+    yield pair
+    for store in pair:
+        store.close()
+
+
+def read_or_refused(read: Callable[[], T]) -> T | None:
+    """What is read; None where it is refused, which takes one short line without what commands a terminal."""
+    try:
+        return read()
+    except ConfigError as error:
+        said = str(error)
+    assert len(said) < 600
+    assert said == escaped(said)
+    return None
+
+
+@often
+@given(st.one_of(EXPRESSIONS, st.text(), SCRAPS))
+def test_any_text_is_a_filter_or_one_error(text: str) -> None:
+    """What can't be read is a `ConfigError` of one short line, with and without the fields."""
+    read_or_refused(lambda: conditions(text, FIELDS))
+    read_or_refused(lambda: check_syntax([text]))
+
+
+@often
+@given(st.dictionaries(NAMES, VALUES))
+def test_any_values_are_a_filter_or_one_error(where: dict[str, Any]) -> None:
+    """Values by field name are typed conditions or a `ConfigError`."""
+    read_or_refused(lambda: conditions(where, FIELDS))
+
+
+@often
+@given(st.lists(EXPRESSIONS, min_size=1, max_size=2))
+def test_any_filter_means_the_same_in_both_stores(stores: list[Store], where: list[str]) -> None:
+    """Both find the same documents, and both find the others by its contrary."""
+    read = read_or_refused(lambda: conditions(where, FIELDS))
+    if read is None:
+        return
+    found = [[hit.id for hit in store.search(Listing(9, read))[0]] for store in stores]
+    others = [[hit.id for hit in store.search(Listing(9, (Not(AllOf(read)),)))[0]] for store in stores]
+    assert found[0] == found[1]
+    assert others[0] == others[1] == sorted(set(DOCUMENTS) - set(found[0]))
