@@ -26,8 +26,11 @@ def confirm(what: str, *, yes: bool) -> None:
 
 
 def ask(what: str) -> bool:
-    """Whether a person on the terminal says yes to `what`."""
-    return typer.confirm(escaped(f"{what[0].upper()}{what[1:]}?"), err=True)
+    """Whether a person on the terminal says yes to `what`; Ctrl-C and the end of input are a no."""
+    try:
+        return typer.confirm(escaped(f"{what[0].upper()}{what[1:]}?"), err=True)
+    except typer.Abort:
+        return False
 
 
 def can_ask() -> bool:

@@ -43,7 +43,8 @@ def test_it_asks_first(filled: Esclip, photos: Path) -> None:
     ran = filled("forget", photos / "more", status=1)
     assert f"remove {MORE:,} documents and 1 rejections from index 'image_search'" in ran.err
     assert "--yes" in ran.err
-    filled("forget", photos / "more", answer="n", status=1)
+    for answer in ("n", "", "\x04"):
+        filled("forget", photos / "more", answer=answer, status=1)
     assert filled("stats", "--json").json["documents"] == len(PLAIN)
     ran = filled("forget", photos / "more", "--json", answer="y")
     assert (ran.json["documents"], ran.json["rejections"]) == (MORE, 1)
@@ -70,6 +71,8 @@ def test_a_prune_of_what_is_gone(filled: Esclip, photos: Path) -> None:
     assert "--yes" in ran.err
     ran = filled("ingest", photos / "more", "--prune", "--json", answer="n", status=1)
     assert f"Remove {MORE} documents" in ran.err
+    ran = filled("ingest", photos / "more", "--prune", "--json", answer="\x04", status=1)
+    assert ran.json["unpruned"] == MORE
     ran = filled("ingest", photos / "more", "--prune", "--json", answer="y")
     assert (ran.json["pruned"], ran.json["unpruned"]) == (MORE, 0)
     assert filled("rejections").out == ""
