@@ -422,3 +422,25 @@ def test_recall_and_scores_at_full_size(store: EngineStore) -> None:
         found += len({int(hit.id) for hit in hits} & set(np.argsort(-cosines)[:10].tolist()))
         np.testing.assert_allclose([h.score for h in hits], [cosines[int(h.id)] for h in hits], atol=1e-5)
     assert found >= 0.99 * 200
+
+
+def test_an_alias_of_two_indexes_is_told(address: str) -> None:
+    """A name that stands for two indexes is told with both, by whatever reads, writes or removes."""
+    with opened(address) as one, opened(address) as other:
+        for store in (one, other):
+            store.prepare(SCHEMA)
+        alias = f"esclip-test-{uuid4().hex}"
+        actions = [{"add": {"index": store.index, "alias": alias}} for store in (one, other)]
+        http("POST", f"{address}/_aliases", {"actions": actions})
+        named = EngineStore(address, alias, access=engine_access(address))
+        for call in (
+            named.schema,
+            named.info,
+            named.drop,
+            lambda: named.upsert([document("a")]),
+            lambda: nearest(named, axis(0), 1),
+        ):
+            with pytest.raises(StoreError, match="alias of 2 indexes"):
+                call()
+        named.close()
+        assert one.schema() is not None

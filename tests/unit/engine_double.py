@@ -156,7 +156,7 @@ def running(path: str = "", tls: ssl.SSLContext | None = None) -> Iterator[Engin
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_PUT = do_GET
+        do_POST = do_PUT = do_DELETE = do_GET
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

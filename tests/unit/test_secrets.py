@@ -230,12 +230,14 @@ REPEATING: dict[str, Callable[[str], Any]] = {
     "_bulk": lambda words: {"items": [{"index": {"status": 400, "error": ERROR(words)}}], "errors": True},
     "_msearch": lambda words: {"responses": [{"status": 400, "error": ERROR(words)}]},
     "_mget": lambda words: {"docs": [{"_id": "a", "error": ERROR(words)}]},
+    "_search": lambda words: {"error": ERROR(words), "status": 400},
     "_count": lambda words: {"count": 1, "_shards": {"failed": 1, "failures": [words]}},
 }
 ASKED: dict[str, Callable[[EngineStore], object]] = {
     "_bulk": lambda store: store.upsert([document("a")]),
     "_msearch": lambda store: nearest(store, axis(0), 1),
     "_mget": lambda store: store.documents(["a"]),
+    "_search": lambda store: list(store.locations()),
     "_count": lambda store: store.info(),
 }
 

@@ -22,6 +22,7 @@ import orjson
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip._rejections import Rejection
 from esclip._types import ImageRecord
+from esclip.stores._engine_answers import MALFORMED, integer_of
 from esclip.stores._engine_faults import Verdict, disk_full, verdict, words
 from esclip.stores._fields import write_rejection
 from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
@@ -174,8 +175,8 @@ class _Chunk:
         """Status and error of each document; an answer that is damaged says nothing of any."""
         try:
             results = [result for item in answer["items"] for result in item.values()]
-            items = [(int(result["status"]), result.get("error") or {}) for result in results]
-        except (AttributeError, KeyError, TypeError, ValueError):
+            items = [(integer_of(result, "status"), result.get("error") or {}) for result in results]
+        except MALFORMED:
             items = []
         if len(items) != len(self.left):
             raise StoreUnavailable(

@@ -64,7 +64,7 @@ def source(record: ImageRecord) -> dict[str, Any]:
 
 def fingerprint(source: Mapping[str, Any]) -> Fingerprint:
     """The fingerprint of a stored document."""
-    return Fingerprint(source["pixels_fingerprint"], source["record_fingerprint"])
+    return Fingerprint(_text(source, "pixels_fingerprint"), _text(source, "record_fingerprint"))
 
 
 def hit(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field]) -> Hit:
@@ -73,11 +73,11 @@ def hit(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field
         rank=0,
         id=id,
         score=score,
-        location=source["location"],
-        page=source.get("page"),
-        description=source["description"],
+        location=_text(source, "location"),
+        page=None if source.get("page") is None else _text(source, "page"),
+        description=_text(source, "description"),
         metadata=_metadata(source, fields),
-        content=source.get("content_fingerprint") or "",
+        content=_content(source),
     )
 
 
@@ -90,14 +90,26 @@ def document(id: str, vector: Vector, source: Mapping[str, Any], fields: Iterabl
     """A stored document. How its picture was read is not stored: that is where a person finds it."""
     record = ImageRecord(
         id=id,
-        location=source["location"],
-        picture=source["location"],
+        location=_text(source, "location"),
+        picture=_text(source, "location"),
         version="",
-        page=source.get("page"),
-        description=source["description"],
+        page=None if source.get("page") is None else _text(source, "page"),
+        description=_text(source, "description"),
         metadata=_metadata(source, fields),
     )
-    return Document(record, vector, source.get("content_fingerprint") or "")
+    return Document(record, vector, _content(source))
+
+
+def _text(source: Mapping[str, Any], name: str) -> str:
+    """A document's own text. Raises `KeyError` or `TypeError` for a document that lacks it."""
+    value = source[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value
+
+
+def _content(source: Mapping[str, Any]) -> str:
+    return _text(source, "content_fingerprint") if source.get("content_fingerprint") else ""
 
 
 def _metadata(source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:
@@ -124,6 +136,6 @@ def _value(value: Any, kind: FieldType) -> MetadataValue:
             # columns have dates, JSON has their text
             return kept_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
         case FieldType.GEO_POINT:
-            return GeoPoint(value["lat"], value["lon"])
+            return GeoPoint(float(value["lat"]), float(value["lon"]))
         case _:
             assert_never(kind)

@@ -13,20 +13,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-import orjson
-from opensearchpy import exceptions
+from typing import Any, TypeVar
 
 from esclip._access import Access, admitted
 from esclip._connections import seconds_asked
-from esclip._errors import StoreError, StoreUnavailable
+from esclip._errors import StoreError, StoreUnavailable, one_line
 from esclip.stores._dialects import VECTOR_TYPES, Engine, Server
-from esclip.stores._engine_door import connect
+from esclip.stores._engine_answers import (
+    MALFORMED,
+    acknowledged,
+    as_it_is,
+    integer_of,
+    mappings_of,
+    object_of,
+    told,
+)
+from esclip.stores._engine_door import connect, from_json, refusal
 from esclip.stores._engine_errors import Forbidden, translated
 from esclip.stores._patience import Busy, Patience, persistently
 
 __all__ = ["EngineClient"]
+
+T = TypeVar("T")
 
 ATTEMPT = 60.0
 """Seconds that one attempt may take."""
@@ -49,19 +57,49 @@ class EngineClient:
         self._server: Server | None = None
         self.raw = connect(self.address, self.access)
 
-    def ask(self, call: Callable[..., Any], within: float | None = None, **arguments: Any) -> Any:
-        """What the client's `call` answers. Raises one of our errors, `StoreUnavailable` after retries."""
+    def ask(
+        self,
+        call: Callable[..., Any],
+        within: float | None = None,
+        read: Callable[[Any], T] = as_it_is,
+        **arguments: Any,
+    ) -> T:
+        """What `read` makes of the answer to the client's `call`; it alone looks into it.
+
+        Raises one of our errors, `StoreUnavailable` after retries.
+        """
         if within is None:
             within = self.patience.write if self._loaders else self.patience.read
         end = time.monotonic() + within
         return persistently(
-            lambda: self.ask_once(call, end - time.monotonic(), **arguments), within, self.patience.backoff
+            lambda: self._ask_once(call, end - time.monotonic(), read, arguments),
+            within,
+            self.patience.backoff,
         )
 
-    def ask_once(self, call: Callable[..., Any], left: float, **arguments: Any) -> Any:
-        """The same without retries, when no more than `left` seconds are left."""
+    def _ask_once(
+        self, call: Callable[..., Any], left: float, read: Callable[[Any], T], arguments: dict[str, Any]
+    ) -> T:
         with translated(self.address, self.index):
-            return call(**arguments, request_timeout=_attempt(left))
+            answer = call(**arguments, request_timeout=_attempt(left))
+        try:
+            return read(answer)
+        except MALFORMED as error:
+            raise StoreError(
+                f"{self.address} answered {call.__name__} of index {self.index} as no engine does "
+                f"({told(error)}); check the address, and what may stand between"
+            ) from error
+
+    def change(self, call: Callable[..., Any], **arguments: Any) -> None:
+        """Have the cluster do something. Raises `StoreUnavailable` when it doesn't say that it is done."""
+
+        def done(answer: Any) -> None:
+            if not acknowledged(answer):
+                raise StoreUnavailable(
+                    f"{self.address} did not finish {call.__name__} of index {self.index} in time; try again"
+                )
+
+        self.ask(call, read=done, **arguments)
 
     def bulk(self, payload: bytes, left: float) -> Any:
         """The answer to one bulk request, sent once, when no more than `left` seconds are left."""
@@ -97,10 +135,27 @@ class EngineClient:
 
     def count(self) -> int:
         """The documents that a search sees. Raises `StoreUnavailable` when a shard doesn't answer."""
-        answer = self.ask(self.raw.count, index=self.index)
-        if failed := answer["_shards"]["failed"]:
-            raise StoreUnavailable(f"{failed} shards of index {self.index} at {self.address} do not answer.")
-        return int(answer["count"])
+
+        def counted(answer: Any) -> int:
+            if failed := integer_of(answer, "_shards", "failed"):
+                raise StoreUnavailable(
+                    f"{failed} shards of index {self.index} at {self.address} do not answer."
+                )
+            return integer_of(answer, "count")
+
+        return self.ask(self.raw.count, read=counted, index=self.index)
+
+    def mapping(self) -> dict[str, Any]:
+        """The index's mapping as the engine has it. Raises `IndexNotFound`, and for a name of several."""
+        mappings = self.ask(self.raw.indices.get_mapping, read=mappings_of, index=self.index)
+        if len(mappings) > 1:
+            names = ", ".join(sorted(mappings))
+            raise StoreError(
+                f"{self.index} at {self.address} is an alias of {len(mappings)} indexes "
+                f"({one_line(names, 200)}); name one of them"
+            )
+        (mapping,) = mappings.values()
+        return mapping
 
     def close(self) -> None:
         """Close all connections. Twice is harmless."""
@@ -123,18 +178,18 @@ class EngineClient:
 
     def _root(self) -> Any:
         within = self.patience.first
-        root = self.ask(self.raw.info, within, ignore=(404, 405))
+        root: Any = self.ask(self.raw.info, within, ignore=(404, 405))
         if isinstance(root, Mapping) and root.get("status") == 405:
             # an Elasticsearch built without its REST root has versions all the same
-            root = self.ask(self.raw.nodes.info, within, node_id="_local", filter_path="nodes.*.version")
-            nodes = root.get("nodes", {}) if isinstance(root, Mapping) else {}
-            root = {"version": {"number": next((node["version"] for node in nodes.values()), None)}}
+            number = self.ask(
+                self.raw.nodes.info, within, _first_version, node_id="_local", filter_path="nodes.*.version"
+            )
+            root = {"version": {"number": number}}
         return root
 
     def _recognise_by_index(self, forbidden: Forbidden) -> Server:
         """The server by the type of its vectors: a key for one index may not ask for its version."""
-        (index,) = self.ask(self.raw.indices.get_mapping, index=self.index).values()
-        vector = index["mappings"].get("properties", {}).get("vector", {}).get("type")
+        vector = self.mapping()["properties"].get("vector", {}).get("type")
         for engine, kind in VECTOR_TYPES.items():
             if vector == kind:
                 return Server(engine, "")
@@ -147,17 +202,14 @@ def _attempt(left: float) -> float:
 
 def _answer(status: int, text: str) -> Any:
     """An answer's JSON. Raises what the client would raise."""
-    try:
-        answer = orjson.loads(text)
-    except ValueError as error:
-        if status < 300:
-            raise exceptions.SerializationError(text[:500], error) from error
-        answer = None
     if status < 300:
-        return answer
-    told = answer.get("error") if isinstance(answer, Mapping) else text
-    kind = told.get("type") if isinstance(told, Mapping) else told
-    raise exceptions.HTTP_EXCEPTIONS.get(status, exceptions.TransportError)(status, kind, answer)
+        return from_json(text)
+    raise refusal(status, text)
+
+
+def _first_version(answer: Any) -> Any:
+    nodes = object_of(object_of(answer).get("nodes", {}))
+    return next((object_of(node).get("version") for node in nodes.values()), None)
 
 
 def _server(root: Any) -> Server | None:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import opensearchpy
+import orjson
 from opensearchpy import exceptions
-from urllib3 import HTTPConnectionPool, HTTPHeaderDict
-from urllib3.exceptions import IncompleteRead
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
+from urllib3.exceptions import HTTPError, IncompleteRead
 
 from esclip._access import Access
 from esclip._errors import ConfigError
@@ -28,11 +29,16 @@ from esclip._secrets import Secret
 if TYPE_CHECKING:
     from esclip.stores._aws import Signer
 
-__all__ = ["connect"]
+__all__ = ["TooLong", "connect", "from_json", "refusal"]
 
 CONNECTIONS = 8
 WORDY = frozenset({200, 201, 400, 404, 405})
 """Statuses with which an engine always sends a body: without one the answer has been cut off in its head."""
+LONGEST = 1 << 30
+"""Bytes of an answer: ten times what hits with long texts take."""
+LONGEST_PACKED = 1 << 26
+"""The same of one that is packed, which we never ask for: few of its bytes may become many."""
+CHUNK = 1 << 20
 CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
 """Headers that let in who sends them."""
 
@@ -56,6 +62,7 @@ def connect(address: str, access: Access) -> Any:
             http_auth=signer,
             connection_class=_Connection,
             secrets=_Secrets.of(access),
+            serializer=_Json(),
             max_retries=0,
             retry_on_timeout=False,
             pool_maxsize=CONNECTIONS,
@@ -136,13 +143,45 @@ def _signer(region: str) -> Signer:
     return Signer(region)
 
 
+def from_json(text: str) -> Any:
+    """A body's JSON. Raises what the client raises of one that is none, or is nested without end."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise exceptions.SerializationError(text[:500], error) from error
+
+
+def refusal(status: int, text: str) -> Exception:
+    """What the client raises of an answer with such a status, whatever its body is."""
+    try:
+        told = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        told = None
+    error: Any = told.get("error", text) if isinstance(told, Mapping) else text
+    kind = error.get("type", text) if isinstance(error, Mapping) else error
+    raised: type[Exception] = exceptions.HTTP_EXCEPTIONS.get(status, exceptions.TransportError)
+    return raised(status, kind if isinstance(kind, str) else str(kind), told)
+
+
+class _Json(opensearchpy.JSONSerializer):  # type: ignore[misc] # opensearch-py is not typed
+    def loads(self, text: str) -> Any:
+        return from_json(text)
+
+
 class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # opensearch-py is not typed
     def __init__(self, *, secrets: _Secrets, **settings: Any) -> None:
         self._secrets = secrets
         super().__init__(**settings)
 
+    def _raise_error(self, status_code: int, raw_data: str, content_type: str | None = None) -> None:
+        raise refusal(status_code, raw_data)
+
     def _create_urllib3_pool(self) -> None:
         self.pool = _Discreet(self._urllib3_pool_factory(), self._secrets)
+
+
+class TooLong(HTTPError):
+    """An answer that is longer than any that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +189,19 @@ class _Answer:
     status: int
     headers: Any
     data: bytes
+
+
+def _whole(answer: BaseHTTPResponse) -> bytes:
+    """The body, unpacked. Raises `HTTPError` for one that is longer than any that was asked for."""
+    longest = LONGEST_PACKED if answer.headers.get("Content-Encoding") else LONGEST
+    body = bytearray()
+    while chunk := answer.read(CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > longest:
+            answer.close()
+            raise TooLong(f"an answer of more than {longest >> 20} MiB")
+    answer.release_conn()
+    return bytes(body)
 
 
 class _Discreet:
@@ -162,13 +214,14 @@ class _Discreet:
     def urlopen(self, method: str, url: str, body: Any, **settings: Any) -> _Answer:
         redactor = self._secrets.redactor(settings["headers"])
         try:
-            answer = self._pool.urlopen(method, url, body, **settings)
-            if answer.status in WORDY and not answer.data:
+            answer = self._pool.urlopen(method, url, body, preload_content=False, **settings)
+            data = _whole(answer)
+            if answer.status in WORDY and not data:
                 raise IncompleteRead(0, 1)
         except Exception as error:
             raise redactor.failure(error) from None
         told = HTTPHeaderDict((name, redactor.text(value)) for name, value in answer.headers.items())
-        return _Answer(answer.status, told, redactor.answer(answer.data))
+        return _Answer(answer.status, told, redactor.answer(data))
 
     def close(self) -> None:
         self._pool.close()

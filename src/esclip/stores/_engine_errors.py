@@ -13,6 +13,7 @@ from urllib3.exceptions import ProtocolError
 
 from esclip._connections import causes
 from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavailable
+from esclip.stores._engine_door import TooLong
 from esclip.stores._engine_faults import disk_full, is_disk_full
 from esclip.stores._patience import Busy, PayloadTooLarge
 
@@ -62,6 +63,8 @@ def _refused(error: Any, address: str, index: str) -> StoreError:
 def _unreachable(error: Any, address: str, _: str) -> EsclipError:
     if isinstance(error.info, EsclipError):  # raised while the request was made, not sent
         return error.info
+    if isinstance(error.info, TooLong):
+        return StoreError(f"{address} sends {error.info}, which no engine does; check the address")
     why = type(error.info).__name__
     remedy = "is it running?"
     if isinstance(error.info, ProtocolError) and address.startswith("http://"):
@@ -92,7 +95,7 @@ def _reason(error: Any) -> str:
     """The server's own words in one line, or the title of a proxy's page."""
     told = error.info.get("error") if isinstance(error.info, Mapping) else None
     parts = (told.get("reason"), told.get(DETAIL)) if isinstance(told, Mapping) else ()
-    words = ": ".join(filter(None, parts)) or str(error.error)
+    words = ": ".join(str(part) for part in parts if part) or str(error.error)
     title = re.search(r"<title>(.*?)</title>", words, re.DOTALL)
     words = title[1].removeprefix(str(error.status_code)) if title else words
     return " ".join(f"{error.status_code} {words}".split())[:500]

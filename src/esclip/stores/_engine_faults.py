@@ -11,7 +11,7 @@ from typing import Any
 
 from esclip.stores._patience import Busy
 
-__all__ = ["Verdict", "disk_full", "is_disk_full", "verdict", "words"]
+__all__ = ["Verdict", "disk_full", "is_disk_full", "kind_of", "verdict", "words"]
 
 
 class Verdict(Enum):
@@ -40,7 +40,7 @@ def verdict(status: int, error: Any) -> Verdict:
     """What a document's status and error mean."""
     if status < 300:
         return Verdict.WRITTEN
-    kind = error.get("type") if isinstance(error, Mapping) else None
+    kind = kind_of(error)
     if is_disk_full(error):
         return Verdict.DISK_FULL
     if kind == "index_not_found_exception":
@@ -60,9 +60,15 @@ def verdict(status: int, error: Any) -> Verdict:
             return Verdict.AGAIN if status > 500 else Verdict.REJECTED
 
 
+def kind_of(error: Any) -> str | None:
+    """The name of an engine's error."""
+    kind = error.get("type") if isinstance(error, Mapping) else None
+    return kind if isinstance(kind, str) else None
+
+
 def is_disk_full(error: Any) -> bool:
     """Whether this is the block, number 12, that both engines put on indexes when a disk is nearly full."""
-    if not isinstance(error, Mapping) or error.get("type") != "cluster_block_exception":
+    if not isinstance(error, Mapping) or kind_of(error) != "cluster_block_exception":
         return False
     return "/12/" in str(error.get("reason"))
 
@@ -79,6 +85,10 @@ def words(error: Any) -> str:
     """An engine's reason in one line, with the cause below it, which often is the telling one."""
     if not isinstance(error, Mapping):
         return " ".join(str(error).split())[:500]
-    cause = error.get("caused_by") or {}
-    parts = [error.get("type"), error.get("reason"), cause.get("reason")]
+    cause = error.get("caused_by")
+    parts = [
+        error.get("type"),
+        error.get("reason"),
+        cause.get("reason") if isinstance(cause, Mapping) else None,
+    ]
     return " ".join(": ".join(str(part) for part in parts if part).split())[:500]

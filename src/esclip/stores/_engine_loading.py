@@ -9,7 +9,10 @@ are copies of all it takes as long either way.
 
 from __future__ import annotations
 
+from typing import Any
+
 from esclip.stores._dialects import NEVER, REFRESHED
+from esclip.stores._engine_answers import integer_of, object_of, text_of
 from esclip.stores._engine_client import EngineClient
 
 __all__ = ["begin_loading", "data_nodes", "end_loading"]
@@ -17,8 +20,11 @@ __all__ = ["begin_loading", "data_nodes", "end_loading"]
 
 def data_nodes(client: EngineClient) -> int:
     """How many nodes can hold shards."""
-    health = client.ask(client.raw.cluster.health, filter_path="number_of_data_nodes")
-    return int(health["number_of_data_nodes"])
+    return client.ask(
+        client.raw.cluster.health,
+        read=lambda health: integer_of(health, "number_of_data_nodes"),
+        filter_path="number_of_data_nodes",
+    )
 
 
 def begin_loading(client: EngineClient) -> str | None:
@@ -38,12 +44,14 @@ def end_loading(client: EngineClient, before: str | None) -> None:
 
 
 def _interval(client: EngineClient) -> str | None:
-    answer = client.ask(client.raw.indices.get_settings, index=client.index)
-    (found,) = answer.values()
-    interval: str | None = found["settings"]["index"].get("refresh_interval")
-    return interval
+    def read(answer: Any) -> str | None:
+        (found,) = object_of(answer).values()
+        settings = object_of(found, "settings", "index")
+        return text_of(settings, "refresh_interval") if "refresh_interval" in settings else None
+
+    return client.ask(client.raw.indices.get_settings, read=read, index=client.index)
 
 
 def _set_interval(client: EngineClient, interval: str | None) -> None:
     body = {"index": {"refresh_interval": interval}}
-    client.ask(client.raw.indices.put_settings, index=client.index, body=body)
+    client.change(client.raw.indices.put_settings, index=client.index, body=body)

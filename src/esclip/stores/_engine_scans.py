@@ -5,19 +5,31 @@ Searches see what the last refresh has made visible; documents by id are found a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import orjson
 
 from esclip._errors import StoreUnavailable
-from esclip._types import Vector, unit_rows
+from esclip._types import Vector
+from esclip.stores._engine_answers import (
+    Malformed,
+    found_of,
+    further,
+    hits_of,
+    integer_of,
+    list_of,
+    object_of,
+    text_of,
+)
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import index_missing
-from esclip.stores._engine_faults import words
-from esclip.stores._engine_vectors import kept_vector
+from esclip.stores._engine_faults import kind_of, words
+from esclip.stores._engine_vectors import kept_vectors
 
 __all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]
+
+T = TypeVar("T")
 
 PAGE = 5_000
 GONE = (200, 404)
@@ -26,24 +38,25 @@ WHOLE = {"allow_partial_search_results": "false"}
 """Without it, what a shard that fails holds is missing, and nobody is told."""
 
 
-def documents_of(client: EngineClient, ids: Sequence[str], **options: Any) -> list[Any]:
-    """Those of the documents that are held. Ids go in the body: some break a URL."""
+def documents_of(
+    client: EngineClient, ids: Sequence[str], read: Callable[[list[Any]], dict[str, T]], **options: Any
+) -> dict[str, T]:
+    """What `read` makes of those of the documents that are held. Ids go in the body: some break a URL."""
 
-    def mget(**arguments: Any) -> Any:
-        answer = client.raw.mget(**arguments)
-        for error in (one["error"] for one in answer["docs"] if "error" in one):
-            if error["type"] == "index_not_found_exception":
+    def found(answer: Any) -> dict[str, T]:
+        for error in (one["error"] for one in list_of(answer, "docs") if "error" in object_of(one)):
+            if kind_of(error) == "index_not_found_exception":
                 raise index_missing(client.address, client.index)
             raise StoreUnavailable(f"{client.address} can't read index {client.index}: {words(error)}")
-        return answer
+        return read(found_of(answer, asked))
 
     if not ids:
-        return []
-    answer = client.ask(mget, index=client.index, body={"ids": ids}, **options)
-    return [one for one in answer["docs"] if one["found"]]
+        return {}
+    asked = list(dict.fromkeys(ids))
+    return client.ask(client.raw.mget, read=found, index=client.index, body={"ids": asked}, **options)
 
 
-def vectors_of(client: EngineClient, contents: Sequence[str]) -> dict[str, Vector]:
+def vectors_of(client: EngineClient, contents: Sequence[str], dim: int) -> dict[str, Vector]:
     """The vector of one document for each content fingerprint that is held."""
     if not contents:
         return {}
@@ -53,10 +66,14 @@ def vectors_of(client: EngineClient, contents: Sequence[str]) -> dict[str, Vecto
         "collapse": {"field": "content_fingerprint"},
         "_source": {"includes": ["content_fingerprint", "vector"]},  # named, or newer engines leave it out
     }
-    answer = client.ask(client.raw.search, index=client.index, body=body, params=WHOLE)
-    sources = [hit["_source"] for hit in answer["hits"]["hits"]]
-    vectors = unit_rows([kept_vector(source["vector"]) for source in sources]) if sources else ()
-    return {source["content_fingerprint"]: row for source, row in zip(sources, vectors, strict=True)}
+
+    def read(answer: Any) -> dict[str, Vector]:
+        sources = [object_of(hit, "_source") for hit in hits_of(answer)]
+        vectors = kept_vectors([source["vector"] for source in sources], dim)
+        names = [text_of(source, "content_fingerprint") for source in sources]
+        return dict(zip(names, vectors, strict=True))
+
+    return client.ask(client.raw.search, read=read, index=client.index, body=body, params=WHOLE)
 
 
 def every_location(client: EngineClient) -> Iterator[tuple[str, str]]:
@@ -68,13 +85,17 @@ def every_location(client: EngineClient) -> Iterator[tuple[str, str]]:
         "_source": ["location"],
         "track_total_hits": False,
     }
-    while True:
-        answer = client.ask(client.raw.search, index=client.index, body=body, params=WHOLE)
-        found = answer["hits"]["hits"]
-        yield from ((hit["_id"], hit["_source"]["location"]) for hit in found)
-        if len(found) < PAGE:
-            return
-        body["search_after"] = found[-1]["sort"]
+
+    def read(answer: Any) -> tuple[list[tuple[str, str]], list[Any]]:
+        hits = hits_of(answer)
+        found = [(hit["_id"], text_of(hit, "_source", "location")) for hit in hits]
+        return found, further(hits, PAGE, body.get("search_after"))
+
+    after: list[Any] = [None]
+    while after:
+        found, after = client.ask(client.raw.search, read=read, index=client.index, body=body, params=WHOLE)
+        yield from found
+        body["search_after"] = after
 
 
 def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
@@ -83,12 +104,16 @@ def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
         return
     payload = b"".join(orjson.dumps({"delete": {"_id": id}}) + b"\n" for id in ids)
 
-    def bulk(**arguments: Any) -> None:
-        statuses = [item["delete"]["status"] for item in client.raw.bulk(**arguments)["items"]]
+    def deleted(answer: Any) -> None:
+        statuses = [integer_of(item, "delete", "status") for item in list_of(answer, "items")]
+        if len(statuses) != len(ids):
+            raise Malformed(f"{len(statuses)} items where {len(ids)} were sent")
         if failed := [status for status in statuses if status not in GONE]:
             raise StoreUnavailable(
                 f"{client.address} did not delete {len(failed)} documents of index {client.index} "
                 f"(status {failed[0]}); run the same command again."
             )
 
-    client.ask(bulk, client.patience.write, index=client.index, body=payload, params=STATUSES)
+    client.ask(
+        client.raw.bulk, client.patience.write, deleted, index=client.index, body=payload, params=STATUSES
+    )

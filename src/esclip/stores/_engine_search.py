@@ -7,10 +7,11 @@ Nearest, exact, deep or short ─► ranges of 10,000 ids ─► _msearch: each 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import orjson
 
@@ -22,13 +23,27 @@ from esclip._settings import SEARCHES_AT_ONCE
 from esclip._simplify import simplify_searches
 from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
-from esclip.stores._dialects import cosine
+from esclip.stores._dialects import Engine, cosine
+from esclip.stores._engine_answers import (
+    error_of,
+    further,
+    hits_of,
+    integer_of,
+    list_of,
+    number_of,
+    object_of,
+)
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import BUSY, index_missing
+from esclip.stores._engine_faults import kind_of, words
 from esclip.stores._search_bodies import MOST, count_body, search_body, search_head, word_counts
 from esclip.stores._word_scores import word_hit, word_weights
 
 __all__ = ["searched"]
+
+T = TypeVar("T")
+_Question: TypeAlias = tuple[dict[str, Any], Callable[[Any], T]]
+"""A body, and what reads the answer."""
 
 WHOLE = {"allow_partial_search_results": False}
 """Without it, the hits of a shard that fails are missing and nobody is told."""
@@ -53,9 +68,9 @@ def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Searc
     engine = client.server().engine
     whole = {number for number, search in enumerate(searches) if _compares_all(search)}
     quick = [search for number, search in enumerate(searches) if number not in whole]
-    answers = iter(_answers(client, [search_body(engine, search) for search in quick]))
+    pages = iter(_answers(client, [_question(engine, schema, search) for search in quick]))
     found = [
-        None if number in whole else ranked(_paged(client, schema, search, next(answers)))
+        None if number in whole else ranked(_paged(client, schema, search, next(pages)))
         for number, search in enumerate(searches)
     ]
     short = _short(client, searches, found)
@@ -74,12 +89,8 @@ def _short(
         for number, (search, hits) in enumerate(zip(searches, found, strict=True))
         if hits is not None and isinstance(search, Nearest) and search.where and len(hits) < search.k
     }
-    answers = _answers(client, [count_body(searches[number]) for number in few])
-    return {
-        number
-        for (number, hits), answer in zip(few.items(), answers, strict=True)
-        if answer["hits"]["total"]["value"] > len(hits)
-    }
+    counts = _answers(client, [(count_body(searches[number]), _total) for number in few])
+    return {number for (number, hits), count in zip(few.items(), counts, strict=True) if count > len(hits)}
 
 
 def _compares_all(search: Search) -> bool:
@@ -93,8 +104,8 @@ def _compared(client: EngineClient, schema: IndexSchema, search: Search) -> list
     ranges = _id_ranges(client, search)
     best: list[Hit] = []
     while some := list(islice(ranges, RANGES_AT_ONCE)):
-        answers = _answers(client, [search_body(engine, search, among) for among in some])
-        found = [hit for answer in answers for hit in _hits(schema, search, answer)]
+        pages = _answers(client, [_question(engine, schema, search, among) for among in some])
+        found = [hit for page in pages for hit in page.hits]
         best = nsmallest(search.k, best + found, key=lambda hit: (-hit.score, hit.id))
     return ranked(best)
 
@@ -102,25 +113,57 @@ def _compared(client: EngineClient, schema: IndexSchema, search: Search) -> list
 def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]:
     """Bounds of ids, each around 10,000 of the documents that fulfil the search's conditions."""
     engine = client.server().engine
-    last: list[Any] = []
+    after: list[Any] = []
+
+    def read(answer: Any) -> tuple[list[str], list[Any]]:
+        hits = hits_of(answer)
+        return [hit["_id"] for hit in hits], further(hits, MOST, after)
+
     while True:
-        body = search_body(engine, Listing(MOST, search.where), after=last) | {"_source": False}
-        (answer,) = _answers(client, [body])
-        found = answer["hits"]["hits"]
-        if found:
-            yield {"gte": found[0]["_id"], "lte": found[-1]["_id"]}
-            last = found[-1]["sort"]
-        if len(found) < MOST:
+        body = search_body(engine, Listing(MOST, search.where), after=after) | {"_source": False}
+        ((ids, after),) = _answers(client, [(body, read)])
+        if ids:
+            yield {"gte": ids[0], "lte": ids[-1]}
+        if not after:
             return
 
 
-def _paged(client: EngineClient, schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
-    """The hits of an answer, and of further ones where more are wanted than one holds."""
-    hits = _hits(schema, search, answer)
-    while len(hits) < search.k and len(answer["hits"]["hits"]) == MOST:
-        body = search_body(client.server().engine, search, after=answer["hits"]["hits"][-1]["sort"])
-        (answer,) = _answers(client, [body])
-        hits += _hits(schema, search, answer)
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The hits of one answer."""
+
+    hits: list[Hit]
+    after: list[Any]
+    """Behind what there may be more; empty where there are none."""
+
+
+def _question(
+    engine: Engine,
+    schema: IndexSchema,
+    search: Search,
+    among: Mapping[str, str] | None = None,
+    after: Sequence[Any] = (),
+) -> _Question[_Page]:
+    """A search's body, and how its answer is read."""
+
+    def read(answer: Any) -> _Page:
+        return _Page(_hits(schema, search, answer), further(hits_of(answer), MOST, list(after)))
+
+    return search_body(engine, search, among, after), read
+
+
+def _total(answer: Any) -> int:
+    """How many documents an answer counts."""
+    return integer_of(answer, "hits", "total", "value")
+
+
+def _paged(client: EngineClient, schema: IndexSchema, search: Search, page: _Page) -> list[Hit]:
+    """The hits of a page, and of further ones where more are wanted than one holds."""
+    hits = list(page.hits)
+    while len(hits) < search.k and page.after:
+        question = _question(client.server().engine, schema, search, after=page.after)
+        (page,) = _answers(client, [question])
+        hits += page.hits
     return hits[: search.k]
 
 
@@ -130,42 +173,45 @@ def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
         weights = word_weights(search.words, *word_counts(answer))
 
     def hit(found: Any) -> Hit:
-        score = cosine(found["_score"]) if isinstance(search, Nearest) else 1.0
+        score = cosine(number_of(found, "_score")) if isinstance(search, Nearest) else 1.0
         if isinstance(search, Nearest) and search.scores_only:
             return stored.score_hit(found["_id"], score)
-        hit = stored.hit(found["_id"], score, found["_source"], schema.fields)
-        return word_hit(hit, weights, found["matched_queries"]) if isinstance(search, Matching) else hit
+        hit = stored.hit(found["_id"], score, object_of(found, "_source"), schema.fields)
+        if isinstance(search, Matching):
+            return word_hit(hit, weights, list_of(found, "matched_queries"))
+        return hit
 
-    return [hit(found) for found in answer["hits"]["hits"]]
-
-
-def _answers(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
-    """What the engine says to each."""
-    return [answer for some in batches(bodies, SEARCHES_AT_ONCE) for answer in _asked(client, some)]
+    return [hit(found) for found in hits_of(answer)]
 
 
-def _asked(client: EngineClient, bodies: Sequence[Any]) -> list[Any]:
+def _answers(client: EngineClient, questions: Sequence[_Question[T]]) -> list[T]:
+    """What is read from the engine's answer to each."""
+    return [answer for some in batches(questions, SEARCHES_AT_ONCE) for answer in _asked(client, some)]
+
+
+def _asked(client: EngineClient, questions: Sequence[_Question[T]]) -> list[T]:
     """The same in one request, asked again as a whole while one of them may still be answered."""
     payload = b"".join(
-        orjson.dumps(WHOLE | search_head(body)) + b"\n" + orjson.dumps(body) + b"\n" for body in bodies
+        orjson.dumps(WHOLE | search_head(body)) + b"\n" + orjson.dumps(body) + b"\n" for body, _ in questions
     )
 
-    def msearch(**arguments: Any) -> list[Any]:
-        answers: list[Any] = client.raw.msearch(**arguments)["responses"]
-        for answer in answers:
-            if error := answer.get("error"):
-                raise _failure(client, answer["status"], error)
-        return answers
+    def read(answer: Any) -> list[T]:
+        answers = list_of(answer, "responses")
+        for one in answers:
+            if failed := error_of(one):
+                raise _failure(client, *failed)
+        return [read(one) for (_, read), one in zip(questions, answers, strict=True)]
 
-    found: list[Any] = client.ask(msearch, index=client.index, body=payload)
-    return found
+    return client.ask(client.raw.msearch, read=read, index=client.index, body=payload)
 
 
 def _failure(client: EngineClient, status: int, error: Any) -> StoreError:
-    if error.get("type") == "index_not_found_exception":
+    if kind_of(error) == "index_not_found_exception":
         return index_missing(client.address, client.index)
-    causes = [error, *error.get("root_cause", ())]
-    words = " ".join(str(cause.get("reason")) for cause in causes[-1:])[:500]
+    causes = error.get("root_cause") if isinstance(error, Mapping) else None
+    cause = causes[-1] if isinstance(causes, list) and causes else error
+    why = cause.get("reason") if isinstance(cause, Mapping) else None
+    told = words(str(why) if why else error)
     if status in BUSY:
-        return StoreUnavailable(f"{client.address} is too busy or not ready ({words}); try again later.")
-    return StoreError(f"{client.address} refused a search in index {client.index}: {status} {words}")
+        return StoreUnavailable(f"{client.address} is too busy or not ready ({told}); try again later.")
+    return StoreError(f"{client.address} refused a search in index {client.index}: {status} {told}")

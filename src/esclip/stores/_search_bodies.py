@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip.stores._dialects import Engine
+from esclip.stores._engine_answers import integer_of, list_of
 from esclip.stores._engine_filters import clause
 
 __all__ = ["MOST", "count_body", "search_body", "search_head", "word_counts"]
@@ -101,5 +102,6 @@ def search_head(body: Mapping[str, Any]) -> dict[str, str]:
 
 def word_counts(answer: Mapping[str, Any]) -> tuple[list[int], int]:
     """From the answer to a search by words: how many documents have each, and how many there are."""
-    everything = answer["aggregations"]["all"]
-    return [one["doc_count"] for one in everything["holders"]["buckets"]], everything["doc_count"]
+    documents = integer_of(answer, "aggregations", "all", "doc_count")
+    buckets = list_of(answer, "aggregations", "all", "holders", "buckets")
+    return [integer_of(one, "doc_count") for one in buckets], documents

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from esclip._access import Access
@@ -21,7 +22,7 @@ from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, unit_rows
+from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores import _documents as stored
 from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._dialects import (
@@ -31,12 +32,14 @@ from esclip.stores._dialects import (
     schema_of,
     vector_fault,
 )
+from esclip.stores._engine_answers import MALFORMED, error_of, integer_of, object_of
 from esclip.stores._engine_client import EngineClient
 from esclip.stores._engine_errors import index_missing
+from esclip.stores._engine_faults import kind_of, words
 from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
 from esclip.stores._engine_scans import delete_documents, documents_of, every_location, vectors_of
 from esclip.stores._engine_search import searched
-from esclip.stores._engine_vectors import kept_vector, sent_vector
+from esclip.stores._engine_vectors import kept_vectors, sent_vector
 from esclip.stores._fields import fault, mismatch, possible, refuse_reserved, widened, write_rejection
 from esclip.stores._patience import Patience
 
@@ -83,10 +86,9 @@ class EngineStore:
             # a count sees only what a refresh has made visible; who may only read has neither that nor sizes
             ask(raw.refresh, index=self.index, ignore=403)
             count = self._client.count()
-            stats = ask(raw.stats, index=self.index, metric="store", ignore=403)
+            size = ask(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        size = stats["_all"]["total"]["store"]["size_in_bytes"] if "_all" in stats else None
         return IndexInfo(schema, count, str(self._client.server()), size, access.how)
 
     def prepare(self, schema: IndexSchema) -> None:
@@ -106,13 +108,17 @@ class EngineStore:
         wider = widened(held, schema)
         if wider or not OWN.keys() <= mapping["properties"].keys():
             body = mapping_body(wider or held, mapping["_meta"])
-            self._client.ask(self._raw.indices.put_mapping, index=self.index, body=body)
+            self._client.change(self._raw.indices.put_mapping, index=self.index, body=body)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """What `_mget` finds, which sees writes before any refresh."""
         self._existing()
-        found = documents_of(self._client, possible(ids), _source_includes=FINGERPRINTS)
-        return {one["_id"]: stored.fingerprint(one["_source"]) for one in found}
+        return documents_of(
+            self._client,
+            possible(ids),
+            lambda found: {one["_id"]: stored.fingerprint(one["_source"]) for one in found},
+            _source_includes=FINGERPRINTS,
+        )
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
@@ -145,8 +151,8 @@ class EngineStore:
 
     def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
         """A search for the fingerprints, one document of each."""
-        self._existing()
-        return vectors_of(self._client, possible(contents))
+        schema = self._existing()
+        return vectors_of(self._client, possible(contents), schema.space.dim)
 
     def locations(self) -> Iterator[tuple[str, str]]:
         """Searches, each for the next ids."""
@@ -179,12 +185,7 @@ class EngineStore:
         """What `_mget` finds, vectors included."""
         schema = self._existing()
         # Elasticsearch leaves vectors out since 9.2, unless they are asked for
-        found = documents_of(self._client, possible(ids), _source_includes="*")
-        vectors = unit_rows([kept_vector(one["_source"]["vector"]) for one in found]) if found else ()
-        return {
-            one["_id"]: stored.document(one["_id"], vector, one["_source"], schema.fields)
-            for one, vector in zip(found, vectors, strict=True)
-        }
+        return documents_of(self._client, possible(ids), partial(_documents, schema), _source_includes="*")
 
     def sibling(self, index: str) -> EngineStore:
         """Another index of the same cluster, by connections of its own."""
@@ -193,7 +194,7 @@ class EngineStore:
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""
         self._existing()
-        self._client.ask(self._raw.indices.delete, index=self.index)
+        self._client.change(self._raw.indices.delete, index=self.index)
 
     def close(self) -> None:
         """Close all connections."""
@@ -203,20 +204,19 @@ class EngineStore:
         nodes = data_nodes(self._client)  # first: who may not ask for it is told which right is missing
         body = index_body(self._client.server().engine, schema, nodes)
         # 400: another process was faster, and what it made is read and compared next
-        answer = self._client.ask(self._raw.indices.create, index=self.index, body=body, ignore=400)
-        error = answer.get("error")
-        if error and error.get("type") != "resource_already_exists_exception":
-            raise StoreError(f"{self.address} refused to make index {self.index}: {error.get('reason')}")
+        error = self._client.ask(
+            self._raw.indices.create, read=error_of, index=self.index, body=body, ignore=400
+        )
+        if error and kind_of(error[1]) != "resource_already_exists_exception":
+            raise StoreError(f"{self.address} refused to make index {self.index}: {words(error[1])}")
 
     def _mapping(self) -> Any:
         """The index's mapping as the engine has it; None when there is no such index."""
         try:
             self._client.server()
-            answer = self._client.ask(self._raw.indices.get_mapping, index=self.index)
+            return self._client.mapping()
         except IndexNotFound:
             return None
-        (index,) = answer.values()
-        return index["mappings"]
 
     def _existing(self) -> IndexSchema:
         return self._read_schema(self._mapping())
@@ -226,7 +226,22 @@ class EngineStore:
             raise index_missing(self.address, self.index)
         try:
             return schema_of(mapping)
-        except (KeyError, TypeError, ValueError):
+        except MALFORMED:
             raise IndexExists(
                 f"Index {self.index} at {self.address} is not one that esclip made; use another name."
             ) from None
+
+
+def _size(answer: Any) -> int | None:
+    """Bytes on disk, or None where they may not be asked for."""
+    if "_all" not in object_of(answer):
+        return None
+    return integer_of(answer, "_all", "total", "store", "size_in_bytes")
+
+
+def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, Document]:
+    vectors = kept_vectors([one["_source"]["vector"] for one in found], schema.space.dim)
+    return {
+        one["_id"]: stored.document(one["_id"], vector, one["_source"], schema.fields)
+        for one, vector in zip(found, vectors, strict=True)
+    }

@@ -1,0 +1,268 @@
+"""What answers at an engine's address may be anything: an answer of any shape is used, or is one error."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import math
+import tracemalloc
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from esclip import EsclipError, StoreError
+from esclip._schema import Field, FieldType, IndexSchema
+from esclip._searches import Listing, Matching, Nearest
+from esclip._types import Document, Hit
+from esclip.stores import _documents as stored
+from esclip.stores._dialects import Engine, index_body
+from esclip.stores._patience import Patience
+from esclip.stores.engine import EngineStore
+from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
+from tests.servers import PictureServer, body
+from tests.unit.engine_double import OPENSEARCH, Answer, Asked, EngineDouble, as_json, running
+
+HASTY = Patience(first=0.01, read=0.01, write=0.01, backoff=0.001)
+IDS = ["a", "b"]
+SHARDS = {"total": 3, "failed": 0}
+SOURCES = [
+    stored.full_source(document(id, axis(0), EVERYTHING))
+    | {"vector": axis(0).tolist(), "content_fingerprint": id}
+    for id in IDS
+]
+HITS = [
+    {"_id": id, "_score": 0.9, "_source": source, "sort": [0.9, id], "matched_queries": ["red"]}
+    for id, source in zip(IDS, SOURCES, strict=True)
+]
+WORDS = {"all": {"doc_count": 9, "holders": {"buckets": [{"doc_count": 2}]}}}
+FOUND = {"hits": {"total": {"value": 2}, "hits": HITS}, "aggregations": WORDS, "status": 200}
+MAPPINGS = index_body(Engine.OPENSEARCH, SCHEMA, 1)["mappings"]
+DONE = {"acknowledged": True}
+
+ANSWERS: dict[str, Any] = {
+    "/": OPENSEARCH,
+    "/x": DONE,
+    "/x/_mapping": {"x": {"mappings": MAPPINGS}},
+    "/x/_count": {"count": 2, "_shards": SHARDS},
+    "/x/_refresh": {"_shards": SHARDS},
+    "/x/_stats/store": {"_all": {"total": {"store": {"size_in_bytes": 5}}}},
+    "/x/_mget": {"docs": [{"_id": one["_id"], "found": True, "_source": one["_source"]} for one in HITS]},
+    "/x/_msearch": {"responses": [FOUND]},
+    "/x/_search": FOUND,
+    "/x/_bulk": {
+        "items": [
+            {"index": {"status": 201}},
+            {"index": {"status": 400, "error": {"type": "t", "reason": "r", "caused_by": {"reason": "c"}}}},
+        ]
+    },
+    "/x/_settings": {"x": {"settings": {"index": {"refresh_interval": "60s"}}}},
+    "/_cluster/health": {"number_of_data_nodes": 1},
+    "deleted": {"items": [{"delete": {"status": 200}}, {"delete": {"status": 404}}]},
+    "put": DONE,
+}
+"""What an engine says, by path; what it says to a delete and to a change has another shape."""
+
+
+def loaded(store: EngineStore) -> None:
+    with store.loading():
+        pass
+
+
+def searched(*searches: Any) -> Callable[[EngineStore], list[list[Hit]]]:
+    return lambda store: store.search(*searches)
+
+
+WIDER = IndexSchema(SCHEMA.space, (*SCHEMA.fields, Field("more", FieldType.KEYWORD)))
+
+OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
+    "schema": (lambda store: store.schema(), ("/", "/x/_mapping")),
+    "info": (lambda store: store.info(), ("/x/_count", "/x/_refresh", "/x/_stats/store")),
+    "prepare": (lambda store: store.prepare(SCHEMA), ("/x/_mapping",)),
+    "widen": (lambda store: store.prepare(WIDER), ("put",)),
+    "fingerprints": (lambda store: store.fingerprints(IDS), ("/x/_mget",)),
+    "documents": (lambda store: store.documents(IDS), ("/x/_mget",)),
+    "upsert": (lambda store: store.upsert([document(id) for id in IDS]), ("/x/_bulk",)),
+    "update": (lambda store: store.update([document(id).record for id in IDS]), ("/x/_bulk",)),
+    "delete": (lambda store: store.delete(IDS), ("deleted",)),
+    "vectors": (lambda store: store.vectors(["1", "2"]), ("/x/_search",)),
+    "locations": (lambda store: list(store.locations()), ("/x/_search",)),
+    "nearest": (searched(Nearest(axis(0), 2)), ("/x/_msearch",)),
+    "exact": (searched(Nearest(axis(0), 2, exact=True)), ("/x/_msearch",)),
+    "filtered": (searched(Nearest(axis(0), 5, (where("country", "Norway"),))), ("/x/_msearch",)),
+    "words": (searched(Matching(("red",), 2)), ("/x/_msearch",)),
+    "listing": (searched(Listing(2)), ("/x/_msearch",)),
+    "loading": (loaded, ("/x/_settings", "put")),
+    "drop": (lambda store: store.drop(), ("/x",)),
+}
+
+ODD: tuple[Any, ...] = (None, -1, 0.5, 10**30, 1e308, True, "text", "", [], [[1]], {}, {"a": {"b": 1}})
+GONE = object()
+AT_ONCE = 40
+"""So many of the odd answers are tried, always the same ones; all 9,000 of them take minutes."""
+
+
+def variants(answer: Any) -> Iterator[Any]:
+    """The answer with each of its parts, itself among them, replaced by each odd value, or missing."""
+    for path in paths(answer):
+        for odd in (*ODD, GONE):
+            if not path:
+                if odd is not GONE:
+                    yield odd
+                continue
+            changed = copy.deepcopy(answer)
+            around = changed
+            for step in path[:-1]:
+                around = around[step]
+            if odd is GONE:
+                del around[path[-1]]
+            else:
+                around[path[-1]] = odd
+            yield changed
+
+
+def paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the parts of a value are; of lists and of fields' mappings only the first."""
+    yield before
+    if isinstance(value, dict):
+        for number, (key, inner) in enumerate(value.items()):
+            if before[-1:] != ("properties",) or number == 0 or key == "vector":
+                yield from paths(inner, (*before, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value[:1]):
+            yield from paths(inner, (*before, number))
+
+
+def serve(double: EngineDouble, changed: str | None = None, answer: Any = None) -> None:
+    """Have the double answer as an engine, but with this answer at one place."""
+
+    def say(asked: Asked) -> Answer:
+        path = asked.path.partition("?")[0].rstrip("/") or "/"
+        if path == "/x/_bulk" and b'{"delete"' in asked.body:
+            path = "deleted"
+        elif asked.method == "PUT" and path != "/x":
+            path = "put"
+        return as_json(200, answer if path == changed else ANSWERS[path])
+
+    double.lock = say
+
+
+def sane(result: Any) -> bool:
+    """Whether what came back has the types that callers rely on."""
+    match result:
+        case Hit():
+            texts = (result.id, result.location, result.description, result.content, result.page or "")
+            return all(isinstance(text, str) for text in texts) and math.isfinite(result.score)
+        case Document():
+            record = result.record
+            own = (record.id, record.location, record.description, record.page or "")
+            return all(isinstance(text, str) for text in own) and result.vector.shape == axis(0).shape
+        case list() | tuple():
+            return all(map(sane, result))
+        case dict():
+            return all(isinstance(key, str) and sane(value) for key, value in result.items())
+        case _:
+            return True
+
+
+@pytest.fixture(scope="module")
+def double() -> Iterator[EngineDouble]:
+    with running() as running_double:
+        yield running_double
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_an_engine_says_is_understood(double: EngineDouble, operation: str) -> None:
+    """The answers from which the odd ones are made are an engine's: no operation fails over them."""
+    serve(double)
+    store = EngineStore(double.address, "x", HASTY)
+    assert sane(OPERATIONS[operation][0](store))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("operation", "place"), [(name, place) for name, (_, places) in OPERATIONS.items() for place in places]
+)
+def test_odd_answers_are_errors_of_ours(double: EngineDouble, operation: str, place: str) -> None:
+    """Types exchanged, keys missing, lists for objects, huge numbers: no exception but ours, no odd value."""
+    call, _ = OPERATIONS[operation]
+    store = EngineStore(double.address, "x", HASTY)
+    odd = list(variants(ANSWERS[place]))
+    for answer in Random(place).sample(odd, min(len(odd), AT_ONCE)):
+        serve(double, place, answer)
+        if place == "/":
+            store.close()
+            store = EngineStore(double.address, "x", HASTY)
+        try:
+            result = call(store)
+        except EsclipError:
+            continue
+        assert sane(result), answer
+    store.close()
+
+
+def failing(double: EngineDouble, call: Callable[[EngineStore], Any]) -> EsclipError:
+    """What an operation raises."""
+    store = EngineStore(double.address, "x", HASTY)
+    with pytest.raises(EsclipError) as raised:
+        call(store)
+    store.close()
+    return raised.value
+
+
+def test_the_error_says_who_answered_what(double: EngineDouble) -> None:
+    """An answer of another shape names the server, the request and what is odd about it."""
+    serve(double, "/x/_count", {"count": "many", "_shards": SHARDS})
+    error = failing(double, lambda store: store.info())
+    assert double.address in str(error)
+    assert "answered count of index x as no engine does (count is no number of anything)" in str(error)
+
+
+def test_an_alias_of_several_indexes_is_told(double: EngineDouble) -> None:
+    """A name that stands for two indexes is no index: the error names them."""
+    mapping = {"mappings": MAPPINGS}
+    serve(double, "/x/_mapping", {"x-2": mapping, "x-1": mapping})
+    error = failing(double, lambda store: store.schema())
+    assert "x at" in str(error)
+    assert "alias of 2 indexes (x-1, x-2); name one of them" in str(error)
+
+
+@pytest.mark.parametrize("operation", ["drop", "widen", "loading"])
+def test_what_is_not_acknowledged_is_not_done(double: EngineDouble, operation: str) -> None:
+    """An index counts as removed or changed when the cluster says so, not whatever it says."""
+    call, (*_, place) = OPERATIONS[operation]
+    serve(double, place, {"acknowledged": False})
+    assert "did not finish" in str(failing(double, call))
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+@pytest.mark.parametrize("said", [b"[" * 100_000, b'{"error": [1]}', b"[]", b"null", b'"x"', b"\xff", b"{"])
+def test_bodies_that_are_no_engines(double: EngineDouble, said: bytes, status: int) -> None:
+    """JSON that is nested without end, of another kind, or none: an error of ours at any status."""
+    double.lock = lambda asked: (status, "application/json", said)
+    assert "\n" not in str(failing(double, lambda store: store.schema()))
+
+
+def test_pages_that_never_end(double: EngineDouble) -> None:
+    """The same full page again and again is an error, not a loop."""
+    page = [{"_id": "a", "_source": {"location": "l"}, "sort": ["a"]}] * 5_000
+    serve(double, "/x/_search", {"hits": {"hits": page}})
+    assert "the same hits come again" in str(failing(double, lambda store: list(store.locations())))
+
+
+def test_a_small_answer_that_becomes_a_large_one() -> None:
+    """A packed answer of some hundred kilobytes is given up before it fills the memory."""
+    packed = gzip.compress(b" " * (400 << 20), 9)
+    assert len(packed) < 500_000
+    with PictureServer(
+        {"/": body(packed, Content_Type="application/json", Content_Encoding="gzip")}
+    ) as server:
+        store = EngineStore(server.url(""), "x", HASTY)
+        tracemalloc.start()
+        with pytest.raises(StoreError, match="an answer of more than 64 MiB"):
+            store.schema()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        store.close()
+    assert peak < 200 << 20
