@@ -85,7 +85,7 @@ class IndexEncoder:
         if held.model == PALETTE:
             return self._load_encoder(PALETTE, self._text)
         text = self._text or held.text_model
-        _tell(index, [held.model] if self._text else [held.model, held.text_model])
+        _tell(index, {"model": held.model} | ({} if self._text else {"text tower": held.text_model}))
         return self._load_encoder(held.model, text)
 
     def _with_text_tower(self, index: str, held: Space, named: str, encoder: Encoder) -> Encoder:
@@ -97,7 +97,7 @@ class IndexEncoder:
         elif Path(held.text_model).is_absolute() and not _is_folder(held.text_model):
             return encoder  # of another machine
         else:
-            _tell(index, [held.text_model])
+            _tell(index, {"text tower": held.text_model})
             text = held.text_model
         return self._load_encoder(named, text)
 
@@ -105,21 +105,24 @@ class IndexEncoder:
 PALETTE = "palette"
 
 
-def _tell(index: str, names: list[str]) -> None:
+def _tell(index: str, named: dict[str, str]) -> None:
     """Log which models are loaded because an index names them, and nobody else.
 
     Raises `EncoderError` for what isn't loaded on an index's word.
     """
-    unknown = [name for name in dict.fromkeys(names) if known_name(name) is None]
+    unknown = {name: what for what, name in reversed(named.items()) if known_name(name) is None}
     for name in unknown:
         _require_no_address(index, name)
     if unknown:
         _log.warning(
-            "index %r names the model %s: loading it on the index's word alone; if you trust it, name it "
-            "with --encoder",
+            "index %r names the %s: loading it on the index's word alone; if you trust it, name it with %s",
             index,
-            " and the text tower ".join(_shown(name) for name in unknown),
+            " and the ".join(f"{what} {_shown(name)}" for name, what in reversed(unknown.items())),
+            " and ".join(_OPTIONS[what] for what in reversed(unknown.values())),
         )
+
+
+_OPTIONS = {"model": "--encoder", "text tower": "--text-encoder"}
 
 
 def _require_no_address(index: str, name: str) -> None:

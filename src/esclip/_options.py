@@ -141,8 +141,8 @@ TextEncoderName = Annotated[
         "--text-encoder",
         envvar="ESCLIP_TEXT_ENCODER",
         metavar="NAME",
-        help="The text tower for queries. [default: the encoder's; the multilingual one for "
-        f"{DEFAULT_ENCODER}]",
+        help="The text tower for queries. [default: the index's; for a new one the encoder's, the "
+        f"multilingual one for {DEFAULT_ENCODER}]",
         show_default=False,
     ),
 ]

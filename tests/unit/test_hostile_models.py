@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from esclip._errors import EncoderError
-from esclip.encoders._exports import Kind, find_export
+from esclip.encoders._exports import Kind, _key, find_export
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._logit_scale import LOGIT_SCALE, read_logit_scale
 from esclip.encoders._models import local_model
@@ -174,3 +174,38 @@ def test_a_known_name_is_never_a_folder_here(
     _model(tmp_path / name)
     found = local_model(name)
     assert found is None or not found.path.is_relative_to(tmp_path)
+
+
+GOOD = {"cosine": 1.0, "tokenizer": {}, "sha256": {}}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "",
+        "[",
+        "[" * 100_000,
+        [],
+        None,
+        7,
+        {},
+        GOOD,
+        GOOD | {"cosine": "x"},
+        GOOD | {"cosine": None},
+        GOOD | {"cosine": [1]},
+        GOOD | {"tokenizer": 7},
+        GOOD | {"sha256": []},
+        GOOD | {"sha256": {"tower.xml": 1, "tower.bin": None, "tokenizer.json": "0" * 64}},
+        GOOD | {"sha256": {"../../secret": "0" * 64}},
+    ],
+    ids=range(15),
+)
+def test_an_odd_export_is_made_anew(tmp_path: Path, facts: Any) -> None:
+    """An exported tower that says other things about itself than one that was made here isn't used."""
+    folder = _model(tmp_path / "model")
+    model = ModelFolder(str(folder), folder)
+    export = tmp_path / "cache" / _key(model, Kind.TEXTS, "f32")
+    for name in ("tower.xml", "tower.bin", "tokenizer.json"):
+        _write(export / name, "")
+    _write(export / "tower.json", facts)
+    assert find_export(tmp_path / "cache", model, Kind.TEXTS, "f32") is None

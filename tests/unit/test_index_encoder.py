@@ -154,6 +154,19 @@ def test_a_text_tower_of_another_machine_is_told(tmp_path: Path, caplog: pytest.
     assert len(caplog.messages) == 1
 
 
+def test_a_text_tower_that_only_the_index_names_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the encoder is named and the text tower is not, one line names that and its option."""
+    schema = IndexSchema(_space(CLIP, str(tmp_path)))
+    with caplog.at_level(logging.WARNING):
+        encoder = IndexEncoder(CLIP, None, _Named).for_index("pictures", schema)
+    assert encoder.space.text_model == str(tmp_path)
+    (message,) = caplog.messages
+    assert f"text tower {tmp_path}:" in message
+    assert message.endswith("with --text-encoder")
+
+
 def test_an_index_that_remembers_another_spelling_is_searched_by_it() -> None:
     """Weights in another file have another hash: what made an index is what opens it."""
     mirror = "openai/clip-vit-base-patch32"

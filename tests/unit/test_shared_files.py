@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import threading
@@ -86,3 +87,12 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="file"):
         write_atomically(tmp_path / "file", b"data")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_elsewhere_is_not_what_its_name_says(tmp_path: Path) -> None:
+    """A name that is a hash, as files of the hub's cache have it, is believed in that cache only."""
+    (tmp_path / "blobs").mkdir()
+    file = tmp_path / "blobs" / ("0" * 64)
+    file.write_bytes(b"data")
+    (tmp_path / "model.safetensors").symlink_to(file)
+    assert file_sha256(tmp_path / "model.safetensors") == hashlib.sha256(b"data").hexdigest()

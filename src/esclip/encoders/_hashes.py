@@ -25,8 +25,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def file_sha256(path: Path) -> str:
     """The hash of a file's bytes; of a large one noted down, until it changes. Raises `OSError`."""
     file = path.resolve()
-    if file.parent.name == "blobs" and _SHA256.fullmatch(file.name):
-        return file.name  # the Hugging Face cache names large files by their hash
+    if _is_named_by_hash(file):
+        return file.name
     about = file.stat()
     note = hash_notes() / hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     seen = f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
@@ -41,3 +41,12 @@ def file_sha256(path: Path) -> str:
     with suppress(OSError):
         write_atomically(note, f"{seen} {digest}".encode())
     return digest
+
+
+def _is_named_by_hash(file: Path) -> bool:
+    """Whether it is a large file of the Hugging Face cache; elsewhere such a name says nothing."""
+    if file.parent.name != "blobs" or not _SHA256.fullmatch(file.name):
+        return False
+    from huggingface_hub import constants
+
+    return file.is_relative_to(Path(constants.HF_HUB_CACHE).resolve())
