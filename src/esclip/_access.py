@@ -40,6 +40,9 @@ class Access:
     """Requests are signed for this region, with credentials from where AWS's own tools find them."""
 
     def __post_init__(self) -> None:
+        for name in ("user", "password", "api_key", "aws_region"):
+            if (value := getattr(self, name)) is not None and not isinstance(value, str):
+                raise ConfigError(f"{name} is of type {type(value).__name__}; it takes a text")
         if isinstance(self.ca_file, str):
             object.__setattr__(self, "ca_file", self.ca_file.strip())
         if self.ca_file and str(self.ca_file).startswith("~"):

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from esclip._arguments import AnyImage, AnyPath, given_image, wrong_kind
 from esclip._errors import ConfigError, EncoderError, RecordError
 from esclip._labels import Labelling, Labels
 from esclip._protocols import Encoder
@@ -28,9 +27,6 @@ from esclip._types import Pixels, Vectors, unit_rows
 from esclip.encoders import load_encoder
 
 __all__ = ["Classifier", "Guess", "Guesses", "classify", "label_vectors", "probabilities"]
-
-AnyImage: TypeAlias = str | Path | bytes | Image.Image
-"""A path, a URL, an image file's bytes, or a PIL image."""
 
 
 class Guess(NamedTuple):
@@ -45,12 +41,15 @@ Guesses: TypeAlias = tuple[Guess, ...]
 
 
 def classify(
-    *images: AnyImage,
+    *images: AnyImage | Iterable[AnyImage],
     labels: Labels,
-    encoder: str | Path | Encoder = DEFAULT_ENCODER,
-    text_encoder: str | Path | None = None,
+    encoder: AnyPath | Encoder = DEFAULT_ENCODER,
+    text_encoder: AnyPath | None = None,
 ) -> list[Guesses]:
-    """How probable each label is for each picture: a path, a URL, an image file's bytes, or a PIL image.
+    """How probable each label is for each picture.
+
+    A picture is a path, a URL, an image file's bytes, an open file, a PIL image or an array of uint8; several
+    are given one after the other, or as a list.
 
     `labels` are texts in any language that the text tower knows: `["cat", "dog"]`, `"cat,dog"`, the path of a
     file with one a line, or a `Labelling`, which has templates as well. `encoder` and `text_encoder` are as
@@ -59,16 +58,27 @@ def classify(
     Raises `ConfigError` for labels that can't be used, `EncoderError`, and `FetchError` or `DecodeError` for
     a picture that can't be had.
     """
-    if isinstance(encoder, str | Path):
-        encoder = load_encoder(str(encoder), str(text_encoder) if text_encoder is not None else None)
+    if isinstance(encoder, str | os.PathLike):
+        encoder = load_encoder(encoder, text_encoder)
     elif text_encoder is not None:
         raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
+    elif not hasattr(encoder, "encode_images"):
+        raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
     found = []
-    for outcome in Classifier(encoder, Labelling.of(labels)).classify(images):
+    for outcome in Classifier(encoder, Labelling.of(labels)).classify(_pictures(images)):
         if isinstance(outcome, RecordError):
             raise outcome
         found.append(outcome)
     return found
+
+
+def _pictures(given: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[AnyImage]:
+    """Pictures that are given one after the other, or several together."""
+    for one in given:
+        if isinstance(one, list | tuple | set | Iterator):
+            yield from one
+        else:
+            yield given_image("a picture", one)
 
 
 class Classifier:

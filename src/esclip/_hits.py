@@ -21,8 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Hits"]
 
-OPTIONAL = ("relevance", "duplicates", "box", "why")
+ALWAYS = ("rank", "id", "score", "location", "page", "description")
+
+OPTIONAL = ("relevance", "percentile", "duplicates", "box", "why")
 """What only some searches tell of a hit."""
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("id", "location", "page", "description"), str),
+    **dict.fromkeys(("score", "relevance", "percentile"), float),
+    "rank": int,
+}
+"""What columns hold; others hold what their values are."""
 
 
 class Hits(Sequence[Hit]):
@@ -63,15 +72,21 @@ class Hits(Sequence[Hit]):
     def to_pandas(self) -> pd.DataFrame:
         """A row a hit: rank, id, score, location, page, description, then a column a metadata field.
 
-        Between them, where a hit has one: relevance, duplicates, box, why.
+        Between them, where a hit has one: relevance, percentile, duplicates, box, why. A column has its type
+        whatever is missing in it: texts are pandas' strings, whole numbers and truth values stay so.
         """
         import pandas as pd
 
-        columns = ["rank", "id", "score", "location", "page", "description"]
-        columns += [name for name in OPTIONAL if any(getattr(hit, name) not in (None, ()) for hit in self)]
-        rows = [{**hit.metadata, **{name: getattr(hit, name) for name in columns}} for hit in self]
+        from esclip._tables import column
+
+        names = [
+            *ALWAYS,
+            *(name for name in OPTIONAL if any(getattr(hit, name) not in (None, ()) for hit in self)),
+        ]
+        columns = {name: column([getattr(hit, name) for hit in self], _KINDS.get(name)) for name in names}
         fields = sorted({name for hit in self for name in hit.metadata})
-        return pd.DataFrame(rows, columns=columns + fields)
+        columns |= {name: column([hit.metadata.get(name) for hit in self]) for name in fields}
+        return pd.DataFrame(columns)
 
     def _repr_html_(self) -> str:
         if self.note:

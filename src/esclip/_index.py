@@ -7,16 +7,29 @@ open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from os.path import abspath
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from esclip._access import Access
 from esclip._addresses import user_path
+from esclip._arguments import (
+    AnyCaptions,
+    AnyId,
+    AnyPath,
+    given_ids,
+    given_path,
+    given_paths,
+    given_several,
+    given_text,
+    given_texts,
+    wrong_kind,
+)
 from esclip._bounds import LIMITS
 from esclip._errors import ConfigError, IndexExists, SourceError
 from esclip._filters import Where, conditions
@@ -27,6 +40,7 @@ from esclip._ledger_file import ledger_path
 from esclip._parts import holds_parts, parts_index
 from esclip._paths import is_below, location_of
 from esclip._places import KINDS, chosen
+from esclip._plain_values import plain_where
 from esclip._protocols import Encoder, Store
 from esclip._rejections import IngestReport, KeptRejection, Reason
 from esclip._run_options import RunOptions
@@ -34,7 +48,6 @@ from esclip._schema import IndexSchema, Stats
 from esclip._searchable import SearchableIndex
 from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_INDEX, default_store
-from esclip._types import Hit
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
 
@@ -47,10 +60,10 @@ log = logging.getLogger("esclip")
 
 
 def open_index(
-    store: str | Path | Store | None = None,
+    store: AnyPath | Store | None = None,
     index: str = DEFAULT_INDEX,
-    encoder: str | Path | Encoder | None = None,
-    text_encoder: str | Path | None = None,
+    encoder: AnyPath | Encoder | None = None,
+    text_encoder: AnyPath | None = None,
     *,
     device: str | None = None,
     precision: str | None = None,
@@ -68,25 +81,34 @@ def open_index(
 
     Raises `ConfigError` for an address or a name that can't be used.
     """
+    given_text("the index", index, "a name")
+    if access is not None and not isinstance(access, Access):
+        raise wrong_kind("access", access, "an Access")
     if encoder_token is not None:
-        encoder_token = Secret(encoder_token)
+        encoder_token = Secret(given_text("encoder_token", encoder_token))
     if store is None:
         store = default_store()
-    if isinstance(store, (str, Path)):
+    if isinstance(store, (str, os.PathLike)):
+        store = given_path("the store", store)
         store = Address(store) if isinstance(store, str) else store
         store = open_store(store, index, access)
     elif access is not None:
         raise ConfigError("access goes with a store's address, not with a store")
-    if isinstance(encoder, (str, Path)):
-        encoder = Address(_named(encoder))
+    elif not hasattr(store, "upsert"):
+        raise wrong_kind("the store", store, "a folder, an address or a Store")
+    if isinstance(encoder, (str, os.PathLike)):
+        encoder = Address(_named("the encoder", encoder))
+    elif encoder is not None and not hasattr(encoder, "encode_texts"):
+        raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
     load = partial(load_encoder, device=device, precision=precision)
-    texts = _named(text_encoder) if text_encoder is not None else None
+    texts = _named("text_encoder", text_encoder) if text_encoder is not None else None
     return ImageIndex(store, encoder, texts, load, encoder_token)
 
 
-def _named(model: str | Path) -> str:
+def _named(what: str, model: AnyPath) -> str:
     """The name of a model; a path's is a folder's, which can be no name on the hub."""
-    return str(model.expanduser().absolute()) if isinstance(model, Path) else model
+    given = given_path(what, model, "a model's name, a folder or an address")
+    return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
 class ImageIndex(SearchableIndex):
@@ -102,23 +124,30 @@ class ImageIndex(SearchableIndex):
     ) -> None:
         """Use `open_index`, which knows the defaults."""
         super().__init__(store, IndexEncoder(encoder, text_encoder, load, encoder_token))
-        self._ledger = Ledger(ledger_path(store.address, store.index))
+        self._open_ledger = Ledger(ledger_path(store.address, store.index))
+
+    @property
+    def _ledger(self) -> Ledger:
+        """What was rejected. Raises `ConfigError` when the index is closed."""
+        assert self._store
+        return self._open_ledger
 
     def ingest(
         self,
-        *paths: str | Path,
+        *paths: AnyPath | Iterable[AnyPath],
         limit: int | None = None,
-        images: str | Path | None = None,
+        images: AnyPath | None = None,
         prune: bool = False,
         confirm: Callable[[str, int], bool] | None = None,
         labels: Labels | None = None,
-        captions: str | Path | None = None,
+        captions: AnyCaptions | None = None,
         parts: Collection[str] = (),
         **options: Unpack[RunOptions],
     ) -> IngestReport:
         """Write the pictures of `paths` that the index lacks or holds differently.
 
-        `paths` are Unsplash dataset folders, folders of images, or image files. `limit` takes the first
+        `paths` are Unsplash dataset folders, folders of images, or image files, one after the other or as a
+        list. `limit` takes the first
         records only; `images` is a folder that holds the dataset's pictures as `<photo_id>.jpg`. `prune`
         removes, at the end, the documents and rejections of these paths whose record is not there any more;
         a path may itself be gone. `confirm` is asked, with the path and the number of documents, before a
@@ -131,16 +160,17 @@ class ImageIndex(SearchableIndex):
         index, and none for `""`. Labels without templates, which a `Labelling` has, take those of the last.
 
         `captions` are the pictures' descriptions: `sidecar` for a text file beside each picture, a JSON file
-        that maps paths to texts, or a column of the dataset's photos; by default documents keep the captions
-        that they have, and `""` takes them away. `parts` get vectors of their own, which a search can look
-        at: `captions` and `crops`, overlapping ones. The index remembers them, and later ingests keep them
-        up.
+        or a dictionary that maps paths to texts, or a column of the dataset's photos; by default documents
+        keep the captions that they have, and `""` takes them away. `parts` get vectors of their own, which a
+        search can look at: `captions` and `crops`, overlapping ones. The index remembers them, and later
+        ingests keep them up.
 
         What is rejected is kept in the index's ledger: see `rejections` and `retry`.
 
-        Raises `SourceError`, `EncoderError`, `StoreError`, and `TooManyRejections` when more than
-        `max_rejection_rate` of the records are rejected.
+        Raises `SourceError`, `EncoderError`, `StoreError`, `ConfigError` for what can't be meant, and
+        `TooManyRejections` when more than `max_rejection_rate` of the records are rejected.
         """
+        given = given_paths("a path", paths)
         if prune and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
         if limit is not None:
@@ -150,23 +180,24 @@ class ImageIndex(SearchableIndex):
         from esclip._run import run
         from esclip.sources import open_source
 
-        asked = chosen(parts, KINDS, "parts") if parts else ()
+        names = parts if isinstance(parts, str) else given_texts("parts", parts)
+        asked = chosen(names, KINDS, "parts") if names else ()
         held = self._store.schema()
         self._require_own_pictures(held)
         remembered = held.labelling if held else None
         labelling = remembered if labels is None else Labelling.of(labels, remembered)
         kinds = {*asked, *(held.parts if held else ())}
-        gone = [path for path in paths if self._has_left(path, held)]
+        gone = [path for path in given if self._has_left(path, held)]
         if gone and not prune:
             raise SourceError(
                 f"{location_of(gone[0])} is not there any more, or has no pictures: --prune removes what the "
                 "index holds of it"
             )
-        roots = tuple(sorted(map(location_of, paths)))
+        roots = tuple(sorted(map(location_of, given)))
         report = run(
             open_source(
-                paths,
-                images=user_path(images, "images") if images else None,
+                given,
+                images=user_path(given_path("images", images), "images") if images else None,
                 limit=limit,
                 captions=captions,
                 gone=gone,
@@ -177,14 +208,14 @@ class ImageIndex(SearchableIndex):
             labelling=labelling,
             parts=[kind for kind in KINDS if kind in kinds],
             parts_store=self._parts,
-            origin="\n".join(sorted(map(abspath, paths))) if limit is None else None,
+            origin="\n".join(sorted(map(abspath, given))) if limit is None else None,
             pruning=Pruning(roots, confirm) if prune else None,
             **options,
         )
         self._schema = None  # the fields may be more now
         return report
 
-    def rejections(self, reasons: Iterable[Reason | str] = ()) -> Iterator[KeptRejection]:
+    def rejections(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Iterator[KeptRejection]:
         """What ingests rejected for one of `reasons`, or for any, and the index lacks; the oldest first.
 
         Raises `IndexNotFound` when there is neither such an index nor a rejection.
@@ -192,7 +223,7 @@ class ImageIndex(SearchableIndex):
         self._require_index_or_ledger()
         return self._ledger.rejections(_reasons(reasons))
 
-    def rejection_counts(self, reasons: Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
+    def rejection_counts(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
         """How many `rejections` there are for each reason, most frequent first. Raises the same."""
         self._require_index_or_ledger()
         return self._ledger.counts(_reasons(reasons))
@@ -200,7 +231,7 @@ class ImageIndex(SearchableIndex):
     def retry(
         self,
         *,
-        reasons: Iterable[Reason | str] = (),
+        reasons: Reason | str | Iterable[Reason | str] = (),
         **options: Unpack[RunOptions],
     ) -> IngestReport:
         """Ingest again just what was rejected for one of `reasons`, or for any.
@@ -238,9 +269,9 @@ class ImageIndex(SearchableIndex):
 
     def delete(
         self,
-        ids: str | Hit | Iterable[str | Hit] = (),
+        ids: AnyId | Iterable[AnyId] = (),
         *,
-        paths: str | Path | Iterable[str | Path] = (),
+        paths: AnyPath | Iterable[AnyPath] = (),
         where: Where | None = None,
         confirm: Callable[[Deletion], bool] | None = None,
     ) -> int:
@@ -258,8 +289,9 @@ class ImageIndex(SearchableIndex):
         """
         from esclip._deletion import Selection, delete
 
-        named = frozenset(one if isinstance(one, str) else one.id for one in _each(ids))
-        roots = tuple(dict.fromkeys(map(location_of, _each(paths))))
+        named = frozenset(given_ids("ids", ids))
+        roots = tuple(dict.fromkeys(map(location_of, given_paths("a path", [paths]))))
+        where = plain_where(where)
         if not named and not roots and not where:
             raise ConfigError(
                 "there is nothing to delete: give ids, paths or a filter; drop removes the index"
@@ -310,13 +342,16 @@ class ImageIndex(SearchableIndex):
         self._ledger.remove()
 
     def close(self) -> None:
-        """Free the store's connections and files."""
-        self._store.close()
+        """Free the store's connections and files. Twice is harmless; all else is a `ConfigError` then."""
+        with self._lock:
+            self._closed = True
+        self._open_store.close()
         if self._parts_store is not None:
             self._parts_store.close()
-        self._ledger.close()
+        self._open_ledger.close()
 
     def __enter__(self) -> ImageIndex:
+        assert self._store  # which one that is closed has no more
         return self
 
     def __exit__(
@@ -359,11 +394,8 @@ class ImageIndex(SearchableIndex):
             self._searchable()
 
 
-def _each(values: Any) -> Iterable[Any]:
-    """Several as they are, and one as several."""
-    return (values,) if isinstance(values, (str, Path, Hit)) else values
-
-
-def _reasons(reasons: Iterable[Reason | str]) -> frozenset[Reason]:
-    """The reasons by their names. Raises `ValueError` for what is none."""
-    return frozenset(map(Reason, reasons))
+def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:
+    """The reasons by their names. Raises `ValueError` for what is none, `ConfigError` for no names."""
+    alone = isinstance(reasons, str | Reason)
+    several = [reasons] if alone else given_several("reasons", reasons, "reasons by their names")
+    return frozenset(map(Reason, several))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -47,10 +48,11 @@ class Labelling:
     templates: tuple[str, ...] = TEMPLATES
     """`{}` stands for the label; of several templates the mean of their vectors counts."""
 
-    def __init__(self, labels: Sequence[str], templates: Sequence[str] = TEMPLATES) -> None:
+    def __init__(self, labels: Iterable[str], templates: Iterable[str] = TEMPLATES) -> None:
         """Raises `ConfigError` for labels or templates that can't be used, `ValueError` for a bare string."""
         if isinstance(labels, str) or isinstance(templates, str):
             raise ValueError("labels and templates are lists of texts; for a single text see Labelling.read")
+        labels, templates = _texts("labels", labels), _texts("templates", templates)
         object.__setattr__(self, "labels", tuple(composed(label.strip()) for label in labels))
         object.__setattr__(self, "templates", tuple(map(composed, templates)))
         self._check()
@@ -80,7 +82,9 @@ class Labelling:
         if isinstance(labels, Labelling):
             return labels
         templates = before.templates if before and before.labels else TEMPLATES
-        return cls.read(labels, templates) if isinstance(labels, str) else cls(labels, templates)
+        if isinstance(labels, str | os.PathLike):
+            return cls.read(os.fspath(labels), templates)
+        return cls(labels, templates)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Labelling:
@@ -124,8 +128,16 @@ class Labelling:
             raise ConfigError("there is no template for the labels; {} stands for a label alone")
 
 
-Labels: TypeAlias = str | Sequence[str] | Labelling
-"""Labels as a user gives them: a text as `Labelling.read` takes it, several, or with templates."""
+Labels: TypeAlias = str | os.PathLike[str] | Iterable[str] | Labelling
+"""Labels as a user gives them: a text as `Labelling.read` takes it, a file, several, or with templates."""
+
+
+def _texts(what: str, given: object) -> list[str]:
+    """Several texts. Raises `ConfigError` for what is none."""
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else None
+    if found is None or not all(isinstance(one, str) for one in found):
+        raise ConfigError(f"{what} are texts, such as a list of them; this is of type {type(given).__name__}")
+    return found
 
 
 def _is_control(character: str) -> bool:

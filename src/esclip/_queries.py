@@ -12,22 +12,46 @@ parts, filters alone choose.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeAlias, TypedDict, Unpack
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from esclip._arguments import (
+    AnyId,
+    AnyImage,
+    given_id,
+    given_image,
+    given_text,
+    given_texts,
+    wrong_kind,
+)
 from esclip._bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
 from esclip._errors import ConfigError
 from esclip._places import PICTURES, PLACES, chosen, is_fused
 from esclip._plain_values import Where, plain_where
 from esclip._settings import WINDOW
 from esclip._text_forms import is_unicode
+from esclip._types import Hit
 
-__all__ = ["Directed", "Options", "Part", "Picture", "Query", "Raw", "Stored", "Text", "Words"]
+__all__ = [
+    "AnyPart",
+    "AnyQuery",
+    "Directed",
+    "Options",
+    "Part",
+    "Picture",
+    "Query",
+    "Raw",
+    "Stored",
+    "Text",
+    "Words",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +61,22 @@ class Text:
     text: str
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", given_text("the text to search for", self.text, _ONE_TEXT))
+
     def __str__(self) -> str:
         return f"text: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A path, a URL, an image file's bytes, or a PIL image."""
+    """A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
 
-    image: str | Path | bytes | Image.Image
+    image: AnyImage
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", given_image("the picture to search with", self.image))
 
     def __str__(self) -> str:
         return f"image: {self.image if isinstance(self.image, str | Path) else 'a picture'}"
@@ -54,10 +84,18 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A picture of the index by its id; it is left out of the hits."""
+    """A picture of the index by its id, or by a hit; it is left out of the hits."""
 
     id: str
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", given_id("the stored picture", self.id))
+
+    @classmethod
+    def of(cls, id: AnyId, weight: float = 1.0) -> Stored:
+        """By an id or a hit."""
+        return cls(given_id("the stored picture", id), weight)
 
     def __str__(self) -> str:
         return f"id: {self.id}"
@@ -69,6 +107,13 @@ class Raw:
 
     vector: npt.ArrayLike
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        try:
+            numbers = np.asarray(self.vector, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise wrong_kind("the vector to search with", self.vector, "numbers, such as an array") from None
+        object.__setattr__(self, "vector", numbers)
 
     def __str__(self) -> str:
         return "vector"
@@ -82,6 +127,9 @@ class Words:
     weight: float = 1.0
     """Above zero: what is to be left out is a matter for `where`."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", given_text("the words to search for", self.text, _ONE_TEXT))
+
     def __str__(self) -> str:
         return f"words: {self.text}"
 
@@ -90,6 +138,13 @@ Directed: TypeAlias = Text | Picture | Stored | Raw
 """What has a vector."""
 
 Part: TypeAlias = Directed | Words
+
+AnyPart: TypeAlias = "Part | AnyImage | Hit"
+"""A part, or what one is made of: a plain text is a `Text`, and a `Path` a `Picture`."""
+
+AnyQuery: TypeAlias = "Query | AnyPart"
+
+_ONE_TEXT = "one text; for several there are search_texts and search_many"
 
 
 class Options(TypedDict, total=False):
@@ -133,20 +188,34 @@ class Query:
     min_relevance: float | None = None
 
     def __init__(
-        self, *parts: Part, k: int = 10, where: Where | None = None, **options: Unpack[Options]
+        self, *parts: AnyPart, k: int = 10, where: Where | None = None, **options: Unpack[Options]
     ) -> None:
-        """Raises `ValueError` for neither parts nor filters, an empty text, and numbers that can't be.
+        """A part may be given as what it is made of: a text, a picture, a hit, an array of numbers.
 
-        Raises `ConfigError` for a page beyond the window of rankings that are fused, and for a minimum of a
-        relevance that hits of such a query don't have.
+        Raises `ValueError` for neither parts nor filters, an empty text, and numbers that can't be.
+
+        Raises `ConfigError` for what is none of that, for a page beyond the window of rankings that are
+        fused, and for a minimum of a relevance that hits of such a query don't have.
         """
-        values = {"parts": parts, "k": k, "where": plain_where(where), **options}
+        values = {"parts": tuple(map(_part, parts)), "k": k, "where": plain_where(where), **options}
         for field in fields(type(self)):
             object.__setattr__(self, field.name, values.pop(field.name, field.default))
-        object.__setattr__(self, "look", chosen(self.look, PLACES, "look"))
+        look: object = self.look
+        places = look if isinstance(look, str) else given_texts("look", look)
+        object.__setattr__(self, "look", chosen(places, PLACES, "look"))
         if values:
             raise TypeError(f"a query has no {', '.join(values)}")
         self._check()
+        for name in ("k", "offset", "window"):
+            object.__setattr__(self, name, int(getattr(self, name)))  # not NumPy's
+
+    @classmethod
+    def of(cls, query: AnyQuery) -> Query:
+        """A query, or one of a single part: a plain text looks for what pictures show.
+
+        Raises `ConfigError` for what is neither.
+        """
+        return query if isinstance(query, Query) else cls(query)
 
     @property
     def directed(self) -> tuple[Directed, ...]:
@@ -208,3 +277,22 @@ class Query:
                 f"the hits go to {self.depth}, beyond the window of {self.window} in which rankings are "
                 f"fused; give a larger window"
             )
+
+
+def _part(given: AnyPart) -> Part:
+    """A part by what it is made of."""
+    match given:
+        case Text() | Picture() | Stored() | Raw() | Words():
+            return given
+        case str():
+            return Text(given)
+        case Hit():
+            return Stored(given.id)
+        case os.PathLike() | bytes() | Image.Image():
+            return Picture(given)
+        case np.ndarray() if given.ndim == 1:
+            return Raw(given)
+        case np.ndarray():
+            return Picture(given)
+    takes = "a text, Text, Picture, Stored, Raw or Words; several parts are given one after the other"
+    raise wrong_kind("a part of the query", given, takes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from esclip._addresses import respelled, user_path
+from esclip._arguments import AnyImage, given_image
 from esclip._decode import decode, to_rgb
 from esclip._errors import FetchError, RecordError, one_line
 from esclip._rejections import Reason
@@ -15,7 +16,9 @@ from esclip._rejections import Reason
 __all__ = ["open_image"]
 
 
-def open_image(image: str | Path | bytes | Image.Image) -> Image.Image:
+def open_image(image: AnyImage) -> Image.Image:
+    """The picture as RGB. Raises `ConfigError` for what is none, `FetchError` and `DecodeError`."""
+    image = given_image("the picture", image)
     match image:
         case Image.Image():
             return to_rgb(image)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from esclip._addresses import user_path
+from esclip._arguments import given_callback, given_path, given_texts, wrong_kind
 from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
 from esclip._census import Pruning
@@ -63,6 +64,11 @@ def run(
     BATCH_SIZES.check("batch_size", batch_size)
     WORKERS.check("workers", workers)
     SHARES.check("max_rejection_rate", max_rejection_rate)
+    hosts = [allow_hosts] if isinstance(allow_hosts, str) else given_texts("allow_hosts", allow_hosts)
+    given_callback("on_rejection", on_rejection)
+    given_callback("on_progress", on_progress)
+    if stop is not None and not isinstance(stop, Stop):
+        raise wrong_kind("stop", stop, "a Stop")
     stop, pictures = stop or Stop(), store
     if parts:
         source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
@@ -84,9 +90,9 @@ def run(
         on_progress=on_progress,
     )
     fetcher = Fetcher(
-        allow_hosts=allow_hosts,
+        allow_hosts=hosts,
         public_hosts={UNSPLASH_HOST},
-        cache=user_path(cache, "cache") if cache else picture_cache(),
+        cache=user_path(given_path("cache", cache), "cache") if cache else picture_cache(),
         workers=workers,
         ignore_robots_tag=ignore_robots_tag,
         stopped=stop.event,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Unpack
 
-from PIL import Image
-
+from esclip._arguments import AnyId, AnyImage, given_callback, given_ids, given_several, given_texts
 from esclip._bounds import HYBRID_WEIGHTS, THRESHOLDS
 from esclip._duplicates import DuplicateGroup, duplicate_groups
-from esclip._errors import DocumentNotFound, IndexNotFound
+from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._finding import find
 from esclip._hits import Hits
@@ -21,7 +19,7 @@ from esclip._looking import Looker
 from esclip._no_hits import unfulfilled
 from esclip._parts import holds_parts, parts_index
 from esclip._protocols import Encoder, Store
-from esclip._queries import Options, Picture, Query, Stored, Text, Words
+from esclip._queries import AnyQuery, Options, Picture, Query, Stored, Text, Words
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._settings import DUPLICATE
 
@@ -34,14 +32,22 @@ class SearchableIndex:
     """An index by its store and its encoder, searched. Safe from several threads."""
 
     def __init__(self, store: Store, encoders: IndexEncoder) -> None:
-        self._store = store
+        self._open_store = store
+        self._closed = False
         self._encoders = encoders
         self._schema: IndexSchema | None = None
         self._parts_store: Store | None = None
         self._lock = Lock()
 
-    def search(self, query: Query) -> Hits:
-        """The pictures that fit best to a query of any parts.
+    @property
+    def _store(self) -> Store:
+        """The store. Raises `ConfigError` when the index is closed: whatever it is asked for begins here."""
+        if self._closed:
+            raise ConfigError("the index is closed; open it again with open_index")
+        return self._open_store
+
+    def search(self, query: AnyQuery) -> Hits:
+        """The pictures that fit best to a query of any parts; a plain text stands for what pictures show.
 
         Raises `IndexNotFound` when the index is not there or is empty, `ConfigError` for a filter that fits
         none of its fields, `DocumentNotFound` for an id that isn't held, and `FetchError` or `DecodeError`
@@ -50,13 +56,13 @@ class SearchableIndex:
         (hits,) = self.search_many([query])
         return hits
 
-    def search_many(self, queries: Sequence[Query]) -> list[Hits]:
+    def search_many(self, queries: Iterable[AnyQuery]) -> list[Hits]:
         """The hits of each query: encoded together and searched at once, which is faster than one by one."""
+        takes = "several queries, such as a list"
+        asked = [Query.of(query) for query in given_several("queries", queries, takes)]
         schema = self._searchable()
         try:
-            found = find(
-                queries, schema, lambda: self._encoder(schema), Looker(self._store, self._held_parts)
-            )
+            found = find(asked, schema, lambda: self._encoder(schema), Looker(self._store, self._held_parts))
         except DocumentNotFound:
             self._require_documents()
             raise
@@ -84,7 +90,7 @@ class SearchableIndex:
 
     def search_texts(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         k: int = 10,
         where: Where | None = None,
         *,
@@ -92,35 +98,41 @@ class SearchableIndex:
         **options: Unpack[Options],
     ) -> list[Hits]:
         """`search_text` for many, at once."""
-        return self.search_many([_text_query(text, hybrid, k, where, options) for text in texts])
+        wanted = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
+        return self.search_many([_text_query(text, hybrid, k, where, options) for text in wanted])
 
     def search_image(
         self,
-        image: str | Path | bytes | Image.Image,
+        image: AnyImage,
         k: int = 10,
         where: Where | None = None,
         **options: Unpack[Options],
     ) -> Hits:
-        """The `k` pictures most like `image`: a path, a URL, an image file's bytes, or a PIL image."""
+        """The `k` pictures most like `image`.
+
+        It is a path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8 in RGB.
+        """
         return self.search(Query(Picture(image), k=k, where=where, **options))
 
-    def similar(self, id: str, k: int = 10, where: Where | None = None, **options: Unpack[Options]) -> Hits:
-        """The `k` pictures most like a stored one, itself left out."""
-        return self.search(Query(Stored(id), k=k, where=where, **options))
+    def similar(self, id: AnyId, k: int = 10, where: Where | None = None, **options: Unpack[Options]) -> Hits:
+        """The `k` pictures most like a stored one, given by its id or as a hit; itself left out."""
+        return self.search(Query(Stored.of(id), k=k, where=where, **options))
 
     def recommend(
         self,
-        like: Sequence[str],
-        unlike: Sequence[str] = (),
+        like: AnyId | Iterable[AnyId],
+        unlike: AnyId | Iterable[AnyId] = (),
         k: int = 10,
         where: Where | None = None,
         **options: Unpack[Options],
     ) -> Hits:
         """The `k` pictures most like some stored ones and least like others, all of them left out.
 
-        What they are unlike counts half as much as what they are like.
+        They are given by their ids or as hits. What they are unlike counts half as much as what they are
+        like.
         """
-        parts = [Stored(id, 1 / len(like)) for id in like] + [Stored(id, -0.5 / len(unlike)) for id in unlike]
+        good, bad = given_ids("like", like), given_ids("unlike", unlike)
+        parts = [Stored(id, 1 / len(good)) for id in good] + [Stored(id, -0.5 / len(bad)) for id in bad]
         return self.search(Query(*parts, k=k, where=where, **options))
 
     def duplicates(
@@ -137,6 +149,7 @@ class SearchableIndex:
         warning. Raises what `search` raises.
         """
         THRESHOLDS.check("threshold", threshold)
+        given_callback("on_progress", on_progress)
         filters = conditions(where, self._searchable().fields)
         groups = duplicate_groups(self._store, filters, threshold, on_progress or (lambda _: None))
         if not groups:

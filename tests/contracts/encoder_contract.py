@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 
 __all__ = ["EncoderContract", "sample_pictures"]
@@ -69,6 +70,11 @@ class EncoderContract:
         for text in ("ein grünes Café", "초록색 사진", "màu đỏ, nhiều người"):
             composed, apart = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
             np.testing.assert_array_equal(encoder.encode_texts([composed]), encoder.encode_texts([apart]))
+
+    def test_a_text_alone_is_no_list(self, encoder: Encoder) -> None:
+        """One text where several are wanted is no list of its letters."""
+        with pytest.raises(ConfigError, match="several texts"):
+            encoder.encode_texts("red")
 
     def test_different_images_have_different_vectors(self, encoder: Encoder) -> None:
         """Different pictures are told apart."""

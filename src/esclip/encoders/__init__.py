@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esclip._addresses import server_address
+from esclip._arguments import AnyPath, given_name, given_text
 from esclip._errors import ConfigError
 from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
@@ -17,8 +18,8 @@ __all__ = ["Model", "load_encoder", "models"]
 
 
 def load_encoder(
-    name: str = DEFAULT_ENCODER,
-    text_encoder: str | None = None,
+    name: AnyPath = DEFAULT_ENCODER,
+    text_encoder: AnyPath | None = None,
     *,
     device: str | None = None,
     precision: str | None = None,
@@ -41,6 +42,12 @@ def load_encoder(
     directory. Raises `EncoderError` when a model can't be found or used, `ConfigError` for a device or a
     precision that doesn't fit.
     """
+    name = given_name("the encoder", name, "a model's name, a folder or an address")
+    if text_encoder is not None:
+        text_encoder = given_name("the text encoder", text_encoder, "a model's name or a folder")
+    for what, value in (("device", device), ("precision", precision), ("token", token)):
+        if value is not None:
+            given_text(what, value)
     name, token = Address(name.strip()), Secret(token) if token is not None else None
     text_encoder = text_encoder.strip() if text_encoder is not None else None
     if name == "palette":

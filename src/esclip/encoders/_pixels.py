@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from esclip._arguments import wrong_kind
+
 __all__ = ["CLIP_MEAN", "CLIP_STD", "Normalization", "Preprocessing", "read_processor"]
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -48,6 +50,8 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """An RGB picture as shape (height, width, 3), uint8."""
+        if not isinstance(image, Image.Image):
+            raise wrong_kind("the picture", image, "a PIL image")
         if self.short_side is None:
             scaled = image.resize((self.width, self.height), self.resample, None, self.reducing_gap)
         else:

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from esclip._arguments import given_texts
 from esclip._errors import EncoderError
 from esclip._flow import batches
 from esclip._schema import Space
@@ -135,6 +136,7 @@ class ClipEncoder:
 
         There is one also where texts are in a script that the tower doesn't know.
         """
+        texts = given_texts("texts", texts)
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
         warn_of_scripts(self._text_name, texts)

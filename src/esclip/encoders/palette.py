@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from esclip._arguments import given_texts
 from esclip._background import is_background
 from esclip._schema import Space
 from esclip._types import Pixels, Vectors, unit_rows
@@ -74,6 +75,7 @@ class PaletteEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Equal parts of the colours that a text names. Logs a warning for a text that names none."""
+        texts = given_texts("texts", texts)
         rows = np.zeros((len(texts), _DIM))
         for row, text in enumerate(texts):
             colors = colors_in(text)

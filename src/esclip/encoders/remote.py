@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import orjson
 
+from esclip._arguments import given_texts
 from esclip._errors import EncoderError
 from esclip._schema import Space
 from esclip._secrets import Address, Secret
@@ -102,6 +103,7 @@ class RemoteEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts in as few requests as the server's limits allow."""
+        texts = given_texts("texts", texts)
         warn_of_scripts(self.space.text_model, texts)
         return self._joined(
             self._vectors(TEXTS, pack_texts(part), JSON, len(part)) for part in self._text_parts(valid(texts))

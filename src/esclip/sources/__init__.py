@@ -7,19 +7,28 @@ paths ─► open_source ─┬─► UnsplashSource   a folder with a photos ta
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
 from esclip._addresses import user_path
+from esclip._arguments import AnyCaptions, given_path, wrong_kind
 from esclip._errors import ConfigError, SourceError
 from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._schema import Field
 from esclip._types import ImageRecord
-from esclip.sources._captions import CaptionedSource, CaptionFile, Captions, Sidecars, UncaptionedSource
+from esclip.sources._captions import (
+    CaptionedSource,
+    Captions,
+    PathCaptions,
+    Sidecars,
+    UncaptionedSource,
+    caption_file,
+)
 from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
 
@@ -34,13 +43,15 @@ def open_source(
     *,
     images: Path | None = None,
     limit: int | None = None,
-    captions: str | Path | None = None,
+    captions: AnyCaptions | None = None,
     gone: Collection[str | Path] = (),
 ) -> Source:
     """The source that reads these paths, one after the other; of all records the first `limit`.
 
     `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`. `captions` are `sidecar`, a JSON
-    file, or a column of a dataset's photos; "" takes away those that the index holds, None leaves them.
+    file, a dictionary as in one with paths relative to the current folder, or a column of a dataset's photos;
+    "" takes away those that the index holds, None leaves them.
+
     Those of the paths that are `gone` give no records.
 
     Raises `SourceError` when there is nothing to read, `ConfigError` when `images` or `captions` can't be of
@@ -73,14 +84,22 @@ def is_gone(path: str | Path) -> bool:
     return _dataset(named) is None and is_empty(named)
 
 
-def _captions(captions: str | Path | None) -> tuple[Captions | None, str | None]:
+def _captions(
+    captions: AnyCaptions | None,
+) -> tuple[Captions | None, str | None]:
     """Captions that lie beside the records, or the column that has them."""
     if captions is None or captions == "":
         return None, None
+    if isinstance(captions, Mapping):
+        return PathCaptions(captions, Path.cwd(), "captions"), None
+    takes = "sidecar, a .json file, a dictionary of paths and texts, or a column of the dataset's photos"
+    if not isinstance(captions, str | os.PathLike):
+        raise wrong_kind("captions", captions, takes)
+    captions = given_path("captions", captions)
     if captions == SIDECAR:
         return Sidecars(), None
     if isinstance(captions, Path) or captions.lower().endswith(".json"):
-        return CaptionFile(user_path(captions, "captions")), None
+        return caption_file(user_path(captions, "captions")), None
     return None, captions
 
 

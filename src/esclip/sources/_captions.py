@@ -2,7 +2,7 @@
 
 Source ─► CaptionedSource ─► the same records, with the captions as their descriptions
       └─► UncaptionedSource ─► the same records, without: captions that the index holds are taken back
-              └─ CaptionFile   {"photos/a.jpg": "two dogs in the snow", ...}
+              └─ PathCaptions  {"photos/a.jpg": "two dogs in the snow", ...}
               └─ Sidecars      a.jpg.txt or a.txt beside a.jpg
 
 They are texts of the record: found by keyword search, and changed without encoding the picture again.
@@ -13,13 +13,14 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 import orjson
 
+from esclip._arguments import given_path, given_text
 from esclip._errors import SourceError, one_line
 from esclip._flow import owned
 from esclip._protocols import Source
@@ -29,7 +30,15 @@ from esclip._text_files import NotText, error_words, read_beginning, read_text
 from esclip._text_forms import composed, forms
 from esclip._types import ImageRecord
 
-__all__ = ["LONGEST_CAPTION", "CaptionFile", "CaptionedSource", "Captions", "Sidecars", "UncaptionedSource"]
+__all__ = [
+    "LONGEST_CAPTION",
+    "CaptionedSource",
+    "Captions",
+    "PathCaptions",
+    "Sidecars",
+    "UncaptionedSource",
+    "caption_file",
+]
 
 LONGEST_CAPTION = 64 * 1024
 """Bytes of a caption; of a longer one the beginning is taken."""
@@ -87,15 +96,25 @@ class UncaptionedSource(SourceWrapper):
         return replace(record, captioned=False)
 
 
-class CaptionFile:
-    """An object of paths and texts. Paths are relative to the file's folder; a URL names a picture there."""
+def caption_file(file: Path) -> PathCaptions:
+    """The captions of a file, whose paths are relative to its folder.
 
-    def __init__(self, file: Path) -> None:
-        """Raises `SourceError` when the file can't be read, or is something else."""
-        self._file = file
+    Raises `SourceError` when it can't be read, or is something else.
+    """
+    return PathCaptions(_read(file), (Path.cwd() / file).parent, str(file))
+
+
+class PathCaptions:
+    """Texts by the path of their picture, or by the URL of one there."""
+
+    def __init__(self, texts: Mapping[str, str] | Mapping[Path, str], folder: Path, name: str) -> None:
+        """Paths are relative to `folder`; `name` is where they stand. Raises `ConfigError` for no texts."""
+        self._name = name
         self._here = Path.cwd()
-        folder = (self._here / file).parent
-        self._texts = {_place(folder, path): text for path, text in _read(file).items()}
+        self._texts: dict[str, str] = {}
+        for path, text in texts.items():
+            place = _place(folder, os.fspath(given_path("the path of a caption", path)))
+            self._texts[place] = given_text("a caption", text)
         self._unused = set(self._texts)
 
     def of(self, record: ImageRecord) -> str:
@@ -110,7 +129,7 @@ class CaptionFile:
         if self._unused:
             log.warning(
                 "%s: %d of %d captions are of no picture that is ingested: %s, for one",
-                self._file,
+                self._name,
                 len(self._unused),
                 len(self._texts),
                 one_line(min(self._unused)),

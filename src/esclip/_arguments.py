@@ -1,0 +1,156 @@
+"""What users give to public calls, as what is meant; else an error that says what is taken.
+
+In a notebook people give what they have at hand: a hit where an id is wanted, one text for several, an array.
+What can only be meant in one way is taken; of the rest nothing is guessed, and no foreign error comes of it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from esclip._errors import ConfigError
+from esclip._types import Hit
+
+__all__ = [
+    "AnyCaptions",
+    "AnyId",
+    "AnyImage",
+    "AnyPath",
+    "given_callback",
+    "given_id",
+    "given_ids",
+    "given_image",
+    "given_name",
+    "given_path",
+    "given_paths",
+    "given_several",
+    "given_text",
+    "given_texts",
+    "wrong_kind",
+]
+
+AnyId: TypeAlias = str | Hit
+"""A picture of the index: its id, or a hit."""
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+
+AnyCaptions: TypeAlias = AnyPath | Mapping[str, str] | Mapping[Path, str]
+"""Where captions are, or texts by the paths of their pictures."""
+
+AnyImage: TypeAlias = (
+    str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, np.dtype[Any]] | io.BufferedIOBase
+)
+"""A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
+
+_SEVERAL = "several texts, such as a list"
+
+
+def wrong_kind(what: str, value: object, takes: str) -> ConfigError:
+    """The error for a value of a kind that isn't taken."""
+    kind = "None" if value is None else f"of type {type(value).__name__}"
+    return ConfigError(f"{what} is {kind}; it takes {takes}")
+
+
+def given_text(what: str, value: object, takes: str = "a text") -> str:
+    """One text."""
+    if not isinstance(value, str):
+        raise wrong_kind(what, value, takes)
+    return str(value)  # not NumPy's
+
+
+def given_texts(what: str, value: object, takes: str = _SEVERAL) -> list[str]:
+    """Several texts; a single one is no list of its characters."""
+    return [given_text(f"one of {what}", one) for one in given_several(what, value, takes)]
+
+
+def given_id(what: str, value: object) -> str:
+    """The id of a picture of the index."""
+    return value.id if isinstance(value, Hit) else given_text(what, value, "an id or a hit")
+
+
+def given_ids(what: str, value: object) -> list[str]:
+    """Ids of pictures of the index, of which there may be one alone."""
+    if isinstance(value, str | Hit):
+        return [given_id(what, value)]
+    return [
+        given_id(f"one of {what}", one) for one in given_several(what, value, "ids or hits, such as a list")
+    ]
+
+
+def given_path(what: str, value: object, takes: str = "a path") -> str | Path:
+    """A path, or what stands for one."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, os.PathLike) and isinstance(path := os.fspath(value), str):
+        return Path(path)
+    raise wrong_kind(what, value, takes)
+
+
+def given_paths(what: str, values: Iterable[object]) -> list[str | Path]:
+    """Paths, each alone or several together."""
+    found: list[str | Path] = []
+    for value in values:
+        alone = isinstance(value, str | os.PathLike)
+        several = (value,) if alone else given_several(what, value, "a path, or several such as a list")
+        found.extend(given_path(what, one) for one in several)
+    return found
+
+
+def given_image(what: str, value: object) -> str | Path | bytes | Image.Image:
+    """A picture in one of the ways that users have it."""
+    match value:
+        case str() | os.PathLike():
+            return given_path(what, value)
+        case Image.Image() | bytes():
+            return value
+        case bytearray() | memoryview():
+            return bytes(value)
+        case np.ndarray():
+            return _image_of(what, value)
+        case _ if isinstance(data := _read(value), bytes):
+            return data
+    raise wrong_kind(what, value, "a path, a URL, an image file's bytes, a PIL image or an array")
+
+
+def given_name(what: str, value: object, takes: str = "a name") -> str:
+    """A name of something, which may be given as a path."""
+    return str(given_path(what, value)) if isinstance(value, os.PathLike) else given_text(what, value, takes)
+
+
+def given_callback(what: str, value: object) -> None:
+    """Raise `ConfigError` for what can't be called."""
+    if value is not None and not callable(value):
+        raise wrong_kind(what, value, "a function")
+
+
+def given_several(what: str, value: object, takes: str) -> list[Any]:
+    """What can be gone through, as a list: no text, and no dictionary."""
+    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
+        raise wrong_kind(what, value, takes)
+    try:
+        return list(value)
+    except TypeError:  # an array without dimensions says that it can be gone through
+        raise wrong_kind(what, value, takes) from None
+
+
+def _image_of(what: str, array: np.ndarray[Any, Any]) -> Image.Image:
+    plain = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not plain or not array.size:
+        raise ConfigError(
+            f"{what} is an array of {array.dtype}, shape {array.shape}; it takes one of uint8, shape "
+            "(height, width), or (height, width, 3) for RGB"
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _read(value: object) -> object:
+    """What an open file holds; None for what is none."""
+    read: Callable[[], object] | None = getattr(value, "read", None)
+    return read() if isinstance(value, io.IOBase) and read is not None else None
