@@ -6,6 +6,7 @@
     python -m scripts.bench_search                                     # an embedded folder
     python -m scripts.bench_search --store http://127.0.0.1:9210       # an engine
     python -m scripts.bench_search --batch --models models             # texts, in an embedded folder
+    python -m scripts.bench_search --alike --documents 10000           # where all vectors are the same
 
 Vectors of real pictures lie in clusters, and are found more easily.
 """
@@ -42,8 +43,9 @@ from esclip import (
     load_encoder,
     open_index,
 )
+from esclip._duplicates import duplicate_groups
 from esclip._flow import batches
-from esclip._types import Vectors, unit_rows
+from esclip._types import Vector, Vectors, unit_rows
 from esclip.stores import open_store
 from scripts.bench_encode import models_in
 from scripts.measure import machine, measure, print_table
@@ -67,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--queries", type=int, default=50)
     parser.add_argument("--batch", action="store_true", help="measure batches of texts instead")
+    parser.add_argument("--alike", action="store_true", help="measure documents of one vector instead")
     parser.add_argument("--models", type=Path, help="a folder for the models; those it lacks are made")
     parser.add_argument("--size", choices=["full", "tiny"], default="full", help="of models that are made")
     parser.add_argument("--rounds", type=int, default=5, help="of batches")
@@ -76,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with TemporaryDirectory(prefix="bench-search-") as folder:
         if given.batch:
             _batches(Path(folder), given)
+        elif given.alike:
+            vectors = np.repeat(_vectors(1, given.dim, seed=1), given.documents, axis=0)
+            with _filled(given.store or folder, vectors) as store:
+                _alike(store, vectors[0], _vectors(128, given.dim, seed=2))
         else:
             vectors = _vectors(given.documents, given.dim, seed=1)
             with _filled(given.store or folder, vectors) as store:
@@ -133,6 +140,20 @@ def _recalls(store: Store, vectors: Vectors, queries: Vectors) -> None:
         taken = [_seconds(partial(store.search, search)) for _ in range(len(queries))]
         found = len(store.search(search)[0])
         print(f"| {len(words)} words, the best 200 | {found} | | {median(taken) * 1000:.1f} |")
+
+
+def _alike(store: Store, vector: Vector, others: Vectors) -> None:
+    """What ties cost: searches for the first ids, for scores alone as calibration does, and groups."""
+    scores_only = [Nearest(row, 1, scores_only=True) for row in others]
+    calls: dict[str, Callable[[], object]] = {
+        "a search for that vector": lambda: store.search(Nearest(vector, K)),
+        "20 searches for others": lambda: store.search(*(Nearest(row, K) for row in others[:20])),
+        "128 searches for scores": lambda: store.search(*scores_only),
+        "all duplicates": lambda: duplicate_groups(store, (), 0.95, lambda _: None),
+    }
+    print("| search | s |\n|---|---|")
+    for name, call in calls.items():
+        print(f"| {name} | {_seconds(call):.2f} |", flush=True)
 
 
 def _row(

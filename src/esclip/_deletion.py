@@ -15,10 +15,11 @@ from esclip._conditions import Condition
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._flow import batches, owned
 from esclip._ledger import Ledger
-from esclip._paths import is_below, same_form
+from esclip._paths import is_below
 from esclip._protocols import Store
 from esclip._searches import Listing
 from esclip._settings import PAGE_SIZE
+from esclip._text_forms import composed
 
 __all__ = ["Deletion", "Selection", "delete"]
 
@@ -53,8 +54,8 @@ class Selection:
         if id in self.ids:
             yield id
         if self.paths:
-            place = same_form(location)
-            yield from (path for path in self.paths if is_below(place, same_form(path)))
+            place = composed(location)
+            yield from (path for path in self.paths if is_below(place, composed(path)))
 
     def documents(self, store: Store) -> Iterator[list[tuple[str, str]]]:
         """Id and location of those that are held, page by page; no location where the id is named."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from pathlib import Path
 
 from esclip._addresses import user_path
 from esclip._errors import ConfigError
 
-__all__ = ["is_below", "location_of", "path_text", "same_form"]
+__all__ = ["is_below", "location_of", "path_text"]
 
 
 def path_text(path: str | Path) -> str:
@@ -39,8 +38,3 @@ def is_below(location: str, root: str) -> bool:
     """Whether a location is `root`, or lies in that folder, however deep."""
     root = root.rstrip("/") if "://" in root else root.rstrip(os.sep)
     return location == root or location.startswith((f"{root}/", f"{root}{os.sep}"))
-
-
-def same_form(text: str) -> str:
-    """The text in one Unicode form: a name that is typed may be composed in another way than on disk."""
-    return unicodedata.normalize("NFC", text)
