@@ -221,7 +221,7 @@ class ImageIndex(SearchableIndex):
         Raises `IndexNotFound` when there is neither such an index nor a rejection.
         """
         self._require_index_or_ledger()
-        return self._ledger.rejections(_reasons(reasons))
+        return self._until_closed(self._ledger.rejections(_reasons(reasons)))
 
     def rejection_counts(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
         """How many `rejections` there are for each reason, most frequent first. Raises the same."""
@@ -377,6 +377,11 @@ class ImageIndex(SearchableIndex):
         documents = (location for _, location in self._with_parts(held).locations()) if held else iter(())
         rejections = (location for _, _, location in self._ledger.places())
         return any(is_below(location, root) for location in chain(documents, rejections))
+
+    def _until_closed(self, rejections: Iterator[KeptRejection]) -> Iterator[KeptRejection]:
+        """The rejections; `ConfigError` once the index is closed, whose ledger would be opened again."""
+        while self._ledger and (rejection := next(rejections, None)):
+            yield rejection
 
     def _require_own_pictures(self, held: IndexSchema | None) -> None:
         """Raise `IndexExists` when this is where the parts of another index are kept."""

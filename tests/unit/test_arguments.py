@@ -326,6 +326,18 @@ def test_a_closed_index_does_nothing(its: Given, call: Call) -> None:
     assert len(told) == 1
 
 
+def test_rejections_end_with_the_index(its: Given) -> None:
+    """Those that were asked for before are no way around a closed index."""
+    for name in ("broken.png", "none.png"):
+        (its.photos / name).write_text("no picture", encoding="utf-8")
+    its.index.ingest(its.photos)
+    rejections = its.index.rejections()
+    assert next(rejections).reason is Reason.NOT_AN_IMAGE
+    its.index.close()
+    with pytest.raises(ConfigError, match="the index is closed"):
+        next(rejections)
+
+
 def test_every_method_of_a_closed_index_is_tried() -> None:
     """No public method is left out of that table but `close`."""
     public = {name for name, _ in inspect.getmembers(ImageIndex, inspect.isfunction) if name[0] != "_"}
