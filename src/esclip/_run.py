@@ -110,7 +110,7 @@ def run(
             crops=CROPS in parts,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
         )
-    report = replace(tally.finish(stopped=stop.asked), passed_over=source.passed_over())
+    report = replace(tally.finish(stopped=stop.asked), passed_over=dict(source.passed_over()))
     if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
         ledger.forget(origin, until=before)
     if not report.stopped:

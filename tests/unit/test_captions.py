@@ -131,6 +131,18 @@ class TestCaptionFile:
         with pytest.raises(SourceError, match=f"{file}.*{told}"):
             captions(folder, file)
 
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_any_encoding_with_a_mark(self, folder: Path, encoding: str) -> None:
+        """A file as a program of Windows writes it; one in another encoding is told by its line."""
+        text = '{\r\n"a.jpg": "ein Hündchen"\r\n}'
+        (folder / "c.json").write_bytes(text.encode(encoding))
+        assert captions(folder, folder / "c.json")["a.jpg"] == "ein Hündchen"
+        (folder / "c.json").write_bytes(text.encode("cp1252"))
+        with pytest.raises(
+            SourceError, match=r"c.json can't be read: line 2 is not UTF-8 .* save it as UTF-8"
+        ):
+            captions(folder, folder / "c.json")
+
     def test_a_link_out_of_its_folder(self, folder: Path, tmp_path: Path) -> None:
         """It is told and not followed: a folder that came with pictures may hold it."""
         secret = tmp_path / "secret.json"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,33 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r".") as caught:
             read_text(tmp_path / place, 9)
         assert caught.value.strerror
+
+
+def test_a_link_that_comes_and_goes_is_not_followed(tmp_path: Path) -> None:
+    """Whatever is exchanged between a look at a file and its opening, another folder's text is never read."""
+    folder, secret, name = tmp_path / "pictures", tmp_path / "secret.txt", tmp_path / "pictures" / "a.txt"
+    folder.mkdir()
+    secret.write_text("secret", encoding="utf-8")
+    (folder / "b.txt").write_text("a text", encoding="utf-8")
+    stop = threading.Event()
+
+    def exchange() -> None:
+        while not stop.is_set():
+            for target in ("b.txt", "../secret.txt", str(secret), "../pictures/b.txt"):
+                (folder / "new").symlink_to(target)
+                (folder / "new").replace(name)
+
+    exchanging = threading.Thread(target=exchange)
+    exchanging.start()
+    read = set()
+    try:
+        for _ in range(3_000):
+            with suppress(OSError):
+                read.add(read_text(name, 99))
+    finally:
+        stop.set()
+        exchanging.join()
+    assert read == {"a text"}
 
 
 @pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)

@@ -60,6 +60,15 @@ def test_a_name_says_nothing_about_packing(tmp_path: Path) -> None:
     assert told(tmp_path, "keywords") == {"a": ("red",), "b": None, "c": None, "d": None}
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "packed"])
+def test_a_child_table_in_utf_16(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """As a spreadsheet writes it: its rows are joined as those of any other."""
+    table(tmp_path, HEADER + ROWS)
+    rows = "photo_id\tkeyword\tsuggested_by_user\r\na\tgrün\tt\r\nb\t雪\tt\r\n"
+    table(tmp_path, pack(rows.encode("utf-16")), "keywords.tsv000")
+    assert told(tmp_path, "keywords") == {"a": ("grün",), "b": ("雪",), "c": None, "d": None}
+
+
 @pytest.mark.parametrize("name", ["photos.tsv000", "keywords.tsv000"])
 def test_a_link_out_of_the_folder_is_told_and_not_followed(tmp_path: Path, name: str) -> None:
     """A dataset that somebody handed over would else show what any file of this machine begins with."""
