@@ -291,7 +291,7 @@ class ImageIndex(SearchableIndex):
 
         named = frozenset(given_ids("ids", ids))
         roots = tuple(dict.fromkeys(map(location_of, given_paths("a path", [paths]))))
-        where = plain_where(where)
+        where = plain_where(where)  # an iterator without filters is none, or it would be all documents
         if not named and not roots and not where:
             raise ConfigError(
                 "there is nothing to delete: give ids, paths or a filter; drop removes the index"

@@ -13,6 +13,12 @@ from esclip.stores._fields import kept_date
 
 __all__ = ["clause"]
 
+CLOSEST = 0.02
+"""Meters: engines refuse 0, and keep a place to a centimetre."""
+
+THIN = 1e-7
+"""Degrees: a centimetre."""
+
 TERMS = 65_536
 """The most terms that an engine takes in one list (`index.max_terms_count`)."""
 
@@ -36,8 +42,15 @@ def clause(condition: Condition) -> dict[str, Any]:
             bounds = {"gte": at_least, "gt": above, "lte": at_most, "lt": below}
             return {"range": {field.name: {sign: _json(b) for sign, b in bounds.items() if b is not None}}}
         case Near(field, lat, lon, meters):
-            return {"geo_distance": {"distance": f"{meters!r}m", field.name: {"lat": lat, "lon": lon}}}
+            return {
+                "geo_distance": {
+                    "distance": f"{max(meters, CLOSEST)!r}m",
+                    field.name: {"lat": lat, "lon": lon},
+                }
+            }
         case Inside(field, south, west, north, east):
+            south, north = _apart(south, north, 90)
+            west, east = _apart(west, east, 180)
             corners = {"top_left": {"lat": north, "lon": west}, "bottom_right": {"lat": south, "lon": east}}
             return {"geo_bounding_box": {field.name: corners}}
         case _:
@@ -46,6 +59,13 @@ def clause(condition: Condition) -> dict[str, Any]:
 
 def _clauses(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
     return [clause(condition) for condition in conditions]
+
+
+def _apart(one: float, other: float, most: float) -> tuple[float, float]:
+    """Two sides of a box, a centimetre apart where they are the same, which engines refuse."""
+    if one != other:
+        return one, other
+    return max(-most, one - THIN), min(most, other + THIN)
 
 
 def _terms(field: str, values: Sequence[Any]) -> dict[str, Any]:
