@@ -247,3 +247,12 @@ def test_what_was_written_before_an_error_stays(tmp_path: Path) -> None:
         second.write_bytes(whole)
         report = index.ingest(folder, images=images)
         assert (report.read, report.skipped, report.written) == (4_800, held, 4_800 - held)
+
+
+def test_a_small_part_that_unpacks_to_a_large_one(tmp_path: Path) -> None:
+    """A packed table of some kilobytes that would fill the disk is told with both sizes."""
+    table(tmp_path, HEADER + ROWS)
+    packed = gzip.compress(b"photo_id\tkeyword\tsuggested_by_user\n" + b"\n" * (260 << 20), 1)
+    table(tmp_path, packed, "keywords.tsv000.gz")
+    with pytest.raises(SourceError, match=rf"its {len(packed)} bytes unpack to more than"):
+        records_of(open_source([tmp_path]))

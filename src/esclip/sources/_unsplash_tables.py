@@ -13,7 +13,6 @@ import io
 import logging
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +28,8 @@ from esclip.sources._unsplash_rows import READ_ERRORS, BrokenRow, Lines, Row, ro
 __all__ = ["TablePart", "is_table_part", "table_parts"]
 
 COPIED_BYTES = 1024 * 1024
+UNPACKED_BYTES, UNPACKED_TIMES = 256 << 20, 200
+"""A packed table may become so large, or so many times as large; what the dataset has becomes 3 to 20 times."""
 
 BOM = b"\xef\xbb\xbf"
 PACKED = b"\x1f\x8b"
@@ -107,11 +108,23 @@ class TablePart:
             return
         copy = folder / f"{self.path.name} unpacked"
         with _reading(self.path), self._stream() as stream, copy.open("wb") as file:
-            shutil.copyfileobj(self._in_utf8(stream), file, COPIED_BYTES)
+            self._copy(self._in_utf8(stream), file)
         try:
             yield copy
         finally:
             copy.unlink()
+
+    def _copy(self, stream: IO[bytes], file: IO[bytes]) -> None:
+        """Copy what a few packed bytes become, up to what tables are: a bomb would fill the disk."""
+        packed = self.path.stat().st_size
+        most = max(UNPACKED_BYTES, UNPACKED_TIMES * packed)
+        while chunk := stream.read(COPIED_BYTES):
+            if file.tell() + len(chunk) > most:
+                raise SourceError(
+                    f"{self.path}: its {packed} bytes unpack to more than {most}, as no table's do; "
+                    "unpack it yourself if it is one"
+                )
+            file.write(chunk)
 
     @contextmanager
     def _opened(self) -> Iterator[Lines]:
