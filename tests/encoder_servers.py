@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from esclip._encoder_server import EncoderServer
+from esclip._encoder_server import EncoderServer, Limits
 from esclip._protocols import Encoder
 from esclip._schema import Space
 from esclip._types import Pixels, Vectors
@@ -46,11 +46,18 @@ def served(
     port: int = 0,
     batch_size: int = 8,
     max_body: int = 1 << 20,
+    limits: Limits | None = None,
 ) -> Iterator[EncoderServer]:
     """A running server of `encoder`, palette by default."""
     encoder = encoder or PaletteEncoder()
     with EncoderServer(
-        encoder, host="127.0.0.1", port=port, token=token, batch_size=batch_size, max_body=max_body
+        encoder,
+        host="127.0.0.1",
+        port=port,
+        token=token,
+        batch_size=batch_size,
+        max_body=max_body,
+        limits=limits,
     ) as server:
         running = threading.Thread(target=server.run)
         running.start()

@@ -41,7 +41,7 @@ from esclip.encoders._wire import (
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-__all__ = ["CALLERS", "EncoderApp", "Head", "Refused"]
+__all__ = ["CALLERS", "EncoderApp", "Head", "Refused", "unavailable"]
 
 IMAGE_CALLERS, TEXT_CALLERS = 48, 12
 CALLERS = IMAGE_CALLERS + TEXT_CALLERS
@@ -145,7 +145,7 @@ class EncoderApp:
                 HTTPStatus.CONFLICT, f"this server encodes with {_public(self.about.space.model)} now"
             )
         if self.stopping and method == "POST":
-            raise _unavailable("the server is stopping")
+            raise unavailable("the server is stopping")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """Answer one request."""
@@ -175,7 +175,7 @@ class EncoderApp:
         except BatchFailed as error:
             raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
         except Full:
-            raise _unavailable("as much waits as may") from None
+            raise unavailable("as much waits as may") from None
 
     def _vectors(self, path: str, body: bytes) -> Vectors:
         if path == IMAGES:
@@ -208,5 +208,6 @@ def _public(model: str) -> str:
     return named.name if named.is_absolute() or model[:1] in (".", "~") else model
 
 
-def _unavailable(words: str) -> Refused:
+def unavailable(words: str) -> Refused:
+    """The answer to who may come again soon."""
     return Refused(HTTPStatus.SERVICE_UNAVAILABLE, words, {"Retry-After": str(RETRY_AFTER_S)})

@@ -29,7 +29,7 @@ __all__ = ["TablePart", "is_table_part", "table_parts"]
 
 COPIED_BYTES = 1024 * 1024
 UNPACKED_BYTES, UNPACKED_TIMES = 256 << 20, 200
-"""A packed table may become so large, or so many times as large; what the dataset has becomes 3 to 20 times."""
+"""A packed table may become so large, or so many times as large; the dataset becomes 3 to 20 times."""
 
 BOM = b"\xef\xbb\xbf"
 PACKED = b"\x1f\x8b"
