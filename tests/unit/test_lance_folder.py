@@ -290,3 +290,19 @@ def test_own_errors_pass_the_seam() -> None:
         with pytest.raises(type(error)) as caught, lance_faults(Path("x")):
             raise error
         assert caught.value is error
+
+
+@pytest.mark.parametrize("odd", ["\n", "\t", "\x00", "\x1b", "\x7f", "\udcff"])
+def test_a_folder_that_lance_can_not_open_is_told(tmp_path: Path, odd: str) -> None:
+    """A name with a control character, or that is no UTF-8, is an error of one line, and shown escaped."""
+    with pytest.raises(ConfigError, match="can't open") as told:
+        LanceStore(tmp_path / f"a{odd}b", "pictures")
+    assert str(told.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a b", "a\u202fb", "#?%20*", "Größe 日本 😀", "[x]{y}|"])
+def test_other_names_of_folders_are_used(tmp_path: Path, name: str) -> None:
+    """Spaces, letters of any script, and what has a meaning in URLs and shells."""
+    store = LanceStore(tmp_path / name, "pictures")
+    store.prepare(SCHEMA)
+    assert (tmp_path / name / "pictures.lance").is_dir()

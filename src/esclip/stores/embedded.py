@@ -11,6 +11,7 @@ version (20 microseconds), so that readers see what other processes write.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,11 +22,13 @@ import lance
 import numpy as np
 
 from esclip._errors import (
+    ConfigError,
     IndexExists,
     IndexMismatch,
     IndexNotFound,
     StoreError,
     StoreUnavailable,
+    one_line,
 )
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
@@ -62,6 +65,9 @@ logger = logging.getLogger("esclip")
 
 UPKEEP = (join_fragments, index_vectors, index_contents, index_words, remove_old_versions)
 
+_UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""What Lance takes in no path: control characters, and bytes of a name that aren't UTF-8."""
+
 RETRIES = 50
 """How often a write starts anew because another process was faster."""
 
@@ -72,8 +78,14 @@ class LanceStore:
     writes_at_once = 1
 
     def __init__(self, folder: Path | str, index: str, scale: Scale | None = None) -> None:
+        """Open nothing yet. Raises `ConfigError` for a folder whose name can't be used."""
         self.index = index
         self._folder = Path(folder).absolute()
+        if _UNUSABLE.search(str(self._folder)):
+            raise ConfigError(
+                f"The store's folder {one_line(str(self._folder))} has a control character in its name, or a "
+                "byte that isn't UTF-8, which Lance can't open; give another"
+            )
         self._path = self._folder / f"{index}.lance"
         self._scale = scale or Scale()
         self._session = lance.Session()
