@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import math
 import tracemalloc
@@ -21,6 +20,7 @@ from esclip.stores._dialects import Engine, index_body
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
+from tests.odd_answers import variants
 from tests.servers import PictureServer, body
 from tests.unit.engine_double import OPENSEARCH, Answer, Asked, EngineDouble, as_json, running
 
@@ -97,41 +97,8 @@ OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
     "drop": (lambda store: store.drop(), ("/x",)),
 }
 
-ODD: tuple[Any, ...] = (None, -1, 0.5, 10**30, 1e308, True, "text", "", [], [[1]], {}, {"a": {"b": 1}})
-GONE = object()
 AT_ONCE = 40
 """So many of the odd answers are tried, always the same ones; all 9,000 of them take minutes."""
-
-
-def variants(answer: Any) -> Iterator[Any]:
-    """The answer with each of its parts, itself among them, replaced by each odd value, or missing."""
-    for path in paths(answer):
-        for odd in (*ODD, GONE):
-            if not path:
-                if odd is not GONE:
-                    yield odd
-                continue
-            changed = copy.deepcopy(answer)
-            around = changed
-            for step in path[:-1]:
-                around = around[step]
-            if odd is GONE:
-                del around[path[-1]]
-            else:
-                around[path[-1]] = odd
-            yield changed
-
-
-def paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where the parts of a value are; of lists and of fields' mappings only the first."""
-    yield before
-    if isinstance(value, dict):
-        for number, (key, inner) in enumerate(value.items()):
-            if before[-1:] != ("properties",) or number == 0 or key == "vector":
-                yield from paths(inner, (*before, key))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value[:1]):
-            yield from paths(inner, (*before, number))
 
 
 def serve(double: EngineDouble, changed: str | None = None, answer: Any = None) -> None:
