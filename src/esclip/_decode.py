@@ -36,6 +36,7 @@ from esclip._containers import (
     without_png_metadata,
 )
 from esclip._errors import DecodeError
+from esclip._forks import renew_in_children
 from esclip._modes import rgb, upright
 from esclip._picture_formats import PictureFormat, format_of, is_read
 from esclip._rejections import Reason
@@ -165,7 +166,13 @@ class Room:
     """Room for so many pixels: who needs more than is left waits, and all others behind it."""
 
     def __init__(self, pixels: int) -> None:
-        self._left = pixels
+        self._all = pixels
+        self.renew()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """All of it is free, in a forked child as well."""
+        self._left = self._all
         self._changed = threading.Condition()
         self._turn = threading.Lock()
 
@@ -211,6 +218,11 @@ class _Silence:
     """
 
     def __init__(self) -> None:
+        self.renew()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Nobody is inside, in a forked child as well."""
         self._lock = threading.Lock()
         self._inside = 0
         self._filters = warnings.catch_warnings()

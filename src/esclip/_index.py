@@ -79,6 +79,10 @@ def open_index(
     shall be another one. `device` and `precision` say what a named model runs on, where `load_encoder` shall
     not choose; `encoder_token` is what an encoder server wants to see, `access` what lets us into a cluster.
 
+    A process that is forked (gunicorn --preload, Celery, multiprocessing) may use what its parent has opened:
+    it gets connections of its own. Lance, OpenVINO and torch can't do that: a child that reads an embedded
+    index or encodes gets a `StoreError` or an `EncoderError` where its parent had done so before the fork.
+
     Raises `ConfigError` for an address or a name that can't be used.
     """
     given_text("the index", index, "a name")

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
+from esclip._forks import renew_in_children
 from esclip._protocols import Encoder
 from esclip._schema import IndexSchema, Space
 from esclip._secrets import masked
@@ -49,6 +50,11 @@ class IndexEncoder:
         self._token = token
         self._loaded: Encoder | None = None if isinstance(asked, str | None) else asked
         self._compared = False
+        self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """A lock of a forked child's own."""
         self._lock = threading.Lock()
 
     def for_index(self, index: str, held: IndexSchema | None) -> Encoder:

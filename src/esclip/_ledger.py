@@ -21,6 +21,7 @@ from threading import RLock
 from typing import Any
 
 from esclip._errors import StoreError
+from esclip._forks import leave_behind, renew_in_children
 from esclip._ledger_file import connected
 from esclip._ledger_rows import read_record, record_text, storable
 from esclip._rejections import KeptRejection, Reason, Rejection, Stage
@@ -73,6 +74,15 @@ class Ledger:
         self._path = path
         self._lock = RLock()
         self._connection: sqlite3.Connection | None = None
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """A connection of a forked child's own, where there is a file; one in memory is a copy already."""
+        self._lock = RLock()
+        if self._connection is not None and self._path is not None:
+            self._closed.detach()
+            leave_behind(self._connection)
+            self._connection = None
 
     def exists(self) -> bool:
         """Whether it was ever written to."""

@@ -13,6 +13,7 @@ from esclip._duplicates import DuplicateGroup, duplicate_groups
 from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._finding import find
+from esclip._forks import renew_in_children
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
 from esclip._looking import Looker
@@ -37,6 +38,11 @@ class SearchableIndex:
         self._encoders = encoders
         self._schema: IndexSchema | None = None
         self._parts_store: Store | None = None
+        self._lock = Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """A lock of a forked child's own."""
         self._lock = Lock()
 
     @property

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from esclip._forks import run_in_children
 from esclip._text_forms import folded
 from esclip._types import GeoPoint, ImageRecord, Metadata
 
@@ -174,6 +175,14 @@ def _stem(word: str) -> str:
 
 
 _LOCK = threading.Lock()
+
+
+def _renew() -> None:
+    global _LOCK
+    _LOCK = threading.Lock()
+
+
+run_in_children(_renew)
 
 
 @lru_cache(maxsize=1)

@@ -12,10 +12,19 @@ from contextlib import contextmanager
 from threading import RLock
 
 from esclip._errors import EncoderError
+from esclip._forks import run_in_children
 
 __all__ = ["model_errors", "quiet_download", "quiet_loading"]
 
 _loading = RLock()
+
+
+def _renew() -> None:
+    global _loading
+    _loading = RLock()
+
+
+run_in_children(_renew)
 
 
 @contextmanager

@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from esclip._errors import EncoderError
+from esclip._forks import Unforkable
 from esclip._imports import missing
 from esclip.encoders._compiled import private_cache
 
 __all__ = ["OpenVinoTower", "has_bf16", "is_installed", "unreported"]
+
+OPENVINO = Unforkable("OpenVINO", EncoderError, "encode on a server (esclip serve-encoder)")
+"""It keeps threads for the next model: compiling one in a child would wait for them."""
 
 
 class OpenVinoTower:
@@ -26,7 +31,8 @@ class OpenVinoTower:
 
         `many` inputs follow each other, as pictures do: batches run side by side where the machine is large.
         Otherwise each input gets the whole machine, as a query should. In the folder `compiled` the result is
-        kept, which makes the next time twice as fast. Raises whatever OpenVINO raises.
+        kept, which makes the next time twice as fast. Raises whatever OpenVINO raises, and `EncoderError` in
+        a process that can't use it.
         """
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT" if many else "LATENCY",
@@ -43,6 +49,7 @@ class OpenVinoTower:
 
     def __call__(self, *inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """One forward pass, in one of the requests that are free; waits for one."""
+        OPENVINO.use()
         request = self._idle.get()
         try:
             (output,) = request.infer(list(inputs[: self._inputs]), share_inputs=True).values()
@@ -52,6 +59,7 @@ class OpenVinoTower:
 
 
 def _compiled(model: Path, settings: dict[str, str], kept: Path | None) -> Any:
+    OPENVINO.use()
     if kept is not None:
         with suppress(RuntimeError), private_cache(kept) as folder:  # also where that can't be written
             return _core().compile_model(

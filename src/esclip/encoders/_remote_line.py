@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import time
 from concurrent.futures import CancelledError
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +22,7 @@ import urllib3.exceptions as urllib3_errors
 from esclip._addresses import without_credentials
 from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._errors import ConfigError, EncoderError, one_line
+from esclip._forks import leave_behind, renew_in_children
 from esclip._redaction import Redactor, with_base64
 from esclip._secrets import Secret
 from esclip._waits import ending, time_left, waits_bounded
@@ -64,8 +66,15 @@ class Line:
             joined = with_base64(":".join(credentials))
             headers["Authorization"] = Secret(f"Basic {joined[1]}")
             self._redactor = Redactor((credentials[1],), joined)
-        self._session = new_session(connections, headers)
+        self._new_session = partial(new_session, connections, headers)
+        self._session = self._new_session()
         self._jitter = tenacity.wait_random_exponential(multiplier=backoff, max=10)
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """Connections of a forked child's own."""
+        leave_behind(self._session)
+        self._session = self._new_session()
 
     def ask(
         self,

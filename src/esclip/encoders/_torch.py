@@ -20,6 +20,7 @@ import torch
 from PIL import Image
 
 from esclip._errors import EncoderError
+from esclip._forks import Unforkable
 from esclip._types import Vectors
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
@@ -54,7 +55,11 @@ class TorchModel(Protocol):
 
 
 def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
-    """The model, loaded by its library. Raises what that raises, `EncoderError` if it isn't installed."""
+    """The model, loaded by its library.
+
+    Raises what that raises, and `EncoderError` if it isn't installed or this process can't use torch.
+    """
+    TORCH.use()
     if not model.open_clip:
         from esclip.encoders._sentence_transformers import SentenceTransformersModel
 
@@ -65,6 +70,9 @@ def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
         missing = f"model {model.name} needs open_clip ({error}): pip install 'esclip[open-clip]'"
         raise EncoderError(missing) from error
     return OpenClipModel(model, device)
+
+
+TORCH = Unforkable("torch", EncoderError, "encode on a server (esclip serve-encoder)")
 
 
 class PictureModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
@@ -96,6 +104,7 @@ class TorchPictures:
 
     def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
         """One forward pass; the bytes travel as they are and become floats on the device."""
+        TORCH.use()
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, self._half or torch.bfloat16, enabled=self._half is not None),
@@ -115,6 +124,7 @@ class TorchTexts:
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """All texts; one that is too long is cut, with a warning."""
+        TORCH.use()
         clean = valid(texts)
         self._warn_of_cuts(clean)
         with self._lock:

@@ -22,6 +22,7 @@ import numpy as np
 from esclip._arguments import given_texts
 from esclip._errors import EncoderError
 from esclip._flow import batches
+from esclip._forks import renew_in_children
 from esclip._schema import Space
 from esclip._settings import tower_cache
 from esclip._types import Pixels, Vectors, unit_rows
@@ -184,6 +185,11 @@ class Once(Generic[T]):
     def __init__(self, load: Callable[[], T]) -> None:
         self._load = load
         self._loaded: list[T] = []
+        self._lock = Lock()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """A lock of a forked child's own."""
         self._lock = Lock()
 
     def __call__(self) -> T:

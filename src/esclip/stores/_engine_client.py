@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from esclip._access import Access, admitted
 from esclip._connections import seconds_asked
 from esclip._errors import StoreError, StoreUnavailable, one_line
+from esclip._forks import leave_behind, renew_in_children
 from esclip.stores._dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores._engine_answers import (
     MALFORMED,
@@ -55,7 +56,20 @@ class EngineClient:
         self._loaders = 0
         self._lock = threading.Lock()
         self._server: Server | None = None
-        self.raw = connect(self.address, self.access)
+        self._raw: Any = connect(self.address, self.access)
+        renew_in_children(self)
+
+    @property
+    def raw(self) -> Any:
+        """opensearch-py's client, of this process."""
+        if self._raw is None:
+            self._raw = connect(self.address, self.access)
+        return self._raw
+
+    def renew(self) -> None:
+        """Connections of a forked child's own."""
+        leave_behind(self._raw)
+        self._raw, self._lock, self._loaders = None, threading.Lock(), 0
 
     def ask(
         self,

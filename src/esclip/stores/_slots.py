@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from threading import Condition
 
+from esclip._forks import renew_in_children
 from esclip._waits import ending
 
 __all__ = ["Slots"]
@@ -30,6 +31,11 @@ class Slots:
         self._limit = float(most)
         self._taken = 0
         self._changed = Condition()
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """All of them free: a forked child has nothing in flight."""
+        self._taken, self._changed = 0, Condition()
 
     @property
     def limit(self) -> int:

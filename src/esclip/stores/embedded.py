@@ -30,6 +30,7 @@ from esclip._errors import (
     StoreUnavailable,
     one_line,
 )
+from esclip._forks import Unforkable, leave_behind, renew_in_children
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search
@@ -68,6 +69,8 @@ UPKEEP = (join_fragments, index_vectors, index_contents, index_words, remove_old
 _UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What Lance takes in no path: control characters, and bytes of a name that aren't UTF-8."""
 
+LANCE = Unforkable("Lance, which keeps embedded indexes,", StoreError, "keep the index in an engine")
+
 RETRIES = 50
 """How often a write starts anew because another process was faster."""
 
@@ -88,8 +91,9 @@ class LanceStore:
             )
         self._path = self._folder / f"{index}.lance"
         self._scale = scale or Scale()
-        self._session = lance.Session()
+        self._session: Any = None
         self._lock = RLock()
+        renew_in_children(self)
 
     @property
     def address(self) -> str:
@@ -217,9 +221,20 @@ class LanceStore:
             self._existing()
             lance.LanceDataset.drop(self._path)
 
+    def renew(self) -> None:
+        """A lock of a forked child's own."""
+        leave_behind(self._session)
+        self._session, self._lock = None, RLock()
+
     def close(self) -> None:
         """Forget what was cached; a later call begins anew."""
-        self._session = lance.Session()
+        self._session = None
+
+    def _used_session(self) -> Any:
+        LANCE.use()
+        if self._session is None:
+            self._session = lance.Session()
+        return self._session
 
     def _open(self) -> Any:
         """The dataset at its latest version; None when nothing is at its path."""
@@ -227,7 +242,7 @@ class LanceStore:
             return None
         if not (self._path / "_versions").is_dir():
             raise IndexExists(f"{self._path} is not an index; remove it, or take another index name.")
-        dataset = lance.dataset(self._path, session=self._session)
+        dataset = lance.dataset(self._path, session=self._used_session())
         if SCHEMA_KEY not in dataset.schema_metadata:
             raise IndexExists(f"{self._path} was not made by esclip; take another index name.")
         return dataset
@@ -242,7 +257,7 @@ class LanceStore:
     def _create(self, schema: IndexSchema) -> Any:
         columns = arrow_schema(schema).with_metadata(schema_metadata(schema))
         try:
-            lance.write_dataset(columns.empty_table(), self._path, session=self._session)
+            lance.write_dataset(columns.empty_table(), self._path, session=self._used_session())
         except OSError:
             if self._open() is None:  # else another process made it just now
                 raise

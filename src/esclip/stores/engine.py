@@ -61,12 +61,15 @@ class EngineStore:
         """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
         self.index = index
         self._client = EngineClient(address, index, patience or Patience(), access or Access())
-        self._raw = self._client.raw
         target = f"Index {self.index} at {self.address}"
         self._bulk = BulkWriter(self._client.bulk, target, self._client.patience, self.writes_at_once)
 
     def __repr__(self) -> str:
         return f"EngineStore({self.address!r}, {self.index!r})"
+
+    @property
+    def _raw(self) -> Any:
+        return self._client.raw
 
     @property
     def address(self) -> str:

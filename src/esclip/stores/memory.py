@@ -16,6 +16,7 @@ from typing import assert_never
 import numpy as np
 
 from esclip._errors import IndexMismatch, IndexNotFound
+from esclip._forks import renew_in_children
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
@@ -41,6 +42,11 @@ class MemoryStore:
         self._lock = RLock()
         self._schema: IndexSchema | None = None
         self._documents: dict[str, Document] = {}
+        renew_in_children(self)
+
+    def renew(self) -> None:
+        """A lock of a forked child's own."""
+        self._lock = RLock()
 
     def schema(self) -> IndexSchema | None:
         """The schema that it was prepared with."""
