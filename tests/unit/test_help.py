@@ -57,4 +57,4 @@ def test_help_tells_defaults_in_words() -> None:
     text = shown(80, "ingest")
     assert "[default:afolderinyourdatadirectory]" in text
     assert "[default:whattheindexwasmadewith;clip-ViT-B-32foranewone]" in text
-    assert "[default:aphotoofa{}]" in text
+    assert "[default:thoseofthelastingest,atfirst:aphotoofa{}]" in text
