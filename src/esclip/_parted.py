@@ -207,8 +207,9 @@ class PartedStore(StoreWithParts):
 
     def _is_new(self, record: ImageRecord, held: Fingerprint | None) -> bool:
         """Whether a picture has a caption other than the one that is held."""
-        text = caption_record(record).fingerprint.pixels
-        return self._has_caption(record) and (held is None or held.pixels != text)
+        if not self._has_caption(record):
+            return False
+        return held is None or held.pixels != caption_record(record).fingerprint.pixels
 
     def _possible(self, record: ImageRecord) -> Iterator[ImageRecord]:
         """The parts that a picture may have by what is known of it."""
