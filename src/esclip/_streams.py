@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import TextIOWrapper
+from io import BufferedReader, FileIO, TextIOWrapper
 
 from esclip._escaping import json_escape
 from esclip._output import say
@@ -131,7 +131,9 @@ def _replace_closed() -> None:
     The null device is opened the wrong way round, so that reading stdin and writing stdout fail.
     """
     if sys.stdin is None:
-        sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY), "r", encoding="utf-8")
+        unreadable = FileIO(os.open(os.devnull, os.O_WRONLY), "r")
+        unreadable.name = "<stdin>"  # as the usual one is called
+        sys.stdin = TextIOWrapper(BufferedReader(unreadable), encoding="utf-8")
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     if sys.stderr is None:

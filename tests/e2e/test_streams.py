@@ -112,4 +112,4 @@ def test_a_closed_stdin_has_no_queries(shell: Shell) -> None:
     ran = shell("esclip search-texts - <&-")
     assert ran.returncode == 1
     assert len(ran.stderr.splitlines()) == 1
-    assert ran.stderr.startswith(b"esclip: ")
+    assert ran.stderr.startswith(b"esclip: queries <stdin>: ")
