@@ -54,7 +54,12 @@ class Redactor:
         self._all = words | sure
         self._certain = {one for one in self._all if len(one) >= LONG and (one in sure or _is_no_word(one))}
         forms = {form for one in self._all for form in _forms(one)}
-        self._marks = [_bytes(form) for form in forms | {_escaped(form) for form in forms}]
+        self._marks: list[bytes] = []
+        for mark in sorted(map(_bytes, forms | {_escaped(form) for form in forms}), key=len):
+            if not self.has(
+                mark
+            ):  # each is looked for in every answer: no two where one is part of the other
+                self._marks.append(mark)
 
     def has(self, data: bytes) -> bool:
         """Whether any of the secrets may stand in the data."""
