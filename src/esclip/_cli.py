@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperGroup
 
 from esclip import _cli_classify, _cli_duplicates, _cli_forget, _cli_ledger, _cli_search
-from esclip._command_words import DashedIdCommand, WeightedCommand
+from esclip._command_words import DashedIdCommand, RemovalCommand, WeightedCommand
 from esclip._confirmation import confirm
 from esclip._errors import EsclipError
 from esclip._escaping import escaped
@@ -183,7 +183,7 @@ def ingest(
 
 app.command()(grouped(_cli_ledger.rejections))
 app.command()(grouped(_cli_ledger.retry))
-app.command(cls=DashedIdCommand)(grouped(_cli_forget.forget))
+app.command(cls=RemovalCommand)(grouped(_cli_forget.forget))
 
 
 app.command("search-text")(grouped(_cli_search.search_text))

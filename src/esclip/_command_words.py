@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from esclip._bounds import MAX_WEIGHT
 
-__all__ = ["DashedIdCommand", "WeightedCommand", "as_once_weighed", "weighed"]
+__all__ = ["DashedIdCommand", "RemovalCommand", "WeightedCommand", "as_once_weighed", "weighed"]
 
 WEIGHTED = ("--text", "--image", "--id", "--words")
 """Options that may have a weight: `--text:0.5 red`. No value has one in itself, for any text may be meant."""
@@ -59,6 +59,22 @@ class DashedIdCommand(TyperCommand):
             ctx.fail(
                 "--store and an id without -- before it, while a variable holds what lets us in: the id of a "
                 f"script may be a --store of somebody else's. Write: {ctx.command_path} --store ... -- ID"
+            )
+        return left
+
+
+class RemovalCommand(DashedIdCommand):
+    """The same for a command that removes documents: an id may be a `--where` that all of them fulfil."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take a `--where` beside ids only where these stand behind `--`."""
+        left = super().parse_args(ctx, args)
+        before = args[: args.index("--")] if "--" in args else args
+        pieces, _ = _pieces(before, _takes_value(self.get_params(ctx)))
+        if ctx.params.get("where") and any(not piece.option for piece in pieces):
+            ctx.fail(
+                "--where and an id without -- before it: the id of a script may be a --where that all "
+                f"documents fulfil. Write: {ctx.command_path} --where ... -- ID"
             )
         return left
 

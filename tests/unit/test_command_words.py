@@ -138,3 +138,11 @@ def test_an_id_sends_no_key_anywhere(run: Run, words: list[str], monkeypatch: py
         run("recommend", *(store if word == "STORE" else word for word in words), status=2)
         run("recommend", "--", *(store if word == "STORE" else word for word in words), status=1)
         assert not server.headers_seen
+
+
+@pytest.mark.parametrize("words", [["plain", "WHERE"], ["WHERE", "plain"]])
+def test_an_id_removes_no_more_than_its_document(run: Run, words: list[str]) -> None:
+    """An id that reads `--where=...` doesn't remove what fulfils it."""
+    words = ["--where=exists(country)" if word == "WHERE" else word for word in words]
+    assert "-- ID" in run("forget", "--yes", *words, status=2).stderr
+    assert len(run("similar", "-k", "3", "--", "plain").stdout.splitlines()) == 3
