@@ -210,8 +210,8 @@ def test_hits_carry_what_the_rows_said(filled: Filled, dataset: Dataset) -> None
 
 
 def test_similar_leaves_the_picture_out(filled: Filled, dataset: Dataset) -> None:
-    """Neighbours of an id that looks like an option are all the others."""
-    hits = filled.esclip("similar", IDS["white"], "-k", "20", *filled.place, "--json").hits
+    """Neighbours of an id that looks like an option, which stands behind --, are all the others."""
+    hits = filled.esclip("similar", "-k", "20", *filled.place, "--json", "--", IDS["white"]).hits
     assert {hit["id"] for hit in hits} == set(dataset.good) - {IDS["white"]}
 
 
