@@ -84,6 +84,7 @@ class TestHits:
         assert index.search_text("thing 4", k=5, offset=190).matched is True
         none = index.search_text("nothing at all", min_relevance=0.9)
         assert (len(none), none.matched) == (0, False)
+        assert (none.note or "").startswith("no hit has a relevance of 0.9 or more; the best has 0.")
         assert len(index.search_text("thing 4", k=200, min_relevance=0)) == 200
         both = index.search_text("thing 4", k=200, min_relevance=0.5, collapse=0.9)
         assert [hit.id for hit in both] == [hit.id for hit in sure]
