@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from typer.testing import CliRunner
 
 from esclip import open_index
 from esclip._cli import app
+from tests.fuzzing import fuzz_settings
 
 ODD = (
     *(
@@ -144,12 +144,7 @@ def check(line: list[str], place: Path) -> None:
         assert all(told.startswith("esclip: ") for told in ran.stderr.splitlines()), ran.stderr
 
 
-@settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")),
-    deadline=None,
-    derandomize="FUZZ_EXAMPLES" not in os.environ,
-    suppress_health_check=list(HealthCheck),
-)
+@fuzz_settings(40)
 @given(line=command_lines())
 def test_any_arguments_end_as_they_should(line: list[str], place: Path) -> None:
     """Exit status 0, 1 with lines of esclip's own, or 2: never a traceback."""

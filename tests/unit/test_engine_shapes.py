@@ -20,6 +20,7 @@ from esclip.stores._dialects import Engine, index_body
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
+from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants
 from tests.servers import PictureServer, body
 from tests.unit.engine_double import OPENSEARCH, Answer, Asked, EngineDouble, as_json, running
@@ -97,8 +98,8 @@ OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
     "drop": (lambda store: store.drop(), ("/x",)),
 }
 
-AT_ONCE = 40
-"""So many of the odd answers are tried, always the same ones; all 9,000 of them take minutes."""
+TRIED = fuzz_tries(15)
+"""So many of the odd answers are tried, always the same ones; `ESCLIP_FUZZ=9000` tries all, for minutes."""
 
 
 def serve(double: EngineDouble, changed: str | None = None, answer: Any = None) -> None:
@@ -156,7 +157,7 @@ def test_odd_answers_are_errors_of_ours(double: EngineDouble, operation: str, pl
     call, _ = OPERATIONS[operation]
     store = EngineStore(double.address, "x", HASTY)
     odd = list(variants(ANSWERS[place]))
-    for answer in Random(place).sample(odd, min(len(odd), AT_ONCE)):
+    for answer in Random(place).sample(odd, min(len(odd), TRIED)):
         serve(double, place, answer)
         if place == "/":
             store.close()

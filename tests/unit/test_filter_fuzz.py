@@ -1,18 +1,14 @@
-"""Any text is a filter or one error, and any filter means the same in memory and in the embedded store.
-
-`ESCLIP_FUZZ=20000` tries so many of each, by hand.
-"""
+"""Any text is a filter or one error, and any filter means the same in memory and in the embedded store."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from esclip import ConfigError
@@ -25,11 +21,9 @@ from esclip._types import GeoPoint, MetadataValue
 from esclip.stores.embedded import LanceStore
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import FIELDS, SCHEMA, document
+from tests.fuzzing import fuzz_settings
 
 T = TypeVar("T")
-
-TRIES = int(os.environ.get("ESCLIP_FUZZ", "60"))
-"""So many texts, and filters."""
 
 DOCUMENTS: dict[str, dict[str, MetadataValue]] = {
     "a": {
@@ -161,8 +155,7 @@ EXPRESSIONS = joined(TESTS)
 SCRAPS = st.text(alphabet="countrylikes=!<>|&(),\"'*~ 019.-kmT:Z\n\x00\udcff")
 VALUES = st.one_of(WORDS, st.lists(WORDS), st.integers(), st.floats(), st.datetimes(), st.none())
 
-unhurried = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-often = settings(max_examples=TRIES, deadline=None, suppress_health_check=unhurried)
+often = fuzz_settings(60)
 
 
 @pytest.fixture(scope="module")
