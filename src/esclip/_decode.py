@@ -38,7 +38,7 @@ from esclip._containers import (
 from esclip._errors import DecodeError
 from esclip._forks import renew_in_children
 from esclip._modes import rgb, upright
-from esclip._picture_formats import PictureFormat, format_of, is_read
+from esclip._picture_formats import INSTALLS, PictureFormat, format_of, is_read
 from esclip._rejections import Reason
 
 __all__ = ["decode", "decoding", "to_rgb"]
@@ -51,13 +51,6 @@ PIXELS_AT_ONCE = 2 * MAX_PIXELS
 
 MOST_READS = 4_000_000
 """What Pillow may read of a file, piece by piece in Python: in a second or two."""
-
-
-INSTALLS = {
-    PictureFormat.HEIC: "pip install 'esclip[heic]'",
-    PictureFormat.AVIF: "install a Pillow that has it",
-}
-"""What reads the formats that not every installation reads."""
 
 
 class _Reading(NamedTuple):

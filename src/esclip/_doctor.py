@@ -9,6 +9,7 @@ from pathlib import Path
 
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
 from esclip._index import ImageIndex
+from esclip._picture_formats import INSTALLS, PictureFormat, is_read
 from esclip._protocols import Encoder
 from esclip._settings import picture_cache
 
@@ -58,11 +59,12 @@ def _examine(
 
     def encode() -> str:
         loaded = load()
-        loaded.encode_texts(["a picture"])
+        loaded.encode_texts(["a red picture"])
         space = loaded.space
         return f"{space.model} by {loaded.runtime}, texts by {space.text_model}, {space.dim} dimensions"
 
     yield _try("encoder", named, encode)
+    yield from _formats()
     yield _try("picture cache", True, lambda: _writable(picture_cache()))
 
     def look_in() -> str:
@@ -75,6 +77,14 @@ def _examine(
             return f"{stats.engine}{how}, index {stats.index!r} with {stats.documents:,} documents"
 
     yield _try("store", True, look_in)
+
+
+def _formats() -> Iterator[Finding]:
+    read = [format.value for format in PictureFormat if is_read(format)]
+    yield Finding("pictures", True, True, f"{', '.join(read)} are read")
+    for format, remedy in INSTALLS.items():
+        if not is_read(format):
+            yield Finding(f"{format.value} pictures", False, False, f"passed over; {remedy}")
 
 
 def _try(name: str, needed: bool, attempt: Callable[[], str]) -> Finding:

@@ -14,6 +14,7 @@ from functools import cache
 from importlib.util import find_spec
 
 __all__ = [
+    "INSTALLS",
     "LINKED_FOLDERS",
     "UNREAD",
     "PictureFormat",
@@ -37,6 +38,12 @@ class PictureFormat(Enum):
     AVIF = "AVIF"
     HEIC = "HEIC"
 
+
+INSTALLS: Mapping[PictureFormat, str] = {
+    PictureFormat.HEIC: "pip install 'esclip[heic]'",
+    PictureFormat.AVIF: "install a Pillow that has it",
+}
+"""What reads the formats that not every installation reads."""
 
 _SUFFIXES: Mapping[PictureFormat, str] = {
     PictureFormat.JPEG: ".jpg .jpeg .jpe .jfif .pjpeg .pjp",

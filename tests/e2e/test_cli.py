@@ -361,7 +361,9 @@ def test_demo_shows_results(esclip: Esclip, tmp_path: Path) -> None:
 
 def test_doctor_tells_what_is_missing(esclip: Esclip) -> None:
     """What was named and doesn't work makes the exit status 1; what is merely absent doesn't."""
-    assert "store" in esclip("doctor", "--encoder", "palette").out
+    ran = esclip("doctor", "--encoder", "palette")
+    assert all(name in ran.out for name in ("store", "JPEG", "HEIC"))
+    assert ran.err == ""
     assert "MISSING" in esclip("doctor", "--store", "http://127.0.0.1:9", HF_HUB_OFFLINE="1", status=1).out
 
 
