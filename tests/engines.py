@@ -20,7 +20,16 @@ import pytest
 
 from esclip import Access
 
-__all__ = ["ENGINES", "LOCKED", "engine_access", "engine_address", "engine_opener", "http", "words_apart"]
+__all__ = [
+    "ENGINES",
+    "LOCKED",
+    "contract_engines",
+    "engine_access",
+    "engine_address",
+    "engine_opener",
+    "http",
+    "words_apart",
+]
 
 ENGINES = {
     "opensearch": "ESCLIP_TEST_OPENSEARCH",
@@ -33,8 +42,17 @@ ENGINES = {
 LOCKED = {"secured": "ESCLIP_TEST_SECURED", "proxied": "ESCLIP_TEST_PROXIED"}
 """The same for those with TLS and a password."""
 
+CONTRACT = ("cluster", "opensearch2", "secured")
+"""Those that the contract of all stores runs on: each version once, one of them with several nodes, one with
+TLS and a password. What concerns engines alone is tried on all."""
+
 BREAKING = {"faulty": "ESCLIP_TEST_FAULTY"}
 """The same for the one whose nodes tests kill."""
+
+
+def contract_engines() -> Sequence[str]:
+    """The engines for the contract of all stores; with ESCLIP_ALL_ENGINES=1 every one that there is."""
+    return [*ENGINES, *LOCKED] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else CONTRACT
 
 
 def engine_address(name: str) -> str:

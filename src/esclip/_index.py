@@ -153,10 +153,10 @@ class ImageIndex(SearchableIndex):
         `paths` are Unsplash dataset folders, folders of images, or image files, one after the other or as a
         list. `limit` takes the first records only; `images` is a folder that holds the dataset's pictures as
         `<photo_id>.jpg`. `prune` removes, at the end, the documents and rejections of these paths whose
-        record is not there any more; a path may itself be gone. `confirm` is asked, with the path and the number of documents, before a
-        path loses all that the index holds of it, or 100 and more than half: a disk that isn't mounted looks
-        like that. Without it they stay, and the report counts them as `unpruned`. `options` are those of
-        `RunOptions`.
+        record is not there any more; a path may itself be gone. `confirm` is asked, with the path and the
+        number of documents, before a path loses all that the index holds of it, or 100 and more than half: a
+        disk that isn't mounted looks like that. Without it they stay, and the report counts them as
+        `unpruned`. `options` are those of `RunOptions`.
 
         `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
         `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the

@@ -10,14 +10,14 @@ import pytest
 from esclip.stores.engine import EngineStore
 from tests.contracts.deletions import DeletionContract
 from tests.contracts.parts import PartsContract
-from tests.engines import engine_access, engine_address, http
+from tests.engines import contract_engines, engine_access, engine_address, http
 
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(params=["opensearch", "opensearch2", "elasticsearch"])
+@pytest.fixture(params=contract_engines())
 def address(request: pytest.FixtureRequest) -> str:
-    """The address of each kind of engine in turn."""
+    """The address of each engine that the contracts run on."""
     return engine_address(request.param)
 
 

@@ -33,7 +33,7 @@ from tests.contracts.documents import (
     record,
 )
 from tests.contracts.store_contract import StoreContract
-from tests.engines import ENGINES, LOCKED, engine_access, engine_address, http, words_apart
+from tests.engines import ENGINES, LOCKED, contract_engines, engine_access, engine_address, http, words_apart
 
 pytestmark = pytest.mark.engine
 
@@ -63,6 +63,11 @@ def store(address: str) -> Iterator[EngineStore]:
 
 
 class TestEngineStore(StoreContract):
+    @pytest.fixture(params=contract_engines())
+    def address(self, request: pytest.FixtureRequest) -> str:
+        """The address of each engine that the contract runs on."""
+        return engine_address(request.param)
+
     @pytest.fixture
     def store(self, address: str) -> Iterator[EngineStore]:
         """A store on an index of its own."""
