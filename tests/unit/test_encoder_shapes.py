@@ -17,7 +17,7 @@ from tests.servers import PictureServer, body
 
 PALETTE = PaletteEncoder()
 ABOUT = Description(PALETTE.space, PALETTE.preprocess, "palette", 1 << 20).to_json()
-TRIED = fuzz_tries(30)
+TRIED = fuzz_tries(80)
 
 
 def test_odd_descriptions_are_errors_of_ours() -> None:

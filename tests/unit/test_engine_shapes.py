@@ -98,7 +98,7 @@ OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
     "drop": (lambda store: store.drop(), ("/x",)),
 }
 
-TRIED = fuzz_tries(15)
+TRIED = fuzz_tries(40)
 """So many of the odd answers are tried, always the same ones; `ESCLIP_FUZZ=9000` tries all, for minutes."""
 
 
