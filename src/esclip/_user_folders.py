@@ -19,7 +19,7 @@ import platformdirs
 
 from esclip._errors import ConfigError
 
-__all__ = ["cache_folder", "can_be_written", "data_folder", "state_folder", "usable_folder"]
+__all__ = ["cache_folder", "check_writable", "data_folder", "state_folder", "usable_folder"]
 
 _log = logging.getLogger("esclip")
 
@@ -59,14 +59,11 @@ def usable_folder(folder: Path | None, name: str) -> Path:
     return _temporary() / name
 
 
-def can_be_written(folder: Path) -> bool:
-    """Whether files can be made in a folder, which is made if it isn't there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
+def check_writable(folder: Path) -> None:
+    """Make the folder if it isn't there. Raises `OSError` where no files can be made in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _of_platform(kind: str) -> Path | None:

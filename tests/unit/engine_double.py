@@ -136,7 +136,9 @@ def running(path: str = "", tls: ssl.SSLContext | None = None) -> Iterator[Engin
     double = EngineDouble()
 
     class Handler(BaseHTTPRequestHandler):
-        disable_nagle_algorithm = True  # a body written after its head would wait 40 ms for an acknowledgement
+        disable_nagle_algorithm = (
+            True  # a body written after its head would wait 40 ms for an acknowledgement
+        )
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:

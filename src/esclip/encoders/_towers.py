@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._errors import ConfigError, EncoderError
-from esclip._user_folders import can_be_written
+from esclip._user_folders import check_writable
 from esclip.encoders import _openvino
 from esclip.encoders._exports import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
 from esclip.encoders._layouts import ModelFolder
@@ -170,8 +170,7 @@ def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Ex
     for precision in choice.precisions:
         with model_errors(model.name, f"can't be read from {model.path}"):
             export = find_export(cache, model, kind, precision)
-            if export is None and not can_be_written(cache):
-                _log.warning("%s: exports can't be kept in %s, which can't be written", model.name, cache)
+            if export is None and not _can_keep(model, cache):
                 break
             export = export or _export(source, cache, kind, precision)
         if export is not None and export.accepted:
@@ -179,6 +178,17 @@ def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Ex
     if choice.precisions:
         _log.warning("%s: %s run on torch, which is slower", model.name, kind.value)
     return None
+
+
+def _can_keep(model: ModelFolder, cache: Path) -> bool:
+    """Whether exports can be kept at all; where not, a warning says why."""
+    try:
+        check_writable(cache)
+    except OSError as error:
+        reason = error.strerror or error
+        _log.warning("%s: exports can't be kept in %s: %s", model.name, cache, reason)
+        return False
+    return True
 
 
 def _opened(model: ModelFolder, export: Export) -> OpenVinoTower | None:
