@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -171,35 +171,35 @@ def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iter
     with owned(batches(records, PAGE_SIZE)) as pages:
         for page in pages:
             held = store.fingerprints([record.id for record in page])
-            unchanged = [record.id for record in page if _is_but_for_caption(record, held.get(record.id))]
+            changed = [record for record in page if not _is_held(record, held.get(record.id))]
+            ids = {record.id for record in changed}
+            tally.keep([record.id for record in page if record.id not in ids])
             updates = []
             pictures = []
-            for record in _with_held_captions(page, held, set(unchanged), store):
+            for record in _with_held_captions(changed, held, store):
                 known = held.get(record.id)
                 if known is None or known.pixels != record.fingerprint.pixels:
                     pictures.append(record)
-                elif known != record.fingerprint:
-                    updates.append(record)
                 else:
-                    unchanged.append(record.id)
-            tally.keep(unchanged)
+                    updates.append(record)
             if updates:
                 tally.write([record.id for record in updates], store.update(updates), encoded=False)
             yield from pictures
 
 
-def _is_but_for_caption(record: ImageRecord, held: Fingerprint | None) -> bool:
-    """Whether a record is held as it is but with a caption, which stays as the ingest is given none."""
-    if held is None or not held.has_caption or record.captioned is not None:
+def _is_held(record: ImageRecord, held: Fingerprint | None) -> bool:
+    """Whether the index holds a record as it is, but for a caption that stays as the ingest is given none."""
+    if held is None or held == record.fingerprint:
+        return held is not None
+    if not held.has_caption or record.captioned is not None:
         return False
     return held.without_caption == replace(record, description="").fingerprint
 
 
 def _with_held_captions(
-    page: Sequence[ImageRecord], held: Mapping[str, Fingerprint], unchanged: Container[str], store: Store
+    records: Sequence[ImageRecord], held: Mapping[str, Fingerprint], store: Store
 ) -> list[ImageRecord]:
-    """The records but those unchanged, with the held captions where the ingest was given none."""
-    records = [record for record in page if record.id not in unchanged]
+    """The records, with the captions that the index holds where the ingest was given none."""
     asked = [record.id for record in records if _may_have_caption(record, held.get(record.id))]
     documents = store.documents(asked) if asked else {}
     descriptions = {id: document.record.description for id, document in documents.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ConfigError, ImageRecord, SourceError
+from esclip import ConfigError, Document, ImageRecord, SourceError
+from esclip._store_wrapper import StoreWrapper
 from esclip.sources import open_source
 from esclip.sources._captions import LONGEST_CAPTION
 from esclip.stores.memory import MemoryStore
@@ -290,3 +292,19 @@ class TestWithoutCaptions:
         assert ingest("new", None) == ["mine", "new"]
         assert ingest("newer", "") == ["newer", "newer"]
         assert ingest("newest", None) == ["newest", "newest"]
+
+    def test_of_what_is_unchanged(self, folder: Path) -> None:
+        """No document is read of pictures that have not changed, with captions or without."""
+
+        class Read(StoreWrapper):
+            def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+                read.extend(ids)
+                return super().documents(ids)
+
+        read: list[str] = []
+        index = esclip.open_index(Read(MemoryStore("p")), encoder="palette")
+        (folder / "a.txt").write_text("a caption", encoding="utf-8")
+        index.ingest(folder, captions="sidecar")
+        read.clear()
+        assert index.ingest(folder).skipped == 3
+        assert read == []
