@@ -60,9 +60,13 @@ class Looker:
         seen = self._seen([(search, _seen_in(look)) for search, look in asked])
         read = self._read(asked)
         found = [
-            _fused(look, *both)[: search.k] if is_fused(look) else [*both[0], *self._with_contents(both[1])]
+            _fused(look, *both)[: search.k] if is_fused(look) else [*both[0], *both[1]]
             for (search, look), *both in zip(asked, seen, read, strict=True)
         ]
+        by_captions = [at for at, (_, look) in enumerate(asked) if look == (CAPTIONS,)]
+        completed = self._with_contents([found[at] for at in by_captions])
+        for at, hits in zip(by_captions, completed, strict=True):
+            found[at] = hits
         return self.scored(
             (search.vector if isinstance(search, Nearest) else None, look, hits)
             for (search, look), hits in zip(asked, found, strict=True)
@@ -121,14 +125,13 @@ class Looker:
                 found[at] = [picture_hit(hit) for hit in hits]
         return found
 
-    def _with_contents(self, hits: list[Hit]) -> list[Hit]:
+    def _with_contents(self, found: Sequence[list[Hit]]) -> list[list[Hit]]:
         """Hits by captions with what their pictures' own documents know of the bytes: captions don't."""
-        without = tuple(hit.id for hit in hits if not hit.content)
-        if not without:
-            return hits
-        (own,) = self.store.search(Listing(len(without), (HasId(without),)))
-        contents = {hit.id: hit.content for hit in own}
-        return [replace(hit, content=contents.get(hit.id, hit.content)) for hit in hits]
+        ids = [tuple(hit.id for hit in hits) for hits in found]
+        listings = [Listing(len(some), (HasId(some),)) for some in ids if some]
+        own = self.store.search(*listings) if listings else []
+        contents = {hit.id: hit.content for hits in own for hit in hits}
+        return [[replace(hit, content=contents.get(hit.id, hit.content)) for hit in hits] for hits in found]
 
     def _crops(self, searches: Sequence[Search]) -> list[list[Hit]]:
         """The hits by crops, the best of each picture: as many as there are, up to k."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import cache
 from threading import Lock
 from typing import Unpack
 
@@ -68,7 +69,8 @@ class SearchableIndex:
         asked = [Query.of(query) for query in given_several("queries", queries, takes)]
         schema = self._searchable()
         try:
-            found = find(asked, schema, lambda: self._encoder(schema), Looker(self._store, self._held_parts))
+            parts = cache(self._held_parts)  # checked once a call, however often a search goes there
+            found = find(asked, schema, lambda: self._encoder(schema), Looker(self._store, parts))
         except DocumentNotFound:
             self._require_documents()
             raise
