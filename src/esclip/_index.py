@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
-from os.path import abspath
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
@@ -211,7 +210,7 @@ class ImageIndex(SearchableIndex):
             labelling=labelling,
             parts=[kind for kind in KINDS if kind in kinds],
             parts_store=self._parts,
-            origin="\n".join(sorted(map(abspath, given))) if limit is None else None,
+            origin="\n".join(roots) if limit is None else None,
             pruning=Pruning(roots, confirm) if prune else None,
             **options,
         )
