@@ -1,7 +1,4 @@
-# Everything that a developer types. A fresh machine needs Python 3.11 or newer and make, nothing else:
-#
-#   make demo     install esclip into .venv and search the bundled pictures
-#   make test     install what development needs as well, and run the tests
+# Everything that a developer types. A fresh machine needs Python 3.11 or newer and make, nothing else: make help
 #
 # PYTHON=python3.12 chooses the interpreter, VENV=folder the environment.
 
@@ -10,35 +7,48 @@ VENV ?= .venv
 DIST ?= dist
 BIN := $(VENV)/bin
 
-# The tests that need an engine run on those that are up (make engines-up), and say so where none is.
-.PHONY: demo test check format wheel engines-up engines-down clean
+.PHONY: help demo test check lint types layers format docs wheel engines-up engines-down clean
 
-demo: $(VENV)/.installed
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+demo: $(VENV)/.installed ## install esclip into .venv and search the bundled pictures
 	$(BIN)/esclip demo
 
-test: $(VENV)/.installed-dev
+# The tests that need an engine run on those that are up (make engines-up), and say so where none is.
+test: $(VENV)/.installed-dev ## install what development needs as well, and run the tests
 	eval "$$($(PYTHON) scripts/engines env)" && $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.installed-dev
+check: lint types layers ## run the static checks: lint, types, layers
+
+lint: $(VENV)/.installed-dev ## check format and style
 	$(BIN)/ruff format --check . scripts/engines
 	$(BIN)/ruff check . scripts/engines
+
+types: $(VENV)/.installed-dev ## check types
 	$(BIN)/mypy
+
+layers: $(VENV)/.installed-dev ## check that each module imports only from the layers below its own
 	$(BIN)/lint-imports
 
-format: $(VENV)/.installed-dev
+format: $(VENV)/.installed-dev ## format all code and apply the safe fixes
 	$(BIN)/ruff format . scripts/engines
 	$(BIN)/ruff check --fix . scripts/engines
 
-wheel: $(VENV)/.installed
+docs: $(VENV)/.installed-dev ## render what README.md and mappings/ take from the code
+	$(BIN)/python -m scripts.render_readme
+	$(BIN)/python -m scripts.render_mappings
+
+wheel: $(VENV)/.installed ## build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(DIST) .
 
-engines-up:
+engines-up: ## start OpenSearch and Elasticsearch on loopback, for tests
 	$(PYTHON) scripts/engines start all
 
-engines-down:
+engines-down: ## stop them
 	$(PYTHON) scripts/engines stop all
 
-clean:
+clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) $(DIST) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Each stamp is newer than pyproject.toml, or its environment is brought up to date with it.
