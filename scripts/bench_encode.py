@@ -156,7 +156,7 @@ def _torch_forward(clip: Path, model: Any, pixels: Any, *, half: bool) -> tuple[
     from esclip.encoders._models import find_model
     from esclip.encoders._pixels import read_processor
     from esclip.encoders._sentence_transformers import Pictures
-    from esclip.encoders._torch import PictureModule
+    from esclip.encoders._torch_model import PictureModule
 
     module = PictureModule(Pictures(model), read_processor(find_model(str(clip)).processor)[1]).eval()
     started = time.perf_counter()

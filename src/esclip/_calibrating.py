@@ -13,7 +13,7 @@ import numpy as np
 
 from esclip._background import SENTENCES
 from esclip._calibration import PERCENTS, Background, Calibration
-from esclip._collapse import documents_of
+from esclip._paged_reads import documents_of
 from esclip._protocols import Encoder, Store
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Listing, Nearest

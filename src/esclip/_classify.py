@@ -14,19 +14,17 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from esclip._arguments import AnyImage, AnyPath, given_image, wrong_kind
-from esclip._errors import ConfigError, EncoderError, RecordError
+from esclip._errors import ConfigError, RecordError
 from esclip._labels import Labelling, Labels
 from esclip._protocols import Encoder
 from esclip._query_image import open_image
 from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER
-from esclip._types import Pixels, Vectors, unit_rows
+from esclip._types import Pixels, Vectors
 from esclip.encoders import load_encoder
+from esclip.encoders._zero_shot import label_vectors, probabilities
 
-__all__ = ["Classifier", "Guess", "Guesses", "classify", "label_vectors", "probabilities"]
+__all__ = ["Classifier", "Guess", "Guesses", "classify"]
 
 
 class Guess(NamedTuple):
@@ -118,24 +116,3 @@ class Classifier:
     @cached_property
     def _label_vectors(self) -> Vectors:
         return label_vectors(self._encoder, self._labelling)
-
-
-def label_vectors(encoder: Encoder, labelling: Labelling) -> Vectors:
-    """A unit row for each label: the direction of the mean of its prompts' vectors."""
-    prompts = labelling.prompts()
-    rows = encoder.encode_texts([text for texts in prompts for text in texts])
-    means = rows.reshape(len(prompts), len(labelling.templates), -1).mean(axis=1, dtype=np.float64)
-    vectors = unit_rows(means)
-    for label, vector in zip(labelling.labels, vectors, strict=True):
-        if not np.isfinite(vector).all():
-            raise EncoderError(f"label {label!r} has no direction for {encoder.space.text_model}; reword it")
-    return vectors
-
-
-def probabilities(vectors: Vectors, labels: Vectors, logit_scale: float) -> npt.NDArray[np.float64]:
-    """How probable each label is for each picture, shape (pictures, labels); each row adds up to 1."""
-    logits = logit_scale * (vectors.astype(np.float64) @ labels.astype(np.float64).T)
-    # the highest becomes 0: exp of a logit of 1000 would overflow
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

@@ -46,7 +46,7 @@ from esclip._settings import (
     MAX_BODY_MIB,
     MAX_REJECTION_RATE,
 )
-from esclip._signals import Interrupted, exit_status
+from esclip._signals import Interrupted, exit_status, signals_ask
 from esclip._streams import standard_streams
 
 __all__ = ["app", "main"]
@@ -266,9 +266,11 @@ def serve_encoder(
         batch_size=batch_size,
         max_body=max_body << 20,
     ) as server:
-        ended_by = server.run_until_signal(lambda: _show.serving(server.address, server.app.about))
-        if ended_by == signal.SIGINT:
-            raise typer.Exit(exit_status(ended_by))
+        with signals_ask(server.stop) as received:
+            _show.serving(server.address, server.app.about)
+            server.run()
+        if received[0] == signal.SIGINT:
+            raise typer.Exit(exit_status(signal.SIGINT))
 
 
 @app.command()

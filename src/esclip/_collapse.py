@@ -6,23 +6,20 @@ search ─► hits ─► their vectors ─► collapsed ─► enough? ─► h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from esclip._flow import batches
+from esclip._paged_reads import documents_of
 from esclip._protocols import Store
 from esclip._queries import Query
-from esclip._types import Document, Hit, Vector, cosines
+from esclip._types import Hit, Vector, cosines
 
-__all__ = ["SLACK", "collapsed", "collapsing", "documents_of"]
+__all__ = ["SLACK", "collapsed", "collapsing"]
 
 SLACK = 1e-6
 """So much a cosine of equal vectors may be below 1: they are float32."""
-
-READ = 256
-"""Documents that are read at a time."""
 
 
 def collapsed(hits: Sequence[Hit], vectors: Mapping[str, Vector], least: float) -> list[Hit]:
@@ -82,9 +79,3 @@ def _may_be_more(query: Query, hits: Sequence[Hit], depth: int) -> bool:
     left_out = query.depth - query.offset - query.k  # pictures that the query names
     full = not query.fused and len(hits) + left_out >= depth
     return full and hits[-1].score >= query.min_score
-
-
-def documents_of(store: Store, ids: Sequence[str]) -> Iterator[Document]:
-    """Those that are still there, read some at a time."""
-    for some in batches(ids, READ):
-        yield from store.documents(some).values()

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from esclip._collapse import SLACK, documents_of
+from esclip._collapse import SLACK
 from esclip._conditions import Condition
 from esclip._flow import batches
 from esclip._hits import Hits
+from esclip._paged_reads import documents_of
 from esclip._protocols import Store
 from esclip._searches import Listing, Nearest
 from esclip._types import Document, ImageRecord, Vector, cosines, document_hit, ranked

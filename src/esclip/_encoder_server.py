@@ -14,7 +14,6 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
@@ -31,7 +30,6 @@ from esclip._encoder_app import CALLERS, EncoderApp, Head, Refused, unavailable
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip._secrets import Secret
-from esclip._signals import signals_ask
 from esclip.encoders._wire import JSON
 
 __all__ = ["EncoderServer", "Limits", "open_server"]
@@ -166,20 +164,10 @@ class EncoderServer:
         while self._busy() and time.monotonic() < end:
             self._turn(TURN_S / 10)
 
-    def run_until_signal(self, on_ready: Callable[[], object]) -> int:
-        """The same until SIGTERM or SIGINT, which may come from `on_ready` on; which of them it was."""
-        with signals_ask(self._ask) as received:
-            on_ready()
-            self.run()
-        return received[0]
-
-    def stop(self) -> None:
-        """End `run`, from any thread or a signal's."""
+    def stop(self) -> bool:
+        """End `run`, from any thread or a signal's handler. True: it will end."""
         self._stopped.set()
         self._server.pull_trigger()
-
-    def _ask(self) -> bool:
-        self.stop()
         return True
 
     def _turn(self, seconds: float) -> None:

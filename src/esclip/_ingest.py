@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
+from esclip import _cancellation as cancellation
 from esclip._census import Census, Pruning, prune
 from esclip._copies import Claim, Copies
 from esclip._encoding import Decoded, decoded, encoded
@@ -36,7 +37,6 @@ from esclip._report import Phase, Tally
 from esclip._settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._stop import Stop
 from esclip._types import Document, Fingerprint, ImageRecord, content_fingerprint
-from esclip._waits import ending_with
 from esclip.sources.folder import file_id
 
 __all__ = ["ingest"]
@@ -105,12 +105,12 @@ def ingest(
             return [rejected(record, Stage.DECODE, error.reason, error.detail) for record in alike]
 
     def encode(batch: list[Decoded]) -> list[Document | Rejection]:
-        with suppress(CancelledError), ending_with(stop.event):  # a server may not answer
+        with suppress(CancelledError), cancellation.scope(stop.event):  # a server may not answer
             return [] if stop.event.is_set() else encoded(batch, encoder, copies, tally)
         return []
 
     def write(page: list[Document]) -> None:
-        with ending_with(abandoned):  # a store that is busy is asked again for long
+        with cancellation.scope(abandoned):  # a store that is busy is asked again for long
             tally.write(_ids(page), store.upsert(page), encoded=True)
 
     records = until(stop.event, _read(source, census, tally, stop))
@@ -125,7 +125,12 @@ def ingest(
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
     at_once = store.writes_at_once
     writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
-    with stop.within(GRACE_S, abandoned.set) as late, ending_with(late), suppress(_Stopped), store.loading():
+    with (
+        stop.within(GRACE_S, abandoned.set) as late,
+        cancellation.scope(late),
+        suppress(_Stopped),
+        store.loading(),
+    ):
         with stop.heard(), owned(writes) as written:
             _drain(written, stop)
         tally.enter(Phase.INDEXING)
@@ -152,7 +157,7 @@ def _read(source: Source, census: Census, tally: Tally, stop: Stop) -> Iterator[
 
     A source that is busy when the run is asked to stop may end by a `CancelledError`.
     """
-    with suppress(CancelledError), ending_with(stop.event), owned(source.records()) as items:
+    with suppress(CancelledError), cancellation.scope(stop.event), owned(source.records()) as items:
         for number, item in enumerate(items):
             tally.read()
             if number == 0:  # not before: it may take a source as long as to get here

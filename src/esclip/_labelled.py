@@ -20,7 +20,6 @@ from threading import Lock
 
 import numpy as np
 
-from esclip._classify import label_vectors, probabilities
 from esclip._errors import ConfigError
 from esclip._labels import Labelling
 from esclip._protocols import Encoder, Source, Store
@@ -29,6 +28,7 @@ from esclip._schema import Field, FieldType
 from esclip._source_wrapper import SourceWrapper
 from esclip._store_wrapper import StoreWrapper
 from esclip._types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
+from esclip.encoders._zero_shot import label_vectors, probabilities
 
 __all__ = ["LabelledSource", "LabelledStore", "Labeller"]
 

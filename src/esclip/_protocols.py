@@ -39,7 +39,7 @@ class Source(Protocol):
         second time as a record again: the pipeline keeps the first. Closing the iterator frees all it holds.
 
         Raises `SourceError` when the source as a whole can't be read, and may raise `CancelledError` once
-        `_waits.ending` is set: it is no longer wanted.
+        `_cancellation.current` is set: it is no longer wanted.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Waits that end when they should: at a deadline that counts as a whole, or when told to stop.
+"""Waits on sockets that end at a deadline, which counts for a request as a whole.
 
 A socket's own timeout begins anew with each byte, so a server that drips the head of an answer could hold a
 thread for days, and one that says nothing can't be left before the timeout. Here a name's addresses, a
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from threading import Event, Thread
+from threading import Thread
 from typing import IO, Any
 
 from urllib3.util.wait import wait_for_write
@@ -29,8 +29,6 @@ __all__ = [
     "Turns",
     "UnwelcomeAddressError",
     "connect",
-    "ending",
-    "ending_with",
     "time_left",
     "waits_bounded",
 ]
@@ -39,8 +37,6 @@ TURN_S = 0.2
 
 time_left: ContextVar[Callable[[], float]] = ContextVar("time_left")
 """How many seconds there are for the request that this thread is making; raises when there are none."""
-
-_ending: ContextVar[Event | None] = ContextVar("ending", default=None)
 
 
 class UnwelcomeAddressError(Exception):
@@ -55,21 +51,6 @@ def waits_bounded(left: Callable[[], float]) -> Iterator[None]:
         yield
     finally:
         time_left.reset(before)
-
-
-@contextmanager
-def ending_with(stopped: Event) -> Iterator[None]:
-    """A time in which what this thread asks for is no longer wanted once `stopped` is set."""
-    before = _ending.set(stopped)
-    try:
-        yield
-    finally:
-        _ending.reset(before)
-
-
-def ending() -> Event:
-    """What is set when the thing that this thread asks for is no longer wanted."""
-    return _ending.get() or Event()
 
 
 def connect(

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esclip import _cancellation as cancellation
 from esclip._errors import StoreUnavailable
 from esclip._flow import batches, parallel_map
 from esclip._rejections import Rejection
 from esclip._types import Document
-from esclip._waits import ending_with
 from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
 from esclip.stores.engine import EngineStore
@@ -136,7 +136,7 @@ def test_what_is_no_longer_wanted_is_not_sent_again(double: EngineDouble) -> Non
     ended = Event()
     threading.Timer(0.5, ended.set).start()
     begun = time.monotonic()
-    with ending_with(ended), pytest.raises(StoreUnavailable, match="does not take 2 documents"):
+    with cancellation.scope(ended), pytest.raises(StoreUnavailable, match="does not take 2 documents"):
         store.upsert([document("a"), document("b")])
     assert time.monotonic() - begun < 60
     store.close()

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
+from esclip import _cancellation as cancellation
 from esclip._census import Pruning, SeenIds
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch import Fetcher
@@ -23,7 +24,6 @@ from esclip._report import Progress, Tally
 from esclip._schema import IndexSchema, Space
 from esclip._stop import Stop
 from esclip._types import Document, Pixels, Vectors
-from esclip._waits import ending
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import nearest
@@ -359,7 +359,7 @@ class DeadStore(MemoryStore):
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         self.stop.ask()
-        assert ending().wait(60)
+        assert cancellation.current().wait(60)
         raise StoreUnavailable("no answer")
 
     @contextmanager
@@ -367,7 +367,7 @@ class DeadStore(MemoryStore):
         try:
             yield
         finally:
-            assert ending().wait(60)
+            assert cancellation.current().wait(60)
 
 
 def test_a_store_that_does_not_answer_holds_up_nobody(tmp_path: Path) -> None:

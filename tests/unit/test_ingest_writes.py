@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 
 from esclip import ImageRecord, Reason, Rejection, Stage
+from esclip import _cancellation as cancellation
 from esclip._errors import StoreUnavailable, TooManyRejections
 from esclip._report import Tally
 from esclip._settings import WRITE_SIZE
 from esclip._types import Document
-from esclip._waits import ending
 from esclip.stores.memory import MemoryStore
 from tests.unit.test_ingest import ListSource, run
 
@@ -75,7 +75,7 @@ class EndingStore(MeetingStore):
     def met(self, number: int, documents: Sequence[Document]) -> list[Rejection]:
         if number == 1:
             raise StoreUnavailable("gone")
-        if ending().wait(120):
+        if cancellation.current().wait(120):
             with self._counting:
                 self.told += 1
         return super().met(number, documents)

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from esclip import _cancellation as cancellation
 from esclip import load_encoder
 from esclip._connections import FOREIGN_ERRORS
 from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
-from esclip._waits import ending_with
 from esclip.encoders import _remote_line
 from esclip.encoders._wire import Description, pack_vectors
 from esclip.encoders.palette import PaletteEncoder
@@ -327,7 +327,7 @@ def test_a_request_that_is_no_longer_wanted_ends(images: Route) -> None:
     stopped = threading.Event()
 
     def ask(encoder: Encoder) -> None:
-        with ending_with(stopped):
+        with cancellation.scope(stopped):
             encoder.encode_images(PICTURES[:1])
 
     with flaky(images) as server, ThreadPoolExecutor(1) as pool:

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from esclip import _cancellation as cancellation
 from esclip._errors import SourceError
-from esclip._waits import ending_with
 from esclip.sources._unsplash_joins import interrupted_by, mapped_errors
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
@@ -116,7 +116,7 @@ def test_a_join_that_is_no_longer_wanted_ends_soon(tmp_path: Path) -> None:
         database.execute("SELECT sum(length(md5(range::VARCHAR))) FROM range(200000000)")
     write(tmp_path / "photos.tsv", [photo("a")])
     write(tmp_path / "keywords.tsv", [keyword("a", "dog")])
-    with pytest.raises(CancelledError), ending_with(stopped):
+    with pytest.raises(CancelledError), cancellation.scope(stopped):
         told(tmp_path, "keywords")
 
 

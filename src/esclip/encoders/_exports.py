@@ -37,7 +37,7 @@ from esclip.encoders._samples import sample_pictures, sample_texts
 from esclip.encoders._texts import NO_TOKENIZER, Tokenizer, TokenizerFile
 
 if TYPE_CHECKING:
-    from esclip.encoders._torch import TorchModel
+    from esclip.encoders._torch_model import TorchModel
 
 __all__ = ["LIKENESS", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
 

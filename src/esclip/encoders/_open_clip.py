@@ -26,7 +26,7 @@ from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._open_clip_files import CONFIG, open_clip_weights, text_tower
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import TokenizerFile
-from esclip.encoders._torch import PictureModule
+from esclip.encoders._torch_model import PictureModule
 
 __all__ = ["OpenClipModel"]
 

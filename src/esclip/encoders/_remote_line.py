@@ -19,13 +19,14 @@ import requests
 import tenacity
 import urllib3.exceptions as urllib3_errors
 
+from esclip import _cancellation as cancellation
 from esclip._addresses import without_credentials
 from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._errors import ConfigError, EncoderError, one_line
 from esclip._forks import leave_behind, renew_in_children
 from esclip._redaction import Redactor, with_base64
 from esclip._secrets import Secret
-from esclip._waits import ending, time_left, waits_bounded
+from esclip._waits import time_left, waits_bounded
 from esclip.encoders._wire import BYTES, authorization
 
 __all__ = ["Line", "PassingError"]
@@ -98,7 +99,7 @@ class Line:
             retry=tenacity.retry_if_exception_type(PassingError),
             stop=tenacity.stop_before_delay(within),
             wait=lambda state: _after(state) + self._jitter(state),
-            sleep=tenacity.sleep_using_event(ending()),
+            sleep=tenacity.sleep_using_event(cancellation.current()),
             reraise=True,
         )
         return retrying(self._ask_once, request, longest, end)
@@ -213,7 +214,7 @@ it, counts; the last fits everything that is caught."""
 
 
 def _time_left(end: float) -> float:
-    if ending().is_set():
+    if cancellation.current().is_set():
         raise CancelledError
     left = end - time.monotonic()
     if left <= 0:

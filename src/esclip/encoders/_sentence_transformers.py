@@ -14,7 +14,7 @@ from esclip._types import Vectors, unit_rows
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import TokenizerFile
-from esclip.encoders._torch import PictureModule
+from esclip.encoders._torch_model import PictureModule
 
 __all__ = ["Pictures", "SentenceTransformersModel"]
 

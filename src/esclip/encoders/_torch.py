@@ -1,9 +1,4 @@
-"""Models in torch: what towers are made of, what they are checked against, and what runs on a GPU.
-
-    folder ─► TorchModel ─┬─► picture module: pixels ─► features ─┬─► a tower on a GPU
-                          ├─► text module: ids, mask ─► features ─┴─► or what is exported
-                          ├─► tokenizer file
-                          └─► vectors as its library computes them itself: the reference
+"""Towers that run in torch, on a GPU; and a model folder loaded by the library that it is for.
 
 Importing torch takes seconds, and this module is imported only where a model is loaded so.
 """
@@ -12,46 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from esclip._errors import EncoderError
-from esclip._forks import Unforkable
-from esclip._types import Vectors
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
-from esclip.encoders._texts import Tokenizer, TokenizerFile, valid
+from esclip.encoders._texts import Tokenizer, valid
+from esclip.encoders._torch_model import TORCH, TorchModel
 
-__all__ = ["PictureModule", "TorchModel", "TorchPictures", "TorchTexts", "load_torch_model"]
-
-
-class TorchModel(Protocol):
-    """A model that is loaded in torch by its own library."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-        ...
-
-    def picture_module(self, normalization: Normalization) -> torch.nn.Module:
-        """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
-        ...
-
-    def text_module(self) -> torch.nn.Module:
-        """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
-        ...
-
-    def tokenizer(self) -> TokenizerFile:
-        """The tokenizer, with all that is done to a text before it."""
-        ...
-
-    def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
-        """Pictures or texts as the library itself encodes them, as unit rows."""
-        ...
+__all__ = ["TorchPictures", "TorchTexts", "load_torch_model"]
 
 
 def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
@@ -70,24 +37,6 @@ def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
         missing = f"model {model.name} needs open_clip ({error}): pip install 'esclip[open-clip]'"
         raise EncoderError(missing) from error
     return OpenClipModel(model, device)
-
-
-TORCH = Unforkable("torch", EncoderError, "encode on a server (esclip serve-encoder)")
-
-
-class PictureModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The picture tower with the normalization of its pixels before it."""
-
-    def __init__(self, tower: torch.nn.Module, values: Normalization) -> None:
-        super().__init__()
-        self.tower = tower
-        mean, std = torch.tensor(values.mean), torch.tensor(values.std)
-        self.register_buffer("scale", (values.scale / std).view(1, 3, 1, 1))
-        self.register_buffer("shift", (-mean / std).view(1, 3, 1, 1))
-
-    def forward(self, pixels: torch.Tensor) -> Any:
-        """Channels first, normalized, through the tower."""
-        return self.tower(pixels.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift)
 
 
 class TorchPictures:

@@ -33,7 +33,7 @@ from esclip.encoders._pixels import read_processor
 from esclip.encoders._texts import Tokenizer
 
 if TYPE_CHECKING:
-    from esclip.encoders._torch import TorchModel
+    from esclip.encoders._torch_model import TorchModel
 
 __all__ = [
     "Choice",

@@ -21,9 +21,9 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esclip import _cancellation as cancellation
 from esclip._errors import SourceError
 from esclip._flow import batches
-from esclip._waits import ending
 from esclip.sources._unsplash_children import CHILD_TABLES, ChildTable
 from esclip.sources._unsplash_rows import Row
 from esclip.sources._unsplash_tables import TablePart
@@ -76,7 +76,7 @@ def joined(
         with duckdb.connect(str(Path(folder) / "joins.duckdb"), config=config) as database:
             database.execute("SET enable_progress_bar = false")  # in a notebook it would print
             joins = Joins(database, Path(folder), threshold)
-            with interrupted_by(ending(), database):
+            with interrupted_by(cancellation.current(), database):
                 joins.number_photos(ids)
                 for name, parts in children.items():
                     joins.load(name, parts)

@@ -18,8 +18,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from esclip import _cancellation as cancellation
 from esclip._errors import StoreError, StoreUnavailable
-from esclip._waits import ending
 
 __all__ = ["Busy", "Patience", "PayloadTooLarge", "persistently"]
 
@@ -65,9 +65,9 @@ def persistently(call: Callable[[], T], within: float, backoff: float = BACKOFF,
     """What `call` returns, called again with growing, random pauses while it raises `StoreUnavailable`.
 
     The last error is raised when the next pause would end after `within` seconds, or when the answer is no
-    longer wanted (`_waits.ending`). What takes longer than `quiet` seconds is logged, once.
+    longer wanted (`_cancellation.current`). What takes longer than `quiet` seconds is logged, once.
     """
-    ended, told = ending(), False
+    ended, told = cancellation.current(), False
 
     def tell(state: RetryCallState) -> None:
         nonlocal told

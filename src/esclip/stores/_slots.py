@@ -13,8 +13,8 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from threading import Condition
 
+from esclip import _cancellation as cancellation
 from esclip._forks import renew_in_children
-from esclip._waits import ending
 
 __all__ = ["Slots"]
 
@@ -45,7 +45,7 @@ class Slots:
     @contextmanager
     def one(self) -> Iterator[None]:
         """A slot, waited for. Raises `CancelledError` when it is no longer wanted."""
-        ended = ending()
+        ended = cancellation.current()
         with self._changed:
             while self._taken >= self.limit:
                 self._changed.wait(TURN_S)
