@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from esclip._addresses import user_path, without_credentials
 from esclip._errors import ConfigError
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 
 __all__ = ["Access", "admitted"]
 

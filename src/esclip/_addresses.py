@@ -15,8 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from esclip._errors import ConfigError, one_line
-from esclip._secrets import Address, Secret, masked
-from esclip._text_forms import existing_path
+from esclip._text.forms import existing_path
+from esclip._text.secrets import Address, Secret, masked
 
 __all__ = ["is_server", "respelled", "server_address", "user_path", "without_credentials"]
 

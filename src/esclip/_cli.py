@@ -23,7 +23,6 @@ from esclip import _cli_classify, _cli_duplicates, _cli_forget, _cli_ledger, _cl
 from esclip._command_words import DashedIdCommand, RemovalCommand, WeightedCommand
 from esclip._confirmation import confirm
 from esclip._errors import EsclipError
-from esclip._escaping import escaped
 from esclip._ingest_options import (
     BatchSize,
     Captions,
@@ -48,6 +47,7 @@ from esclip._settings import (
 )
 from esclip._signals import Interrupted, exit_status, signals_ask
 from esclip._streams import standard_streams
+from esclip._text.escaping import escaped
 
 __all__ = ["app", "main"]
 

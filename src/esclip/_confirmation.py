@@ -7,7 +7,7 @@ import sys
 import typer
 
 from esclip._errors import ConfigError
-from esclip._escaping import escaped
+from esclip._text.escaping import escaped
 
 __all__ = ["ask", "can_ask", "confirm"]
 

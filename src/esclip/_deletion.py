@@ -19,7 +19,7 @@ from esclip._paths import is_below
 from esclip._protocols import Store
 from esclip._searches import Listing
 from esclip._settings import PAGE_SIZE
-from esclip._text_forms import composed
+from esclip._text.forms import composed
 
 __all__ = ["Deletion", "Selection", "delete"]
 

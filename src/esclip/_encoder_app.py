@@ -20,7 +20,7 @@ import orjson
 from esclip._batcher import Batcher, BatchFailed, Full
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 from esclip._types import Vectors
 from esclip.encoders._pixels import Preprocessing
 from esclip.encoders._wire import (

@@ -29,7 +29,7 @@ from waitress.task import ErrorTask
 from esclip._encoder_app import CALLERS, EncoderApp, Head, Refused, unavailable
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 from esclip.encoders._wire import JSON
 
 __all__ = ["EncoderServer", "Limits", "open_server"]

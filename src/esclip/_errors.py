@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from esclip._escaping import joined_lines
-from esclip._secrets import masked
+from esclip._text.escaping import joined_lines
+from esclip._text.secrets import masked
 
 if TYPE_CHECKING:
     from esclip._rejections import IngestReport, Reason

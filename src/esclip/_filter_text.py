@@ -8,7 +8,7 @@ from itertools import islice
 from typing import assert_never
 
 from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
-from esclip._text_forms import composed
+from esclip._text.forms import composed
 
 __all__ = ["filter_text", "value_text"]
 

@@ -13,7 +13,7 @@ from esclip._conditions import AnyOf, Condition, OneOf, Range, Value
 from esclip._errors import ConfigError, one_line
 from esclip._plain_values import Plain
 from esclip._schema import Field, FieldType
-from esclip._text_forms import composed, forms, is_unicode
+from esclip._text.forms import composed, forms, is_unicode
 
 __all__ = ["EXPECTED", "LONGEST", "compared", "known_field"]
 

@@ -29,7 +29,7 @@ from esclip._filter_values import LONGEST, compared, known_field
 from esclip._plain_values import Where, plain_where
 from esclip._schema import Field, FieldType
 from esclip._simplify import TOO_DEEP, check_limits
-from esclip._text_forms import composed
+from esclip._text.forms import composed
 
 __all__ = ["Where", "check_syntax", "conditions"]
 

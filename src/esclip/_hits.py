@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, overload
 from urllib.parse import urlsplit
 
 from esclip._errors import one_line
-from esclip._escaping import escaped
-from esclip._secrets import masked
 from esclip._settings import UNSPLASH_HOST
+from esclip._text.escaping import escaped
+from esclip._text.secrets import masked
+from esclip._text.urls import is_web_address
 from esclip._types import Hit
-from esclip._web_addresses import is_web_address
 
 if TYPE_CHECKING:
     import pandas as pd

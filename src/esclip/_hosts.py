@@ -22,8 +22,8 @@ from urllib3.util import Url, parse_url
 from esclip._connections import addresses_limited
 from esclip._errors import ConfigError, FetchError
 from esclip._rejections import Reason
+from esclip._text.urls import MAX_URL
 from esclip._waits import UnwelcomeAddressError
-from esclip._web_addresses import MAX_URL
 
 __all__ = ["Hosts", "Place", "Visits", "is_public"]
 

@@ -45,8 +45,8 @@ from esclip._rejections import IngestReport, KeptRejection, Reason
 from esclip._run_options import RunOptions
 from esclip._schema import IndexSchema, Stats
 from esclip._searchable import SearchableIndex
-from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_INDEX, default_store
+from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
 from esclip.stores import open_store
 

@@ -20,8 +20,8 @@ from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
 from esclip._forks import renew_in_children
 from esclip._protocols import Encoder
 from esclip._schema import IndexSchema, Space
-from esclip._secrets import masked
 from esclip._settings import DEFAULT_ENCODER
+from esclip._text.secrets import masked
 from esclip.encoders import load_encoder
 from esclip.encoders._catalogue import known_name
 from esclip.encoders._models import is_hub_name

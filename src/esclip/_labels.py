@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 
 from esclip._addresses import user_path
 from esclip._errors import ConfigError
+from esclip._text.forms import composed, existing_path, is_unicode
 from esclip._text_files import NotText, error_words, read_text
-from esclip._text_forms import composed, existing_path, is_unicode
 
 __all__ = ["MAX_LABELS", "TEMPLATES", "Labelling", "Labels"]
 

@@ -25,7 +25,7 @@ from esclip._forks import leave_behind, renew_in_children
 from esclip._ledger_file import connected
 from esclip._ledger_rows import read_record, record_text, storable
 from esclip._rejections import KeptRejection, Reason, Rejection, Stage
-from esclip._secrets import masked
+from esclip._text.secrets import masked
 
 __all__ = ["Ledger"]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from esclip._secrets import masked
+from esclip._text.secrets import masked
 from esclip._types import GeoPoint, ImageRecord, MetadataValue
 
 __all__ = ["read_record", "record_text", "storable"]

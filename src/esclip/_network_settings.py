@@ -16,7 +16,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from esclip._errors import ConfigError
-from esclip._secrets import masked
+from esclip._text.secrets import masked
 
 __all__ = ["check_certificates", "check_proxy", "check_proxy_of_environment"]
 

@@ -11,8 +11,8 @@ import typer
 from esclip._addresses import user_path
 from esclip._bounds import BODIES_MIB, PORTS
 from esclip._errors import meant
-from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
+from esclip._text.secrets import Address, Secret
 
 __all__ = [
     "ApiKey",

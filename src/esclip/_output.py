@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 import orjson
 from rich.console import Console, OverflowMethod
 
-from esclip._escaping import escaped, joined_lines, json_escape
+from esclip._text.escaping import escaped, joined_lines, json_escape
 
 __all__ = [
     "Cell",

@@ -36,7 +36,7 @@ from esclip._errors import ConfigError
 from esclip._places import PICTURES, PLACES, chosen, is_fused
 from esclip._plain_values import Where, plain_where
 from esclip._settings import WINDOW
-from esclip._text_forms import is_unicode
+from esclip._text.forms import is_unicode
 from esclip._types import Hit
 
 __all__ = [

@@ -19,7 +19,7 @@ import orjson
 from urllib3.exceptions import ProtocolError
 
 from esclip._connections import causes
-from esclip._secrets import HIDDEN, frames_forgotten
+from esclip._text.secrets import HIDDEN, frames_forgotten
 
 __all__ = ["Redactor", "with_base64"]
 

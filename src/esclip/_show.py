@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from esclip._errors import TooManyRejections
 from esclip._output import print_columns, print_json, progress_console, say
 from esclip._picture_formats import described
-from esclip._secrets import masked
+from esclip._text.secrets import masked
 
 if TYPE_CHECKING:
     from esclip._doctor import Finding

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from esclip._escaping import escaped
 from esclip._output import Table, heading, is_terminal, print_columns, print_json, say
 from esclip._show import report
+from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:
     from esclip._demo import Demo

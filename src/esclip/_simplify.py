@@ -16,7 +16,7 @@ from esclip._conditions import AllOf, AnyOf, Condition, Not, OneOf, Value
 from esclip._errors import ConfigError
 from esclip._schema import Field, FieldType
 from esclip._searches import Search
-from esclip._text_forms import composed
+from esclip._text.forms import composed
 
 __all__ = ["LEVELS", "TESTS", "TOO_DEEP", "VALUES", "check_limits", "simplify", "simplify_searches"]
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO, TextIOWrapper
 
-from esclip._escaping import json_escape
 from esclip._output import say
 from esclip._own_stderr import keep_stderr
+from esclip._text.escaping import json_escape
 
 __all__ = ["standard_streams"]
 

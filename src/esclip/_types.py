@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from esclip._text_forms import composed
+from esclip._text.forms import composed
 
 __all__ = [
     "Box",

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any
 
 from esclip._forks import run_in_children
-from esclip._text_forms import folded
+from esclip._text.forms import folded
 from esclip._types import GeoPoint, ImageRecord, Metadata
 
 __all__ = ["former_words", "record_words", "text_words", "words_of"]

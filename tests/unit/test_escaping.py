@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from esclip import FetchError
 from esclip._errors import one_line
-from esclip._escaping import escaped, json_escape
 from esclip._output import json_line
 from esclip._rejections import Reason
+from esclip._text.escaping import escaped, json_escape
 
 any_text = st.text(st.characters(exclude_categories=()))
 

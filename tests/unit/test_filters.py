@@ -8,8 +8,8 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType
 from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
-from esclip._escaping import escaped
 from esclip._filters import Where, conditions
+from esclip._text.escaping import escaped
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
 KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS

@@ -21,7 +21,7 @@ from esclip import Access, EsclipError
 from esclip._encoder_server import EncoderServer
 from esclip._option_groups import EncoderOptions, StoreOptions
 from esclip._redaction import Redactor, with_base64
-from esclip._secrets import Address, Secret, masked
+from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import RemoteEncoder
 from esclip.stores._patience import Patience

@@ -12,7 +12,7 @@ from PIL import Image
 
 import esclip
 from esclip import ImageIndex, ImageRecord, Labelling
-from esclip._text_forms import composed, existing_path, forms
+from esclip._text.forms import composed, existing_path, forms
 from esclip.stores.memory import MemoryStore
 
 NFC, NFD = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))

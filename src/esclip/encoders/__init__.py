@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from esclip._addresses import server_address
 from esclip._arguments import AnyPath, given_name, given_text
 from esclip._errors import ConfigError
-from esclip._secrets import Address, Secret
 from esclip._settings import DEFAULT_ENCODER
+from esclip._text.secrets import Address, Secret
 from esclip.encoders._catalogue import Model, known_name
 
 if TYPE_CHECKING:

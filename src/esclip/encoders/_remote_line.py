@@ -25,7 +25,7 @@ from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after
 from esclip._errors import ConfigError, EncoderError, one_line
 from esclip._forks import leave_behind, renew_in_children
 from esclip._redaction import Redactor, with_base64
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 from esclip._waits import time_left, waits_bounded
 from esclip.encoders._wire import BYTES, authorization
 

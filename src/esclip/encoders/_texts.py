@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from esclip._text_forms import composed
+from esclip._text.forms import composed
 
 __all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "valid"]
 

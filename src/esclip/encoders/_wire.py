@@ -22,7 +22,7 @@ import orjson
 
 from esclip._errors import ConfigError
 from esclip._schema import Space
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 from esclip._types import Pixels, Vectors
 from esclip.encoders._logit_scale import HIGHEST, LOGIT_SCALE
 from esclip.encoders._pixels import Preprocessing

@@ -19,7 +19,7 @@ import orjson
 from esclip._arguments import given_texts
 from esclip._errors import EncoderError
 from esclip._schema import Space
-from esclip._secrets import Address, Secret
+from esclip._text.secrets import Address, Secret
 from esclip._types import Pixels, Vectors
 from esclip.encoders._remote_line import Line
 from esclip.encoders._scripts import warn_of_scripts

@@ -26,8 +26,8 @@ from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._source_wrapper import SourceWrapper
+from esclip._text.forms import composed, forms
 from esclip._text_files import NotText, error_words, read_beginning, read_text
-from esclip._text_forms import composed, forms
 from esclip._types import ImageRecord
 
 __all__ = [

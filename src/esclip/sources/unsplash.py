@@ -21,8 +21,8 @@ from esclip._errors import ConfigError, SourceError, meant
 from esclip._flow import batches, owned
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field
+from esclip._text.urls import is_web_address
 from esclip._types import ImageRecord
-from esclip._web_addresses import is_web_address
 from esclip.sources._unsplash_children import CHILD_TABLES
 from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
 from esclip.sources._unsplash_joins import PhotoDetails, joined

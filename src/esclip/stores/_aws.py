@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError
 from opensearchpy import Urllib3AWSV4SignerAuth
 
 from esclip._errors import ConfigError
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 
 __all__ = ["Signer"]
 

@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead
 from esclip._access import Access
 from esclip._errors import ConfigError
 from esclip._redaction import Redactor, with_base64
-from esclip._secrets import Secret
+from esclip._text.secrets import Secret
 
 if TYPE_CHECKING:
     from esclip.stores._aws import Signer

@@ -16,7 +16,7 @@ import numpy as np
 
 from esclip._rejections import Reason, Rejection, Stage, rejected
 from esclip._schema import Field, FieldType, IndexSchema
-from esclip._text_forms import is_unicode
+from esclip._text.forms import is_unicode
 from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vector
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Text from outside: escaped for terminals, secrets masked, normalized for comparison."""
