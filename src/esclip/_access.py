@@ -14,8 +14,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from esclip._addresses import user_path, without_credentials
 from esclip._errors import ConfigError
+from esclip._files.locations import user_path, without_credentials
 from esclip._text.secrets import Secret
 
 __all__ = ["Access", "admitted"]

@@ -14,7 +14,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from esclip._atomic_files import write_atomically
+from esclip._files.atomic import write_atomically
 
 __all__ = ["PictureCache"]
 

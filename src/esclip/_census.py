@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from esclip._files.paths import is_below
 from esclip._flow import batches, owned
 from esclip._ledger import Ledger
-from esclip._paths import is_below
 from esclip._protocols import Source, Store
 from esclip._rejections import Reason, Rejection
 from esclip._settings import PAGE_SIZE

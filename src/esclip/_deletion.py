@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from esclip._conditions import Condition
 from esclip._errors import ConfigError, DocumentNotFound, one_line
+from esclip._files.paths import is_below
 from esclip._flow import batches, owned
 from esclip._ledger import Ledger
-from esclip._paths import is_below
 from esclip._protocols import Store
 from esclip._searches import Listing
 from esclip._settings import PAGE_SIZE

@@ -21,9 +21,9 @@ import tenacity
 
 from esclip._cache import PictureCache
 from esclip._errors import FetchError
+from esclip._files.regular import open_regular
 from esclip._hosts import Hosts
 from esclip._http import HttpClient, PassingError
-from esclip._regular_files import open_regular
 from esclip._rejections import Reason
 from esclip._settings import MAX_PICTURE_BYTES
 

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
 from esclip._access import Access
-from esclip._addresses import user_path
 from esclip._arguments import (
     AnyCaptions,
     AnyId,
@@ -31,13 +30,14 @@ from esclip._arguments import (
 )
 from esclip._bounds import LIMITS
 from esclip._errors import ConfigError, IndexExists, SourceError
+from esclip._files.locations import user_path
+from esclip._files.paths import is_below, location_of
 from esclip._filters import Where, conditions
 from esclip._index_encoder import IndexEncoder
 from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._parts import holds_parts, parts_index
-from esclip._paths import is_below, location_of
 from esclip._places import KINDS, chosen
 from esclip._plain_values import plain_where
 from esclip._protocols import Encoder, Store

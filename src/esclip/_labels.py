@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from esclip._addresses import user_path
 from esclip._errors import ConfigError
+from esclip._files.locations import user_path
+from esclip._files.text import NotText, error_words, read_text
 from esclip._text.forms import composed, existing_path, is_unicode
-from esclip._text_files import NotText, error_words, read_text
 
 __all__ = ["MAX_LABELS", "TEMPLATES", "Labelling", "Labels"]
 

@@ -7,8 +7,8 @@ import re
 import sqlite3
 from pathlib import Path
 
-from esclip._addresses import is_server
 from esclip._errors import StoreError
+from esclip._files.locations import is_server
 from esclip._settings import ledger_folder
 
 __all__ = ["connected", "ledger_path"]

@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from esclip._addresses import user_path
 from esclip._arguments import given_callback, given_path, given_texts, wrong_kind
 from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
 from esclip._census import Pruning
 from esclip._fetch import Fetcher
+from esclip._files.locations import user_path
 from esclip._ingest import ingest
 from esclip._labelled import LabelledSource, LabelledStore, Labeller
 from esclip._labels import Labelling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from esclip._user_folders import cache_folder, data_folder, state_folder
+from esclip._files.user_folders import cache_folder, data_folder, state_folder
 
 __all__ = [
     "BATCH_SIZE",

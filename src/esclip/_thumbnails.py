@@ -13,7 +13,7 @@ from pathlib import Path
 
 from esclip._decode import decoding
 from esclip._errors import DecodeError
-from esclip._regular_files import open_regular
+from esclip._files.regular import open_regular
 from esclip._settings import MAX_PICTURE_BYTES
 from esclip._types import content_fingerprint
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import esclip
 from esclip import Access, ConfigError, FetchError
-from esclip._addresses import server_address, user_path, without_credentials
+from esclip._files.locations import server_address, user_path, without_credentials
 from esclip.stores import open_store
 
 MISSPELLED = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._atomic_files import write_atomically
+from esclip._files.atomic import write_atomically
 from esclip.encoders._compiled import private_cache
 from esclip.encoders._hashes import file_sha256
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from esclip._atomic_files import UNFINISHED
+from esclip._files.atomic import UNFINISHED
 from esclip.encoders._hashes import file_sha256
 
 __all__ = ["private_cache"]

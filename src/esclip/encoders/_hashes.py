@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from esclip._atomic_files import write_atomically
+from esclip._files.atomic import write_atomically
 from esclip._settings import hash_notes
 
 __all__ = ["file_sha256"]

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from esclip._errors import EncoderError
-from esclip._user_folders import usable_folder
+from esclip._files.user_folders import usable_folder
 from esclip.encoders._catalogue import hub_name, known_name
 from esclip.encoders._layouts import MARKS, ModelFolder
 from esclip.encoders._loading import model_errors, quiet_download

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._errors import ConfigError, EncoderError
-from esclip._user_folders import check_writable
+from esclip._files.user_folders import check_writable
 from esclip.encoders import _openvino
 from esclip.encoders._exports import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
 from esclip.encoders._layouts import ModelFolder

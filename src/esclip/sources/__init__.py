@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from esclip._addresses import user_path
 from esclip._arguments import AnyCaptions, given_path, wrong_kind
 from esclip._errors import ConfigError, SourceError
+from esclip._files.locations import user_path
 from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection

@@ -22,12 +22,12 @@ import orjson
 
 from esclip._arguments import given_path, given_text
 from esclip._errors import SourceError, one_line
+from esclip._files.text import NotText, error_words, read_beginning, read_text
 from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._source_wrapper import SourceWrapper
 from esclip._text.forms import composed, forms
-from esclip._text_files import NotText, error_words, read_beginning, read_text
 from esclip._types import ImageRecord
 
 __all__ = [

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from esclip._errors import SourceError
-from esclip._text_files import NotText, error_words
+from esclip._files.text import NotText, error_words
 
 __all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "rows"]
 

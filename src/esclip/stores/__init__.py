@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from esclip._access import Access
-from esclip._addresses import server_address, user_path
 from esclip._errors import ConfigError
+from esclip._files.locations import server_address, user_path
 from esclip._protocols import Store
 
 __all__ = ["is_folder", "open_store"]

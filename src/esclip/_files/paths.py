@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from esclip._addresses import user_path
 from esclip._errors import ConfigError
+from esclip._files.locations import user_path
 
 __all__ = ["is_below", "location_of", "path_text"]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from esclip._regular_files import open_beside
+from esclip._files.regular import open_beside
 
 __all__ = [
     "LONGEST_MARK",

@@ -1,0 +1,1 @@
+"""Files on disk: written atomically, opened safely, read in any encoding; paths as users give them."""
