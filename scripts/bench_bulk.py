@@ -29,7 +29,7 @@ import numpy as np
 from opensearchpy import OpenSearch, helpers
 
 from esclip import Document, Field, ImageRecord, IndexSchema, Space
-from esclip._flow import batches, parallel_map
+from esclip._concurrency.streams import batches, parallel_map
 from esclip._settings import WRITE_SIZE
 from esclip._types import unit_rows
 from esclip.sources import open_source

@@ -29,8 +29,8 @@ import numpy as np
 from PIL import Image
 
 from esclip import Encoder, ImageIndex, load_encoder, open_index
+from esclip._concurrency.streams import parallel_map
 from esclip._decode import decode
-from esclip._flow import parallel_map
 from esclip.stores.memory import MemoryStore
 from scripts.bench_encode import BATCH, forward, models_in, write_pictures
 from scripts.measure import Row, machine, measure, peak_mebibytes, print_table, run_python, write_json

@@ -43,8 +43,8 @@ from esclip import (
     load_encoder,
     open_index,
 )
+from esclip._concurrency.streams import batches
 from esclip._duplicates import duplicate_groups
-from esclip._flow import batches
 from esclip._types import Vector, Vectors, unit_rows
 from esclip.stores import open_store
 from scripts.bench_encode import models_in

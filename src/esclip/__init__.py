@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._access import Access
     from esclip._classify import Guess, classify
+    from esclip._concurrency.stop import Stop
     from esclip._conditions import (
         AllOf,
         AnyOf,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from esclip._run_options import RunOptions
     from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._searches import Listing, Matching, Nearest, Search
-    from esclip._stop import Stop
     from esclip._types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, Reckoned
     from esclip.encoders import Model, load_encoder, models
 
@@ -144,7 +144,7 @@ _HOMES = (
     "_rejections",
     "_protocols",
     "_report",
-    "_stop",
+    "_concurrency.stop",
     "_run_options",
     "_hits",
     "_duplicates",

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from esclip._concurrency.streams import batches, owned
 from esclip._files.paths import is_below
-from esclip._flow import batches, owned
 from esclip._ledger import Ledger
 from esclip._protocols import Source, Store
 from esclip._rejections import Reason, Rejection

@@ -70,7 +70,7 @@ def search_texts(
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
     from esclip import _show_hits
-    from esclip._flow import batches
+    from esclip._concurrency.streams import batches
 
     texts = (line.strip() for line in _lines(file) if line.strip())
     with at.open(by) as held:

@@ -28,6 +28,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from esclip._concurrency.forks import renew_in_children
 from esclip._containers import (
     check_tiff,
     check_work,
@@ -36,7 +37,6 @@ from esclip._containers import (
     without_png_metadata,
 )
 from esclip._errors import DecodeError
-from esclip._forks import renew_in_children
 from esclip._modes import rgb, upright
 from esclip._picture_formats import INSTALLS, PictureFormat, format_of, is_read
 from esclip._rejections import Reason

@@ -11,10 +11,10 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from esclip._concurrency.streams import batches, owned
 from esclip._conditions import Condition
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._files.paths import is_below
-from esclip._flow import batches, owned
 from esclip._ledger import Ledger
 from esclip._protocols import Store
 from esclip._searches import Listing

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from esclip._collapse import SLACK
+from esclip._concurrency.streams import batches
 from esclip._conditions import Condition
-from esclip._flow import batches
 from esclip._hits import Hits
 from esclip._paged_reads import documents_of
 from esclip._protocols import Store

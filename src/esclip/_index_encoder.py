@@ -16,8 +16,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path, PurePath
 
+from esclip._concurrency.forks import renew_in_children
 from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
-from esclip._forks import renew_in_children
 from esclip._protocols import Encoder
 from esclip._schema import IndexSchema, Space
 from esclip._settings import DEFAULT_ENCODER

@@ -20,8 +20,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._errors import StoreError
-from esclip._forks import leave_behind, renew_in_children
 from esclip._ledger_file import connected
 from esclip._ledger_rows import read_record, record_text, storable
 from esclip._rejections import KeptRejection, Reason, Rejection, Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from esclip._flow import batches
+from esclip._concurrency.streams import batches
 from esclip._protocols import Store
 from esclip._types import Document
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from esclip._census import SeenIds
+from esclip._concurrency.streams import batches
 from esclip._errors import IndexExists
-from esclip._flow import batches
 from esclip._parts import (
     CROPPING,
     GRID,

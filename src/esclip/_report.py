@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from esclip._concurrency.streams import owned
 from esclip._errors import TooManyRejections
-from esclip._flow import owned
 from esclip._ledger import Ledger
 from esclip._rejections import IngestReport, Reason, Rejection
 from esclip._settings import MAX_REJECTION_RATE

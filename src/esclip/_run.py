@@ -14,6 +14,7 @@ from esclip._arguments import given_callback, given_path, given_texts, wrong_kin
 from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
 from esclip._census import Pruning
+from esclip._concurrency.stop import Stop
 from esclip._fetch import Fetcher
 from esclip._files.locations import user_path
 from esclip._ingest import ingest
@@ -27,7 +28,6 @@ from esclip._rejections import IngestReport, Rejection
 from esclip._report import Phase, Progress, Tally
 from esclip._schema import IndexSchema
 from esclip._settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
-from esclip._stop import Stop
 
 __all__ = ["run"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypedDict
 
+from esclip._concurrency.stop import Stop
 from esclip._rejections import Rejection
 from esclip._report import Progress
-from esclip._stop import Stop
 
 __all__ = ["RunOptions"]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from esclip._concurrency.stop import Stop
 from esclip._confirmation import ask, can_ask
 from esclip._errors import ConfigError
 from esclip._signals import exit_status, signals_ask
-from esclip._stop import Stop
 
 if TYPE_CHECKING:
     from esclip._rejections import IngestReport, Rejection

@@ -10,11 +10,11 @@ from typing import Unpack
 
 from esclip._arguments import AnyId, AnyImage, given_callback, given_ids, given_several, given_texts
 from esclip._bounds import HYBRID_WEIGHTS, THRESHOLDS
+from esclip._concurrency.forks import renew_in_children
 from esclip._duplicates import DuplicateGroup, duplicate_groups
 from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._finding import find
-from esclip._forks import renew_in_children
 from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
 from esclip._looking import Looker

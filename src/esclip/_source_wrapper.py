@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from esclip._flow import owned
+from esclip._concurrency.streams import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._schema import Field

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from esclip._forks import run_in_children
+from esclip._concurrency.forks import run_in_children
 from esclip._text.forms import folded
 from esclip._types import GeoPoint, ImageRecord, Metadata
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from esclip._flow import owned
+from esclip._concurrency.streams import owned
 from esclip._protocols import Source
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import FieldType

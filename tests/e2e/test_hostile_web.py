@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from esclip import IngestReport, Reason, load_encoder
+from esclip._concurrency.stop import Stop
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
 from esclip._report import Tally
 from esclip._schema import IndexSchema
-from esclip._stop import Stop
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from tests.command_line import Esclip

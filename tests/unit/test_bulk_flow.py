@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esclip import _cancellation as cancellation
+from esclip._concurrency import cancellation as cancellation
+from esclip._concurrency.streams import batches, parallel_map
 from esclip._errors import StoreUnavailable
-from esclip._flow import batches, parallel_map
 from esclip._rejections import Rejection
 from esclip._types import Document
 from esclip.stores._bulk import BulkWriter, line

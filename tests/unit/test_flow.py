@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from esclip._flow import batches, owned, parallel_map, prefetch, until
+from esclip._concurrency.streams import batches, owned, parallel_map, prefetch, until
 
 PATIENCE_S = 10.0
 

@@ -14,15 +14,15 @@ import pytest
 from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
-from esclip import _cancellation as cancellation
 from esclip._census import Pruning, SeenIds
+from esclip._concurrency import cancellation as cancellation
+from esclip._concurrency.stop import Stop
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch import Fetcher
 from esclip._ingest import ingest
 from esclip._protocols import Encoder
 from esclip._report import Progress, Tally
 from esclip._schema import IndexSchema, Space
-from esclip._stop import Stop
 from esclip._types import Document, Pixels, Vectors
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from esclip import ImageRecord, Reason, Rejection, Stage
-from esclip import _cancellation as cancellation
+from esclip._concurrency import cancellation as cancellation
 from esclip._errors import StoreUnavailable, TooManyRejections
 from esclip._report import Tally
 from esclip._settings import WRITE_SIZE

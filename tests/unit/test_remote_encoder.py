@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esclip import _cancellation as cancellation
 from esclip import load_encoder
+from esclip._concurrency import cancellation as cancellation
 from esclip._connections import FOREIGN_ERRORS
 from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError

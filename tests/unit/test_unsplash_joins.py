@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from esclip import _cancellation as cancellation
+from esclip._concurrency import cancellation as cancellation
 from esclip._errors import SourceError
 from esclip.sources._unsplash_joins import interrupted_by, mapped_errors
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write

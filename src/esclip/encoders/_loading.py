@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import RLock
 
+from esclip._concurrency.forks import run_in_children
 from esclip._errors import EncoderError
-from esclip._forks import run_in_children
 
 __all__ = ["model_errors", "quiet_download", "quiet_loading"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from esclip._concurrency.forks import Unforkable
 from esclip._errors import EncoderError
-from esclip._forks import Unforkable
 from esclip._imports import missing
 from esclip.encoders._compiled import private_cache
 

@@ -19,11 +19,11 @@ import requests
 import tenacity
 import urllib3.exceptions as urllib3_errors
 
-from esclip import _cancellation as cancellation
+from esclip._concurrency import cancellation as cancellation
+from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._errors import ConfigError, EncoderError, one_line
 from esclip._files.locations import without_credentials
-from esclip._forks import leave_behind, renew_in_children
 from esclip._redaction import Redactor, with_base64
 from esclip._text.secrets import Secret
 from esclip._waits import time_left, waits_bounded

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import torch
 from PIL import Image
 
+from esclip._concurrency.forks import Unforkable
 from esclip._errors import EncoderError
-from esclip._forks import Unforkable
 from esclip._types import Vectors
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import TokenizerFile

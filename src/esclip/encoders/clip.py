@@ -20,9 +20,9 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from esclip._arguments import given_texts
+from esclip._concurrency.forks import renew_in_children
+from esclip._concurrency.streams import batches
 from esclip._errors import EncoderError
-from esclip._flow import batches
-from esclip._forks import renew_in_children
 from esclip._schema import Space
 from esclip._settings import tower_cache
 from esclip._types import Pixels, Vectors, unit_rows

@@ -14,9 +14,9 @@ from itertools import islice
 from pathlib import Path
 
 from esclip._arguments import AnyCaptions, given_path, wrong_kind
+from esclip._concurrency.streams import owned
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import user_path
-from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._schema import Field

@@ -21,9 +21,9 @@ from typing import Protocol
 import orjson
 
 from esclip._arguments import given_path, given_text
+from esclip._concurrency.streams import owned
 from esclip._errors import SourceError, one_line
 from esclip._files.text import NotText, error_words, read_beginning, read_text
-from esclip._flow import owned
 from esclip._protocols import Source
 from esclip._rejections import Rejection
 from esclip._source_wrapper import SourceWrapper

@@ -21,9 +21,9 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esclip import _cancellation as cancellation
+from esclip._concurrency import cancellation as cancellation
+from esclip._concurrency.streams import batches
 from esclip._errors import SourceError
-from esclip._flow import batches
 from esclip.sources._unsplash_children import CHILD_TABLES, ChildTable
 from esclip.sources._unsplash_rows import Row
 from esclip.sources._unsplash_tables import TablePart

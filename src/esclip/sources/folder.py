@@ -20,9 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from esclip._concurrency.streams import owned
 from esclip._errors import SourceError
 from esclip._files.paths import is_below, path_text
-from esclip._flow import owned
 from esclip._picture_formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field, FieldType

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from esclip._flow import owned
+from esclip._concurrency.streams import owned
 from esclip._ledger import Ledger
 from esclip._rejections import Reason, Rejection
 from esclip._schema import Field

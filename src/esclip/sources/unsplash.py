@@ -17,8 +17,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+from esclip._concurrency.streams import batches, owned
 from esclip._errors import ConfigError, SourceError, meant
-from esclip._flow import batches, owned
 from esclip._rejections import Reason, Rejection, Stage
 from esclip._schema import Field
 from esclip._text.urls import is_web_address

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import orjson
 
+from esclip._concurrency.streams import batches
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
-from esclip._flow import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._settings import SEARCHES_AT_ONCE

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
-from esclip._flow import batches
+from esclip._concurrency.streams import batches
 from esclip._schema import IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search
 from esclip._settings import SEARCHES_AT_ONCE

@@ -18,7 +18,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from esclip import _cancellation as cancellation
+from esclip._concurrency import cancellation as cancellation
 from esclip._errors import StoreError, StoreUnavailable
 
 __all__ = ["Busy", "Patience", "PayloadTooLarge", "persistently"]

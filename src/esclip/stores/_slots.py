@@ -13,8 +13,8 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from threading import Condition
 
-from esclip import _cancellation as cancellation
-from esclip._forks import renew_in_children
+from esclip._concurrency import cancellation as cancellation
+from esclip._concurrency.forks import renew_in_children
 
 __all__ = ["Slots"]
 

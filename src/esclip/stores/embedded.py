@@ -21,6 +21,7 @@ from typing import Any
 import lance
 import numpy as np
 
+from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_children
 from esclip._errors import (
     ConfigError,
     IndexExists,
@@ -30,7 +31,6 @@ from esclip._errors import (
     StoreUnavailable,
     one_line,
 )
-from esclip._forks import Unforkable, leave_behind, renew_in_children
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search

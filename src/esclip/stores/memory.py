@@ -15,8 +15,8 @@ from typing import assert_never
 
 import numpy as np
 
+from esclip._concurrency.forks import renew_in_children
 from esclip._errors import IndexMismatch, IndexNotFound
-from esclip._forks import renew_in_children
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Listing, Matching, Nearest, Search

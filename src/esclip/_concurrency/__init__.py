@@ -1,0 +1,1 @@
+"""Threads: streams with backpressure, cancellation, forked processes."""
