@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esclip._access import Access
     from esclip._classify import Guess, classify
     from esclip._concurrency.stop import Stop
     from esclip._conditions import (
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
     from esclip._labels import Labelling
+    from esclip._net.access import Access
     from esclip._protocols import Encoder, Source, Store
     from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
@@ -134,7 +134,7 @@ __all__ = [
 
 _HOMES = (
     "_errors",
-    "_access",
+    "_net.access",
     "_labels",
     "_conditions",
     "_schema",

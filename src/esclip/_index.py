@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
-from esclip._access import Access
 from esclip._arguments import (
     AnyCaptions,
     AnyId,
@@ -37,6 +36,7 @@ from esclip._index_encoder import IndexEncoder
 from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
+from esclip._net.access import Access
 from esclip._parts import holds_parts, parts_index
 from esclip._places import KINDS, chosen
 from esclip._plain_values import plain_where

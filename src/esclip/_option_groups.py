@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 import typer
 
-from esclip._access import Access, admitted
 from esclip._imports import missing
 from esclip._ingest_options import AllowHosts, BatchSize, Cache, IgnoreRobotsTag, Workers
+from esclip._net.access import Access, admitted
 from esclip._options import (
     ApiKey,
     AwsRegion,

@@ -11,7 +11,7 @@ import pytest
 
 import esclip
 from esclip import Access, ConfigError
-from esclip._access import admitted
+from esclip._net.access import admitted
 from esclip.stores import open_store
 from esclip.stores.memory import MemoryStore
 

@@ -17,9 +17,9 @@ import pytest
 
 from esclip import load_encoder
 from esclip._concurrency import cancellation as cancellation
-from esclip._connections import FOREIGN_ERRORS
 from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
+from esclip._net.session import FOREIGN_ERRORS
 from esclip._protocols import Encoder
 from esclip.encoders import _remote_line
 from esclip.encoders._wire import Description, pack_vectors

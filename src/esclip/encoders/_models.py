@@ -84,7 +84,7 @@ def _cached(name: str) -> ModelFolder | None:
 def _download(name: str) -> ModelFolder:
     from huggingface_hub import HfApi, constants, snapshot_download
 
-    from esclip._network_settings import check_proxy_of_environment
+    from esclip._net.environment import check_proxy_of_environment
 
     check_proxy_of_environment(constants.ENDPOINT, _HUB_PROXIES)
     problem = f"is no folder, not in the cache {_hub_cache()}, and can't be had from the hub"

@@ -21,12 +21,12 @@ import urllib3.exceptions as urllib3_errors
 
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.forks import leave_behind, renew_in_children
-from esclip._connections import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._errors import ConfigError, EncoderError, one_line
 from esclip._files.locations import without_credentials
-from esclip._redaction import Redactor, with_base64
+from esclip._net.redaction import Redactor, with_base64
+from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
+from esclip._net.sockets import time_left, waits_bounded
 from esclip._text.secrets import Secret
-from esclip._waits import time_left, waits_bounded
 from esclip.encoders._wire import BYTES, authorization
 
 __all__ = ["Line", "PassingError"]

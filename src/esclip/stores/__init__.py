@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from esclip._access import Access
 from esclip._errors import ConfigError
 from esclip._files.locations import server_address, user_path
+from esclip._net.access import Access
 from esclip._protocols import Store
 
 __all__ = ["is_folder", "open_store"]

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from esclip._access import Access, admitted
 from esclip._concurrency.forks import leave_behind, renew_in_children
-from esclip._connections import seconds_asked
 from esclip._errors import StoreError, StoreUnavailable, one_line
+from esclip._net.access import Access, admitted
+from esclip._net.session import seconds_asked
 from esclip.stores._dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores._engine_answers import (
     MALFORMED,

@@ -21,9 +21,9 @@ from opensearchpy import exceptions
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
 from urllib3.exceptions import HTTPError, IncompleteRead
 
-from esclip._access import Access
 from esclip._errors import ConfigError
-from esclip._redaction import Redactor, with_base64
+from esclip._net.access import Access
+from esclip._net.redaction import Redactor, with_base64
 from esclip._text.secrets import Secret
 
 if TYPE_CHECKING:

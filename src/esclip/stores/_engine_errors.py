@@ -11,8 +11,8 @@ from typing import Any
 from opensearchpy import exceptions
 from urllib3.exceptions import ProtocolError
 
-from esclip._connections import causes
 from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavailable
+from esclip._net.session import causes
 from esclip.stores._engine_door import TooLong
 from esclip.stores._engine_faults import disk_full, is_disk_full
 from esclip.stores._patience import Busy, PayloadTooLarge

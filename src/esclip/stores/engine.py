@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from esclip._access import Access
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
+from esclip._net.access import Access
 from esclip._rejections import Rejection
 from esclip._schema import IndexInfo, IndexSchema
 from esclip._searches import Search

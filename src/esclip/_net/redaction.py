@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 import orjson
 from urllib3.exceptions import ProtocolError
 
-from esclip._connections import causes
+from esclip._net.session import causes
 from esclip._text.secrets import HIDDEN, frames_forgotten
 
 __all__ = ["Redactor", "with_base64"]

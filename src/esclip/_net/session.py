@@ -25,8 +25,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry, create_urllib3_context
 
-from esclip._network_settings import check_certificates, check_proxy
-from esclip._waits import TlsSocket, Turns, UnwelcomeAddressError, connect, time_left
+from esclip._net.environment import check_certificates, check_proxy
+from esclip._net.sockets import TlsSocket, Turns, UnwelcomeAddressError, connect, time_left
 
 __all__ = [
     "FOREIGN_ERRORS",

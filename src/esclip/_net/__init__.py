@@ -1,0 +1,1 @@
+"""Connections: deadlines, addresses, TLS, credentials."""
