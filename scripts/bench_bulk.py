@@ -30,8 +30,8 @@ from opensearchpy import OpenSearch, helpers
 
 from esclip import Document, Field, ImageRecord, IndexSchema, Space
 from esclip._concurrency.streams import batches, parallel_map
-from esclip._settings import WRITE_SIZE
-from esclip._types import unit_rows
+from esclip._core.settings import WRITE_SIZE
+from esclip._core.types import unit_rows
 from esclip.sources import open_source
 from esclip.stores._documents import full_source
 from esclip.stores.engine import EngineStore

@@ -24,8 +24,8 @@ from PIL import Image
 
 from esclip import Encoder, ImageIndex, load_encoder
 from esclip._concurrency.streams import parallel_map
+from esclip._core.types import Vectors, unit_rows
 from esclip._decode import decode
-from esclip._types import Vectors, unit_rows
 from esclip.encoders._pixels import Preprocessing
 from esclip.encoders._samples import sample_pictures
 from esclip.stores.memory import MemoryStore

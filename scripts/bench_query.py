@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from esclip import Document, ImageRecord, IndexSchema, Nearest, Space, load_encoder, open_index
-from esclip._types import unit_rows
+from esclip._core.types import unit_rows
 from esclip.sources import open_source
 from esclip.stores import open_store
 from scripts.bench_encode import models_in

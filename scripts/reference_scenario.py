@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 import esclip
-from esclip._types import Vectors, unit_rows
+from esclip._core.types import Vectors, unit_rows
 from scripts.make_models import make_clip, make_text_tower
 from scripts.make_unsplash import make_dataset
 

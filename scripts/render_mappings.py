@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from esclip._schema import IndexSchema, Space
+from esclip._core.schema import IndexSchema, Space
 from esclip.stores._dialects import Engine, index_body
 
 __all__ = ["MAPPINGS", "rendered"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import typer.main
 
-from esclip import _rejections
 from esclip._cli import app
-from esclip._rejections import Reason
+from esclip._core import rejections
+from esclip._core.rejections import Reason
 
 __all__ = ["render"]
 
@@ -41,7 +41,7 @@ def _reasons() -> str:
 
 
 def _member_docs() -> dict[str, str]:
-    tree = ast.parse(inspect.getsource(_rejections))
+    tree = ast.parse(inspect.getsource(rejections))
     reasons = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Reason")
     docs: dict[str, str] = {}
     for member, after in zip(reasons.body, reasons.body[1:], strict=False):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._classify import Guess, classify
     from esclip._concurrency.stop import Stop
-    from esclip._conditions import (
+    from esclip._core.filters import (
         AllOf,
         AnyOf,
         Condition,
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
         OneOf,
         Range,
     )
+    from esclip._core.labels import Labelling
+    from esclip._core.rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
+    from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
+    from esclip._core.searches import Listing, Matching, Nearest, Search
+    from esclip._core.types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, Reckoned
     from esclip._duplicates import DuplicateGroup
     from esclip._errors import (
         ConfigError,
@@ -46,16 +51,11 @@ if TYPE_CHECKING:
     )
     from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
-    from esclip._labels import Labelling
     from esclip._net.access import Access
     from esclip._protocols import Encoder, Source, Store
     from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
-    from esclip._rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
     from esclip._report import Phase, Progress
     from esclip._run_options import RunOptions
-    from esclip._schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
-    from esclip._searches import Listing, Matching, Nearest, Search
-    from esclip._types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, Reckoned
     from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
@@ -135,13 +135,13 @@ __all__ = [
 _HOMES = (
     "_errors",
     "_net.access",
-    "_labels",
-    "_conditions",
-    "_schema",
-    "_types",
-    "_searches",
+    "_core.labels",
+    "_core.filters",
+    "_core.schema",
+    "_core.types",
+    "_core.searches",
     "_queries",
-    "_rejections",
+    "_core.rejections",
     "_protocols",
     "_report",
     "_concurrency.stop",

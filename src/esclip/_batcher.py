@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from esclip._types import Vectors
+from esclip._core.types import Vectors
 
 __all__ = ["BatchFailed", "Batcher", "Full"]
 

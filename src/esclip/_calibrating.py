@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from esclip._background import SENTENCES
-from esclip._calibration import PERCENTS, Background, Calibration
+from esclip._core.calibration import PERCENTS, Background, Calibration
+from esclip._core.null_queries import SENTENCES
+from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.searches import Listing, Nearest
+from esclip._core.settings import CALIBRATED_FROM
+from esclip._core.types import Vectors
 from esclip._paged_reads import documents_of
 from esclip._protocols import Encoder, Store
-from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Listing, Nearest
-from esclip._settings import CALIBRATED_FROM
-from esclip._types import Vectors
 
 __all__ = ["calibrate"]
 

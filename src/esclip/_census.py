@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from esclip._concurrency.streams import batches, owned
+from esclip._core.rejections import Reason, Rejection
+from esclip._core.settings import PAGE_SIZE
 from esclip._files.paths import is_below
 from esclip._ledger import Ledger
 from esclip._protocols import Source, Store
-from esclip._rejections import Reason, Rejection
-from esclip._settings import PAGE_SIZE
 
 __all__ = ["Census", "Pruning", "SeenIds", "prune"]
 

@@ -14,13 +14,13 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from esclip._arguments import AnyImage, AnyPath, given_image, wrong_kind
+from esclip._core.arguments import AnyImage, AnyPath, given_image, wrong_kind
+from esclip._core.labels import Labelling, Labels
+from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
+from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError, RecordError
-from esclip._labels import Labelling, Labels
 from esclip._protocols import Encoder
 from esclip._query_image import open_image
-from esclip._settings import BATCH_SIZE, DEFAULT_ENCODER
-from esclip._types import Pixels, Vectors
 from esclip.encoders import load_encoder
 from esclip.encoders._zero_shot import label_vectors, probabilities
 

@@ -22,6 +22,12 @@ from typer.core import TyperGroup
 from esclip import _cli_classify, _cli_duplicates, _cli_forget, _cli_ledger, _cli_search
 from esclip._command_words import DashedIdCommand, RemovalCommand, WeightedCommand
 from esclip._confirmation import confirm
+from esclip._core.settings import (
+    BATCH_SIZE,
+    ENCODER_PORT,
+    MAX_BODY_MIB,
+    MAX_REJECTION_RATE,
+)
 from esclip._errors import EsclipError
 from esclip._ingest_options import (
     BatchSize,
@@ -39,12 +45,6 @@ from esclip._ingest_options import (
 from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
 from esclip._options import Host, Json, MaxBody, Port, Yes, as_path, split
 from esclip._running import run_to_report
-from esclip._settings import (
-    BATCH_SIZE,
-    ENCODER_PORT,
-    MAX_BODY_MIB,
-    MAX_REJECTION_RATE,
-)
 from esclip._signals import Interrupted, exit_status, signals_ask
 from esclip._streams import standard_streams
 from esclip._text.escaping import escaped

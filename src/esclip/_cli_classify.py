@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from esclip._bounds import KS
+from esclip._core.bounds import KS
 from esclip._ingest_options import LabelTemplates, labelling
 from esclip._option_groups import EncoderOptions
 from esclip._options import Json, not_blank

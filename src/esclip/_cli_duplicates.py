@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from esclip._bounds import THRESHOLDS
+from esclip._core.bounds import THRESHOLDS
+from esclip._core.settings import DUPLICATE
 from esclip._errors import ConfigError
 from esclip._option_groups import StoreOptions
 from esclip._options import Json, as_path
 from esclip._search_options import Where
-from esclip._settings import DUPLICATE
 
 __all__ = ["duplicates"]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esclip._bounds import MAX_WEIGHT
 from esclip._command_words import as_once_weighed, weighed
+from esclip._core.bounds import MAX_WEIGHT
+from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, one_line
 from esclip._files.text import NotText, error_words, text_lines
 from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
 from esclip._options import Json, not_blank
 from esclip._search_options import Hybrid, MinRelevance
-from esclip._settings import SEARCHES_AT_ONCE
 
 if TYPE_CHECKING:
     from esclip._hits import Hits

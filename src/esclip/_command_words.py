@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from typer.core import TyperCommand
 
-from esclip._bounds import MAX_WEIGHT
+from esclip._core.bounds import MAX_WEIGHT
 
 __all__ = ["DashedIdCommand", "RemovalCommand", "WeightedCommand", "as_once_weighed", "weighed"]
 

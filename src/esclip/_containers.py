@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, TiffImagePlugin
 
+from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
 from esclip._heif_boxes import decoded_pixels
-from esclip._rejections import Reason
 
 __all__ = [
     "check_tiff",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import Enum
 from threading import Lock
 
-from esclip._types import Document, ImageRecord
+from esclip._core.types import Document, ImageRecord
 
 __all__ = ["Claim", "Copies"]
 

@@ -36,10 +36,10 @@ from esclip._containers import (
     without_jpeg_metadata,
     without_png_metadata,
 )
+from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
 from esclip._modes import rgb, upright
 from esclip._picture_formats import INSTALLS, PictureFormat, format_of, is_read
-from esclip._rejections import Reason
 
 __all__ = ["decode", "decoding", "to_rgb"]
 

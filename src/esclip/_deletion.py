@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from esclip._concurrency.streams import batches, owned
-from esclip._conditions import Condition
+from esclip._core.filters import Condition
+from esclip._core.searches import Listing
+from esclip._core.settings import PAGE_SIZE
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._files.paths import is_below
 from esclip._ledger import Ledger
 from esclip._protocols import Store
-from esclip._searches import Listing
-from esclip._settings import PAGE_SIZE
 from esclip._text.forms import composed
 
 __all__ = ["Deletion", "Selection", "delete"]

@@ -14,10 +14,10 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw
 
+from esclip._core.rejections import IngestReport
 from esclip._files.user_folders import data_folder
 from esclip._hits import Hits
 from esclip._index import ImageIndex, open_index
-from esclip._rejections import IngestReport
 from esclip._report import Progress
 from esclip._text.escaping import escaped
 from esclip.encoders.palette import PALETTE_LIMITS

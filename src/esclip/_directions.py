@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from esclip._core.types import Reckoned, Vector, Vectors, cosines, unit_rows
 from esclip._errors import DocumentNotFound, EncoderError
 from esclip._protocols import Encoder, Store
 from esclip._queries import Directed, Picture, Raw, Stored, Text
 from esclip._query_image import open_image
-from esclip._types import Reckoned, Vector, Vectors, cosines, unit_rows
 
 __all__ = ["Direction", "directions"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from esclip._core.settings import picture_cache
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
 from esclip._index import ImageIndex
 from esclip._picture_formats import INSTALLS, PictureFormat, is_read
 from esclip._protocols import Encoder
-from esclip._settings import picture_cache
 
 __all__ = ["Finding", "examine"]
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from esclip._collapse import SLACK
 from esclip._concurrency.streams import batches
-from esclip._conditions import Condition
+from esclip._core.filters import Condition
+from esclip._core.searches import Listing, Nearest
+from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._hits import Hits
 from esclip._paged_reads import documents_of
 from esclip._protocols import Store
-from esclip._searches import Listing, Nearest
-from esclip._types import Document, ImageRecord, Vector, cosines, document_hit, ranked
 
 __all__ = ["DuplicateGroup", "duplicate_groups"]
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import orjson
 
 from esclip._batcher import Batcher, BatchFailed, Full
+from esclip._core.types import Vectors
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip._text.secrets import Secret
-from esclip._types import Vectors
 from esclip.encoders._pixels import Preprocessing
 from esclip.encoders._wire import (
     BYTES,

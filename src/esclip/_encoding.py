@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from esclip._copies import Copies
+from esclip._core.parts import FINEST, cut
+from esclip._core.rejections import Reason, Rejection, Stage, rejected
+from esclip._core.types import Crop, Document, ImageRecord, Pixels
 from esclip._decode import decoding
-from esclip._parts import FINEST, cut
 from esclip._protocols import Encoder
-from esclip._rejections import Reason, Rejection, Stage, rejected
 from esclip._report import Tally
-from esclip._types import Crop, Document, ImageRecord, Pixels
 
 __all__ = ["Decoded", "decoded", "encoded"]
 

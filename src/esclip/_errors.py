@@ -28,7 +28,7 @@ from esclip._text.escaping import joined_lines
 from esclip._text.secrets import masked
 
 if TYPE_CHECKING:
-    from esclip._rejections import IngestReport, Reason
+    from esclip._core.rejections import IngestReport, Reason
 
 __all__ = [
     "ConfigError",

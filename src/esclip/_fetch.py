@@ -20,12 +20,12 @@ from types import TracebackType
 import tenacity
 
 from esclip._cache import PictureCache
+from esclip._core.rejections import Reason
+from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._errors import FetchError
 from esclip._files.regular import open_regular
 from esclip._hosts import Hosts
 from esclip._http import HttpClient, PassingError
-from esclip._rejections import Reason
-from esclip._settings import MAX_PICTURE_BYTES
 
 __all__ = ["Fetcher"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from esclip._conditions import Inside, Near
+from esclip._core.filters import Inside, Near
+from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
 from esclip._filter_values import EXPECTED
-from esclip._schema import Field, FieldType
 
 __all__ = ["CALLS", "inside", "near", "place_field"]
 

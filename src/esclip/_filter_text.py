@@ -7,7 +7,19 @@ from datetime import datetime
 from itertools import islice
 from typing import assert_never
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
+from esclip._core.filters import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Exists,
+    HasId,
+    Inside,
+    Near,
+    Not,
+    OneOf,
+    Range,
+    Value,
+)
 from esclip._text.forms import composed
 
 __all__ = ["filter_text", "value_text"]

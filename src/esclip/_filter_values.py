@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
-from esclip._conditions import AnyOf, Condition, OneOf, Range, Value
+from esclip._core.filters import AnyOf, Condition, OneOf, Range, Value
+from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
 from esclip._plain_values import Plain
-from esclip._schema import Field, FieldType
 from esclip._text.forms import composed, forms, is_unicode
 
 __all__ = ["EXPECTED", "LONGEST", "compared", "known_field"]

@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from esclip._calibration import Background
 from esclip._collapse import collapsing
-from esclip._conditions import Condition
+from esclip._core.analysis import former_words, words_of
+from esclip._core.calibration import Background
+from esclip._core.filters import Condition
+from esclip._core.schema import IndexSchema
+from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.types import Hit
 from esclip._directions import Direction, directions
 from esclip._filters import conditions
 from esclip._fusion import Ranking, fused
@@ -23,10 +27,6 @@ from esclip._no_hits import unfulfilled, why_none
 from esclip._protocols import Encoder
 from esclip._queries import Query, Stored
 from esclip._relevance import background_of, judged, least_score, matched
-from esclip._schema import IndexSchema
-from esclip._searches import Listing, Matching, Nearest, Search
-from esclip._types import Hit
-from esclip._words import former_words, words_of
 
 __all__ = ["find"]
 

@@ -13,8 +13,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from esclip._types import Hit, Reckoned
-from esclip._words import text_words
+from esclip._core.analysis import text_words
+from esclip._core.types import Hit, Reckoned
 
 __all__ = ["Ranking", "fused"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from esclip._av1_headers import frame_pixels
-from esclip._settings import MAX_PICTURE_BYTES
+from esclip._core.settings import MAX_PICTURE_BYTES
 
 __all__ = ["MOST_BOXES", "decoded_pixels"]
 

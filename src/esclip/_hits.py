@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 from urllib.parse import urlsplit
 
+from esclip._core.settings import UNSPLASH_HOST
+from esclip._core.types import Hit
 from esclip._errors import one_line
-from esclip._settings import UNSPLASH_HOST
 from esclip._text.escaping import escaped
 from esclip._text.secrets import masked
 from esclip._text.urls import is_web_address
-from esclip._types import Hit
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,10 +19,10 @@ import requests
 import urllib3.exceptions as urllib3_errors
 from urllib3.util import Url, parse_url
 
+from esclip._core.rejections import Reason
 from esclip._errors import ConfigError, FetchError
 from esclip._net.session import addresses_limited
 from esclip._net.sockets import UnwelcomeAddressError
-from esclip._rejections import Reason
 from esclip._text.urls import MAX_URL
 
 __all__ = ["Hosts", "Place", "Visits", "is_public"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
-from esclip._arguments import (
+from esclip._core.arguments import (
     AnyCaptions,
     AnyId,
     AnyPath,
@@ -27,25 +27,25 @@ from esclip._arguments import (
     given_texts,
     wrong_kind,
 )
-from esclip._bounds import LIMITS
+from esclip._core.bounds import LIMITS
+from esclip._core.labels import Labelling, Labels
+from esclip._core.parts import holds_parts, parts_index
+from esclip._core.rejections import IngestReport, KeptRejection, Reason
+from esclip._core.schema import IndexSchema, Stats
+from esclip._core.settings import DEFAULT_INDEX, default_store
+from esclip._core.targets import KINDS, chosen
 from esclip._errors import ConfigError, IndexExists, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
 from esclip._filters import Where, conditions
 from esclip._index_encoder import IndexEncoder
-from esclip._labels import Labelling, Labels
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._net.access import Access
-from esclip._parts import holds_parts, parts_index
-from esclip._places import KINDS, chosen
 from esclip._plain_values import plain_where
 from esclip._protocols import Encoder, Store
-from esclip._rejections import IngestReport, KeptRejection, Reason
 from esclip._run_options import RunOptions
-from esclip._schema import IndexSchema, Stats
 from esclip._searchable import SearchableIndex
-from esclip._settings import DEFAULT_INDEX, default_store
 from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
 from esclip.stores import open_store

@@ -17,10 +17,10 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from esclip._concurrency.forks import renew_in_children
+from esclip._core.schema import IndexSchema, Space
+from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
 from esclip._protocols import Encoder
-from esclip._schema import IndexSchema, Space
-from esclip._settings import DEFAULT_ENCODER
 from esclip._text.secrets import masked
 from esclip.encoders import load_encoder
 from esclip.encoders._catalogue import known_name

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esclip._bounds import BATCH_SIZES, LIMITS, SHARES, WORKERS
+from esclip._core.bounds import BATCH_SIZES, LIMITS, SHARES, WORKERS
+from esclip._core.rejections import Reason
+from esclip._core.settings import UNSPLASH_HOST
+from esclip._core.targets import KINDS
 from esclip._errors import ConfigError, meant
-from esclip._places import KINDS
-from esclip._rejections import Reason
-from esclip._settings import UNSPLASH_HOST
 
 if TYPE_CHECKING:
-    from esclip._labels import Labelling
+    from esclip._core.labels import Labelling
 
 from esclip._options import as_path, several, split
 
@@ -178,7 +178,7 @@ def reasons(words: list[str] | None) -> list[Reason]:
 
 def labelling(labels: str | None, templates: list[str] | None) -> Labelling | None:
     """The labels as they are asked for; None where they are not. What can't be used is wrong usage."""
-    from esclip._labels import TEMPLATES, Labelling
+    from esclip._core.labels import TEMPLATES, Labelling
 
     if labels is None:
         if templates:

@@ -20,14 +20,14 @@ from threading import Lock
 
 import numpy as np
 
+from esclip._core.labels import Labelling
+from esclip._core.rejections import Rejection
+from esclip._core.schema import Field, FieldType
+from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 from esclip._errors import ConfigError
-from esclip._labels import Labelling
 from esclip._protocols import Encoder, Source, Store
-from esclip._rejections import Rejection
-from esclip._schema import Field, FieldType
 from esclip._source_wrapper import SourceWrapper
 from esclip._store_wrapper import StoreWrapper
-from esclip._types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 from esclip.encoders._zero_shot import label_vectors, probabilities
 
 __all__ = ["LabelledSource", "LabelledStore", "Labeller"]

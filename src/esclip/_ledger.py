@@ -21,10 +21,10 @@ from threading import RLock
 from typing import Any
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
+from esclip._core.rejections import KeptRejection, Reason, Rejection, Stage
 from esclip._errors import StoreError
 from esclip._ledger_file import connected
 from esclip._ledger_rows import read_record, record_text, storable
-from esclip._rejections import KeptRejection, Reason, Rejection, Stage
 from esclip._text.secrets import masked
 
 __all__ = ["Ledger"]

@@ -7,9 +7,9 @@ import re
 import sqlite3
 from pathlib import Path
 
+from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
 from esclip._files.locations import is_server
-from esclip._settings import ledger_folder
 
 __all__ = ["connected", "ledger_path"]
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip._text.secrets import masked
-from esclip._types import GeoPoint, ImageRecord, MetadataValue
 
 __all__ = ["read_record", "record_text", "storable"]
 

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from esclip._conditions import HasId
+from esclip._core.filters import HasId
+from esclip._core.parts import GRID, caption_id, crop_id, picture_hit, those_of
+from esclip._core.schema import IndexSchema
+from esclip._core.searches import Listing, Nearest, Search
+from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
+from esclip._core.types import Hit, Vector, ranked
 from esclip._errors import ConfigError
 from esclip._fusion import Ranking, fused
-from esclip._parts import GRID, caption_id, crop_id, picture_hit, those_of
-from esclip._places import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._protocols import Store
-from esclip._schema import IndexSchema
-from esclip._searches import Listing, Nearest, Search
-from esclip._types import Hit, Vector, ranked
 
 __all__ = ["Look", "Looker"]
 

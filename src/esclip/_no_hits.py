@@ -11,16 +11,16 @@ import difflib
 from collections.abc import Sequence
 from datetime import datetime
 
-from esclip._calibration import Background
-from esclip._conditions import Condition, Exists, Inside, Near, OneOf, Range, Value
+from esclip._core.calibration import Background
+from esclip._core.filter_limits import simplify
+from esclip._core.filters import Condition, Exists, Inside, Near, OneOf, Range, Value
+from esclip._core.schema import Field, FieldType
+from esclip._core.searches import Listing
+from esclip._core.types import GeoPoint, Hit
 from esclip._errors import one_line
 from esclip._filter_text import filter_text, value_text
 from esclip._protocols import Store
 from esclip._queries import Query
-from esclip._schema import Field, FieldType
-from esclip._searches import Listing
-from esclip._simplify import simplify
-from esclip._types import GeoPoint, Hit
 
 __all__ = ["unfulfilled", "why_none"]
 

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 import typer
 
-from esclip._imports import missing
+from esclip._core.optional_imports import missing
+from esclip._core.settings import (
+    BATCH_SIZE,
+    DEFAULT_ENCODER,
+    DEFAULT_INDEX,
+    FETCH_WORKERS,
+    WINDOW,
+    default_store,
+)
+from esclip._core.targets import PICTURES
 from esclip._ingest_options import AllowHosts, BatchSize, Cache, IgnoreRobotsTag, Workers
 from esclip._net.access import Access, admitted
 from esclip._options import (
@@ -34,16 +43,7 @@ from esclip._options import (
     User,
     split,
 )
-from esclip._places import PICTURES
 from esclip._search_options import Collapse, Exact, Explain, K, Look, MinScore, Offset, Where, Window
-from esclip._settings import (
-    BATCH_SIZE,
-    DEFAULT_ENCODER,
-    DEFAULT_INDEX,
-    FETCH_WORKERS,
-    WINDOW,
-    default_store,
-)
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex

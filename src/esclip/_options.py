@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from esclip._bounds import BODIES_MIB, PORTS
+from esclip._core.bounds import BODIES_MIB, PORTS
+from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import meant
 from esclip._files.locations import user_path
-from esclip._settings import DEFAULT_ENCODER
 from esclip._text.secrets import Address, Secret
 
 __all__ = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from esclip._concurrency.streams import batches
+from esclip._core.types import Document
 from esclip._protocols import Store
-from esclip._types import Document
 
 __all__ = ["documents_of"]
 

@@ -16,8 +16,7 @@ from dataclasses import replace
 
 from esclip._census import SeenIds
 from esclip._concurrency.streams import batches
-from esclip._errors import IndexExists
-from esclip._parts import (
+from esclip._core.parts import (
     CROPPING,
     GRID,
     PART_FIELDS,
@@ -29,14 +28,15 @@ from esclip._parts import (
     part_base,
     part_ids,
 )
-from esclip._places import CAPTIONS, CROPS
+from esclip._core.rejections import Rejection
+from esclip._core.schema import IndexSchema
+from esclip._core.settings import BATCH_SIZE, PAGE_SIZE
+from esclip._core.targets import CAPTIONS, CROPS
+from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
+from esclip._errors import IndexExists
 from esclip._protocols import Encoder, Source, Store
-from esclip._rejections import Rejection
-from esclip._schema import IndexSchema
-from esclip._settings import BATCH_SIZE, PAGE_SIZE
 from esclip._source_wrapper import SourceWrapper
 from esclip._store_wrapper import StoreWrapper
-from esclip._types import Crop, Document, Fingerprint, ImageRecord, Vector
 
 __all__ = ["PartedSource", "PartedStore", "StoreWithParts"]
 

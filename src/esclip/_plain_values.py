@@ -11,8 +11,8 @@ from itertools import islice
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
+from esclip._core.filter_limits import VALUES
 from esclip._errors import ConfigError, one_line
-from esclip._simplify import VALUES
 
 __all__ = ["Plain", "Where", "plain_values", "plain_where"]
 

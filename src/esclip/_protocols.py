@@ -12,10 +12,10 @@ from typing import Protocol
 
 from PIL import Image
 
-from esclip._rejections import Rejection
-from esclip._schema import Field, IndexInfo, IndexSchema, Space
-from esclip._searches import Search
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
+from esclip._core.rejections import Rejection
+from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
+from esclip._core.searches import Search
+from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
 
 __all__ = ["Encoder", "Source", "Store"]
 

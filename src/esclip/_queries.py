@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from esclip._arguments import (
+from esclip._core.arguments import (
     AnyId,
     AnyImage,
     given_id,
@@ -31,13 +31,13 @@ from esclip._arguments import (
     given_texts,
     wrong_kind,
 )
-from esclip._bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
+from esclip._core.bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
+from esclip._core.settings import WINDOW
+from esclip._core.targets import PICTURES, PLACES, chosen, is_fused
+from esclip._core.types import Hit
 from esclip._errors import ConfigError
-from esclip._places import PICTURES, PLACES, chosen, is_fused
 from esclip._plain_values import Where, plain_where
-from esclip._settings import WINDOW
 from esclip._text.forms import is_unicode
-from esclip._types import Hit
 
 __all__ = [
     "AnyPart",

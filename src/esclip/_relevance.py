@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from esclip._background import group_of
-from esclip._calibration import MATCHES, Background
+from esclip._core.calibration import MATCHES, Background
+from esclip._core.null_queries import group_of
+from esclip._core.schema import IndexSchema
+from esclip._core.settings import CALIBRATED_FROM
+from esclip._core.types import Hit
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip._queries import Query, Text
-from esclip._schema import IndexSchema
-from esclip._settings import CALIBRATED_FROM
-from esclip._types import Hit
 
 __all__ = ["background_of", "judged", "least_score", "matched"]
 

@@ -15,10 +15,10 @@ from enum import Enum
 from typing import TypeVar
 
 from esclip._concurrency.streams import owned
+from esclip._core.rejections import IngestReport, Reason, Rejection
+from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._errors import TooManyRejections
 from esclip._ledger import Ledger
-from esclip._rejections import IngestReport, Reason, Rejection
-from esclip._settings import MAX_REJECTION_RATE
 
 __all__ = ["Phase", "Progress", "Tally"]
 

@@ -10,24 +10,24 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from esclip._arguments import given_callback, given_path, given_texts, wrong_kind
-from esclip._bounds import BATCH_SIZES, SHARES, WORKERS
 from esclip._calibrating import calibrate
 from esclip._census import Pruning
 from esclip._concurrency.stop import Stop
+from esclip._core.arguments import given_callback, given_path, given_texts, wrong_kind
+from esclip._core.bounds import BATCH_SIZES, SHARES, WORKERS
+from esclip._core.labels import Labelling
+from esclip._core.rejections import IngestReport, Rejection
+from esclip._core.schema import IndexSchema
+from esclip._core.settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
+from esclip._core.targets import CROPS
 from esclip._fetch import Fetcher
 from esclip._files.locations import user_path
 from esclip._ingest import ingest
 from esclip._labelled import LabelledSource, LabelledStore, Labeller
-from esclip._labels import Labelling
 from esclip._ledger import Ledger
 from esclip._parted import PartedSource, PartedStore
-from esclip._places import CROPS
 from esclip._protocols import Encoder, Source, Store
-from esclip._rejections import IngestReport, Rejection
 from esclip._report import Phase, Progress, Tally
-from esclip._schema import IndexSchema
-from esclip._settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
 
 __all__ = ["run"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from esclip._concurrency.stop import Stop
-from esclip._rejections import Rejection
+from esclip._core.rejections import Rejection
 from esclip._report import Progress
 
 __all__ = ["RunOptions"]

@@ -15,7 +15,7 @@ from esclip._errors import ConfigError
 from esclip._signals import exit_status, signals_ask
 
 if TYPE_CHECKING:
-    from esclip._rejections import IngestReport, Rejection
+    from esclip._core.rejections import IngestReport, Rejection
     from esclip._report import Progress
 
 __all__ = ["run_to_report"]

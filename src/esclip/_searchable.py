@@ -8,9 +8,12 @@ from functools import cache
 from threading import Lock
 from typing import Unpack
 
-from esclip._arguments import AnyId, AnyImage, given_callback, given_ids, given_several, given_texts
-from esclip._bounds import HYBRID_WEIGHTS, THRESHOLDS
 from esclip._concurrency.forks import renew_in_children
+from esclip._core.arguments import AnyId, AnyImage, given_callback, given_ids, given_several, given_texts
+from esclip._core.bounds import HYBRID_WEIGHTS, THRESHOLDS
+from esclip._core.parts import holds_parts, parts_index
+from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.settings import DUPLICATE
 from esclip._duplicates import DuplicateGroup, duplicate_groups
 from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
 from esclip._filters import Where, conditions
@@ -19,11 +22,8 @@ from esclip._hits import Hits
 from esclip._index_encoder import IndexEncoder
 from esclip._looking import Looker
 from esclip._no_hits import unfulfilled
-from esclip._parts import holds_parts, parts_index
 from esclip._protocols import Encoder, Store
 from esclip._queries import AnyQuery, Options, Picture, Query, Stored, Text, Words
-from esclip._schema import IndexInfo, IndexSchema
-from esclip._settings import DUPLICATE
 
 __all__ = ["SearchableIndex"]
 

@@ -14,10 +14,10 @@ from esclip._picture_formats import described
 from esclip._text.secrets import masked
 
 if TYPE_CHECKING:
+    from esclip._core.rejections import IngestReport, Reason
+    from esclip._core.schema import Stats
     from esclip._doctor import Finding
-    from esclip._rejections import IngestReport, Reason
     from esclip._report import Progress
-    from esclip._schema import Stats
     from esclip.encoders._wire import Description
 
 __all__ = [

@@ -10,9 +10,9 @@ from esclip._show import report
 from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:
+    from esclip._core.types import Hit, Reckoned
     from esclip._demo import Demo
     from esclip._hits import Hits
-    from esclip._types import Hit, Reckoned
 
 __all__ = ["demo", "hits", "hits_of", "hits_table"]
 

@@ -9,7 +9,7 @@ from esclip._output import Table, is_terminal, print_columns, print_json, say
 from esclip._show import counted
 
 if TYPE_CHECKING:
-    from esclip._rejections import KeptRejection, Reason
+    from esclip._core.rejections import KeptRejection, Reason
 
 __all__ = ["rejection_counts", "rejections"]
 

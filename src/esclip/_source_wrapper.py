@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from esclip._concurrency.streams import owned
+from esclip._core.rejections import Rejection
+from esclip._core.schema import Field
+from esclip._core.types import ImageRecord
 from esclip._protocols import Source
-from esclip._rejections import Rejection
-from esclip._schema import Field
-from esclip._types import ImageRecord
 
 __all__ = ["SourceWrapper"]
 

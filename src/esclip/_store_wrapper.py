@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from esclip._core.rejections import Rejection
+from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.searches import Search
+from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._protocols import Store
-from esclip._rejections import Rejection
-from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Search
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 
 __all__ = ["StoreWrapper"]
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from esclip._conditions import Condition, OneOf
-from esclip._protocols import Store
-from esclip._schema import Field, FieldType, IndexSchema, Space
-from esclip._searches import Nearest
-from esclip._types import (
+from esclip._core.filters import Condition, OneOf
+from esclip._core.schema import Field, FieldType, IndexSchema, Space
+from esclip._core.searches import Nearest
+from esclip._core.types import (
     Document,
     GeoPoint,
     Hit,
@@ -23,6 +22,7 @@ from esclip._types import (
     Vectors,
     unit_rows,
 )
+from esclip._protocols import Store
 
 __all__ = [
     "DIM",

@@ -16,8 +16,8 @@ from PIL import Image
 
 import esclip
 from esclip import Box, ImageIndex, Query, Store, Text
-from esclip._parts import GRID
-from esclip._types import Pixels, Vectors
+from esclip._core.parts import GRID
+from esclip._core.types import Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 
 __all__ = ["CountingPalette", "PartsContract", "names", "paint"]

@@ -17,10 +17,10 @@ import orjson
 import pytest
 
 from esclip._concurrency.streams import owned
+from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.schema import FieldType
+from esclip._core.types import GeoPoint, ImageRecord, json_metadata
 from esclip._protocols import Source
-from esclip._rejections import Reason, Rejection, Stage
-from esclip._schema import FieldType
-from esclip._types import GeoPoint, ImageRecord, json_metadata
 
 __all__ = ["SourceContract", "records_of", "rejections_of"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from esclip._conditions import Condition
+from esclip._core.filters import Condition
+from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.types import Document
 from esclip._protocols import Store
-from esclip._rejections import Reason, Rejection, Stage
-from esclip._types import Document
 from tests.contracts.documents import SCHEMA, axis, nearest
 
 __all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from esclip import DuplicateGroup, Hits, ImageIndex, IndexNotFound, Query, Raw, Stored, Words, open_index
+from esclip._core.types import Document, Metadata, Vector, cosines, unit_rows
 from esclip._protocols import Store
-from esclip._types import Document, Metadata, Vector, cosines, unit_rows
 from tests.contracts.documents import SCHEMA, axis, random_vectors, record
 from tests.contracts.store_case import StoreCase
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esclip import ConfigError
-from esclip._conditions import AllOf, AnyOf, Condition, HasId, Inside, Near, Not, OneOf, Range
+from esclip._core.analysis import words_of
+from esclip._core.filter_limits import LEVELS, TESTS
+from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Inside, Near, Not, OneOf, Range
+from esclip._core.searches import Listing, Matching
+from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
-from esclip._searches import Listing, Matching
-from esclip._simplify import LEVELS, TESTS
-from esclip._types import GeoPoint, MetadataValue
-from esclip._words import words_of
 from tests.contracts.documents import FIELDS, document
 from tests.contracts.store_case import StoreCase, ids_where
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 import esclip
+from esclip._core.analysis import words_of
+from esclip._core.labels import TEMPLATES, Labelling, Labels
+from esclip._core.searches import Matching
+from esclip._core.types import Document
 from esclip._index import ImageIndex
-from esclip._labels import TEMPLATES, Labelling, Labels
 from esclip._protocols import Store
-from esclip._searches import Matching
-from esclip._types import Document
-from esclip._words import words_of
 from tests.command_line import PLAIN
 from tests.contracts.documents import SCHEMA, axis, document, nearest, record, where
 from tests.contracts.store_case import StoreCase

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
-from esclip._schema import Field, FieldType, IndexSchema
 from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, nearest, record, where
 from tests.contracts.store_case import StoreCase
 

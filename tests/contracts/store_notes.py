@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from esclip import ImageIndex, Query, Raw, Words, open_index
+from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
-from esclip._types import GeoPoint, MetadataValue
 from tests.contracts.documents import axis, document
 from tests.contracts.store_case import StoreCase
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from esclip import ConfigError, Hits, ImageIndex, Query, Raw, Stored, Text, Words, open_index
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import Document, Reckoned, unit_rows
 from esclip._protocols import Store
-from esclip._schema import Field, FieldType, IndexSchema
-from esclip._types import Document, Reckoned, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import random_vectors, record

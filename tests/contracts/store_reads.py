@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
+from esclip._core.types import Document
 from esclip._protocols import Store
-from esclip._types import Document
 from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from tests.contracts.store_case import StoreCase, assert_same, ids_where
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
+from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
+from esclip._core.schema import Field, FieldType
+from esclip._core.searches import Nearest
+from esclip._core.types import GeoPoint, MetadataValue, unit_rows
 from esclip._protocols import Store
-from esclip._schema import Field, FieldType
-from esclip._searches import Nearest
-from esclip._types import GeoPoint, MetadataValue, unit_rows
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import (
     FIELDS,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.types import MetadataValue
 from esclip._protocols import Store
-from esclip._rejections import Reason, Rejection, Stage
-from esclip._types import MetadataValue
 from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from tests.contracts.store_case import StoreCase, count, ids_where, reasons
 

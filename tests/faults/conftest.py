@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
+from esclip._core.types import ImageRecord
 from esclip._protocols import Encoder
-from esclip._types import ImageRecord
 from tests.engines import engine_address
 from tests.faults.cluster import Cluster
 from tests.faults.material import Dataset, made

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from esclip import IngestReport, open_index
+from esclip._core.schema import Space
+from esclip._core.types import ImageRecord, Pixels, Vectors, unit_rows
 from esclip._protocols import Encoder
-from esclip._schema import Space
-from esclip._types import ImageRecord, Pixels, Vectors, unit_rows
 from esclip.sources import open_source
 from scripts.make_unsplash import make_dataset
 from tests.faults.target import Target

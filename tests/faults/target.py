@@ -9,8 +9,8 @@ from pathlib import Path
 
 import lance
 
+from esclip._core.types import ImageRecord
 from esclip._protocols import Encoder
-from esclip._types import ImageRecord
 from tests.engines import http
 from tests.faults.whole import Raw, held_by_engine, held_by_folder
 

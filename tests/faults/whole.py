@@ -19,9 +19,9 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from esclip._core.analysis import record_words
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vectors
 from esclip._protocols import Encoder
-from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vectors
-from esclip._words import record_words
 from tests.engines import http, words_apart
 
 __all__ = ["Raw", "assert_same", "held_by_engine", "held_by_folder"]

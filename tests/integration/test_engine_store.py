@@ -15,12 +15,12 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from esclip._core.analysis import record_words
+from esclip._core.rejections import Reason, Stage
+from esclip._core.schema import Field, FieldType, IndexSchema, Space
+from esclip._core.searches import Listing, Matching, Nearest
+from esclip._core.types import Document, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
-from esclip._rejections import Reason, Stage
-from esclip._schema import Field, FieldType, IndexSchema, Space
-from esclip._searches import Listing, Matching, Nearest
-from esclip._types import Document, json_metadata
-from esclip._words import record_words
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import (

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from esclip import open_index
+from esclip._core.schema import IndexSchema
 from esclip._errors import EncoderError
-from esclip._schema import IndexSchema
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 from tests.integration.hub_server import HubServer

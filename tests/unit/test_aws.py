@@ -200,7 +200,7 @@ def test_without_botocore_the_extra_is_named() -> None:
     """Who lacks botocore is told what to install, before anything is connected to."""
     code = """
 import esclip
-from esclip._imports import missing
+from esclip._core.optional_imports import missing
 with missing("botocore"):
     esclip.open_index("https://localhost", access=esclip.Access(aws_region="x"))
 """

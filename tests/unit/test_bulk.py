@@ -11,8 +11,8 @@ from pathlib import Path
 import opensearchpy.exceptions
 import pytest
 
+from esclip._core.rejections import Reason, Stage
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
-from esclip._rejections import Reason, Stage
 from esclip.stores import open_store
 from esclip.stores._engine_errors import TRANSLATIONS
 from esclip.stores._patience import Patience

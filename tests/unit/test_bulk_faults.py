@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from esclip._core.types import Document
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
-from esclip._types import Document
 from esclip.stores._patience import Patience
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import document, record

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.streams import batches, parallel_map
+from esclip._core.rejections import Rejection
+from esclip._core.types import Document
 from esclip._errors import StoreUnavailable
-from esclip._rejections import Rejection
-from esclip._types import Document
 from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
 from esclip.stores.engine import EngineStore

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._settings import DEFAULT_ENCODER
+from esclip._core.settings import DEFAULT_ENCODER
 from esclip.encoders._catalogue import MODELS, default_text_encoder, hub_name, known_name
 from esclip.encoders._exports import Kind
 

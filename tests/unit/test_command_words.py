@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 import esclip
 from esclip._cli import app
-from esclip._types import Document, unit_rows
+from esclip._core.types import Document, unit_rows
 from tests.contracts.documents import record
 from tests.servers import PictureServer
 

@@ -17,9 +17,9 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageFile
 
+from esclip._core.rejections import Reason
 from esclip._decode import decode, to_rgb
 from esclip._errors import DecodeError
-from esclip._rejections import Reason
 
 pillow_heif.register_heif_opener()
 

@@ -9,8 +9,8 @@ import pytest
 
 import esclip
 from esclip._census import Census, Pruning, prune
-from esclip._settings import PAGE_SIZE
-from esclip._types import Document
+from esclip._core.settings import PAGE_SIZE
+from esclip._core.types import Document
 from esclip.sources.folder import FolderSource
 from esclip.stores.embedded import LanceStore
 from esclip.stores.memory import MemoryStore

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 import pytest
 
-from esclip._conditions import OneOf
-from esclip._schema import Field, FieldType, IndexSchema
-from esclip._searches import Nearest
+from esclip._core.filters import OneOf
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.searches import Nearest
 from esclip.stores._dialects import (
     Engine,
     Server,

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from typing import Any
 
-from esclip._searches import Nearest
+from esclip._core.searches import Nearest
 from esclip.stores.engine import EngineStore
 from tests.contracts.documents import axis, where
 from tests.unit.engine_double import Answer, Asked, as_json, running

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from esclip import EsclipError, StoreError
-from esclip._schema import Field, FieldType, IndexSchema
-from esclip._searches import Listing, Matching, Nearest
-from esclip._types import Document, Hit
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.searches import Listing, Matching, Nearest
+from esclip._core.types import Document, Hit
 from esclip.stores import _documents as stored
 from esclip.stores._dialects import Engine, index_body
 from esclip.stores._patience import Patience

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esclip import ConfigError
-from esclip._conditions import AllOf, Not
+from esclip._core.filters import AllOf, Not
+from esclip._core.searches import Listing
+from esclip._core.types import GeoPoint, MetadataValue
 from esclip._filters import check_syntax, conditions
 from esclip._protocols import Store
-from esclip._searches import Listing
 from esclip._text.escaping import escaped
-from esclip._types import GeoPoint, MetadataValue
 from esclip.stores.embedded import LanceStore
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import FIELDS, SCHEMA, document

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from esclip import ConfigError, Field, FieldType
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
 from esclip._filters import Where, conditions
 from esclip._text.escaping import escaped
 

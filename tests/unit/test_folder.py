@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from esclip import ImageIndex
+from esclip._core.rejections import Reason
+from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError
 from esclip._protocols import Source
-from esclip._rejections import Reason
-from esclip._types import ImageRecord
 from esclip.sources import FolderSource, open_source
 from esclip.stores.memory import MemoryStore
 from tests.contracts.source_contract import SourceContract, records_of, rejections_of

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
+from esclip._core.types import Hit, Reckoned
 from esclip._fusion import Ranking, fused
-from esclip._types import Hit, Reckoned
 
 
 def hit(id: str, score: float, description: str = "") -> Hit:

@@ -14,7 +14,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from esclip import GeoPoint, Hit, Hits
-from esclip._types import content_fingerprint
+from esclip._core.types import content_fingerprint
 from scripts.picture_bombs import jpeg_of_scans
 
 

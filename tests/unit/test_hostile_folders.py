@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex, IngestReport, Rejection
+from esclip._core.rejections import Reason
 from esclip._errors import FetchError, SourceError
 from esclip._fetch import Fetcher
-from esclip._rejections import Reason
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from tests.contracts.source_contract import records_of, rejections_of

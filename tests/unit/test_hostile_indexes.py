@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 
 import esclip
+from esclip._core.schema import IndexSchema
 from esclip._errors import StoreError
-from esclip._schema import IndexSchema
 from esclip.stores._dialects import schema_of
 from tests.contracts.documents import SCHEMA
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.types import ImageRecord
 from esclip._errors import StoreError
 from esclip._ledger import Ledger
 from esclip._ledger_rows import record_text
-from esclip._rejections import Reason, Rejection, Stage
-from esclip._types import ImageRecord
 
 RECORD = ImageRecord("a", "/a.png", Path("/a.png"), "1", metadata={"width": 3})
 REJECTION = Rejection("a", "/a.png", Stage.DECODE, Reason.NOT_AN_IMAGE, "it is none", RECORD)

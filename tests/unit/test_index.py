@@ -13,7 +13,7 @@ from PIL import Image
 
 import esclip
 from esclip import ImageIndex, Query, Words
-from esclip._types import MetadataValue, Pixels, Vectors
+from esclip._core.types import MetadataValue, Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN

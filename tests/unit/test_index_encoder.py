@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import esclip
+from esclip._core.schema import IndexSchema, Space
 from esclip._errors import EncoderError
 from esclip._index_encoder import IndexEncoder
 from esclip._protocols import Encoder
-from esclip._schema import IndexSchema, Space
 from esclip.encoders._catalogue import default_text_encoder, hub_name
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore

@@ -16,8 +16,8 @@ from PIL import Image
 
 import esclip
 from esclip import ConfigError, DecodeError, EncoderError, ImageIndex, Labelling
+from esclip._core.types import Vectors, unit_rows
 from esclip._labelled import Labeller
-from esclip._types import Vectors, unit_rows
 from esclip.encoders._logit_scale import LOGIT_SCALE, read_logit_scale
 from esclip.encoders._zero_shot import label_vectors, probabilities
 from esclip.encoders.palette import PaletteEncoder

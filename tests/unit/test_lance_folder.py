@@ -12,9 +12,9 @@ import lance
 import pyarrow as pa
 import pytest
 
-from esclip._conditions import OneOf
+from esclip._core.filters import OneOf
+from esclip._core.schema import IndexSchema
 from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable
-from esclip._schema import IndexSchema
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores.embedded import LanceStore
 from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
@@ -177,7 +177,7 @@ def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_p
     assert [hit.id for hit in nearest(store, axis(0), 3)] == ["0"]
     code = f"""
 from dataclasses import replace
-from esclip._schema import Field, FieldType
+from esclip._core.schema import Field, FieldType
 from esclip.stores.embedded import LanceStore, Scale
 from tests.contracts.documents import FIELDS, SCHEMA, axis, document
 

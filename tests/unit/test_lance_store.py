@@ -11,9 +11,9 @@ import lance
 import pyarrow as pa
 import pytest
 
+from esclip._core.analysis import record_words
+from esclip._core.types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip._protocols import Store
-from esclip._types import Document, GeoPoint, MetadataValue, json_metadata
-from esclip._words import record_words
 from esclip.stores.embedded import LanceStore, Scale
 from tests.contracts.documents import DIM, SCHEMA
 from tests.contracts.store_contract import StoreContract

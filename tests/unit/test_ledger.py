@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import esclip
 from esclip import ImageRecord, Reason, Rejection, Stage, StoreError
+from esclip._core.types import GeoPoint
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._ledger_rows import read_record, record_text
-from esclip._types import GeoPoint
 from tests.contracts.documents import EVERYTHING, record
 
 

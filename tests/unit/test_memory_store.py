@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from esclip._core.analysis import record_words
+from esclip._core.schema import IndexSchema
+from esclip._core.types import Document
 from esclip._protocols import Store
-from esclip._schema import IndexSchema
-from esclip._types import Document
-from esclip._words import record_words
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, document, nearest
 from tests.contracts.store_contract import StoreContract

@@ -12,10 +12,10 @@ from PIL import Image
 
 import esclip
 from esclip import Document, Query, Rejection, Store, Text
+from esclip._core.parts import GRID, caption_id, cut, part_ids
+from esclip._core.rejections import Reason
+from esclip._core.types import Pixels, Vectors
 from esclip._parted import PartedStore
-from esclip._parts import GRID, caption_id, cut, part_ids
-from esclip._rejections import Reason
-from esclip._types import Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores._fields import write_rejection
 from esclip.stores.embedded import LanceStore

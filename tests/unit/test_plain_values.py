@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from esclip import ConfigError, Field, FieldType, Query
-from esclip._conditions import Condition, OneOf, Range
+from esclip._core.filters import Condition, OneOf, Range
 from esclip._filters import conditions
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]

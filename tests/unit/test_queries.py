@@ -10,7 +10,7 @@ import pytest
 
 import esclip
 from esclip import ConfigError, EncoderError, ImageIndex, Picture, Query, Raw, Stored, Text, Words
-from esclip._types import Vectors, unit_rows
+from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN

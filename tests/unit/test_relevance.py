@@ -13,14 +13,14 @@ from PIL import Image
 
 import esclip
 from esclip import ConfigError, ImageIndex, Phase, Picture, Progress, Query, Stored, Text, Words
-from esclip._background import SENTENCES, group_of, is_background
 from esclip._calibrating import calibrate
-from esclip._calibration import PERCENTS, Background, Calibration
-from esclip._schema import IndexSchema
-from esclip._searches import Nearest, Search
-from esclip._settings import CALIBRATED_FROM
+from esclip._core.calibration import PERCENTS, Background, Calibration
+from esclip._core.null_queries import SENTENCES, group_of, is_background
+from esclip._core.schema import IndexSchema
+from esclip._core.searches import Nearest, Search
+from esclip._core.settings import CALIBRATED_FROM
+from esclip._core.types import Document, Hit, Vectors
 from esclip._store_wrapper import StoreWrapper
-from esclip._types import Document, Hit, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import record

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from esclip import ConfigError, Field, FieldType
-from esclip._conditions import AllOf, AnyOf, Condition, HasId, Not, OneOf, Range
+from esclip._core.filter_limits import TESTS, VALUES, simplify
+from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Not, OneOf, Range
 from esclip._filters import conditions
-from esclip._simplify import TESTS, VALUES, simplify
 
 COUNTRY, LIKES = Field("country", FieldType.KEYWORD), Field("likes", FieldType.INTEGER)
 FIELDS = [COUNTRY, LIKES]

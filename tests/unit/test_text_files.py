@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from esclip._core.labels import Labelling
 from esclip._files.text import LONGEST_LINE, NotText, TextDecoder, Utf8, read_beginning, read_text, text_lines
-from esclip._labels import Labelling
 
 TEXT = "réd\nzwei  Wörter\n\n雪 🐶\u2028x"
 LINES = TEXT.split("\n")

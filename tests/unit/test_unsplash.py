@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from esclip._core.rejections import Reason
+from esclip._core.types import ImageRecord
 from esclip._protocols import Source
-from esclip._rejections import Reason
-from esclip._types import ImageRecord
 from esclip.sources import UnsplashSource, open_source
 from scripts.make_unsplash import make_dataset
 from tests.contracts.source_contract import SourceContract, records_of, rejections_of

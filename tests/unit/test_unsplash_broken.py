@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from esclip._core.rejections import Reason
 from esclip._errors import SourceError
-from esclip._rejections import Reason
 from esclip.sources import open_source
 from tests.contracts.source_contract import records_of, rejections_of
 from tests.unit.unsplash_tables import BROKEN_ROWS, ids, photo, write

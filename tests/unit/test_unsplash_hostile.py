@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex
+from esclip._core.rejections import Reason
 from esclip._errors import SourceError
-from esclip._rejections import Reason
 from esclip._report import Progress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
@@ -186,7 +186,7 @@ def test_a_line_of_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path) -> None:
     program = """if True:
         import resource, sys
         from esclip.sources import open_source
-        from esclip._types import ImageRecord
+        from esclip._core.types import ImageRecord
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)
         print([isinstance(item, ImageRecord) for item in open_source([sys.argv[1]]).records()])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._types import GeoPoint
+from esclip._core.types import GeoPoint
 from esclip.sources import open_source
 from esclip.sources._unsplash_values import date, integer, place, real, sized_url
 from tests.contracts.source_contract import records_of

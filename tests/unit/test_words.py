@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from esclip._types import GeoPoint, ImageRecord, Metadata
-from esclip._words import former_words, record_words, words_of
+from esclip._core.analysis import former_words, record_words, words_of
+from esclip._core.types import GeoPoint, ImageRecord, Metadata
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from esclip._types import MetadataValue
+from esclip._core.types import MetadataValue
 from esclip.sources import open_source
 from tests.contracts.source_contract import records_of
 

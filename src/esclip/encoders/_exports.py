@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
 from esclip._files.atomic import UNFINISHED
-from esclip._types import Vectors, unit_rows
 from esclip.encoders._hashes import file_sha256
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._openvino import OpenVinoTower, unreported

@@ -13,8 +13,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from esclip._core.settings import hash_notes
 from esclip._files.atomic import write_atomically
-from esclip._settings import hash_notes
 
 __all__ = ["file_sha256"]
 

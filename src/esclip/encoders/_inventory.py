@@ -6,8 +6,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+from esclip._core.settings import tower_cache
 from esclip._errors import EncoderError
-from esclip._settings import tower_cache
 from esclip.encoders._catalogue import MODELS, Model
 from esclip.encoders._exports import Kind, find_export
 from esclip.encoders._layouts import ModelFolder

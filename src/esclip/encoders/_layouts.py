@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
+from esclip._core.schema import MOST_DIMENSIONS
 from esclip._errors import EncoderError
-from esclip._schema import MOST_DIMENSIONS
 from esclip.encoders._files import read_json
 from esclip.encoders._hashes import file_sha256
 from esclip.encoders._loading import model_errors

@@ -21,7 +21,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from tokenizers import Regex, normalizers
 
-from esclip._types import Vectors, unit_rows
+from esclip._core.types import Vectors, unit_rows
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._open_clip_files import CONFIG, open_clip_weights, text_tower
 from esclip.encoders._pixels import Normalization

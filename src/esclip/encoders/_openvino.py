@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._concurrency.forks import Unforkable
+from esclip._core.optional_imports import missing
 from esclip._errors import EncoderError
-from esclip._imports import missing
 from esclip.encoders._compiled import private_cache
 
 __all__ = ["OpenVinoTower", "has_bf16", "is_installed", "unreported"]

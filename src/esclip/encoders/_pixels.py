@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from esclip._arguments import wrong_kind
+from esclip._core.arguments import wrong_kind
 
 __all__ = ["CLIP_MEAN", "CLIP_STD", "Normalization", "Preprocessing", "read_processor"]
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from esclip._background import is_background
+from esclip._core.null_queries import is_background
 from esclip._errors import one_line
 from esclip.encoders._catalogue import known_scripts
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sentence_transformers import SentenceTransformer
 from tokenizers import normalizers
 
-from esclip._types import Vectors, unit_rows
+from esclip._core.types import Vectors, unit_rows
 from esclip.encoders._layouts import ModelFolder
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import TokenizerFile

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from esclip._concurrency.forks import Unforkable
+from esclip._core.types import Vectors
 from esclip._errors import EncoderError
-from esclip._types import Vectors
 from esclip.encoders._pixels import Normalization
 from esclip.encoders._texts import TokenizerFile
 

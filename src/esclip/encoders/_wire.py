@@ -20,10 +20,10 @@ from typing import Any, get_type_hints
 import numpy as np
 import orjson
 
+from esclip._core.schema import Space
+from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError
-from esclip._schema import Space
 from esclip._text.secrets import Secret
-from esclip._types import Pixels, Vectors
 from esclip.encoders._logit_scale import HIGHEST, LOGIT_SCALE
 from esclip.encoders._pixels import Preprocessing
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from esclip._core.labels import Labelling
+from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
-from esclip._labels import Labelling
 from esclip._protocols import Encoder
-from esclip._types import Vectors, unit_rows
 
 __all__ = ["label_vectors", "probabilities"]
 

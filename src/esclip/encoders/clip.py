@@ -19,13 +19,13 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from esclip._arguments import given_texts
 from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.streams import batches
+from esclip._core.arguments import given_texts
+from esclip._core.schema import Space
+from esclip._core.settings import tower_cache
+from esclip._core.types import Pixels, Vectors, unit_rows
 from esclip._errors import EncoderError
-from esclip._schema import Space
-from esclip._settings import tower_cache
-from esclip._types import Pixels, Vectors, unit_rows
 from esclip.encoders._catalogue import default_text_encoder, hub_name
 from esclip.encoders._exports import Kind
 from esclip.encoders._layouts import ModelFolder

@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from esclip._arguments import given_texts
-from esclip._background import is_background
-from esclip._schema import Space
-from esclip._types import Pixels, Vectors, unit_rows
+from esclip._core.arguments import given_texts
+from esclip._core.null_queries import is_background
+from esclip._core.schema import Space
+from esclip._core.types import Pixels, Vectors, unit_rows
 from esclip.encoders._color_words import Color, colors_in
 from esclip.encoders._pixels import Preprocessing
 

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import orjson
 
-from esclip._arguments import given_texts
+from esclip._core.arguments import given_texts
+from esclip._core.schema import Space
+from esclip._core.types import Pixels, Vectors
 from esclip._errors import EncoderError
-from esclip._schema import Space
 from esclip._text.secrets import Address, Secret
-from esclip._types import Pixels, Vectors
 from esclip.encoders._remote_line import Line
 from esclip.encoders._scripts import warn_of_scripts
 from esclip.encoders._texts import valid

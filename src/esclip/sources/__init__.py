@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-from esclip._arguments import AnyCaptions, given_path, wrong_kind
 from esclip._concurrency.streams import owned
+from esclip._core.arguments import AnyCaptions, given_path, wrong_kind
+from esclip._core.rejections import Rejection
+from esclip._core.schema import Field
+from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import user_path
 from esclip._protocols import Source
-from esclip._rejections import Rejection
-from esclip._schema import Field
-from esclip._types import ImageRecord
 from esclip.sources._captions import (
     CaptionedSource,
     Captions,

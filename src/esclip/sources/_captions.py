@@ -20,15 +20,15 @@ from typing import Protocol
 
 import orjson
 
-from esclip._arguments import given_path, given_text
 from esclip._concurrency.streams import owned
+from esclip._core.arguments import given_path, given_text
+from esclip._core.rejections import Rejection
+from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, one_line
 from esclip._files.text import NotText, error_words, read_beginning, read_text
 from esclip._protocols import Source
-from esclip._rejections import Rejection
 from esclip._source_wrapper import SourceWrapper
 from esclip._text.forms import composed, forms
-from esclip._types import ImageRecord
 
 __all__ = [
     "LONGEST_CAPTION",

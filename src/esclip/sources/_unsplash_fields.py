@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from esclip._schema import Field, FieldType
-from esclip._types import MetadataValue
+from esclip._core.schema import Field, FieldType
+from esclip._core.types import MetadataValue
 from esclip.sources._unsplash_joins import PhotoDetails
 from esclip.sources._unsplash_values import date, flag, integer, place, real
 

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from esclip._types import GeoPoint
+from esclip._core.types import GeoPoint
 
 __all__ = ["date", "flag", "integer", "place", "real", "sized_url"]
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esclip._concurrency.streams import owned
+from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.schema import Field, FieldType
+from esclip._core.types import ImageRecord, MetadataValue
 from esclip._errors import SourceError
 from esclip._files.paths import is_below, path_text
 from esclip._picture_formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
-from esclip._rejections import Reason, Rejection, Stage
-from esclip._schema import Field, FieldType
-from esclip._types import ImageRecord, MetadataValue
 
 __all__ = ["FolderSource", "file_id", "file_record", "is_empty"]
 

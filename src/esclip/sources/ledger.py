@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from esclip._concurrency.streams import owned
+from esclip._core.rejections import Reason, Rejection
+from esclip._core.schema import Field
+from esclip._core.types import ImageRecord
 from esclip._ledger import Ledger
-from esclip._rejections import Reason, Rejection
-from esclip._schema import Field
-from esclip._types import ImageRecord
 from esclip.sources.folder import file_id, file_record
 
 __all__ = ["LedgerSource"]

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from esclip._concurrency.streams import batches, owned
+from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.schema import Field
+from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError, meant
-from esclip._rejections import Reason, Rejection, Stage
-from esclip._schema import Field
 from esclip._text.urls import is_web_address
-from esclip._types import ImageRecord
 from esclip.sources._unsplash_children import CHILD_TABLES
 from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
 from esclip.sources._unsplash_joins import PhotoDetails, joined

@@ -19,9 +19,9 @@ from typing import Any
 
 import orjson
 
+from esclip._core.rejections import Rejection
+from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
-from esclip._rejections import Rejection
-from esclip._types import ImageRecord
 from esclip.stores._engine_answers import MALFORMED, integer_of
 from esclip.stores._engine_faults import Verdict, disk_full, verdict, words
 from esclip.stores._fields import write_rejection

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, assert_never
 
-from esclip._schema import Field, FieldType, IndexSchema
+from esclip._core.schema import Field, FieldType, IndexSchema
 
 __all__ = [
     "NEVER",

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
-from esclip._schema import Field, FieldType, IndexSchema
-from esclip._types import (
+from esclip._core.analysis import record_words
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import (
     Document,
     Fingerprint,
     GeoPoint,
@@ -22,7 +23,6 @@ from esclip._types import (
     Vector,
     json_metadata,
 )
-from esclip._words import record_words
 from esclip.stores._fields import kept_date
 
 __all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "score_hit", "source"]

@@ -7,8 +7,20 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from esclip._concurrency.streams import batches
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
-from esclip._types import json_metadata
+from esclip._core.filters import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Exists,
+    HasId,
+    Inside,
+    Near,
+    Not,
+    OneOf,
+    Range,
+    Value,
+)
+from esclip._core.types import json_metadata
 from esclip.stores._fields import kept_date
 
 __all__ = ["clause"]

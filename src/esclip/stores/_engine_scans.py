@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import orjson
 
+from esclip._core.types import Vector
 from esclip._errors import StoreUnavailable
-from esclip._types import Vector
 from esclip.stores._engine_answers import (
     Malformed,
     found_of,

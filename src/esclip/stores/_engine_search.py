@@ -16,12 +16,12 @@ from typing import Any, TypeAlias, TypeVar
 import orjson
 
 from esclip._concurrency.streams import batches
+from esclip._core.filter_limits import simplify_searches
+from esclip._core.schema import IndexSchema
+from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.settings import SEARCHES_AT_ONCE
+from esclip._core.types import Hit, ranked
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
-from esclip._schema import IndexSchema
-from esclip._searches import Listing, Matching, Nearest, Search
-from esclip._settings import SEARCHES_AT_ONCE
-from esclip._simplify import simplify_searches
-from esclip._types import Hit, ranked
 from esclip.stores import _documents as stored
 from esclip.stores._dialects import Engine, cosine
 from esclip.stores._engine_answers import (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from esclip._types import Vector, unit_rows
+from esclip._core.types import Vector, unit_rows
 from esclip.stores._dialects import Server
 
 __all__ = ["kept_vectors", "sent_vector"]

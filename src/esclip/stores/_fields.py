@@ -14,10 +14,10 @@ from typing import assert_never
 
 import numpy as np
 
-from esclip._rejections import Reason, Rejection, Stage, rejected
-from esclip._schema import Field, FieldType, IndexSchema
+from esclip._core.rejections import Reason, Rejection, Stage, rejected
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vector
 from esclip._text.forms import is_unicode
-from esclip._types import GeoPoint, ImageRecord, MetadataValue, Vector
 
 __all__ = [
     "RESERVED",

@@ -11,8 +11,20 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range, Value
-from esclip._schema import Field, FieldType
+from esclip._core.filters import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Exists,
+    HasId,
+    Inside,
+    Near,
+    Not,
+    OneOf,
+    Range,
+    Value,
+)
+from esclip._core.schema import Field, FieldType
 from esclip.stores._fields import kept_date
 from esclip.stores._matching import EARTH_RADIUS
 

@@ -19,9 +19,18 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from esclip._schema import Field, FieldType, IndexSchema
-from esclip._types import Document, Fingerprint, GeoPoint, Hit, ImageRecord, MetadataValue, Vector, Vectors
-from esclip._words import record_words
+from esclip._core.analysis import record_words
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import (
+    Document,
+    Fingerprint,
+    GeoPoint,
+    Hit,
+    ImageRecord,
+    MetadataValue,
+    Vector,
+    Vectors,
+)
 from esclip.stores._documents import document, hit, source
 from esclip.stores._fields import kept_date
 

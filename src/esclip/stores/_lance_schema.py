@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
+from esclip._core.schema import IndexSchema
 from esclip._errors import StoreError
-from esclip._schema import IndexSchema
 
 __all__ = ["SCHEMA_KEY", "fitting", "schema_metadata", "schema_of"]
 

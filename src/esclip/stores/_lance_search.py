@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._concurrency.streams import batches
-from esclip._schema import IndexSchema
-from esclip._searches import Listing, Matching, Nearest, Search
-from esclip._settings import SEARCHES_AT_ONCE
-from esclip._simplify import simplify_searches
-from esclip._types import Hit, cosines, ranked
+from esclip._core.filter_limits import simplify_searches
+from esclip._core.schema import IndexSchema
+from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.settings import SEARCHES_AT_ONCE
+from esclip._core.types import Hit, cosines, ranked
 from esclip.stores._documents import score_hit
 from esclip.stores._lance_filters import filter_sql
 from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors

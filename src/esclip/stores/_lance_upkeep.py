@@ -17,8 +17,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from esclip._core.schema import Field
 from esclip._errors import IndexMismatch
-from esclip._schema import Field
 from esclip.stores._lance_rows import CONTENT, WORDS, added_columns
 
 __all__ = [

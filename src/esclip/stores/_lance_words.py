@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from esclip._schema import IndexSchema
-from esclip._searches import Listing, Matching
-from esclip._types import Hit, ranked
+from esclip._core.schema import IndexSchema
+from esclip._core.searches import Listing, Matching
+from esclip._core.types import Hit, ranked
 from esclip.stores._lance_filters import filter_sql, quoted
 from esclip.stores._lance_rows import WORDS, hit_columns, hit_of
 from esclip.stores._word_scores import word_hit, word_weights

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, assert_never
 
-from esclip._conditions import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range
-from esclip._types import GeoPoint, ImageRecord, MetadataValue
+from esclip._core.filters import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip.stores._fields import kept_date
 
 __all__ = ["EARTH_RADIUS", "matcher"]

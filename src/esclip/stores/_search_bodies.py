@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from esclip._searches import Listing, Matching, Nearest, Search
+from esclip._core.searches import Listing, Matching, Nearest, Search
 from esclip.stores._dialects import Engine
 from esclip.stores._engine_answers import integer_of, list_of
 from esclip.stores._engine_filters import clause

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from esclip._types import Hit, Reckoned
+from esclip._core.types import Hit, Reckoned
 
 __all__ = ["word_hit", "word_weights"]
 

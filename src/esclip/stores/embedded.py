@@ -22,6 +22,10 @@ import lance
 import numpy as np
 
 from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_children
+from esclip._core.rejections import Rejection
+from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.searches import Search
+from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import (
     ConfigError,
     IndexExists,
@@ -31,10 +35,6 @@ from esclip._errors import (
     StoreUnavailable,
     one_line,
 )
-from esclip._rejections import Rejection
-from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Search
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores._fields import fault, mismatch, possible, refuse_reserved, widened, write_rejection
 from esclip.stores._lance_faults import lance_faults
 from esclip.stores._lance_filters import in_sql

@@ -17,12 +17,12 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
+from esclip._core.rejections import Rejection
+from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.searches import Search
+from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import Access
-from esclip._rejections import Rejection
-from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Search
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip.stores import _documents as stored
 from esclip.stores._bulk import BulkWriter, line
 from esclip.stores._dialects import (

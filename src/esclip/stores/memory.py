@@ -16,13 +16,13 @@ from typing import assert_never
 import numpy as np
 
 from esclip._concurrency.forks import renew_in_children
+from esclip._core.analysis import record_words
+from esclip._core.filter_limits import simplify_searches
+from esclip._core.rejections import Rejection
+from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._errors import IndexMismatch, IndexNotFound
-from esclip._rejections import Rejection
-from esclip._schema import IndexInfo, IndexSchema
-from esclip._searches import Listing, Matching, Nearest, Search
-from esclip._simplify import simplify_searches
-from esclip._types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
-from esclip._words import record_words
 from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 from esclip.stores._matching import matcher
 from esclip.stores._word_scores import word_hit, word_weights

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._rejections import Reason
+from esclip._core.rejections import Reason
 from tests.fetching import PICTURE, fetcher, refusal
 from tests.servers import (
     PictureServer,

@@ -19,10 +19,10 @@ import pytest
 import requests
 import urllib3.exceptions
 
+from esclip._core.rejections import Reason
 from esclip._errors import FetchError
 from esclip._fetch import Fetcher
 from esclip._net.session import FOREIGN_ERRORS
-from esclip._rejections import Reason
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import (
     Exchange,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from esclip._core.rejections import Reason
 from esclip._errors import ConfigError
 from esclip._fetch import Fetcher
-from esclip._rejections import Reason
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import (
     PictureServer,

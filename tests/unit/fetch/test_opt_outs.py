@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from esclip._core.rejections import Reason
 from esclip._errors import FetchError
 from esclip._fetch import Fetcher
 from esclip._opt_outs import opted_out
-from esclip._rejections import Reason
 from tests.fetching import PICTURE, fetcher, refusal
 from tests.servers import PictureServer, body, raw, status
 

@@ -19,8 +19,8 @@ from functools import lru_cache
 from typing import Any
 
 from esclip._concurrency.forks import run_in_children
+from esclip._core.types import GeoPoint, ImageRecord, Metadata
 from esclip._text.forms import folded
-from esclip._types import GeoPoint, ImageRecord, Metadata
 
 __all__ = ["former_words", "record_words", "text_words", "words_of"]
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from esclip._conditions import AllOf, AnyOf, Condition, Not, OneOf, Value
+from esclip._core.filters import AllOf, AnyOf, Condition, Not, OneOf, Value
+from esclip._core.schema import Field, FieldType
+from esclip._core.searches import Search
 from esclip._errors import ConfigError
-from esclip._schema import Field, FieldType
-from esclip._searches import Search
 from esclip._text.forms import composed
 
 __all__ = ["LEVELS", "TESTS", "TOO_DEEP", "VALUES", "check_limits", "simplify", "simplify_searches"]

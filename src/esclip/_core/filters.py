@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from esclip._schema import Field
+from esclip._core.schema import Field
 
 __all__ = [
     "AllOf",

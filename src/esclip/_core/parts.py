@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from PIL import Image
 
-from esclip._conditions import AllOf, AnyOf, Condition, HasId, Not, OneOf
-from esclip._places import CAPTIONS, CROPS
-from esclip._schema import Field, FieldType, IndexSchema
-from esclip._types import Box, Hit, ImageRecord
+from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Not, OneOf
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.targets import CAPTIONS, CROPS
+from esclip._core.types import Box, Hit, ImageRecord
 
 __all__ = [
     "CROPPING",

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from esclip._conditions import Condition
-from esclip._types import Vector
+from esclip._core.filters import Condition
+from esclip._core.types import Vector
 
 __all__ = ["Listing", "Matching", "Nearest", "Search"]
 

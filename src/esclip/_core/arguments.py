@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 
+from esclip._core.types import Hit
 from esclip._errors import ConfigError
-from esclip._types import Hit
 
 __all__ = [
     "AnyCaptions",

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esclip._types import ImageRecord
+    from esclip._core.types import ImageRecord
 
 __all__ = ["IngestReport", "KeptRejection", "Reason", "Rejection", "Stage", "rejected"]
 

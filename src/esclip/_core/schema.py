@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from esclip._calibration import Calibration
-from esclip._labels import Labelling
-from esclip._places import KINDS
+from esclip._core.calibration import Calibration
+from esclip._core.labels import Labelling
+from esclip._core.targets import KINDS
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 

@@ -1,0 +1,1 @@
+"""Values and vocabulary that all layers share. No I/O."""
