@@ -25,7 +25,7 @@ from PIL import Image
 from esclip import Encoder, ImageIndex, load_encoder
 from esclip._concurrency.streams import parallel_map
 from esclip._core.types import Vectors, unit_rows
-from esclip._decode import decode
+from esclip._images.decode import decode
 from esclip.encoders._pixels import Preprocessing
 from esclip.encoders._samples import sample_pictures
 from esclip.stores.memory import MemoryStore

@@ -30,7 +30,7 @@ from PIL import Image
 
 from esclip import Encoder, ImageIndex, load_encoder, open_index
 from esclip._concurrency.streams import parallel_map
-from esclip._decode import decode
+from esclip._images.decode import decode
 from esclip.stores.memory import MemoryStore
 from scripts.bench_encode import BATCH, forward, models_in, write_pictures
 from scripts.measure import Row, machine, measure, peak_mebibytes, print_table, run_python, write_json

@@ -257,8 +257,8 @@ def main() -> None:
 
 
 def _decoded(data: bytes) -> tuple[str, str, str]:
-    from esclip._decode import decode
     from esclip._errors import DecodeError
+    from esclip._images.decode import decode
 
     before, began = peak_megabytes(), time.monotonic()
     try:

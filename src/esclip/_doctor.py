@@ -9,8 +9,8 @@ from pathlib import Path
 
 from esclip._core.settings import picture_cache
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
+from esclip._images.formats import INSTALLS, PictureFormat, is_read
 from esclip._index import ImageIndex
-from esclip._picture_formats import INSTALLS, PictureFormat, is_read
 from esclip._protocols import Encoder
 
 __all__ = ["Finding", "examine"]

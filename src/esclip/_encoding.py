@@ -15,7 +15,7 @@ from esclip._copies import Copies
 from esclip._core.parts import FINEST, cut
 from esclip._core.rejections import Reason, Rejection, Stage, rejected
 from esclip._core.types import Crop, Document, ImageRecord, Pixels
-from esclip._decode import decoding
+from esclip._images.decode import decoding
 from esclip._protocols import Encoder
 from esclip._report import Tally
 

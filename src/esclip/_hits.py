@@ -97,7 +97,7 @@ class Hits(Sequence[Hit]):
 
 def _figure(hit: Hit) -> str:
     """One picture with its score and, where it has them, its photographer and a link to its page."""
-    from esclip._thumbnails import THUMBNAIL  # with the decoder, which a search can do without
+    from esclip._images.thumbnails import THUMBNAIL  # with the decoder, which a search can do without
 
     credit = str(hit.metadata.get("photographer", ""))
     parts = (f"{hit.score:.3f}", credit, hit.description[:80])
@@ -120,7 +120,7 @@ def _shown(hit: Hit) -> str:
 
     A location is input from outside: only a file that was encoded is opened, and nothing but it.
     """
-    from esclip._thumbnails import THUMBNAIL, thumbnail
+    from esclip._images.thumbnails import THUMBNAIL, thumbnail
 
     location = hit.location
     if is_web_address(location):

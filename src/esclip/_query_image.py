@@ -9,9 +9,9 @@ from PIL import Image
 
 from esclip._core.arguments import AnyImage, given_image
 from esclip._core.rejections import Reason
-from esclip._decode import decode, to_rgb
 from esclip._errors import FetchError, RecordError, one_line
 from esclip._files.locations import respelled, user_path
+from esclip._images.decode import decode, to_rgb
 
 __all__ = ["open_image"]
 

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from esclip._errors import TooManyRejections
+from esclip._images.formats import described
 from esclip._output import print_columns, print_json, progress_console, say
-from esclip._picture_formats import described
 from esclip._text.secrets import masked
 
 if TYPE_CHECKING:

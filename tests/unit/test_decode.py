@@ -18,8 +18,8 @@ import pytest
 from PIL import Image, ImageFile
 
 from esclip._core.rejections import Reason
-from esclip._decode import decode, to_rgb
 from esclip._errors import DecodeError
+from esclip._images.decode import decode, to_rgb
 
 pillow_heif.register_heif_opener()
 

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from esclip._core.rejections import Reason
-from esclip._decode import PIXELS_AT_ONCE, Room, decode, decoding
 from esclip._errors import DecodeError
-from esclip._heif_boxes import decoded_pixels
+from esclip._images.decode import PIXELS_AT_ONCE, Room, decode, decoding
+from esclip._images.heif import decoded_pixels
 from scripts.picture_bombs import (
     BOMBS,
     MONSTERS,

@@ -26,7 +26,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, MetadataValue
 from esclip._errors import SourceError
 from esclip._files.paths import is_below, path_text
-from esclip._picture_formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
+from esclip._images.formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
 
 __all__ = ["FolderSource", "file_id", "file_record", "is_empty"]
 

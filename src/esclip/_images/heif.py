@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from esclip._av1_headers import frame_pixels
 from esclip._core.settings import MAX_PICTURE_BYTES
+from esclip._images.av1 import frame_pixels
 
 __all__ = ["MOST_BOXES", "decoded_pixels"]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import content_fingerprint
-from esclip._decode import decoding
 from esclip._errors import DecodeError
 from esclip._files.regular import open_regular
+from esclip._images.decode import decoding
 
 __all__ = ["THUMBNAIL", "thumbnail"]
 

@@ -29,17 +29,17 @@ from PIL import (
 )
 
 from esclip._concurrency.forks import renew_in_children
-from esclip._containers import (
+from esclip._core.rejections import Reason
+from esclip._errors import DecodeError
+from esclip._images.convert import rgb, upright
+from esclip._images.formats import INSTALLS, PictureFormat, format_of, is_read
+from esclip._images.sanitize import (
     check_tiff,
     check_work,
     without_heif_metadata,
     without_jpeg_metadata,
     without_png_metadata,
 )
-from esclip._core.rejections import Reason
-from esclip._errors import DecodeError
-from esclip._modes import rgb, upright
-from esclip._picture_formats import INSTALLS, PictureFormat, format_of, is_read
 
 __all__ = ["decode", "decoding", "to_rgb"]
 

@@ -17,7 +17,7 @@ from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, TiffImagePlugin
 
 from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
-from esclip._heif_boxes import decoded_pixels
+from esclip._images.heif import decoded_pixels
 
 __all__ = [
     "check_tiff",

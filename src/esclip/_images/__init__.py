@@ -1,0 +1,1 @@
+"""Bytes to RGB pictures: formats, limits of what is decoded, thumbnails."""
