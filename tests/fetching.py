@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from esclip._errors import FetchError
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 
 __all__ = ["PICTURE", "fetcher", "refusal", "refusal_by", "showable", "took"]
 

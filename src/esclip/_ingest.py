@@ -34,7 +34,7 @@ from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._encoding import Decoded, decoded, encoded
 from esclip._errors import RecordError, StoreUnavailable
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from esclip._protocols import Encoder, Source, Store
 from esclip._report import Phase, Tally
 from esclip.sources.folder import file_id

@@ -30,7 +30,7 @@ def open_image(image: AnyImage) -> Image.Image:
 
 def _read_image(place: str | Path) -> Image.Image:
     """The picture at a path or URL that the user named; any host will do, whatever it says of robots."""
-    from esclip._fetch import Fetcher
+    from esclip._fetch.fetcher import Fetcher
 
     is_address = isinstance(place, str) and "://" in place
     if not is_address and (spelled := respelled(str(place))) and not os.path.lexists(place):

@@ -20,7 +20,7 @@ from esclip._core.rejections import IngestReport, Rejection
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
 from esclip._core.targets import CROPS
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from esclip._files.locations import user_path
 from esclip._ingest import ingest
 from esclip._labelled import LabelledSource, LabelledStore, Labeller

@@ -18,7 +18,7 @@ from PIL import Image
 from esclip import IngestReport, Reason, load_encoder
 from esclip._concurrency.stop import Stop
 from esclip._core.schema import IndexSchema
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from esclip._ingest import ingest
 from esclip._report import Tally
 from esclip.sources import open_source

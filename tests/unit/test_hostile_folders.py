@@ -16,7 +16,7 @@ from PIL import Image
 from esclip import ImageIndex, IngestReport, Rejection
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError, SourceError
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from tests.contracts.source_contract import records_of, rejections_of

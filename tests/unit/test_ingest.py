@@ -20,7 +20,7 @@ from esclip._concurrency.stop import Stop
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Pixels, Vectors
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from esclip._ingest import ingest
 from esclip._protocols import Encoder
 from esclip._report import Progress, Tally

@@ -13,8 +13,8 @@ from PIL import Image
 import esclip
 from esclip import Reason, Rejection
 from esclip._errors import FetchError
-from esclip._fetch import Fetcher
-from esclip._hosts import is_public
+from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import is_public
 from esclip._query_image import open_image
 from tests.fetching import PICTURE, showable
 from tests.servers import PictureServer, body, redirect

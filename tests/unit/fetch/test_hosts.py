@@ -6,7 +6,7 @@ import pytest
 
 from esclip._core.rejections import Reason
 from esclip._errors import ConfigError
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import (
     PictureServer,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from esclip import ConfigError, FetchError, open_index
-from esclip._fetch import Fetcher
+from esclip._fetch.fetcher import Fetcher
 from esclip.encoders._models import find_model
 from esclip.encoders.remote import RemoteEncoder
 from esclip.stores.memory import MemoryStore

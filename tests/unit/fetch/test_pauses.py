@@ -10,8 +10,8 @@ import pytest
 
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
-from esclip._fetch import Fetcher
-from esclip._pauses import Pauses
+from esclip._fetch.backoff import Pauses
+from esclip._fetch.fetcher import Fetcher
 from tests.fetching import PICTURE, fetcher, took
 from tests.servers import Exchange, PictureServer, body, in_turn, redirect, status
 

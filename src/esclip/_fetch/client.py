@@ -24,11 +24,11 @@ import urllib3.exceptions as urllib3_errors
 
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
-from esclip._hosts import Hosts, Place, Visits
+from esclip._fetch.backoff import Pauses
+from esclip._fetch.hosts import Hosts, Place, Visits
+from esclip._fetch.robots_tag import opted_out
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._net.sockets import UnwelcomeAddressError, time_left, waits_bounded
-from esclip._opt_outs import opted_out
-from esclip._pauses import Pauses
 
 __all__ = ["Body", "HttpClient", "PassingError"]
 

@@ -19,13 +19,13 @@ from types import TracebackType
 
 import tenacity
 
-from esclip._cache import PictureCache
 from esclip._core.rejections import Reason
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._errors import FetchError
+from esclip._fetch.cache import PictureCache
+from esclip._fetch.client import HttpClient, PassingError
+from esclip._fetch.hosts import Hosts
 from esclip._files.regular import open_regular
-from esclip._hosts import Hosts
-from esclip._http import HttpClient, PassingError
 
 __all__ = ["Fetcher"]
 
