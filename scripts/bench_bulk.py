@@ -33,8 +33,8 @@ from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.settings import WRITE_SIZE
 from esclip._core.types import unit_rows
 from esclip.sources import open_source
-from esclip.stores._documents import full_source
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.serialization import full_source
 from scripts.make_unsplash import make_dataset
 from scripts.measure import machine, measure, peak_mebibytes, print_table, run_python, write_json
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from esclip._core.schema import IndexSchema, Space
-from esclip.stores._dialects import Engine, index_body
+from esclip.stores.engine.dialects import Engine, index_body
 
 __all__ = ["MAPPINGS", "rendered"]
 

@@ -17,8 +17,8 @@ from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Listing, Nearest
 from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Vectors
-from esclip._paged_reads import documents_of
 from esclip._protocols import Encoder, Store
+from esclip.stores.paged_reads import documents_of
 
 __all__ = ["calibrate"]
 

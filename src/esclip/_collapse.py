@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from esclip._core.types import Hit, Vector, cosines
-from esclip._paged_reads import documents_of
 from esclip._protocols import Store
 from esclip._queries import Query
+from esclip.stores.paged_reads import documents_of
 
 __all__ = ["SLACK", "collapsed", "collapsing"]
 

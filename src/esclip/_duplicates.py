@@ -19,8 +19,8 @@ from esclip._core.filters import Condition
 from esclip._core.searches import Listing, Nearest
 from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._hits import Hits
-from esclip._paged_reads import documents_of
 from esclip._protocols import Store
+from esclip.stores.paged_reads import documents_of
 
 __all__ = ["DuplicateGroup", "duplicate_groups"]
 

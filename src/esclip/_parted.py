@@ -36,7 +36,7 @@ from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
 from esclip._errors import IndexExists
 from esclip._protocols import Encoder, Source, Store
 from esclip._source_wrapper import SourceWrapper
-from esclip._store_wrapper import StoreWrapper
+from esclip.stores.wrapper import StoreWrapper
 
 __all__ = ["PartedSource", "PartedStore", "StoreWithParts"]
 

@@ -15,8 +15,8 @@ import pytest
 
 from esclip import load_encoder
 from esclip._errors import StoreUnavailable
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that

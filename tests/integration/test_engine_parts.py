@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
 from tests.contracts.deletions import DeletionContract
 from tests.contracts.parts import PartsContract
 from tests.engines import contract_engines, engine_access, engine_address, http

@@ -21,8 +21,8 @@ from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.searches import Listing, Matching, Nearest
 from esclip._core.types import Document, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import (
     EVERYTHING,
     SCHEMA,

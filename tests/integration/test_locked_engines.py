@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from esclip import Access, EsclipError, StoreError, StoreUnavailable
-from esclip.stores._engine_errors import Forbidden
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.errors import Forbidden
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import SCHEMA, axis, document, nearest
 from tests.engines import LOCKED, engine_access, engine_address
 

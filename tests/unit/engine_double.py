@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
-from esclip.stores._dialects import mapping_body
+from esclip.stores.engine.dialects import mapping_body
 from tests.contracts.documents import SCHEMA
 
 __all__ = ["OPENSEARCH", "Answer", "Asked", "EngineDouble", "as_json", "running"]

@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from esclip import Access, ConfigError, StoreError
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import axis, document, nearest
 from tests.unit.engine_double import Answer, Asked, as_json, running
 

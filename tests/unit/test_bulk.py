@@ -14,9 +14,9 @@ import pytest
 from esclip._core.rejections import Reason, Stage
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores import open_store
-from esclip.stores._engine_errors import TRANSLATIONS
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.errors import TRANSLATIONS
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import axis, document
 from tests.unit.engine_double import EngineDouble, as_json, running
 

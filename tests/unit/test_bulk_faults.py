@@ -10,8 +10,8 @@ import pytest
 
 from esclip._core.types import Document
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble, as_json
 

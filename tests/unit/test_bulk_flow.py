@@ -19,9 +19,9 @@ from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.rejections import Rejection
 from esclip._core.types import Document
 from esclip._errors import StoreUnavailable
-from esclip.stores._bulk import BulkWriter, line
-from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.bulk import BulkWriter, line
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Busy, Patience, PayloadTooLarge, persistently
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 import esclip
 from esclip import ConfigError, Document, ImageRecord, SourceError
-from esclip._store_wrapper import StoreWrapper
 from esclip.sources import open_source
 from esclip.sources._captions import LONGEST_CAPTION
 from esclip.stores.memory import MemoryStore
+from esclip.stores.wrapper import StoreWrapper
 from scripts.make_unsplash import make_dataset
 
 

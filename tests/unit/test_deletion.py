@@ -12,7 +12,7 @@ from esclip._census import Census, Pruning, prune
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.types import Document
 from esclip.sources.folder import FolderSource
-from esclip.stores.embedded import LanceStore
+from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from tests.contracts.deletions import DeletionContract
 from tests.contracts.documents import SCHEMA, axis, record

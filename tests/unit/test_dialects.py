@@ -14,7 +14,7 @@ import pytest
 from esclip._core.filters import OneOf
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.searches import Nearest
-from esclip.stores._dialects import (
+from esclip.stores.engine.dialects import (
     Engine,
     Server,
     cosine,
@@ -24,9 +24,9 @@ from esclip.stores._dialects import (
     settled,
     vector_fault,
 )
-from esclip.stores._engine_vectors import kept_vectors, sent_vector
-from esclip.stores._fields import RESERVED
-from esclip.stores._search_bodies import search_body
+from esclip.stores.engine.queries import search_body
+from esclip.stores.engine.vectors import kept_vectors, sent_vector
+from esclip.stores.validation import RESERVED
 from scripts.render_mappings import MAPPINGS, rendered
 from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from esclip import Access, EsclipError, StoreError, StoreUnavailable
-from esclip.stores._engine_errors import Forbidden
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.errors import Forbidden
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from scripts.engine_nodes._keys import issue, make_ca
 from tests.unit.engine_double import Answer, Asked, EngineDouble, as_json, running
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from esclip._core.searches import Nearest
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
 from tests.contracts.documents import axis, where
 from tests.unit.engine_double import Answer, Asked, as_json, running
 

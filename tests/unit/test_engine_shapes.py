@@ -15,10 +15,10 @@ from esclip import EsclipError, StoreError
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.searches import Listing, Matching, Nearest
 from esclip._core.types import Document, Hit
-from esclip.stores import _documents as stored
-from esclip.stores._dialects import Engine, index_body
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores import serialization as stored
+from esclip.stores.engine.dialects import Engine, index_body
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
 from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants

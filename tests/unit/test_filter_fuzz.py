@@ -18,7 +18,7 @@ from esclip._core.types import GeoPoint, MetadataValue
 from esclip._filters import check_syntax, conditions
 from esclip._protocols import Store
 from esclip._text.escaping import escaped
-from esclip.stores.embedded import LanceStore
+from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import FIELDS, SCHEMA, document
 from tests.fuzzing import fuzz_settings

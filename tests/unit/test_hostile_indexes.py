@@ -14,7 +14,7 @@ import pytest
 import esclip
 from esclip._core.schema import IndexSchema
 from esclip._errors import StoreError
-from esclip.stores._dialects import schema_of
+from esclip.stores.engine.dialects import schema_of
 from tests.contracts.documents import SCHEMA
 
 GOOD: dict[str, Any] = {

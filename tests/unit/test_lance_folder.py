@@ -15,8 +15,8 @@ import pytest
 from esclip._core.filters import OneOf
 from esclip._core.schema import IndexSchema
 from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable
-from esclip.stores._lance_faults import lance_faults
-from esclip.stores.embedded import LanceStore
+from esclip.stores.lance.errors import lance_faults
+from esclip.stores.lance.store import LanceStore
 from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
 
 REPOSITORY = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 WRITER = """
 import sys
 from tests.contracts.documents import SCHEMA, document, random_vectors
-from esclip.stores.embedded import LanceStore, Scale
+from esclip.stores.lance.store import LanceStore, Scale
 
 folder, process = sys.argv[1], int(sys.argv[2])
 store = LanceStore(folder, "pictures", Scale(exact=20))
@@ -178,7 +178,7 @@ def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_p
     code = f"""
 from dataclasses import replace
 from esclip._core.schema import Field, FieldType
-from esclip.stores.embedded import LanceStore, Scale
+from esclip.stores.lance.store import LanceStore, Scale
 from tests.contracts.documents import FIELDS, SCHEMA, axis, document
 
 store = LanceStore({str(tmp_path)!r}, "pictures", Scale(exact=1))

@@ -14,7 +14,7 @@ import pytest
 from esclip._core.analysis import record_words
 from esclip._core.types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip._protocols import Store
-from esclip.stores.embedded import LanceStore, Scale
+from esclip.stores.lance.store import LanceStore, Scale
 from tests.contracts.documents import DIM, SCHEMA
 from tests.contracts.store_contract import StoreContract
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from esclip._core.types import Document, Vectors, unit_rows
-from esclip.stores.embedded import LanceStore, Scale
+from esclip.stores.lance.store import LanceStore, Scale
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
 

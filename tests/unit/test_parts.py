@@ -17,9 +17,9 @@ from esclip._core.rejections import Reason
 from esclip._core.types import Pixels, Vectors
 from esclip._parted import PartedStore
 from esclip.encoders.palette import PaletteEncoder
-from esclip.stores._fields import write_rejection
-from esclip.stores.embedded import LanceStore
+from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
+from esclip.stores.validation import write_rejection
 from tests.contracts.documents import axis
 from tests.contracts.parts import CountingPalette, PartsContract, names, paint
 from tests.contracts.store_contract import StoreContract

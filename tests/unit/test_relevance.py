@@ -20,9 +20,9 @@ from esclip._core.schema import IndexSchema
 from esclip._core.searches import Nearest, Search
 from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Document, Hit, Vectors
-from esclip._store_wrapper import StoreWrapper
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
+from esclip.stores.wrapper import StoreWrapper
 from tests.contracts.documents import record
 from tests.contracts.store_relevance import KnownEncoder, measured, pictures
 

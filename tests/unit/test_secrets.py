@@ -24,8 +24,8 @@ from esclip._option_groups import EncoderOptions, StoreOptions
 from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import RemoteEncoder
-from esclip.stores._patience import Patience
-from esclip.stores.engine import EngineStore
+from esclip.stores.engine.store import EngineStore
+from esclip.stores.retry import Patience
 from tests.contracts.documents import axis, document, nearest
 from tests.servers import unused_port
 from tests.unit.engine_double import Answer, Asked, as_json, running

@@ -46,9 +46,9 @@ def open_store(address: str | Path, index: str, access: Access | None = None) ->
                 f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
                 "and CA file, or give the https:// address of a cluster"
             )
-        from esclip.stores.embedded import LanceStore
+        from esclip.stores.lance.store import LanceStore
 
         return LanceStore(folder, index)
-    from esclip.stores.engine import EngineStore
+    from esclip.stores.engine.store import EngineStore
 
     return EngineStore(server, index, access=access)

@@ -23,9 +23,9 @@ from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Listing, Matching, Nearest, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._errors import IndexMismatch, IndexNotFound
-from esclip.stores._fields import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
-from esclip.stores._matching import matcher
-from esclip.stores._word_scores import word_hit, word_weights
+from esclip.stores.filter_eval import matcher
+from esclip.stores.idf import word_hit, word_weights
+from esclip.stores.validation import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
 
 __all__ = ["MemoryStore"]
 

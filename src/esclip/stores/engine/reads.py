@@ -12,7 +12,7 @@ import orjson
 
 from esclip._core.types import Vector
 from esclip._errors import StoreUnavailable
-from esclip.stores._engine_answers import (
+from esclip.stores.engine.answers import (
     Malformed,
     found_of,
     further,
@@ -22,10 +22,10 @@ from esclip.stores._engine_answers import (
     object_of,
     text_of,
 )
-from esclip.stores._engine_client import EngineClient
-from esclip.stores._engine_errors import index_missing
-from esclip.stores._engine_faults import kind_of, words
-from esclip.stores._engine_vectors import kept_vectors
+from esclip.stores.engine.bulk_errors import kind_of, words
+from esclip.stores.engine.client import EngineClient
+from esclip.stores.engine.errors import index_missing
+from esclip.stores.engine.vectors import kept_vectors
 
 __all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]
 

@@ -27,7 +27,7 @@ from esclip._net.redaction import Redactor, with_base64
 from esclip._text.secrets import Secret
 
 if TYPE_CHECKING:
-    from esclip.stores._aws import Signer
+    from esclip.stores.engine.aws import Signer
 
 __all__ = ["TooLong", "connect", "from_json", "refusal"]
 
@@ -137,7 +137,7 @@ def _header(access: Access) -> Secret | None:
 
 def _signer(region: str) -> Signer:
     try:
-        from esclip.stores._aws import Signer
+        from esclip.stores.engine.aws import Signer
     except ImportError as error:
         raise ConfigError("AWS credentials need botocore: pip install 'esclip[aws]'") from error
     return Signer(region)

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
-from esclip.stores._fields import kept_date
+from esclip.stores.validation import kept_date
 
 __all__ = ["EARTH_RADIUS", "matcher"]
 

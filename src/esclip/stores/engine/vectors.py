@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._core.types import Vector, unit_rows
-from esclip.stores._dialects import Server
+from esclip.stores.engine.dialects import Server
 
 __all__ = ["kept_vectors", "sent_vector"]
 

@@ -21,7 +21,7 @@ from esclip._core.filters import (
     Value,
 )
 from esclip._core.types import json_metadata
-from esclip.stores._fields import kept_date
+from esclip.stores.validation import kept_date
 
 __all__ = ["clause"]
 

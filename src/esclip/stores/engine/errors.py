@@ -13,9 +13,9 @@ from urllib3.exceptions import ProtocolError
 
 from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavailable
 from esclip._net.session import causes
-from esclip.stores._engine_door import TooLong
-from esclip.stores._engine_faults import disk_full, is_disk_full
-from esclip.stores._patience import Busy, PayloadTooLarge
+from esclip.stores.engine.bulk_errors import disk_full, is_disk_full
+from esclip.stores.engine.transport import TooLong
+from esclip.stores.retry import Busy, PayloadTooLarge
 
 __all__ = ["BUSY", "TRANSLATIONS", "Forbidden", "index_missing", "translated"]
 

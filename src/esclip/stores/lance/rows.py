@@ -31,8 +31,8 @@ from esclip._core.types import (
     Vector,
     Vectors,
 )
-from esclip.stores._documents import document, hit, source
-from esclip.stores._fields import kept_date
+from esclip.stores.serialization import document, hit, source
+from esclip.stores.validation import kept_date
 
 __all__ = [
     "CONTENT",

@@ -25,8 +25,8 @@ from esclip._core.filters import (
     Value,
 )
 from esclip._core.schema import Field, FieldType
-from esclip.stores._fields import kept_date
-from esclip.stores._matching import EARTH_RADIUS
+from esclip.stores.filter_eval import EARTH_RADIUS
+from esclip.stores.validation import kept_date
 
 __all__ = ["filter_sql", "in_sql", "quoted"]
 

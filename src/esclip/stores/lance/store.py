@@ -35,20 +35,10 @@ from esclip._errors import (
     StoreUnavailable,
     one_line,
 )
-from esclip.stores._fields import fault, mismatch, possible, refuse_reserved, widened, write_rejection
-from esclip.stores._lance_faults import lance_faults
-from esclip.stores._lance_filters import in_sql
-from esclip.stores._lance_rows import (
-    CONTENT,
-    arrow_schema,
-    document_table,
-    read_documents,
-    read_fingerprint,
-    record_table,
-)
-from esclip.stores._lance_schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
-from esclip.stores._lance_search import found
-from esclip.stores._lance_upkeep import (
+from esclip.stores.lance.errors import lance_faults
+from esclip.stores.lance.filters import in_sql
+from esclip.stores.lance.keyword_search import read_rows
+from esclip.stores.lance.maintenance import (
     Scale,
     add_columns,
     index_contents,
@@ -58,7 +48,17 @@ from esclip.stores._lance_upkeep import (
     remove_old_versions,
     size_on_disk,
 )
-from esclip.stores._lance_words import read_rows
+from esclip.stores.lance.rows import (
+    CONTENT,
+    arrow_schema,
+    document_table,
+    read_documents,
+    read_fingerprint,
+    record_table,
+)
+from esclip.stores.lance.schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
+from esclip.stores.lance.vector_search import found
+from esclip.stores.validation import fault, mismatch, possible, refuse_reserved, widened, write_rejection
 
 __all__ = ["LanceStore", "Scale"]
 

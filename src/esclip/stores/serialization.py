@@ -23,7 +23,7 @@ from esclip._core.types import (
     Vector,
     json_metadata,
 )
-from esclip.stores._fields import kept_date
+from esclip.stores.validation import kept_date
 
 __all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "score_hit", "source"]
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from esclip.stores._engine_faults import words
+from esclip.stores.engine.bulk_errors import words
 
 __all__ = [
     "MALFORMED",

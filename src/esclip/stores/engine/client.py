@@ -19,8 +19,7 @@ from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._errors import StoreError, StoreUnavailable, one_line
 from esclip._net.access import Access, admitted
 from esclip._net.session import seconds_asked
-from esclip.stores._dialects import VECTOR_TYPES, Engine, Server
-from esclip.stores._engine_answers import (
+from esclip.stores.engine.answers import (
     MALFORMED,
     acknowledged,
     as_it_is,
@@ -29,9 +28,10 @@ from esclip.stores._engine_answers import (
     object_of,
     told,
 )
-from esclip.stores._engine_door import connect, from_json, refusal
-from esclip.stores._engine_errors import Forbidden, translated
-from esclip.stores._patience import Busy, Patience, persistently
+from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
+from esclip.stores.engine.errors import Forbidden, translated
+from esclip.stores.engine.transport import connect, from_json, refusal
+from esclip.stores.retry import Busy, Patience, persistently
 
 __all__ = ["EngineClient"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from esclip.stores._dialects import NEVER, REFRESHED
-from esclip.stores._engine_answers import integer_of, object_of, text_of
-from esclip.stores._engine_client import EngineClient
+from esclip.stores.engine.answers import integer_of, object_of, text_of
+from esclip.stores.engine.client import EngineClient
+from esclip.stores.engine.dialects import NEVER, REFRESHED
 
 __all__ = ["begin_loading", "data_nodes", "end_loading"]
 

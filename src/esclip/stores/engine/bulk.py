@@ -22,11 +22,11 @@ import orjson
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
-from esclip.stores._engine_answers import MALFORMED, integer_of
-from esclip.stores._engine_faults import Verdict, disk_full, verdict, words
-from esclip.stores._fields import write_rejection
-from esclip.stores._patience import Busy, Patience, PayloadTooLarge, persistently
-from esclip.stores._slots import Slots
+from esclip.stores.engine.answers import MALFORMED, integer_of
+from esclip.stores.engine.bulk_errors import Verdict, disk_full, verdict, words
+from esclip.stores.retry import Busy, Patience, PayloadTooLarge, persistently
+from esclip.stores.throttle import Slots
+from esclip.stores.validation import write_rejection
 
 __all__ = ["BulkWriter", "Line", "line"]
 

@@ -22,9 +22,8 @@ from esclip._core.searches import Listing, Matching, Nearest, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, ranked
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
-from esclip.stores import _documents as stored
-from esclip.stores._dialects import Engine, cosine
-from esclip.stores._engine_answers import (
+from esclip.stores import serialization as stored
+from esclip.stores.engine.answers import (
     error_of,
     further,
     hits_of,
@@ -33,11 +32,12 @@ from esclip.stores._engine_answers import (
     number_of,
     object_of,
 )
-from esclip.stores._engine_client import EngineClient
-from esclip.stores._engine_errors import BUSY, index_missing
-from esclip.stores._engine_faults import kind_of, words
-from esclip.stores._search_bodies import MOST, count_body, search_body, search_head, word_counts
-from esclip.stores._word_scores import word_hit, word_weights
+from esclip.stores.engine.bulk_errors import kind_of, words
+from esclip.stores.engine.client import EngineClient
+from esclip.stores.engine.dialects import Engine, cosine
+from esclip.stores.engine.errors import BUSY, index_missing
+from esclip.stores.engine.queries import MOST, count_body, search_body, search_head, word_counts
+from esclip.stores.idf import word_hit, word_weights
 
 __all__ = ["searched"]
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from esclip.stores._patience import Busy
+from esclip.stores.retry import Busy
 
 __all__ = ["Verdict", "disk_full", "is_disk_full", "kind_of", "verdict", "words"]
 

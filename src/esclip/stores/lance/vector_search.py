@@ -20,11 +20,11 @@ from esclip._core.schema import IndexSchema
 from esclip._core.searches import Listing, Matching, Nearest, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, cosines, ranked
-from esclip.stores._documents import score_hit
-from esclip.stores._lance_filters import filter_sql
-from esclip.stores._lance_rows import hit_columns, hit_of, read_vectors
-from esclip.stores._lance_upkeep import Scale, partitions_of, vector_indexes
-from esclip.stores._lance_words import listed, matching, read_rows
+from esclip.stores.lance.filters import filter_sql
+from esclip.stores.lance.keyword_search import listed, matching, read_rows
+from esclip.stores.lance.maintenance import Scale, partitions_of, vector_indexes
+from esclip.stores.lance.rows import hit_columns, hit_of, read_vectors
+from esclip.stores.serialization import score_hit
 
 __all__ = ["found"]
 

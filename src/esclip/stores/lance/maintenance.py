@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from esclip._core.schema import Field
 from esclip._errors import IndexMismatch
-from esclip.stores._lance_rows import CONTENT, WORDS, added_columns
+from esclip.stores.lance.rows import CONTENT, WORDS, added_columns
 
 __all__ = [
     "Scale",

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import Listing, Matching
 from esclip._core.types import Hit, ranked
-from esclip.stores._lance_filters import filter_sql, quoted
-from esclip.stores._lance_rows import WORDS, hit_columns, hit_of
-from esclip.stores._word_scores import word_hit, word_weights
+from esclip.stores.idf import word_hit, word_weights
+from esclip.stores.lance.filters import filter_sql, quoted
+from esclip.stores.lance.rows import WORDS, hit_columns, hit_of
 
 __all__ = ["listed", "matching", "read_rows"]
 

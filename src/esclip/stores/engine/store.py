@@ -23,25 +23,25 @@ from esclip._core.searches import Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import Access
-from esclip.stores import _documents as stored
-from esclip.stores._bulk import BulkWriter, line
-from esclip.stores._dialects import (
+from esclip.stores import serialization as stored
+from esclip.stores.engine.answers import MALFORMED, error_of, integer_of, object_of
+from esclip.stores.engine.bulk import BulkWriter, line
+from esclip.stores.engine.bulk_errors import kind_of, words
+from esclip.stores.engine.client import EngineClient
+from esclip.stores.engine.dialects import (
     OWN,
     index_body,
     mapping_body,
     schema_of,
     vector_fault,
 )
-from esclip.stores._engine_answers import MALFORMED, error_of, integer_of, object_of
-from esclip.stores._engine_client import EngineClient
-from esclip.stores._engine_errors import index_missing
-from esclip.stores._engine_faults import kind_of, words
-from esclip.stores._engine_loading import begin_loading, data_nodes, end_loading
-from esclip.stores._engine_scans import delete_documents, documents_of, every_location, vectors_of
-from esclip.stores._engine_search import searched
-from esclip.stores._engine_vectors import kept_vectors, sent_vector
-from esclip.stores._fields import fault, mismatch, possible, refuse_reserved, widened, write_rejection
-from esclip.stores._patience import Patience
+from esclip.stores.engine.errors import index_missing
+from esclip.stores.engine.reads import delete_documents, documents_of, every_location, vectors_of
+from esclip.stores.engine.refresh import begin_loading, data_nodes, end_loading
+from esclip.stores.engine.search import searched
+from esclip.stores.engine.vectors import kept_vectors, sent_vector
+from esclip.stores.retry import Patience
+from esclip.stores.validation import fault, mismatch, possible, refuse_reserved, widened, write_rejection
 
 __all__ = ["EngineStore"]
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from esclip._core.searches import Listing, Matching, Nearest, Search
-from esclip.stores._dialects import Engine
-from esclip.stores._engine_answers import integer_of, list_of
-from esclip.stores._engine_filters import clause
+from esclip.stores.engine.answers import integer_of, list_of
+from esclip.stores.engine.dialects import Engine
+from esclip.stores.engine.filters import clause
 
 __all__ = ["MOST", "count_body", "search_body", "search_head", "word_counts"]
 

@@ -1,0 +1,1 @@
+"""OpenSearch and Elasticsearch: JSON as pure functions, one client, one store."""

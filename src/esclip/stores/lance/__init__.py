@@ -1,0 +1,1 @@
+"""The embedded store: a Lance folder, no server."""
