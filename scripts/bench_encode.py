@@ -26,8 +26,8 @@ from esclip import Encoder, ImageIndex, load_encoder
 from esclip._concurrency.streams import parallel_map
 from esclip._core.types import Vectors, unit_rows
 from esclip._images.decode import decode
-from esclip.encoders._pixels import Preprocessing
-from esclip.encoders._samples import sample_pictures
+from esclip.encoders.preprocessing import Preprocessing
+from esclip.encoders.runtimes.samples import sample_pictures
 from esclip.stores.memory import MemoryStore
 from scripts.make_models import make_clip, make_text_tower
 from scripts.measure import machine, measure, print_table, run_python, write_json
@@ -153,10 +153,10 @@ def _rate(items: Sequence[Any], work: Callable[[], Any]) -> float:
 def _torch_forward(clip: Path, model: Any, pixels: Any, *, half: bool) -> tuple[Vectors, float]:
     import torch
 
-    from esclip.encoders._models import find_model
-    from esclip.encoders._pixels import read_processor
-    from esclip.encoders._sentence_transformers import Pictures
-    from esclip.encoders._torch_model import PictureModule
+    from esclip.encoders.checkpoints.find import find_model
+    from esclip.encoders.preprocessing import read_processor
+    from esclip.encoders.runtimes.sentence_transformers import Pictures
+    from esclip.encoders.runtimes.torch_model import PictureModule
 
     module = PictureModule(Pictures(model), read_processor(find_model(str(clip)).processor)[1]).eval()
     started = time.perf_counter()

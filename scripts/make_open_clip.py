@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from esclip.encoders._loading import quiet_loading
-from esclip.encoders._open_clip_files import open_clip_config, text_tower
+from esclip.encoders.checkpoints.open_clip_config import open_clip_config, text_tower
+from esclip.encoders.loading import quiet_loading
 from scripts.make_models import centre, spread_weights
 from scripts.model_tokenizers import write_json, write_xlm_tokenizer
 

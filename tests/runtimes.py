@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from esclip.encoders._openvino import has_bf16
+from esclip.encoders.runtimes.openvino import has_bf16
 
 __all__ = ["RUNTIMES", "TORCH"]
 

@@ -22,7 +22,7 @@ from esclip._errors import ConfigError, RecordError
 from esclip._protocols import Encoder
 from esclip._query_image import open_image
 from esclip.encoders import load_encoder
-from esclip.encoders._zero_shot import label_vectors, probabilities
+from esclip.encoders.zero_shot import label_vectors, probabilities
 
 __all__ = ["Classifier", "Guess", "Guesses", "classify"]
 

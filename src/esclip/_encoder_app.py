@@ -22,8 +22,8 @@ from esclip._core.types import Vectors
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip._text.secrets import Secret
-from esclip.encoders._pixels import Preprocessing
-from esclip.encoders._wire import (
+from esclip.encoders.preprocessing import Preprocessing
+from esclip.encoders.remote.protocol import (
     BYTES,
     ENCODER,
     HEALTH,

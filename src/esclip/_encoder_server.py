@@ -30,7 +30,7 @@ from esclip._encoder_app import CALLERS, EncoderApp, Head, Refused, unavailable
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip._text.secrets import Secret
-from esclip.encoders._wire import JSON
+from esclip.encoders.remote.protocol import JSON
 
 __all__ = ["EncoderServer", "Limits", "open_server"]
 

@@ -38,7 +38,6 @@ from esclip._errors import ConfigError, IndexExists, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
 from esclip._filters import Where, conditions
-from esclip._index_encoder import IndexEncoder
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._net.access import Access
@@ -48,6 +47,7 @@ from esclip._run_options import RunOptions
 from esclip._searchable import SearchableIndex
 from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
+from esclip.encoders.resolver import IndexEncoder
 from esclip.stores import open_store
 
 if TYPE_CHECKING:

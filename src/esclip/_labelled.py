@@ -27,7 +27,7 @@ from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, V
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder, Source, Store
 from esclip._source_wrapper import SourceWrapper
-from esclip.encoders._zero_shot import label_vectors, probabilities
+from esclip.encoders.zero_shot import label_vectors, probabilities
 from esclip.stores.wrapper import StoreWrapper
 
 __all__ = ["LabelledSource", "LabelledStore", "Labeller"]

@@ -19,11 +19,11 @@ from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
 from esclip._filters import Where, conditions
 from esclip._finding import find
 from esclip._hits import Hits
-from esclip._index_encoder import IndexEncoder
 from esclip._looking import Looker
 from esclip._no_hits import unfulfilled
 from esclip._protocols import Encoder, Store
 from esclip._queries import AnyQuery, Options, Picture, Query, Stored, Text, Words
+from esclip.encoders.resolver import IndexEncoder
 
 __all__ = ["SearchableIndex"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from esclip._core.schema import Stats
     from esclip._doctor import Finding
     from esclip._report import Progress
-    from esclip.encoders._wire import Description
+    from esclip.encoders.remote.protocol import Description
 
 __all__ = [
     "PLAIN_PROGRESS_SECONDS",

@@ -22,7 +22,7 @@ from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.encoders._layouts import ModelFolder
+from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.clip import ClipEncoder
 from scripts.make_models import make_clip, make_text_tower
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures

@@ -16,7 +16,7 @@ import pytest
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.encoders._layouts import ModelFolder
+from esclip.encoders.checkpoints.folder import ModelFolder
 from scripts.make_siglip import make_siglip
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer

@@ -22,7 +22,7 @@ HEAVY = {
     "botocore",
 }
 
-NEEDS = {"esclip.encoders._open_clip": "open_clip", "esclip.stores.engine.aws": "botocore"}
+NEEDS = {"esclip.encoders.runtimes.open_clip": "open_clip", "esclip.stores.engine.aws": "botocore"}
 """Modules that are only for those who installed an extra."""
 
 

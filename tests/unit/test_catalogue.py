@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from esclip._core.settings import DEFAULT_ENCODER
-from esclip.encoders._catalogue import MODELS, default_text_encoder, hub_name, known_name
-from esclip.encoders._exports import Kind
+from esclip.encoders.catalogue import MODELS, default_text_encoder, hub_name, known_name
+from esclip.encoders.runtimes.export import Kind
 
 
 def test_names_are_unique_and_the_default_is_known() -> None:

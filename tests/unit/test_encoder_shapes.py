@@ -8,9 +8,9 @@ from random import Random
 import pytest
 
 from esclip import EncoderError
-from esclip.encoders._wire import Description
 from esclip.encoders.palette import PaletteEncoder
-from esclip.encoders.remote import RemoteEncoder
+from esclip.encoders.remote.encoder import RemoteEncoder
+from esclip.encoders.remote.protocol import Description
 from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants
 from tests.servers import PictureServer, body

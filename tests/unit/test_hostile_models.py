@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from esclip._errors import EncoderError
-from esclip.encoders._exports import Kind, _key, find_export
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._logit_scale import LOGIT_SCALE, read_logit_scale
-from esclip.encoders._models import local_model
-from esclip.encoders._texts import TokenizerFile
+from esclip.encoders.checkpoints.find import local_model
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, read_logit_scale
 from esclip.encoders.clip import ClipEncoder
+from esclip.encoders.runtimes.export import Kind, _key, find_export
+from esclip.encoders.tokenizer import TokenizerFile
 
 MODULE = "0_CLIPModel"
 PROCESSOR = {"feature_extractor_type": "CLIPFeatureExtractor", "size": 224, "crop_size": 224}

@@ -14,10 +14,10 @@ import pytest
 import esclip
 from esclip._core.schema import IndexSchema, Space
 from esclip._errors import EncoderError
-from esclip._index_encoder import IndexEncoder
 from esclip._protocols import Encoder
-from esclip.encoders._catalogue import default_text_encoder, hub_name
+from esclip.encoders.catalogue import default_text_encoder, hub_name
 from esclip.encoders.palette import PaletteEncoder
+from esclip.encoders.resolver import IndexEncoder
 from esclip.stores.memory import MemoryStore
 
 CLIP, MULTILINGUAL = "clip-ViT-B-32", "clip-ViT-B-32-multilingual-v1"

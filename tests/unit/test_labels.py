@@ -18,9 +18,9 @@ import esclip
 from esclip import ConfigError, DecodeError, EncoderError, ImageIndex, Labelling
 from esclip._core.types import Vectors, unit_rows
 from esclip._labelled import Labeller
-from esclip.encoders._logit_scale import LOGIT_SCALE, read_logit_scale
-from esclip.encoders._zero_shot import label_vectors, probabilities
+from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, read_logit_scale
 from esclip.encoders.palette import PaletteEncoder
+from esclip.encoders.zero_shot import label_vectors, probabilities
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import random_vectors
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from esclip._errors import EncoderError
 from esclip.encoders import load_encoder
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._open_clip_files import image_processor, text_tower
-from esclip.encoders._pixels import read_processor
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.checkpoints.open_clip_config import image_processor, text_tower
+from esclip.encoders.preprocessing import read_processor
 
 NAME = "CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k"
 
@@ -101,7 +101,7 @@ def test_without_open_clip_the_error_says_how_to_get_it(
 ) -> None:
     """A model that needs the extra is an error of one line that names it."""
     monkeypatch.setitem(sys.modules, "open_clip", None)  # as the import system marks what must not be found
-    monkeypatch.delitem(sys.modules, "esclip.encoders._open_clip", raising=False)
+    monkeypatch.delitem(sys.modules, "esclip.encoders.runtimes.open_clip", raising=False)
     with pytest.raises(EncoderError, match=r"pip install 'esclip\[open-clip\]'") as caught:
         load_encoder(str(repository), device="cpu:0").encode_texts(["a dog"])
     assert "\n" not in str(caught.value)

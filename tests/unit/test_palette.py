@@ -14,7 +14,7 @@ from PIL import Image
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.encoders._color_words import Color, colors_in
+from esclip.encoders.color_words import Color, colors_in
 from esclip.encoders.palette import PALETTE_LIMITS, PaletteEncoder
 from tests.contracts.encoder_contract import EncoderContract
 

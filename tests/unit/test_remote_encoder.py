@@ -21,10 +21,10 @@ from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._net.session import FOREIGN_ERRORS
 from esclip._protocols import Encoder
-from esclip.encoders import _remote_line
-from esclip.encoders._wire import Description, pack_vectors
 from esclip.encoders.palette import PaletteEncoder
-from esclip.encoders.remote import RemoteEncoder
+from esclip.encoders.remote import client
+from esclip.encoders.remote.encoder import RemoteEncoder
+from esclip.encoders.remote.protocol import Description, pack_vectors
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.encoder_servers import RecordingEncoder, served
 from tests.servers import PictureServer, Route, body, cut_off, hang_up, in_turn, status, unused_port
@@ -342,7 +342,7 @@ def test_a_request_that_is_no_longer_wanted_ends(images: Route) -> None:
 
 def test_no_foreign_exception_is_unmapped() -> None:
     """The last row of the table fits all that a request can raise."""
-    assert _remote_line._FOREIGN[-1][0] is FOREIGN_ERRORS
+    assert client._FOREIGN[-1][0] is FOREIGN_ERRORS
 
 
 def test_it_needs_no_torch(server: EncoderServer) -> None:

@@ -23,7 +23,7 @@ from esclip._net.redaction import Redactor, with_base64
 from esclip._option_groups import EncoderOptions, StoreOptions
 from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
-from esclip.encoders.remote import RemoteEncoder
+from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.engine.store import EngineStore
 from esclip.stores.retry import Patience
 from tests.contracts.documents import axis, document, nearest

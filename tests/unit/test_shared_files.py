@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from esclip._files.atomic import write_atomically
-from esclip.encoders._compiled import private_cache
-from esclip.encoders._hashes import file_sha256
+from esclip.encoders.checkpoints.hashes import file_sha256
+from esclip.encoders.runtimes.compiled import private_cache
 
 
 def test_what_is_mapped_stays_as_it_is_while_another_publishes(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError
 from esclip._files.locations import server_address
 from esclip._text.secrets import Address, Secret
-from esclip.encoders._catalogue import Model, known_name
+from esclip.encoders.catalogue import Model, known_name
 
 if TYPE_CHECKING:
     from esclip._protocols import Encoder
@@ -64,7 +64,7 @@ def load_encoder(
             raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
         if device is not None or precision is not None:
             raise ConfigError("device and precision are the encoder server's to choose; leave them out")
-        from esclip.encoders.remote import RemoteEncoder
+        from esclip.encoders.remote.encoder import RemoteEncoder
 
         return RemoteEncoder(server, token)
     from esclip.encoders.clip import ClipEncoder
@@ -77,6 +77,6 @@ def models() -> tuple[Model, ...]:
 
     Any other model that sentence-transformers loads can be named too.
     """
-    from esclip.encoders._inventory import take_inventory
+    from esclip.encoders.inventory import take_inventory
 
     return take_inventory()

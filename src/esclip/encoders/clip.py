@@ -26,14 +26,13 @@ from esclip._core.schema import Space
 from esclip._core.settings import tower_cache
 from esclip._core.types import Pixels, Vectors, unit_rows
 from esclip._errors import EncoderError
-from esclip.encoders._catalogue import default_text_encoder, hub_name
-from esclip.encoders._exports import Kind
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._loading import model_errors
-from esclip.encoders._models import find_model, local_model
-from esclip.encoders._pixels import Preprocessing, read_processor
-from esclip.encoders._scripts import warn_of_scripts
-from esclip.encoders._towers import (
+from esclip.encoders.catalogue import default_text_encoder, hub_name
+from esclip.encoders.checkpoints.find import find_model, local_model
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.loading import model_errors
+from esclip.encoders.preprocessing import Preprocessing, read_processor
+from esclip.encoders.runtimes.export import Kind
+from esclip.encoders.runtimes.towers import (
     PictureTower,
     TextTower,
     choose,
@@ -41,6 +40,7 @@ from esclip.encoders._towers import (
     load_text_tower,
     prepare_text_tower,
 )
+from esclip.encoders.scripts import warn_of_scripts
 
 __all__ = ["ClipEncoder"]
 

@@ -27,8 +27,8 @@ from esclip._core.arguments import given_texts
 from esclip._core.null_queries import is_background
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors, unit_rows
-from esclip.encoders._color_words import Color, colors_in
-from esclip.encoders._pixels import Preprocessing
+from esclip.encoders.color_words import Color, colors_in
+from esclip.encoders.preprocessing import Preprocessing
 
 __all__ = ["PALETTE_LIMITS", "PaletteEncoder"]
 

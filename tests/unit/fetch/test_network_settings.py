@@ -8,8 +8,8 @@ import pytest
 
 from esclip import ConfigError, FetchError, open_index
 from esclip._fetch.fetcher import Fetcher
-from esclip.encoders._models import find_model
-from esclip.encoders.remote import RemoteEncoder
+from esclip.encoders.checkpoints.find import find_model
+from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.memory import MemoryStore
 from tests.fetching import PICTURE
 from tests.servers import PictureServer, body, unused_port

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from esclip._files.atomic import UNFINISHED
-from esclip.encoders._hashes import file_sha256
+from esclip.encoders.checkpoints.hashes import file_sha256
 
 __all__ = ["private_cache"]
 

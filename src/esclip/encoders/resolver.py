@@ -23,8 +23,8 @@ from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
 from esclip._protocols import Encoder
 from esclip._text.secrets import masked
 from esclip.encoders import load_encoder
-from esclip.encoders._catalogue import known_name
-from esclip.encoders._models import is_hub_name
+from esclip.encoders.catalogue import known_name
+from esclip.encoders.checkpoints.find import is_hub_name
 
 __all__ = ["IndexEncoder"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from esclip._core.null_queries import is_background
 from esclip._errors import one_line
-from esclip.encoders._catalogue import known_scripts
+from esclip.encoders.catalogue import known_scripts
 
 __all__ = ["warn_of_scripts"]
 

@@ -17,8 +17,8 @@ from PIL import Image
 from esclip._concurrency.forks import Unforkable
 from esclip._core.types import Vectors
 from esclip._errors import EncoderError
-from esclip.encoders._pixels import Normalization
-from esclip.encoders._texts import TokenizerFile
+from esclip.encoders.preprocessing import Normalization
+from esclip.encoders.tokenizer import TokenizerFile
 
 __all__ = ["TORCH", "PictureModule", "TorchModel"]
 

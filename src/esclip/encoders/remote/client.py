@@ -27,7 +27,7 @@ from esclip._net.redaction import Redactor, with_base64
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
 from esclip._net.sockets import time_left, waits_bounded
 from esclip._text.secrets import Secret
-from esclip.encoders._wire import BYTES, authorization
+from esclip.encoders.remote.protocol import BYTES, authorization
 
 __all__ = ["Line", "PassingError"]
 

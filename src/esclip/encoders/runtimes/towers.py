@@ -24,16 +24,16 @@ import numpy.typing as npt
 
 from esclip._errors import ConfigError, EncoderError
 from esclip._files.user_folders import check_writable
-from esclip.encoders import _openvino
-from esclip.encoders._exports import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._loading import model_errors, quiet_loading
-from esclip.encoders._openvino import OpenVinoTower
-from esclip.encoders._pixels import read_processor
-from esclip.encoders._texts import Tokenizer
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.loading import model_errors, quiet_loading
+from esclip.encoders.preprocessing import read_processor
+from esclip.encoders.runtimes import openvino
+from esclip.encoders.runtimes.export import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
+from esclip.encoders.runtimes.openvino import OpenVinoTower
+from esclip.encoders.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from esclip.encoders._torch_model import TorchModel
+    from esclip.encoders.runtimes.torch_model import TorchModel
 
 __all__ = [
     "Choice",
@@ -92,9 +92,9 @@ def choose(kind: Kind, device: str | None, precision: str | None) -> Choice:
         if precision is not None:
             raise ConfigError(f"precision {precision!r} is for the CPU: leave out device {device!r}")
         return Choice(device, (), "asked for")
-    if not _openvino.is_installed():
+    if not openvino.is_installed():
         return Choice("cpu", (), "OpenVINO is not installed")
-    usual = ("bf16", "f32") if _openvino.has_bf16() else ("f32",)
+    usual = ("bf16", "f32") if openvino.has_bf16() else ("f32",)
     if precision == "bf16" and "bf16" not in usual:
         raise ConfigError(
             "precision 'bf16': this CPU does not compute in bfloat16; leave it out, or take f32"
@@ -117,7 +117,7 @@ def load_picture_tower(model: ModelFolder, choice: Choice, cache: Path) -> Pictu
         return _told(model, Kind.PICTURES, tower, tower.runtime, _why(model, export, choice))
     loaded = source.on(choice.device)
     with model_errors(model.name, f"can't run on {choice.device}"):
-        from esclip.encoders._torch import TorchPictures
+        from esclip.encoders.runtimes.torch import TorchPictures
 
         in_torch = TorchPictures(loaded, read_processor(model.processor)[1])
         return _told(model, Kind.PICTURES, in_torch, in_torch.runtime, choice.reason)
@@ -137,7 +137,7 @@ def load_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> TextTowe
             return lambda texts: tower(*tokenize(texts))
     loaded = source.on(choice.device)
     with model_errors(model.name, f"can't run on {choice.device}"):
-        from esclip.encoders._torch import TorchTexts
+        from esclip.encoders.runtimes.torch import TorchTexts
 
         return _told(model, Kind.TEXTS, TorchTexts(loaded), f"torch on {choice.device}", choice.reason)
 
@@ -158,7 +158,7 @@ class _Source:
         if device not in self._loaded:
             problem = f"can't be loaded from {self.model.path} on {device}"
             with model_errors(self.model.name, problem), quiet_loading():
-                from esclip.encoders._torch import load_torch_model
+                from esclip.encoders.runtimes.torch import load_torch_model
 
                 self._loaded[device] = load_torch_model(self.model, device)
         return self._loaded[device]

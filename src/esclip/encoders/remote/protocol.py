@@ -24,8 +24,8 @@ from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError
 from esclip._text.secrets import Secret
-from esclip.encoders._logit_scale import HIGHEST, LOGIT_SCALE
-from esclip.encoders._pixels import Preprocessing
+from esclip.encoders.checkpoints.logit_scale import HIGHEST, LOGIT_SCALE
+from esclip.encoders.preprocessing import Preprocessing
 
 __all__ = [
     "BYTES",

@@ -22,11 +22,11 @@ from PIL import Image
 from tokenizers import Regex, normalizers
 
 from esclip._core.types import Vectors, unit_rows
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._open_clip_files import CONFIG, open_clip_weights, text_tower
-from esclip.encoders._pixels import Normalization
-from esclip.encoders._texts import TokenizerFile
-from esclip.encoders._torch_model import PictureModule
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.checkpoints.open_clip_config import CONFIG, open_clip_weights, text_tower
+from esclip.encoders.preprocessing import Normalization
+from esclip.encoders.runtimes.torch_model import PictureModule
+from esclip.encoders.tokenizer import TokenizerFile
 
 __all__ = ["OpenClipModel"]
 

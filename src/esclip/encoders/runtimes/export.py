@@ -29,15 +29,15 @@ import orjson
 from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
 from esclip._files.atomic import UNFINISHED
-from esclip.encoders._hashes import file_sha256
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._openvino import OpenVinoTower, unreported
-from esclip.encoders._pixels import read_processor
-from esclip.encoders._samples import sample_pictures, sample_texts
-from esclip.encoders._texts import NO_TOKENIZER, Tokenizer, TokenizerFile
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.checkpoints.hashes import file_sha256
+from esclip.encoders.preprocessing import read_processor
+from esclip.encoders.runtimes.openvino import OpenVinoTower, unreported
+from esclip.encoders.runtimes.samples import sample_pictures, sample_texts
+from esclip.encoders.tokenizer import NO_TOKENIZER, Tokenizer, TokenizerFile
 
 if TYPE_CHECKING:
-    from esclip.encoders._torch_model import TorchModel
+    from esclip.encoders.runtimes.torch_model import TorchModel
 
 __all__ = ["LIKENESS", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
 

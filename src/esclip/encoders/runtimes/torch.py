@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 
 from esclip._errors import EncoderError
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._pixels import Normalization
-from esclip.encoders._texts import Tokenizer, valid
-from esclip.encoders._torch_model import TORCH, TorchModel
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.preprocessing import Normalization
+from esclip.encoders.runtimes.torch_model import TORCH, TorchModel
+from esclip.encoders.tokenizer import Tokenizer, valid
 
 __all__ = ["TorchPictures", "TorchTexts", "load_torch_model"]
 
@@ -28,11 +28,11 @@ def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
     """
     TORCH.use()
     if not model.open_clip:
-        from esclip.encoders._sentence_transformers import SentenceTransformersModel
+        from esclip.encoders.runtimes.sentence_transformers import SentenceTransformersModel
 
         return SentenceTransformersModel(model, device)
     try:
-        from esclip.encoders._open_clip import OpenClipModel
+        from esclip.encoders.runtimes.open_clip import OpenClipModel
     except ImportError as error:
         missing = f"model {model.name} needs open_clip ({error}): pip install 'esclip[open-clip]'"
         raise EncoderError(missing) from error

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from esclip._files.regular import open_regular
-from esclip.encoders._loading import model_errors
+from esclip.encoders.loading import model_errors
 
 __all__ = ["read_json"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from esclip._concurrency.forks import Unforkable
 from esclip._core.optional_imports import missing
 from esclip._errors import EncoderError
-from esclip.encoders._compiled import private_cache
+from esclip.encoders.runtimes.compiled import private_cache
 
 __all__ = ["OpenVinoTower", "has_bf16", "is_installed", "unreported"]
 

@@ -16,11 +16,11 @@ import orjson
 
 from esclip._core.schema import MOST_DIMENSIONS
 from esclip._errors import EncoderError
-from esclip.encoders._files import read_json
-from esclip.encoders._hashes import file_sha256
-from esclip.encoders._loading import model_errors
-from esclip.encoders._logit_scale import read_logit_scale
-from esclip.encoders._open_clip_files import image_processor, open_clip_config, open_clip_weights
+from esclip.encoders.checkpoints.files import read_json
+from esclip.encoders.checkpoints.hashes import file_sha256
+from esclip.encoders.checkpoints.logit_scale import read_logit_scale
+from esclip.encoders.checkpoints.open_clip_config import image_processor, open_clip_config, open_clip_weights
+from esclip.encoders.loading import model_errors
 
 __all__ = ["MARKS", "ModelFolder"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from esclip._core.settings import tower_cache
 from esclip._errors import EncoderError
-from esclip.encoders._catalogue import MODELS, Model
-from esclip.encoders._exports import Kind, find_export
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._models import local_model
-from esclip.encoders._towers import choose
+from esclip.encoders.catalogue import MODELS, Model
+from esclip.encoders.checkpoints.find import local_model
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.runtimes.export import Kind, find_export
+from esclip.encoders.runtimes.towers import choose
 
 __all__ = ["take_inventory"]
 

@@ -21,10 +21,8 @@ from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import EncoderError
 from esclip._text.secrets import Address, Secret
-from esclip.encoders._remote_line import Line
-from esclip.encoders._scripts import warn_of_scripts
-from esclip.encoders._texts import valid
-from esclip.encoders._wire import (
+from esclip.encoders.remote.client import Line
+from esclip.encoders.remote.protocol import (
     BYTES,
     ENCODER,
     IMAGES,
@@ -38,6 +36,8 @@ from esclip.encoders._wire import (
     pack_texts,
     unpack_vectors,
 )
+from esclip.encoders.scripts import warn_of_scripts
+from esclip.encoders.tokenizer import valid
 
 __all__ = ["RemoteEncoder"]
 

@@ -11,10 +11,10 @@ from sentence_transformers import SentenceTransformer
 from tokenizers import normalizers
 
 from esclip._core.types import Vectors, unit_rows
-from esclip.encoders._layouts import ModelFolder
-from esclip.encoders._pixels import Normalization
-from esclip.encoders._texts import TokenizerFile
-from esclip.encoders._torch_model import PictureModule
+from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.encoders.preprocessing import Normalization
+from esclip.encoders.runtimes.torch_model import PictureModule
+from esclip.encoders.tokenizer import TokenizerFile
 
 __all__ = ["Pictures", "SentenceTransformersModel"]
 

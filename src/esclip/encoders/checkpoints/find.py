@@ -15,9 +15,9 @@ from pathlib import Path
 
 from esclip._errors import EncoderError
 from esclip._files.user_folders import usable_folder
-from esclip.encoders._catalogue import hub_name, known_name
-from esclip.encoders._layouts import MARKS, ModelFolder
-from esclip.encoders._loading import model_errors, quiet_download
+from esclip.encoders.catalogue import hub_name, known_name
+from esclip.encoders.checkpoints.folder import MARKS, ModelFolder
+from esclip.encoders.loading import model_errors, quiet_download
 
 __all__ = ["find_model", "is_hub_name", "local_model"]
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from esclip.encoders._files import read_json
-from esclip.encoders._pixels import CLIP_MEAN, CLIP_STD
+from esclip.encoders.checkpoints.files import read_json
+from esclip.encoders.preprocessing import CLIP_MEAN, CLIP_STD
 
 __all__ = ["CONFIG", "image_processor", "open_clip_config", "open_clip_weights", "text_tower"]
 

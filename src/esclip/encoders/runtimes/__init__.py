@@ -1,0 +1,1 @@
+"""What computes vectors: towers in OpenVINO or torch, and the export of the one from the other."""
