@@ -26,8 +26,8 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder, Source, Store
-from esclip._source_wrapper import SourceWrapper
 from esclip.encoders.zero_shot import label_vectors, probabilities
+from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
 __all__ = ["LabelledSource", "LabelledStore", "Labeller"]

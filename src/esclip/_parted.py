@@ -35,7 +35,7 @@ from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
 from esclip._errors import IndexExists
 from esclip._protocols import Encoder, Source, Store
-from esclip._source_wrapper import SourceWrapper
+from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
 __all__ = ["PartedSource", "PartedStore", "StoreWithParts"]

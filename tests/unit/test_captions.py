@@ -14,7 +14,7 @@ from PIL import Image
 import esclip
 from esclip import ConfigError, Document, ImageRecord, SourceError
 from esclip.sources import open_source
-from esclip.sources._captions import LONGEST_CAPTION
+from esclip.sources.captions import LONGEST_CAPTION
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
 from scripts.make_unsplash import make_dataset

@@ -12,7 +12,7 @@ import pytest
 
 from esclip._concurrency import cancellation as cancellation
 from esclip._errors import SourceError
-from esclip.sources._unsplash_joins import interrupted_by, mapped_errors
+from esclip.sources.unsplash.joins import interrupted_by, mapped_errors
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 

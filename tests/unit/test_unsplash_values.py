@@ -11,7 +11,7 @@ import pytest
 
 from esclip._core.types import GeoPoint
 from esclip.sources import open_source
-from esclip.sources._unsplash_values import date, integer, place, real, sized_url
+from esclip.sources.unsplash.values import date, integer, place, real, sized_url
 from tests.contracts.source_contract import records_of
 from tests.unit.unsplash_tables import URL, metadata, photo, write
 

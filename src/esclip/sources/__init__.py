@@ -21,7 +21,7 @@ from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import user_path
 from esclip._protocols import Source
-from esclip.sources._captions import (
+from esclip.sources.captions import (
     CaptionedSource,
     Captions,
     PathCaptions,
@@ -30,7 +30,7 @@ from esclip.sources._captions import (
     caption_file,
 )
 from esclip.sources.folder import FolderSource, is_empty
-from esclip.sources.unsplash import UnsplashSource, is_photos_part, is_unsplash_folder
+from esclip.sources.unsplash.source import UnsplashSource, is_photos_part, is_unsplash_folder
 
 __all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source"]
 

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.streams import batches
 from esclip._errors import SourceError
-from esclip.sources._unsplash_children import CHILD_TABLES, ChildTable
-from esclip.sources._unsplash_rows import Row
-from esclip.sources._unsplash_tables import TablePart
+from esclip.sources.unsplash.child_tables import CHILD_TABLES, ChildTable
+from esclip.sources.unsplash.rows import Row
+from esclip.sources.unsplash.tables import TablePart
 
 if TYPE_CHECKING:
     import duckdb

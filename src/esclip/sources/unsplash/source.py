@@ -23,12 +23,12 @@ from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError, meant
 from esclip._text.urls import is_web_address
-from esclip.sources._unsplash_children import CHILD_TABLES
-from esclip.sources._unsplash_fields import FIELDS, KNOWN_COLUMNS, photo_metadata
-from esclip.sources._unsplash_joins import PhotoDetails, joined
-from esclip.sources._unsplash_rows import BrokenRow, Row
-from esclip.sources._unsplash_tables import TablePart, is_table_part, table_parts
-from esclip.sources._unsplash_values import integer, sized_url
+from esclip.sources.unsplash.child_tables import CHILD_TABLES
+from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, photo_metadata
+from esclip.sources.unsplash.joins import PhotoDetails, joined
+from esclip.sources.unsplash.rows import BrokenRow, Row
+from esclip.sources.unsplash.tables import TablePart, is_table_part, table_parts
+from esclip.sources.unsplash.values import integer, sized_url
 
 __all__ = ["UnsplashSource", "is_photos_part", "is_unsplash_folder"]
 

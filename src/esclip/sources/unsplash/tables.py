@@ -23,7 +23,7 @@ from typing import IO, cast
 from esclip._errors import SourceError
 from esclip._files.regular import open_beside
 from esclip._files.text import LONGEST_MARK, Utf8, error_words, marked_encoding
-from esclip.sources._unsplash_rows import READ_ERRORS, BrokenRow, Lines, Row, rows
+from esclip.sources.unsplash.rows import READ_ERRORS, BrokenRow, Lines, Row, rows
 
 __all__ = ["TablePart", "is_table_part", "table_parts"]
 

@@ -27,8 +27,8 @@ from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, one_line
 from esclip._files.text import NotText, error_words, read_beginning, read_text
 from esclip._protocols import Source
-from esclip._source_wrapper import SourceWrapper
 from esclip._text.forms import composed, forms
+from esclip.sources.wrapper import SourceWrapper
 
 __all__ = [
     "LONGEST_CAPTION",

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import MetadataValue
-from esclip.sources._unsplash_joins import PhotoDetails
-from esclip.sources._unsplash_values import date, flag, integer, place, real
+from esclip.sources.unsplash.joins import PhotoDetails
+from esclip.sources.unsplash.values import date, flag, integer, place, real
 
 __all__ = ["FIELDS", "KNOWN_COLUMNS", "photo_metadata"]
 

@@ -1,0 +1,1 @@
+"""The Unsplash dataset: TSV tables, parsed, joined and checked."""
