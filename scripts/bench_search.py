@@ -45,7 +45,7 @@ from esclip import (
 )
 from esclip._concurrency.streams import batches
 from esclip._core.types import Vector, Vectors, unit_rows
-from esclip._duplicates import duplicate_groups
+from esclip._search.duplicates import duplicate_groups
 from esclip.stores import open_store
 from scripts.bench_encode import models_in
 from scripts.measure import machine, measure, print_table

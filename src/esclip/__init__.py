@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._core.searches import Listing, Matching, Nearest, Search
     from esclip._core.types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, Reckoned
-    from esclip._duplicates import DuplicateGroup
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -49,13 +48,14 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TooManyRejections,
     )
-    from esclip._hits import Hits
     from esclip._index import ImageIndex, open_index
     from esclip._net.access import Access
     from esclip._protocols import Encoder, Source, Store
-    from esclip._queries import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip._report import Phase, Progress
     from esclip._run_options import RunOptions
+    from esclip._search.duplicates import DuplicateGroup
+    from esclip._search.hits import Hits
+    from esclip._search.query import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip.encoders import Model, load_encoder, models
 
 __all__ = [
@@ -140,14 +140,14 @@ _HOMES = (
     "_core.schema",
     "_core.types",
     "_core.searches",
-    "_queries",
+    "_search.query",
     "_core.rejections",
     "_protocols",
     "_report",
     "_concurrency.stop",
     "_run_options",
-    "_hits",
-    "_duplicates",
+    "_search.hits",
+    "_search.duplicates",
     "encoders",
     "_classify",
     "_index",

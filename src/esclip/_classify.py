@@ -20,7 +20,7 @@ from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError, RecordError
 from esclip._protocols import Encoder
-from esclip._query_image import open_image
+from esclip._search.query_image import open_image
 from esclip.encoders import load_encoder
 from esclip.encoders.zero_shot import label_vectors, probabilities
 

@@ -18,7 +18,7 @@ from esclip._options import Json, not_blank
 from esclip._search_options import Hybrid, MinRelevance
 
 if TYPE_CHECKING:
-    from esclip._hits import Hits
+    from esclip._search.hits import Hits
 
 __all__ = ["recommend", "search", "search_image", "search_text", "search_texts", "similar"]
 
@@ -153,7 +153,7 @@ def search(
     json: Json = False,
 ) -> None:
     """Find pictures by texts, pictures and words at once: --text "a beach" --words oslo; or by --where."""
-    from esclip._queries import Part, Picture, Query, Stored, Text, Words
+    from esclip._search.query import Part, Picture, Query, Stored, Text, Words
 
     parts: list[Part] = [Text(*_weighed("--text", value)) for value in text or ()]
     parts += [Picture(*_weighed("--image", value)) for value in image or ()]

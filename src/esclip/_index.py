@@ -37,14 +37,14 @@ from esclip._core.targets import KINDS, chosen
 from esclip._errors import ConfigError, IndexExists, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
-from esclip._filters import Where, conditions
 from esclip._ledger import Ledger
 from esclip._ledger_file import ledger_path
 from esclip._net.access import Access
-from esclip._plain_values import plain_where
 from esclip._protocols import Encoder, Store
 from esclip._run_options import RunOptions
-from esclip._searchable import SearchableIndex
+from esclip._search.filter_input import plain_where
+from esclip._search.filter_parser import Where, conditions
+from esclip._search.searchable import SearchableIndex
 from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import IndexEncoder

@@ -29,7 +29,7 @@ __all__ = [
 
 def filters(where: list[str] | None) -> list[str] | None:
     """Filters that can be read; others are wrong usage."""
-    from esclip._filters import check_syntax
+    from esclip._search.filter_parser import check_syntax
 
     try:
         check_syntax(where or ())

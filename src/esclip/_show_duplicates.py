@@ -13,7 +13,7 @@ from esclip._show import PLAIN_PROGRESS_SECONDS
 from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:
-    from esclip._duplicates import DuplicateGroup
+    from esclip._search.duplicates import DuplicateGroup
 
 __all__ = ["Watched", "groups", "summary", "write_page"]
 

@@ -12,7 +12,7 @@ from esclip._text.escaping import escaped
 if TYPE_CHECKING:
     from esclip._core.types import Hit, Reckoned
     from esclip._demo import Demo
-    from esclip._hits import Hits
+    from esclip._search.hits import Hits
 
 __all__ = ["demo", "hits", "hits_of", "hits_table"]
 

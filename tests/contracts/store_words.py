@@ -9,8 +9,8 @@ from esclip._core.analysis import former_words, words_of
 from esclip._core.filters import HasId, Not
 from esclip._core.searches import Listing, Matching, Nearest, Search
 from esclip._core.types import Document, Hit, Metadata
-from esclip._filters import conditions as conditions_of
 from esclip._protocols import Store
+from esclip._search.filter_parser import conditions as conditions_of
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import (
     FIELDS,

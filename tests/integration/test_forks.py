@@ -135,7 +135,7 @@ def test_a_model_that_the_parent_has_used_is_an_error(
 ) -> None:
     """A child that would wait for ever says why, whether it uses its parent's model or loads its own."""
     program = f"""
-from esclip._query_image import open_image
+from esclip._search.query_image import open_image
 
 def load():
     return esclip.load_encoder(MODEL, device="{device}")

@@ -15,8 +15,8 @@ from esclip import ConfigError
 from esclip._core.filters import AllOf, Not
 from esclip._core.searches import Listing
 from esclip._core.types import GeoPoint, MetadataValue
-from esclip._filters import check_syntax, conditions
 from esclip._protocols import Store
+from esclip._search.filter_parser import check_syntax, conditions
 from esclip._text.escaping import escaped
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore

@@ -8,7 +8,7 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
-from esclip._filters import Where, conditions
+from esclip._search.filter_parser import Where, conditions
 from esclip._text.escaping import escaped
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]

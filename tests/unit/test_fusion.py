@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from esclip._core.types import Hit, Reckoned
-from esclip._fusion import Ranking, fused
+from esclip._search.fusion import Ranking, fused
 
 
 def hit(id: str, score: float, description: str = "") -> Hit:

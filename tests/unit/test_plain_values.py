@@ -15,7 +15,7 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType, Query
 from esclip._core.filters import Condition, OneOf, Range
-from esclip._filters import conditions
+from esclip._search.filter_parser import conditions
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
 KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS

@@ -7,7 +7,7 @@ import pytest
 from esclip import ConfigError, Field, FieldType
 from esclip._core.filter_limits import TESTS, VALUES, simplify
 from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Not, OneOf, Range
-from esclip._filters import conditions
+from esclip._search.filter_parser import conditions
 
 COUNTRY, LIKES = Field("country", FieldType.KEYWORD), Field("likes", FieldType.INTEGER)
 FIELDS = [COUNTRY, LIKES]

@@ -15,7 +15,7 @@ from esclip import Reason, Rejection
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
 from esclip._fetch.hosts import is_public
-from esclip._query_image import open_image
+from esclip._search.query_image import open_image
 from tests.fetching import PICTURE, showable
 from tests.servers import PictureServer, body, redirect
 

@@ -25,10 +25,10 @@ from esclip._core.filter_limits import TOO_DEEP, check_limits
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Not
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
-from esclip._filter_places import CALLS, inside, near, place_field
-from esclip._filter_slips import check_bare, check_quotes, further_test
-from esclip._filter_values import LONGEST, compared, known_field
-from esclip._plain_values import Where, plain_where
+from esclip._search.filter_geo import CALLS, inside, near, place_field
+from esclip._search.filter_input import Where, plain_where
+from esclip._search.filter_slips import check_bare, check_quotes, further_test
+from esclip._search.filter_values import LONGEST, compared, known_field
 from esclip._text.forms import composed
 
 __all__ = ["Where", "check_syntax", "conditions"]

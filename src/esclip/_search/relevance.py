@@ -17,7 +17,7 @@ from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
-from esclip._queries import Query, Text
+from esclip._search.query import Query, Text
 
 __all__ = ["background_of", "judged", "least_score", "matched"]
 

@@ -77,7 +77,7 @@ class Hits(Sequence[Hit]):
         """
         import pandas as pd
 
-        from esclip._tables import column
+        from esclip._search.data_frame import column
 
         names = [
             *ALWAYS,

@@ -18,9 +18,9 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Listing
 from esclip._core.types import GeoPoint, Hit
 from esclip._errors import one_line
-from esclip._filter_text import filter_text, value_text
 from esclip._protocols import Store
-from esclip._queries import Query
+from esclip._search.filter_text import filter_text, value_text
+from esclip._search.query import Query
 
 __all__ = ["unfulfilled", "why_none"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from esclip._core.types import Hit, Vector, cosines
 from esclip._protocols import Store
-from esclip._queries import Query
+from esclip._search.query import Query
 from esclip.stores.paged_reads import documents_of
 
 __all__ = ["SLACK", "collapsed", "collapsing"]

@@ -15,8 +15,8 @@ import numpy as np
 from esclip._core.types import Reckoned, Vector, Vectors, cosines, unit_rows
 from esclip._errors import DocumentNotFound, EncoderError
 from esclip._protocols import Encoder, Store
-from esclip._queries import Directed, Picture, Raw, Stored, Text
-from esclip._query_image import open_image
+from esclip._search.query import Directed, Picture, Raw, Stored, Text
+from esclip._search.query_image import open_image
 
 __all__ = ["Direction", "directions"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from esclip._core.filters import Inside, Near
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
-from esclip._filter_values import EXPECTED
+from esclip._search.filter_values import EXPECTED
 
 __all__ = ["CALLS", "inside", "near", "place_field"]
 

@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 from esclip._core.filters import AnyOf, Condition, OneOf, Range, Value
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
-from esclip._plain_values import Plain
+from esclip._search.filter_input import Plain
 from esclip._text.forms import composed, forms, is_unicode
 
 __all__ = ["EXPECTED", "LONGEST", "compared", "known_field"]

@@ -14,15 +14,15 @@ from esclip._core.bounds import HYBRID_WEIGHTS, THRESHOLDS
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.settings import DUPLICATE
-from esclip._duplicates import DuplicateGroup, duplicate_groups
 from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
-from esclip._filters import Where, conditions
-from esclip._finding import find
-from esclip._hits import Hits
-from esclip._looking import Looker
-from esclip._no_hits import unfulfilled
 from esclip._protocols import Encoder, Store
-from esclip._queries import AnyQuery, Options, Picture, Query, Stored, Text, Words
+from esclip._search.duplicates import DuplicateGroup, duplicate_groups
+from esclip._search.filter_parser import Where, conditions
+from esclip._search.hits import Hits
+from esclip._search.no_hits import unfulfilled
+from esclip._search.query import AnyQuery, Options, Picture, Query, Stored, Text, Words
+from esclip._search.retriever import Looker
+from esclip._search.searcher import find
 from esclip.encoders.resolver import IndexEncoder
 
 __all__ = ["SearchableIndex"]

@@ -11,22 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from esclip._collapse import collapsing
 from esclip._core.analysis import former_words, words_of
 from esclip._core.calibration import Background
 from esclip._core.filters import Condition
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import Listing, Matching, Nearest, Search
 from esclip._core.types import Hit
-from esclip._directions import Direction, directions
-from esclip._filters import conditions
-from esclip._fusion import Ranking, fused
-from esclip._hits import Hits
-from esclip._looking import Look, Looker
-from esclip._no_hits import unfulfilled, why_none
 from esclip._protocols import Encoder
-from esclip._queries import Query, Stored
-from esclip._relevance import background_of, judged, least_score, matched
+from esclip._search.collapse import collapsing
+from esclip._search.filter_parser import conditions
+from esclip._search.fusion import Ranking, fused
+from esclip._search.hits import Hits
+from esclip._search.no_hits import unfulfilled, why_none
+from esclip._search.query import Query, Stored
+from esclip._search.query_vectors import Direction, directions
+from esclip._search.relevance import background_of, judged, least_score, matched
+from esclip._search.retriever import Look, Looker
 
 __all__ = ["find"]
 

@@ -36,7 +36,7 @@ from esclip._core.settings import WINDOW
 from esclip._core.targets import PICTURES, PLACES, chosen, is_fused
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
-from esclip._plain_values import Where, plain_where
+from esclip._search.filter_input import Where, plain_where
 from esclip._text.forms import is_unicode
 
 __all__ = [

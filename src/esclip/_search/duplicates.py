@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from esclip._collapse import SLACK
 from esclip._concurrency.streams import batches
 from esclip._core.filters import Condition
 from esclip._core.searches import Listing, Nearest
 from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, ranked
-from esclip._hits import Hits
 from esclip._protocols import Store
+from esclip._search.collapse import SLACK
+from esclip._search.hits import Hits
 from esclip.stores.paged_reads import documents_of
 
 __all__ = ["DuplicateGroup", "duplicate_groups"]

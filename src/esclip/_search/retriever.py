@@ -23,8 +23,8 @@ from esclip._core.searches import Listing, Nearest, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._core.types import Hit, Vector, ranked
 from esclip._errors import ConfigError
-from esclip._fusion import Ranking, fused
 from esclip._protocols import Store
+from esclip._search.fusion import Ranking, fused
 
 __all__ = ["Look", "Looker"]
 

@@ -1,0 +1,1 @@
+"""Search: queries in, hits out. Start with `searcher`."""
