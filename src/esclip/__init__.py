@@ -49,10 +49,10 @@ if TYPE_CHECKING:
         TooManyRejections,
     )
     from esclip._index import ImageIndex, open_index
+    from esclip._ingest.options import RunOptions
+    from esclip._ingest.progress import Phase, Progress
     from esclip._net.access import Access
     from esclip._protocols import Encoder, Source, Store
-    from esclip._report import Phase, Progress
-    from esclip._run_options import RunOptions
     from esclip._search.duplicates import DuplicateGroup
     from esclip._search.hits import Hits
     from esclip._search.query import Options, Picture, Query, Raw, Stored, Text, Words
@@ -143,9 +143,9 @@ _HOMES = (
     "_search.query",
     "_core.rejections",
     "_protocols",
-    "_report",
+    "_ingest.progress",
     "_concurrency.stop",
-    "_run_options",
+    "_ingest.options",
     "_search.hits",
     "_search.duplicates",
     "encoders",

@@ -13,7 +13,7 @@ from esclip._search_options import Where
 from esclip._signals import signals_ask
 
 if TYPE_CHECKING:
-    from esclip._deletion import Deletion
+    from esclip._ingest.deletion import Deletion
 
 __all__ = ["forget"]
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from esclip._core.rejections import IngestReport
 from esclip._files.user_folders import data_folder
 from esclip._index import ImageIndex, open_index
-from esclip._report import Progress
+from esclip._ingest.progress import Progress
 from esclip._search.hits import Hits
 from esclip._text.escaping import escaped
 from esclip.encoders.palette import PALETTE_LIMITS

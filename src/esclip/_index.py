@@ -37,11 +37,11 @@ from esclip._core.targets import KINDS, chosen
 from esclip._errors import ConfigError, IndexExists, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
-from esclip._ledger import Ledger
-from esclip._ledger_file import ledger_path
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.ledger_file import ledger_path
+from esclip._ingest.options import RunOptions
 from esclip._net.access import Access
 from esclip._protocols import Encoder, Store
-from esclip._run_options import RunOptions
 from esclip._search.filter_input import plain_where
 from esclip._search.filter_parser import Where, conditions
 from esclip._search.searchable import SearchableIndex
@@ -51,7 +51,7 @@ from esclip.encoders.resolver import IndexEncoder
 from esclip.stores import open_store
 
 if TYPE_CHECKING:
-    from esclip._deletion import Deletion
+    from esclip._ingest.deletion import Deletion
 
 __all__ = ["ImageIndex", "open_index"]
 
@@ -178,8 +178,8 @@ class ImageIndex(SearchableIndex):
         if limit is not None:
             LIMITS.check("limit", limit)
         # What only an ingest needs is imported here: a search is a new process's first wait.
-        from esclip._census import Pruning
-        from esclip._run import run
+        from esclip._ingest.pruning import Pruning
+        from esclip._ingest.run import run
         from esclip.sources import open_source
 
         names = parts if isinstance(parts, str) else given_texts("parts", parts)
@@ -242,8 +242,8 @@ class ImageIndex(SearchableIndex):
 
         Raises what `ingest` raises, and `IndexNotFound`. By default it may all be rejected again.
         """
-        from esclip._run import run
-        from esclip.sources.ledger import LedgerSource
+        from esclip._ingest.retry import LedgerSource
+        from esclip._ingest.run import run
 
         self._schema = None  # the labels may be others now
         schema, wanted = self._searchable(), _reasons(reasons)
@@ -289,7 +289,7 @@ class ImageIndex(SearchableIndex):
         none of the index's fields and for nothing at all to delete, and `DocumentNotFound` when nothing is
         held of all the ids and paths.
         """
-        from esclip._deletion import Selection, delete
+        from esclip._ingest.deletion import Selection, delete
 
         named = frozenset(given_ids("ids", ids))
         roots = tuple(dict.fromkeys(map(location_of, given_paths("a path", [paths]))))
@@ -363,7 +363,7 @@ class ImageIndex(SearchableIndex):
 
     def _with_parts(self, schema: IndexSchema) -> Store:
         """The store, which removes the parts of documents with them."""
-        from esclip._parted import StoreWithParts
+        from esclip._ingest.parts import StoreWithParts
 
         if not schema.parts or not holds_parts(self._parts().schema()):
             return self._store

@@ -16,7 +16,7 @@ from esclip._signals import exit_status, signals_ask
 
 if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Rejection
-    from esclip._report import Progress
+    from esclip._ingest.progress import Progress
 
 __all__ = ["run_to_report"]
 

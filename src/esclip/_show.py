@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Reason
     from esclip._core.schema import Stats
     from esclip._doctor import Finding
-    from esclip._report import Progress
+    from esclip._ingest.progress import Progress
     from esclip.encoders.remote.protocol import Description
 
 __all__ = [
@@ -120,7 +120,7 @@ def paused(shown: Callable[[Progress], None]) -> AbstractContextManager[None]:
 
 
 def _progress_lines() -> Callable[[Progress], None]:
-    from esclip._report import Phase
+    from esclip._ingest.progress import Phase
 
     last, phase = time.monotonic(), Phase.PICTURES
 
@@ -140,7 +140,7 @@ def _progress_lines() -> Callable[[Progress], None]:
 
 def _doing(now: Progress) -> str:
     """How fast pictures are read, and what is done when they are."""
-    from esclip._report import Phase
+    from esclip._ingest.progress import Phase
 
     if now.phase is not Phase.PICTURES:
         doing: str = now.phase.value

@@ -13,7 +13,7 @@ import pytest
 
 import esclip
 from esclip import ImageIndex, Store
-from esclip._deletion import Deletion
+from esclip._ingest.deletion import Deletion
 from tests.contracts.parts import CountingPalette, names, paint
 
 __all__ = ["DeletionContract"]

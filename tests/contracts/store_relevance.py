@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from esclip import ImageIndex, open_index
-from esclip._calibrating import calibrate
 from esclip._core.calibration import PERCENTS, Background, Calibration
 from esclip._core.null_queries import group_of
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Vectors, unit_rows
+from esclip._ingest.calibration import calibrate
 from esclip._protocols import Store
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore

@@ -19,8 +19,8 @@ from esclip import IngestReport, Reason, load_encoder
 from esclip._concurrency.stop import Stop
 from esclip._core.schema import IndexSchema
 from esclip._fetch.fetcher import Fetcher
-from esclip._ingest import ingest
-from esclip._report import Tally
+from esclip._ingest.pipeline import ingest
+from esclip._ingest.progress import Tally
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from tests.command_line import Esclip

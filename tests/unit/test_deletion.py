@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import esclip
-from esclip._census import Census, Pruning, prune
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.types import Document
+from esclip._ingest.pruning import Census, Pruning, prune
 from esclip.sources.folder import FolderSource
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore

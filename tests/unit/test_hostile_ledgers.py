@@ -14,8 +14,8 @@ import pytest
 from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.types import ImageRecord
 from esclip._errors import StoreError
-from esclip._ledger import Ledger
-from esclip._ledger_rows import record_text
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.ledger_records import record_text
 
 RECORD = ImageRecord("a", "/a.png", Path("/a.png"), "1", metadata={"width": 3})
 REJECTION = Rejection("a", "/a.png", Stage.DECODE, Reason.NOT_AN_IMAGE, "it is none", RECORD)

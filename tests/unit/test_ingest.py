@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
-from esclip._census import Pruning, SeenIds
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import Stop
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Pixels, Vectors
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch.fetcher import Fetcher
-from esclip._ingest import ingest
+from esclip._ingest.pipeline import ingest
+from esclip._ingest.progress import Progress, Tally
+from esclip._ingest.pruning import Pruning, SeenIds
 from esclip._protocols import Encoder
-from esclip._report import Progress, Tally
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import nearest

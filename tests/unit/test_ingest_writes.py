@@ -16,7 +16,7 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._core.settings import WRITE_SIZE
 from esclip._core.types import Document
 from esclip._errors import StoreUnavailable, TooManyRejections
-from esclip._report import Tally
+from esclip._ingest.progress import Tally
 from esclip.stores.memory import MemoryStore
 from tests.unit.test_ingest import ListSource, run
 

@@ -17,7 +17,7 @@ from PIL import Image
 import esclip
 from esclip import ConfigError, DecodeError, EncoderError, ImageIndex, Labelling
 from esclip._core.types import Vectors, unit_rows
-from esclip._labelled import Labeller
+from esclip._ingest.labels import Labeller
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, read_logit_scale
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.zero_shot import label_vectors, probabilities

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import esclip
 from esclip import ImageRecord, Reason, Rejection, Stage, StoreError
 from esclip._core.types import GeoPoint
-from esclip._ledger import Ledger
-from esclip._ledger_file import ledger_path
-from esclip._ledger_rows import read_record, record_text
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.ledger_file import ledger_path
+from esclip._ingest.ledger_records import read_record, record_text
 from tests.contracts.documents import EVERYTHING, record
 
 
@@ -218,7 +218,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from esclip import Reason, Rejection, Stage
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 ledger.open()
 for at in range(int(sys.argv[3])):
@@ -348,7 +348,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from esclip import Reason, Rejection, Stage, StoreError
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 ledger.open()
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))

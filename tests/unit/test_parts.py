@@ -15,7 +15,7 @@ from esclip import Document, Query, Rejection, Store, Text
 from esclip._core.parts import GRID, caption_id, cut, part_ids
 from esclip._core.rejections import Reason
 from esclip._core.types import Pixels, Vectors
-from esclip._parted import PartedStore
+from esclip._ingest.parts import PartedStore
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore

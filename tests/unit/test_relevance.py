@@ -13,13 +13,13 @@ from PIL import Image
 
 import esclip
 from esclip import ConfigError, ImageIndex, Phase, Picture, Progress, Query, Stored, Text, Words
-from esclip._calibrating import calibrate
 from esclip._core.calibration import PERCENTS, Background, Calibration
 from esclip._core.null_queries import SENTENCES, group_of, is_background
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import Nearest, Search
 from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Document, Hit, Vectors
+from esclip._ingest.calibration import calibrate
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper

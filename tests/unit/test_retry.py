@@ -12,10 +12,10 @@ from PIL import Image
 
 import esclip
 from esclip import Document, ImageIndex, IngestReport, Reason, Rejection, Stage, StoreError
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.retry import LedgerSource
 from esclip._protocols import Source
 from esclip.sources import FolderSource
-from esclip.sources.ledger import LedgerSource
 from esclip.stores.memory import MemoryStore
 from tests.command_line import PLAIN
 from tests.contracts.source_contract import SourceContract, records_of

@@ -15,7 +15,7 @@ from PIL import Image
 from esclip import ImageIndex
 from esclip._core.rejections import Reason
 from esclip._errors import SourceError
-from esclip._report import Progress
+from esclip._ingest.progress import Progress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from tests.contracts.source_contract import records_of, rejections_of

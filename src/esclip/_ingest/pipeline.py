@@ -23,20 +23,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
-from esclip._census import Census, Pruning, prune
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import Stop
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
-from esclip._copies import Claim, Copies
 from esclip._core.parts import GRID
 from esclip._core.rejections import Rejection, Stage, rejected
 from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
-from esclip._encoding import Decoded, decoded, encoded
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
+from esclip._ingest.deduplication import Claim, Copies
+from esclip._ingest.progress import Phase, Tally
+from esclip._ingest.pruning import Census, Pruning, prune
+from esclip._ingest.stages import Decoded, decoded, encoded
 from esclip._protocols import Encoder, Source, Store
-from esclip._report import Phase, Tally
 from esclip.sources.folder import file_id
 
 __all__ = ["ingest"]

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from esclip._concurrency.stop import Stop
 from esclip._core.rejections import Rejection
-from esclip._report import Progress
+from esclip._ingest.progress import Progress
 
 __all__ = ["RunOptions"]
 

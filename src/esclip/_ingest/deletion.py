@@ -17,7 +17,7 @@ from esclip._core.searches import Listing
 from esclip._core.settings import PAGE_SIZE
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._files.paths import is_below
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
 from esclip._protocols import Store
 from esclip._text.forms import composed
 

@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from esclip._census import SeenIds
 from esclip._concurrency.streams import batches
 from esclip._core.parts import (
     CROPPING,
@@ -34,6 +33,7 @@ from esclip._core.settings import BATCH_SIZE, PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
 from esclip._errors import IndexExists
+from esclip._ingest.pruning import SeenIds
 from esclip._protocols import Encoder, Source, Store
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from esclip._copies import Copies
 from esclip._core.parts import FINEST, cut
 from esclip._core.rejections import Reason, Rejection, Stage, rejected
 from esclip._core.types import Crop, Document, ImageRecord, Pixels
 from esclip._images.decode import decoding
+from esclip._ingest.deduplication import Copies
+from esclip._ingest.progress import Tally
 from esclip._protocols import Encoder
-from esclip._report import Tally
 
 __all__ = ["Decoded", "decoded", "encoded"]
 

@@ -18,7 +18,7 @@ from esclip._concurrency.streams import owned
 from esclip._core.rejections import IngestReport, Reason, Rejection
 from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._errors import TooManyRejections
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
 
 __all__ = ["Phase", "Progress", "Tally"]
 

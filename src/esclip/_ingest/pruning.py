@@ -21,7 +21,7 @@ from esclip._concurrency.streams import batches, owned
 from esclip._core.rejections import Reason, Rejection
 from esclip._core.settings import PAGE_SIZE
 from esclip._files.paths import is_below
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
 from esclip._protocols import Source, Store
 
 __all__ = ["Census", "Pruning", "SeenIds", "prune"]

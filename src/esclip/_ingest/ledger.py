@@ -23,8 +23,8 @@ from typing import Any
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._core.rejections import KeptRejection, Reason, Rejection, Stage
 from esclip._errors import StoreError
-from esclip._ledger_file import connected
-from esclip._ledger_rows import read_record, record_text, storable
+from esclip._ingest.ledger_file import connected
+from esclip._ingest.ledger_records import read_record, record_text, storable
 from esclip._text.secrets import masked
 
 __all__ = ["Ledger"]

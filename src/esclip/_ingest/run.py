@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from esclip._calibrating import calibrate
-from esclip._census import Pruning
 from esclip._concurrency.stop import Stop
 from esclip._core.arguments import given_callback, given_path, given_texts, wrong_kind
 from esclip._core.bounds import BATCH_SIZES, SHARES, WORKERS
@@ -22,12 +20,14 @@ from esclip._core.settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE,
 from esclip._core.targets import CROPS
 from esclip._fetch.fetcher import Fetcher
 from esclip._files.locations import user_path
-from esclip._ingest import ingest
-from esclip._labelled import LabelledSource, LabelledStore, Labeller
-from esclip._ledger import Ledger
-from esclip._parted import PartedSource, PartedStore
+from esclip._ingest.calibration import calibrate
+from esclip._ingest.labels import LabelledSource, LabelledStore, Labeller
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.parts import PartedSource, PartedStore
+from esclip._ingest.pipeline import ingest
+from esclip._ingest.progress import Phase, Progress, Tally
+from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source, Store
-from esclip._report import Phase, Progress, Tally
 
 __all__ = ["run"]
 

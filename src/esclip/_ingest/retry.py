@@ -14,7 +14,7 @@ from esclip._concurrency.streams import owned
 from esclip._core.rejections import Reason, Rejection
 from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
-from esclip._ledger import Ledger
+from esclip._ingest.ledger import Ledger
 from esclip.sources.folder import file_id, file_record
 
 __all__ = ["LedgerSource"]
