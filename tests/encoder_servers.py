@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
-from esclip._encoder_server import EncoderServer, Limits
 from esclip._protocols import Encoder
+from esclip._server.encoder_server import EncoderServer, Limits
 from esclip.encoders.palette import PaletteEncoder
 
 __all__ = ["RecordingEncoder", "served"]

@@ -255,10 +255,11 @@ def serve_encoder(
     max_body: MaxBody = MAX_BODY_MIB,
 ) -> None:
     """Encode for other machines, which give the address of this one as their --encoder."""
-    from esclip import _encoder_server, _show
+    from esclip import _show
+    from esclip._server import encoder_server
 
     _show.tell_all()
-    with _encoder_server.open_server(
+    with encoder_server.open_server(
         by.load(),
         host=host,
         port=port,

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from esclip import Labelling, classify
-from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
+from esclip._server.encoder_server import EncoderServer
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.clip import ClipEncoder

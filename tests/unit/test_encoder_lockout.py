@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from esclip._encoder_server import EncoderServer, Limits
+from esclip._server.encoder_server import EncoderServer, Limits
 from tests.encoder_servers import served
 from tests.unit.test_encoder_server import BYTES, PICTURE, POST, TOKEN, ask
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esclip._batcher import Batcher, BatchFailed, Full
 from esclip._core.types import Vectors
-from esclip._encoder_server import EncoderServer, open_server
 from esclip._errors import ConfigError, EncoderError
+from esclip._server.dynamic_batching import Batcher, BatchFailed, Full
+from esclip._server.encoder_server import EncoderServer, open_server
 from esclip.encoders.palette import PaletteEncoder
 from tests.contracts.encoder_contract import sample_pictures
 from tests.encoder_servers import RecordingEncoder, served

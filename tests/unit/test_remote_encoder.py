@@ -17,10 +17,10 @@ import pytest
 
 from esclip import load_encoder
 from esclip._concurrency import cancellation as cancellation
-from esclip._encoder_server import EncoderServer
 from esclip._errors import ConfigError, EncoderError
 from esclip._net.session import FOREIGN_ERRORS
 from esclip._protocols import Encoder
+from esclip._server.encoder_server import EncoderServer
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from esclip._batcher import Batcher, BatchFailed, Full
 from esclip._core.types import Vectors
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
+from esclip._server.dynamic_batching import Batcher, BatchFailed, Full
 from esclip._text.secrets import Secret
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.remote.protocol import (

@@ -26,9 +26,9 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask
 
-from esclip._encoder_app import CALLERS, EncoderApp, Head, Refused, unavailable
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
+from esclip._server.encoder_app import CALLERS, EncoderApp, Head, Refused, unavailable
 from esclip._text.secrets import Secret
 from esclip.encoders.remote.protocol import JSON
 

@@ -1,0 +1,1 @@
+"""Programs that listen: an encoder for other machines."""
