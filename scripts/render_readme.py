@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer.main
 
-from esclip._cli import app
+from esclip._cli.app import app
 from esclip._core import rejections
 from esclip._core.rejections import Reason
 

@@ -1,5 +1,5 @@
 """`python -m esclip`: the same as `esclip`."""
 
-from esclip._cli import main
+from esclip._cli.app import main
 
 main()

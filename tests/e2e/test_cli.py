@@ -186,7 +186,7 @@ def test_what_is_passed_over_is_told(esclip: Esclip, photos: Path, tmp_path: Pat
         (photos / name).write_bytes(b"")
     (photos / "linked").symlink_to(tmp_path, target_is_directory=True)
     without = tmp_path / "without_heic.py"
-    text = "import sys; sys.modules['pillow_heif'] = None; from esclip._cli import main; main()"
+    text = "import sys; sys.modules['pillow_heif'] = None; from esclip._cli.app import main; main()"
     without.write_text(text, encoding="utf-8")
     ran = esclip("ingest", photos, "--encoder", "palette", "--json", script=without)
     assert ran.json["passed_over"] == {"heic": 2, "video": 1, "raw": 1, "linked_folders": 1}

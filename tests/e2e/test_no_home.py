@@ -23,7 +23,7 @@ def unknown(uid):
     raise KeyError(uid)
 
 pwd.getpwuid = unknown
-from esclip._cli import main
+from esclip._cli.app import main
 
 main()
 """

@@ -49,13 +49,13 @@ def test_every_module_says_what_it_is_for_and_what_it_gives() -> None:
 
 def test_help_loads_no_numpy() -> None:
     """The command line's modules, which `esclip --help` waits for, don't import what takes 0.1 s."""
-    code = "import sys, esclip._cli; print('numpy' in sys.modules)"
+    code = "import sys, esclip._cli.app; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
 def test_import_and_help_load_nothing_heavy() -> None:
     """`import esclip` and the command line's modules import no model, table or engine library."""
-    code = f"import sys, esclip, esclip._cli, esclip._index; print({HEAVY!r} & set(sys.modules))"
+    code = f"import sys, esclip, esclip._cli.app, esclip._index; print({HEAVY!r} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

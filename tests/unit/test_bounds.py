@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import esclip
 from esclip import ImageIndex, Query, Raw, Text, Words
-from esclip._cli import app
+from esclip._cli.app import app
 
 PROGRAM: Any = typer.main.get_command(app)
 NUMBERS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from esclip._cli import app
+from esclip._cli.app import app
 
 EVIL = "a\x1b[31mb\nforged\tc\x9bd\u202ee"
 

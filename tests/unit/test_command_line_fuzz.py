@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from esclip import open_index
-from esclip._cli import app
+from esclip._cli.app import app
 from tests.fuzzing import fuzz_settings
 
 ODD = (

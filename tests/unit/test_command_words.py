@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 import esclip
-from esclip._cli import app
+from esclip._cli.app import app
 from esclip._core.types import Document, unit_rows
 from tests.contracts.documents import record
 from tests.servers import PictureServer

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esclip import FetchError
+from esclip._cli.output.console import json_line
 from esclip._core.rejections import Reason
 from esclip._errors import one_line
-from esclip._output import json_line
 from esclip._text.escaping import escaped, json_escape
 
 any_text = st.text(st.characters(exclude_categories=()))

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from esclip._cli import app
+from esclip._cli.app import app
 
 PROGRAM: Any = typer.main.get_command(app)
 WIDTHS = (40, 80, 200)

@@ -18,8 +18,8 @@ from PIL import Image
 
 import esclip
 from esclip import Access, EsclipError
+from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._net.redaction import Redactor, with_base64
-from esclip._option_groups import EncoderOptions, StoreOptions
 from esclip._server.encoder_server import EncoderServer
 from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder

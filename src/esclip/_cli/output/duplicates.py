@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esclip._output import Table, is_terminal, print_columns, print_json, say
-from esclip._show import PLAIN_PROGRESS_SECONDS
+from esclip._cli.output.console import Table, is_terminal, print_columns, print_json, say
+from esclip._cli.output.reports import PLAIN_PROGRESS_SECONDS
 from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from esclip._cli.groups import StoreOptions
+from esclip._cli.options import Json, as_path
+from esclip._cli.search_options import Where
 from esclip._core.bounds import THRESHOLDS
 from esclip._core.settings import DUPLICATE
 from esclip._errors import ConfigError
-from esclip._option_groups import StoreOptions
-from esclip._options import Json, as_path
-from esclip._search_options import Where
 
 __all__ = ["duplicates"]
 
@@ -42,16 +42,16 @@ def duplicates(
     json: Json = False,
 ) -> None:
     """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
-    from esclip import _show_duplicates
+    from esclip._cli.output import duplicates
 
-    watched = _show_duplicates.Watched()
+    watched = duplicates.Watched()
     with at.open() as held:
         groups = held.duplicates(threshold, where, on_progress=watched)
-    _show_duplicates.groups(groups, json=json)
+    duplicates.groups(groups, json=json)
     if page:
         try:
-            _show_duplicates.write_page(page, groups)
+            duplicates.write_page(page, groups)
         except OSError as error:
             message = f"--page {page}: {error.strerror}; name a file that can be written"
             raise ConfigError(message) from error
-    _show_duplicates.summary(groups, of=watched.looked_at, page=page)
+    duplicates.summary(groups, of=watched.looked_at, page=page)

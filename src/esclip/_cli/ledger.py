@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from itertools import islice
 
-from esclip._ingest_options import Limit, MaxRejectionRate, Reasons, RejectionsFile, reasons
-from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions
-from esclip._options import Json
-from esclip._running import run_to_report
+from esclip._cli.groups import EncoderOptions, FetchOptions, StoreOptions
+from esclip._cli.ingest import run_to_report
+from esclip._cli.ingest_options import Limit, MaxRejectionRate, Reasons, RejectionsFile, reasons
+from esclip._cli.options import Json
 
 __all__ = ["rejections", "retry"]
 
@@ -21,12 +21,12 @@ def rejections(
     json: Json = False,
 ) -> None:
     """Show what ingests rejected and the index lacks: the reason, id, location and detail of each."""
-    from esclip import _show_rejections
+    from esclip._cli.output import rejections
 
     wanted = reasons(reason)
     with at.open() as held:
-        _show_rejections.rejection_counts(held.rejection_counts(wanted))
-        _show_rejections.rejections(islice(held.rejections(wanted), limit), json=json)
+        rejections.rejection_counts(held.rejection_counts(wanted))
+        rejections.rejections(islice(held.rejections(wanted), limit), json=json)
 
 
 def retry(

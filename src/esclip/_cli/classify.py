@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from esclip._cli.groups import EncoderOptions
+from esclip._cli.ingest_options import LabelTemplates, labelling
+from esclip._cli.options import Json, not_blank
 from esclip._core.bounds import KS
-from esclip._ingest_options import LabelTemplates, labelling
-from esclip._option_groups import EncoderOptions
-from esclip._options import Json, not_blank
 
 __all__ = ["classify"]
 
@@ -34,8 +34,8 @@ def classify(
     json: Json = False,
 ) -> None:
     """Tell which of some labels pictures show, and how probable each is by the model's softmax."""
-    from esclip import _show_guesses
     from esclip._classify import Classifier
+    from esclip._cli.output import guesses
     from esclip._errors import RecordError
 
     asked = labelling(labels, template)
@@ -45,8 +45,8 @@ def classify(
     for image, outcome in zip(images, outcomes, strict=True):
         if isinstance(outcome, RecordError):
             failed = True
-            _show_guesses.unread(outcome)
+            guesses.unread(outcome)
         else:
-            _show_guesses.guesses(image, tuple(islice(outcome, k)), json=json)
+            guesses.guesses(image, tuple(islice(outcome, k)), json=json)
     if failed:
         raise typer.Exit(1)

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO, TextIOWrapper
 
-from esclip._output import say
-from esclip._own_stderr import keep_stderr
+from esclip._cli.output.console import say
+from esclip._cli.stderr import keep_stderr
 from esclip._text.escaping import json_escape
 
 __all__ = ["standard_streams"]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from esclip._own_stderr import write_at_once
+from esclip._cli.stderr import write_at_once
 
 __all__ = ["Interrupted", "exit_status", "signals_ask"]
 

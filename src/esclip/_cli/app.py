@@ -19,17 +19,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip import _cli_classify, _cli_duplicates, _cli_forget, _cli_ledger, _cli_search
-from esclip._command_words import DashedIdCommand, RemovalCommand, WeightedCommand
-from esclip._confirmation import confirm
-from esclip._core.settings import (
-    BATCH_SIZE,
-    ENCODER_PORT,
-    MAX_BODY_MIB,
-    MAX_REJECTION_RATE,
-)
-from esclip._errors import EsclipError
-from esclip._ingest_options import (
+from esclip._cli import classify, duplicates, forget, ledger, search
+from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand
+from esclip._cli.confirmation import confirm
+from esclip._cli.groups import EncoderOptions, FetchOptions, StoreOptions, grouped
+from esclip._cli.ingest import run_to_report
+from esclip._cli.ingest_options import (
     BatchSize,
     Captions,
     Images,
@@ -42,11 +37,16 @@ from esclip._ingest_options import (
     RejectionsFile,
     labelling,
 )
-from esclip._option_groups import EncoderOptions, FetchOptions, StoreOptions, grouped
-from esclip._options import Host, Json, MaxBody, Port, Yes, as_path, split
-from esclip._running import run_to_report
-from esclip._signals import Interrupted, exit_status, signals_ask
-from esclip._streams import standard_streams
+from esclip._cli.options import Host, Json, MaxBody, Port, Yes, as_path, split
+from esclip._cli.signals import Interrupted, exit_status, signals_ask
+from esclip._cli.standard_streams import standard_streams
+from esclip._core.settings import (
+    BATCH_SIZE,
+    ENCODER_PORT,
+    MAX_BODY_MIB,
+    MAX_REJECTION_RATE,
+)
+from esclip._errors import EsclipError
 from esclip._text.escaping import escaped
 
 __all__ = ["app", "main"]
@@ -69,11 +69,11 @@ class ErrorsAsExit(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        from esclip import _show
-        from esclip._output import say
+        from esclip._cli.output import reports
+        from esclip._cli.output.console import say
 
         try:
-            with _show.log_on_stderr(), _usage_escaped():
+            with reports.log_on_stderr(), _usage_escaped():
                 return super().invoke(ctx)
         except EsclipError as error:
             say(str(error))
@@ -123,7 +123,7 @@ def main() -> None:
 def _version(wanted: bool) -> None:
     if wanted:
         import esclip
-        from esclip._output import print_columns
+        from esclip._cli.output.console import print_columns
 
         print_columns(f"esclip {esclip.__version__}")
         raise typer.Exit
@@ -181,29 +181,29 @@ def ingest(
         run_to_report(run, rejections, json=json, prune_yes=yes if prune else None)
 
 
-app.command()(grouped(_cli_ledger.rejections))
-app.command()(grouped(_cli_ledger.retry))
-app.command(cls=RemovalCommand)(grouped(_cli_forget.forget))
+app.command()(grouped(ledger.rejections))
+app.command()(grouped(ledger.retry))
+app.command(cls=RemovalCommand)(grouped(forget.forget))
 
 
-app.command("search-text")(grouped(_cli_search.search_text))
-app.command("search-texts")(grouped(_cli_search.search_texts))
-app.command("search-image")(grouped(_cli_search.search_image))
-app.command(cls=WeightedCommand)(grouped(_cli_search.search))
-app.command(cls=DashedIdCommand)(grouped(_cli_search.similar))
-app.command(cls=DashedIdCommand)(grouped(_cli_search.recommend))
-app.command()(grouped(_cli_duplicates.duplicates))
-app.command()(grouped(_cli_classify.classify))
+app.command("search-text")(grouped(search.search_text))
+app.command("search-texts")(grouped(search.search_texts))
+app.command("search-image")(grouped(search.search_image))
+app.command(cls=WeightedCommand)(grouped(search.search))
+app.command(cls=DashedIdCommand)(grouped(search.similar))
+app.command(cls=DashedIdCommand)(grouped(search.recommend))
+app.command()(grouped(duplicates.duplicates))
+app.command()(grouped(classify.classify))
 
 
 @app.command()
 @grouped
 def stats(*, at: StoreOptions, json: Json = False) -> None:
     """Show what the index holds."""
-    from esclip import _show
+    from esclip._cli.output import reports
 
     with at.open() as held:
-        _show.stats(held.stats(), json=json)
+        reports.stats(held.stats(), json=json)
 
 
 @app.command()
@@ -214,7 +214,7 @@ def drop(
     yes: Yes = False,
 ) -> None:
     """Remove the index and all that it holds. Pictures are untouched."""
-    from esclip._output import say
+    from esclip._cli.output.console import say
 
     with at.open() as held:
         if not yes:
@@ -233,13 +233,14 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
-    from esclip import _doctor, _show
+    from esclip._cli.doctor import examine
+    from esclip._cli.output import reports
 
-    _show.tell_all()
-    findings = _doctor.examine(
+    reports.tell_all()
+    findings = examine(
         at.open, at.how, lambda: by.load(token=by.encoder_token), encoder_named=by.encoder is not None
     )
-    _show.findings(findings, json=json)
+    reports.findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
         raise typer.Exit(1)
 
@@ -255,10 +256,10 @@ def serve_encoder(
     max_body: MaxBody = MAX_BODY_MIB,
 ) -> None:
     """Encode for other machines, which give the address of this one as their --encoder."""
-    from esclip import _show
+    from esclip._cli.output import reports
     from esclip._server import encoder_server
 
-    _show.tell_all()
+    reports.tell_all()
     with encoder_server.open_server(
         by.load(),
         host=host,
@@ -268,7 +269,7 @@ def serve_encoder(
         max_body=max_body << 20,
     ) as server:
         with signals_ask(server.stop) as received:
-            _show.serving(server.address, server.app.about)
+            reports.serving(server.address, server.app.about)
             server.run()
         if received[0] == signal.SIGINT:
             raise typer.Exit(exit_status(signal.SIGINT))
@@ -278,9 +279,9 @@ def serve_encoder(
 def models(json: Json = False) -> None:
     """List the models that are known by name, and which of them this machine has."""
     import esclip
-    from esclip import _show_models
+    from esclip._cli.output import models
 
-    _show_models.models(esclip.models(), json=json)
+    models.models(esclip.models(), json=json)
 
 
 @app.command()
@@ -302,8 +303,9 @@ def demo(
     ] = None,
 ) -> None:
     """Draw pictures, ingest them and run some searches: offline, within a minute."""
-    from esclip import _demo, _show, _show_hits
+    from esclip._cli import demo as drawn_pictures
+    from esclip._cli.output import hits, reports
 
-    with _show.progress() as on_progress:
-        result = _demo.run(folder, store, on_progress)
-    _show_hits.demo(result)
+    with reports.progress() as on_progress:
+        result = drawn_pictures.run(folder, store, on_progress)
+    hits.demo(result)

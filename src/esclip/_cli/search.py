@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esclip._command_words import as_once_weighed, weighed
+from esclip._cli.arguments import as_once_weighed, weighed
+from esclip._cli.groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
+from esclip._cli.options import Json, not_blank
+from esclip._cli.search_options import Hybrid, MinRelevance
 from esclip._core.bounds import MAX_WEIGHT
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, one_line
 from esclip._files.text import NotText, error_words, text_lines
-from esclip._option_groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
-from esclip._options import Json, not_blank
-from esclip._search_options import Hybrid, MinRelevance
 
 if TYPE_CHECKING:
     from esclip._search.hits import Hits
@@ -69,7 +69,7 @@ def search_texts(
     json: Json = False,
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
-    from esclip import _show_hits
+    from esclip._cli.output.hits import print_query_hits
     from esclip._concurrency.streams import batches
 
     texts = (line.strip() for line in _lines(file) if line.strip())
@@ -77,7 +77,7 @@ def search_texts(
         for some in batches(texts, SEARCHES_AT_ONCE):
             found = held.search_texts(some, hybrid=hybrid, min_relevance=min_relevance, **of.named())
             for text, hits in zip(some, found, strict=True):
-                _show_hits.hits_of(text, hits, json=json)
+                print_query_hits(text, hits, json=json)
 
 
 def _lines(file: typer.FileBinaryRead) -> Iterator[str]:
@@ -182,6 +182,6 @@ def _weighed(option: str, given: str) -> tuple[str, float]:
 
 
 def _show(hits: Hits, *, json: bool) -> None:
-    from esclip import _show_hits
+    from esclip._cli.output.hits import print_hits
 
-    _show_hits.hits(hits, json=json)
+    print_hits(hits, json=json)

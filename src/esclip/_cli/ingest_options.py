@@ -16,7 +16,7 @@ from esclip._errors import ConfigError, meant
 if TYPE_CHECKING:
     from esclip._core.labels import Labelling
 
-from esclip._options import as_path, several, split
+from esclip._cli.options import as_path, several, split
 
 __all__ = [
     "AllowHosts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esclip._output import Table, heading, is_terminal, print_columns, print_json, say
+from esclip._cli.output.console import Table, heading, is_terminal, print_columns, print_json, say
 
 if TYPE_CHECKING:
     from esclip._classify import Guesses

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from esclip._confirmation import confirm
-from esclip._option_groups import StoreOptions
-from esclip._options import Json, Yes
-from esclip._search_options import Where
-from esclip._signals import signals_ask
+from esclip._cli.confirmation import confirm
+from esclip._cli.groups import StoreOptions
+from esclip._cli.options import Json, Yes
+from esclip._cli.search_options import Where
+from esclip._cli.signals import signals_ask
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
@@ -47,7 +47,7 @@ def forget(
 
     What is still in an ingested folder comes back with its next ingest.
     """
-    from esclip import _show
+    from esclip._cli.output import reports
 
     paths = [word for word in words or () if _is_path(word)]
     ids = [*(id or ()), *(word for word in words or () if not _is_path(word))]
@@ -64,7 +64,7 @@ def forget(
         removed = held.delete(ids, paths=paths, where=where, confirm=agree)
         rejections = sum(found.rejections for found in asked)
         missing = [name for found in asked for name in found.missing]
-        _show.forgotten(at.index, removed, rejections, missing, json=json)
+        reports.forgotten(at.index, removed, rejections, missing, json=json)
 
 
 def _is_path(word: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from esclip._output import Table, is_terminal, print_columns, print_json
+from esclip._cli.output.console import Table, is_terminal, print_columns, print_json
 
 if TYPE_CHECKING:
     from esclip.encoders import Model

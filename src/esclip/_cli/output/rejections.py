@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from esclip._output import Table, is_terminal, print_columns, print_json, say
-from esclip._show import counted
+from esclip._cli.output.console import Table, is_terminal, print_columns, print_json, say
+from esclip._cli.output.reports import counted
 
 if TYPE_CHECKING:
     from esclip._core.rejections import KeptRejection, Reason

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from esclip._cli.confirmation import ask, can_ask
+from esclip._cli.signals import exit_status, signals_ask
 from esclip._concurrency.stop import Stop
-from esclip._confirmation import ask, can_ask
 from esclip._errors import ConfigError
-from esclip._signals import exit_status, signals_ask
 
 if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Rejection
@@ -28,18 +28,18 @@ def run_to_report(
 
     `prune_yes` says whether a path may lose all its documents without a question; None: nothing is pruned.
     """
-    from esclip import _show
+    from esclip._cli.output import reports
 
     stop = Stop()
     with (
         _rejections_file(rejections) as on_rejection,
-        _show.progress() as on_progress,
-        _show.report_of_failure(json=json),
+        reports.progress() as on_progress,
+        reports.report_of_failure(json=json),
         signals_ask(stop.ask, "esclip: ending soon; once more ends it at once\n") as received,
     ):
         confirm = {} if prune_yes is None else {"confirm": _emptying(on_progress, yes=prune_yes)}
         report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirm)
-    _show.report(report, json=json)
+    reports.report(report, json=json)
     if report.stopped:
         raise typer.Exit(exit_status(received[0]))
     if report.unpruned:
@@ -51,12 +51,12 @@ def run_to_report(
 
 def _emptying(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable[[str, int], bool]:
     """What is asked before a path loses its documents."""
-    from esclip import _show
+    from esclip._cli.output import reports
 
     def asked(path: str, documents: int) -> bool:
         if yes or not can_ask():
             return yes
-        with _show.paused(on_progress):
+        with reports.paused(on_progress):
             return ask(f"remove {documents:,} documents, all or most of {path}")
 
     return asked
@@ -65,7 +65,7 @@ def _emptying(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable
 @contextmanager
 def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
     """What writes rejections to the file as they come; a file that can't be written is told at once."""
-    from esclip._output import json_line
+    from esclip._cli.output.console import json_line
 
     try:
         opened: Any = path.open("w", encoding="utf-8") if path else nullcontext()

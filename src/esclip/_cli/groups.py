@@ -16,19 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 import typer
 
-from esclip._core.optional_imports import missing
-from esclip._core.settings import (
-    BATCH_SIZE,
-    DEFAULT_ENCODER,
-    DEFAULT_INDEX,
-    FETCH_WORKERS,
-    WINDOW,
-    default_store,
-)
-from esclip._core.targets import PICTURES
-from esclip._ingest_options import AllowHosts, BatchSize, Cache, IgnoreRobotsTag, Workers
-from esclip._net.access import Access, admitted
-from esclip._options import (
+from esclip._cli.ingest_options import AllowHosts, BatchSize, Cache, IgnoreRobotsTag, Workers
+from esclip._cli.options import (
     ApiKey,
     AwsRegion,
     CaFile,
@@ -43,7 +32,18 @@ from esclip._options import (
     User,
     split,
 )
-from esclip._search_options import Collapse, Exact, Explain, K, Look, MinScore, Offset, Where, Window
+from esclip._cli.search_options import Collapse, Exact, Explain, K, Look, MinScore, Offset, Where, Window
+from esclip._core.optional_imports import missing
+from esclip._core.settings import (
+    BATCH_SIZE,
+    DEFAULT_ENCODER,
+    DEFAULT_INDEX,
+    FETCH_WORKERS,
+    WINDOW,
+    default_store,
+)
+from esclip._core.targets import PICTURES
+from esclip._net.access import Access, admitted
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex

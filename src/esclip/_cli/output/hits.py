@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from esclip._output import Table, heading, is_terminal, print_columns, print_json, say
-from esclip._show import report
+from esclip._cli.output.console import Table, heading, is_terminal, print_columns, print_json, say
+from esclip._cli.output.reports import report
 from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:
+    from esclip._cli.demo import Demo
     from esclip._core.types import Hit, Reckoned
-    from esclip._demo import Demo
     from esclip._search.hits import Hits
 
-__all__ = ["demo", "hits", "hits_of", "hits_table"]
+__all__ = ["demo", "hits_table", "print_hits", "print_query_hits"]
 
 
-def hits(hits: Hits, *, json: bool) -> None:
+def print_hits(hits: Hits, *, json: bool) -> None:
     """Found pictures: JSON lines, a table on a terminal, else score, id and location with tabs between."""
     if json:
         for hit in hits:
@@ -30,7 +30,7 @@ def hits(hits: Hits, *, json: bool) -> None:
     _say_what_lacks(hits)
 
 
-def hits_of(query: str, hits: Hits, *, json: bool) -> None:
+def print_query_hits(query: str, hits: Hits, *, json: bool) -> None:
     """The hits of one query of several, which stands before each."""
     for hit in hits:
         if json:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from esclip._cli.output.console import print_columns, print_json, progress_console, say
 from esclip._errors import TooManyRejections
 from esclip._images.formats import described
-from esclip._output import print_columns, print_json, progress_console, say
 from esclip._text.secrets import masked
 
 if TYPE_CHECKING:
+    from esclip._cli.doctor import Finding
     from esclip._core.rejections import IngestReport, Reason
     from esclip._core.schema import Stats
-    from esclip._doctor import Finding
     from esclip._ingest.progress import Progress
     from esclip.encoders.remote.protocol import Description
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from esclip._cli.options import several
 from esclip._core.bounds import COSINES, HYBRID_WEIGHTS, KS, OFFSETS, RELEVANCES, THRESHOLDS, WINDOWS
 from esclip._core.targets import PLACES
 from esclip._errors import ConfigError
-from esclip._options import several
 
 __all__ = [
     "Collapse",
