@@ -39,7 +39,7 @@ class Source(Protocol):
         second time as a record again: the pipeline keeps the first. Closing the iterator frees all it holds.
 
         Raises `SourceError` when the source as a whole can't be read, and may raise `CancelledError` once
-        `_cancellation.current` is set: it is no longer wanted.
+        `_concurrency.cancellation.current` is set: it is no longer wanted.
         """
         ...
 
@@ -180,7 +180,7 @@ class Store(Protocol):
         Best first, ties by id, ranks from 1; fewer than k only when fewer match. `Nearest` compares the
         nearest of a vector index, or all vectors where that gives too few or the search is to be exact.
         Raises `IndexMismatch` for a vector of another dimension, `ConfigError` for conditions that are wider
-        or deeper than all stores can answer: see `_simplify.simplify`, which makes them flat.
+        or deeper than all stores can answer: see `_core.filter_limits.simplify`, which makes them flat.
         """
         ...
 

@@ -5,7 +5,7 @@ not UTF-8                       ─► characters that the encoding lacks are wr
 stdout can't be written         ─► one line on stderr, exit status 1
 nobody reads stdout (`| head`)  ─► exit status 1, silently
 nobody reads stderr             ─► the work goes on
-libraries write to stderr       ─► it goes nowhere (`_own_stderr`)
+libraries write to stderr       ─► it goes nowhere (`_cli.stderr`)
 """
 
 from __future__ import annotations

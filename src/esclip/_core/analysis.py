@@ -2,11 +2,11 @@
 
 "Two dogs, 東京の夜" ─► two · dog · 東京 · 京の · の夜
 
-A word is a run of letters and digits, folded (`_text_forms`) and cut to its English stem; in Chinese,
+A word is a run of letters and digits, folded (`_text.forms`) and cut to its English stem; in Chinese,
 Japanese and Korean it is each pair of neighbouring characters, as in Lucene's CJK analyzer, because nothing
 stands between their words. A record has each single character as well, so that one alone can be asked for.
 
-What is changed here changes what indexes hold: count `_types.KEPT_AS` up, and see `former_words`.
+What is changed here changes what indexes hold: count `_core.types.KEPT_AS` up, and see `former_words`.
 """
 
 from __future__ import annotations

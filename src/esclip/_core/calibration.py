@@ -40,7 +40,7 @@ class Background:
     """What meaningless sentences of one group of languages score in an index."""
 
     group: str
-    """As `_background.group_of` names it."""
+    """As `_core.null_queries.group_of` names it."""
     quantiles: tuple[float, ...]
     """Of their cosines with pictures, at `PERCENTS`."""
     mean: float

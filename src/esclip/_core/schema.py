@@ -98,7 +98,7 @@ class IndexSchema:
     labelling: Labelling | None = None
     """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
     parts: tuple[str, ...] = ()
-    """The parts of its pictures that ingests keep up (`_places.KINDS`), each once."""
+    """The parts of its pictures that ingests keep up (`_core.targets.KINDS`), each once."""
     calibration: Calibration | None = None
     """What its scores say, the newest one; None: not measured. To prepare an index, None leaves it."""
 

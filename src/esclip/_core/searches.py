@@ -34,7 +34,7 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The `k` documents that have most of some words (`_words.words_of`), rare ones counting more.
+    """The `k` documents that have most of some words (`_core.analysis.words_of`), rare ones counting more.
 
     A score is the share of the words' weight that a document has, above 0 and at most 1; the words that it
     has are in `Hit.why`. The weight of a word
@@ -46,7 +46,7 @@ class Matching:
     k: int
     where: tuple[Condition, ...] = ()
     former: Mapping[str, str] = field(default_factory=dict)
-    """Words by another form, in which documents of an older esclip have them (`_words.former_words`)."""
+    """Words by another form, as an older esclip stored them (`_core.analysis.former_words`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The defaults of the program, each in one place. The environment is read by `_cli` alone."""
+"""The defaults of the program, each in one place. The environment is read by `_cli.app` alone."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class Crop(NamedTuple):
     """A part of a picture, as it was encoded."""
 
     number: int
-    """Which part: its place in `_parts.GRID`."""
+    """Which part: its place in `_core.parts.GRID`."""
     vector: Vector
 
 

@@ -3,7 +3,7 @@
     bytes ─► format by its first bytes ─► size and work within caps? ─► pixels ─► upright ─► on white ─► RGB
                                                                      └─ as many at once as have room
 
-Which formats there are says `_picture_formats`; of several frames the first is read. Pillow's settings are
+Which formats there are says `_images.formats`; of several frames the first is read. Pillow's settings are
 left as they are, and its warnings about damaged metadata are dropped: the picture is what counts.
 """
 

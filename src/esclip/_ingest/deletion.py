@@ -46,7 +46,7 @@ class Selection:
 
     ids: frozenset[str] = frozenset()
     paths: tuple[str, ...] = ()
-    """As `_paths.location_of` gives them."""
+    """As `_files.paths.location_of` gives them."""
     where: tuple[Condition, ...] = ()
 
     def names(self, id: str, location: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ from esclip._search.fusion import Ranking, fused
 __all__ = ["Look", "Looker"]
 
 Look: TypeAlias = tuple[str, ...]
-"""Some of `_places.PLACES`, each once, in their order."""
+"""Some of `_core.targets.PLACES`, each once, in their order."""
 
 FIRST = 4
 """Crops asked for, for each picture wanted: neighbours overlap, and are found together."""

@@ -90,9 +90,9 @@ class SearchableIndex:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.
 
         `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
-        `_filters`: `"width>=4000 & !colors=red"`. With `hybrid` above 0, pictures are found by the words that
-        stand in what is written about them as well, which count so much beside the vector. `options` are
-        those of `Query`. Raises what `search` raises.
+        `filter_parser`: `"width>=4000 & !colors=red"`. With `hybrid` above 0, pictures are found by the
+        words that stand in what is written about them as well, which count so much beside the vector.
+        `options` are those of `Query`. Raises what `search` raises.
         """
         return self.search(_text_query(text, hybrid, k, where, options))
 

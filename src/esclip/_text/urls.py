@@ -1,4 +1,4 @@
-"""Which texts are addresses of the web. Who fetches from one asks `_hosts`, which knows who may be asked."""
+"""Which texts are addresses of the web. Whether one may be fetched, `_fetch.hosts` says."""
 
 from __future__ import annotations
 

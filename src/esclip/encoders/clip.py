@@ -6,7 +6,7 @@
 
 Each tower is loaded when it is first needed: a text search never loads the picture tower, an ingest never the
 text tower (it only sees to it that a search finds it exported). Which runtime each gets is the business of
-`_towers`. The space comes from the folder's files alone.
+`encoders.runtimes.towers`. The space comes from the folder's files alone.
 """
 
 from __future__ import annotations

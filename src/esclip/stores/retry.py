@@ -65,7 +65,7 @@ def persistently(call: Callable[[], T], within: float, backoff: float = BACKOFF,
     """What `call` returns, called again with growing, random pauses while it raises `StoreUnavailable`.
 
     The last error is raised when the next pause would end after `within` seconds, or when the answer is no
-    longer wanted (`_cancellation.current`). What takes longer than `quiet` seconds is logged, once.
+    longer wanted (`cancellation.current`). What takes longer than `quiet` seconds is logged, once.
     """
     ended, told = cancellation.current(), False
 

@@ -1,6 +1,6 @@
 """The dataset's tables with many rows for a photo: what is kept of them, and told of a photo, in SQL.
 
-Pure text, nothing runs here: `_unsplash_joins` does.
+Pure text, nothing runs here: `sources.unsplash.joins` does.
 """
 
 from __future__ import annotations

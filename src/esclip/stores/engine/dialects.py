@@ -1,7 +1,7 @@
 """The JSON of OpenSearch and Elasticsearch, as pure functions: the one place that knows how they differ.
 
     index_body   ─► PUT  /index            fields flat at the top, beside our own; dynamic mapping off
-    cosine       ◄─ a hit's _score         of a search by vector; its body is in `_search_bodies`
+    cosine       ◄─ a hit's _score         of a search by vector; its body is in `stores.engine.queries`
 
 Both say `(1 + cosine) / 2`. OpenSearch gets the lucene engine: no native memory, and on every version alike.
 """

@@ -1,4 +1,4 @@
-"""The embedded store's searches; those by words and by conditions alone are in `_lance_words`.
+"""The embedded store's searches; those by words and by conditions alone are in `stores.lance.keyword_search`.
 
 vectors in the index, rounded to a byte a number ─┐
 all other vectors, as they are ───────────────────┴─► nearest rows ─► their vectors ─► hits by true cosine
