@@ -16,6 +16,7 @@ from esclip import ConfigError, ImageIndex, Phase, Picture, Progress, Query, Sto
 from esclip._background import SENTENCES, group_of, is_background
 from esclip._calibrating import calibrate
 from esclip._calibration import PERCENTS, Background, Calibration
+from esclip._queries import Part
 from esclip._schema import IndexSchema
 from esclip._searches import Nearest, Search
 from esclip._settings import CALIBRATED_FROM
@@ -100,7 +101,7 @@ class TestHits:
             (Words("thing"),),
         ],
     )
-    def test_other_queries_have_none(self, parts: tuple[esclip.Part, ...], index: ImageIndex) -> None:
+    def test_other_queries_have_none(self, parts: tuple[Part, ...], index: ImageIndex) -> None:
         """Only hits of texts have a relevance; to ask for a least one of others is an error that says so."""
         with pytest.raises(ConfigError, match="has a relevance"):
             Query(*parts, min_relevance=0.5)
