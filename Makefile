@@ -25,8 +25,9 @@ lint: $(VENV)/.installed-dev ## check format and style
 	$(BIN)/ruff format --check . scripts/engines
 	$(BIN)/ruff check . scripts/engines
 
-types: $(VENV)/.installed-dev ## check types
+types: $(VENV)/.installed-dev ## check types, and the public API as users' editors see it
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 layers: $(VENV)/.installed-dev ## check that each module imports only from the layers below its own
 	$(BIN)/lint-imports

@@ -10,6 +10,7 @@ Names are imported when they are first used, so that `import esclip` costs nothi
 from __future__ import annotations
 
 from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from esclip._search.hits import Hits
     from esclip._search.query import Options, Picture, Query, Raw, Stored, Text, Words
     from esclip.encoders import Model, load_encoder, models
+
+    __version__: str
 
 __all__ = [
     "Access",
@@ -154,17 +157,30 @@ _HOMES = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # a type checker would take any name for one of a module that has `__getattr__`
 
-        return version("esclip")
-    if name in __all__:
-        for home in _HOMES:
-            module = import_module(f"esclip.{home}")
-            if name in module.__all__:
-                return getattr(module, name)
-    raise AttributeError(f"module 'esclip' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("esclip")
+        if name in __all__:
+            for home in _HOMES:
+                module = import_module(f"esclip.{home}")
+                _publish(module)
+                if name in globals():
+                    return globals()[name]
+        raise AttributeError(f"module 'esclip' has no attribute {name!r}")
+
+    def _publish(module: ModuleType) -> None:
+        """Take over the public names of a module, which tracebacks and `help` then show as `esclip.NAME`.
+
+        A class with annotated fields keeps its module: `typing.get_type_hints` resolves them there.
+        """
+        for name in {*module.__all__} & {*__all__}:
+            value = globals()[name] = getattr(module, name)
+            if isinstance(value, type | FunctionType) and "__annotations__" not in vars(value):
+                value.__module__ = "esclip"
 
 
 def __dir__() -> list[str]:

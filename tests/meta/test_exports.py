@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import pkgutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from typing import get_args, get_type_hints
 
 import esclip
 
@@ -32,6 +34,26 @@ def test_every_export_is_there() -> None:
         assert getattr(getattr(esclip, name), "__name__", name) == name  # a union has none
         assert name in dir(esclip)
     assert esclip.__all__ == sorted(esclip.__all__)
+
+
+def test_exports_are_shown_and_pickled_by_their_public_name() -> None:
+    """Tracebacks and `help` name `esclip.ConfigError`, not its private module; only values keep theirs."""
+    assert (
+        esclip.ImageIndex.__module__ == esclip.ConfigError.__module__ == esclip.Store.__module__ == "esclip"
+    )
+    assert esclip.open_index.__module__ == "esclip"
+    error = pickle.loads(pickle.dumps(esclip.ConfigError("no such name")))
+    assert (type(error), str(error)) == (esclip.ConfigError, "no such name")
+    for name in esclip.__all__:
+        value = getattr(esclip, name)
+        if not get_args(value):  # a union
+            assert pickle.loads(pickle.dumps(value)) is value
+
+
+def test_annotations_of_values_can_be_resolved() -> None:
+    """Libraries that read types at runtime can read those of the options."""
+    assert get_type_hints(esclip.RunOptions)["batch_size"] is int
+    assert get_type_hints(esclip.Hit)["score"] is float
 
 
 def test_every_module_says_what_it_is_for_and_what_it_gives() -> None:

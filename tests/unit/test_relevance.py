@@ -20,6 +20,7 @@ from esclip._core.searches import Nearest, Search
 from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Document, Hit, Vectors
 from esclip._ingest.calibration import calibrate
+from esclip._search.query import Part
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
@@ -100,7 +101,7 @@ class TestHits:
             (Words("thing"),),
         ],
     )
-    def test_other_queries_have_none(self, parts: tuple[esclip.Part, ...], index: ImageIndex) -> None:
+    def test_other_queries_have_none(self, parts: tuple[Part, ...], index: ImageIndex) -> None:
         """Only hits of texts have a relevance; to ask for a least one of others is an error that says so."""
         with pytest.raises(ConfigError, match="has a relevance"):
             Query(*parts, min_relevance=0.5)

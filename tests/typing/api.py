@@ -1,0 +1,119 @@
+"""The public API as a user's type checker sees it: checked by mypy and pyright, never executed.
+
+A wrong call stands with `# type: ignore[code]`. Both checkers report an ignore that suppresses nothing, so an
+error that is no longer found fails the check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+import esclip
+from esclip import encoders
+
+
+def open_and_close() -> None:
+    """An index by a folder, an address, a store; with the encoder by name or as a value."""
+    assert_type(esclip.open_index(), esclip.ImageIndex)
+    esclip.open_index("photos.lance", "pictures", "clip-ViT-B-32", device="cpu", precision="bf16")
+    esclip.open_index(Path("photos.lance"), encoder=esclip.load_encoder("palette"))
+    access = esclip.Access(user="reader", password="secret")
+    with esclip.open_index("https://search.example:9200", access=access) as index:
+        assert_type(index, esclip.ImageIndex)
+        assert_type(index.stats(), esclip.Stats)
+        assert_type(index.drop(), None)
+
+    esclip.open_index(1)  # type: ignore[arg-type]
+    esclip.open_index("photos.lance", acces=access)  # type: ignore[call-arg]
+
+
+def ingest(index: esclip.ImageIndex, stop: esclip.Stop, progress: list[esclip.Progress]) -> None:
+    """Paths one by one or together; options by their names."""
+    report = index.ingest("unsplash", images="pictures", limit=100, labels=["dog", "cat"], parts=["crops"])
+    assert_type(report, esclip.IngestReport)
+    index.ingest([Path("a"), Path("b")], prune=True, confirm=lambda path, count: count < 10)
+    index.ingest("photos", captions={"a.jpg": "a boat"}, batch_size=8, workers=4, cache=None, stop=stop)
+    index.ingest("photos", on_progress=progress.append)
+    index.retry(reasons=esclip.Reason.TIMEOUT, max_rejection_rate=0.1)
+    assert_type(index.rejections("timeout"), Iterator[esclip.KeptRejection])
+    assert_type(index.rejection_counts(), Mapping[esclip.Reason, int])
+    assert_type(index.delete(["a", "b"], paths="photos/old", where={"label": "dog"}), int)
+
+    index.ingest("photos", batch_sise=8)  # type: ignore[call-arg]
+    index.ingest("photos", workers="4")  # type: ignore[arg-type]
+
+
+def search(
+    index: esclip.ImageIndex, image: Image.Image, pixels: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
+) -> None:
+    """Each search gives hits; options are those of a query."""
+    hits = index.search_text("a red car", 5, {"country": ["Norway", "Sweden"]}, hybrid=0.5, min_score=0.2)
+    assert_type(hits, esclip.Hits)
+    assert_type(hits[0], esclip.Hit)
+    assert_type(hits[:3], esclip.Hits)
+    assert_type([hit.score for hit in hits], list[float])
+    assert_type(hits.to_pandas(), pd.DataFrame)
+    assert_type(index.search_texts(["a", "b"], where="width>=4000"), list[esclip.Hits])
+    for example in ("photo.jpg", Path("photo.jpg"), b"\xff\xd8", image, pixels):
+        index.search_image(example, exact=True)
+    index.similar(hits[0], look=["pictures", "crops"])
+    index.recommend(hits, unlike="some-id", collapse=0.95)
+    assert_type(index.duplicates(0.9), list[esclip.DuplicateGroup])
+
+    index.search_text(["a", "b"])  # type: ignore[arg-type]
+    index.search_text("a", ofset=10)  # type: ignore[call-arg]
+    index.search_text("a", explain="yes")  # type: ignore[arg-type]
+
+
+def query(index: esclip.ImageIndex, image: Image.Image) -> None:
+    """Queries of several parts, with weights and filters."""
+    dogs = esclip.Query(
+        esclip.Text("two dogs"),
+        esclip.Words("snow", 0.3),
+        esclip.Picture(image),
+        esclip.Stored("some-id", -0.5),
+        esclip.Raw([0.1, 0.2]),
+        k=20,
+        where=["country=Norway", "width>=4000"],
+        offset=20,
+        explain=True,
+    )
+    assert_type(index.search(dogs), esclip.Hits)
+    assert_type(index.search_many([dogs, "a plain text", Path("photo.jpg")]), list[esclip.Hits])
+
+    esclip.Query("a text", limit=3)  # type: ignore[call-arg]
+
+
+def classify(image: Image.Image, encoder: esclip.Encoder) -> None:
+    """Labels of pictures without an index."""
+    (guesses,) = esclip.classify(image, labels="cat,dog", encoder=encoder)
+    assert_type(guesses, tuple[esclip.Guess, ...])
+    assert_type(guesses[0].probability, float)
+    esclip.classify(["a.jpg", b"\xff\xd8"], labels=esclip.Labelling(["狗"], templates=["一张{}的照片"]))
+    assert_type(esclip.models(), tuple[esclip.Model, ...])
+    assert_type(esclip.load_encoder("palette"), esclip.Encoder)
+
+    esclip.classify("a.jpg")  # type: ignore[call-arg]
+
+
+def handle_errors(index: esclip.ImageIndex, log: Callable[[str], None]) -> None:
+    """One base class catches all of esclip's errors."""
+    try:
+        index.search_text("a red car")
+    except (esclip.IndexNotFound, esclip.StoreUnavailable) as error:
+        log(str(error))
+    except esclip.EsclipError as error:
+        log(str(error))
+
+
+def name_wrongly() -> None:
+    """A name that the package doesn't have is an error, though names are imported when first used."""
+    assert_type(esclip.__version__, str)
+    esclip.opn_index()  # type: ignore[attr-defined]
+    encoders.load_encodr()  # type: ignore[attr-defined]
