@@ -6,15 +6,15 @@ import dataclasses
 import enum
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ForwardRef, get_args, is_typeddict
+from typing import Any, get_args, is_typeddict
+
+from scripts.signatures import format_annotation, format_default, format_signature
 
 __all__ = ["render_public_names"]
 
 MODULES = ("esclip", "esclip.sources", "esclip.encoders", "esclip.stores")
-WIDTH = 110
-STARS: dict[int, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 NO_INTERFACE = ("__getattr__", "__post_init__", "__repr__", "__str__")
 
 
@@ -33,7 +33,7 @@ def _describe(name: str, value: Any) -> Iterator[str]:
     if inspect.isclass(value):
         return _describe_class(name, value)
     if callable(value) and not get_args(value):
-        return iter([_signature(name, value)])
+        return iter([format_signature(name, value)])
     members = " | ".join(sorted(member.__name__ for member in get_args(value)))
     return iter([f"{name} = {members}"])
 
@@ -47,12 +47,13 @@ def _describe_class(name: str, cls: type) -> Iterator[str]:
     for member, value in sorted(_members(cls).items()):
         if isinstance(value, property):
             assert value.fget
-            yield f"    {member}: {_annotation(inspect.signature(value.fget).return_annotation)}  (property)"
+            result = format_annotation(inspect.signature(value.fget).return_annotation)
+            yield f"    {member}: {result}  (property)"
         elif isinstance(value, classmethod | staticmethod):
             kind = type(value).__name__
-            yield _signature(f"    @{kind} {member}", getattr(cls, member))
+            yield format_signature(f"    @{kind} {member}", getattr(cls, member))
         elif inspect.isfunction(value):
-            yield _signature(f"    {member}", value)
+            yield format_signature(f"    {member}", value)
 
 
 def _is_shown(base: type) -> bool:
@@ -74,15 +75,15 @@ def _attributes(cls: type) -> Iterator[str]:
 
 
 def _written_annotations(cls: type) -> dict[str, str]:
-    return {name: _annotation(value) for name, value in inspect.get_annotations(cls).items()}
+    return {name: format_annotation(value) for name, value in inspect.get_annotations(cls).items()}
 
 
 def _field(field: dataclasses.Field[Any]) -> str:
     if field.default is not dataclasses.MISSING:
-        return f"{field.name}: {_annotation(field.type)} = {_value(field.default)}"
+        return f"{field.name}: {format_annotation(field.type)} = {format_default(field.default)}"
     if field.default_factory is not dataclasses.MISSING:
-        return f"{field.name}: {_annotation(field.type)} = {_value(field.default_factory)}()"
-    return f"{field.name}: {_annotation(field.type)}"
+        return f"{field.name}: {format_annotation(field.type)} = {format_default(field.default_factory)}()"
+    return f"{field.name}: {format_annotation(field.type)}"
 
 
 def _members(cls: type) -> dict[str, Any]:
@@ -100,38 +101,3 @@ def _is_public(name: str, value: Any) -> bool:
     code = getattr(value, "__code__", None)  # generated methods have none, or one of another file
     written = code is not None and "esclip" in Path(code.co_filename).parts
     return name.startswith("__") and name not in NO_INTERFACE and written
-
-
-def _signature(name: str, function: Callable[..., Any]) -> str:
-    """One line, or a line for each parameter where one is too short."""
-    signature = inspect.signature(function)
-    parameters = list(map(_parameter, signature.parameters.values()))
-    kinds = [parameter.kind for parameter in signature.parameters.values()]
-    if inspect.Parameter.KEYWORD_ONLY in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds:
-        parameters.insert(kinds.index(inspect.Parameter.KEYWORD_ONLY), "*")
-    result = signature.return_annotation
-    end = ")" if result is inspect.Signature.empty else f") -> {_annotation(result)}"
-    line = f"{name}({', '.join(parameters)}{end}"
-    if len(line) <= WIDTH:
-        return line
-    indent = " " * (len(name) - len(name.lstrip()) + 4)
-    return "\n".join([f"{name}(", *(f"{indent}{parameter}," for parameter in parameters), indent[4:] + end])
-
-
-def _parameter(parameter: inspect.Parameter) -> str:
-    text = STARS.get(parameter.kind, "") + parameter.name
-    if parameter.annotation is not parameter.empty:
-        text += f": {_annotation(parameter.annotation)}"
-    return text if parameter.default is parameter.empty else f"{text} = {_value(parameter.default)}"
-
-
-def _annotation(annotation: Any) -> str:
-    """As it is written in the code."""
-    if isinstance(annotation, ForwardRef):
-        return annotation.__forward_arg__
-    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-
-
-def _value(value: Any) -> str:
-    """A default, the same on every machine."""
-    return value.__name__ if inspect.isroutine(value) or inspect.isclass(value) else repr(value)
