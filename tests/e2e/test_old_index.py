@@ -1,0 +1,53 @@
+"""An embedded index that an older version made is used as that version used it; see `tests/old_index.py`."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.old_index import (
+    FIXTURES,
+    HOME,
+    INDEX,
+    SEARCH,
+    WRITE,
+    differences,
+    move_ledger,
+    read_answers,
+    run_steps,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the index, of the dataset and of the pictures."""
+    folder = tmp_path_factory.mktemp("old")
+    with tarfile.open(FIXTURES / "old_embedded.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    move_ledger(folder / "store" / f"{INDEX}.rejections.sqlite", HOME, str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> dict[str, Any]:
+    """What the index answers to all that reads, and then to all that writes."""
+    found = {"search": run_steps(SEARCH, folder, str(folder / "store"))}
+    for name, (change, steps) in WRITE.items():
+        change(folder)
+        found[name] = run_steps(steps, folder, str(folder / "store"))
+    return found
+
+
+@pytest.mark.parametrize("name", SEARCH)
+def test_an_old_index_is_read(name: str, found: dict[str, Any]) -> None:
+    """Each kind of search finds what it found, with the same scores."""
+    assert differences(read_answers()["search"][name], found["search"][name]) == []
+
+
+@pytest.mark.parametrize("name", WRITE)
+def test_an_old_index_is_written(name: str, found: dict[str, Any]) -> None:
+    """What has not changed is skipped, what was rejected is tried again, and what is deleted is gone."""
+    assert differences(read_answers()[name], found[name]) == []
