@@ -34,7 +34,7 @@ from esclip._core.settings import WRITE_SIZE
 from esclip._core.types import unit_rows
 from esclip.sources import open_source
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.serialization import full_source
+from esclip.stores.serialization import to_source
 from scripts.make_unsplash import make_dataset
 from scripts.measure import machine, measure, peak_mebibytes, print_table, run_python, write_json
 
@@ -115,9 +115,9 @@ def _rate(address: str, documents: Iterable[Document], way: Way) -> float:
     """Documents a second, into an index of its own."""
     store = EngineStore(address, f"bench-bulk-{uuid4().hex}")
     space = Space(model="none", text_model="none", weights="none", preprocessing="none", dim=DIM)
-    store.prepare(IndexSchema(space, _photos()[1]))
+    store.ensure_index(IndexSchema(space, _photos()[1]))
     try:
-        with store.loading():
+        with store.bulk_load():
             started = time.perf_counter()
             count = way(store, documents)
             seconds = time.perf_counter() - started
@@ -136,7 +136,7 @@ def _esclip(store: EngineStore, documents: Iterable[Document]) -> int:
     def write(page: list[Document]) -> int:
         return len(page) - len(store.upsert(page))
 
-    at_once = store.writes_at_once
+    at_once = store.write_concurrency
     return sum(parallel_map(write, batches(documents, WRITE_SIZE), workers=at_once, window=at_once))
 
 
@@ -153,7 +153,7 @@ def _parallel_bulk(store: EngineStore, documents: Iterable[Document]) -> int:
 
 def _actions(store: EngineStore, documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
     for document in documents:
-        source = full_source(document)
+        source = to_source(document)
         yield {"_index": store.index, "_id": document.record.id, "_source": source}
 
 

@@ -106,7 +106,7 @@ def forward(encoder: Encoder, pixels: Any) -> tuple[Vectors, float]:
         return part[0], encoder.encode_images(part[1])
 
     started = time.perf_counter()
-    encoded = dict(parallel_map(encode, parts, workers=encoder.batches_at_once))
+    encoded = dict(parallel_map(encode, parts, workers=encoder.encode_concurrency))
     seconds = time.perf_counter() - started
     return np.concatenate([encoded[at] for at, _ in parts]), len(pixels) / seconds
 

@@ -112,7 +112,7 @@ def _rates(clip: Path, texts: Path, scratch: Path, given: argparse.Namespace) ->
 
 
 def _pixels(encoder: Encoder, file: Path) -> Any:
-    return encoder.preprocess(decode(file.read_bytes(), side=encoder.sufficient_side))
+    return encoder.preprocess(decode(file.read_bytes(), side=encoder.useful_side))
 
 
 def _decoding(encoder: Encoder, files: list[Path]) -> float:

@@ -49,7 +49,7 @@ def _encode(model: str, texts: str | None, tower: str) -> dict[str, str | int]:
         for length in (1, 4, 8):
             encoder.encode_texts(["two dogs in the snow " * length])
     else:
-        runtime, at_once = encoder.runtime, encoder.batches_at_once
+        runtime, at_once = encoder.runtime, encoder.encode_concurrency
         batch = [encoder.preprocess(Image.new("RGB", (400, 300), "teal"))] * 32
         with ThreadPoolExecutor(at_once) as pool:
             list(pool.map(encoder.encode_images, [batch] * 2 * at_once))

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from esclip import Document, ImageRecord, IndexSchema, Nearest, Space, load_encoder, open_index
+from esclip import Document, ImageRecord, IndexSchema, KnnSearch, Space, load_encoder, open_index
 from esclip._core.types import unit_rows
 from esclip.sources import open_source
 from esclip.stores import open_store
@@ -83,8 +83,8 @@ def _plant(folder: Path, models: Path, photos: int) -> None:
         source = open_source([dataset])
         records = (record for record in source.records() if isinstance(record, ImageRecord))
         store = open_store(str(folder / "store"), name)
-        store.prepare(IndexSchema(encoder.space, tuple(source.fields)))
-        with store.loading():
+        store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))
+        with store.bulk_load():
             documents = _documents(records, encoder.space)
             while page := list(islice(documents, 512)):
                 assert store.upsert(page) == []
@@ -167,8 +167,10 @@ def _esclip(models: Path, store: Path, queries: int) -> Figures:
     vectors = [encoder.encode_texts([text])[0] for text in texts]
     figures |= _percentiles("model", [_seconds(encoder.encode_texts, [text]) for text in texts])
     for vector in vectors[:WARM_UP]:
-        parts.search(Nearest(vector, K))
-    return figures | _percentiles("store", [_seconds(parts.search, Nearest(vector, K)) for vector in vectors])
+        parts.search(KnnSearch(vector, K))
+    return figures | _percentiles(
+        "store", [_seconds(parts.search, KnnSearch(vector, K)) for vector in vectors]
+    )
 
 
 def _plain(models: Path, store: Path, queries: int) -> Figures:

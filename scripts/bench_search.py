@@ -34,8 +34,8 @@ from esclip import (
     FieldType,
     ImageRecord,
     IndexSchema,
-    Matching,
-    Nearest,
+    KeywordSearch,
+    KnnSearch,
     Range,
     Search,
     Space,
@@ -98,9 +98,9 @@ def _filled(address: str, vectors: Vectors, space: Space | None = None) -> Itera
     """A store with these documents, removed after."""
     store = open_store(address, f"bench-search-{uuid4().hex}")
     space = space or Space("random", "random", "none", "none", vectors.shape[1])
-    store.prepare(IndexSchema(space, (PLACE,)))
+    store.ensure_index(IndexSchema(space, (PLACE,)))
     start = time.perf_counter()
-    with store.loading():
+    with store.bulk_load():
         for page in batches(_documents(vectors), 1000):
             assert store.upsert(page) == []
     info = store.info()
@@ -136,7 +136,7 @@ def _recalls(store: Store, vectors: Vectors, queries: Vectors) -> None:
         _row(f"{percent:g} % of the documents", store, queries, where, vectors, allowed)
     _row("the same as 100 %, exact", store, queries[:5], (), vectors, np.arange(len(vectors)), exact=True)
     for words in (("word7",), ("word1", "word7", "word777")):
-        search = Matching(words, 200)
+        search = KeywordSearch(words, 200)
         taken = [_seconds(partial(store.search, search)) for _ in range(len(queries))]
         found = len(store.search(search)[0])
         print(f"| {len(words)} words, the best 200 | {found} | | {median(taken) * 1000:.1f} |")
@@ -144,10 +144,10 @@ def _recalls(store: Store, vectors: Vectors, queries: Vectors) -> None:
 
 def _alike(store: Store, vector: Vector, others: Vectors) -> None:
     """What ties cost: searches for the first ids, for scores alone as calibration does, and groups."""
-    scores_only = [Nearest(row, 1, scores_only=True) for row in others]
+    scores_only = [KnnSearch(row, 1, scores_only=True) for row in others]
     calls: dict[str, Callable[[], object]] = {
-        "a search for that vector": lambda: store.search(Nearest(vector, K)),
-        "20 searches for others": lambda: store.search(*(Nearest(row, K) for row in others[:20])),
+        "a search for that vector": lambda: store.search(KnnSearch(vector, K)),
+        "20 searches for others": lambda: store.search(*(KnnSearch(row, K) for row in others[:20])),
         "128 searches for scores": lambda: store.search(*scores_only),
         "all duplicates": lambda: duplicate_groups(store, (), 0.95, lambda _: None),
     }
@@ -169,7 +169,7 @@ def _row(
     """Recall among the allowed documents, and the time of a search."""
     right, wanted, taken, fewest = 0, 0, [], K
     for query in queries:
-        search: Search = Nearest(query, K, where, exact)
+        search: Search = KnnSearch(query, K, where, exact)
         start = time.perf_counter()
         (hits,) = store.search(search)
         taken.append(time.perf_counter() - start)

@@ -56,7 +56,7 @@ def _kind(value: Any) -> str:
     if getattr(value, "_is_protocol", False):
         return "Protocols"
     if is_typeddict(value):
-        return "Options"
+        return "SearchOptions"
     return "Values" if dataclasses.is_dataclass(value) or issubclass(value, tuple) else "Classes"
 
 
@@ -177,7 +177,7 @@ def _section(title: str, body: str) -> str:
 KINDS: dict[str, Callable[[str, Any], str]] = {
     "Functions": _function,
     "Classes": _class,
-    "Options": _value,
+    "SearchOptions": _value,
     "Values": _value,
     "Enumerations": _value,
     "Unions": _union,

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from esclip import Access
+from esclip import StoreAuth
 
 __all__ = [
     "ENGINES",
@@ -66,12 +66,12 @@ def engine_address(name: str) -> str:
     pytest.skip(how)
 
 
-def engine_access(address: str, role: str = "") -> Access:
+def engine_access(address: str, role: str = "") -> StoreAuth:
     """What lets us into the engine at an address: nothing, or who may do all, `search` only, or `ingest`."""
     if not address.startswith("https://"):
-        return Access()
+        return StoreAuth()
     user = os.environ["ESCLIP_TEST_USER"] + (f"-{role}" if role else "")
-    return Access(os.environ["ESCLIP_TEST_CA_FILE"], user, os.environ["ESCLIP_TEST_PASSWORD"])
+    return StoreAuth(os.environ["ESCLIP_TEST_CA_FILE"], user, os.environ["ESCLIP_TEST_PASSWORD"])
 
 
 def engine_opener(address: str) -> urllib.request.OpenerDirector:

@@ -14,8 +14,8 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esclip._classify import Guess, classify
-    from esclip._concurrency.stop import Stop
+    from esclip._classify import LabelScore, classify
+    from esclip._concurrency.stop import CancelToken
     from esclip._core.filters import (
         AllOf,
         AnyOf,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         OneOf,
         Range,
     )
-    from esclip._core.labels import Labelling
-    from esclip._core.rejections import IngestReport, KeptRejection, Reason, Rejection, Stage
+    from esclip._core.labels import LabelSet
+    from esclip._core.rejections import IngestReport, LedgerEntry, Reason, Rejection, Stage
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
-    from esclip._core.searches import Listing, Matching, Nearest, Search
-    from esclip._core.types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, Reckoned
+    from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
+    from esclip._core.types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, ScoreDetail
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -50,22 +50,22 @@ if TYPE_CHECKING:
         TooManyRejections,
     )
     from esclip._index import ImageIndex, open_index
-    from esclip._ingest.options import RunOptions
+    from esclip._ingest.options import IngestOptions
     from esclip._ingest.progress import Phase, Progress
-    from esclip._net.access import Access
+    from esclip._net.access import StoreAuth
     from esclip._protocols import Encoder, Source, Store
     from esclip._search.duplicates import DuplicateGroup
     from esclip._search.hits import Hits
-    from esclip._search.query import Options, Picture, Query, Raw, Stored, Text, Words
+    from esclip._search.query import ImageQuery, Keywords, Query, SearchOptions, SimilarTo, Text, VectorQuery
     from esclip.encoders import Model, load_encoder, models
 
     __version__: str
 
 __all__ = [
-    "Access",
     "AllOf",
     "AnyOf",
     "Box",
+    "CancelToken",
     "Condition",
     "ConfigError",
     "DecodeError",
@@ -81,54 +81,54 @@ __all__ = [
     "FieldType",
     "Fingerprint",
     "GeoPoint",
-    "Guess",
     "HasId",
     "Hit",
     "Hits",
     "ImageIndex",
+    "ImageQuery",
     "ImageRecord",
     "IndexExists",
     "IndexInfo",
     "IndexMismatch",
     "IndexNotFound",
     "IndexSchema",
+    "IngestOptions",
     "IngestReport",
     "Inside",
-    "KeptRejection",
-    "Labelling",
-    "Listing",
-    "Matching",
+    "KeywordSearch",
+    "Keywords",
+    "KnnSearch",
+    "LabelScore",
+    "LabelSet",
+    "LedgerEntry",
     "Model",
     "Near",
-    "Nearest",
     "Not",
     "OneOf",
-    "Options",
     "Phase",
-    "Picture",
     "Progress",
     "Query",
     "Range",
-    "Raw",
     "Reason",
-    "Reckoned",
     "RecordError",
     "Rejection",
-    "RunOptions",
+    "Scan",
+    "ScoreDetail",
     "Search",
+    "SearchOptions",
+    "SimilarTo",
     "Source",
     "SourceError",
     "Space",
     "Stage",
     "Stats",
-    "Stop",
     "Store",
+    "StoreAuth",
     "StoreError",
     "StoreUnavailable",
-    "Stored",
     "Text",
     "TooManyRejections",
-    "Words",
+    "VectorQuery",
     "classify",
     "load_encoder",
     "models",

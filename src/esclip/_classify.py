@@ -15,7 +15,7 @@ from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from esclip._core.arguments import AnyImage, AnyPath, given_image, wrong_kind
-from esclip._core.labels import Labelling, Labels
+from esclip._core.labels import Labels, LabelSet
 from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError, RecordError
@@ -24,17 +24,17 @@ from esclip._search.query_image import open_image
 from esclip.encoders import load_encoder
 from esclip.encoders.zero_shot import label_vectors, probabilities
 
-__all__ = ["Classifier", "Guess", "Guesses", "classify"]
+__all__ = ["Classifier", "LabelScore", "LabelScores", "classify"]
 
 
-class Guess(NamedTuple):
+class LabelScore(NamedTuple):
     """A label, and how probable it is for a picture that shows one of the labels."""
 
     label: str
     probability: float
 
 
-Guesses: TypeAlias = tuple[Guess, ...]
+LabelScores: TypeAlias = tuple[LabelScore, ...]
 """All labels for one picture, the most probable first; their probabilities add up to 1."""
 
 
@@ -43,14 +43,14 @@ def classify(
     labels: Labels,
     encoder: AnyPath | Encoder = DEFAULT_ENCODER,
     text_encoder: AnyPath | None = None,
-) -> list[Guesses]:
+) -> list[LabelScores]:
     """How probable each label is for each picture.
 
     A picture is a path, a URL, an image file's bytes, an open file, a PIL image or an array of uint8; several
     are given one after the other, or as a list.
 
     `labels` are texts in any language that the text tower knows: `["cat", "dog"]`, `"cat,dog"`, the path of a
-    file with one a line, or a `Labelling`, which has templates as well. `encoder` and `text_encoder` are as
+    file with one a line, or a `LabelSet`, which has templates as well. `encoder` and `text_encoder` are as
     in `load_encoder`; one that is loaded already saves time.
 
     Raises `ConfigError` for labels that can't be used, `EncoderError`, and `FetchError` or `DecodeError` for
@@ -63,7 +63,7 @@ def classify(
     elif not hasattr(encoder, "encode_images"):
         raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
     found = []
-    for outcome in Classifier(encoder, Labelling.of(labels)).classify(_pictures(images)):
+    for outcome in Classifier(encoder, LabelSet.of(labels)).classify(_pictures(images)):
         if isinstance(outcome, RecordError):
             raise outcome
         found.append(outcome)
@@ -82,14 +82,14 @@ def _pictures(given: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[AnyIma
 class Classifier:
     """An encoder with labels."""
 
-    def __init__(self, encoder: Encoder, labelling: Labelling) -> None:
+    def __init__(self, encoder: Encoder, labelling: LabelSet) -> None:
         """Raises `ConfigError` where there are no labels."""
         if not labelling.labels:
             raise ConfigError("there are no labels to tell pictures apart by; give some")
         self._encoder = encoder
         self._labelling = labelling
 
-    def classify(self, images: Iterable[AnyImage]) -> Iterator[Guesses | RecordError]:
+    def classify(self, images: Iterable[AnyImage]) -> Iterator[LabelScores | RecordError]:
         """The labels of each picture in turn, or why it can't be had; a batch of them at a time."""
         waiting = iter(images)
         with ThreadPoolExecutor(min(BATCH_SIZE, 2 * (os.cpu_count() or 1))) as pool:
@@ -104,13 +104,13 @@ class Classifier:
         except RecordError as error:
             return error
 
-    def _guesses(self, batch: Sequence[Pixels]) -> list[Guesses]:
+    def _guesses(self, batch: Sequence[Pixels]) -> list[LabelScores]:
         vectors = self._encoder.encode_images(batch)
         rows = probabilities(vectors, self._label_vectors, self._encoder.logit_scale)
         return [self._ordered(row) for row in rows.tolist()]
 
-    def _ordered(self, row: list[float]) -> Guesses:
-        guesses = map(Guess, self._labelling.labels, row)
+    def _ordered(self, row: list[float]) -> LabelScores:
+        guesses = map(LabelScore, self._labelling.labels, row)
         return tuple(sorted(guesses, key=lambda guess: -guess.probability))
 
     @cached_property

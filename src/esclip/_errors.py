@@ -45,8 +45,8 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "TooManyRejections",
-    "meant",
     "one_line",
+    "suggest",
 ]
 
 MAX_DETAIL = 500
@@ -58,7 +58,7 @@ def one_line(words: str, longest: int = MAX_DETAIL) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def meant(name: str, known: Sequence[str]) -> str:
+def suggest(name: str, known: Sequence[str]) -> str:
     """Which of the known names a wrong one may stand for: the nearest, or where none is near, all of them."""
     from difflib import get_close_matches
 

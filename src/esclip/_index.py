@@ -28,26 +28,26 @@ from esclip._core.arguments import (
     wrong_kind,
 )
 from esclip._core.bounds import LIMITS
-from esclip._core.labels import Labelling, Labels
+from esclip._core.labels import Labels, LabelSet
 from esclip._core.parts import holds_parts, parts_index
-from esclip._core.rejections import IngestReport, KeptRejection, Reason
+from esclip._core.rejections import IngestReport, LedgerEntry, Reason
 from esclip._core.schema import IndexSchema, Stats
 from esclip._core.settings import DEFAULT_INDEX, default_store
-from esclip._core.targets import KINDS, chosen
+from esclip._core.targets import KINDS, select_known
 from esclip._errors import ConfigError, IndexExists, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.ledger_file import ledger_path
-from esclip._ingest.options import RunOptions
-from esclip._net.access import Access
+from esclip._ingest.options import IngestOptions
+from esclip._net.access import StoreAuth
 from esclip._protocols import Encoder, Store
 from esclip._search.filter_input import plain_where
 from esclip._search.filter_parser import Where, conditions
 from esclip._search.searchable import SearchableIndex
 from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
-from esclip.encoders.resolver import IndexEncoder
+from esclip.encoders.resolver import EncoderResolver
 from esclip.stores import open_store
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def open_index(
     device: str | None = None,
     precision: str | None = None,
     encoder_token: str | None = None,
-    access: Access | None = None,
+    access: StoreAuth | None = None,
 ) -> ImageIndex:
     """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
 
@@ -85,7 +85,7 @@ def open_index(
     Raises `ConfigError` for an address or a name that can't be used.
     """
     given_text("the index", index, "a name")
-    if access is not None and not isinstance(access, Access):
+    if access is not None and not isinstance(access, StoreAuth):
         raise wrong_kind("access", access, "an Access")
     if encoder_token is not None:
         encoder_token = Secret(given_text("encoder_token", encoder_token))
@@ -126,7 +126,7 @@ class ImageIndex(SearchableIndex):
         encoder_token: str | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
-        super().__init__(store, IndexEncoder(encoder, text_encoder, load, encoder_token))
+        super().__init__(store, EncoderResolver(encoder, text_encoder, load, encoder_token))
         self._open_ledger = Ledger(ledger_path(store.address, store.index))
 
     @property
@@ -145,7 +145,7 @@ class ImageIndex(SearchableIndex):
         labels: Labels | None = None,
         captions: AnyCaptions | None = None,
         parts: Collection[str] = (),
-        **options: Unpack[RunOptions],
+        **options: Unpack[IngestOptions],
     ) -> IngestReport:
         """Write the pictures of `paths` that the index lacks or holds differently.
 
@@ -155,11 +155,11 @@ class ImageIndex(SearchableIndex):
         record is not there any more; a path may itself be gone. `confirm` is asked, with the path and the
         number of documents, before a path loses all that the index holds of it, or 100 and more than half: a
         disk that isn't mounted looks like that. Without it they stay, and the report counts them as
-        `unpruned`. `options` are those of `RunOptions`.
+        `unpruned`. `options` are those of `IngestOptions`.
 
         `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
         `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the
-        index, and none for `""`. Labels without templates, which a `Labelling` has, take those of the last.
+        index, and none for `""`. Labels without templates, which a `LabelSet` has, take those of the last.
 
         `captions` are the pictures' descriptions: `sidecar` for a text file beside each picture, a JSON file
         or a dictionary that maps paths to texts, or a column of the dataset's photos; by default documents
@@ -183,11 +183,11 @@ class ImageIndex(SearchableIndex):
         from esclip.sources import open_source
 
         names = parts if isinstance(parts, str) else given_texts("parts", parts)
-        asked = chosen(names, KINDS, "parts") if names else ()
+        asked = select_known(names, KINDS, "parts") if names else ()
         held = self._store.schema()
         self._require_own_pictures(held)
         remembered = held.labelling if held else None
-        labelling = remembered if labels is None else Labelling.of(labels, remembered)
+        labelling = remembered if labels is None else LabelSet.of(labels, remembered)
         kinds = {*asked, *(held.parts if held else ())}
         gone = [path for path in given if self._has_left(path, held)]
         if gone and not prune:
@@ -217,7 +217,7 @@ class ImageIndex(SearchableIndex):
         self._schema = None  # the fields may be more now
         return report
 
-    def rejections(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Iterator[KeptRejection]:
+    def rejections(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Iterator[LedgerEntry]:
         """What ingests rejected for one of `reasons`, or for any, and the index lacks; the oldest first.
 
         Raises `IndexNotFound` when there is neither such an index nor a rejection.
@@ -234,7 +234,7 @@ class ImageIndex(SearchableIndex):
         self,
         *,
         reasons: Reason | str | Iterable[Reason | str] = (),
-        **options: Unpack[RunOptions],
+        **options: Unpack[IngestOptions],
     ) -> IngestReport:
         """Ingest again just what was rejected for one of `reasons`, or for any.
 
@@ -264,7 +264,7 @@ class ImageIndex(SearchableIndex):
             parts_store=self._parts,
             origin=None,
             pruning=None,
-            **(RunOptions(max_rejection_rate=1) | options),
+            **(IngestOptions(max_rejection_rate=1) | options),
         )
         self._schema = None  # the runtimes may be more now
         return report
@@ -376,11 +376,13 @@ class ImageIndex(SearchableIndex):
         if not is_gone(path):
             return False
         root = location_of(path)
-        documents = (location for _, location in self._with_parts(held).locations()) if held else iter(())
+        documents = (
+            (location for _, location in self._with_parts(held).scan_locations()) if held else iter(())
+        )
         rejections = (location for _, _, location in self._ledger.places())
         return any(is_below(location, root) for location in chain(documents, rejections))
 
-    def _until_closed(self, rejections: Iterator[KeptRejection]) -> Iterator[KeptRejection]:
+    def _until_closed(self, rejections: Iterator[LedgerEntry]) -> Iterator[LedgerEntry]:
         """The rejections; `ConfigError` once the index is closed, whose ledger would be opened again."""
         while self._ledger and (rejection := next(rejections, None)):
             yield rejection

@@ -69,7 +69,7 @@ class Encoder(Protocol):
         ...
 
     @property
-    def sufficient_side(self) -> int | None:
+    def useful_side(self) -> int | None:
         """The short side in pixels beyond which a picture's vector hardly gains; None: use all there are.
 
         A picture may be scaled down so far while it is decoded.
@@ -77,7 +77,7 @@ class Encoder(Protocol):
         ...
 
     @property
-    def batches_at_once(self) -> int:
+    def encode_concurrency(self) -> int:
         """How many calls of `encode_images` at a time keep it busy."""
         ...
 
@@ -106,7 +106,7 @@ class Store(Protocol):
     """One kNN index of documents, compared by cosine. Safe from several threads.
 
     Raises `StoreUnavailable` when it can't be reached, `IndexNotFound` when its index is not there (except
-    `schema`, `info` and `prepare`), `IndexExists` when the name is taken by what esclip did not make.
+    `schema`, `info` and `ensure_index`), `IndexExists` when the name is taken by what esclip did not make.
     """
 
     @property
@@ -120,7 +120,7 @@ class Store(Protocol):
         ...
 
     @property
-    def writes_at_once(self) -> int:
+    def write_concurrency(self) -> int:
         """How many calls of `upsert` at a time keep it busy."""
         ...
 
@@ -132,7 +132,7 @@ class Store(Protocol):
         """What the index holds, every acknowledged write counted; None when there is no such index."""
         ...
 
-    def prepare(self, schema: IndexSchema) -> None:
+    def ensure_index(self, schema: IndexSchema) -> None:
         """Make the index, or add the fields and runtimes that it lacks. Never changes what is there.
 
         Raises `IndexMismatch` when the index holds a field with another type, another dimension, or compares
@@ -156,18 +156,18 @@ class Store(Protocol):
         """Remove the documents with these ids; one that isn't held is no error."""
         ...
 
-    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """The vectors of pictures whose bytes are held already, by `Document.content`.
 
-        What was written since the last `loading` was left may be missing.
+        What was written since the last `bulk_load` was left may be missing.
         """
         ...
 
-    def locations(self) -> Iterator[tuple[str, str]]:
-        """Id and location of every document, as they were when the last `loading` was left."""
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
+        """Id and location of every document, as they were when the last `bulk_load` was left."""
         ...
 
-    def loading(self) -> AbstractContextManager[None]:
+    def bulk_load(self) -> AbstractContextManager[None]:
         """A time of many writes. On leaving, also by an error, all that was written can be found, fast.
 
         By a `KeyboardInterrupt`: found, and left within seconds, at the cost of speed until the next time.
@@ -177,7 +177,7 @@ class Store(Protocol):
     def search(self, *searches: Search) -> list[list[Hit]]:
         """The hits of each search, in their order; many at once take less time than one after the other.
 
-        Best first, ties by id, ranks from 1; fewer than k only when fewer match. `Nearest` compares the
+        Best first, ties by id, ranks from 1; fewer than k only when fewer match. `KnnSearch` compares the
         nearest of a vector index, or all vectors where that gives too few or the search is to be exact.
         Raises `IndexMismatch` for a vector of another dimension, `ConfigError` for conditions that are wider
         or deeper than all stores can answer: see `_core.filter_limits.simplify`, which makes them flat.
@@ -188,7 +188,7 @@ class Store(Protocol):
         """Those of these documents that are held, with their vectors, every acknowledged write included."""
         ...
 
-    def sibling(self, index: str) -> Store:
+    def open_other(self, index: str) -> Store:
         """The store of another index at the same place, there or not; to be closed by itself."""
         ...
 

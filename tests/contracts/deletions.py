@@ -48,7 +48,7 @@ class DeletionContract:
         (blue,) = filled.search_text("blue", 1)
         assert filled.delete([red, blue.id]) == 2
         assert sorted(names(filled.search_text("red", 10))) == ["green", "yellow"]
-        assert sorted(names(filled.search_text("red", 10, look=["crops"]))) == ["green", "yellow"]
+        assert sorted(names(filled.search_text("red", 10, targets=["crops"]))) == ["green", "yellow"]
         assert filled.stats().documents == 2
         with pytest.raises(esclip.DocumentNotFound, match=red.id):
             filled.delete(red.id)
@@ -60,7 +60,7 @@ class DeletionContract:
         assert sorted(names(filled.search_text("red", 10))) == ["blue", "yellow"]
         assert not filled.rejection_counts()
         assert filled.delete(paths=[f"{folder}/ab/../ab/blue.png"]) == 1
-        assert names(filled.search_text("red", 10, look=["crops"])) == ["yellow"]
+        assert names(filled.search_text("red", 10, targets=["crops"])) == ["yellow"]
 
     def test_by_a_filter(self, filled: ImageIndex, folder: Path) -> None:
         """Alone, of all documents; with a path or an id, of those only."""
@@ -68,7 +68,7 @@ class DeletionContract:
         (red,) = filled.search_text("red", 1)
         assert filled.delete([red], paths=folder / "ab", where="file_name=red.png,green.png,blue.png") == 2
         assert filled.delete(where={"folder": "a"}) == 1
-        assert names(filled.search_text("red", 10, look=["pictures", "crops"])) == ["yellow"]
+        assert names(filled.search_text("red", 10, targets=["pictures", "crops"])) == ["yellow"]
 
     def test_asked_before(self, filled: ImageIndex, folder: Path) -> None:
         """It is told what would go, and what isn't held; a "no" keeps all."""
@@ -95,7 +95,7 @@ class DeletionContract:
         """The next ingest finds it new, with its parts."""
         assert filled.delete(paths=folder / "ab") == 2
         assert filled.ingest(folder).written == 2
-        assert len(filled.search_text("blue", 10, look=["crops"])) == 4
+        assert len(filled.search_text("blue", 10, targets=["crops"])) == 4
 
     def test_a_prune_of_a_path_that_is_gone(self, filled: ImageIndex, folder: Path) -> None:
         """Nothing goes that nobody has agreed to: a disk that isn't mounted looks the same."""
@@ -113,7 +113,7 @@ class DeletionContract:
 
         report = filled.ingest(folder / "a", prune=True, confirm=yes)
         assert (report.pruned, report.unpruned, asked) == (2, 0, [(str(folder / "a"), 2)])
-        assert sorted(names(filled.search_text("red", 10, look=["crops"]))) == ["blue", "yellow"]
+        assert sorted(names(filled.search_text("red", 10, targets=["crops"]))) == ["blue", "yellow"]
         assert not filled.rejection_counts()
         with pytest.raises(esclip.SourceError, match="is not there"):
             filled.ingest(folder / "a", prune=True)
@@ -144,6 +144,6 @@ class DeletionContract:
             with pytest.raises(esclip.DocumentNotFound, match="nothing of"):
                 filled.delete(odd)
         with pytest.raises(esclip.IndexExists, match="holds the parts"):
-            esclip.open_index(store.sibling(f"{store.index}_parts")).delete("x")
+            esclip.open_index(store.open_other(f"{store.index}_parts")).delete("x")
         with pytest.raises(esclip.IndexNotFound, match="elsewhere"):
-            esclip.open_index(store.sibling("elsewhere")).delete("x")
+            esclip.open_index(store.open_other("elsewhere")).delete("x")

@@ -10,7 +10,7 @@ import numpy as np
 
 from esclip._core.filters import Condition, OneOf
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
-from esclip._core.searches import Nearest
+from esclip._core.searches import KnnSearch
 from esclip._core.types import (
     Document,
     GeoPoint,
@@ -108,7 +108,7 @@ def nearest(
     store: Store, vector: Vector, k: int, where: Sequence[Condition] = (), *, exact: bool = False
 ) -> list[Hit]:
     """One search of the store."""
-    (hits,) = store.search(Nearest(vector, k, tuple(where), exact))
+    (hits,) = store.search(KnnSearch(vector, k, tuple(where), exact))
     return hits
 
 

@@ -96,7 +96,7 @@ class PartsContract:
     def test_a_crop_is_found_with_its_box(self, filled: ImageIndex) -> None:
         """What fills a corner is found by the crop that shows it, though the picture as a whole isn't."""
         assert names(filled.search_text("blue", 3)) == ["stripes", "corner", "plain"]
-        best, *others = filled.search_text("blue", 3, look=("crops",))
+        best, *others = filled.search_text("blue", 3, targets=("crops",))
         assert names([best, *others]) == ["corner", "stripes", "plain"]
         assert best.box == Box(0.5, 0.5, 1.0, 1.0)
         assert best.score == pytest.approx(1, abs=1e-3)
@@ -106,10 +106,10 @@ class PartsContract:
 
     def test_crops_and_pictures_have_the_better_score(self, filled: ImageIndex) -> None:
         """One hit a picture, ranked from 1; without a box where the whole is not worse than its best crop."""
-        hits = filled.search_text("blue", 10, look=("pictures", "crops"))
+        hits = filled.search_text("blue", 10, targets=("pictures", "crops"))
         assert names(hits) == ["corner", "stripes", "plain"]
         assert [hit.rank for hit in hits] == [1, 2, 3]
-        (yellow,) = filled.search_text("yellow", 1, look=("crops", "pictures"))
+        (yellow,) = filled.search_text("yellow", 1, targets=("crops", "pictures"))
         assert (names([yellow]), yellow.box) == (["plain"], None)
 
     def test_many_crops_of_one_picture_take_no_other_pictures_place(
@@ -119,38 +119,38 @@ class PartsContract:
         for number in range(4):
             paint(tmp_path / f"{number}.png", "blue", *stripes("red", number))
         index.ingest(tmp_path, parts=["crops"])
-        assert names(index.search_text("blue", 4, look=["crops"])) == ["0", "1", "2", "3"]
-        assert names(index.search_text("blue", 2, look=["crops"])) == ["0", "1"]
-        assert names(index.search_text("blue", 2, offset=2, look=["crops"])) == ["2", "3"]
+        assert names(index.search_text("blue", 4, targets=["crops"])) == ["0", "1", "2", "3"]
+        assert names(index.search_text("blue", 2, targets=["crops"])) == ["0", "1"]
+        assert names(index.search_text("blue", 2, offset=2, targets=["crops"])) == ["2", "3"]
 
     def test_filters_hold_for_parts(self, filled: ImageIndex) -> None:
         """A filter is about the picture, wherever is looked."""
-        for look in ("crops", "captions", "pictures,crops,captions"):
-            hits = filled.search_text("blue", where="file_name=plain.png", look=look.split(","))
-            assert names(hits) == ["plain"], look
+        for targets in ("crops", "captions", "pictures,crops,captions"):
+            hits = filled.search_text("blue", where="file_name=plain.png", targets=targets.split(","))
+            assert names(hits) == ["plain"], targets
 
     def test_a_gallery_shows_the_picture(self, filled: ImageIndex) -> None:
         """Whatever part of it was found: the picture's own bytes are known."""
-        for look in ("pictures", "crops", "captions", "pictures,captions"):
-            hits = filled.search_text("blue", look=look.split(","))
+        for targets in ("pictures", "crops", "captions", "pictures,captions"):
+            hits = filled.search_text("blue", targets=targets.split(","))
             assert len(hits) > 0
-            assert hits._repr_html_().count("data:image/jpeg") == len(hits), look
+            assert hits._repr_html_().count("data:image/jpeg") == len(hits), targets
 
     def test_similar_pictures_by_their_crops(self, filled: ImageIndex) -> None:
         """What is asked for by its id is left out, with its parts."""
         (corner,) = filled.search_text("red", 1)
-        hits = filled.similar(corner.id, look=["crops"])
+        hits = filled.similar(corner.id, targets=["crops"])
         assert sorted(names(hits)) == ["plain", "stripes"]
 
     def test_captions_alone(self, filled: ImageIndex) -> None:
         """Their score is the cosine of query and caption; a picture without one is not found."""
-        (hit,) = filled.search_text("blue", look=["captions"])
+        (hit,) = filled.search_text("blue", targets=["captions"])
         assert (names([hit]), hit.description, hit.box) == (["plain"], "nothing blue in here", None)
         assert hit.score == pytest.approx(1, abs=1e-3)
 
     def test_captions_beside_pictures_are_fused_by_rank(self, filled: ImageIndex) -> None:
         """First by the caption beats second by what is to be seen, which is what the scores are of."""
-        hits = filled.search_text("blue", look=["pictures", "captions"])
+        hits = filled.search_text("blue", targets=["pictures", "captions"])
         assert names(hits) == ["plain", "stripes", "corner"]
         assert [hit.rank for hit in hits] == [1, 2, 3]
         seen = {hit.id: hit.score for hit in filled.search_text("blue")}
@@ -158,36 +158,36 @@ class PartsContract:
 
     def test_what_is_explained_is_what_was_found(self, filled: ImageIndex) -> None:
         """What the parts of a query add to a crop's or a caption's hit is its score; fused ranks are told."""
-        for look in ("pictures", "crops", "captions", "pictures,crops"):
-            query = Query(Text("blue"), Text("red", -0.5), look=look.split(","), explain=True)
+        for targets in ("pictures", "crops", "captions", "pictures,crops"):
+            query = Query(Text("blue"), Text("red", -0.5), targets=targets.split(","), explain=True)
             for hit in filled.search(query):
-                assert [one.part for one in hit.why] == ["text: blue", "text: red"]
-                assert sum(one.adds for one in hit.why) == pytest.approx(hit.score, abs=1e-3)
-        best = filled.search(Query(Text("blue"), look=["crops", "captions"], explain=True))[0]
-        ranks = {one.part: one.rank for one in best.why}
+                assert [one.part for one in hit.explanation] == ["text: blue", "text: red"]
+                assert sum(one.adds for one in hit.explanation) == pytest.approx(hit.score, abs=1e-3)
+        best = filled.search(Query(Text("blue"), targets=["crops", "captions"], explain=True))[0]
+        ranks = {one.part: one.rank for one in best.explanation}
         assert ranks == {"crops": 3, "captions": 1}
 
     def test_words_beside_crops(self, filled: ImageIndex) -> None:
         """What words alone find has the score and the box of its best crop."""
-        hits = filled.search_text("blue nothing", look=["crops"], hybrid=2)
+        hits = filled.search_text("blue nothing", targets=["crops"], hybrid=2)
         assert names(hits)[0] == "plain"
         assert all(hit.box for hit in hits)
         assert hits[0].score == pytest.approx(0, abs=0.1)
-        assert not math.isnan(filled.search_text("grey nothing", 1, look=["captions"], hybrid=1)[0].score)
+        assert not math.isnan(filled.search_text("grey nothing", 1, targets=["captions"], hybrid=1)[0].score)
 
     def test_pages_of_fused_rankings(self, filled: ImageIndex) -> None:
         """They end at the window, as all fused rankings do."""
-        look = ["pictures", "captions"]
-        pages = [filled.search_text("blue", 1, offset=at, look=look) for at in range(3)]
-        assert [hit for page in pages for hit in page] == list(filled.search_text("blue", look=look))
-        with pytest.raises(esclip.ConfigError, match="window"):
-            filled.search_text("blue", 5, window=4, look=look)
+        targets = ["pictures", "captions"]
+        pages = [filled.search_text("blue", 1, offset=at, targets=targets) for at in range(3)]
+        assert [hit for page in pages for hit in page] == list(filled.search_text("blue", targets=targets))
+        with pytest.raises(esclip.ConfigError, match="rank_window_size"):
+            filled.search_text("blue", 5, rank_window_size=4, targets=targets)
 
     def test_many_queries_each_where_it_looks(self, filled: ImageIndex) -> None:
         """Queries that are asked together look in places of their own."""
         looks = (["crops"], ["pictures"], ["captions"], ["captions", "crops"])
-        together = filled.search_many([Query(Text("blue"), look=look) for look in looks])
-        assert together == [filled.search_text("blue", look=look) for look in looks]
+        together = filled.search_many([Query(Text("blue"), targets=targets) for targets in looks])
+        assert together == [filled.search_text("blue", targets=targets) for targets in looks]
 
     def test_parts_are_no_pictures(self, filled: ImageIndex) -> None:
         """They are not counted, and not found where only pictures are looked at."""
@@ -211,10 +211,10 @@ class PartsContract:
         """Asked for later, they are cut from every picture that the index holds."""
         index.ingest(folder)
         with pytest.raises(esclip.ConfigError, match=r"no crops to look in.*--parts crops"):
-            index.search_text("blue", look=["crops"])
+            index.search_text("blue", targets=["crops"])
         report = index.ingest(folder, parts=["crops"])
         assert report.written == 3
-        assert names(index.search_text("blue", 1, look=["crops"])) == ["corner"]
+        assert names(index.search_text("blue", 1, targets=["crops"])) == ["corner"]
 
     def test_captions_for_an_index_without(
         self, index: ImageIndex, folder: Path, encoder: CountingPalette
@@ -225,7 +225,7 @@ class PartsContract:
         report = index.ingest(folder, captions="sidecar", parts=["captions"])
         assert (report.written, encoder.images) == (3, images)
         assert encoder.texts == ["nothing blue in here"]
-        assert names(index.search_text("blue", look=["captions"])) == ["plain"]
+        assert names(index.search_text("blue", targets=["captions"])) == ["plain"]
 
     def test_a_caption_that_changes(self, filled: ImageIndex, folder: Path, encoder: CountingPalette) -> None:
         """It alone is encoded; one that is gone is found no more, by its vector or its words."""
@@ -235,25 +235,25 @@ class PartsContract:
         assert filled.ingest(folder, captions="sidecar").written == 2
         assert encoder.images == images
         assert encoder.texts[-2:] in (["grey", "green"], ["green", "grey"])
-        (hit,) = filled.search_text("green", 1, look=["captions"])
+        (hit,) = filled.search_text("green", 1, targets=["captions"])
         assert names([hit]) == ["plain"]
         assert hit.score == pytest.approx(1, abs=1e-3)
-        crop = filled.search_text("yellow", 1, look=["crops"])[0]
+        crop = filled.search_text("yellow", 1, targets=["crops"])[0]
         assert crop.description == "green"
         side.unlink()
         assert filled.ingest(folder, captions="sidecar").written == 1
-        assert names(filled.search_text("green", look=["captions"])) == ["corner"]
+        assert names(filled.search_text("green", targets=["captions"])) == ["corner"]
 
     def test_a_picture_that_changes(self, filled: ImageIndex, folder: Path) -> None:
         """Its parts are those of the new picture, also where it is too small to be cut as often."""
         paint(folder / "corner.png", "green", side=50)
         assert filled.ingest(folder, captions="sidecar").written == 1
-        assert names(filled.search_text("blue", 1, look=["crops"])) == ["stripes"]
-        (green,) = filled.search_text("green", 1, look=["crops"])
+        assert names(filled.search_text("blue", 1, targets=["crops"])) == ["stripes"]
+        (green,) = filled.search_text("green", 1, targets=["crops"])
         assert (names([green]), green.box) == (["corner"], GRID[0])
         paint(folder / "corner.png", "green", side=20)
         assert filled.ingest(folder, captions="sidecar").written == 1
-        assert "corner" not in names(filled.search_text("green", look=["crops"]))
+        assert "corner" not in names(filled.search_text("green", targets=["crops"]))
 
     def test_copies_have_parts(
         self, filled: ImageIndex, folder: Path, encoder: CountingPalette, tmp_path: Path
@@ -264,7 +264,7 @@ class PartsContract:
         (folder / "late.png").write_bytes(data)
         (folder / "later.png").write_bytes(data)
         assert filled.ingest(folder, captions="sidecar").written == 2
-        assert sorted(names(filled.search_text("blue", 3, look=["crops"]))) == ["corner", "late", "later"]
+        assert sorted(names(filled.search_text("blue", 3, targets=["crops"]))) == ["corner", "late", "later"]
         assert encoder.images == images
         new = tmp_path / "new"
         new.mkdir()
@@ -272,7 +272,7 @@ class PartsContract:
         (new / "two.png").write_bytes((new / "one.png").read_bytes())
         filled.ingest(new)
         assert encoder.images == images + 1 + len(GRID)
-        best = filled.search_text("green", 2, look=["crops"])
+        best = filled.search_text("green", 2, targets=["crops"])
         assert sorted(names(best)) == ["one", "two"]
         assert {hit.box for hit in best} == {Box(0.0, 0.0, 0.5, 0.5)}
 
@@ -281,13 +281,13 @@ class PartsContract:
         (folder / "corner.png").unlink()
         (folder / "plain.png").unlink()
         assert filled.ingest(folder, captions="sidecar", prune=True).pruned == 2
-        assert names(filled.search_text("blue", look=["crops"])) == ["stripes"]
-        assert names(filled.search_text("blue", look=["captions", "crops"])) == ["stripes"]
+        assert names(filled.search_text("blue", targets=["crops"])) == ["stripes"]
+        assert names(filled.search_text("blue", targets=["captions", "crops"])) == ["stripes"]
 
     def test_dropped_with_the_index(self, filled: ImageIndex, store: Store, folder: Path) -> None:
         """Its parts go with it, and a new index of its name has none."""
         filled.drop()
-        assert store.sibling(f"{store.index}_parts").schema() is None
+        assert store.open_other(f"{store.index}_parts").schema() is None
         filled.ingest(folder)
         assert filled.stats().parts == ()
 
@@ -295,7 +295,7 @@ class PartsContract:
         self, store: Store, index: ImageIndex, folder: Path
     ) -> None:
         """It is somebody's pictures: neither written to nor removed."""
-        other = esclip.open_index(store.sibling(f"{store.index}_parts"), encoder="palette")
+        other = esclip.open_index(store.open_other(f"{store.index}_parts"), encoder="palette")
         other.ingest(folder)
         with pytest.raises(esclip.IndexExists, match=f"{store.index}_parts.*another --index"):
             index.ingest(folder, parts=["crops"])
@@ -308,11 +308,11 @@ class PartsContract:
         self, filled: ImageIndex, store: Store, folder: Path
     ) -> None:
         """It is not searched, measured or dropped as if it held the parts."""
-        store.sibling(f"{store.index}_parts").drop()
-        other = esclip.open_index(store.sibling(f"{store.index}_parts"), encoder="palette")
+        store.open_other(f"{store.index}_parts").drop()
+        other = esclip.open_index(store.open_other(f"{store.index}_parts"), encoder="palette")
         other.ingest(folder)
         with pytest.raises(esclip.IndexNotFound, match="lost its parts"):
-            filled.search_text("blue", look=["crops"])
+            filled.search_text("blue", targets=["crops"])
         with pytest.raises(esclip.IndexExists, match="another --index"):
             filled.ingest(folder, captions="sidecar")
         info = store.info()
@@ -324,7 +324,7 @@ class PartsContract:
 
     def test_parts_are_no_index_to_ingest_into(self, filled: ImageIndex, store: Store, folder: Path) -> None:
         """Pictures among them would be taken for parts, and be dropped with these."""
-        parts = esclip.open_index(store.sibling(f"{store.index}_parts"), encoder="palette")
+        parts = esclip.open_index(store.open_other(f"{store.index}_parts"), encoder="palette")
         held = parts.stats().documents
         with pytest.raises(esclip.IndexExists, match=f"parts of the pictures of '{store.index}'"):
             parts.ingest(folder)
@@ -337,7 +337,7 @@ class PartsContract:
         store.drop()
         filled.ingest(folder)
         filled.drop()
-        assert store.sibling(f"{store.index}_parts").schema() is None
+        assert store.open_other(f"{store.index}_parts").schema() is None
 
     def test_captions_stay_until_they_are_taken_back(self, filled: ImageIndex, folder: Path) -> None:
         """An ingest that is given none keeps them, with their vectors, also where the picture is another."""
@@ -345,23 +345,23 @@ class PartsContract:
         assert filled.ingest(folder).skipped == 3
         paint(folder / "plain.png", "green")
         assert filled.ingest(folder).written == 1
-        (hit,) = filled.search_text("blue", look=["captions"])
+        (hit,) = filled.search_text("blue", targets=["captions"])
         assert (names([hit]), hit.description) == (["plain"], "nothing blue in here")
         assert filled.ingest(folder).skipped == 3
         assert filled.ingest(folder, captions="").written == 1
-        assert names(filled.search_text("blue", look=["captions"])) == []
+        assert names(filled.search_text("blue", targets=["captions"])) == []
         assert filled.ingest(folder).skipped == 3
 
     def test_labels_beside_parts(self, index: ImageIndex, folder: Path, encoder: CountingPalette) -> None:
         """Parts have their picture's labels, for filters; other labels are theirs too, without encoding."""
         index.ingest(folder, labels="red,yellow", parts=["crops", "captions"], captions="sidecar")
         images = encoder.images
-        hits = index.search_text("blue", look=["crops"], where="label=red")
+        hits = index.search_text("blue", targets=["crops"], where="label=red")
         assert names(hits)[0] == "corner"
         assert index.ingest(folder, labels="green,yellow", captions="sidecar").written == 3
         assert encoder.images == images
-        assert names(index.search_text("blue", look=["crops"], where="label=red")) == []
-        assert names(index.search_text("blue", look=["captions"], where="label=yellow")) == ["plain"]
+        assert names(index.search_text("blue", targets=["crops"], where="label=red")) == []
+        assert names(index.search_text("blue", targets=["captions"], where="label=yellow")) == ["plain"]
         assert index.ingest(folder, captions="sidecar").skipped == 3
 
     def test_captions_in_a_json_file(self, index: ImageIndex, folder: Path, tmp_path: Path) -> None:
@@ -369,5 +369,5 @@ class PartsContract:
         texts = {"pictures/corner.png": "a red thing", str(folder / "plain.png"): "a yellow thing"}
         (tmp_path / "captions.json").write_text(json.dumps(texts), encoding="utf-8")
         index.ingest(folder, captions=tmp_path / "captions.json", parts=["captions"])
-        assert names(index.search_text("red", 1, look=["captions"])) == ["corner"]
-        assert names(index.search_text("yellow", 1, look=["captions"])) == ["plain"]
+        assert names(index.search_text("red", 1, targets=["captions"])) == ["corner"]
+        assert names(index.search_text("yellow", 1, targets=["captions"])) == ["plain"]

@@ -135,7 +135,7 @@ class SourceContract:
     def test_records_can_be_written_as_json(self, origin: Path) -> None:
         """Every text of a record is text that JSON can hold."""
         for record in records_of(self.open(origin)):
-            orjson.dumps([record.id, record.location, record.version, record.page, record.description])
+            orjson.dumps([record.id, record.location, record.image_version, record.page, record.description])
             orjson.dumps(json_metadata(record.metadata))
         for rejection in rejections_of(self.open(origin)):
             orjson.dumps(rejection.to_json())

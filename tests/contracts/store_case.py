@@ -52,7 +52,7 @@ class StoreCase:
     @pytest.fixture
     def prepared(self, store: Store) -> Store:
         """The store with an empty index of `SCHEMA`."""
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         return store
 
 

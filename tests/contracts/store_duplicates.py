@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from esclip import DuplicateGroup, Hits, ImageIndex, IndexNotFound, Query, Raw, Stored, Words, open_index
+from esclip import (
+    DuplicateGroup,
+    Hits,
+    ImageIndex,
+    IndexNotFound,
+    Keywords,
+    Query,
+    SimilarTo,
+    VectorQuery,
+    open_index,
+)
 from esclip._core.types import Document, Metadata, Vector, cosines, unit_rows
 from esclip._protocols import Store
 from tests.contracts.documents import SCHEMA, axis, random_vectors, record
@@ -46,15 +56,15 @@ class StoreDuplicates(StoreCase):
     @pytest.fixture
     def families(self, store: Store) -> ImageIndex:
         """The index of the library in this store."""
-        store.prepare(SCHEMA)
-        with store.loading():
+        store.ensure_index(SCHEMA)
+        with store.bulk_load():
             assert store.upsert(library()) == []
         return open_index(store, encoder="palette")
 
     def test_collapsed_hits(self, families: ImageIndex) -> None:
         """The best of each family stays, has the others, and k hits come back; no two are alike."""
         query = axis(0) + 0.9 * axis(1) + 0.8 * axis(2)
-        hits = families.search(Query(Raw(query), k=12, collapse=0.9))
+        hits = families.search(Query(VectorQuery(query), k=12, collapse=0.9))
         assert len(hits) == 12
         assert [hit.rank for hit in hits] == list(range(1, 13))
         folded = {hit.id[:-2]: hit.duplicates for hit in hits if hit.duplicates}
@@ -66,34 +76,34 @@ class StoreDuplicates(StoreCase):
         assert folded["same"] == tuple(f"same{n:02}" for n in range(1, 45))
         vectors = np.stack([one.vector for one in families._store.documents(ids(hits)).values()])
         assert all((cosines(vectors, row) >= 0.9).sum() == 1 for row in vectors)
-        plain = families.search(Query(Raw(query), k=12))
+        plain = families.search(Query(VectorQuery(query), k=12))
         assert all(hit.duplicates == () for hit in plain)
 
     def test_collapsed_pages(self, families: ImageIndex) -> None:
         """Pages laid end to end are the whole list, which ends where there are no others."""
-        whole = families.search(Query(Raw(axis(0)), k=200, collapse=0.9))
+        whole = families.search(Query(VectorQuery(axis(0)), k=200, collapse=0.9))
         assert len(whole) == 63
         pages = [
             hit
             for at in range(0, 70, 7)
-            for hit in families.search(Query(Raw(axis(0)), k=7, offset=at, collapse=0.9))
+            for hit in families.search(Query(VectorQuery(axis(0)), k=7, offset=at, collapse=0.9))
         ]
         assert [(hit.rank, hit.id) for hit in pages] == [(hit.rank, hit.id) for hit in whole]
 
     def test_collapsed_queries_of_all_kinds(self, families: ImageIndex) -> None:
         """Neighbours, words, filters and fused rankings are collapsed too, a minimum score holds."""
-        near = families.search(Query(Stored("same07"), k=3, collapse=0.9))
+        near = families.search(Query(SimilarTo("same07"), k=3, collapse=0.9))
         assert ids(near)[0] == "same00"
         assert "same07" not in (*ids(near), *near[0].duplicates)
         assert len(near) == 3
-        (words,) = families.search(Query(Words("same"), k=3, collapse=0.9))
+        (words,) = families.search(Query(Keywords("same"), k=3, collapse=0.9))
         assert len(words.duplicates) == 44
         (listed,) = families.search(Query(where="country=Norway", collapse=0.9))
         assert (listed.id, len(listed.duplicates)) == ("beach00", 19)
-        fused = families.search(Query(Raw(axis(1)), Words("beach"), k=2, collapse=0.9))
+        fused = families.search(Query(VectorQuery(axis(1)), Keywords("beach"), k=2, collapse=0.9))
         assert {hit.id[:-2] for hit in fused} == {"beach", "house"}
         assert all(hit.score == hit.score for hit in fused)
-        (least,) = families.search(Query(Raw(axis(2)), k=5, min_score=0.999, collapse=0.9))
+        (least,) = families.search(Query(VectorQuery(axis(2)), k=5, min_score=0.999, collapse=0.9))
         assert len(least.duplicates) == 44
 
     def test_groups(self, families: ImageIndex) -> None:
@@ -121,7 +131,7 @@ class StoreDuplicates(StoreCase):
         """An index that isn't there, or is empty, has no groups: it is an error."""
         with pytest.raises(IndexNotFound):
             open_index(store, encoder="palette").duplicates()
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         with pytest.raises(IndexNotFound, match="empty"):
             open_index(store, encoder="palette").duplicates()
 

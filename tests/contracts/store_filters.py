@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esclip import ConfigError
-from esclip._core.analysis import words_of
+from esclip._core.analysis import analyze_query
 from esclip._core.filter_limits import LEVELS, TESTS
 from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Inside, Near, Not, OneOf, Range
-from esclip._core.searches import Listing, Matching
+from esclip._core.searches import KeywordSearch, Scan
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
 from tests.contracts.documents import FIELDS, document
@@ -44,7 +44,7 @@ WIDE: dict[str, Callable[[int], Condition]] = {
 
 def listed(store: Store, *conditions: Condition) -> list[str]:
     """Ids of what fulfils the conditions."""
-    return [hit.id for hit in store.search(Listing(9, conditions))[0]]
+    return [hit.id for hit in store.search(Scan(9, conditions))[0]]
 
 
 class StoreFilters(StoreCase):
@@ -85,7 +85,7 @@ class StoreFilters(StoreCase):
         condition = OneOf(COLORS, (*(f"x{n}" for n in range(2_000)), "red"))
         assert ids_where(pair, condition) == ["a"]
         assert ids_where(pair, Not(condition)) == ["b"]
-        (found,) = pair.search(Matching(words_of("picture"), 9, (condition,)))
+        (found,) = pair.search(KeywordSearch(analyze_query("picture"), 9, (condition,)))
         assert [hit.id for hit in found] == ["a"]
 
     def test_many_alternatives_of_a_field(self, pair: Store) -> None:
@@ -141,7 +141,7 @@ class StoreFilters(StoreCase):
         with pytest.raises(ConfigError, match=r"a filter (has|nests) at most"):
             ids_where(pair, condition)
         with pytest.raises(ConfigError, match=r"a filter (has|nests) at most"):
-            pair.search(Listing(9, (condition,)))
+            pair.search(Scan(9, (condition,)))
 
     def test_endless_nesting(self, pair: Store) -> None:
         """What is nested beyond any use is refused by the same error, not by Python's."""

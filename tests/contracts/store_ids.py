@@ -41,11 +41,11 @@ class StoreIds(StoreCase):
         """A fingerprint is there as soon as upsert has returned, outside and inside of loading."""
         prepared.upsert([document("a")])
         assert prepared.fingerprints(["a", "b"]) == {"a": record("a").fingerprint}
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document("b")])
             assert set(prepared.fingerprints(["a", "b", "c"])) == {"a", "b"}
-            prepared.update([record("a", version="2")])
-            assert prepared.fingerprints(["a"]) == {"a": record("a", version="2").fingerprint}
+            prepared.update([record("a", image_version="2")])
+            assert prepared.fingerprints(["a"]) == {"a": record("a", image_version="2").fingerprint}
 
     def test_fingerprints_of_planted_documents(self, prepared: Store) -> None:
         """Fingerprints written by others are read as they are."""
@@ -65,7 +65,11 @@ class StoreIds(StoreCase):
         prepared.upsert([document("a")])
         odd = ["\udcff", "a\ud800b"]
         assert set(prepared.documents([*odd, "a"])) == set(prepared.fingerprints([*odd, "a"])) == {"a"}
-        assert (prepared.documents(odd), prepared.fingerprints(odd), prepared.vectors(odd)) == ({}, {}, {})
+        assert (prepared.documents(odd), prepared.fingerprints(odd), prepared.vectors_by_content(odd)) == (
+            {},
+            {},
+            {},
+        )
         prepared.delete(odd)
         prepared.delete([*odd, "b"])
         assert set(prepared.documents(["a", "x" * 600])) == {"a"}
@@ -74,7 +78,7 @@ class StoreIds(StoreCase):
 
     def test_hostile_ids(self, prepared: Store) -> None:
         """An id is any text, compared exactly: quotes, slashes, case and Unicode forms included."""
-        with prepared.loading():
+        with prepared.bulk_load():
             for turn in range(2):
                 pages = [document(id, axis(turn)) for id in HOSTILE_IDS]
                 assert prepared.upsert(pages) == []

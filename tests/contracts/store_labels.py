@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import esclip
-from esclip._core.analysis import words_of
-from esclip._core.labels import TEMPLATES, Labelling, Labels
-from esclip._core.searches import Matching
+from esclip._core.analysis import analyze_query
+from esclip._core.labels import TEMPLATES, Labels, LabelSet
+from esclip._core.searches import KeywordSearch
 from esclip._core.types import Document
 from esclip._index import ImageIndex
 from esclip._protocols import Store
@@ -47,8 +47,8 @@ class StoreLabels(StoreCase):
 
     def test_what_is_derived_is_kept_as_metadata(self, prepared: Store) -> None:
         """Derived values are written, filtered, searched by word and given back like those of the source."""
-        written = replace(record("a", {"likes": 1}), derived={"country": "Chile"}, recipe="1")
-        with prepared.loading():
+        written = replace(record("a", {"likes": 1}), derived={"country": "Chile"}, derivation="1")
+        with prepared.bulk_load():
             assert prepared.upsert([Document(written, axis(0)), document("b")]) == []
         raw = self.peek(prepared, "a")
         assert raw is not None
@@ -57,14 +57,14 @@ class StoreLabels(StoreCase):
         assert (
             hit.metadata == prepared.documents(["a"])["a"].record.metadata == {"country": "Chile", "likes": 1}
         )
-        assert [[hit.id for hit in hits] for hits in prepared.search(Matching(words_of("chile"), 9))] == [
-            ["a"]
-        ]
+        assert [
+            [hit.id for hit in hits] for hits in prepared.search(KeywordSearch(analyze_query("chile"), 9))
+        ] == [["a"]]
 
     def test_what_is_derived_is_updated(self, prepared: Store) -> None:
         """An update exchanges derived values, and takes out what is no longer derived."""
         prepared.upsert([Document(replace(record("a"), derived={"country": "Chile", "likes": 1}), axis(0))])
-        with prepared.loading():
+        with prepared.bulk_load():
             assert prepared.update([replace(record("a"), derived={"country": "Peru"})]) == []
         assert [hit.id for hit in nearest(prepared, axis(0), 9, [where("country", "Peru")])] == ["a"]
         assert nearest(prepared, axis(0), 9, [where("likes", 1)]) == []
@@ -73,20 +73,23 @@ class StoreLabels(StoreCase):
     def test_fingerprints_know_the_recipe_alone(self, prepared: Store) -> None:
         """What was derived doesn't change a record's fingerprint, but how it was derived does."""
         plain = record("a")
-        prepared.upsert([Document(replace(plain, derived={"country": "Chile"}, recipe="1"), axis(0))])
+        prepared.upsert([Document(replace(plain, derived={"country": "Chile"}, derivation="1"), axis(0))])
         (held,) = prepared.fingerprints(["a"]).values()
-        assert held == replace(plain, recipe="1").fingerprint
+        assert held == replace(plain, derivation="1").fingerprint
         assert held.pixels == plain.fingerprint.pixels
-        assert held.record not in (plain.fingerprint.record, replace(plain, recipe="2").fingerprint.record)
+        assert held.record not in (
+            plain.fingerprint.record,
+            replace(plain, derivation="2").fingerprint.record,
+        )
 
     def test_an_index_remembers_its_labels(self, store: Store) -> None:
         """The labels of the last time that it was prepared with some; without, they stay."""
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         assert "labelling" not in self.peek_schema(store)
         for labels in (["cat", "dog"], ["狗"], []):
-            labelling = Labelling(labels, ["{}", "a {}"])
-            store.prepare(replace(SCHEMA, labelling=labelling))
-            store.prepare(SCHEMA)
+            labelling = LabelSet(labels, ["{}", "a {}"])
+            store.ensure_index(replace(SCHEMA, labelling=labelling))
+            store.ensure_index(SCHEMA)
             assert self.peek_schema(store)["labelling"] == {"labels": labels, "templates": ["{}", "a {}"]}
             assert store.schema() == replace(SCHEMA, labelling=labelling)
 
@@ -113,10 +116,10 @@ class StoreLabels(StoreCase):
                 assert schema.labelling is not None
                 return schema.labelling.templates
 
-            assert templates(Labelling(["red", "blue"], ["{}"])) == ("{}",)
+            assert templates(LabelSet(["red", "blue"], ["{}"])) == ("{}",)
             assert templates("red,green") == templates(["red"]) == ("{}",)
-            assert templates(Labelling(["red"])) == TEMPLATES
-            assert templates(Labelling(["red"], ["{}"])) == ("{}",)
+            assert templates(LabelSet(["red"])) == TEMPLATES
+            assert templates(LabelSet(["red"], ["{}"])) == ("{}",)
             index.ingest(photos, labels="")
             assert templates("red") == TEMPLATES
 
@@ -143,7 +146,7 @@ class StoreLabels(StoreCase):
         """What a run with other labels has not come to is labelled so by the next, which names none."""
         schema = store.schema()
         assert schema is not None
-        store.prepare(replace(schema, labelling=Labelling(["gelb", "pink"])))  # as far as that run came
+        store.ensure_index(replace(schema, labelling=LabelSet(["gelb", "pink"])))  # as far as that run came
         (photos / "red.png").unlink()
         assert filled.ingest(photos).written == len(PLAIN) - 1
         assert stems(filled, "p_pink>0.9") == {"pink"}

@@ -41,7 +41,7 @@ class StoreLifecycle(StoreCase):
 
     def test_prepare_makes_an_empty_index(self, store: Store) -> None:
         """A prepared index remembers its schema, holds nothing and finds nothing."""
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         info = store.info()
         assert info is not None
         assert info.schema == store.schema() == SCHEMA
@@ -52,7 +52,7 @@ class StoreLifecycle(StoreCase):
     def test_prepare_twice_changes_nothing(self, prepared: Store) -> None:
         """Preparing an index that is there keeps its documents and schema."""
         prepared.upsert([document("a")])
-        prepared.prepare(SCHEMA)
+        prepared.ensure_index(SCHEMA)
         info = prepared.info()
         assert info is not None
         assert (info.schema, info.documents) == (SCHEMA, 1)
@@ -60,11 +60,11 @@ class StoreLifecycle(StoreCase):
     def test_prepare_adds_fields(self, store: Store) -> None:
         """An index gets fields that it lacks, keeps the others and can filter by both."""
         first, second = IndexSchema(SPACE, FIELDS[:1]), IndexSchema(SPACE, FIELDS[1:])
-        store.prepare(first)
-        with store.loading():
+        store.ensure_index(first)
+        with store.bulk_load():
             store.upsert([document("old", metadata={"country": "Chile"})])
-        store.prepare(second)
-        with store.loading():
+        store.ensure_index(second)
+        with store.bulk_load():
             store.upsert([document("new", metadata={"country": "Chile", "likes": 3})])
         info = store.info()
         assert info is not None
@@ -76,8 +76,8 @@ class StoreLifecycle(StoreCase):
     def test_prepare_adds_runtimes(self, store: Store) -> None:
         """An index remembers each runtime that it was prepared for, once, in their order."""
         for runtime in ("torch on cpu", "OpenVINO bf16 on cpu", "torch on cpu"):
-            store.prepare(replace(SCHEMA, runtimes=(runtime,)))
-        store.prepare(SCHEMA)
+            store.ensure_index(replace(SCHEMA, runtimes=(runtime,)))
+        store.ensure_index(SCHEMA)
         kept = ("torch on cpu", "OpenVINO bf16 on cpu")
         assert self.peek_schema(store)["runtimes"] == list(kept)
         info = store.info()
@@ -92,7 +92,7 @@ class StoreLifecycle(StoreCase):
         info = prepared.info()
         assert info is not None
         assert info.schema == SCHEMA
-        prepared.prepare(replace(SCHEMA, runtimes=("torch on cpu",)))
+        prepared.ensure_index(replace(SCHEMA, runtimes=("torch on cpu",)))
         assert self.peek_schema(prepared)["runtimes"] == ["torch on cpu"]
 
     @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ class StoreLifecycle(StoreCase):
     def test_prepare_refuses_changes(self, prepared: Store, schema: IndexSchema) -> None:
         """Another type of a field or another dimension is refused, and nothing changes."""
         with pytest.raises(IndexMismatch, match=prepared.index):
-            prepared.prepare(schema)
+            prepared.ensure_index(schema)
         info = prepared.info()
         assert info is not None
         assert info.schema == SCHEMA
@@ -114,7 +114,7 @@ class StoreLifecycle(StoreCase):
     def test_prepare_refuses_reserved_names(self, store: Store) -> None:
         """A metadata field can't be called as one of a document's own fields."""
         with pytest.raises(ValueError, match="vector"):
-            store.prepare(IndexSchema(SPACE, (Field("vector", FieldType.FLOAT),)))
+            store.ensure_index(IndexSchema(SPACE, (Field("vector", FieldType.FLOAT),)))
 
     def test_drop(self, prepared: Store) -> None:
         """A dropped index is gone with its documents, and can be made anew."""
@@ -123,7 +123,7 @@ class StoreLifecycle(StoreCase):
         assert prepared.info() is None
         with pytest.raises(IndexNotFound, match=prepared.index):
             prepared.drop()
-        prepared.prepare(SCHEMA)
+        prepared.ensure_index(SCHEMA)
         assert prepared.fingerprints(["a"]) == {}
 
     def test_close_twice(self, prepared: Store) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from esclip import ImageIndex, Query, Raw, Words, open_index
+from esclip import ImageIndex, Keywords, Query, VectorQuery, open_index
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
 from tests.contracts.documents import axis, document
@@ -81,7 +81,7 @@ class StoreNotes(StoreCase):
     )
     def test_a_filter_that_nothing_fulfils(self, noted: ImageIndex, where: str, note: str) -> None:
         """The condition is told that no document fulfils, with what there is."""
-        by_vector, alone = noted.search_many([Query(Raw(axis(0)), where=where), Query(where=where)])
+        by_vector, alone = noted.search_many([Query(VectorQuery(axis(0)), where=where), Query(where=where)])
         assert (len(by_vector), by_vector.note) == (0, note)
         assert (len(alone), alone.note) == (0, note)
         assert repr(alone) == f"<0 hits: {note}>"
@@ -90,12 +90,12 @@ class StoreNotes(StoreCase):
         """The best score is told where none is high enough, and how many hits there are before a page."""
         found = noted.search_many(
             [
-                Query(Raw(axis(2)), min_score=0.5),
-                Query(Raw(axis(0)), offset=7),
-                Query(Raw(axis(0)), offset=1, min_score=0.5),
-                Query(Words("zebra")),
-                Query(Words("zebra"), where="country=Norway"),
-                Query(Raw(axis(0))),
+                Query(VectorQuery(axis(2)), min_score=0.5),
+                Query(VectorQuery(axis(0)), offset=7),
+                Query(VectorQuery(axis(0)), offset=1, min_score=0.5),
+                Query(Keywords("zebra")),
+                Query(Keywords("zebra"), where="country=Norway"),
+                Query(VectorQuery(axis(0))),
             ]
         )
         assert [hits.note for hits in found] == [

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from esclip import ConfigError, Hits, ImageIndex, Query, Raw, Stored, Text, Words, open_index
+from esclip import ConfigError, Hits, ImageIndex, Keywords, Query, SimilarTo, Text, VectorQuery, open_index
 from esclip._core.schema import Field, FieldType, IndexSchema
-from esclip._core.types import Document, Reckoned, unit_rows
+from esclip._core.types import Document, ScoreDetail, unit_rows
 from esclip._protocols import Store
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
@@ -45,8 +45,8 @@ def library() -> list[Document]:
 
 def filled(store: Store) -> ImageIndex:
     """An index of the library in the store."""
-    store.prepare(IndexSchema(ENCODER.space, FIELDS))
-    with store.loading():
+    store.ensure_index(IndexSchema(ENCODER.space, FIELDS))
+    with store.bulk_load():
         assert store.upsert(library()) == []
     return open_index(store, encoder=ENCODER)
 
@@ -64,23 +64,23 @@ def oracle() -> ImageIndex:
 QUERIES = [
     Query(Text("red"), k=12),
     Query(Text("red"), exact=True, k=12, offset=3),
-    Query(Text("red"), Text("blue", -0.3), Stored("05", 0.5), k=12, explain=True),
+    Query(Text("red"), Text("blue", -0.3), SimilarTo("05", 0.5), k=12, explain=True),
     Query(Text("red"), min_score=0.5, k=60),
-    Query(Words("dogs"), k=12),
-    Query(Words("a dog in oslo"), k=12, offset=5, explain=True),
-    Query(Words("富士"), where="country=Japan"),
-    Query(Words("nothing of this")),
-    Query(Words("!?")),
-    Query(Text("red"), Words("oslo"), k=12),
-    Query(Text("red"), Words("oslo"), k=12, offset=12),
-    Query(Text("red"), Words("oslo", 0.2), k=12, explain=True),
-    Query(Text("red"), Text("blue"), Words("oslo", 3), Words("sea", 0.5), k=12, explain=True),
-    Query(Words("oslo"), Words("dog", 2), k=12, explain=True),
-    Query(Text("green"), Words("harbour"), window=6, k=5, explain=True),
-    Query(Text("green"), Words("harbour"), k=60, min_score=0.5),
-    Query(Text("green"), Words("!?"), k=5),
-    Query(Stored("07"), Words("dogs"), k=12),
-    Query(Text("blue"), Words("dog"), where="country=Norway & keywords=tag1", k=12),
+    Query(Keywords("dogs"), k=12),
+    Query(Keywords("a dog in oslo"), k=12, offset=5, explain=True),
+    Query(Keywords("富士"), where="country=Japan"),
+    Query(Keywords("nothing of this")),
+    Query(Keywords("!?")),
+    Query(Text("red"), Keywords("oslo"), k=12),
+    Query(Text("red"), Keywords("oslo"), k=12, offset=12),
+    Query(Text("red"), Keywords("oslo", 0.2), k=12, explain=True),
+    Query(Text("red"), Text("blue"), Keywords("oslo", 3), Keywords("sea", 0.5), k=12, explain=True),
+    Query(Keywords("oslo"), Keywords("dog", 2), k=12, explain=True),
+    Query(Text("green"), Keywords("harbour"), rank_window_size=6, k=5, explain=True),
+    Query(Text("green"), Keywords("harbour"), k=60, min_score=0.5),
+    Query(Text("green"), Keywords("!?"), k=5),
+    Query(SimilarTo("07"), Keywords("dogs"), k=12),
+    Query(Text("blue"), Keywords("dog"), where="country=Norway & keywords=tag1", k=12),
     Query(where="country=Chile", k=12, offset=2),
     Query(where="keywords=tag1 & !country=Chile", k=5, explain=True),
 ]
@@ -108,30 +108,32 @@ class StoreQueries(StoreCase):
 
     def test_fused_scores_are_cosines(self, index: ImageIndex) -> None:
         """What is found by words alone has its true cosine too."""
-        hits = index.search(Query(Text("red"), Words("oslo"), k=40, window=50))
+        hits = index.search(Query(Text("red"), Keywords("oslo"), k=40, rank_window_size=50))
         cosines = {d.record.id: float(d.vector @ ENCODER.encode_texts(["red"])[0]) for d in library()}
         np.testing.assert_allclose([h.score for h in hits], [cosines[h.id] for h in hits], atol=1e-5)
 
     def test_words_and_vector_together(self, index: ImageIndex) -> None:
         """Red pictures of Oslo come before red ones from elsewhere and those of Oslo in other colours."""
         both = {f"{n:02}" for n in range(0, 64, 4) if "Oslo" in THINGS[n % 7]}
-        hits = index.search(Query(Text("red"), Words("oslo"), k=len(both)))
+        hits = index.search(Query(Text("red"), Keywords("oslo"), k=len(both)))
         assert set(ids(hits)) == both
         assert len(both) == 4
 
     def test_pages_of_fused_hits_neither_repeat_nor_skip(self, index: ImageIndex) -> None:
         """Pages laid end to end are the whole list; what lies beyond the window is refused."""
-        parts = (Text("red"), Words("oslo dog"))
-        whole = index.search(Query(*parts, k=40, window=50))
+        parts = (Text("red"), Keywords("oslo dog"))
+        whole = index.search(Query(*parts, k=40, rank_window_size=50))
         pages = [
-            hit for at in range(0, 40, 7) for hit in index.search(Query(*parts, k=7, offset=at, window=50))
+            hit
+            for at in range(0, 40, 7)
+            for hit in index.search(Query(*parts, k=7, offset=at, rank_window_size=50))
         ]
         assert ids(whole) == [hit.id for hit in pages[:40]]
         with pytest.raises(ConfigError, match="window of 50"):
-            index.search(Query(*parts, k=7, offset=44, window=50))
+            index.search(Query(*parts, k=7, offset=44, rank_window_size=50))
 
     @pytest.mark.parametrize(
-        "make", [lambda of: of.search_text("red", 30), lambda of: of.search(Query(Words("sea"), k=64))]
+        "make", [lambda of: of.search_text("red", 30), lambda of: of.search(Query(Keywords("sea"), k=64))]
     )
     def test_the_same_order_every_time(self, index: ImageIndex, make: Callable[[ImageIndex], Hits]) -> None:
         """A search that is repeated gives the same."""
@@ -142,9 +144,9 @@ class StoreQueries(StoreCase):
         """A batch of different queries finds what each finds by itself."""
         vector = random_vectors(1, 42, ENCODER.space.dim)[0]
         queries = [
-            Query(Raw(vector), k=5),
-            Query(Text("red"), Words("oslo"), k=5),
-            Query(Words("dog")),
+            Query(VectorQuery(vector), k=5),
+            Query(Text("red"), Keywords("oslo"), k=5),
+            Query(Keywords("dog")),
             Query(where="country=Japan", k=3),
             Query(Text("red"), k=70),
         ]
@@ -153,6 +155,6 @@ class StoreQueries(StoreCase):
         assert many == [index.search(query) for query in queries]
 
 
-def reasons(hits: Hits) -> list[Reckoned]:
+def reasons(hits: Hits) -> list[ScoreDetail]:
     """What all of them say of why they are there."""
-    return [one for hit in hits for one in hit.why]
+    return [one for hit in hits for one in hit.explanation]

@@ -52,7 +52,7 @@ class StoreReads(StoreCase):
 
     def test_written_metadata_comes_back(self, prepared: Store) -> None:
         """What the store itself wrote comes back equal from get and from search."""
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document("a", metadata=EVERYTHING)])
         assert_same(prepared.documents(["a"])["a"].record.metadata, EVERYTHING)
         assert_same(nearest(prepared, axis(0), 1)[0].metadata, EVERYTHING)
@@ -64,7 +64,7 @@ class StoreReads(StoreCase):
             "now": datetime(2024, 2, 29, 1, 2, 3, 456_789, tzinfo=zone),
             "past": datetime(1901, 1, 1, 0, 0, 0, 1_999, tzinfo=zone),
         }
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document(id, metadata={"taken_at": date}) for id, date in dates.items()])
         for id, date in dates.items():
             cut = date.replace(microsecond=date.microsecond // 1000 * 1000)

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from esclip import ImageIndex, open_index
-from esclip._core.calibration import PERCENTS, Background, Calibration
-from esclip._core.null_queries import group_of
+from esclip._core.calibration import PERCENTS, Calibration, NullScores
+from esclip._core.null_queries import script_of
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Vectors, unit_rows
 from esclip._ingest.calibration import calibrate
@@ -44,7 +44,7 @@ class KnownEncoder(PaletteEncoder):
         if text.startswith("thing "):
             return np.asarray(things()[int(text.split()[1])])
         (row,) = random_vectors(1, zlib.crc32(text.encode()), DIM)
-        return np.asarray(row + (1.0 if group_of(text) == "han" else 0.0) * things().mean(axis=0))
+        return np.asarray(row + (1.0 if script_of(text) == "han" else 0.0) * things().mean(axis=0))
 
 
 def things() -> Vectors:
@@ -60,8 +60,8 @@ def pictures(n: int) -> list[Document]:
 
 def measured(store: Store, encoder: KnownEncoder, n: int = 200) -> ImageIndex:
     """An index of so many pictures in the store, which has measured what scores say."""
-    store.prepare(IndexSchema(encoder.space))
-    with store.loading():
+    store.ensure_index(IndexSchema(encoder.space))
+    with store.bulk_load():
         assert store.upsert(pictures(n)) == []
     calibrate(store, encoder)
     return open_index(store, encoder=encoder)
@@ -69,7 +69,7 @@ def measured(store: Store, encoder: KnownEncoder, n: int = 200) -> ImageIndex:
 
 def calibration(documents: int = 100, mean: float = 0.25) -> Calibration:
     quantiles = tuple(round(0.01 * percent / 4, 4) for percent in PERCENTS)
-    groups = (Background("han", quantiles, mean, 0.02), Background("latin", quantiles, mean, 0.0))
+    groups = (NullScores("han", quantiles, mean, 0.02), NullScores("latin", quantiles, mean, 0.0))
     return Calibration("text", documents, groups)
 
 
@@ -78,11 +78,11 @@ class StoreRelevance(StoreCase):
 
     def test_an_index_remembers_its_calibration(self, store: Store) -> None:
         """The newest one that it was prepared with; without, it stays, and so does all else."""
-        store.prepare(replace(SCHEMA, runtimes=("torch",)))
+        store.ensure_index(replace(SCHEMA, runtimes=("torch",)))
         assert "calibration" not in self.peek_schema(store)
         for one in (calibration(), calibration(200), calibration(100, -0.0301)):
-            store.prepare(IndexSchema(SCHEMA.space, calibration=one))
-            store.prepare(SCHEMA)
+            store.ensure_index(IndexSchema(SCHEMA.space, calibration=one))
+            store.ensure_index(SCHEMA)
             assert store.schema() == replace(SCHEMA, runtimes=("torch",), calibration=one)
         assert self.peek_schema(store)["calibration"]["documents"] == 100
 

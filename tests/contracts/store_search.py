@@ -9,7 +9,7 @@ import pytest
 
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range
 from esclip._core.schema import Field, FieldType
-from esclip._core.searches import Nearest
+from esclip._core.searches import KnnSearch
 from esclip._core.types import GeoPoint, MetadataValue, unit_rows
 from esclip._protocols import Store
 from esclip.stores.memory import MemoryStore
@@ -79,7 +79,7 @@ class StoreSearch(StoreCase):
         self.plant(prepared, [*others, *alike])
         for conditions in ((), (where("country", "Norway"),)):
             searches = [
-                Nearest(vector, 7, conditions, scores_only=only)
+                KnnSearch(vector, 7, conditions, scores_only=only)
                 for vector in vectors
                 for only in (False, True)
             ]
@@ -225,7 +225,7 @@ class StoreSearch(StoreCase):
         self.plant(prepared, documents)
         filters = [(), (where("country", "Norway"),), (where("country", "nowhere"),), (where("likes", 2),)]
         searches = [
-            Nearest(vector, k, filters[number % 4])
+            KnnSearch(vector, k, filters[number % 4])
             for number, vector in enumerate(random_vectors(12, 12))
             for k in (1, 7, 200)
         ]
@@ -237,10 +237,10 @@ class StoreSearch(StoreCase):
     def test_search_agrees_with_memory(self, prepared: Store) -> None:
         """Among random documents, hits and scores are those of the in-memory store, filtered or not."""
         oracle = MemoryStore("oracle")
-        oracle.prepare(SCHEMA)
+        oracle.ensure_index(SCHEMA)
         documents = random_documents(500, seed=8)
         assert oracle.upsert(documents) == []
-        with prepared.loading():
+        with prepared.bulk_load():
             for start in range(0, 500, 125):
                 assert prepared.upsert(documents[start : start + 125]) == []
         filters = [

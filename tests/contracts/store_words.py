@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from esclip._core.analysis import former_words, words_of
+from esclip._core.analysis import analyze_query, former_words
 from esclip._core.filters import HasId, Not
-from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import Document, Hit, Metadata
 from esclip._protocols import Store
 from esclip._search.filter_parser import conditions as conditions_of
@@ -54,7 +54,7 @@ class StoreWords(StoreCase):
             for number, (id, (text, metadata)) in enumerate(TEXTS.items())
         ]
         assert prepared.upsert(planted) == []
-        with prepared.loading():
+        with prepared.bulk_load():
             pass
         return prepared
 
@@ -91,7 +91,7 @@ class StoreWords(StoreCase):
     )
     def test_matching(self, library: Store, query: str, expected: str) -> None:
         """Documents that have one of the words are found, those with more of their weight first."""
-        assert "".join(hit.id for hit in hits(library, Matching(words_of(query), 10))) == expected
+        assert "".join(hit.id for hit in hits(library, KeywordSearch(analyze_query(query), 10))) == expected
 
     @pytest.mark.parametrize(
         ("query", "expected"),
@@ -116,9 +116,9 @@ class StoreWords(StoreCase):
             for n, (id, text) in enumerate(zip("abcdefg", texts, strict=True))
         ]
         assert prepared.upsert(planted) == []
-        with prepared.loading():
+        with prepared.bulk_load():
             pass
-        assert "".join(hit.id for hit in hits(prepared, Matching(words_of(query), 10))) == expected
+        assert "".join(hit.id for hit in hits(prepared, KeywordSearch(analyze_query(query), 10))) == expected
 
     def test_matching_of_former_words(self, prepared: Store) -> None:
         """A word counts as held also in the form in which an older version kept it, and weighs the same."""
@@ -126,11 +126,11 @@ class StoreWords(StoreCase):
         documents = [Document(record(id, description=text), axis(0)) for id, text in texts.items()]
         assert prepared.upsert(documents) == []
         self.plant_words(prepared, "b", ["tromsø"])
-        with prepared.loading():
+        with prepared.bulk_load():
             pass
         query = "Tromsø snow"
-        found = hits(prepared, Matching(words_of(query), 10, former=former_words(query)))
-        assert {hit.id: [one.part for one in hit.why] for hit in found} == {
+        found = hits(prepared, KeywordSearch(analyze_query(query), 10, former=former_words(query)))
+        assert {hit.id: [one.part for one in hit.explanation] for hit in found} == {
             "a": ["tromso", "snow"],
             "b": ["tromso"],
             "c": ["snow"],
@@ -139,30 +139,30 @@ class StoreWords(StoreCase):
 
     def test_matching_scores(self, library: Store) -> None:
         """A score is the share of the words' weight that a document has, rare words weighing more."""
-        found = hits(library, Matching(("dog", "snow", "zebra"), 10))
+        found = hits(library, KeywordSearch(("dog", "snow", "zebra"), 10))
         rare, common, unknown = (np.log(1 + (7 - n + 0.5) / (n + 0.5)) for n in (1, 2, 0))
         expected = [(common + rare) / (rare + common + unknown), common / (rare + common + unknown)]
         np.testing.assert_allclose([hit.score for hit in found], expected, atol=1e-6)
         assert [(hit.id, hit.rank) for hit in found] == [("a", 1), ("b", 2)]
-        assert hits(library, Matching(("dog", "snow"), 1))[0].score == pytest.approx(1)
+        assert hits(library, KeywordSearch(("dog", "snow"), 1))[0].score == pytest.approx(1)
 
     def test_every_kind_of_hit_knows_its_bytes(self, prepared: Store) -> None:
         """Whatever a hit was found by, it has the fingerprint of its picture's bytes, or an empty one."""
         about = {"a": "0" * 24, "b": ""}
-        with prepared.loading():
+        with prepared.bulk_load():
             for id, content in about.items():
                 found = Document(record(id, description="a dog"), axis(0), content)
                 assert prepared.upsert([found]) == []
-        for search in (Nearest(axis(0), 9), Matching(("dog",), 9), Listing(9)):
+        for search in (KnnSearch(axis(0), 9), KeywordSearch(("dog",), 9), Scan(9)):
             assert {hit.id: hit.content for hit in hits(prepared, search)} == about
 
     def test_matching_where(self, library: Store) -> None:
         """Conditions take documents out, and leave the scores of the others as they are."""
-        both = {hit.id: hit.score for hit in hits(library, Matching(("dog", "snow"), 10))}
-        chile = hits(library, Matching(("dog", "snow"), 10, (where("country", "Chile"),)))
+        both = {hit.id: hit.score for hit in hits(library, KeywordSearch(("dog", "snow"), 10))}
+        chile = hits(library, KeywordSearch(("dog", "snow"), 10, (where("country", "Chile"),)))
         assert [hit.id for hit in chile] == ["b"]
         assert chile[0].score == pytest.approx(both["b"], abs=1e-6)
-        assert hits(library, Matching(("dog",), 10, (where("country", "Peru"),))) == []
+        assert hits(library, KeywordSearch(("dog",), 10, (where("country", "Peru"),))) == []
 
     def test_matching_agrees_with_memory(self, prepared: Store) -> None:
         """Among random texts, the best scores are those of the in-memory store."""
@@ -174,13 +174,16 @@ class StoreWords(StoreCase):
         ]
         oracle = MemoryStore("oracle")
         for store in (oracle, prepared):
-            store.prepare(SCHEMA)
+            store.ensure_index(SCHEMA)
             assert store.upsert(planted) == []
-        with prepared.loading():
+        with prepared.bulk_load():
             pass
         for words in [("w1",), ("w1", "w2", "w3"), ("w5", "w39", "absent"), tuple(vocabulary)]:
             for k in (1, 20, 300):
-                expected, found = hits(oracle, Matching(words, k)), hits(prepared, Matching(words, k))
+                expected, found = (
+                    hits(oracle, KeywordSearch(words, k)),
+                    hits(prepared, KeywordSearch(words, k)),
+                )
                 np.testing.assert_allclose(
                     [hit.score for hit in found], [hit.score for hit in expected], atol=1e-6
                 )
@@ -195,60 +198,58 @@ class StoreWords(StoreCase):
         self.plant(prepared, planted)
         for expression in (f"country={asked}", f"colors={asked}", {"country": [asked, "Peru"]}):
             filters = conditions_of(expression, FIELDS)
-            assert [hit.id for hit in hits(prepared, Listing(9, filters))] == ["a"]
-        assert [hit.id for hit in hits(prepared, Listing(9, conditions_of(f"country!={asked}", FIELDS)))] == [
+            assert [hit.id for hit in hits(prepared, Scan(9, filters))] == ["a"]
+        assert [hit.id for hit in hits(prepared, Scan(9, conditions_of(f"country!={asked}", FIELDS)))] == [
             "b"
         ]
 
     def test_an_update_changes_the_words(self, library: Store) -> None:
         """New texts of a held picture are found, and the old ones no more."""
         assert library.update([record("b", {"country": "Peru"}, description="A horse")]) == []
-        with library.loading():
+        with library.bulk_load():
             pass
-        assert [hit.id for hit in hits(library, Matching(("hors",), 10))] == ["b"]
-        assert [hit.id for hit in hits(library, Matching(("dog",), 10))] == ["a"]
+        assert [hit.id for hit in hits(library, KeywordSearch(("hors",), 10))] == ["b"]
+        assert [hit.id for hit in hits(library, KeywordSearch(("dog",), 10))] == ["a"]
 
     def test_listing(self, library: Store) -> None:
         """All documents come in the order of their ids, page after page, each once."""
-        first = hits(library, Listing(3))
+        first = hits(library, Scan(3))
         assert [(hit.id, hit.rank, hit.score) for hit in first] == [
             ("a", 1, 1.0),
             ("b", 2, 1.0),
             ("c", 3, 1.0),
         ]
-        assert [hit.id for hit in hits(library, Listing(3, after="c"))] == ["d", "e", "f"]
-        assert [hit.id for hit in hits(library, Listing(3, after="f"))] == ["g"]
-        assert hits(library, Listing(3, after="g")) == []
+        assert [hit.id for hit in hits(library, Scan(3, after="c"))] == ["d", "e", "f"]
+        assert [hit.id for hit in hits(library, Scan(3, after="f"))] == ["g"]
+        assert hits(library, Scan(3, after="g")) == []
         assert first[0].metadata == TEXTS["a"][1]
 
     def test_listing_where(self, library: Store) -> None:
         """Conditions alone list what fulfils them."""
         norway = where("country", "Norway")
-        assert [hit.id for hit in hits(library, Listing(10, (norway,)))] == ["a", "c"]
-        assert [hit.id for hit in hits(library, Listing(10, (norway,), after="a"))] == ["c"]
-        assert [hit.id for hit in hits(library, Listing(9, (Not(norway), Not(HasId(("b", "g"))))))] == [
-            *"def"
-        ]
+        assert [hit.id for hit in hits(library, Scan(10, (norway,)))] == ["a", "c"]
+        assert [hit.id for hit in hits(library, Scan(10, (norway,), after="a"))] == ["c"]
+        assert [hit.id for hit in hits(library, Scan(9, (Not(norway), Not(HasId(("b", "g"))))))] == [*"def"]
 
     def test_nearest_of_some_ids(self, library: Store) -> None:
         """Documents of given ids are compared with a vector, and no others."""
-        found = hits(library, Nearest(axis(1), 10, (HasId(("b", "d", "ghost")),)))
+        found = hits(library, KnnSearch(axis(1), 10, (HasId(("b", "d", "ghost")),)))
         assert [(hit.id, round(hit.score, 5)) for hit in found] == [("b", 1.0), ("d", 0.0)]
-        assert hits(library, Nearest(axis(1), 10, (HasId(()),))) == []
+        assert hits(library, KnnSearch(axis(1), 10, (HasId(()),))) == []
 
     def test_exact(self, prepared: Store) -> None:
         """An exact search finds what the in-memory store finds, filtered or not, however many are wanted."""
         oracle = MemoryStore("oracle")
-        oracle.prepare(SCHEMA)
+        oracle.ensure_index(SCHEMA)
         documents = random_documents(400, seed=21)
         oracle.upsert(documents)
-        with prepared.loading():
+        with prepared.bulk_load():
             assert prepared.upsert(documents) == []
         for query in random_vectors(3, 22):
             for conditions in ((), (where("country", "Norway"),), (where("country", "nowhere"),)):
                 for k in (1, 30, 20_000):
-                    expected = hits(oracle, Nearest(query, k, conditions))
-                    found = hits(prepared, Nearest(query, k, conditions, exact=k < 20_000))
+                    expected = hits(oracle, KnnSearch(query, k, conditions))
+                    found = hits(prepared, KnnSearch(query, k, conditions, exact=k < 20_000))
                     assert [hit.id for hit in found] == [hit.id for hit in expected]
                     np.testing.assert_allclose(
                         [hit.score for hit in found], [hit.score for hit in expected], atol=self.tolerance
@@ -257,11 +258,11 @@ class StoreWords(StoreCase):
     def test_searches_of_all_kinds_at_once(self, library: Store) -> None:
         """Each of several searches of different kinds gets its own hits."""
         searches: list[Search] = [
-            Matching(("dog",), 5),
-            Nearest(axis(2), 1),
-            Listing(2, after="b"),
-            Nearest(axis(0), 2, exact=True),
-            Matching(("猫",), 5),
+            KeywordSearch(("dog",), 5),
+            KnnSearch(axis(2), 1),
+            Scan(2, after="b"),
+            KnnSearch(axis(0), 2, exact=True),
+            KeywordSearch(("猫",), 5),
         ]
         found = [[hit.id for hit in one] for one in library.search(*searches)]
         assert found[:3] == [["a", "b"], ["c"], ["c", "d"]]
@@ -269,13 +270,13 @@ class StoreWords(StoreCase):
 
     def test_a_sibling_is_another_index(self, library: Store) -> None:
         """An index beside it has documents of its own, is there again by its name, and goes by itself."""
-        beside = library.sibling(f"{library.index}-beside")
+        beside = library.open_other(f"{library.index}-beside")
         assert (beside.index, beside.address) == (f"{library.index}-beside", library.address)
         assert beside.schema() is None
-        beside.prepare(SCHEMA)
+        beside.ensure_index(SCHEMA)
         try:
             assert beside.upsert([document("z")]) == []
-            again = library.sibling(f"{library.index}-beside")
+            again = library.open_other(f"{library.index}-beside")
             assert list(again.documents(["a", "z"])) == ["z"]
             assert list(library.documents(["a", "z"])) == ["a"]
         finally:

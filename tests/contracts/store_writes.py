@@ -51,7 +51,7 @@ class StoreWrites(StoreCase):
 
     def test_upsert_keeps_the_last_of_an_id(self, prepared: Store) -> None:
         """Of documents with one id in one call, the last is written, once."""
-        with prepared.loading():
+        with prepared.bulk_load():
             assert prepared.upsert([document("a", axis(i)) for i in range(4)]) == []
         assert count(prepared) == 1
         np.testing.assert_allclose(prepared.documents(["a"])["a"].vector, axis(3), atol=1e-6)
@@ -91,7 +91,7 @@ class StoreWrites(StoreCase):
     def test_update_keeps_the_vector(self, prepared: Store) -> None:
         """An update replaces all of a document but its vector; metadata that vanished is removed."""
         prepared.upsert([document("a", axis(2), EVERYTHING), document("b", axis(3), {"likes": 1})])
-        changed = record("a", {"country": "Chile"}, page=None, description="new", version="2")
+        changed = record("a", {"country": "Chile"}, page=None, description="new", image_version="2")
         assert prepared.update([changed]) == []
         raw = self.peek(prepared, "a")
         assert raw is not None
@@ -105,9 +105,9 @@ class StoreWrites(StoreCase):
 
     def test_update_can_be_searched(self, prepared: Store) -> None:
         """After an update, filters see the new metadata and not the old."""
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document("a", metadata={"likes": 1}), document("b", metadata={"likes": 1})])
-        with prepared.loading():
+        with prepared.bulk_load():
             assert prepared.update([record("a", {"likes": 2}), record("a", {"likes": 3})]) == []
         found = {likes: ids_where(prepared, where("likes", likes)) for likes in (1, 2, 3)}
         assert found == {1: ["b"], 2: [], 3: ["a"]}
@@ -123,9 +123,9 @@ class StoreWrites(StoreCase):
 
     def test_delete(self, prepared: Store) -> None:
         """Deleted documents are gone, by every way to look; the others stay, and so does what isn't held."""
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document(id, axis(i)) for i, id in enumerate(["a", "b'c", "d e", "f"])])
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.delete(["b'c", "f", "ghost"])
             prepared.delete([])
         assert count(prepared) == 2
@@ -141,41 +141,41 @@ class StoreWrites(StoreCase):
             replace(document(id, axis(i)), content=content)
             for i, (id, content) in enumerate([("a", "aa"), ("b", "bb"), ("c", "cc"), ("d", "")])
         ] + [replace(document("copy", axis(0)), content="aa")]
-        with prepared.loading():
+        with prepared.bulk_load():
             assert prepared.upsert(written) == []
         raw = self.peek(prepared, "b")
         assert raw is not None
         assert raw["content_fingerprint"] == "bb"
-        found = prepared.vectors(["aa", "cc", "zz", "it's"])
+        found = prepared.vectors_by_content(["aa", "cc", "zz", "it's"])
         assert set(found) == {"aa", "cc"}
         np.testing.assert_allclose(found["aa"], axis(0), atol=1e-6)
         np.testing.assert_allclose(found["cc"], axis(2), atol=1e-6)
-        assert prepared.vectors([]) == {}
-        assert prepared.vectors(["zz"]) == {}
+        assert prepared.vectors_by_content([]) == {}
+        assert prepared.vectors_by_content(["zz"]) == {}
 
     def test_update_keeps_the_content(self, prepared: Store) -> None:
         """New metadata leaves the fingerprint of the picture's bytes as it was."""
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([replace(document("a", axis(3)), content="aa")])
             prepared.update([record("a", {"likes": 2})])
         assert prepared.documents(["a"])["a"].content == "aa"
-        assert set(prepared.vectors(["aa"])) == {"aa"}
+        assert set(prepared.vectors_by_content(["aa"])) == {"aa"}
 
     def test_locations(self, prepared: Store) -> None:
         """Every document is listed with its location, once, whatever its id."""
-        assert list(prepared.locations()) == []
+        assert list(prepared.scan_locations()) == []
         ids = [f"{i}" for i in range(30)] + ["-x", "é/?", "Z"]
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document(id) for id in ids])
             prepared.upsert([document("7")])
-        listed = list(prepared.locations())
+        listed = list(prepared.scan_locations())
         assert sorted(listed) == sorted((id, record(id).location) for id in ids)
 
     def test_loading_makes_writes_searchable(self, prepared: Store) -> None:
         """After loading, all that was written is found, and what was replaced isn't."""
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document("a", axis(0)), document("b", axis(1))])
-        with prepared.loading():
+        with prepared.bulk_load():
             prepared.upsert([document("b", axis(2)), document("c", axis(3))])
         found = {
             id: round(nearest(prepared, axis(i), 1)[0].score) for i, id in ((0, "a"), (2, "b"), (3, "c"))
@@ -187,7 +187,7 @@ class StoreWrites(StoreCase):
         """An error passes through loading unchanged, and what was written before it is found."""
 
         def fail_midway() -> None:
-            with prepared.loading():
+            with prepared.bulk_load():
                 prepared.upsert([document("a")])
                 raise ZeroDivisionError
 
@@ -206,7 +206,7 @@ class StoreWrites(StoreCase):
                 nearest(prepared, axis(0), 3)
             return rejected
 
-        with ThreadPoolExecutor(4) as threads, prepared.loading():
+        with ThreadPoolExecutor(4) as threads, prepared.bulk_load():
             assert list(threads.map(write, range(4))) == [[], [], [], []]
         ids = {f"{i}" for i in range(60)}
         assert count(prepared) == 60

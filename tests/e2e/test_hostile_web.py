@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from esclip import IngestReport, Reason, load_encoder
-from esclip._concurrency.stop import Stop
+from esclip._concurrency.stop import CancelToken
 from esclip._core.schema import IndexSchema
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.pipeline import ingest
-from esclip._ingest.progress import Tally
+from esclip._ingest.progress import IngestProgress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from tests.command_line import Esclip
@@ -222,8 +222,8 @@ def run(folder: Path, deadline: float) -> IngestReport:
     """An ingest whose pictures have less time than the command line gives them."""
     encoder, store = load_encoder("palette"), MemoryStore("index")
     source = open_source([folder])
-    store.prepare(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
-    tally = Tally(
+    store.ensure_index(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
+    tally = IngestProgress(
         index=store.index,
         store=store.address,
         encoder="palette",
@@ -231,7 +231,7 @@ def run(folder: Path, deadline: float) -> IngestReport:
         on_rejection=None,
         on_progress=None,
     )
-    stop = Stop()
+    stop = CancelToken()
     with Fetcher(
         allow_hosts={"127.0.0.1"}, cache=None, workers=8, deadline=deadline, stopped=stop.event
     ) as fetcher:

@@ -61,8 +61,8 @@ class SketchEncoder:
     """
 
     runtime = "sketch"
-    sufficient_side = None
-    batches_at_once = 1
+    useful_side = None
+    encode_concurrency = 1
     logit_scale = 100.0
     space = Space(model="sketch", text_model="sketch", weights="sketch-1", preprocessing="12x8", dim=64)
 

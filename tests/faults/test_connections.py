@@ -43,7 +43,7 @@ def test_an_answer_that_ends_anywhere_is_asked_for_again(
         Proxy(engine_target.store, []) as proxy,
         closing(EngineStore(proxy.address, engine_target.index)) as store,
     ):
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         for number in range(75):
             after = chance.randrange(chance.choice([200, 3000]))
             proxy.faults.append(Fault(harm, after, garbage=chance.choice([b"x", b" ", b"\xff"])))

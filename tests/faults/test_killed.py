@@ -14,7 +14,7 @@ from tests.command_line import Esclip
 from tests.e2e.test_interrupt import start
 from tests.faults.material import Dataset, made, records_of
 from tests.faults.target import AssertWhole, Target
-from tests.faults.whole import Raw
+from tests.faults.whole import VectorQuery
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]  # 25 runs of the command, on any machine
 
@@ -82,5 +82,5 @@ def _kill(
                 killed += 1
 
 
-def _by_id(target: Target) -> dict[str, Raw]:
+def _by_id(target: Target) -> dict[str, VectorQuery]:
     return {document["id"]: document for document in target.held()}

@@ -19,14 +19,14 @@ import numpy as np
 import orjson
 from PIL import Image
 
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vectors
 from esclip._protocols import Encoder
 from tests.engines import http, words_apart
 
-__all__ = ["Raw", "assert_same", "held_by_engine", "held_by_folder"]
+__all__ = ["VectorQuery", "assert_same", "held_by_engine", "held_by_folder"]
 
-Raw: TypeAlias = dict[str, Any]
+VectorQuery: TypeAlias = dict[str, Any]
 """A document's fields as JSON has them; those without a value are left out."""
 
 PAGE = 1000
@@ -34,7 +34,7 @@ CLOSE = 1 - 1e-6
 """The least cosine between a vector that is held and the one that the encoder gives."""
 
 
-def assert_same(held: Iterable[Raw], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
+def assert_same(held: Iterable[VectorQuery], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
     """Each record is held once, with all of its fields and its picture's vector, and nothing else is."""
     documents = list(held)
     times = Counter(document["id"] for document in documents)
@@ -52,11 +52,11 @@ def assert_same(held: Iterable[Raw], records: Mapping[str, ImageRecord], encoder
         assert document == _expected(record)
 
 
-def held_by_engine(address: str, index: str) -> Iterator[Raw]:
+def held_by_engine(address: str, index: str) -> Iterator[VectorQuery]:
     """All documents of an engine's index, refreshed, page by page in the order of their ids."""
     http("POST", f"{address}/{index}/_refresh")
     url = f"{address}/{index}/_search?allow_partial_search_results=false"
-    body: Raw = {"size": PAGE, "query": {"match_all": {}}, "sort": [{"id": "asc"}]}
+    body: VectorQuery = {"size": PAGE, "query": {"match_all": {}}, "sort": [{"id": "asc"}]}
     read = 0
     while hits := http("POST", url, body)["hits"]["hits"]:
         if "vector" not in hits[0]["_source"]:  # an Elasticsearch, which leaves vectors out unless asked
@@ -70,7 +70,7 @@ def held_by_engine(address: str, index: str) -> Iterator[Raw]:
     assert http("GET", f"{address}/{index}/_count")["count"] == read
 
 
-def held_by_folder(folder: str | Path, index: str) -> Iterator[Raw]:
+def held_by_folder(folder: str | Path, index: str) -> Iterator[VectorQuery]:
     """All rows of an embedded index."""
     for row in lance.dataset(Path(folder) / f"{index}.lance").to_table().to_pylist():
         source = orjson.loads(row.pop("_source"))  # what hits are made of says the same once more
@@ -79,17 +79,17 @@ def held_by_folder(folder: str | Path, index: str) -> Iterator[Raw]:
         yield fields
 
 
-def _present(source: Raw) -> Raw:
+def _present(source: VectorQuery) -> VectorQuery:
     return {name: value for name, value in source.items() if value is not None}
 
 
-def _expected(record: ImageRecord) -> Raw:
+def _expected(record: ImageRecord) -> VectorQuery:
     own = {
         "id": record.id,
         "location": record.location,
         "page": record.page,
         "description": record.description,
-        "words": record_words(record),
+        "words": analyze_record(record),
         "pixels_fingerprint": record.fingerprint.pixels,
         "record_fingerprint": record.fingerprint.record,
     }

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from esclip import Labelling, classify
+from esclip import LabelSet, classify
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip._server.encoder_server import EncoderServer
@@ -98,7 +98,7 @@ def test_the_softmax_is_the_models(tiny_models: Models, tmp_path: Path) -> None:
         logits = CLIPModel.from_pretrained(weights.parent).eval()(**inputs).logits_per_image
     encoder = load_encoder(str(folder), device=TORCH)
     assert encoder.logit_scale == pytest.approx(np.exp(3))
-    found = classify(*pictures, labels=Labelling(texts, ["{}"]), encoder=encoder)
+    found = classify(*pictures, labels=LabelSet(texts, ["{}"]), encoder=encoder)
     for guesses, wanted in zip(found, logits.softmax(dim=1).tolist(), strict=True):
         assert [dict(guesses)[text] for text in texts] == pytest.approx(wanted, abs=2e-3)
 

@@ -15,14 +15,14 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.rejections import Reason, Stage
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
-from esclip._core.searches import Listing, Matching, Nearest
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Document, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import (
     EVERYTHING,
     SCHEMA,
@@ -86,7 +86,7 @@ class TestEngineStore(StoreContract):
                 "description": kept.description,
                 "pixels_fingerprint": kept.fingerprint.pixels,
                 "record_fingerprint": kept.fingerprint.record,
-                "words": " ".join(record_words(kept)),
+                "words": " ".join(analyze_record(kept)),
             }
             lines += [{"index": {"_id": kept.id}}, own | json_metadata(kept.metadata)]
         payload = "".join(json.dumps(one) + "\n" for one in lines).encode()
@@ -137,7 +137,7 @@ def mapping(store: EngineStore) -> Any:
 
 def test_index_as_it_is_made(store: EngineStore) -> None:
     """A new index has three shards, final settings, no dynamic fields, and nothing that it wasn't told."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     (found,) = http("GET", f"{store.address}/{store.index}/_settings").values()
     assert found["settings"]["index"]["number_of_shards"] == "3"
     assert settings(store) == ("60s", "1" if nodes(store) > 1 else "0")
@@ -149,8 +149,8 @@ def test_index_as_it_is_made(store: EngineStore) -> None:
 
 def test_info_names_engine_and_size(store: EngineStore) -> None:
     """What holds an index is named with its version, and its size is known."""
-    store.prepare(SCHEMA)
-    with store.loading():
+    store.ensure_index(SCHEMA)
+    with store.bulk_load():
         store.upsert([document(f"{i}") for i in range(50)])
     info = store.info()
     assert info is not None
@@ -162,9 +162,9 @@ def test_info_names_engine_and_size(store: EngineStore) -> None:
 
 def test_loading_sets_and_restores(store: EngineStore) -> None:
     """An index is loaded without refreshes and with its copies; after that its settings are the standard."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     interval, replicas = settings(store)
-    with store.loading():
+    with store.bulk_load():
         assert settings(store) == ("-1", replicas)
     assert settings(store) == (interval, replicas)
 
@@ -172,22 +172,22 @@ def test_loading_sets_and_restores(store: EngineStore) -> None:
 @pytest.mark.parametrize("interval", ["5s", None])
 def test_loading_keeps_what_a_user_has_set(store: EngineStore, interval: str | None) -> None:
     """A refresh interval and replicas that a user chose are there again after loading, an error too."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     put_settings(store, refresh_interval=interval, number_of_replicas=2)
-    with store.loading():
+    with store.bulk_load():
         store.upsert([document("a")])
     assert settings(store) == (interval, "2")
-    with pytest.raises(KeyboardInterrupt), store.loading():
+    with pytest.raises(KeyboardInterrupt), store.bulk_load():
         raise KeyboardInterrupt
     assert settings(store) == (interval, "2")
 
 
 def test_loading_repairs_after_a_dead_loader(store: EngineStore) -> None:
     """An index whose loader died gets the standard settings at the end of the next load."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     standard = settings(store)
     put_settings(store, refresh_interval="-1")
-    with store.loading():
+    with store.bulk_load():
         store.upsert([document("a")])
     assert settings(store) == standard
     assert [hit.id for hit in nearest(store, axis(0), 3)] == ["a"]
@@ -196,9 +196,9 @@ def test_loading_repairs_after_a_dead_loader(store: EngineStore) -> None:
 @pytest.mark.parametrize("first", ["outer", "inner"])
 def test_two_loaders_restore_once(store: EngineStore, first: str) -> None:
     """Of two loaders at once, whichever leaves last, the index ends with what was set before both."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     put_settings(store, refresh_interval="5s")
-    outer, inner = store.loading(), store.loading()
+    outer, inner = store.bulk_load(), store.bulk_load()
     outer.__enter__()
     inner.__enter__()
     for loader in (outer, inner) if first == "outer" else (inner, outer):
@@ -210,7 +210,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
     """An index that esclip did not make is refused by every call, and not removed."""
     http("PUT", f"{store.address}/{store.index}", {"mappings": {"properties": {"a": {"type": "text"}}}})
     for call in (
-        lambda: store.prepare(SCHEMA),
+        lambda: store.ensure_index(SCHEMA),
         lambda: store.schema(),
         lambda: store.info(),
         lambda: store.upsert([document("a")]),
@@ -226,7 +226,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
 def test_other_space_is_refused(store: EngineStore) -> None:
     """An index that compares vectors by anything but the cosine is refused, and its space named."""
     with opened(store.address) as made:
-        made.prepare(SCHEMA)
+        made.ensure_index(SCHEMA)
         held = mapping(made)
     vector = held["properties"]["vector"]
     if "method" in vector:
@@ -237,12 +237,12 @@ def test_other_space_is_refused(store: EngineStore) -> None:
         index = {}
     http("PUT", f"{store.address}/{store.index}", {"settings": {"index": index}, "mappings": held})
     with pytest.raises(IndexMismatch, match="l2"):
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
 
 
 def test_vanished_index_is_not_made_by_a_write(store: EngineStore) -> None:
     """A write to an index that was removed says so, and leaves no index with a guessed mapping."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     assert store.upsert([document("a")]) == []
     http("DELETE", f"{store.address}/{store.index}")
     with pytest.raises(IndexNotFound, match=store.index):
@@ -255,7 +255,7 @@ def test_makers_at_once(store: EngineStore) -> None:
     access = engine_access(store.address)
     stores = [EngineStore(store.address, store.index, access=access) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(lambda one: one.prepare(SCHEMA), stores))
+        list(threads.map(lambda one: one.ensure_index(SCHEMA), stores))
     info = store.info()
     assert info is not None
     assert info.schema == SCHEMA
@@ -266,7 +266,7 @@ def test_makers_at_once(store: EngineStore) -> None:
 def test_vector_survives_flush_and_update(store: EngineStore) -> None:
     """A vector comes back from memory and from disk, before and after an update of the rest."""
     vector = random_vectors(1, 1)[0]
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     store.upsert([document("a", vector, EVERYTHING)])
     for likes in (1, 2):
         np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
@@ -279,7 +279,7 @@ def test_vector_survives_flush_and_update(store: EngineStore) -> None:
 
 def test_engine_refuses_a_document(store: EngineStore) -> None:
     """A document that only the engine finds wrong is rejected in its words; those beside it are written."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     held = mapping(store)
     http("DELETE", f"{store.address}/{store.index}")
     held["properties"]["caption"] = {"type": "ip"}
@@ -294,9 +294,9 @@ def test_engine_refuses_a_document(store: EngineStore) -> None:
 
 def test_a_full_disk_rejects_nothing(store: EngineStore) -> None:
     """Under an engine's block for a full disk a write waits, and goes on when the engine takes it back."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     put_settings(store, blocks={"read_only_allow_delete": True})
-    hasty = EngineStore(store.address, store.index, Patience(write=1), engine_access(store.address))
+    hasty = EngineStore(store.address, store.index, RetryPolicy(write=1), engine_access(store.address))
     with pytest.raises(StoreUnavailable, match="disk of a node is full"):
         hasty.upsert([document("a")])
     hasty.close()
@@ -309,7 +309,7 @@ def test_a_full_disk_rejects_nothing(store: EngineStore) -> None:
 
 def test_a_blocked_index_rejects_nothing(store: EngineStore) -> None:
     """An index that somebody blocked or closed is one error, in the engine's words."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     put_settings(store, blocks={"write": True})
     with pytest.raises(StoreError, match=r"takes no documents: .*blocked"):
         store.upsert([document("a"), document("b")])
@@ -321,7 +321,7 @@ def test_a_blocked_index_rejects_nothing(store: EngineStore) -> None:
 
 def test_updates_of_one_document_at_once(store: EngineStore) -> None:
     """Writers that meet over one document conflict, and all of them end as written."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     store.upsert([document("a")])
     with ThreadPoolExecutor(8) as threads:
         updates = [[record("a", {"likes": likes})] for likes in range(80)]
@@ -331,12 +331,12 @@ def test_updates_of_one_document_at_once(store: EngineStore) -> None:
 
 def test_pages_at_once(store: EngineStore) -> None:
     """Pages that several threads write, as an ingest does, are all there, with their own vectors."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     vectors = random_vectors(600, 4)
     pages = [
         [document(f"{at}", vectors[at]) for at in range(start, start + 50)] for start in range(0, 600, 50)
     ]
-    with store.loading(), ThreadPoolExecutor(store.writes_at_once) as threads:
+    with store.bulk_load(), ThreadPoolExecutor(store.write_concurrency) as threads:
         assert list(threads.map(store.upsert, pages)) == [[]] * 12
     info = store.info()
     assert info is not None
@@ -347,7 +347,7 @@ def test_pages_at_once(store: EngineStore) -> None:
 
 def test_vectors_that_come_back_as_they_were_sent(store: EngineStore) -> None:
     """An index that keeps vectors in `_source`, as older Elasticsearch makes them, is read the same."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     held = mapping(store)
     if "method" in held["properties"]["vector"]:
         pytest.skip("OpenSearch has no such setting")
@@ -355,10 +355,10 @@ def test_vectors_that_come_back_as_they_were_sent(store: EngineStore) -> None:
     kept = {"index": {"mapping": {"exclude_source_vectors": False}}}
     http("PUT", f"{store.address}/{store.index}", {"mappings": held, "settings": kept})
     vector = random_vectors(1, 5)[0]
-    with store.loading():
+    with store.bulk_load():
         store.upsert([replace(document("a", vector), content="bytes")])
     np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
-    np.testing.assert_allclose(store.vectors(["bytes"])["bytes"], vector, atol=1e-6)
+    np.testing.assert_allclose(store.vectors_by_content(["bytes"])["bytes"], vector, atol=1e-6)
     store.update([record("a", {"likes": 3})])
     np.testing.assert_allclose(store.documents(["a"])["a"].vector, vector, atol=1e-6)
 
@@ -366,9 +366,9 @@ def test_vectors_that_come_back_as_they_were_sent(store: EngineStore) -> None:
 def test_long_keyword_is_kept(store: EngineStore) -> None:
     """A string that is too long for a term of the index is stored all the same."""
     long = "é🐘" * 20_000
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     written = document("a", metadata={"country": long, "colors": (long, "red")})
-    with store.loading():
+    with store.bulk_load():
         assert store.upsert([written]) == []
     (hit,) = nearest(store, axis(0), 1)
     assert hit.metadata == written.record.metadata
@@ -376,9 +376,9 @@ def test_long_keyword_is_kept(store: EngineStore) -> None:
 
 def test_ties_at_the_cut(store: EngineStore) -> None:
     """Of many equally near documents the first by id are found, the same ones each time."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     ids = [f"{i:03}" for i in np.random.default_rng(1).permutation(120)]
-    with store.loading():
+    with store.bulk_load():
         store.upsert([document(id, axis(1)) for id in ids])
     for _ in range(3):
         assert [hit.id for hit in nearest(store, axis(1), 7)] == [f"{i:03}" for i in range(7)]
@@ -386,14 +386,16 @@ def test_ties_at_the_cut(store: EngineStore) -> None:
 
 def test_more_hits_than_an_answer_holds(store: EngineStore) -> None:
     """Beyond the 10,000 hits that an engine gives at once, all kinds of searches go on, in their order."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     count = 25_000
     vectors = random_vectors(count, 31)
     planted = [Document(record(f"{n:05}", {}, description="a dog"), vectors[n]) for n in range(count)]
-    with store.loading():
+    with store.bulk_load():
         assert store.upsert(planted) == []
     query = random_vectors(1, 32)[0]
-    near, matching, listed = store.search(Nearest(query, 22_000), Matching(("dog",), 22_000), Listing(22_000))
+    near, matching, listed = store.search(
+        KnnSearch(query, 22_000), KeywordSearch(("dog",), 22_000), Scan(22_000)
+    )
     ids = [f"{n:05}" for n in range(count)]
     cosines = vectors.astype(np.float64) @ query
     np.testing.assert_allclose([hit.score for hit in near], np.sort(cosines)[::-1][:22_000], atol=1e-6)
@@ -406,7 +408,7 @@ def test_more_hits_than_an_answer_holds(store: EngineStore) -> None:
 
 def test_query_of_another_dimension(store: EngineStore) -> None:
     """A query that can't be compared is refused with both dimensions named."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     with pytest.raises(IndexMismatch, match=r"16 dimensions.*8"):
         nearest(store, axis(0, dim=8), 1)
 
@@ -415,9 +417,9 @@ def test_recall_and_scores_at_full_size(store: EngineStore) -> None:
     """Among 2,000 random vectors of 512 dimensions 99 in 100 true neighbours are found, with true cosines."""
     space = Space(model="tests", text_model="tests", weights="1", preprocessing="none", dim=512)
     parity = Field("parity", FieldType.INTEGER)
-    store.prepare(IndexSchema(space, (parity,)))
+    store.ensure_index(IndexSchema(space, (parity,)))
     vectors = random_vectors(2000, 2, dim=512)
-    with store.loading():
+    with store.bulk_load():
         documents = [document(f"{i:04}", vector, {"parity": i % 2}) for i, vector in enumerate(vectors)]
         assert store.upsert(documents) == []
     found = 0
@@ -433,7 +435,7 @@ def test_an_alias_of_two_indexes_is_told(address: str) -> None:
     """A name that stands for two indexes is told with both, by whatever reads, writes or removes."""
     with opened(address) as one, opened(address) as other:
         for store in (one, other):
-            store.prepare(SCHEMA)
+            store.ensure_index(SCHEMA)
         alias = f"esclip-test-{uuid4().hex}"
         actions = [{"add": {"index": store.index, "alias": alias}} for store in (one, other)]
         http("POST", f"{address}/_aliases", {"actions": actions})

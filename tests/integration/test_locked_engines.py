@@ -8,16 +8,16 @@ from uuid import uuid4
 
 import pytest
 
-from esclip import Access, EsclipError, StoreError, StoreUnavailable
+from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import SCHEMA, axis, document, nearest
 from tests.engines import LOCKED, engine_access, engine_address
 
 pytestmark = pytest.mark.engine
 
-SOON = Patience(first=1, read=1)
+SOON = RetryPolicy(first=1, read=1)
 
 
 @pytest.fixture(params=list(LOCKED))
@@ -36,15 +36,15 @@ def secured() -> str:
 def index(secured: str) -> Iterator[str]:
     """The name of an index with three documents, which who may ingest has made."""
     store = EngineStore(secured, f"esclip-{uuid4().hex}", access=engine_access(secured, "ingest"))
-    store.prepare(SCHEMA)
-    with store.loading():
+    store.ensure_index(SCHEMA)
+    with store.bulk_load():
         assert store.upsert([document(id, axis(at)) for at, id in enumerate("abc")]) == []
     yield store.index
     store.drop()
     store.close()
 
 
-def refusal(address: str, access: Access) -> EsclipError:
+def refusal(address: str, access: StoreAuth) -> EsclipError:
     """What a first question raises."""
     store = EngineStore(address, f"esclip-{uuid4().hex}", SOON, access)
     with pytest.raises(EsclipError) as raised:
@@ -65,13 +65,15 @@ def test_a_wrong_password(address: str) -> None:
 
 def test_no_credentials(address: str) -> None:
     """Who gives none is told what can be given."""
-    error = refusal(address, Access(ca_file=engine_access(address).ca_file))
+    error = refusal(address, StoreAuth(ca_file=engine_access(address).ca_file))
     assert "ESCLIP_API_KEY" in str(error)
 
 
 def test_an_unknown_key(secured: str) -> None:
     """An API key that Elasticsearch doesn't know is named by its id, as it reads it from what we send."""
-    error = refusal(secured, Access(ca_file=engine_access(secured).ca_file, api_key="night-shift:s3cret-Zx9"))
+    error = refusal(
+        secured, StoreAuth(ca_file=engine_access(secured).ca_file, api_key="night-shift:s3cret-Zx9")
+    )
     assert "night-shift" in str(error)
     assert "Zx9" not in str(error)
 
@@ -85,13 +87,13 @@ def test_an_unknown_ca(address: str) -> None:
 
 def test_http_instead_of_https(address: str) -> None:
     """An address that lacks the s is told so, by either server's way of refusing it."""
-    error = refusal(address.replace("https", "http"), Access())
+    error = refusal(address.replace("https", "http"), StoreAuth())
     assert "https://" in str(error)
 
 
 def test_https_instead_of_http() -> None:
     """An address that has an s too much is told so."""
-    error = refusal(engine_address("opensearch").replace("http", "https"), Access())
+    error = refusal(engine_address("opensearch").replace("http", "https"), StoreAuth())
     assert "begin with http://?" in str(error)
 
 
@@ -116,10 +118,10 @@ def test_who_may_only_read_changes_nothing(secured: str, index: str) -> None:
         EngineStore(secured, index, access=access),
         EngineStore(secured, "esclip-no", access=access),
     )
-    with pytest.raises(Forbidden, match="manage"), store.loading():
+    with pytest.raises(Forbidden, match="manage"), store.bulk_load():
         pass
     with pytest.raises(Forbidden, match="monitor"):
-        absent.prepare(SCHEMA)
+        absent.ensure_index(SCHEMA)
     with pytest.raises(Forbidden, match="delete_index"):
         store.drop()
     with pytest.raises(StoreError, match="indices:data/write"):

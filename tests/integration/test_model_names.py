@@ -156,7 +156,7 @@ def test_a_folder_that_an_index_names_is_told(
     """An index made with a model's folder is searched by it, with one line in the log."""
     model = str(tiny_models.clip)
     store = MemoryStore("pictures")
-    store.prepare(IndexSchema(load_encoder(model).space))
+    store.ensure_index(IndexSchema(load_encoder(model).space))
     Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
     with caplog.at_level(logging.WARNING, "esclip"):
         open_index(store, encoder=model, device="cpu").ingest(tmp_path)

@@ -52,7 +52,7 @@ def test_exports_are_shown_and_pickled_by_their_public_name() -> None:
 
 def test_annotations_of_values_can_be_resolved() -> None:
     """Libraries that read types at runtime can read those of the options."""
-    assert get_type_hints(esclip.RunOptions)["batch_size"] is int
+    assert get_type_hints(esclip.IngestOptions)["batch_size"] is int
     assert get_type_hints(esclip.Hit)["score"] is float
 
 

@@ -23,7 +23,7 @@ def open_and_close() -> None:
     assert_type(esclip.open_index(), esclip.ImageIndex)
     esclip.open_index("photos.lance", "pictures", "clip-ViT-B-32", device="cpu", precision="bf16")
     esclip.open_index(Path("photos.lance"), encoder=esclip.load_encoder("palette"))
-    access = esclip.Access(user="reader", password="secret")
+    access = esclip.StoreAuth(user="reader", password="secret")
     with esclip.open_index("https://search.example:9200", access=access) as index:
         assert_type(index, esclip.ImageIndex)
         assert_type(index.stats(), esclip.Stats)
@@ -33,7 +33,7 @@ def open_and_close() -> None:
     esclip.open_index("photos.lance", acces=access)  # type: ignore[call-arg]
 
 
-def ingest(index: esclip.ImageIndex, stop: esclip.Stop, progress: list[esclip.Progress]) -> None:
+def ingest(index: esclip.ImageIndex, stop: esclip.CancelToken, progress: list[esclip.Progress]) -> None:
     """Paths one by one or together; options by their names."""
     report = index.ingest("unsplash", images="pictures", limit=100, labels=["dog", "cat"], parts=["crops"])
     assert_type(report, esclip.IngestReport)
@@ -41,7 +41,7 @@ def ingest(index: esclip.ImageIndex, stop: esclip.Stop, progress: list[esclip.Pr
     index.ingest("photos", captions={"a.jpg": "a boat"}, batch_size=8, workers=4, cache=None, stop=stop)
     index.ingest("photos", on_progress=progress.append)
     index.retry(reasons=esclip.Reason.TIMEOUT, max_rejection_rate=0.1)
-    assert_type(index.rejections("timeout"), Iterator[esclip.KeptRejection])
+    assert_type(index.rejections("timeout"), Iterator[esclip.LedgerEntry])
     assert_type(index.rejection_counts(), Mapping[esclip.Reason, int])
     assert_type(index.delete(["a", "b"], paths="photos/old", where={"label": "dog"}), int)
 
@@ -62,7 +62,7 @@ def search(
     assert_type(index.search_texts(["a", "b"], where="width>=4000"), list[esclip.Hits])
     for example in ("photo.jpg", Path("photo.jpg"), b"\xff\xd8", image, pixels):
         index.search_image(example, exact=True)
-    index.similar(hits[0], look=["pictures", "crops"])
+    index.similar(hits[0], targets=["pictures", "crops"])
     index.recommend(hits, unlike="some-id", collapse=0.95)
     assert_type(index.duplicates(0.9), list[esclip.DuplicateGroup])
 
@@ -75,10 +75,10 @@ def query(index: esclip.ImageIndex, image: Image.Image) -> None:
     """Queries of several parts, with weights and filters."""
     dogs = esclip.Query(
         esclip.Text("two dogs"),
-        esclip.Words("snow", 0.3),
-        esclip.Picture(image),
-        esclip.Stored("some-id", -0.5),
-        esclip.Raw([0.1, 0.2]),
+        esclip.Keywords("snow", 0.3),
+        esclip.ImageQuery(image),
+        esclip.SimilarTo("some-id", -0.5),
+        esclip.VectorQuery([0.1, 0.2]),
         k=20,
         where=["country=Norway", "width>=4000"],
         offset=20,
@@ -93,9 +93,9 @@ def query(index: esclip.ImageIndex, image: Image.Image) -> None:
 def classify(image: Image.Image, encoder: esclip.Encoder) -> None:
     """Labels of pictures without an index."""
     (guesses,) = esclip.classify(image, labels="cat,dog", encoder=encoder)
-    assert_type(guesses, tuple[esclip.Guess, ...])
+    assert_type(guesses, tuple[esclip.LabelScore, ...])
     assert_type(guesses[0].probability, float)
-    esclip.classify(["a.jpg", b"\xff\xd8"], labels=esclip.Labelling(["狗"], templates=["一张{}的照片"]))
+    esclip.classify(["a.jpg", b"\xff\xd8"], labels=esclip.LabelSet(["狗"], templates=["一张{}的照片"]))
     assert_type(esclip.models(), tuple[esclip.Model, ...])
     assert_type(esclip.load_encoder("palette"), esclip.Encoder)
 

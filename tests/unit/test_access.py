@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import esclip
-from esclip import Access, ConfigError
-from esclip._net.access import admitted
+from esclip import ConfigError, StoreAuth
+from esclip._net.access import resolve_access
 from esclip.stores import open_store
 from esclip.stores.memory import MemoryStore
 
@@ -31,7 +31,7 @@ from esclip.stores.memory import MemoryStore
 def test_what_cannot_be_meant_is_refused(given: dict[str, str], says: str) -> None:
     """Half a credential, two of them, and one that no header can hold are each told in one line."""
     with pytest.raises(ConfigError, match=says) as raised:
-        Access(**given)
+        StoreAuth(**given)
     assert "s3cret" not in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -48,7 +48,7 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, str], says: str) -> No
 )
 def test_an_access_says_how_but_not_with_what(given: dict[str, str], how: str | None) -> None:
     """What it is called has no secret in it, nor has its repr, a copy's, or that of what holds it."""
-    access = Access(**given)
+    access = StoreAuth(**given)
     assert access.how == how
     copy = pickle.loads(pickle.dumps(access))
     assert copy == access
@@ -57,15 +57,15 @@ def test_an_access_says_how_but_not_with_what(given: dict[str, str], how: str | 
 
 def test_credentials_in_the_address_are_an_access() -> None:
     """User and password before the host are the access, and no longer in the address."""
-    address, access = admitted("https://alice:s3cr%20et@host:9200/a", Access(ca_file="ca.pem"))
+    address, access = resolve_access("https://alice:s3cr%20et@host:9200/a", StoreAuth(ca_file="ca.pem"))
     assert address == "https://host:9200/a"
-    assert access == Access("ca.pem", "alice", "s3cr et")
+    assert access == StoreAuth("ca.pem", "alice", "s3cr et")
 
 
 @pytest.mark.parametrize(
-    "access", [Access(user="bob", password="x"), Access(api_key="x"), Access(aws_region="x")]
+    "access", [StoreAuth(user="bob", password="x"), StoreAuth(api_key="x"), StoreAuth(aws_region="x")]
 )
-def test_credentials_twice_are_refused(access: Access) -> None:
+def test_credentials_twice_are_refused(access: StoreAuth) -> None:
     """Credentials in the address beside others are not silently dropped, whichever would win."""
     with pytest.raises(ConfigError, match="give one") as raised:
         open_store("https://alice:s3cret@host", "x", access)
@@ -88,8 +88,8 @@ def test_credentials_in_the_clear_are_warned_of(
 ) -> None:
     """Credentials that leave the machine unencrypted are warned of once, without them."""
     with caplog.at_level(logging.WARNING):
-        admitted(address, Access(api_key="s3cret"))
-        admitted(address, Access())
+        resolve_access(address, StoreAuth(api_key="s3cret"))
+        resolve_access(address, StoreAuth())
     assert [address in record.message for record in caplog.records] == [True] * warns
     assert "s3cret" not in caplog.text
 
@@ -103,26 +103,26 @@ def test_ca_files_that_cannot_be_used(tmp_path: Path, content: Any) -> None:
     elif content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=str(file)):
-        open_store("https://host", "x", Access(ca_file=file))
+        open_store("https://host", "x", StoreAuth(ca_file=file))
 
 
 def test_a_ca_file_without_tls_is_refused() -> None:
     """Who names certificates means TLS: an http:// address beside them is a slip."""
     with pytest.raises(ConfigError, match="https://"):
-        open_store("http://localhost:9200", "x", Access(ca_file="ca.pem"))
+        open_store("http://localhost:9200", "x", StoreAuth(ca_file="ca.pem"))
 
 
 def test_a_folder_has_no_lock(tmp_path: Path) -> None:
     """Credentials for an embedded store are a mistake, not something to pass over; none are none."""
     with pytest.raises(ConfigError, match="folder"):
-        esclip.open_index(tmp_path, access=Access(user="alice", password="s3cret"))
-    esclip.open_index(tmp_path, access=Access()).close()
+        esclip.open_index(tmp_path, access=StoreAuth(user="alice", password="s3cret"))
+    esclip.open_index(tmp_path, access=StoreAuth()).close()
 
 
 def test_a_store_has_been_let_in_already() -> None:
     """An access beside a ready store would have no effect, and is refused."""
     with pytest.raises(ConfigError, match="address"):
-        esclip.open_index(MemoryStore("x"), access=Access(api_key="x"))
+        esclip.open_index(MemoryStore("x"), access=StoreAuth(api_key="x"))
 
 
 def test_a_password_is_no_folder_name() -> None:

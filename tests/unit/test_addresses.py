@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import Access, ConfigError, FetchError
+from esclip import ConfigError, FetchError, StoreAuth
 from esclip._files.locations import server_address, user_path, without_credentials
 from esclip.stores import open_store
 
@@ -172,7 +172,7 @@ def test_a_tilde_is_the_home_directory(home: Path) -> None:
         assert (hit.description, hit.metadata["label"]) == ("a red square", "red")
     assert (home / "index").is_dir()
     assert list(Path.cwd().iterdir()) == []
-    assert Access(ca_file="~/ca.pem").ca_file == home / "ca.pem"
+    assert StoreAuth(ca_file="~/ca.pem").ca_file == home / "ca.pem"
 
 
 @pytest.mark.parametrize("path", ["http://host/a", "https:/host", "file:///a"])

@@ -20,10 +20,10 @@ from esclip import (
     ConfigError,
     ImageIndex,
     Query,
-    Raw,
     Reason,
-    Stored,
+    SimilarTo,
     Text,
+    VectorQuery,
 )
 from esclip.stores.memory import MemoryStore
 
@@ -70,7 +70,7 @@ TAKEN: dict[str, tuple[Call, str]] = {
     "a path": (lambda its: its.index.search(its.picture), "red.png"),
     "a PIL image": (lambda its: its.index.search(Image.new("RGB", (8, 8), "red")), "red.png"),
     "a vector": (lambda its: its.index.search(its.vector), "red.png"),
-    "a list as a vector": (lambda its: its.index.search(Raw(its.vector.tolist())), "red.png"),
+    "a list as a vector": (lambda its: its.index.search(VectorQuery(its.vector.tolist())), "red.png"),
     "an array as a picture": (lambda its: its.index.search(its.array), "red.png"),
     "parts as they are made of": (lambda its: its.index.search(Query("red", its.picture, k=2)), "red.png"),
     "queries of all kinds": (
@@ -97,15 +97,15 @@ TAKEN: dict[str, tuple[Call, str]] = {
         "red.png",
     ),
     "where as a tuple": (lambda its: its.index.search_text("red", where=("file_name=red.png",)), "red.png"),
-    "look as a generator": (
-        lambda its: its.index.search_text("red", look=(p for p in ["pictures"])),
+    "targets as a generator": (
+        lambda its: its.index.search_text("red", targets=(p for p in ["pictures"])),
         "red.png",
     ),
     "like a hit": (lambda its: its.index.recommend(its.red, its.green), ""),
     "like an id": (lambda its: its.index.recommend(its.red.id, its.green.id), ""),
     "like hits": (lambda its: its.index.recommend(its.index.search_text("red", 2), [its.green]), ""),
     "like ids of a generator": (lambda its: its.index.recommend(h.id for h in [its.red]), ""),
-    "a stored picture as a hit": (lambda its: its.index.search(Query(Stored(its.red))), ""),
+    "a stored picture as a hit": (lambda its: its.index.search(Query(SimilarTo(its.red))), ""),
 }
 
 
@@ -171,7 +171,7 @@ WRONG: dict[str, tuple[Call, str]] = {
     "search_text(path)": (lambda its: its.index.search_text(its.picture), "one text"),
     "search_text(where=5)": (lambda its: its.index.search_text("red", where=5), "expression"),
     "search_text(where=[5])": (lambda its: its.index.search_text("red", where=[5]), "expression"),
-    "search_text(look=5)": (lambda its: its.index.search_text("red", look=5), "look"),
+    "search_text(targets=5)": (lambda its: its.index.search_text("red", targets=5), "targets"),
     "search_texts(text)": (lambda its: its.index.search_texts("red"), "search_text"),
     "search_texts(None)": (lambda its: its.index.search_texts(None), "several texts"),
     "search_texts([5])": (lambda its: its.index.search_texts(["red", 5]), "of type int"),
@@ -253,17 +253,17 @@ WRONG: dict[str, tuple[Call, str]] = {
         lambda its: its.lib.classify(its.picture, labels="red", encoder=5),
         "an Encoder",
     ),
-    "Labelling(5)": (lambda its: its.lib.Labelling(5), "labels"),
-    "Labelling([None])": (lambda its: its.lib.Labelling([None]), "labels"),
-    "Labelling(templates=5)": (lambda its: its.lib.Labelling(["red"], 5), "templates"),
+    "Labelling(5)": (lambda its: its.lib.LabelSet(5), "labels"),
+    "Labelling([None])": (lambda its: its.lib.LabelSet([None]), "labels"),
+    "Labelling(templates=5)": (lambda its: its.lib.LabelSet(["red"], 5), "templates"),
     "Text(None)": (lambda its: its.lib.Text(None), "one text"),
-    "Words(5)": (lambda its: its.lib.Words(5), "one text"),
-    "Picture(None)": (lambda its: its.lib.Picture(None), "a PIL image"),
-    "Stored(5)": (lambda its: its.lib.Stored(5), "an id or a hit"),
-    "Raw(text)": (lambda its: its.lib.Raw("red"), "numbers"),
-    "Raw(dict)": (lambda its: its.lib.Raw({"a": 1}), "numbers"),
-    "Access(user=5)": (lambda its: its.lib.Access(user=5, password="x"), "a text"),
-    "Access(api_key=bytes)": (lambda its: its.lib.Access(api_key=b"key"), "a text"),
+    "Words(5)": (lambda its: its.lib.Keywords(5), "one text"),
+    "Picture(None)": (lambda its: its.lib.ImageQuery(None), "a PIL image"),
+    "Stored(5)": (lambda its: its.lib.SimilarTo(5), "an id or a hit"),
+    "Raw(text)": (lambda its: its.lib.VectorQuery("red"), "numbers"),
+    "Raw(dict)": (lambda its: its.lib.VectorQuery({"a": 1}), "numbers"),
+    "Access(user=5)": (lambda its: its.lib.StoreAuth(user=5, password="x"), "a text"),
+    "Access(api_key=bytes)": (lambda its: its.lib.StoreAuth(api_key=b"key"), "a text"),
 }
 
 

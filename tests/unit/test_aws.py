@@ -17,16 +17,16 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
-from esclip import Access, ConfigError, StoreError
+from esclip import ConfigError, StoreAuth, StoreError
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import axis, document, nearest
 from tests.unit.engine_double import Answer, Asked, as_json, running
 
 pytest.importorskip("botocore", reason="needs the extra aws: pip install '.[aws]'")
 
 KEY, SECRET, TOKEN = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "session/token+Zx9=="
-REGION = Access(aws_region="eu-north-1")
+REGION = StoreAuth(aws_region="eu-north-1")
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,7 @@ def test_the_region_is_signed() -> None:
     """Another region is another signature."""
     with running() as double:
         double.lock = refuses_wrong_signatures
-        store = EngineStore(double.address, "x", access=Access(aws_region="us-east-1"))
+        store = EngineStore(double.address, "x", access=StoreAuth(aws_region="us-east-1"))
         with pytest.raises(StoreError, match="signature does not match"):
             store.schema()
         store.close()
@@ -189,7 +189,7 @@ def test_missing_credentials_are_told(aws: pytest.MonkeyPatch, profile: str | No
     if profile:
         aws.setenv("AWS_PROFILE", profile)
     with running() as double:
-        store = EngineStore(double.address, "x", Patience(first=30), REGION)
+        store = EngineStore(double.address, "x", RetryPolicy(first=30), REGION)
         with pytest.raises(ConfigError, match=says):
             nearest(store, axis(0), 1)
         store.close()
@@ -202,7 +202,7 @@ def test_without_botocore_the_extra_is_named() -> None:
 import esclip
 from esclip._core.optional_imports import missing
 with missing("botocore"):
-    esclip.open_index("https://localhost", access=esclip.Access(aws_region="x"))
+    esclip.open_index("https://localhost", access=esclip.StoreAuth(aws_region="x"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ConfigError: AWS credentials need botocore: pip install 'esclip[aws]'" in done.stderr

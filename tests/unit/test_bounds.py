@@ -13,7 +13,7 @@ import typer.main
 from typer.testing import CliRunner
 
 import esclip
-from esclip import ImageIndex, Query, Raw, Text, Words
+from esclip import ImageIndex, Keywords, Query, Text, VectorQuery
 from esclip._cli.app import app
 
 PROGRAM: Any = typer.main.get_command(app)
@@ -53,13 +53,13 @@ def query(**options: Any) -> Callable[[ImageIndex], object]:
 CALLS: list[tuple[str, Callable[[Any], Callable[[ImageIndex], object]], list[Any]]] = [
     ("k", lambda n: query(k=n), [0, -1, 1_000_001, 2.5]),
     ("offset", lambda n: query(offset=n), [-1, 10**9 + 1, 0.5]),
-    ("window", lambda n: query(window=n), [0, 1_000_001]),
+    ("rank_window_size", lambda n: query(rank_window_size=n), [0, 1_000_001]),
     ("min_score", lambda n: query(min_score=n), [-1.1, 1.1]),
     ("collapse", lambda n: query(collapse=n), [0, 1.1]),
     ("min_relevance", lambda n: query(min_relevance=n), [-0.1, 1]),
     ("weight", lambda n: lambda _: Query(Text("red", n)), [-1001, 1001]),
-    ("weight", lambda n: lambda _: Query(Words("red", n)), [1001]),
-    ("weight", lambda n: lambda _: Query(Raw([1.0], n)), [1001]),
+    ("weight", lambda n: lambda _: Query(Keywords("red", n)), [1001]),
+    ("weight", lambda n: lambda _: Query(VectorQuery([1.0], n)), [1001]),
     ("hybrid", lambda n: lambda index: index.search_text("red", hybrid=n), [-1, 1001]),
     ("hybrid", lambda n: lambda index: index.search_texts(["red"], hybrid=n), [-1, 1001]),
     ("threshold", lambda n: lambda index: index.duplicates(n), [0, 1.1]),

@@ -16,11 +16,11 @@ from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavaila
 from esclip.stores import open_store
 from esclip.stores.engine.errors import TRANSLATIONS
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import axis, document
 from tests.unit.engine_double import EngineDouble, as_json, running
 
-PATIENCE = Patience(first=0.3, read=0.5, write=3)
+PATIENCE = RetryPolicy(first=0.3, read=0.5, write=3)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_broken_connection_is_made_anew(double: EngineDouble, store: EngineStore
 def test_deadline(double: EngineDouble) -> None:
     """A server that stays busy is given up at the deadline, with its own words."""
     double.item_status = lambda number, id: 429
-    store = EngineStore(double.address, "x", Patience(write=0.5))
+    store = EngineStore(double.address, "x", RetryPolicy(write=0.5))
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"2 documents: made_up_429: because"):
         store.upsert([document("a"), document("b")])

@@ -11,12 +11,12 @@ import pytest
 from esclip._core.types import Document
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble, as_json
 
-PATIENCE = Patience(first=5, read=5, write=30, backoff=0.02)
-HASTY = Patience(first=5, read=5, write=0.5, backoff=0.02)
+PATIENCE = RetryPolicy(first=5, read=5, write=30, backoff=0.02)
+HASTY = RetryPolicy(first=5, read=5, write=0.5, backoff=0.02)
 
 FULL_DISK = {
     "type": "cluster_block_exception",

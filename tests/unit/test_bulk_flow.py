@@ -19,13 +19,13 @@ from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.rejections import Rejection
 from esclip._core.types import Document
 from esclip._errors import StoreUnavailable
-from esclip.stores.engine.bulk import BulkWriter, line
+from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Busy, Patience, PayloadTooLarge, persistently
+from esclip.stores.retry import Busy, PayloadTooLarge, RetryPolicy, persistently
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble
 
-PATIENCE = Patience(first=5, read=5, write=60, backoff=0.02)
+PATIENCE = RetryPolicy(first=5, read=5, write=60, backoff=0.02)
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def test_requests_in_flight(double: EngineDouble, store: EngineStore) -> None:
     pages = [[document(f"{page}-{at}") for at in range(3)] for page in range(24)]
     with ThreadPoolExecutor(12) as threads:
         assert list(threads.map(store.upsert, pages)) == [[]] * 24
-    assert max(double.at_once) <= store.writes_at_once
+    assert max(double.at_once) <= store.write_concurrency
     assert len(double.documents) == 72
 
 
 def test_fewer_in_flight_after_429_and_more_after_success(double: EngineDouble, store: EngineStore) -> None:
     """An engine that is overrun gets one request at a time, and as many as before once it copes."""
-    most = store.writes_at_once
+    most = store.write_concurrency
     overrun, copes = Barrier(most, timeout=60), Barrier(most, timeout=60)
     again = 2 * most  # requests until the first ones are written: each is sent twice
     last = again + 10
@@ -75,7 +75,7 @@ def test_fewer_in_flight_after_429_and_more_after_success(double: EngineDouble, 
 
 def test_a_conflict_is_no_sign_of_overload(double: EngineDouble, store: EngineStore) -> None:
     """Another writer of the same documents does not slow this one down."""
-    most = store.writes_at_once
+    most = store.write_concurrency
     first, second = Barrier(most, timeout=60), Barrier(most, timeout=60)
 
     def item_status(number: int, id: str) -> int:
@@ -106,7 +106,7 @@ def test_memory_is_bounded_as_an_ingest_drives_it(double: EngineDouble, store: E
         released.wait(60)
 
     double.fault = fault
-    at_once = store.writes_at_once
+    at_once = store.write_concurrency
     written: list[list[Rejection]] = []
 
     def drive() -> None:
@@ -132,7 +132,7 @@ def test_memory_is_bounded_as_an_ingest_drives_it(double: EngineDouble, store: E
 def test_what_is_no_longer_wanted_is_not_sent_again(double: EngineDouble) -> None:
     """A thread whose run has ended gives up after one more attempt, long before its patience ends."""
     double.item_status = lambda number, id: 503
-    store = EngineStore(double.address, "x", Patience(write=600, backoff=600))
+    store = EngineStore(double.address, "x", RetryPolicy(write=600, backoff=600))
     ended = Event()
     threading.Timer(0.5, ended.set).start()
     begun = time.monotonic()
@@ -184,9 +184,9 @@ def test_every_document_is_written_or_rejected_once(
                 items.append({"index": {"status": status, "error": {"type": f"t{status}"}}})
             return {"items": items}
 
-    patience = Patience(write=60, backoff=0.001)
+    patience = RetryPolicy(write=60, backoff=0.001)
     writer = BulkWriter(send, "it", patience, at_once=2)
-    lines = [line("index", record(str(at)), {"id": str(at)}) for at in range(len(fates))]
+    lines = [bulk_action("index", record(str(at)), {"id": str(at)}) for at in range(len(fates))]
     size = max(1, -(-len(lines) // calls))
     with ThreadPoolExecutor(calls) as threads:
         rejected = [one.id for page in threads.map(writer.write, batches(lines, size)) for one in page]

@@ -254,7 +254,7 @@ class TestWithoutCaptions:
         store = MemoryStore("p")
         index = esclip.open_index(store, encoder="palette")
         index.ingest(folder)
-        for id, _ in list(store.locations()):
+        for id, _ in list(store.scan_locations()):
             document = store.documents([id])[id]
             store.upsert([replace(document, record=replace(document.record, description="as ever"))])
         assert index.ingest(folder).written == 3

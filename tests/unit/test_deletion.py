@@ -10,7 +10,7 @@ import pytest
 import esclip
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.types import Document
-from esclip._ingest.pruning import Census, Pruning, prune
+from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip.sources.folder import FolderSource
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
@@ -47,7 +47,7 @@ class Interrupted(MemoryStore):
 
 def planted(store: MemoryStore, folders: dict[str, int]) -> MemoryStore:
     """The store with so many documents of each folder."""
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     for folder, number in folders.items():
         records = (
             record(f"{folder}{n}", {"country": folder}, location=f"{folder}/{n}.png") for n in range(number)
@@ -66,7 +66,7 @@ def test_what_an_interrupt_leaves_the_same_delete_finishes(chosen: dict[str, str
     left = index.stats().documents
     assert 20 <= left < PAGE_SIZE + 20
     assert index.delete(**chosen) == left - 10  # type: ignore[arg-type]
-    assert {id.rstrip("0123456789") for id, _ in store.locations()} == {"/new"}
+    assert {id.rstrip("0123456789") for id, _ in store.scan_locations()} == {"/new"}
 
 
 def test_a_prune_of_most_of_a_path_is_asked(tmp_path: Path) -> None:
@@ -74,8 +74,8 @@ def test_a_prune_of_most_of_a_path_is_asked(tmp_path: Path) -> None:
     root, held = str(tmp_path), {f"{tmp_path}/disk": 150, f"{tmp_path}/other": 100}
     for folders, asked in ((held, [(root, 150)]), ({f"{root}/disk": 50, f"{root}/other": 40}, [])):
         store = planted(MemoryStore("i"), folders)
-        census, questions = Census(), list[tuple[str, int]]()
-        for id, _ in store.locations():
+        census, questions = SeenRecords(), list[tuple[str, int]]()
+        for id, _ in store.scan_locations():
             if "other" in id:
                 census.add(id)
 
@@ -83,6 +83,6 @@ def test_a_prune_of_most_of_a_path_is_asked(tmp_path: Path) -> None:
             questions.append((path, documents))  # noqa: B023
             return False
 
-        pruned = prune(FolderSource([tmp_path], gone=True), store, census, Pruning((root,), no))
+        pruned = delete_stale(FolderSource([tmp_path], gone=True), store, census, Pruning((root,), no))
         assert questions == asked
         assert pruned == ((0, 150) if asked else (50, 0))

@@ -13,7 +13,7 @@ import pytest
 
 from esclip._core.filters import OneOf
 from esclip._core.schema import Field, FieldType, IndexSchema
-from esclip._core.searches import Nearest
+from esclip._core.searches import KnnSearch
 from esclip.stores.engine.dialects import (
     Engine,
     Server,
@@ -25,7 +25,7 @@ from esclip.stores.engine.dialects import (
     vector_fault,
 )
 from esclip.stores.engine.queries import search_body
-from esclip.stores.engine.vectors import kept_vectors, sent_vector
+from esclip.stores.engine.vectors import decode_vectors, encode_vector
 from esclip.stores.validation import RESERVED
 from scripts.render_mappings import MAPPINGS, rendered
 from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
@@ -144,7 +144,7 @@ def test_vector_fault(engine: Engine, changes: dict[str, Any], words: str | None
 @pytest.mark.parametrize("engine", Engine)
 def test_search_asks_for_enough_candidates(engine: Engine, k: int) -> None:
     """Never fewer candidates than hits, never more than engines allow, and the vector stays there."""
-    body = search_body(engine, Nearest(axis(0), k))
+    body = search_body(engine, KnnSearch(axis(0), k))
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert body["size"] == k
     assert k <= knn["k"] <= 10_000
@@ -159,7 +159,7 @@ def test_filters_go_inside_the_knn_clause(engine: Engine) -> None:
     """Conditions narrow the neighbours that are looked for; they don't thin out those that were found."""
     taken = datetime(2020, 1, 2, 8, 4, 5, 6_789, tzinfo=timezone(timedelta(hours=5)))
     conditions = [where("country", "Norway"), where("featured", True), where("taken_at", taken)]
-    body = search_body(engine, Nearest(axis(0), 3, tuple(conditions)))
+    body = search_body(engine, KnnSearch(axis(0), 3, tuple(conditions)))
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert knn["filter"]["bool"]["filter"] == [
         {"terms": {"country": ["Norway"]}},
@@ -172,7 +172,7 @@ def test_filter_value_is_no_query() -> None:
     """A value is compared as it is, whatever it looks like."""
     tricky = '{"match_all": {}} OR *'
     body = search_body(
-        Engine.OPENSEARCH, Nearest(axis(0), 1, (OneOf(Field("x", FieldType.KEYWORD), (tricky,)),))
+        Engine.OPENSEARCH, KnnSearch(axis(0), 1, (OneOf(Field("x", FieldType.KEYWORD), (tricky,)),))
     )
     (term,) = body["query"]["knn"]["vector"]["filter"]["bool"]["filter"]
     assert term == {"terms": {"x": [tricky]}}
@@ -206,14 +206,14 @@ def test_vectors_are_packed_since_elasticsearch_9_3() -> None:
     """Elasticsearch that takes it gets a vector in base64, big endian; what is kept so is read the same."""
     vector = axis(3)
     for version, packed in (("", False), ("9.2.8", False), ("9.3.0", True), ("10.0.0", True)):
-        sent = sent_vector(Server(Engine.ELASTICSEARCH, version), vector)
+        sent = encode_vector(Server(Engine.ELASTICSEARCH, version), vector)
         assert isinstance(sent, str) is packed
-        (kept,) = kept_vectors([sent if isinstance(sent, str) else sent.tolist()], vector.size)
+        (kept,) = decode_vectors([sent if isinstance(sent, str) else sent.tolist()], vector.size)
         np.testing.assert_allclose(kept, vector, rtol=1e-6)
     assert isinstance(sent, str)
     assert base64.b64decode(sent)[12:16] == struct.pack(">f", 1.0)
-    assert sent_vector(Server(Engine.OPENSEARCH, "3.9.0"), vector) is vector
-    (kept,) = kept_vectors([vector.tolist()], vector.size)
+    assert encode_vector(Server(Engine.OPENSEARCH, "3.9.0"), vector) is vector
+    (kept,) = decode_vectors([vector.tolist()], vector.size)
     np.testing.assert_allclose(kept, vector, rtol=1e-6)
 
 

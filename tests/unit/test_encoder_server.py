@@ -16,7 +16,7 @@ import pytest
 
 from esclip._core.types import Vectors
 from esclip._errors import ConfigError, EncoderError
-from esclip._server.dynamic_batching import Batcher, BatchFailed, Full
+from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._server.encoder_server import EncoderServer, open_server
 from esclip.encoders.palette import PaletteEncoder
 from tests.contracts.encoder_contract import sample_pictures
@@ -322,10 +322,10 @@ class TestBatcher:
         with ThreadPoolExecutor(3) as pool:
             asked = [pool.submit(batcher.encode, [at]) for at in range(3)]
             time.sleep(0.1)
-            with pytest.raises(Full):
+            with pytest.raises(QueueFull):
                 batcher.encode([1])
             going.set()
             assert [float(one.result()[0, 0]) for one in asked] == [0, 1, 4]
         batcher.close()
-        with pytest.raises(Full):
+        with pytest.raises(QueueFull):
             batcher.encode([1])

@@ -10,13 +10,13 @@ import pytest
 from esclip import EncoderError
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
-from esclip.encoders.remote.protocol import Description
+from esclip.encoders.remote.protocol import EncoderInfo
 from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants
 from tests.servers import PictureServer, body
 
 PALETTE = PaletteEncoder()
-ABOUT = Description(PALETTE.space, PALETTE.preprocess, "palette", 1 << 20).to_json()
+ABOUT = EncoderInfo(PALETTE.space, PALETTE.preprocess, "palette", 1 << 20).to_json()
 TRIED = fuzz_tries(80)
 
 

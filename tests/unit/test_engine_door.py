@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from esclip import Access, EsclipError, StoreError, StoreUnavailable
+from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from scripts.engine_nodes._keys import issue, make_ca
 from tests.unit.engine_double import Answer, Asked, EngineDouble, as_json, running
 
-PATIENCE = Patience(first=0.3, read=0.5, write=3)
+PATIENCE = RetryPolicy(first=0.3, read=0.5, write=3)
 HOST = ("IP:127.0.0.1",)
 
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make certificates")
@@ -45,7 +45,7 @@ def secured(ca: Path, *names: str, days: int = 1) -> Iterator[EngineDouble]:
         yield double
 
 
-def refusal(address: str, access: Access | None = None) -> EsclipError:
+def refusal(address: str, access: StoreAuth | None = None) -> EsclipError:
     """What a first question raises."""
     store = EngineStore(address, "x", PATIENCE, access)
     with pytest.raises(EsclipError) as raised:
@@ -59,7 +59,7 @@ def refusal(address: str, access: Access | None = None) -> EsclipError:
 def test_a_server_is_trusted_by_its_ca(ca: Path) -> None:
     """A certificate that the named file's CA has signed is good."""
     with secured(ca) as double:
-        store = EngineStore(double.address, "x", access=Access(ca_file=ca))
+        store = EngineStore(double.address, "x", access=StoreAuth(ca_file=ca))
         assert store.schema() is not None
         store.close()
 
@@ -79,7 +79,7 @@ def test_a_file_stands_for_the_system(ca: Path, tmp_path: Path, monkeypatch: pyt
     """Where a file is named, nobody but its CA is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(ca))
     with secured(ca) as double:
-        assert "--ca-file" in str(refusal(double.address, Access(ca_file=make_ca(tmp_path, "others"))))
+        assert "--ca-file" in str(refusal(double.address, StoreAuth(ca_file=make_ca(tmp_path, "others"))))
     assert double.asked == []
 
 
@@ -96,7 +96,7 @@ def test_certificates_that_are_not_good(ca: Path, names: tuple[str, ...], days: 
     """A certificate for another host, or out of date, ends it before a credential is sent, and says why."""
     with secured(ca, *names, days=days) as double:
         time.sleep(1.1 * (days == 0))  # valid to the second in which it was made
-        error = refusal(double.address, Access(ca, "alice", "s3cret"))
+        error = refusal(double.address, StoreAuth(ca, "alice", "s3cret"))
     assert not isinstance(error, StoreUnavailable)
     assert re.search(says, str(error))
     assert double.asked == []
@@ -107,7 +107,7 @@ def test_names_are_checked(ca: Path) -> None:
     """A server under a name that its certificate lacks is not trusted."""
     with secured(ca) as double:
         named = double.address.replace("127.0.0.1", "localhost")
-        assert "name that the certificate is for" in str(refusal(named, Access(ca_file=ca)))
+        assert "name that the certificate is for" in str(refusal(named, StoreAuth(ca_file=ca)))
 
 
 @needs_openssl
@@ -136,15 +136,15 @@ def test_https_where_http_is_spoken() -> None:
     ("access", "header"),
     [
         (
-            Access(user="alice", password="pässwörd:€"),
+            StoreAuth(user="alice", password="pässwörd:€"),
             "Basic " + base64.b64encode("alice:pässwörd:€".encode()).decode(),
         ),
-        (Access(api_key="aWQ6a2V5"), "ApiKey aWQ6a2V5"),
-        (Access(api_key="id:key"), "ApiKey aWQ6a2V5"),
-        (Access(), None),
+        (StoreAuth(api_key="aWQ6a2V5"), "ApiKey aWQ6a2V5"),
+        (StoreAuth(api_key="id:key"), "ApiKey aWQ6a2V5"),
+        (StoreAuth(), None),
     ],
 )
-def test_credentials_are_sent(access: Access, header: str | None) -> None:
+def test_credentials_are_sent(access: StoreAuth, header: str | None) -> None:
     """Each kind of credentials goes with every request, in UTF-8."""
     with running() as double:
         store = EngineStore(double.address, "x", access=access)
@@ -163,9 +163,9 @@ def gossip(asked: Asked) -> Answer:
 
 
 @pytest.mark.parametrize(
-    "access", [Access(user="alice", password='s3"crét-Zx9'), Access(api_key="alice:s3cret-Zx9")]
+    "access", [StoreAuth(user="alice", password='s3"crét-Zx9'), StoreAuth(api_key="alice:s3cret-Zx9")]
 )
-def test_nothing_gives_a_secret_away(access: Access, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_gives_a_secret_away(access: StoreAuth, caplog: pytest.LogCaptureFixture) -> None:
     """Not even a server that repeats it: no error, cause, traceback, repr or log has it, at any level."""
     with running() as double, caplog.at_level(logging.DEBUG):
         double.lock = gossip
@@ -187,7 +187,7 @@ def test_a_short_password_breaks_no_answer() -> None:
     with running() as double:
         error = {"type": "index_not_found_exception", "reason": "no such index [x]"}
         double.lock = lambda asked: as_json(404, {"error": error}) if asked.path != "/" else None
-        store = EngineStore(double.address, "x", access=Access(user="a", password="index"))
+        store = EngineStore(double.address, "x", access=StoreAuth(user="a", password="index"))
         assert store.schema() is None
         store.close()
 
@@ -197,7 +197,7 @@ def test_unknown_credentials() -> None:
     reason = {"reason": "unable to authenticate", "additional_unsuccessful_credentials": "API key: expired"}
     with running() as double:
         double.lock = lambda asked: as_json(401, {"error": {"type": "security_exception", **reason}})
-        error = refusal(double.address, Access(api_key="s3cret"))
+        error = refusal(double.address, StoreAuth(api_key="s3cret"))
         assert len(double.asked) == 1
     assert "unable to authenticate: API key: expired" in str(error)
     assert "ESCLIP_API_KEY" in str(error)

@@ -6,7 +6,7 @@ import json
 from contextlib import closing
 from typing import Any
 
-from esclip._core.searches import Nearest
+from esclip._core.searches import KnnSearch
 from esclip.stores.engine.store import EngineStore
 from tests.contracts.documents import axis, where
 from tests.unit.engine_double import Answer, Asked, as_json, running
@@ -35,9 +35,9 @@ def test_what_a_filtered_search_misses_is_found_by_comparing_all() -> None:
 
     with running() as double, closing(EngineStore(double.address, "x")) as store:
         double.lock = answer
-        (hits,) = store.search(Nearest(axis(0), 5, (where("country", "Norway"),)))
+        (hits,) = store.search(KnnSearch(axis(0), 5, (where("country", "Norway"),)))
         assert [hit.id for hit in hits] == ["a", "b", "c"]
         assert [body["size"] for body in bodies] == [5, 0, 10_000, 5]
         bodies.clear()
-        store.search(Nearest(axis(0), 1, (where("country", "Norway"),)))
+        store.search(KnnSearch(axis(0), 1, (where("country", "Norway"),)))
         assert len(bodies) == 1

@@ -13,23 +13,23 @@ import pytest
 
 from esclip import EsclipError, StoreError
 from esclip._core.schema import Field, FieldType, IndexSchema
-from esclip._core.searches import Listing, Matching, Nearest
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Document, Hit
 from esclip.stores import serialization as stored
 from esclip.stores.engine.dialects import Engine, index_body
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
 from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants
 from tests.servers import PictureServer, body
 from tests.unit.engine_double import OPENSEARCH, Answer, Asked, EngineDouble, as_json, running
 
-HASTY = Patience(first=0.01, read=0.01, write=0.01, backoff=0.001)
+HASTY = RetryPolicy(first=0.01, read=0.01, write=0.01, backoff=0.001)
 IDS = ["a", "b"]
 SHARDS = {"total": 3, "failed": 0}
 SOURCES = [
-    stored.full_source(document(id, axis(0), EVERYTHING))
+    stored.to_source(document(id, axis(0), EVERYTHING))
     | {"vector": axis(0).tolist(), "content_fingerprint": id}
     for id in IDS
 ]
@@ -67,7 +67,7 @@ ANSWERS: dict[str, Any] = {
 
 
 def loaded(store: EngineStore) -> None:
-    with store.loading():
+    with store.bulk_load():
         pass
 
 
@@ -80,20 +80,20 @@ WIDER = IndexSchema(SCHEMA.space, (*SCHEMA.fields, Field("more", FieldType.KEYWO
 OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
     "schema": (lambda store: store.schema(), ("/", "/x/_mapping")),
     "info": (lambda store: store.info(), ("/x/_count", "/x/_refresh", "/x/_stats/store")),
-    "prepare": (lambda store: store.prepare(SCHEMA), ("/x/_mapping",)),
-    "widen": (lambda store: store.prepare(WIDER), ("put",)),
+    "prepare": (lambda store: store.ensure_index(SCHEMA), ("/x/_mapping",)),
+    "widen": (lambda store: store.ensure_index(WIDER), ("put",)),
     "fingerprints": (lambda store: store.fingerprints(IDS), ("/x/_mget",)),
     "documents": (lambda store: store.documents(IDS), ("/x/_mget",)),
     "upsert": (lambda store: store.upsert([document(id) for id in IDS]), ("/x/_bulk",)),
     "update": (lambda store: store.update([document(id).record for id in IDS]), ("/x/_bulk",)),
     "delete": (lambda store: store.delete(IDS), ("deleted",)),
-    "vectors": (lambda store: store.vectors(["1", "2"]), ("/x/_search",)),
-    "locations": (lambda store: list(store.locations()), ("/x/_search",)),
-    "nearest": (searched(Nearest(axis(0), 2)), ("/x/_msearch",)),
-    "exact": (searched(Nearest(axis(0), 2, exact=True)), ("/x/_msearch",)),
-    "filtered": (searched(Nearest(axis(0), 5, (where("country", "Norway"),))), ("/x/_msearch",)),
-    "words": (searched(Matching(("red",), 2)), ("/x/_msearch",)),
-    "listing": (searched(Listing(2)), ("/x/_msearch",)),
+    "vectors": (lambda store: store.vectors_by_content(["1", "2"]), ("/x/_search",)),
+    "locations": (lambda store: list(store.scan_locations()), ("/x/_search",)),
+    "nearest": (searched(KnnSearch(axis(0), 2)), ("/x/_msearch",)),
+    "exact": (searched(KnnSearch(axis(0), 2, exact=True)), ("/x/_msearch",)),
+    "filtered": (searched(KnnSearch(axis(0), 5, (where("country", "Norway"),))), ("/x/_msearch",)),
+    "words": (searched(KeywordSearch(("red",), 2)), ("/x/_msearch",)),
+    "listing": (searched(Scan(2)), ("/x/_msearch",)),
     "loading": (loaded, ("/x/_settings", "put")),
     "drop": (lambda store: store.drop(), ("/x",)),
 }
@@ -216,7 +216,7 @@ def test_pages_that_never_end(double: EngineDouble) -> None:
     """The same full page again and again is an error, not a loop."""
     page = [{"_id": "a", "_source": {"location": "l"}, "sort": ["a"]}] * 5_000
     serve(double, "/x/_search", {"hits": {"hits": page}})
-    assert "the same hits come again" in str(failing(double, lambda store: list(store.locations())))
+    assert "the same hits come again" in str(failing(double, lambda store: list(store.scan_locations())))
 
 
 def test_a_small_answer_that_becomes_a_large_one() -> None:

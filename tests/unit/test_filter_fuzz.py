@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from esclip import ConfigError
 from esclip._core.filters import AllOf, Not
-from esclip._core.searches import Listing
+from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
 from esclip._search.filter_parser import check_syntax, conditions
@@ -164,7 +164,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
     folder: Path = tmp_path_factory.mktemp("fuzz")
     pair: list[Store] = [MemoryStore("fuzz"), LanceStore(folder, "fuzz")]
     for store in pair:
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         assert store.upsert([document(id, metadata=metadata) for id, metadata in DOCUMENTS.items()]) == []
     yield pair
     for store in pair:
@@ -204,7 +204,7 @@ def test_any_filter_means_the_same_in_both_stores(stores: list[Store], where: li
     read = read_or_refused(lambda: conditions(where, FIELDS))
     if read is None:
         return
-    found = [[hit.id for hit in store.search(Listing(9, read))[0]] for store in stores]
-    others = [[hit.id for hit in store.search(Listing(9, (Not(AllOf(read)),)))[0]] for store in stores]
+    found = [[hit.id for hit in store.search(Scan(9, read))[0]] for store in stores]
+    others = [[hit.id for hit in store.search(Scan(9, (Not(AllOf(read)),)))[0]] for store in stores]
     assert found[0] == found[1]
     assert others[0] == others[1] == sorted(set(DOCUMENTS) - set(found[0]))

@@ -150,7 +150,7 @@ def test_a_record_tells_what_is_known_of_its_file(tmp_path: Path) -> None:
     [record] = records_of(open_source([tmp_path]))
     assert record.picture == picture
     assert record.location == str(picture)
-    assert record.version == "5-1600000000123456789"
+    assert record.image_version == "5-1600000000123456789"
     assert record.metadata == {
         "file_name": "a.jpg",
         "folder": "holiday",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from esclip._core.types import Hit, Reckoned
-from esclip._search.fusion import Ranking, fused
+from esclip._core.types import Hit, ScoreDetail
+from esclip._search.fusion import Ranking, reciprocal_rank_fusion
 
 
 def hit(id: str, score: float, description: str = "") -> Hit:
@@ -22,16 +22,18 @@ def near(scores: Mapping[str, float], description: str = "") -> Ranking:
 
 def having(ids: str, word: str = "dog", weight: float = 1.0) -> Ranking:
     """A ranking by one word, that all of these have."""
-    why = (Reckoned(word, 1.0, 1.0, None, 1.0),)
-    return Ranking(f"words: {word}", weight, [Hit(0, id, 1.0, "", None, word, {}, why=why) for id in ids])
+    why = (ScoreDetail(word, 1.0, 1.0, None, 1.0),)
+    return Ranking(
+        f"words: {word}", weight, [Hit(0, id, 1.0, "", None, word, {}, explanation=why) for id in ids]
+    )
 
 
 def test_ranks_add_up() -> None:
     """A hit's place follows from the sum of weight / (60 + rank), and `why` has the summands."""
-    hits = fused(near({"a": 0.3, "b": 0.2}), [having("c", weight=0.5)])
+    hits = reciprocal_rank_fusion(near({"a": 0.3, "b": 0.2}), [having("c", weight=0.5)])
     assert [h.id for h in hits] == ["a", "b", "c"]
-    assert [sum(one.adds for one in h.why if one.rank) for h in hits] == [1 / 61, 1 / 62, 0.5 / 61]
-    first, second, word = hits[2].why
+    assert [sum(one.adds for one in h.explanation if one.rank) for h in hits] == [1 / 61, 1 / 62, 0.5 / 61]
+    first, second, word = hits[2].explanation
     assert (first.score, first.rank, first.adds) == (None, None, 0.0)
     assert (second.part, second.score, second.rank, second.weight) == ("words: dog", 1.0, 1, 0.5)
     assert word.part == "dog"
@@ -40,20 +42,24 @@ def test_ranks_add_up() -> None:
 
 def test_of_many_with_the_same_words_the_nearer_come_first() -> None:
     """Which of a thousand dogs a search by words gives first is chance; the picture decides among them."""
-    hits = fused(near({"y": 0.3, "z": 0.2, "a": 0.1}), [having("abcdefghyz")])
+    hits = reciprocal_rank_fusion(near({"y": 0.3, "z": 0.2, "a": 0.1}), [having("abcdefghyz")])
     assert [h.id for h in hits[:3]] == ["y", "z", "a"]
-    assert [h.why[1].rank for h in hits[:3]] == [1, 2, 3]
+    assert [h.explanation[1].rank for h in hits[:3]] == [1, 2, 3]
 
 
 def test_words_count_for_what_only_the_vector_found() -> None:
     """A near picture that has the words, but was cut off from the ranking by words, gets its rank there."""
-    hits = fused(near({"y": 0.3, "z": 0.2}, description="Two dogs"), [having("abc")])
+    hits = reciprocal_rank_fusion(near({"y": 0.3, "z": 0.2}, description="Two dogs"), [having("abc")])
     assert [h.id for h in hits[:2]] == ["y", "z"]
-    assert [(one.part, one.rank) for one in hits[0].why] == [("text: x", 1), ("words: dog", 1), ("dog", None)]
+    assert [(one.part, one.rank) for one in hits[0].explanation] == [
+        ("text: x", 1),
+        ("words: dog", 1),
+        ("dog", None),
+    ]
 
 
 def test_words_alone_are_averaged() -> None:
     """Without a vector, a score is the mean of the shares by weight."""
-    hits = fused(None, [having("ab", "dog"), having("bc", "sea", weight=3)])
+    hits = reciprocal_rank_fusion(None, [having("ab", "dog"), having("bc", "sea", weight=3)])
     assert {h.id: h.score for h in hits} == pytest.approx({"a": 0.25, "b": 1.0, "c": 0.75})
     assert hits[0].id == "b"

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ImageIndex, Query, Words
+from esclip import ImageIndex, Keywords, Query
 from esclip._core.types import MetadataValue, Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
@@ -80,7 +80,7 @@ def test_words_of_an_older_index_are_brought_up_to_date(photos: Path, tmp_path: 
     dataset.update(older, where="location LIKE '%Troms%'")
 
     def found(words: str) -> list[MetadataValue]:
-        return [hit.metadata["file_name"] for hit in index.search(Query(Words(words)))]
+        return [hit.metadata["file_name"] for hit in index.search(Query(Keywords(words)))]
 
     assert (found("Tromsø"), found("tromso")) == (["Tromsø.png"], [])
     report = index.ingest(photos)
@@ -117,7 +117,7 @@ class CountingStore(MemoryStore):
 def test_a_search_asks_only_for_the_schema() -> None:
     """How many documents there are is asked when none was found; an empty index is then an error."""
     store = CountingStore("colors")
-    store.prepare(esclip.IndexSchema(PaletteEncoder().space))
+    store.ensure_index(esclip.IndexSchema(PaletteEncoder().space))
     index = esclip.open_index(store)
     with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
         index.search_text("red")

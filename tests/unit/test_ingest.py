@@ -15,14 +15,14 @@ from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
 from esclip._concurrency import cancellation as cancellation
-from esclip._concurrency.stop import Stop
+from esclip._concurrency.stop import CancelToken
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Pixels, Vectors
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.pipeline import ingest
-from esclip._ingest.progress import Progress, Tally
-from esclip._ingest.pruning import Pruning, SeenIds
+from esclip._ingest.progress import IngestProgress, Progress
+from esclip._ingest.pruning import IdSet, Pruning
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
@@ -65,8 +65,8 @@ class CountingEncoder:
     inner: Encoder = field(default_factory=lambda: load_encoder("palette"))
     images: int = 0
     runtime = "counting"
-    sufficient_side = None
-    batches_at_once = 2
+    useful_side = None
+    encode_concurrency = 2
     logit_scale = 100.0
 
     @property
@@ -102,15 +102,15 @@ def run(
     store: MemoryStore,
     encoder: object = None,
     *,
-    stop: Stop | None = None,
+    stop: CancelToken | None = None,
     pruning: Pruning | None = None,
     **options: object,
 ) -> IngestReport:
     """An ingest of `source` into `store`, with the facade's defaults."""
     encoder = encoder or CountingEncoder()
-    stop = stop or Stop()
-    store.prepare(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
-    tally = Tally(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
+    stop = stop or CancelToken()
+    store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
+    tally = IngestProgress(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
     with Fetcher(allow_hosts=(), cache=None, workers=2, stopped=stop.event) as fetcher:
         ingest(
             source,
@@ -123,7 +123,7 @@ def run(
             stop=stop,
             pruning=pruning,
         )
-    return tally.finish(stopped=stop.asked)
+    return tally.finish(stopped=stop.requested)
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_a_changed_picture_is_encoded_again(pictures: list[ImageRecord]) -> None
     run(ListSource([*pictures]), store)
     Image.new("RGB", (8, 8), "green").save(pictures[5].location)
     encoder = CountingEncoder()
-    changed = [*pictures[:5], replace(pictures[5], version="v2"), *pictures[6:]]
+    changed = [*pictures[:5], replace(pictures[5], image_version="v2"), *pictures[6:]]
     assert accounted(run(ListSource([*changed]), store, encoder)) == (20, 19, 1, 0)
     assert encoder.images == 1
     (hit, *_) = nearest(store, encoder.encode_texts(["green"])[0], 1)
@@ -270,7 +270,7 @@ def test_the_same_bytes_are_encoded_once(pictures: list[ImageRecord], tmp_path: 
     renamed = tmp_path / "renamed.png"
     Path(pictures[1].location).rename(renamed)
     moved = ImageRecord("moved", str(renamed), renamed, "v9")
-    touched = replace(pictures[2], version="v2")
+    touched = replace(pictures[2], image_version="v2")
     assert accounted(run(ListSource([moved, touched]), store, encoder)) == (2, 0, 2, 0)
     assert encoder.images == 5
     assert (store.documents(["moved"])["moved"].vector == store.documents(["id1"])["id1"].vector).all()
@@ -280,7 +280,7 @@ def test_the_same_bytes_are_encoded_once(pictures: list[ImageRecord], tmp_path: 
 def test_nothing_but_copies_flows_all_the_same(pictures: list[ImageRecord]) -> None:
     """A source of one picture under endless names is encoded a few times, and written on the way."""
     source = ListSource(replace(pictures[0], id=f"copy{n}") for n in count())
-    stop, encoder = Stop(), CountingEncoder()
+    stop, encoder = CancelToken(), CountingEncoder()
     report = run(source, AskingStore(stop), encoder, stop=stop)
     assert accounted(report)[2] > 256
     assert 1 <= encoder.images <= 32
@@ -299,17 +299,17 @@ def test_copies_share_a_rejection(tmp_path: Path) -> None:
 class AskingStore(MemoryStore):
     """A store that asks for the run's end when it is first written to."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: CancelToken) -> None:
         super().__init__("i")
         self.stop = stop
         self.interrupted = False
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
-        self.stop.ask()
+        self.stop.request()
         return super().upsert(documents)
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
+    def bulk_load(self) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
@@ -328,23 +328,23 @@ def endless(path: Path) -> Iterator[ImageRecord]:
 def test_a_run_that_is_asked_to_stop_writes_what_is_in_flight(tmp_path: Path) -> None:
     """It reads no further, writes what is encoded, reports what is settled, and leaves no thread."""
     before = threading.active_count()
-    stop = Stop()
+    stop = CancelToken()
     store = AskingStore(stop)
     source = ListSource(endless(tmp_path))
     report = run(source, store, stop=stop)
     assert report.stopped
     assert accounted(report)[2] >= 512
-    assert len(list(store.locations())) == report.written
+    assert len(list(store.scan_locations())) == report.written
     assert store.interrupted
     assert source.closed
     assert threading.active_count() == before
-    assert not stop.ask(), "asked once before"
+    assert not stop.request(), "asked once before"
 
 
 def test_a_stop_that_nobody_listens_to_is_told(pictures: list[ImageRecord]) -> None:
     """Asking before a run says that nobody listens yet, and the run then ends at once."""
-    stop = Stop()
-    assert not stop.ask()
+    stop = CancelToken()
+    assert not stop.request()
     report = run(ListSource(pictures), MemoryStore("i"), stop=stop)
     assert report.stopped
     assert accounted(report) == (0, 0, 0, 0)
@@ -353,17 +353,17 @@ def test_a_stop_that_nobody_listens_to_is_told(pictures: list[ImageRecord]) -> N
 class DeadStore(MemoryStore):
     """A store that, once it is written to, waits for a server that never answers."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: CancelToken) -> None:
         super().__init__("i")
         self.stop = stop
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
-        self.stop.ask()
+        self.stop.request()
         assert cancellation.current().wait(60)
         raise StoreUnavailable("no answer")
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
+    def bulk_load(self) -> Iterator[None]:
         try:
             yield
         finally:
@@ -372,7 +372,7 @@ class DeadStore(MemoryStore):
 
 def test_a_store_that_does_not_answer_holds_up_nobody(tmp_path: Path) -> None:
     """What it doesn't take within the grace is not in the report; the run ends as it was asked to."""
-    stop = Stop()
+    stop = CancelToken()
     before = time.monotonic()
     report = run(ListSource(endless(tmp_path)), DeadStore(stop), stop=stop)
     assert report.stopped
@@ -382,11 +382,11 @@ def test_a_store_that_does_not_answer_holds_up_nobody(tmp_path: Path) -> None:
 
 def test_a_stop_is_for_one_run(pictures: list[ImageRecord]) -> None:
     """Giving it to a second run is an error, not a run that reads nothing."""
-    stop = Stop()
+    stop = CancelToken()
     assert accounted(run(ListSource(pictures), MemoryStore("i"), stop=stop))[2] == 20
     with pytest.raises(ValueError, match="one of its own"):
         run(ListSource(pictures), MemoryStore("i"), stop=stop)
-    assert not stop.ask()
+    assert not stop.request()
 
 
 def test_prune_removes_what_has_left_the_source(pictures: list[ImageRecord]) -> None:
@@ -397,7 +397,7 @@ def test_prune_removes_what_has_left_the_source(pictures: list[ImageRecord]) -> 
     report = run(ListSource(pictures[:6]), store, pruning=Pruning())
     assert accounted(report) == (6, 6, 0, 0)
     assert report.pruned == 3
-    assert {id for id, _ in store.locations()} == {f"id{n}" for n in range(6)} | {"elsewhere"}
+    assert {id for id, _ in store.scan_locations()} == {f"id{n}" for n in range(6)} | {"elsewhere"}
 
 
 def test_prune_keeps_what_could_not_be_read(
@@ -407,13 +407,13 @@ def test_prune_keeps_what_could_not_be_read(
     store = MemoryStore("i")
     inside = [replace(p, location=f"/locked/deep/{p.id}") for p in pictures[:3]]
     gone = replace(pictures[3], location="/gone")
-    broken = replace(pictures[4], picture=Path("/gone"), version="v2")
+    broken = replace(pictures[4], picture=Path("/gone"), image_version="v2")
     run(ListSource([*inside, pictures[3], pictures[4]]), store)
     locked = Rejection("x", "/locked", Stage.READ, Reason.UNREADABLE_FILE, "no")
     vanished = Rejection("id3", gone.location, Stage.READ, Reason.FILE_NOT_FOUND, "no")
     report = run(ListSource([locked, vanished, broken]), store, pruning=Pruning(), max_rejection_rate=1.0)
     assert report.pruned == 1
-    assert {id for id, _ in store.locations()} == {"id0", "id1", "id2", "id4"}
+    assert {id for id, _ in store.scan_locations()} == {"id0", "id1", "id2", "id4"}
     bad_row = Rejection("", "photos.tsv:3", Stage.READ, Reason.BAD_ROW, "no")
     report = run(ListSource([bad_row]), store, pruning=Pruning(), max_rejection_rate=1.0)
     assert report.pruned == 0
@@ -422,7 +422,7 @@ def test_prune_keeps_what_could_not_be_read(
 
 def test_seen_ids_remembers_every_id() -> None:
     """No id is taken for new twice, also after most have moved into the sorted array."""
-    seen = SeenIds()
+    seen = IdSet()
     assert all(seen.add(f"id{n}") for n in range(120_000))
     assert not any(seen.add(f"id{n}") for n in range(0, 120_000, 97))
     assert "id7" in seen

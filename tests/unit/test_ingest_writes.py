@@ -16,7 +16,7 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._core.settings import WRITE_SIZE
 from esclip._core.types import Document
 from esclip._errors import StoreUnavailable, TooManyRejections
-from esclip._ingest.progress import Tally
+from esclip._ingest.progress import IngestProgress
 from esclip.stores.memory import MemoryStore
 from tests.unit.test_ingest import ListSource, run
 
@@ -37,7 +37,7 @@ def pages(tmp_path: Path) -> list[ImageRecord]:
 class MeetingStore(MemoryStore):
     """A store whose first writes wait for each other."""
 
-    writes_at_once = PAGES
+    write_concurrency = PAGES
 
     def __init__(self, index: str) -> None:
         super().__init__(index)
@@ -117,7 +117,7 @@ def refused(id: str) -> Rejection:
 def test_counts_of_several_threads() -> None:
     """Pages that threads count at the same time are all counted, as are those who were refused."""
     told: list[Rejection] = []
-    tally = Tally(index="i", store="s", encoder="e", on_rejection=told.append)
+    tally = IngestProgress(index="i", store="s", encoder="e", on_rejection=told.append)
     for _ in range(8 * 50 * 10):
         tally.read()
 
@@ -136,7 +136,9 @@ def test_counts_of_several_threads() -> None:
 def test_a_page_is_counted_whole_before_the_budget_is_looked_at() -> None:
     """The documents of the page that spends the failure budget are in the report and told, all of them."""
     told: list[Rejection] = []
-    tally = Tally(index="i", store="s", encoder="e", max_rejection_rate=0.1, on_rejection=told.append)
+    tally = IngestProgress(
+        index="i", store="s", encoder="e", max_rejection_rate=0.1, on_rejection=told.append
+    )
     for _ in range(300):
         tally.read()
     with pytest.raises(TooManyRejections) as raised:

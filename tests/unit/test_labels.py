@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ConfigError, DecodeError, EncoderError, ImageIndex, Labelling
+from esclip import ConfigError, DecodeError, EncoderError, ImageIndex, LabelSet
 from esclip._core.types import Vectors, unit_rows
 from esclip._ingest.labels import Labeller
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, read_logit_scale
@@ -32,26 +32,26 @@ class TestLabelling:
 
     def test_labels_with_commas(self) -> None:
         """Commas part labels; blanks around them, and blank ones, don't count."""
-        assert Labelling.read(" cat, hot dog,,狗,").labels == ("cat", "hot dog", "狗")
-        assert Labelling.read(" ").labels == ()
+        assert LabelSet.read(" cat, hot dog,,狗,").labels == ("cat", "hot dog", "狗")
+        assert LabelSet.read(" ").labels == ()
 
     def test_a_file_of_labels(self, tmp_path: Path) -> None:
         """A file has a label a line, with commas in it or not."""
         file = tmp_path / "labels.txt"
         file.write_text("\ufeffcat\r\n\r\nOslo, Norway\n dog \n", encoding="utf-8")
-        assert Labelling.read(str(file), ["{}"]).labels == ("cat", "Oslo, Norway", "dog")
+        assert LabelSet.read(str(file), ["{}"]).labels == ("cat", "Oslo, Norway", "dog")
 
     def test_files_that_can_not_be_read(self, tmp_path: Path) -> None:
         """A file that isn't there is not taken for a label, and one that is no text is refused."""
         with pytest.raises(ConfigError, match=r"labels\.txt"):
-            Labelling.read(str(tmp_path / "labels.txt"))
+            LabelSet.read(str(tmp_path / "labels.txt"))
         (tmp_path / "labels.txt").write_bytes(b"\xff\xfe\x00")
         with pytest.raises(ConfigError, match="UTF-8"):
-            Labelling.read(str(tmp_path / "labels.txt"))
+            LabelSet.read(str(tmp_path / "labels.txt"))
 
     def test_no_name_of_a_file_at_all(self) -> None:
         """What no file can be called is labels."""
-        assert len(Labelling.read(",".join(map(str, range(900)))).labels) == 900
+        assert len(LabelSet.read(",".join(map(str, range(900)))).labels) == 900
 
     @pytest.mark.parametrize(
         ("labels", "said"),
@@ -66,39 +66,39 @@ class TestLabelling:
     def test_labels_that_can_not_be_used(self, labels: list[str], said: str) -> None:
         """Labels come once each, say something, are short, and at most a thousand."""
         with pytest.raises(ConfigError, match=said):
-            Labelling(labels)
+            LabelSet(labels)
 
     @pytest.mark.parametrize("templates", [["a photo"], []])
     def test_templates_that_can_not_be_used(self, templates: list[str]) -> None:
         """There is a template, and each has a place for the label."""
         with pytest.raises(ConfigError, match=re.escape("{}")):
-            Labelling(["cat"], templates)
+            LabelSet(["cat"], templates)
 
     def test_a_bare_text_is_no_list(self) -> None:
         """A string is not taken for a list of letters."""
         with pytest.raises(ValueError, match="read"):
-            Labelling("cat")
+            LabelSet("cat")
 
     def test_prompts(self) -> None:
         """Each label takes the place in each template; its own braces are left alone."""
-        assert Labelling(["a{}b", "c"], ["x {} {0}", "{}"]).prompts() == [
+        assert LabelSet(["a{}b", "c"], ["x {} {0}", "{}"]).prompts() == [
             ["x a{}b {0}", "a{}b"],
             ["x c {0}", "c"],
         ]
 
     def test_it_comes_back_from_json(self) -> None:
         """What an index remembers is the same labelling."""
-        one = Labelling(["狗", "cat"], ["{}!"])
-        assert Labelling.from_json(orjson.loads(orjson.dumps(one.to_json()))) == one
+        one = LabelSet(["狗", "cat"], ["{}!"])
+        assert LabelSet.from_json(orjson.loads(orjson.dumps(one.to_json()))) == one
         with pytest.raises(ValueError, match="twice"):
-            Labelling.from_json({"labels": ["a", "a"], "templates": ["{}"]})
+            LabelSet.from_json({"labels": ["a", "a"], "templates": ["{}"]})
 
     def test_the_digest_knows_no_order(self) -> None:
         """Labels in another order are the same labels; other labels or templates are not."""
-        one = Labelling(["a", "b"])
-        assert one.digest == Labelling(["b", "a"]).digest
-        assert len({one.digest, Labelling(["a", "c"]).digest, Labelling(["a", "b"], ["{}"]).digest, ""}) == 4
-        assert Labelling([]).digest == ""
+        one = LabelSet(["a", "b"])
+        assert one.digest == LabelSet(["b", "a"]).digest
+        assert len({one.digest, LabelSet(["a", "c"]).digest, LabelSet(["a", "b"], ["{}"]).digest, ""}) == 4
+        assert LabelSet([]).digest == ""
 
 
 class TestProbabilities:
@@ -120,7 +120,7 @@ class TestProbabilities:
 
     def test_the_mean_of_templates_counts(self) -> None:
         """A label's vector is the direction of the mean of its prompts' vectors."""
-        vectors = label_vectors(PALETTE, Labelling(["red", "blue"], ["{}", "{} and green", "{}"]))
+        vectors = label_vectors(PALETTE, LabelSet(["red", "blue"], ["{}", "{} and green", "{}"]))
         for label, vector in zip(["red", "blue"], vectors, strict=True):
             rows = PALETTE.encode_texts([label, f"{label} and green", label])
             np.testing.assert_allclose(vector, unit_rows([rows.mean(axis=0)])[0], atol=1e-6)
@@ -133,7 +133,7 @@ class TestProbabilities:
                 return np.full((len(texts), 12), np.nan, dtype=np.float32)
 
         with pytest.raises(EncoderError, match="'cat'"):
-            label_vectors(Deaf(), Labelling(["cat"]))
+            label_vectors(Deaf(), LabelSet(["cat"]))
 
 
 class TestClassify:
@@ -211,7 +211,7 @@ class TestAtIngest:
 
     def test_names_of_fields(self) -> None:
         """A label's field is its letters and digits in lower case, of any language."""
-        labelling = Labelling(["Golden Retriever", "C'est l'été!", "红 狗", "a_b"])
+        labelling = LabelSet(["Golden Retriever", "C'est l'été!", "红 狗", "a_b"])
         names = [field.name for field in Labeller(PALETTE, labelling).fields[2:]]
         assert names == ["p_golden_retriever", "p_c_est_l_été", "p_红_狗", "p_a_b"]
 

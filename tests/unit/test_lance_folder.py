@@ -28,9 +28,9 @@ from esclip.stores.lance.store import LanceStore, Scale
 
 folder, process = sys.argv[1], int(sys.argv[2])
 store = LanceStore(folder, "pictures", Scale(exact=20))
-store.prepare(SCHEMA)
+store.ensure_index(SCHEMA)
 vectors = random_vectors(100, process)
-with store.loading():
+with store.bulk_load():
     for turn in range(8):
         ids = range(turn * 10, turn * 10 + 30)
         assert store.upsert([document(f"{i}", vectors[i]) for i in ids]) == []
@@ -41,7 +41,7 @@ with store.loading():
 @pytest.fixture
 def store(tmp_path: Path) -> LanceStore:
     store = LanceStore(tmp_path, "pictures")
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     return store
 
 
@@ -77,8 +77,8 @@ def test_info_names_engine_and_size(store: LanceStore, tmp_path: Path) -> None:
 def test_folder_names(tmp_path: Path, name: str) -> None:
     """The folder may be called anything, and need not exist."""
     store = LanceStore(tmp_path / name / "deeper", "pictures")
-    store.prepare(SCHEMA)
-    with store.loading():
+    store.ensure_index(SCHEMA)
+    with store.bulk_load():
         store.upsert([document("a")])
     assert [hit.id for hit in nearest(store, axis(0), 1)] == ["a"]
     assert (tmp_path / name / "deeper" / "pictures.lance").is_dir()
@@ -94,7 +94,7 @@ def test_others_datasets_are_left_alone(tmp_path: Path) -> None:
         store.schema,
         store.info,
         store.drop,
-        lambda: store.prepare(SCHEMA),
+        lambda: store.ensure_index(SCHEMA),
         lambda: nearest(store, axis(0), 1),
     ]
     for call in calls:
@@ -111,7 +111,7 @@ def test_other_things_are_left_alone(tmp_path: Path, kind: str) -> None:
     inside.parent.mkdir(exist_ok=True)
     inside.write_text("mine")
     store = LanceStore(tmp_path, "pictures")
-    calls: list[Callable[[], object]] = [lambda: store.prepare(SCHEMA), store.drop]
+    calls: list[Callable[[], object]] = [lambda: store.ensure_index(SCHEMA), store.drop]
     for call in calls:
         with pytest.raises(IndexExists, match=r"pictures\.lance"):
             call()
@@ -140,9 +140,9 @@ def test_unknown_schema_version(store: LanceStore, tmp_path: Path) -> None:
 def test_prepare_continues_where_it_was_interrupted(tmp_path: Path) -> None:
     """Columns that were added without the schema's knowledge are taken over by the next prepare."""
     store = LanceStore(tmp_path, "pictures")
-    store.prepare(IndexSchema(SCHEMA.space, FIELDS[:1]))
+    store.ensure_index(IndexSchema(SCHEMA.space, FIELDS[:1]))
     _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.int64())]))
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     store.upsert([document("a", metadata=EVERYTHING)])
     assert store.documents(["a"])["a"].record.metadata == EVERYTHING
 
@@ -150,10 +150,10 @@ def test_prepare_continues_where_it_was_interrupted(tmp_path: Path) -> None:
 def test_prepare_refuses_a_column_of_another_type(tmp_path: Path) -> None:
     """A column that others added with another type is a mismatch, and the schema stays as it was."""
     store = LanceStore(tmp_path, "pictures")
-    store.prepare(IndexSchema(SCHEMA.space, FIELDS[:1]))
+    store.ensure_index(IndexSchema(SCHEMA.space, FIELDS[:1]))
     _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.string())]))
     with pytest.raises(IndexMismatch, match="likes"):
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
     info = store.info()
     assert info is not None
     assert info.schema.fields == FIELDS[:1]
@@ -163,7 +163,7 @@ def test_other_stores_see_writes_at_once(store: LanceStore, tmp_path: Path) -> N
     """A second store on the folder sees what the first writes, also after a drop and a new beginning."""
     other = LanceStore(tmp_path, "pictures")
     for vector in (axis(0), axis(1)):
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         assert nearest(other, vector, 3) == []
         store.upsert([document("a", vector)])
         assert [(hit.id, hit.score) for hit in nearest(other, vector, 3)] == [("a", 1.0)]
@@ -182,8 +182,8 @@ from esclip.stores.lance.store import LanceStore, Scale
 from tests.contracts.documents import FIELDS, SCHEMA, axis, document
 
 store = LanceStore({str(tmp_path)!r}, "pictures", Scale(exact=1))
-store.prepare(replace(SCHEMA, fields=(*FIELDS, Field("added", FieldType.KEYWORD))))
-with store.loading():
+store.ensure_index(replace(SCHEMA, fields=(*FIELDS, Field("added", FieldType.KEYWORD))))
+with store.bulk_load():
     store.upsert([document("0", axis(2)), document("1", axis(0), {{"added": "there"}})])
 """
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
@@ -214,7 +214,7 @@ def test_interrupted_loading_finds_all(store: LanceStore) -> None:
     """An interrupt leaves loading at once, and what was written is found."""
 
     def interrupt() -> None:
-        with store.loading():
+        with store.bulk_load():
             store.upsert([document("a")])
             raise KeyboardInterrupt
 
@@ -225,14 +225,14 @@ def test_interrupted_loading_finds_all(store: LanceStore) -> None:
 
 def test_loading_of_a_dropped_index(store: LanceStore) -> None:
     """An index that is dropped while it is loaded stays dropped."""
-    with store.loading():
+    with store.bulk_load():
         store.drop()
     assert store.info() is None
 
 
 def test_loading_joins_fragments(store: LanceStore, tmp_path: Path) -> None:
     """After loading, the fragments of many small writes are one."""
-    with store.loading():
+    with store.bulk_load():
         for i in range(12):
             store.upsert([document(f"{i}")])
         assert len(_raw(tmp_path).get_fragments()) == 12
@@ -304,5 +304,5 @@ def test_a_folder_that_lance_can_not_open_is_told(tmp_path: Path, odd: str) -> N
 def test_other_names_of_folders_are_used(tmp_path: Path, name: str) -> None:
     """Spaces, letters of any script, and what has a meaning in URLs and shells."""
     store = LanceStore(tmp_path / name, "pictures")
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     assert (tmp_path / name / "pictures.lance").is_dir()

@@ -11,10 +11,10 @@ import lance
 import pyarrow as pa
 import pytest
 
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip._protocols import Store
-from esclip.stores.lance.store import LanceStore, Scale
+from esclip.stores.lance.store import IndexThresholds, LanceStore
 from tests.contracts.documents import DIM, SCHEMA
 from tests.contracts.store_contract import StoreContract
 
@@ -56,7 +56,7 @@ class TestIndexedLanceStore(TestLanceStore):
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
-        store = LanceStore(tmp_path, "pictures", Scale(exact=1, scanned=1))
+        store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=1, scanned=1))
         yield store
         store.close()
 
@@ -66,7 +66,7 @@ class TestLanceStoreWithoutSources(TestLanceStore):
 
     @pytest.fixture
     def prepared(self, store: Store) -> Store:
-        store.prepare(SCHEMA)
+        store.ensure_index(SCHEMA)
         lance.dataset(_path(store)).drop_columns(["_source"])
         return store
 
@@ -98,7 +98,7 @@ def _raw(document: Document) -> dict[str, Any]:
         "description": record.description,
         "pixels_fingerprint": record.fingerprint.pixels,
         "record_fingerprint": record.fingerprint.record,
-        "words": record_words(record),
+        "words": analyze_record(record),
         **{name: _raw_value(value) for name, value in record.metadata.items()},
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from esclip._core.types import Document, Vectors, unit_rows
-from esclip.stores.lance.store import LanceStore, Scale
+from esclip.stores.lance.store import IndexThresholds, LanceStore
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
 
@@ -21,15 +21,15 @@ def _indexes(folder: Path) -> list[str]:
 
 
 def _fill(store: LanceStore, vectors: Vectors, start: int = 0) -> None:
-    with store.loading():
+    with store.bulk_load():
         rows = range(start, len(vectors))
         assert store.upsert([Document(record(f"{i:05}"), vectors[i]) for i in rows]) == []
 
 
 def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
     """A vector index is made above the threshold, remade when as many rows are outside, and never doubled."""
-    store = LanceStore(tmp_path, "pictures", Scale(exact=100))
-    store.prepare(SCHEMA)
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100))
+    store.ensure_index(SCHEMA)
     vectors = random_vectors(400, 1)
     seen = []
     for start, end in ((0, 100), (100, 150), (150, 220), (220, 400)):
@@ -41,8 +41,8 @@ def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
 
 def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     """Rows that were written or moved after the vector index was made are found where they are now."""
-    store = LanceStore(tmp_path, "pictures", Scale(exact=100))
-    store.prepare(SCHEMA)
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100))
+    store.ensure_index(SCHEMA)
     vectors = random_vectors(303, 2)
     _fill(store, vectors[:300])
     store.upsert([Document(record("new"), vectors[300]), Document(record("00007"), vectors[301])])
@@ -66,11 +66,14 @@ def _clustered(n: int, dim: int) -> Vectors:
 )
 def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vectors, probed: int) -> None:
     """Of the ten nearest, at least 99 in 100 are found by way of the vector index."""
-    store, exact = LanceStore(tmp_path, "pictures", Scale(exact=500, probed=probed)), MemoryStore("exact")
-    store.prepare(SCHEMA)
+    store, exact = (
+        LanceStore(tmp_path, "pictures", IndexThresholds(exact=500, probed=probed)),
+        MemoryStore("exact"),
+    )
+    store.ensure_index(SCHEMA)
     _fill(store, vectors)
     assert _indexes(tmp_path) == ["esclip_vector_6"]
-    exact.prepare(SCHEMA)
+    exact.ensure_index(SCHEMA)
     exact.upsert([Document(record(f"{i:05}"), vector) for i, vector in enumerate(vectors)])
     found = 0
     for query in unit_rows(vectors[::100] + 0.05 * random_vectors(30, 5)):
@@ -81,8 +84,8 @@ def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vec
 
 def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
     """Vectors that differ by less than the index keeps are told apart, and equal ones come by id."""
-    store = LanceStore(tmp_path, "pictures", Scale(exact=100))
-    store.prepare(SCHEMA)
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100))
+    store.ensure_index(SCHEMA)
     crowd = unit_rows(axis(0) + 0.01 * random_vectors(10, 7))
     _fill(store, np.concatenate([random_vectors(300, 8), crowd, crowd[:3]]))
     scores = crowd.astype(np.float64) @ axis(0)
@@ -97,10 +100,10 @@ def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
 
 def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:
     """Where the nearest partitions hold fewer than k matches, the others are searched too."""
-    store = LanceStore(tmp_path, "pictures", Scale(exact=100, probed=50))
-    store.prepare(SCHEMA)
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, probed=50))
+    store.ensure_index(SCHEMA)
     documents = random_documents(600, seed=6)
-    with store.loading():
+    with store.bulk_load():
         store.upsert(documents)
     condition = where("country", "O'Land")
     matching = {d.record.id for d in documents if d.record.metadata.get("country") == "O'Land"}

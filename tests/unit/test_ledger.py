@@ -55,8 +55,8 @@ def test_a_rejection_is_kept_with_its_record(ledger: Ledger, tmp_path: Path) -> 
     other.close()
     assert Rejection.to_json(one) == rejected("a").to_json()
     assert one.record == rejected("a").record
-    assert one.tries == 1
-    assert began <= one.tried <= datetime.now(UTC)
+    assert one.attempts == 1
+    assert began <= one.last_attempt <= datetime.now(UTC)
     assert Rejection.to_json(row) == bad_row(7).to_json()
     assert row.record is None
 
@@ -66,7 +66,7 @@ def test_a_further_rejection_of_a_record_replaces_the_first(ledger: Ledger) -> N
     for reason in (Reason.TIMEOUT, Reason.HTTP_5XX, Reason.HTTP_404):
         ledger.add(rejected("a", reason))
     [kept] = ledger.rejections()
-    assert (kept.reason, kept.tries) == (Reason.HTTP_404, 3)
+    assert (kept.reason, kept.attempts) == (Reason.HTTP_404, 3)
 
 
 def test_what_has_no_id_is_kept_by_its_place(ledger: Ledger) -> None:
@@ -162,7 +162,7 @@ records = st.builds(
     id=plain,
     location=plain,
     picture=pictures,
-    version=plain,
+    image_version=plain,
     page=st.one_of(st.none(), plain),
     description=st.text(),
     metadata=st.dictionaries(st.text(), values),
@@ -200,7 +200,7 @@ def test_a_record_that_json_can_not_hold_is_kept_too(ledger: Ledger) -> None:
 @pytest.mark.parametrize("url", ["https://user:s3cret@example.org/a@b.jpg", "ftp://s3cret@example.org"])
 def test_credentials_are_not_kept(ledger: Ledger, tmp_path: Path, url: str) -> None:
     """User and password of a URL are in none of the ledger's files; the rest of the URL is."""
-    whole = record("a", location=url, picture=url, version=url)
+    whole = record("a", location=url, picture=url, image_version=url)
     ledger.add(Rejection("a", url, Stage.FETCH, Reason.BAD_URL, f"{url} has a password", whole))
     ledger.add(Rejection("", f"{url}:7", Stage.READ, Reason.BAD_ROW, "too few"))
     [kept, _] = ledger.rejections()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.schema import IndexSchema
 from esclip._core.types import Document
 from esclip._protocols import Store
@@ -43,7 +43,7 @@ class TestMemoryStore(StoreContract):
             "pixels_fingerprint": record.fingerprint.pixels,
             "record_fingerprint": record.fingerprint.record,
             "content_fingerprint": held.content,
-            "words": record_words(record),
+            "words": analyze_record(record),
             **record.all_metadata,
         }
 
@@ -63,7 +63,7 @@ class TestMemoryStore(StoreContract):
 def test_documents_are_not_shared() -> None:
     """Changing a vector that was given or got changes nothing in the store."""
     store = MemoryStore("pictures")
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     given = axis(0)
     store.upsert([document("a", given)])
     given[:] = 9
@@ -74,7 +74,7 @@ def test_documents_are_not_shared() -> None:
 def test_ties_at_the_last_rank_go_by_id() -> None:
     """Where more documents tie than k, those with the smallest ids are found."""
     store = MemoryStore("pictures")
-    store.prepare(SCHEMA)
+    store.ensure_index(SCHEMA)
     store.upsert([document(id) for id in ("c", "a", "b")])
     assert [hit.id for hit in nearest(store, axis(0), 2)] == ["a", "b"]
 

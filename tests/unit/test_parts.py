@@ -12,10 +12,10 @@ from PIL import Image
 
 import esclip
 from esclip import Document, Query, Rejection, Store, Text
-from esclip._core.parts import GRID, caption_id, cut, part_ids
+from esclip._core.parts import GRID, caption_id, crops_of, part_ids
 from esclip._core.rejections import Reason
 from esclip._core.types import Pixels, Vectors
-from esclip._ingest.parts import PartedStore
+from esclip._ingest.parts import PartsStore
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
@@ -42,13 +42,13 @@ class TestPartedStore(StoreContract):
     """To who has it, a store with parts is any other store."""
 
     @pytest.fixture
-    def store(self) -> PartedStore:
+    def store(self) -> PartsStore:
         inner = MemoryStore("pictures")
-        return PartedStore(inner, inner.sibling("pictures_parts"), FittingEncoder(inner), ["captions"])
+        return PartsStore(inner, inner.open_other("pictures_parts"), FittingEncoder(inner), ["captions"])
 
     def inner(self, store: Store) -> MemoryStore:
         """The store of the pictures."""
-        assert isinstance(store, PartedStore)
+        assert isinstance(store, PartsStore)
         assert isinstance(store.store, MemoryStore)
         return store.store
 
@@ -112,7 +112,7 @@ class RefusingStore(MemoryStore):
         super().__init__(index)
         self.beside = RefusingParts(f"{index}_parts")
 
-    def sibling(self, index: str) -> MemoryStore:
+    def open_other(self, index: str) -> MemoryStore:
         assert index == self.beside.index
         return self.beside
 
@@ -136,7 +136,7 @@ def test_an_ingest_that_breaks_between_parts_and_pictures(folder: Path) -> None:
         index.ingest(folder, captions="sidecar", parts=["captions", "crops"])
     store.broken = False
     assert index.ingest(folder, captions="sidecar").written == 2
-    info = store.sibling("pictures_parts").info()
+    info = store.open_other("pictures_parts").info()
     assert info is not None
     assert info.documents == 2 * len(GRID) + 1
 
@@ -150,9 +150,9 @@ def test_parts_of_a_picture_that_never_came(folder: Path) -> None:
     store.broken = False
     (folder / "a.png").unlink()
     index.ingest(folder)
-    assert names(index.search_text("red", look=["crops"])) == ["a", "b"]
+    assert names(index.search_text("red", targets=["crops"])) == ["a", "b"]
     assert index.ingest(folder, prune=True).pruned == 1
-    assert names(index.search_text("red", look=["crops"])) == ["b"]
+    assert names(index.search_text("red", targets=["crops"])) == ["b"]
     assert index.ingest(folder, prune=True).pruned == 0
 
 
@@ -164,10 +164,10 @@ def test_a_part_that_is_refused(folder: Path) -> None:
     assert (report.written, report.rejections) == (1, {Reason.WRITE_REJECTED: 1})
     (kept,) = index.rejections()
     assert kept.location.endswith("a.png")
-    assert names(index.search_text("red", look=["captions", "crops"])) == ["b"]
+    assert names(index.search_text("red", targets=["captions", "crops"])) == ["b"]
     store.beside.refuses = False
     assert index.retry().written == 1
-    assert names(index.search_text("orange", 1, look=["captions"])) == ["a"]
+    assert names(index.search_text("orange", 1, targets=["captions"])) == ["a"]
     assert index.ingest(folder, captions="sidecar").skipped == 2
 
 
@@ -179,7 +179,7 @@ def test_parts_left_by_an_index_that_is_gone(folder: Path, tmp_path: Path) -> No
     store.drop()
     (folder / "b.png").unlink()
     index.ingest(folder, parts=["crops"])
-    assert names(index.search_text("blue", look=["crops"])) == ["a"]
+    assert names(index.search_text("blue", targets=["crops"])) == ["a"]
 
 
 def test_parts_that_were_lost(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -187,7 +187,7 @@ def test_parts_that_were_lost(folder: Path, caplog: pytest.LogCaptureFixture) ->
     store = MemoryStore("pictures")
     index = esclip.open_index(store, encoder="palette")
     index.ingest(folder, parts=["crops"])
-    store.sibling("pictures_parts").drop()
+    store.open_other("pictures_parts").drop()
     index.ingest(folder)
     assert "lost pictures_parts" in caplog.text
 
@@ -204,7 +204,7 @@ def test_a_crop_without_direction(folder: Path) -> None:
     store = MemoryStore("pictures")
     index = esclip.open_index(store, encoder=Blind())
     assert index.ingest(folder / "a.png", parts=["crops"]).written == 1
-    info = store.sibling("pictures_parts").info()
+    info = store.open_other("pictures_parts").info()
     assert info is not None
     assert info.documents == len(GRID) - 1
 
@@ -232,9 +232,11 @@ def test_the_grid() -> None:
     for left, top, right, bottom in GRID:
         assert 0 <= left < right <= 1
         assert 0 <= top < bottom <= 1
-    assert [crop.size for _, crop in cut(Image.new("RGB", (300, 150)))][:5] == [(200, 100)] * 4 + [(150, 75)]
-    assert [number for number, _ in cut(Image.new("RGB", (60, 50)))] == [0, 1, 2, 3]
-    assert not list(cut(Image.new("RGB", (2000, 40))))
+    assert [crop.size for _, crop in crops_of(Image.new("RGB", (300, 150)))][:5] == [(200, 100)] * 4 + [
+        (150, 75)
+    ]
+    assert [number for number, _ in crops_of(Image.new("RGB", (60, 50)))] == [0, 1, 2, 3]
+    assert not list(crops_of(Image.new("RGB", (2000, 40))))
 
 
 def test_ids_of_parts() -> None:
@@ -245,10 +247,10 @@ def test_ids_of_parts() -> None:
     assert all(len(id.encode()) <= 512 for id in longest)
 
 
-@pytest.mark.parametrize("look", [(), ("faces",), "faces"])
-def test_places_that_are_none(look: Sequence[str]) -> None:
+@pytest.mark.parametrize("targets", [(), ("faces",), "faces"])
+def test_places_that_are_none(targets: Sequence[str]) -> None:
     """They are a programming error."""
     with pytest.raises(ValueError, match="one or more of pictures, captions, crops"):
-        Query(Text("blue"), look=look)
+        Query(Text("blue"), targets=targets)
     with pytest.raises(ValueError, match="parts is nothing, not one or more"):
         esclip.open_index(MemoryStore("p"), encoder="palette").ingest(".", parts=["nothing"])

@@ -17,7 +17,7 @@ from PIL import Image
 
 from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
-from esclip._images.decode import PIXELS_AT_ONCE, Room, decode, decoding
+from esclip._images.decode import PIXELS_AT_ONCE, PixelBudget, decode, decoding
 from esclip._images.heif import decoded_pixels
 from scripts.picture_bombs import (
     BOMBS,
@@ -158,7 +158,7 @@ def test_scans_are_counted_to_the_end_of_the_picture() -> None:
 class TestRoom:
     def test_who_needs_more_than_is_left_waits(self) -> None:
         """Two that fit go on at once, a third one when there is room again."""
-        room = Room(100)
+        room = PixelBudget(100)
         entered = threading.Event()
 
         def third() -> None:
@@ -176,7 +176,7 @@ class TestRoom:
 
     def test_a_large_one_is_not_passed_by_small_ones_for_ever(self) -> None:
         """Who comes later waits behind who waits already."""
-        room = Room(100)
+        room = PixelBudget(100)
         order: list[int] = []
 
         def enter(pixels: int) -> None:

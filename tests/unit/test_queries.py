@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 import esclip
-from esclip import ConfigError, EncoderError, ImageIndex, Picture, Query, Raw, Stored, Text, Words
+from esclip import (
+    ConfigError,
+    EncoderError,
+    ImageIndex,
+    ImageQuery,
+    Keywords,
+    Query,
+    SimilarTo,
+    Text,
+    VectorQuery,
+)
 from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
@@ -50,7 +60,7 @@ def test_parts_are_added_by_weight(index: ImageIndex, photos: Path) -> None:
     assert names(both) == ["red", "blue"]
     assert both[0].score > both[1].score > 0.4
     assert names(index.search(Query(Text("red"), Text("blue"), Text("red", -1), k=1))) == ["blue"]
-    mixed = index.search(Query(Picture(photos / "red.png", 0.4), Text("green"), k=2))
+    mixed = index.search(Query(ImageQuery(photos / "red.png", 0.4), Text("green"), k=2))
     assert names(mixed) == ["green", "red"]
     away = index.search(Query(Text("red", -1), k=len(PLAIN)))
     assert names(away)[-1] == "red"
@@ -62,7 +72,7 @@ def test_a_sum_is_a_vector_of_unit_length(index: ImageIndex) -> None:
     red, blue = encoder.encode_texts(["red", "blue"])
     (direction,) = unit_rows([3 * red - 0.5 * blue])
     hits = index.search(Query(Text("red", 3), Text("blue", -0.5), k=3))
-    given = index.search(Query(Raw(direction * 7), k=3))
+    given = index.search(Query(VectorQuery(direction * 7), k=3))
     assert [hit.id for hit in hits] == [hit.id for hit in given]
     np.testing.assert_allclose([h.score for h in hits], [h.score for h in given], atol=1e-6)
 
@@ -70,7 +80,7 @@ def test_a_sum_is_a_vector_of_unit_length(index: ImageIndex) -> None:
 def test_stored_pictures_are_left_out(index: ImageIndex) -> None:
     """What was asked by id is no hit, and k others are found."""
     red, blue, green = (id_of(index, color) for color in ("red", "blue", "green"))
-    hits = index.search(Query(Stored(red), Stored(blue), Stored(green, -0.2), k=4))
+    hits = index.search(Query(SimilarTo(red), SimilarTo(blue), SimilarTo(green, -0.2), k=4))
     assert len(hits) == 4
     assert {red, blue, green}.isdisjoint(hit.id for hit in hits)
     assert [hit.rank for hit in hits] == [1, 2, 3, 4]
@@ -80,14 +90,19 @@ def test_stored_pictures_are_left_out(index: ImageIndex) -> None:
 
 @pytest.mark.parametrize(
     "parts",
-    [(Text("red"), Text("red", -1)), (Raw(np.zeros(11)),), (Raw(np.full(11, np.nan)),), (Text("red", 0.0),)],
+    [
+        (Text("red"), Text("red", -1)),
+        (VectorQuery(np.zeros(11)),),
+        (VectorQuery(np.full(11, np.nan)),),
+        (Text("red", 0.0),),
+    ],
 )
 def test_what_has_no_direction_is_told(
-    index: ImageIndex, parts: tuple[esclip.Text | esclip.Raw, ...]
+    index: ImageIndex, parts: tuple[esclip.Text | esclip.VectorQuery, ...]
 ) -> None:
     """Parts that cancel out are an error, not hits of rounding errors."""
     (dim,) = PaletteEncoder().encode_texts(["red"]).shape[1:]
-    fitted = [Raw(np.resize(p.vector, dim)) if isinstance(p, Raw) else p for p in parts]
+    fitted = [VectorQuery(np.resize(p.vector, dim)) if isinstance(p, VectorQuery) else p for p in parts]
     with pytest.raises(EncoderError, match="no direction"):
         index.search(Query(*fitted))
 
@@ -111,7 +126,7 @@ def test_queries_that_cannot_be_are_value_errors(wrong: object) -> None:
 def test_a_vector_of_another_shape_is_told(index: ImageIndex) -> None:
     """A raw vector has the index's dimension."""
     with pytest.raises(ValueError, match="shape"):
-        index.search(Query(Raw([1.0, 0.0])))
+        index.search(Query(VectorQuery([1.0, 0.0])))
 
 
 def test_pages_neither_repeat_nor_skip(index: ImageIndex) -> None:
@@ -144,8 +159,8 @@ def test_many_queries_are_encoded_in_one_call(index: ImageIndex) -> None:
     assert index.search_many([]) == []
 
 
-@pytest.mark.parametrize("part", [Text("red \udcff"), Words("red \ud800")])
-def test_a_text_of_odd_bytes_is_refused(part: Text | Words) -> None:
+@pytest.mark.parametrize("part", [Text("red \udcff"), Keywords("red \ud800")])
+def test_a_text_of_odd_bytes_is_refused(part: Text | Keywords) -> None:
     """Half a surrogate pair, which odd bytes of a command line become, is the query's fault, and told."""
     with pytest.raises(ConfigError, match=r"the text 'red .* is no valid Unicode; check its encoding"):
         Query(part)

@@ -12,15 +12,15 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ConfigError, ImageIndex, Phase, Picture, Progress, Query, Stored, Text, Words
-from esclip._core.calibration import PERCENTS, Background, Calibration
-from esclip._core.null_queries import SENTENCES, group_of, is_background
+from esclip import ConfigError, ImageIndex, ImageQuery, Keywords, Phase, Progress, Query, SimilarTo, Text
+from esclip._core.calibration import PERCENTS, Calibration, NullScores
+from esclip._core.null_queries import NULL_QUERIES, is_null_query, script_of
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import Nearest, Search
+from esclip._core.searches import KnnSearch, Search
 from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Document, Hit, Vectors
 from esclip._ingest.calibration import calibrate
-from esclip._search.query import Part
+from esclip._search.query import Clause
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
@@ -72,7 +72,7 @@ class TestHits:
     def test_the_language_counts(self, index: ImageIndex) -> None:
         """The same score says less in a language whose texts are nearer to all pictures."""
         groups = {one.group: one for one in held(index).backgrounds}
-        assert groups.keys() == SENTENCES.keys()
+        assert groups.keys() == NULL_QUERIES.keys()
         assert groups["han"].mean > groups["latin"].mean + 0.05
         assert groups["han"].relevance(0.5) < groups["latin"].relevance(0.5)
 
@@ -93,19 +93,19 @@ class TestHits:
     @pytest.mark.parametrize(
         "parts",
         [
-            (Picture(Image.new("RGB", (9, 9))),),
-            (Stored("0001"),),
-            (Text("thing 1"), Stored("0001")),
+            (ImageQuery(Image.new("RGB", (9, 9))),),
+            (SimilarTo("0001"),),
+            (Text("thing 1"), SimilarTo("0001")),
             (Text("thing 1"), Text("thing 2", -0.5)),
-            (Text("thing 1"), Words("thing")),
-            (Words("thing"),),
+            (Text("thing 1"), Keywords("thing")),
+            (Keywords("thing"),),
         ],
     )
-    def test_other_queries_have_none(self, parts: tuple[Part, ...], index: ImageIndex) -> None:
+    def test_other_queries_have_none(self, parts: tuple[Clause, ...], index: ImageIndex) -> None:
         """Only hits of texts have a relevance; to ask for a least one of others is an error that says so."""
         with pytest.raises(ConfigError, match="has a relevance"):
             Query(*parts, min_relevance=0.5)
-        if not isinstance(parts[0], Picture):
+        if not isinstance(parts[0], ImageQuery):
             hits = index.search(Query(*parts))
             assert (hits.matched, hits[0].relevance, hits[0].percentile) == (None, None, None)
 
@@ -156,19 +156,19 @@ class TestCalibrating:
 
         class Asked(StoreWrapper):
             def search(self, *searches: Search) -> list[list[Hit]]:
-                asked.extend(one for one in searches if isinstance(one, Nearest))
+                asked.extend(one for one in searches if isinstance(one, KnnSearch))
                 return super().search(*searches)
 
-        asked: list[Nearest] = []
+        asked: list[KnnSearch] = []
         store, encoder = MemoryStore("alike"), PaletteEncoder()
-        store.prepare(IndexSchema(encoder.space))
+        store.ensure_index(IndexSchema(encoder.space))
         (gray,) = encoder.encode_texts(["gray"])
         store.upsert([Document(record(f"{n:03}"), gray) for n in range(150)])
         calibrate(Asked(store), encoder)
         schema = store.schema()
         assert schema is not None
         assert schema.calibration is not None
-        assert {one.group for one in schema.calibration.backgrounds} == SENTENCES.keys()
+        assert {one.group for one in schema.calibration.backgrounds} == NULL_QUERIES.keys()
         assert 1 <= len(asked) < 10
         assert all(search.scores_only for search in asked)
 
@@ -238,26 +238,26 @@ def many(folder: Path) -> None:
 class TestBackground:
     def test_scores_and_relevances(self) -> None:
         """Relevance grows with the score, is 0.5 two deviations above the mean, and finds its score again."""
-        one = Background("latin", tuple(percent / 1000 for percent in PERCENTS), 0.2, 0.02)
+        one = NullScores("latin", tuple(percent / 1000 for percent in PERCENTS), 0.2, 0.02)
         assert one.relevance(0.2) == pytest.approx(0.023, abs=0.001)
         assert one.relevance(0.24) == pytest.approx(0.5)
         assert one.relevance(0.3) > 0.99
         for relevance in (0.001, 0.1, 0.5, 0.9, 0.999):
             assert one.relevance(one.least_score(relevance)) == pytest.approx(relevance)
         assert one.least_score(0) == -np.inf
-        assert Background("latin", one.quantiles, 0.2, 0.0).relevance(0.211) == pytest.approx(0.579, abs=0.01)
+        assert NullScores("latin", one.quantiles, 0.2, 0.0).relevance(0.211) == pytest.approx(0.579, abs=0.01)
 
     @pytest.mark.parametrize(
         ("score", "percentile"), [(-1, 0), (0.0, 0), (0.025, 25), (0.04, 40), (0.0995, 99.5), (1, 100)]
     )
     def test_percentiles(self, score: float, percentile: float) -> None:
         """Between quantiles it is on the line."""
-        one = Background("latin", tuple(percent / 1000 for percent in PERCENTS), 0.2, 0.02)
+        one = NullScores("latin", tuple(percent / 1000 for percent in PERCENTS), 0.2, 0.02)
         assert one.percentile(score) == pytest.approx(percentile)
 
     def test_percentiles_of_equal_scores(self) -> None:
         """Scores that are all alike are the lowest."""
-        one = Background("latin", (0.1,) * len(PERCENTS), 0.1, 0.0)
+        one = NullScores("latin", (0.1,) * len(PERCENTS), 0.1, 0.0)
         assert [one.percentile(score) for score in (0.0, 0.1, 0.2)] == [0, 0, 100]
 
 
@@ -285,13 +285,13 @@ class TestGroups:
     )
     def test_scripts_tell_languages(self, text: str, group: str) -> None:
         """Most letters count, and kana wherever it is."""
-        assert group_of(text) == group
+        assert script_of(text) == group
 
     def test_each_sentence_is_of_its_group(self) -> None:
         """Sixteen in each, none twice, all short enough for any text tower."""
-        for group, sentences in SENTENCES.items():
+        for group, sentences in NULL_QUERIES.items():
             assert len(set(sentences)) == 16
-            assert [group_of(sentence) for sentence in sentences] == [group] * 16
-            assert all(is_background(sentence) for sentence in sentences)
+            assert [script_of(sentence) for sentence in sentences] == [group] * 16
+            assert all(is_null_query(sentence) for sentence in sentences)
             assert all(len(sentence.encode()) <= 75 for sentence in sentences)
-        assert not is_background("two dogs")
+        assert not is_null_query("two dogs")

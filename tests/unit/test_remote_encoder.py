@@ -24,7 +24,7 @@ from esclip._server.encoder_server import EncoderServer
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder
-from esclip.encoders.remote.protocol import Description, pack_vectors
+from esclip.encoders.remote.protocol import EncoderInfo, pack_vectors
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.encoder_servers import RecordingEncoder, served
 from tests.servers import PictureServer, Route, body, cut_off, hang_up, in_turn, status, unused_port
@@ -32,7 +32,7 @@ from tests.servers import PictureServer, Route, body, cut_off, hang_up, in_turn,
 PALETTE = PaletteEncoder()
 PICTURES = [PALETTE.preprocess(picture) for picture in sample_pictures()]
 VECTORS = PALETTE.encode_images(PICTURES)
-ABOUT = Description(PALETTE.space, PALETTE.preprocess, "palette", 1 << 20).to_json()
+ABOUT = EncoderInfo(PALETTE.space, PALETTE.preprocess, "palette", 1 << 20).to_json()
 JSON, BYTES = {"Content_Type": "application/json"}, {"Content_Type": "application/octet-stream"}
 
 
@@ -67,8 +67,8 @@ def test_it_is_what_is_served(server: EncoderServer) -> None:
     encoder = load_encoder(server.address + "/")
     assert encoder.space == PALETTE.space
     assert encoder.runtime == f"palette, at {server.address}"
-    assert encoder.sufficient_side == PALETTE.sufficient_side
-    assert encoder.batches_at_once > 1
+    assert encoder.useful_side == PALETTE.useful_side
+    assert encoder.encode_concurrency > 1
     assert encoder.logit_scale == PALETTE.logit_scale
     np.testing.assert_array_equal(encoder.encode_images(PICTURES), VECTORS)
 

@@ -145,10 +145,10 @@ def test_what_fails_again_is_counted_with_its_new_reason(
     report = retry(index)
     assert (report.read, report.rejected, report.rejections) == (1, 1, {Reason.HTTP_410: 1})
     [rejection] = index.rejections()
-    assert (rejection.reason, rejection.tries) == (Reason.HTTP_410, 2)
+    assert (rejection.reason, rejection.attempts) == (Reason.HTTP_410, 2)
     with pytest.raises(esclip.TooManyRejections):
         index.retry(allow_hosts=["127.0.0.1"], max_rejection_rate=0.5)
-    assert [rejection.tries for rejection in index.rejections()] == [3]
+    assert [rejection.attempts for rejection in index.rejections()] == [3]
 
 
 def test_the_next_ingest_is_not_told_twice(index: ImageIndex, dataset: Path, server: PictureServer) -> None:
@@ -212,7 +212,7 @@ def test_what_has_no_record_is_left_to_an_ingest(
     assert (retry(index).read, retry(index, "bad_row").read) == (1, 0)
     assert "1 rejections are of rows or folders that gave no record" in caplog.text
     [row] = index.rejections(["bad_row"])
-    assert (row.tries, row.record) == (1, None)
+    assert (row.attempts, row.record) == (1, None)
 
 
 def test_a_file_is_tried_as_it_is_now(index: ImageIndex, photos: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_file_is_tried_as_it_is_now(index: ImageIndex, photos: Path) -> None:
     bad.unlink()
     assert retry(index).rejections == {Reason.FILE_NOT_FOUND: 1}
     [rejection] = index.rejections()
-    assert (rejection.reason, rejection.stage, rejection.tries) == (Reason.FILE_NOT_FOUND, Stage.READ, 2)
+    assert (rejection.reason, rejection.stage, rejection.attempts) == (Reason.FILE_NOT_FOUND, Stage.READ, 2)
     Image.new("RGB", (9, 9), "red").save(bad)
     assert retry(index).written == 1
     assert list(index.rejections()) == []

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from esclip._core.null_queries import SENTENCES
+from esclip._core.null_queries import NULL_QUERIES
 from esclip.encoders.scripts import warn_of_scripts
 
 ENGLISH, MULTILINGUAL = "clip-ViT-B-16", "clip-ViT-B-32-multilingual-v1"
@@ -64,5 +64,5 @@ def test_known_scripts_and_unknown_towers_are_not(
 def test_what_an_index_is_measured_with_is_not(caplog: pytest.LogCaptureFixture) -> None:
     """Sentences for calibration are in all scripts, and nobody's query."""
     with caplog.at_level(logging.WARNING, "esclip"):
-        warn_of_scripts(ENGLISH, [text for texts in SENTENCES.values() for text in texts])
+        warn_of_scripts(ENGLISH, [text for texts in NULL_QUERIES.values() for text in texts])
     assert caplog.messages == []

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import Access, EsclipError
+from esclip import EsclipError, StoreAuth
 from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._net.redaction import Redactor, with_base64
 from esclip._server.encoder_server import EncoderServer
@@ -25,7 +25,7 @@ from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Patience
+from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import axis, document, nearest
 from tests.servers import unused_port
 from tests.unit.engine_double import Answer, Asked, as_json, running
@@ -33,12 +33,12 @@ from tests.unit.engine_double import Answer, Asked, as_json, running
 TOKEN = "t0ken-Zx9-of-the-encoder"
 PASSWORD = "Zx9/s3cret=ä"
 KEY = "id-of-it:Zx9-the-key"
-PATIENCE = Patience(first=0.2, read=0.2, write=0.2)
+PATIENCE = RetryPolicy(first=0.2, read=0.2, write=0.2)
 ACCESSES = {
-    "password": Access(user="alice", password=PASSWORD),
-    "short password": Access(user="alice", password="Zx9"),
-    "API key": Access(api_key=KEY),
-    "encoded API key": Access(api_key=base64.b64encode(KEY.encode()).decode()),
+    "password": StoreAuth(user="alice", password=PASSWORD),
+    "short password": StoreAuth(user="alice", password="Zx9"),
+    "API key": StoreAuth(api_key=KEY),
+    "encoded API key": StoreAuth(api_key=base64.b64encode(KEY.encode()).decode()),
 }
 
 
@@ -237,7 +237,7 @@ ASKED: dict[str, Callable[[EngineStore], object]] = {
     "_bulk": lambda store: store.upsert([document("a")]),
     "_msearch": lambda store: nearest(store, axis(0), 1),
     "_mget": lambda store: store.documents(["a"]),
-    "_search": lambda store: list(store.locations()),
+    "_search": lambda store: list(store.scan_locations()),
     "_count": lambda store: store.info(),
 }
 
@@ -282,7 +282,7 @@ def test_values_that_hold_secrets_show_none() -> None:
     options = StoreOptions(
         store=Address(f"http://alice:{TOKEN}@host"), password=Secret(TOKEN), api_key=Secret(TOKEN)
     )
-    held: list[Any] = [options, EncoderOptions(encoder_token=Secret(TOKEN)), Access(api_key=TOKEN)]
+    held: list[Any] = [options, EncoderOptions(encoder_token=Secret(TOKEN)), StoreAuth(api_key=TOKEN)]
     held += [vars(store) for store in (EngineStore(f"http://alice:{TOKEN}@127.0.0.1", "x"),)]
     with EncoderServer(
         PaletteEncoder(), host="127.0.0.1", port=0, token=TOKEN, batch_size=1, max_body=1 << 20
@@ -295,7 +295,7 @@ def test_an_index_that_cannot_be_opened_keeps_its_secrets() -> None:
     """The frames of `open_index` and below have an address without its password, and no token."""
     with pytest.raises(EsclipError) as raised:
         esclip.open_index(
-            *(f"http://alice:{TOKEN}@host",), encoder_token=TOKEN, access=Access(ca_file="ca.pem")
+            *(f"http://alice:{TOKEN}@host",), encoder_token=TOKEN, access=StoreAuth(ca_file="ca.pem")
         )
     frames = shown(raised.value).partition("in open_index")[2]
     assert frames

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._core.labels import Labelling
+from esclip._core.labels import LabelSet
 from esclip._files.text import LONGEST_LINE, NotText, TextDecoder, Utf8, read_beginning, read_text, text_lines
 
 TEXT = "réd\nzwei  Wörter\n\n雪 🐶\u2028x"
@@ -130,4 +130,4 @@ def test_a_link_that_comes_and_goes_is_not_followed(tmp_path: Path) -> None:
 def test_labels_of_a_file(tmp_path: Path, write: Callable[[str], bytes]) -> None:
     """One a line, whatever program wrote it."""
     (tmp_path / "labels.txt").write_bytes(write("cat\r\nHündchen\r\n\r\n"))
-    assert Labelling.read(str(tmp_path / "labels.txt")).labels == ("cat", "Hündchen")
+    assert LabelSet.read(str(tmp_path / "labels.txt")).labels == ("cat", "Hündchen")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ImageIndex, ImageRecord, Labelling
+from esclip import ImageIndex, ImageRecord, LabelSet
 from esclip._text.forms import composed, existing_path, forms
 from esclip.stores.memory import MemoryStore
 
@@ -99,9 +99,9 @@ class TestTexts:
 
     def test_labels(self) -> None:
         """The same label in two forms is one label, and no two."""
-        assert Labelling([NFD]) == Labelling([NFC])
+        assert LabelSet([NFD]) == LabelSet([NFC])
         with pytest.raises(esclip.ConfigError, match="twice"):
-            Labelling([NFC, NFD])
+            LabelSet([NFC, NFD])
 
     def test_forms(self) -> None:
         """The text as it is comes first, then those that it hasn't."""

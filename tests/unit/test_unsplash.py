@@ -129,7 +129,7 @@ def test_a_photo_with_a_strange_url_is_a_record(tmp_path: Path, url: str) -> Non
     """A URL is judged where it is fetched."""
     write(tmp_path / "photos.tsv", [{"photo_id": "a", "photo_image_url": url}])
     [record] = records_of(open_source([tmp_path]))
-    assert record.location == record.version == url
+    assert record.location == record.image_version == url
 
 
 @pytest.mark.parametrize("url", ["/home/me/private.png", "file:///x.png", "http://[", "https://u:p@h/x", ""])

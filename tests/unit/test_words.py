@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from esclip._core.analysis import former_words, record_words, words_of
+from esclip._core.analysis import analyze_query, analyze_record, former_words
 from esclip._core.types import GeoPoint, ImageRecord, Metadata
 
 
@@ -44,7 +44,7 @@ from esclip._core.types import GeoPoint, ImageRecord, Metadata
 )
 def test_words_of_a_query(text: str, words: str) -> None:
     """Folded, as stems, each once; pairs of characters where nothing stands between words."""
-    assert words_of(text) == tuple(words.split())
+    assert analyze_query(text) == tuple(words.split())
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,10 @@ def test_a_record_has_single_characters_too() -> None:
         "point": GeoPoint(1.0, 2.0),
     }
     record = ImageRecord("a", "/x/y.jpg", "", "1", description="東京", metadata=metadata)
-    assert record_words(record) == sorted(["black", "cat", "夜", "日本", "日", "本", "東京", "東", "京"])
+    assert analyze_record(record) == sorted(["black", "cat", "夜", "日本", "日", "本", "東京", "東", "京"])
 
 
 def test_a_book_is_cut() -> None:
     """A query has no more words than engines take, and a word no more characters than words have."""
-    assert len(words_of(" ".join(f"word{n}" for n in range(5000)))) == 256
-    assert len(words_of("x" * 10_000)[0]) == 64
+    assert len(analyze_query(" ".join(f"word{n}" for n in range(5000)))) == 256
+    assert len(analyze_query("x" * 10_000)[0]) == 64

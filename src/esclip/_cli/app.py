@@ -38,7 +38,7 @@ from esclip._cli.ingest_options import (
     labelling,
 )
 from esclip._cli.options import Host, Json, MaxBody, Port, Yes, as_path, split
-from esclip._cli.signals import Interrupted, exit_status, signals_ask
+from esclip._cli.signals import Interrupted, exit_status, handle_signals
 from esclip._cli.standard_streams import standard_streams
 from esclip._core.settings import (
     BATCH_SIZE,
@@ -236,7 +236,7 @@ def doctor(
     from esclip._cli.doctor import examine
     from esclip._cli.output import reports
 
-    reports.tell_all()
+    reports.show_info_logs()
     findings = examine(
         at.open, at.how, lambda: by.load(token=by.encoder_token), encoder_named=by.encoder is not None
     )
@@ -259,7 +259,7 @@ def serve_encoder(
     from esclip._cli.output import reports
     from esclip._server import encoder_server
 
-    reports.tell_all()
+    reports.show_info_logs()
     with encoder_server.open_server(
         by.load(),
         host=host,
@@ -268,7 +268,7 @@ def serve_encoder(
         batch_size=batch_size,
         max_body=max_body << 20,
     ) as server:
-        with signals_ask(server.stop) as received:
+        with handle_signals(server.stop) as received:
             reports.serving(server.address, server.app.about)
             server.run()
         if received[0] == signal.SIGINT:

@@ -44,7 +44,7 @@ def duplicates(
     """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
     from esclip._cli.output import duplicates
 
-    watched = duplicates.Watched()
+    watched = duplicates.DuplicatesProgress()
     with at.open() as held:
         groups = held.duplicates(threshold, where, on_progress=watched)
     duplicates.groups(groups, json=json)

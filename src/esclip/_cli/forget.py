@@ -10,7 +10,7 @@ from esclip._cli.confirmation import confirm
 from esclip._cli.groups import StoreOptions
 from esclip._cli.options import Json, Yes
 from esclip._cli.search_options import Where
-from esclip._cli.signals import signals_ask
+from esclip._cli.signals import handle_signals
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
@@ -60,7 +60,7 @@ def forget(
         asked.append(found)
         return True
 
-    with signals_ask(lambda: False), at.open() as held:
+    with handle_signals(lambda: False), at.open() as held:
         removed = held.delete(ids, paths=paths, where=where, confirm=agree)
         rejections = sum(found.rejections for found in asked)
         missing = [name for found in asked for name in found.missing]

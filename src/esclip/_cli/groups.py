@@ -32,18 +32,18 @@ from esclip._cli.options import (
     User,
     split,
 )
-from esclip._cli.search_options import Collapse, Exact, Explain, K, Look, MinScore, Offset, Where, Window
-from esclip._core.optional_imports import missing
+from esclip._cli.search_options import Collapse, Exact, Explain, K, MinScore, Offset, Targets, Where, Window
+from esclip._core.optional_imports import hide_module
 from esclip._core.settings import (
     BATCH_SIZE,
     DEFAULT_ENCODER,
     DEFAULT_INDEX,
     FETCH_WORKERS,
-    WINDOW,
+    RANK_WINDOW_SIZE,
     default_store,
 )
 from esclip._core.targets import PICTURES
-from esclip._net.access import Access, admitted
+from esclip._net.access import StoreAuth, resolve_access
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex
@@ -60,16 +60,16 @@ class HitOptions:
     where: Where = None
     offset: Offset = 0
     min_score: MinScore = -1.0
-    look: Look = PICTURES
+    targets: Targets = PICTURES
     exact: Exact = False
-    window: Window = WINDOW
+    rank_window_size: Window = RANK_WINDOW_SIZE
     explain: Explain = False
     collapse: Collapse = None
 
     def named(self) -> dict[str, Any]:
         """As the facade's methods take them."""
         return {one.name: getattr(self, one.name) for one in fields(self)} | {
-            "look": split(self.look) or (PICTURES,)
+            "targets": split(self.targets) or (PICTURES,)
         }
 
 
@@ -135,7 +135,7 @@ class StoreOptions:
     def open(self, by: PictureEncoderOptions | None = None) -> ImageIndex:
         """The index, encoding `by` these."""
         by = by or PictureEncoderOptions()
-        with missing("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
+        with hide_module("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
             from esclip._index import open_index
 
             return open_index(
@@ -149,22 +149,22 @@ class StoreOptions:
                 access=self.access(),
             )
 
-    def access(self) -> Access:
+    def access(self) -> StoreAuth:
         """What lets us in. What variables hold for a cluster says nothing about a folder, and is left out."""
         from esclip.stores import is_folder
 
-        names = [name.name for name in fields(Access)]
+        names = [name.name for name in fields(StoreAuth)]
         given = {name: value for name in names if (value := getattr(self, name))}
         if is_folder(self.store or default_store()):
             given = {name: value for name, value in given.items() if name in self.typed}
-        return Access(**given)
+        return StoreAuth(**given)
 
     def how(self) -> str | None:
         """How we are let in, but not with what."""
         from esclip.stores import is_folder
 
         address = self.store or default_store()
-        return None if is_folder(address) else admitted(address, self.access())[1].how
+        return None if is_folder(address) else resolve_access(address, self.access())[1].how
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

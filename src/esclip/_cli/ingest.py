@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from esclip._cli.confirmation import ask, can_ask
-from esclip._cli.signals import exit_status, signals_ask
-from esclip._concurrency.stop import Stop
+from esclip._cli.signals import exit_status, handle_signals
+from esclip._concurrency.stop import CancelToken
 from esclip._errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def run_to_report(
     """
     from esclip._cli.output import reports
 
-    stop = Stop()
+    stop = CancelToken()
     with (
         _rejections_file(rejections) as on_rejection,
         reports.progress() as on_progress,
         reports.report_of_failure(json=json),
-        signals_ask(stop.ask, "esclip: ending soon; once more ends it at once\n") as received,
+        handle_signals(stop.request, "esclip: ending soon; once more ends it at once\n") as received,
     ):
         confirm = {} if prune_yes is None else {"confirm": _emptying(on_progress, yes=prune_yes)}
         report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirm)

@@ -11,10 +11,10 @@ from esclip._core.bounds import BATCH_SIZES, LIMITS, SHARES, WORKERS
 from esclip._core.rejections import Reason
 from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.targets import KINDS
-from esclip._errors import ConfigError, meant
+from esclip._errors import ConfigError, suggest
 
 if TYPE_CHECKING:
-    from esclip._core.labels import Labelling
+    from esclip._core.labels import LabelSet
 
 from esclip._cli.options import as_path, several, split
 
@@ -171,20 +171,20 @@ def reasons(words: list[str] | None) -> list[Reason]:
         try:
             found.append(Reason(name.lower()))
         except ValueError:
-            near = meant(name.lower(), [reason.value for reason in Reason])
+            near = suggest(name.lower(), [reason.value for reason in Reason])
             raise typer.BadParameter(f"--reason {name}: there is no such reason; it may be {near}") from None
     return found
 
 
-def labelling(labels: str | None, templates: list[str] | None) -> Labelling | None:
+def labelling(labels: str | None, templates: list[str] | None) -> LabelSet | None:
     """The labels as they are asked for; None where they are not. What can't be used is wrong usage."""
-    from esclip._core.labels import TEMPLATES, Labelling
+    from esclip._core.labels import TEMPLATES, LabelSet
 
     if labels is None:
         if templates:
             raise typer.BadParameter("a template is for labels: give them by --labels")
         return None
     try:
-        return Labelling.read(labels, templates or TEMPLATES)
+        return LabelSet.read(labels, templates or TEMPLATES)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error

@@ -10,7 +10,7 @@ import typer
 
 from esclip._core.bounds import BODIES_MIB, PORTS
 from esclip._core.settings import DEFAULT_ENCODER
-from esclip._errors import meant
+from esclip._errors import suggest
 from esclip._files.locations import user_path
 from esclip._text.secrets import Address, Secret
 
@@ -45,7 +45,7 @@ def several(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
     def checked(words: str | None) -> str | None:
         for name in split(words or ""):
             if name not in known:
-                raise typer.BadParameter(f"there is no {name}; it may be {meant(name, known)}")
+                raise typer.BadParameter(f"there is no {name}; it may be {suggest(name, known)}")
         return words
 
     return checked

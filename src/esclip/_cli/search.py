@@ -153,15 +153,15 @@ def search(
     json: Json = False,
 ) -> None:
     """Find pictures by texts, pictures and words at once: --text "a beach" --words oslo; or by --where."""
-    from esclip._search.query import Part, Picture, Query, Stored, Text, Words
+    from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text
 
-    parts: list[Part] = [Text(*_weighed("--text", value)) for value in text or ()]
-    parts += [Picture(*_weighed("--image", value)) for value in image or ()]
-    parts += [Stored(*_weighed("--id", value)) for value in id or ()]
-    parts += [Words(*_weighed("--words", value)) for value in words or ()]
+    parts: list[Clause] = [Text(*_weighed("--text", value)) for value in text or ()]
+    parts += [ImageQuery(*_weighed("--image", value)) for value in image or ()]
+    parts += [SimilarTo(*_weighed("--id", value)) for value in id or ()]
+    parts += [Keywords(*_weighed("--words", value)) for value in words or ()]
     if not parts and not of.where:
         raise typer.BadParameter("say what to look for: --text, --image, --id, --words or --where")
-    if any(isinstance(part, Words) and part.weight <= 0 for part in parts):
+    if any(isinstance(part, Keywords) and part.weight <= 0 for part in parts):
         raise typer.BadParameter("--words has a weight above zero; to leave something out, use --where")
     with at.open(by) as held:
         _show(held.search(Query(*parts, min_relevance=min_relevance, **of.named())), json=json)

@@ -17,10 +17,10 @@ __all__ = [
     "Explain",
     "Hybrid",
     "K",
-    "Look",
     "MinRelevance",
     "MinScore",
     "Offset",
+    "Targets",
     "Where",
     "Window",
     "filters",
@@ -58,6 +58,7 @@ Exact = Annotated[
 Window = Annotated[
     int,
     typer.Option(
+        "--window",
         metavar="N",
         min=WINDOWS.least,
         max=WINDOWS.most,
@@ -109,7 +110,7 @@ Where = Annotated[
         show_default=False,
     ),
 ]
-Look = Annotated[
+Targets = Annotated[
     str,
     typer.Option(
         "--in",

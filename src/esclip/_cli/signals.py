@@ -15,7 +15,7 @@ from types import FrameType
 
 from esclip._cli.stderr import write_at_once
 
-__all__ = ["Interrupted", "exit_status", "signals_ask"]
+__all__ = ["Interrupted", "exit_status", "handle_signals"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -33,7 +33,7 @@ def exit_status(number: int) -> int:
 
 
 @contextmanager
-def signals_ask(ask: Callable[[], bool], notice: str = "") -> Iterator[list[int]]:
+def handle_signals(ask: Callable[[], bool], notice: str = "") -> Iterator[list[int]]:
     """A time in which a signal calls `ask`, which says whether somebody listens. Gives those that came.
 
     `notice` is what a person reads then.

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-__all__ = ["Stop"]
+__all__ = ["CancelToken"]
 
 
-class Stop:
+class CancelToken:
     """A run's end, which can be asked for once; each run has its own."""
 
     def __init__(self) -> None:
@@ -22,28 +22,28 @@ class Stop:
 
         Nothing waits for it in the main thread, where a handler that sets it would then block for ever.
         """
-        self.asked = False
+        self.requested = False
         """Whether somebody asked."""
-        self._heard = False
+        self._active = False
 
-    def ask(self) -> bool:
+    def request(self) -> bool:
         """Ask for the end. False when nobody listens now, or it isn't the first time.
 
         A run that begins later ends at once.
         """
-        first = not self.asked
-        self.asked = True
+        first = not self.requested
+        self.requested = True
         self.event.set()
-        return first and self._heard
+        return first and self._active
 
     @contextmanager
-    def within(self, seconds: float, give_up: Callable[[], object]) -> Iterator[Event]:
+    def grace_period(self, seconds: float, give_up: Callable[[], object]) -> Iterator[Event]:
         """A time with an event that is set, and `give_up` called, `seconds` after the end was asked for."""
         late, over = Event(), Event()
 
         def watch() -> None:
             self.event.wait()
-            if self.asked and not over.wait(seconds):
+            if self.requested and not over.wait(seconds):
                 late.set()
                 give_up()
 
@@ -57,12 +57,12 @@ class Stop:
             watcher.join()
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         """A time in which somebody listens. Raises `ValueError` when a run has had it before."""
-        if self.event.is_set() and not self.asked:
+        if self.event.is_set() and not self.requested:
             raise ValueError("this Stop belongs to a run that is over; give each run one of its own")
-        self._heard = True
+        self._active = True
         try:
             yield
         finally:
-            self._heard = False
+            self._active = False

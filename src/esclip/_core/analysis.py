@@ -22,7 +22,7 @@ from esclip._concurrency.forks import run_in_children
 from esclip._core.types import GeoPoint, ImageRecord, Metadata
 from esclip._text.forms import folded
 
-__all__ = ["former_words", "record_words", "text_words", "words_of"]
+__all__ = ["analyze_document", "analyze_query", "analyze_record", "former_words"]
 
 CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf"
@@ -85,7 +85,7 @@ STOP_WORDS = (
 """English words that say nothing by themselves: those of Lucene's `EnglishAnalyzer`."""
 
 
-def words_of(text: str) -> tuple[str, ...]:
+def analyze_query(text: str) -> tuple[str, ...]:
     """The words of a query, each once, in their order, 256 at most; stop words only without others."""
     words = (word for run in _runs(text) for word in _within(run, singles=False))
     found = tuple(dict.fromkeys(words))
@@ -111,12 +111,12 @@ def former_words(text: str) -> dict[str, str]:
     return found
 
 
-def record_words(record: ImageRecord) -> list[str]:
+def analyze_record(record: ImageRecord) -> list[str]:
     """All words of a record, sorted, each once: of its description and of every text in its metadata."""
-    return sorted(text_words(record.description, record.all_metadata))
+    return sorted(analyze_document(record.description, record.all_metadata))
 
 
-def text_words(description: str, metadata: Metadata) -> set[str]:
+def analyze_document(description: str, metadata: Metadata) -> set[str]:
     """The words of a description and of every text in the metadata."""
     runs = set(_runs("\n".join(_texts(description, metadata))))
     plain = {run[:LONGEST] for run in runs if run.isascii()}  # nearly all: by the hundred, for each record

@@ -18,7 +18,7 @@ from pathlib import PurePath
 from statistics import NormalDist
 from typing import Any
 
-__all__ = ["MATCHES", "PERCENTS", "Background", "Calibration"]
+__all__ = ["MATCHES", "PERCENTS", "Calibration", "NullScores"]
 
 PERCENTS = (0.0, 5.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
 """Where the background's quantiles are taken: hits are in the upper tail."""
@@ -26,7 +26,7 @@ PERCENTS = (0.0, 5.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.
 MATCHES = 0.5
 """The relevance from which on a hit is taken for more than chance."""
 
-MIDDLE = 2.0
+MIDPOINT_DEVIATIONS = 2.0
 """Standard deviations above the mean of the best scores that have it: chance leads there once in 44."""
 
 LEAST_DEVIATION = 0.005
@@ -36,7 +36,7 @@ DECIMALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
+class NullScores:
     """What meaningless sentences of one group of languages score in an index."""
 
     group: str
@@ -49,19 +49,19 @@ class Background:
     """The standard deviation of these best scores."""
 
     @classmethod
-    def of(cls, group: str, quantiles: Sequence[float], mean: float, deviation: float) -> Background:
+    def of(cls, group: str, quantiles: Sequence[float], mean: float, deviation: float) -> NullScores:
         """With numbers as they are kept."""
         quantiles = tuple(round(float(one), DECIMALS) for one in quantiles)
         return cls(group, quantiles, round(mean, DECIMALS), round(deviation, DECIMALS))
 
     def relevance(self, score: float) -> float:
         """How sure it is that a score is no chance find: near 0 for what meaningless sentences find too."""
-        return 0.5 * (1 + math.erf((self._deviations(score) - MIDDLE) / math.sqrt(2)))
+        return 0.5 * (1 + math.erf((self._deviations(score) - MIDPOINT_DEVIATIONS) / math.sqrt(2)))
 
     def least_score(self, relevance: float) -> float:
         """The score that has a relevance, which is below 1."""
         above = NormalDist().inv_cdf(relevance) if relevance > 0 else -math.inf
-        return self.mean + (MIDDLE + above) * self._floored
+        return self.mean + (MIDPOINT_DEVIATIONS + above) * self._floored
 
     def percentile(self, score: float) -> float:
         """How many of a hundred pictures score less for a meaningless sentence."""
@@ -89,9 +89,9 @@ class Calibration:
     """The text tower that the sentences went through."""
     documents: int
     """How many the index had."""
-    backgrounds: tuple[Background, ...]
+    backgrounds: tuple[NullScores, ...]
 
-    def background(self, group: str, text_model: str) -> Background | None:
+    def background(self, group: str, text_model: str) -> NullScores | None:
         """That of a group of languages; None for another text tower, wherever this one lies on disk."""
         if not self.is_of(text_model):
             return None
@@ -116,7 +116,7 @@ class Calibration:
         Raises `KeyError`, `TypeError` or `ValueError` on others.
         """
         backgrounds = tuple(
-            Background.of(group, one["quantiles"], float(one["mean"]), float(one["deviation"]))
+            NullScores.of(group, one["quantiles"], float(one["mean"]), float(one["deviation"]))
             for group, one in sorted(data["backgrounds"].items())
         )
         if any(len(one.quantiles) != len(PERCENTS) for one in backgrounds):

@@ -21,7 +21,7 @@ from esclip._files.locations import user_path
 from esclip._files.text import NotText, error_words, read_text
 from esclip._text.forms import composed, existing_path, is_unicode
 
-__all__ = ["MAX_LABELS", "TEMPLATES", "Labelling", "Labels"]
+__all__ = ["MAX_LABELS", "TEMPLATES", "LabelSet", "Labels"]
 
 TEMPLATES = ("a photo of a {}",)
 """CLIP knows captions better than single words: 1.3 points on ImageNet (paper, section 3.1.4)."""
@@ -40,8 +40,8 @@ LARGEST_FILE = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Labelling:
-    """What pictures are told apart by. `Labelling(["狗", "猫"], templates=["一张{}的照片", "{}"])`."""
+class LabelSet:
+    """What pictures are told apart by. `LabelSet(["狗", "猫"], templates=["一张{}的照片", "{}"])`."""
 
     labels: tuple[str, ...]
     """Each once. None of them means: no labels."""
@@ -58,7 +58,7 @@ class Labelling:
         self._check()
 
     @classmethod
-    def read(cls, text: str, templates: Sequence[str] = TEMPLATES) -> Labelling:
+    def read(cls, text: str, templates: Sequence[str] = TEMPLATES) -> LabelSet:
         """Labels with commas between, or of a file of that name, which has one a line; blank ones are none.
 
         Raises `ConfigError` for a file that can't be read, and for labels that can't be used.
@@ -77,9 +77,9 @@ class Labelling:
         return cls([part for part in parts if part.strip()], templates)
 
     @classmethod
-    def of(cls, labels: Labels, before: Labelling | None = None) -> Labelling:
+    def of(cls, labels: Labels, before: LabelSet | None = None) -> LabelSet:
         """From whatever a user gives as labels; with the templates of those `before` where it says none."""
-        if isinstance(labels, Labelling):
+        if isinstance(labels, LabelSet):
             return labels
         templates = before.templates if before and before.labels else TEMPLATES
         if isinstance(labels, str | os.PathLike):
@@ -87,7 +87,7 @@ class Labelling:
         return cls(labels, templates)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Labelling:
+    def from_json(cls, data: Mapping[str, Any]) -> LabelSet:
         """What `to_json` gave. Raises `KeyError`, `TypeError` or `ValueError` on others."""
         try:
             return cls(data["labels"], data["templates"])
@@ -128,8 +128,8 @@ class Labelling:
             raise ConfigError("there is no template for the labels; {} stands for a label alone")
 
 
-Labels: TypeAlias = str | os.PathLike[str] | Iterable[str] | Labelling
-"""Labels as a user gives them: a text as `Labelling.read` takes it, a file, several, or with templates."""
+Labels: TypeAlias = str | os.PathLike[str] | Iterable[str] | LabelSet
+"""Labels as a user gives them: a text as `LabelSet.read` takes it, a file, several, or with templates."""
 
 
 def _texts(what: str, given: object) -> list[str]:

@@ -10,11 +10,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
-__all__ = ["SENTENCES", "group_of", "is_background"]
+__all__ = ["NULL_QUERIES", "is_null_query", "script_of"]
 
 
-def group_of(text: str) -> str:
-    """The group of languages that a text is in, by its letters: one of `SENTENCES`.
+def script_of(text: str) -> str:
+    """The group of languages that a text is in, by its letters: one of `NULL_QUERIES`.
 
     Kana tells Japanese, whatever else there is; else most letters count. A text without letters is as Latin.
     """
@@ -25,9 +25,9 @@ def group_of(text: str) -> str:
     return scripts.most_common(1)[0][0] if scripts else "latin"
 
 
-def is_background(text: str) -> bool:
+def is_null_query(text: str) -> bool:
     """Whether a text is one of the sentences, which nobody looks for."""
-    return any(text in sentences for sentences in SENTENCES.values())
+    return any(text in sentences for sentences in NULL_QUERIES.values())
 
 
 def _script(letter: str) -> str:
@@ -47,7 +47,7 @@ _SCRIPTS = {
 }
 """By the first word of a letter's Unicode name."""
 
-SENTENCES: Mapping[str, tuple[str, ...]] = {
+NULL_QUERIES: Mapping[str, tuple[str, ...]] = {
     "latin": (
         "the quarterly interest rate was revised",
         "please confirm your password",

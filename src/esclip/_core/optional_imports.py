@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
-__all__ = ["missing"]
+__all__ = ["hide_module"]
 
 
 @contextmanager
-def missing(name: str) -> Iterator[None]:
+def hide_module(name: str) -> Iterator[None]:
     """A time in which the package `name` is not there, unless it has been imported before.
 
     For packages that a library does without where they aren't installed, as it promises.

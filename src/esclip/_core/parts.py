@@ -30,14 +30,14 @@ __all__ = [
     "crop_content",
     "crop_id",
     "crop_record",
-    "cut",
+    "crops_of",
     "holds_parts",
     "part_base",
+    "part_filters",
     "part_ids",
     "parts_index",
     "picture_content",
-    "picture_hit",
-    "those_of",
+    "to_image_hit",
 ]
 
 CROPPING = "crops 1"
@@ -85,7 +85,7 @@ def holds_parts(schema: IndexSchema | None) -> bool:
     return schema is not None and set(PART_FIELDS) <= set(schema.fields)
 
 
-def cut(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+def crops_of(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """The crops of a picture that aren't too small, by their number in `GRID`."""
     for number, box in enumerate(GRID):
         sides = (picture.width, picture.height) * 2
@@ -117,7 +117,7 @@ def caption_record(record: ImageRecord) -> ImageRecord:
 
 def crop_record(record: ImageRecord, number: int) -> ImageRecord:
     """A picture's crop."""
-    return _part(record, _part_id(record.id, str(number)), CROPS, record.version, GRID[number])
+    return _part(record, _part_id(record.id, str(number)), CROPS, record.image_version, GRID[number])
 
 
 def crop_content(picture: str, number: int) -> str:
@@ -130,7 +130,7 @@ def picture_content(part: str) -> str:
     return part.partition(" ")[0]
 
 
-def picture_hit(hit: Hit) -> Hit:
+def to_image_hit(hit: Hit) -> Hit:
     """The hit of a part as one of its picture."""
     about = dict(hit.metadata)
     id, _ = str(about.pop(PART_OF.name)), about.pop(PART.name)
@@ -139,7 +139,7 @@ def picture_hit(hit: Hit) -> Hit:
     return replace(hit, id=id, box=box, metadata=about, content=picture_content(hit.content or ""))
 
 
-def those_of(kind: str, where: tuple[Condition, ...]) -> tuple[Condition, ...]:
+def part_filters(kind: str, where: tuple[Condition, ...]) -> tuple[Condition, ...]:
     """Conditions on pictures as conditions on their parts of a kind."""
     return OneOf(PART, (kind,)), *map(_of_part, where)
 
@@ -161,7 +161,7 @@ def _of_part(condition: Condition) -> Condition:
 def _part(record: ImageRecord, id: str, kind: str, version: str, box: Box | None) -> ImageRecord:
     own = {PART_OF.name: record.id, PART.name: kind}
     place = {BOX.name: " ".join(map(str, box))} if box else {}
-    return replace(record, id=id, version=version, metadata={**record.metadata, **own, **place})
+    return replace(record, id=id, image_version=version, metadata={**record.metadata, **own, **place})
 
 
 def part_base(id: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._core.types import ImageRecord
 
-__all__ = ["IngestReport", "KeptRejection", "Reason", "Rejection", "Stage", "rejected"]
+__all__ = ["IngestReport", "LedgerEntry", "Reason", "Rejection", "Stage", "rejected"]
 
 
 class Stage(Enum):
@@ -106,18 +106,18 @@ def rejected(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptRejection(Rejection):
+class LedgerEntry(Rejection):
     """A rejection as the index's ledger keeps it, until the index holds the record."""
 
-    tries: int
+    attempts: int
     """How often the record was rejected."""
-    tried: datetime
+    last_attempt: datetime
     """When it was the last time."""
 
     def to_json(self) -> dict[str, Any]:
         """The rejection as the command line prints it with `--json`."""
-        tried = self.tried.isoformat().replace("+00:00", "Z")
-        return Rejection.to_json(self) | {"tries": self.tries, "tried": tried}
+        tried = self.last_attempt.isoformat().replace("+00:00", "Z")
+        return Rejection.to_json(self) | {"tries": self.attempts, "tried": tried}
 
 
 @dataclass(frozen=True, slots=True)

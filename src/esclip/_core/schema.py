@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from esclip._core.calibration import Calibration
-from esclip._core.labels import Labelling
+from esclip._core.labels import LabelSet
 from esclip._core.targets import KINDS
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
@@ -95,7 +95,7 @@ class IndexSchema:
     fields: tuple[Field, ...] = ()
     runtimes: tuple[str, ...] = ()
     """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
-    labelling: Labelling | None = None
+    labelling: LabelSet | None = None
     """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
     parts: tuple[str, ...] = ()
     """The parts of its pictures that ingests keep up (`_core.targets.KINDS`), each once."""
@@ -125,7 +125,7 @@ class IndexSchema:
             raise ValueError("a schema of another version")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
         # indexes that were made before these were kept lack the keys
-        labelling = Labelling.from_json(data["labelling"]) if "labelling" in data else None
+        labelling = LabelSet.from_json(data["labelling"]) if "labelling" in data else None
         runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
         if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in runtimes):
             raise ValueError("runtimes that are no texts")

@@ -14,11 +14,11 @@ from typing import TypeAlias
 from esclip._core.filters import Condition
 from esclip._core.types import Vector
 
-__all__ = ["Listing", "Matching", "Nearest", "Search"]
+__all__ = ["KeywordSearch", "KnnSearch", "Scan", "Search"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Nearest:
+class KnnSearch:
     """The `k` documents nearest to a vector among those that fulfil all conditions; scores are cosines."""
 
     vector: Vector
@@ -33,11 +33,11 @@ class Nearest:
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
+class KeywordSearch:
     """The `k` documents that have most of some words (`_core.analysis.words_of`), rare ones counting more.
 
     A score is the share of the words' weight that a document has, above 0 and at most 1; the words that it
-    has are in `Hit.why`. The weight of a word
+    has are in `Hit.explanation`. The weight of a word
     is ln(1 + (N - n + 0.5) / (n + 0.5)) where n of N documents have it: BM25's idf, as Lucene computes it.
     """
 
@@ -50,7 +50,7 @@ class Matching:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Scan:
     """The first `k` documents by id, behind the id `after`, that fulfil all conditions; scores are 1."""
 
     k: int
@@ -58,4 +58,4 @@ class Listing:
     after: str = ""
 
 
-Search: TypeAlias = Nearest | Matching | Listing
+Search: TypeAlias = KnnSearch | KeywordSearch | Scan

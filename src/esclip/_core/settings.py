@@ -18,9 +18,9 @@ __all__ = [
     "MAX_PICTURE_BYTES",
     "MAX_REJECTION_RATE",
     "PAGE_SIZE",
+    "RANK_WINDOW_SIZE",
     "SEARCHES_AT_ONCE",
     "UNSPLASH_HOST",
-    "WINDOW",
     "WRITE_SECONDS",
     "WRITE_SIZE",
     "default_store",
@@ -60,7 +60,7 @@ ENCODER_PORT = 8090
 MAX_BODY_MIB = 64
 """The longest request that it takes: 445 pictures of 224 x 224 pixels."""
 
-WINDOW = 200
+RANK_WINDOW_SIZE = 200
 """The best of each ranking that are fused, whatever the page: so pages neither repeat nor skip."""
 
 DUPLICATE = 0.95

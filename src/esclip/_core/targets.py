@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-__all__ = ["CAPTIONS", "CROPS", "KINDS", "PICTURES", "PLACES", "chosen", "is_fused"]
+__all__ = ["CAPTIONS", "CROPS", "KINDS", "PICTURES", "PLACES", "is_fused", "select_known"]
 
 PICTURES = "pictures"
 CAPTIONS = "captions"
@@ -17,7 +17,7 @@ PLACES = (PICTURES, *KINDS)
 """Where a search can look."""
 
 
-def chosen(names: Iterable[str], known: tuple[str, ...], of: str) -> tuple[str, ...]:
+def select_known(names: Iterable[str], known: tuple[str, ...], of: str) -> tuple[str, ...]:
     """The names, each once, in the order of those known. Raises `ValueError` for none and for others."""
     names = [names] if isinstance(names, str) else list(names)
     if not names or not set(names) <= set(known):
@@ -25,6 +25,6 @@ def chosen(names: Iterable[str], known: tuple[str, ...], of: str) -> tuple[str, 
     return tuple(name for name in known if name in names)
 
 
-def is_fused(look: Collection[str]) -> bool:
+def is_fused(targets: Collection[str]) -> bool:
     """Whether captions are looked at beside others, whose scores can't be compared with theirs."""
-    return CAPTIONS in look and len(look) > 1
+    return CAPTIONS in targets and len(targets) > 1

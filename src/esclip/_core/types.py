@@ -32,7 +32,7 @@ __all__ = [
     "Metadata",
     "MetadataValue",
     "Pixels",
-    "Reckoned",
+    "ScoreDetail",
     "Vector",
     "Vectors",
     "content_fingerprint",
@@ -100,7 +100,7 @@ class ImageRecord:
     """Where a person finds the picture: a URL or an absolute path."""
     picture: str | Path
     """Where its bytes are read: a URL (`str`) or a file (`Path`)."""
-    version: str
+    image_version: str
     """Differs when the picture's bytes may differ: a URL, or a file's size and time."""
     page: str | None = None
     """The picture's web page."""
@@ -108,7 +108,7 @@ class ImageRecord:
     metadata: Metadata = field(default_factory=dict)
     derived: Metadata = field(default_factory=dict)
     """Metadata that was computed from the picture, such as labels; a store keeps it with the other."""
-    recipe: str = ""
+    derivation: str = ""
     """What `derived` and the parts are computed by; empty where nothing is."""
     captioned: bool | None = None
     """Whether the description is a caption that this ingest was given; None: it was given none, and one that
@@ -137,10 +137,10 @@ class ImageRecord:
             self.page,
             "" if self.captioned else self.description,
             sorted(json_metadata(self.metadata).items()),
-            *([self.recipe] if self.recipe else []),
+            *([self.derivation] if self.derivation else []),
         )
         caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
-        return Fingerprint(_digest(self.version.encode()), _digest(orjson.dumps(about)) + caption)
+        return Fingerprint(_digest(self.image_version.encode()), _digest(orjson.dumps(about)) + caption)
 
 
 def _composed(metadata: Metadata) -> Metadata:
@@ -220,7 +220,7 @@ class Box(NamedTuple):
     bottom: float
 
 
-class Reckoned(NamedTuple):
+class ScoreDetail(NamedTuple):
     """What one part of a query adds to a hit's rank."""
 
     part: str
@@ -256,7 +256,7 @@ class Hit:
     """Ids of further hits that show nearly the same, and were folded into this one, the best first."""
     box: Box | None = None
     """Where in the picture that is which was found; None: it is the picture as a whole."""
-    why: tuple[Reckoned, ...] = ()
+    explanation: tuple[ScoreDetail, ...] = ()
     """What the rank is made of, where the query asks for it."""
     content: str | None = field(default=None, compare=False, repr=False)
     """`content_fingerprint` of the picture's bytes as they were encoded, empty where the index lacks it; None
@@ -269,7 +269,7 @@ class Hit:
             "percentile": self.percentile,
             "duplicates": list(self.duplicates) or None,
             "box": self.box and self.box._asdict(),
-            "why": [one._asdict() for one in self.why] or None,
+            "why": [one._asdict() for one in self.explanation] or None,
         }
         return {
             "rank": self.rank,

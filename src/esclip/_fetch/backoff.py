@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-__all__ = ["Pauses"]
+__all__ = ["HostBackoff"]
 
 
-class Pauses:
+class HostBackoff:
     """Pauses by host, none `longest` seconds long or more. Safe from several threads.
 
     A bound, because one answer may not end a run: a host that asks for an hour is asked again before.

@@ -24,11 +24,11 @@ import urllib3.exceptions as urllib3_errors
 
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
-from esclip._fetch.backoff import Pauses
-from esclip._fetch.hosts import Hosts, Place, Visits
+from esclip._fetch.backoff import HostBackoff
+from esclip._fetch.hosts import HostPolicy, Place, RedirectChain
 from esclip._fetch.robots_tag import opted_out
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
-from esclip._net.sockets import UnwelcomeAddressError, time_left, waits_bounded
+from esclip._net.sockets import ForbiddenAddressError, deadline_scope, seconds_left
 
 __all__ = ["Body", "HttpClient", "PassingError"]
 
@@ -68,7 +68,7 @@ class HttpClient:
     def __init__(
         self,
         *,
-        hosts: Hosts,
+        hosts: HostPolicy,
         workers: int,
         max_bytes: int,
         longest_pause: float,
@@ -79,7 +79,7 @@ class HttpClient:
         self._max_bytes = max_bytes
         self._ignore_robots_tag = ignore_robots_tag
         self._stopped = stopped
-        self._pauses = Pauses(longest_pause)
+        self._pauses = HostBackoff(longest_pause)
         self._session = new_session(workers, _HEADERS)
 
     def keep_pause(self, place: Place, left: Callable[[], float] = lambda: math.inf) -> None:
@@ -100,11 +100,11 @@ class HttpClient:
 
         Raises `FetchError`, and `CancelledError` once the client has been stopped.
         """
-        visits = Visits(self._hosts)
+        visits = RedirectChain(self._hosts)
         opted = False
-        with waits_bounded(lambda: self._time_left(deadline)):
+        with deadline_scope(lambda: self._time_left(deadline)):
             for _ in range(MAX_REDIRECTS + 1):
-                self.keep_pause(place, time_left.get())
+                self.keep_pause(place, seconds_left.get())
                 request = requests.Request("GET", place.url)
                 with (
                     _foreign_errors_mapped(place.host),
@@ -160,7 +160,7 @@ class HttpClient:
             body += chunk
             if len(body) > self._max_bytes:
                 raise too_large
-            time_left.get()()
+            seconds_left.get()()
         return bytes(body)
 
     def _time_left(self, deadline: float) -> float:
@@ -182,7 +182,7 @@ _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Reason, int], ...] = (
     ((requests.ConnectTimeout, urllib3_errors.ConnectTimeoutError), Reason.TIMEOUT, 3),
     ((requests.Timeout, urllib3_errors.TimeoutError, TimeoutError), Reason.TIMEOUT, MAX_TRIES),
     ((http.client.IncompleteRead, urllib3_errors.DecodeError), Reason.INCOMPLETE_BODY, MAX_TRIES),
-    ((UnwelcomeAddressError,), Reason.PRIVATE_ADDRESS, 1),
+    ((ForbiddenAddressError,), Reason.PRIVATE_ADDRESS, 1),
     ((ValueError,), Reason.BAD_URL, 1),
     (FOREIGN_ERRORS, Reason.CONNECTION_ERROR, 3),
 )

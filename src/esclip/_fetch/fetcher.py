@@ -24,7 +24,7 @@ from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._errors import FetchError
 from esclip._fetch.cache import PictureCache
 from esclip._fetch.client import HttpClient, PassingError
-from esclip._fetch.hosts import Hosts
+from esclip._fetch.hosts import HostPolicy
 from esclip._files.regular import open_regular
 
 __all__ = ["Fetcher"]
@@ -66,7 +66,7 @@ class Fetcher:
         self._deadline = deadline
         self._max_bytes = max_bytes
         self._cache = PictureCache(cache) if cache is not None else None
-        self._hosts = Hosts(allow_hosts, public_hosts)
+        self._hosts = HostPolicy(allow_hosts, public_hosts)
         self._http = HttpClient(
             hosts=self._hosts,
             workers=workers,

@@ -22,10 +22,10 @@ from urllib3.util import Url, parse_url
 from esclip._core.rejections import Reason
 from esclip._errors import ConfigError, FetchError
 from esclip._net.session import addresses_limited
-from esclip._net.sockets import UnwelcomeAddressError
+from esclip._net.sockets import ForbiddenAddressError
 from esclip._text.urls import MAX_URL
 
-__all__ = ["Hosts", "Place", "Visits", "is_public"]
+__all__ = ["HostPolicy", "Place", "RedirectChain", "is_public"]
 
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
@@ -49,7 +49,7 @@ class Place:
         return f"{self.host}:{self.port}"
 
 
-class Hosts:
+class HostPolicy:
     """The hosts that may be asked: those that a person `named`, anywhere, and those that must be `public`.
 
     An entry is `host` for any port, or `host:port`. With None named, all hosts may be asked.
@@ -88,10 +88,10 @@ class Hosts:
         return not strayed if self._named is None else _has(self._named, place)
 
 
-class Visits:
+class RedirectChain:
     """The places that lead to one picture, one after another, each at an address where it may be."""
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: HostPolicy) -> None:
         self._hosts = hosts
         self._strayed = False
 
@@ -110,7 +110,7 @@ class Visits:
 
         literal = _literal(place.host)
         if literal and not welcome(literal):
-            raise UnwelcomeAddressError(f"{literal} is not an address of the public web")
+            raise ForbiddenAddressError(f"{literal} is not an address of the public web")
         with addresses_limited(welcome):
             yield
         self._strayed |= any(public) or not public

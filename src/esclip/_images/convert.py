@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-__all__ = ["rgb", "upright"]
+__all__ = ["apply_orientation", "to_rgb"]
 
 BAND = 1 << 20
 """Pixels of more than 8 bits that are scaled at once."""
@@ -34,7 +34,7 @@ _UPRIGHT = {
 """What undoes each EXIF orientation."""
 
 
-def upright(image: Image.Image) -> Image.Image:
+def apply_orientation(image: Image.Image) -> Image.Image:
     """The image as its EXIF says that it was held. Raises whatever Pillow raises for pixels it can't read."""
     image.load()
     with suppress(Exception):  # damaged EXIF costs the orientation, not the picture
@@ -44,7 +44,7 @@ def upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
     """The image with three colours of 8 bits, what is transparent on white."""
     match image.mode:
         case "RGB" if not image.has_transparency_data:

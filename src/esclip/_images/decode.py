@@ -31,11 +31,12 @@ from PIL import (
 from esclip._concurrency.forks import renew_in_children
 from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
-from esclip._images.convert import rgb, upright
+from esclip._images import convert
+from esclip._images.convert import apply_orientation
 from esclip._images.formats import INSTALLS, PictureFormat, format_of, is_read
 from esclip._images.sanitize import (
+    check_decode_cost,
     check_tiff,
-    check_work,
     without_heif_metadata,
     without_jpeg_metadata,
     without_png_metadata,
@@ -99,15 +100,15 @@ def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXE
         image, pixels = _opened(data, side, max_pixels)
     with _room(pixels):
         with _foreign_errors_mapped(), _pillow_silenced():
-            image = upright(image)  # step by step: each lets go of what the one before made
-            image = rgb(image)
+            image = apply_orientation(image)  # step by step: each lets go of what the one before made
+            image = convert.to_rgb(image)
         yield image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as `decode` gives it. Raises `DecodeError` when its pixels can't be read."""
     with _foreign_errors_mapped(), _pillow_silenced():
-        return rgb(upright(image))
+        return convert.to_rgb(apply_orientation(image))
 
 
 def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
@@ -118,7 +119,7 @@ def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
-    check_work(data, image)
+    check_decode_cost(data, image)
     if side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
         image.draft(None, (side, side))  # of a HEIC it would take a thumbnail, whatever that shows
     match image:
@@ -155,7 +156,7 @@ class _CountedReads(io.BytesIO):
         return super().read(size)
 
 
-class Room:
+class PixelBudget:
     """Room for so many pixels: who needs more than is left waits, and all others behind it."""
 
     def __init__(self, pixels: int) -> None:
@@ -182,7 +183,7 @@ class Room:
                 self._changed.notify_all()
 
 
-_room = Room(PIXELS_AT_ONCE)
+_room = PixelBudget(PIXELS_AT_ONCE)
 
 
 _FOREIGN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Reason], ...] = (

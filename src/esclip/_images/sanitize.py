@@ -20,8 +20,8 @@ from esclip._errors import DecodeError
 from esclip._images.heif import decoded_pixels
 
 __all__ = [
+    "check_decode_cost",
     "check_tiff",
-    "check_work",
     "without_heif_metadata",
     "without_jpeg_metadata",
     "without_png_metadata",
@@ -163,7 +163,7 @@ def _tiff_number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(data[at : at + size], "little" if data.startswith(b"II") else "big")
 
 
-def check_work(data: bytes, image: ImageFile.ImageFile) -> None:
+def check_decode_cost(data: bytes, image: ImageFile.ImageFile) -> None:
     """Raises `DecodeError` when an opened picture would take far longer to decode than its pixels explain."""
     pixels = image.width * image.height
     if max(image.size) > LONGEST_SIDE:

@@ -14,7 +14,7 @@ from threading import Lock
 
 from esclip._core.types import Document, ImageRecord
 
-__all__ = ["Claim", "Copies"]
+__all__ = ["ContentDeduplicator", "Lookup"]
 
 REMEMBERED = 4096
 """Vectors of this run that are kept for copies to come, 2 kB each: a store may not find them yet."""
@@ -23,14 +23,14 @@ MOST_WAITING = 256
 """Copies that wait for one: its batch may be long in filling, and further copies help to fill it."""
 
 
-class Claim(Enum):
+class Lookup(Enum):
     """What is to be done with a picture whose vector isn't known."""
 
     ENCODE = "encode"
     WAIT = "wait"
 
 
-class Copies:
+class ContentDeduplicator:
     """What is known of pictures by their bytes' fingerprint, for a run. Safe from several threads."""
 
     def __init__(self, vectors_each: int = 1) -> None:
@@ -40,7 +40,7 @@ class Copies:
         self._documents: OrderedDict[str, Document] = OrderedDict()
         self._remembered = REMEMBERED // vectors_each
 
-    def claim(self, content: str, record: ImageRecord) -> Document | Claim:
+    def claim(self, content: str, record: ImageRecord) -> Document | Lookup:
         """The record's document, where these bytes have one; else whether to encode them, or to wait."""
         with self._lock:
             if (document := self._documents.get(content)) is not None:
@@ -50,8 +50,8 @@ class Copies:
                 self._waiting[content] = []
             elif len(waiting) < MOST_WAITING:
                 waiting.append(record)
-                return Claim.WAIT
-            return Claim.ENCODE
+                return Lookup.WAIT
+            return Lookup.ENCODE
 
     def settle(self, content: str, document: Document | None) -> list[ImageRecord]:
         """The records that waited, now that there is a document, or (None) that there will be none."""

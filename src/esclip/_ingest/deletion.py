@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from esclip._concurrency.streams import batches, owned
 from esclip._core.filters import Condition
-from esclip._core.searches import Listing
+from esclip._core.searches import Scan
 from esclip._core.settings import PAGE_SIZE
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._files.paths import is_below
@@ -65,13 +65,13 @@ class Selection:
         for ids in batches(sorted(filter(_is_text, self.ids)), PAGE_SIZE):
             yield [(id, "") for id in store.fingerprints(ids)]
         if self.paths:
-            with owned(batches(store.locations(), PAGE_SIZE)) as pages:
+            with owned(batches(store.scan_locations(), PAGE_SIZE)) as pages:
                 for page in pages:
                     yield [one for one in page if one[0] not in self.ids and any(self.names(*one))]
 
     def _listed(self, store: Store) -> Iterator[list[tuple[str, str]]]:
         after, everything = "", not (self.ids or self.paths)
-        while hits := store.search(Listing(PAGE_SIZE, self.where, after))[0]:
+        while hits := store.search(Scan(PAGE_SIZE, self.where, after))[0]:
             after = hits[-1].id
             yield [
                 (hit.id, hit.location) for hit in hits if everything or any(self.names(hit.id, hit.location))
@@ -144,7 +144,7 @@ def _tell_missing(selection: Selection, found: Deletion) -> None:
 
 def _removed(store: Store, ledger: Ledger, selection: Selection) -> int:
     removed = 0
-    with store.loading(), owned(selection.documents(store)) as pages:
+    with store.bulk_load(), owned(selection.documents(store)) as pages:
         for page in pages:
             ids = [id for id, _ in page]
             if ledger.exists():

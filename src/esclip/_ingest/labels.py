@@ -20,7 +20,7 @@ from threading import Lock
 
 import numpy as np
 
-from esclip._core.labels import Labelling
+from esclip._core.labels import LabelSet
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
@@ -30,7 +30,7 @@ from esclip.encoders.zero_shot import label_vectors, probabilities
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
-__all__ = ["LabelledSource", "LabelledStore", "Labeller"]
+__all__ = ["LabelingSource", "LabelingStore", "Labeller"]
 
 LABEL = Field("label", FieldType.KEYWORD)
 PROBABILITY = Field("label_probability", FieldType.FLOAT)
@@ -45,7 +45,7 @@ DECIMALS = 6
 class Labeller:
     """Computes the labels of vectors. Safe from several threads."""
 
-    def __init__(self, encoder: Encoder, labelling: Labelling) -> None:
+    def __init__(self, encoder: Encoder, labelling: LabelSet) -> None:
         """Raises `ConfigError` for too many labels, and for those whose fields would have the same name."""
         self._encoder = encoder
         self._labelling = labelling
@@ -85,7 +85,7 @@ class Labeller:
             return self._known
 
 
-class LabelledSource(SourceWrapper):
+class LabelingSource(SourceWrapper):
     """A source whose records are to be labelled."""
 
     def __init__(self, source: Source, labeller: Labeller) -> None:
@@ -100,10 +100,10 @@ class LabelledSource(SourceWrapper):
 
     def changed(self, record: ImageRecord) -> ImageRecord:
         """With the recipe behind another that it may have."""
-        return replace(record, recipe=f"{record.recipe} {self._recipe}")
+        return replace(record, derivation=f"{record.derivation} {self._recipe}")
 
 
-class LabelledStore(StoreWrapper):
+class LabelingStore(StoreWrapper):
     """A store that is written to with labels."""
 
     def __init__(self, store: Store, labeller: Labeller) -> None:

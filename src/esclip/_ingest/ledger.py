@@ -21,7 +21,7 @@ from threading import RLock
 from typing import Any
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
-from esclip._core.rejections import KeptRejection, Reason, Rejection, Stage
+from esclip._core.rejections import LedgerEntry, Reason, Rejection, Stage
 from esclip._errors import StoreError
 from esclip._ingest.ledger_file import connected
 from esclip._ingest.ledger_records import read_record, record_text, storable
@@ -152,7 +152,7 @@ class Ledger:
         """How many of them have a record, so that they can be tried again."""
         return sum(row["with_record"] for row in self._read(_COUNTS, [_names(reasons)]))
 
-    def rejections(self, reasons: Collection[Reason] = ()) -> Iterator[KeptRejection]:
+    def rejections(self, reasons: Collection[Reason] = ()) -> Iterator[LedgerEntry]:
         """Those with one of these reasons, or all, the oldest first; what is added meanwhile is not given."""
         last, end, names = 0, self.newest(), _names(reasons)
         while rows := self._read(_PAGE, [last, end, names]):
@@ -210,21 +210,21 @@ class _OddRowError(Exception):
     """A row that `add` didn't write."""
 
 
-def _kept(row: sqlite3.Row) -> KeptRejection:
+def _kept(row: sqlite3.Row) -> LedgerEntry:
     """The rejection of a row. Raises `_OddRowError` on one that somebody else has written or changed."""
     try:
         texts = [row[name] for name in ("id", "location", "detail", "tried")]
         if not all(isinstance(text, str) for text in texts) or type(row["tries"]) is not int:
             raise TypeError("a text or a number is none")
-        return KeptRejection(
+        return LedgerEntry(
             id=row["id"],
             location=row["location"],
             stage=Stage(row["stage"]),
             reason=Reason(row["reason"]),
             detail=row["detail"],
             record=read_record(row["record"]) if row["record"] else None,
-            tries=row["tries"],
-            tried=datetime.fromisoformat(row["tried"]),
+            attempts=row["tries"],
+            last_attempt=datetime.fromisoformat(row["tried"]),
         )
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise _OddRowError(f"row {row['number']} is odd: {type(error).__name__}") from error

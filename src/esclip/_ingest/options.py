@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypedDict
 
-from esclip._concurrency.stop import Stop
+from esclip._concurrency.stop import CancelToken
 from esclip._core.rejections import Rejection
 from esclip._ingest.progress import Progress
 
-__all__ = ["RunOptions"]
+__all__ = ["IngestOptions"]
 
 
-class RunOptions(TypedDict, total=False):
+class IngestOptions(TypedDict, total=False):
     """Options of `ImageIndex.ingest` and `ImageIndex.retry`. The callbacks are called from any thread,
     one call at a time.
     """
@@ -31,7 +31,7 @@ class RunOptions(TypedDict, total=False):
     [0.5; of a retry 1]"""
     cache: str | Path | None
     """The folder for fetched pictures. [in the user's cache directory]"""
-    stop: Stop | None
+    stop: CancelToken | None
     """How the run can be asked to end early, which takes seconds; its report then says `stopped`."""
     on_rejection: Callable[[Rejection], None] | None
     """Told of each record that is rejected."""

@@ -33,17 +33,17 @@ from esclip._core.settings import BATCH_SIZE, PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
 from esclip._errors import IndexExists
-from esclip._ingest.pruning import SeenIds
+from esclip._ingest.pruning import IdSet
 from esclip._protocols import Encoder, Source, Store
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
-__all__ = ["PartedSource", "PartedStore", "StoreWithParts"]
+__all__ = ["PartsSource", "PartsStore", "StoreWithParts"]
 
 log = logging.getLogger("esclip")
 
 
-class PartedSource(SourceWrapper):
+class PartsSource(SourceWrapper):
     """A source whose pictures are to have parts: that is in the records' fingerprints.
 
     Records with another fingerprint than without captions are not encoded for it.
@@ -55,12 +55,12 @@ class PartedSource(SourceWrapper):
 
     def changed(self, record: ImageRecord) -> ImageRecord:
         """With the marks of its parts."""
-        version, recipe = record.version, record.recipe
+        version, recipe = record.image_version, record.derivation
         if CROPS in self._kinds:
             version = _marked(version, CROPPING)
         if CAPTIONS in self._kinds:
             recipe = _marked(recipe, CAPTIONS)
-        return replace(record, version=version, recipe=recipe)
+        return replace(record, image_version=version, derivation=recipe)
 
 
 class StoreWithParts(StoreWrapper):
@@ -77,21 +77,21 @@ class StoreWithParts(StoreWrapper):
         self._remove([part for id in ids for part in part_ids(id, self._kinds)])
         self.store.delete(ids)
 
-    def locations(self) -> Iterator[tuple[str, str]]:
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
         """And those of parts whose picture a kill has kept from being written, so that they can be pruned."""
-        pictures = SeenIds()
-        for id, location in self.store.locations():
+        pictures = IdSet()
+        for id, location in self.store.scan_locations():
             pictures.add(part_base(id))
             yield id, location
-        for part, location in self._parts.locations():
+        for part, location in self._parts.scan_locations():
             base = part.rpartition("#")[0]
             if pictures.add(base):
                 yield base, location
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
+    def bulk_load(self) -> Iterator[None]:
         """For both indexes."""
-        with self.store.loading(), self._parts.loading():
+        with self.store.bulk_load(), self._parts.bulk_load():
             yield
 
     def _held(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:
@@ -104,7 +104,7 @@ class StoreWithParts(StoreWrapper):
             self._parts.delete(page)
 
 
-class PartedStore(StoreWithParts):
+class PartsStore(StoreWithParts):
     """A store that is written to with parts."""
 
     def __init__(self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str]) -> None:
@@ -112,7 +112,7 @@ class PartedStore(StoreWithParts):
         super().__init__(store, parts, kinds)
         self._encoder = encoder
 
-    def prepare(self, schema: IndexSchema) -> None:
+    def ensure_index(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
         held, beside = self.store.schema(), self._parts.schema()
         if beside is not None and not holds_parts(beside):
@@ -128,8 +128,8 @@ class PartedStore(StoreWithParts):
                 self.index,
                 self._parts.index,
             )
-        self._parts.prepare(replace(schema, fields=(*schema.fields, *PART_FIELDS), parts=()))
-        self.store.prepare(schema)
+        self._parts.ensure_index(replace(schema, fields=(*schema.fields, *PART_FIELDS), parts=()))
+        self.store.ensure_index(schema)
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Write the documents' parts, and then those that have theirs."""
@@ -166,9 +166,9 @@ class PartedStore(StoreWithParts):
         rest = [record for record in records if record.id not in refused]
         return [*refused.values(), *(self.store.update(rest) if rest else ())]
 
-    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Where crops are wanted, of those that have been cut in all ways: others may have been without."""
-        found = self.store.vectors(contents)
+        found = self.store.vectors_by_content(contents)
         if CROPS not in self._kinds:
             return found
         crops = self._crops(found)
@@ -189,7 +189,7 @@ class PartedStore(StoreWithParts):
         wanted = [name for several in names.values() for name in several]
         held: dict[str, Vector] = {}
         for page in batches(wanted, PAGE_SIZE):
-            held |= self._parts.vectors(page)
+            held |= self._parts.vectors_by_content(page)
         return {
             content: tuple(Crop(at, held[name]) for at, name in enumerate(several) if name in held)
             for content, several in names.items()

@@ -24,7 +24,7 @@ from pathlib import Path
 from threading import Event
 
 from esclip._concurrency import cancellation as cancellation
-from esclip._concurrency.stop import Stop
+from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
 from esclip._core.parts import GRID
 from esclip._core.rejections import Rejection, Stage, rejected
@@ -32,9 +32,9 @@ from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
-from esclip._ingest.deduplication import Claim, Copies
-from esclip._ingest.progress import Phase, Tally
-from esclip._ingest.pruning import Census, Pruning, prune
+from esclip._ingest.deduplication import ContentDeduplicator, Lookup
+from esclip._ingest.progress import IngestProgress, Phase
+from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip._ingest.stages import Decoded, decoded, encoded
 from esclip._protocols import Encoder, Source, Store
 from esclip.sources.folder import file_id
@@ -61,7 +61,7 @@ class Fetched:
 
 
 class _Stopped(KeyboardInterrupt):
-    """Leaves `Store.loading` as a Ctrl-C does: within seconds."""
+    """Leaves `Store.bulk_load` as a Ctrl-C does: within seconds."""
 
 
 def ingest(
@@ -70,10 +70,10 @@ def ingest(
     store: Store,
     *,
     fetcher: Fetcher,
-    tally: Tally,
+    tally: IngestProgress,
     batch_size: int,
     workers: int,
-    stop: Stop,
+    stop: CancelToken,
     crops: bool = False,
     pruning: Pruning | None = None,
 ) -> None:
@@ -84,7 +84,7 @@ def ingest(
     `pruning`, documents whose record has left the source are removed at the end.
     """
     vectors_each = 1 + len(GRID) if crops else 1
-    copies, census, abandoned = Copies(vectors_each), Census(), Event()
+    copies, census, abandoned = ContentDeduplicator(vectors_each), SeenRecords(), Event()
 
     def fetch(record: ImageRecord) -> list[Fetched | Rejection]:
         try:
@@ -120,39 +120,41 @@ def ingest(
     unknown = _unknown(batches(fetched, LOOKED_UP), store, copies, tally)
     pictures = tally.sift(flat(parallel_map(prepare, unknown, workers=os.cpu_count() or 1)))
     batched = batches(pictures, max(1, batch_size // vectors_each))
-    outcomes = flat(parallel_map(encode, batched, workers=encoder.batches_at_once))
+    outcomes = flat(parallel_map(encode, batched, workers=encoder.encode_concurrency))
     documents = prefetch(tally.sift(outcomes), ahead=batch_size, stop=stop.event.set)
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
-    at_once = store.writes_at_once
+    at_once = store.write_concurrency
     writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
     with (
-        stop.within(GRACE_S, abandoned.set) as late,
+        stop.grace_period(GRACE_S, abandoned.set) as late,
         cancellation.scope(late),
         suppress(_Stopped),
-        store.loading(),
+        store.bulk_load(),
     ):
-        with stop.heard(), owned(writes) as written:
+        with stop.active(), owned(writes) as written:
             _drain(written, stop)
         tally.enter(Phase.INDEXING)
-        if stop.asked:
+        if stop.requested:
             raise _Stopped
-    if pruning and not stop.asked:
+    if pruning and not stop.requested:
         tally.enter(Phase.PRUNING)
-        tally.prune(*prune(source, store, census, pruning))
+        tally.prune(*delete_stale(source, store, census, pruning))
 
 
-def _drain(written: Iterator[None], stop: Stop) -> None:
+def _drain(written: Iterator[None], stop: CancelToken) -> None:
     """Wait for all writes; when the end was asked for, a store that takes nothing is no reason to wait on."""
     try:
         for _ in written:
             pass
     except StoreUnavailable as error:
-        if not stop.asked:
+        if not stop.requested:
             raise
         log.warning("%s", error)
 
 
-def _read(source: Source, census: Census, tally: Tally, stop: Stop) -> Iterator[ImageRecord]:
+def _read(
+    source: Source, census: SeenRecords, tally: IngestProgress, stop: CancelToken
+) -> Iterator[ImageRecord]:
     """The source's records, counted; rejections and further rows of an id taken out.
 
     A source that is busy when the run is asked to stop may end by a `CancelledError`.
@@ -171,7 +173,7 @@ def _read(source: Source, census: Census, tally: Tally, stop: Stop) -> Iterator[
                 tally.skip()
 
 
-def _changed(records: Iterable[ImageRecord], store: Store, tally: Tally) -> Iterator[ImageRecord]:
+def _changed(records: Iterable[ImageRecord], store: Store, tally: IngestProgress) -> Iterator[ImageRecord]:
     """The records whose pictures have changed; new metadata alone is written on the way."""
     with owned(batches(records, PAGE_SIZE)) as pages:
         for page in pages:
@@ -227,13 +229,15 @@ def _may_have_caption(record: ImageRecord, held: Fingerprint | None) -> bool:
 
 
 def _unknown(
-    batches: Iterable[list[Fetched]], store: Store, copies: Copies, tally: Tally
+    batches: Iterable[list[Fetched]], store: Store, copies: ContentDeduplicator, tally: IngestProgress
 ) -> Iterator[Fetched]:
     """The pictures that have to be encoded; those whose bytes have a vector are written on the way."""
     info = store.info()
     with owned(batches) as source:
         for batch in source:
-            held = store.vectors([item.content for item in batch]) if info and info.documents else {}
+            held = (
+                store.vectors_by_content([item.content for item in batch]) if info and info.documents else {}
+            )
             documents = []
             pictures = []
             for item in batch:
@@ -244,7 +248,7 @@ def _unknown(
                 claim = copies.claim(item.content, item.record)
                 if isinstance(claim, Document):
                     documents.append(claim)
-                elif claim is Claim.ENCODE:
+                elif claim is Lookup.ENCODE:
                     pictures.append(item)
             if documents:
                 tally.write(_ids(documents), store.upsert(documents), encoded=False)

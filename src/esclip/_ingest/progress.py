@@ -20,7 +20,7 @@ from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._errors import TooManyRejections
 from esclip._ingest.ledger import Ledger
 
-__all__ = ["Phase", "Progress", "Tally"]
+__all__ = ["IngestProgress", "Phase", "Progress"]
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class Progress:
     phase: Phase = Phase.PICTURES
 
 
-class Tally:
+class IngestProgress:
     """Counts an ingest from all of its threads, and stops it when its failure budget is spent."""
 
     def __init__(

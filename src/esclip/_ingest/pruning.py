@@ -1,7 +1,7 @@
 """Which records a source has given, so that documents whose record has left it can be told, and removed.
 
 Source.records() ─► Census
-                      └─► Store.locations() ─► what the source covers, and did not give
+                      └─► Store.scan_locations() ─► what the source covers, and did not give
                                                  ├─► counted by path: where hardly any stay, it is asked first
                                                  └─► Store.delete
 """
@@ -24,7 +24,7 @@ from esclip._files.paths import is_below
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Source, Store
 
-__all__ = ["Census", "Pruning", "SeenIds", "prune"]
+__all__ = ["IdSet", "Pruning", "SeenRecords", "delete_stale"]
 
 log = logging.getLogger("esclip")
 
@@ -47,12 +47,12 @@ class Pruning:
     """`Ledger.newest` before the run: later ones are of this run."""
 
 
-class Census:
+class SeenRecords:
     """What a run has had from its source."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._ids = SeenIds()
+        self._ids = IdSet()
         self._unread: list[str] = []
         self._unknown = 0
 
@@ -81,7 +81,7 @@ class Census:
         return id in self._ids or any(is_below(location, folder) for folder in self._unread)
 
 
-def prune(source: Source, store: Store, census: Census, pruning: Pruning) -> tuple[int, int]:
+def delete_stale(source: Source, store: Store, census: SeenRecords, pruning: Pruning) -> tuple[int, int]:
     """Remove the documents of `source` whose records are not in a complete `census`, and their rejections.
 
     Returns how many documents were removed, and how many were not because that was not agreed to.
@@ -93,14 +93,14 @@ def prune(source: Source, store: Store, census: Census, pruning: Pruning) -> tup
         )
         return 0, 0
     left = _Left(source, census, pruning.roots)
-    spared = left.count(store.locations(), pruning.confirm)
+    spared = left.count(store.scan_locations(), pruning.confirm)
     if pruning.ledger:
         places = pruning.ledger.places(pruning.until)
         pruning.ledger.discard([number for number, id, location in places if left.has(id, location)])
     if not left.documents:
         return 0, spared
     removed = 0
-    with store.loading(), owned(batches(store.locations(), PAGE_SIZE)) as pages:
+    with store.bulk_load(), owned(batches(store.scan_locations(), PAGE_SIZE)) as pages:
         for page in pages:
             gone = [id for id, location in page if left.has(id, location)]
             store.delete(gone)
@@ -111,7 +111,7 @@ def prune(source: Source, store: Store, census: Census, pruning: Pruning) -> tup
 class _Left:
     """What has left a source, but for paths that it is not agreed to empty."""
 
-    def __init__(self, source: Source, census: Census, roots: tuple[str, ...]) -> None:
+    def __init__(self, source: Source, census: SeenRecords, roots: tuple[str, ...]) -> None:
         self._source = source
         self._census = census
         self._roots = roots
@@ -150,7 +150,7 @@ class _Left:
         return place
 
 
-class SeenIds:
+class IdSet:
     """Ids at 8 bytes each: 64-bit hashes, most of them in a sorted array.
 
     Two of 100 million ids share a hash with a probability of 3 in 10,000 (n²/2⁶⁵).

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from esclip._concurrency.stop import Stop
+from esclip._concurrency.stop import CancelToken
 from esclip._core.arguments import given_callback, given_path, given_texts, wrong_kind
 from esclip._core.bounds import BATCH_SIZES, SHARES, WORKERS
-from esclip._core.labels import Labelling
+from esclip._core.labels import LabelSet
 from esclip._core.rejections import IngestReport, Rejection
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import BATCH_SIZE, FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST, picture_cache
@@ -21,11 +21,11 @@ from esclip._core.targets import CROPS
 from esclip._fetch.fetcher import Fetcher
 from esclip._files.locations import user_path
 from esclip._ingest.calibration import calibrate
-from esclip._ingest.labels import LabelledSource, LabelledStore, Labeller
+from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
 from esclip._ingest.ledger import Ledger
-from esclip._ingest.parts import PartedSource, PartedStore
+from esclip._ingest.parts import PartsSource, PartsStore
 from esclip._ingest.pipeline import ingest
-from esclip._ingest.progress import Phase, Progress, Tally
+from esclip._ingest.progress import IngestProgress, Phase, Progress
 from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source, Store
 
@@ -38,7 +38,7 @@ def run(
     store: Store,
     ledger: Ledger,
     *,
-    labelling: Labelling | None,
+    labelling: LabelSet | None,
     parts: Collection[str],
     parts_store: Callable[[], Store],
     origin: str | None,
@@ -49,7 +49,7 @@ def run(
     ignore_robots_tag: bool = False,
     max_rejection_rate: float = MAX_REJECTION_RATE,
     cache: str | Path | None = None,
-    stop: Stop | None = None,
+    stop: CancelToken | None = None,
     on_rejection: Callable[[Rejection], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
@@ -59,7 +59,7 @@ def run(
     are those that pictures are to have, in the index of `parts_store`. `origin` is a name for `source` where
     it gives all that there is: at the end the ledger forgets what came from there and comes no more.
     `pruning` says how documents are removed whose record has left; None: they stay. The rest is as in
-    `ImageIndex.ingest` and `RunOptions`.
+    `ImageIndex.ingest` and `IngestOptions`.
     """
     BATCH_SIZES.check("batch_size", batch_size)
     WORKERS.check("workers", workers)
@@ -67,19 +67,19 @@ def run(
     hosts = [allow_hosts] if isinstance(allow_hosts, str) else given_texts("allow_hosts", allow_hosts)
     given_callback("on_rejection", on_rejection)
     given_callback("on_progress", on_progress)
-    if stop is not None and not isinstance(stop, Stop):
+    if stop is not None and not isinstance(stop, CancelToken):
         raise wrong_kind("stop", stop, "a Stop")
-    stop, pictures = stop or Stop(), store
+    stop, pictures = stop or CancelToken(), store
     if parts:
-        source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
+        source, store = PartsSource(source, parts), PartsStore(store, parts_store(), encoder, parts)
     if labelling is not None and labelling.labels:
         labeller = Labeller(encoder, labelling)
-        source, store = LabelledSource(source, labeller), LabelledStore(store, labeller)
+        source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)
     fields, runtimes = tuple(source.fields), (encoder.runtime,)
-    store.prepare(IndexSchema(encoder.space, fields, runtimes, labelling, tuple(parts)))
+    store.ensure_index(IndexSchema(encoder.space, fields, runtimes, labelling, tuple(parts)))
     ledger.open()
     before = ledger.newest()
-    tally = Tally(
+    tally = IngestProgress(
         index=store.index,
         store=store.address,
         encoder=encoder.space.model,
@@ -110,7 +110,7 @@ def run(
             crops=CROPS in parts,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
         )
-    report = replace(tally.finish(stopped=stop.asked), passed_over=dict(source.passed_over()))
+    report = replace(tally.finish(stopped=stop.requested), passed_over=dict(source.passed_over()))
     if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
         ledger.forget(origin, until=before)
     if not report.stopped:

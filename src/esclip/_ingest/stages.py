@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from esclip._core.parts import FINEST, cut
+from esclip._core.parts import FINEST, crops_of
 from esclip._core.rejections import Reason, Rejection, Stage, rejected
 from esclip._core.types import Crop, Document, ImageRecord, Pixels
 from esclip._images.decode import decoding
-from esclip._ingest.deduplication import Copies
-from esclip._ingest.progress import Tally
+from esclip._ingest.deduplication import ContentDeduplicator
+from esclip._ingest.progress import IngestProgress
 from esclip._protocols import Encoder
 
 __all__ = ["Decoded", "decoded", "encoded"]
@@ -35,16 +35,16 @@ class Decoded:
 
 def decoded(record: ImageRecord, data: bytes, content: str, encoder: Encoder, *, crops: bool) -> Decoded:
     """The picture in `data`. Raises `DecodeError`."""
-    side = encoder.sufficient_side
+    side = encoder.useful_side
     if side is not None and crops:
         side *= FINEST
     with decoding(data, side=side) as picture:
-        cuts = [(number, encoder.preprocess(crop)) for number, crop in cut(picture)] if crops else ()
+        cuts = [(number, encoder.preprocess(crop)) for number, crop in crops_of(picture)] if crops else ()
         return Decoded(record, encoder.preprocess(picture), tuple(cuts), content)
 
 
 def encoded(
-    batch: Sequence[Decoded], encoder: Encoder, copies: Copies, tally: Tally
+    batch: Sequence[Decoded], encoder: Encoder, copies: ContentDeduplicator, tally: IngestProgress
 ) -> list[Document | Rejection]:
     """The documents of a batch, and those of pictures that have waited for one of it."""
     pixels = [one for item in batch for one in (item.pixels, *(crop for _, crop in item.crops))]

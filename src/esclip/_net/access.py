@@ -18,13 +18,13 @@ from esclip._errors import ConfigError
 from esclip._files.locations import user_path, without_credentials
 from esclip._text.secrets import Secret
 
-__all__ = ["Access", "admitted"]
+__all__ = ["StoreAuth", "resolve_access"]
 
 log = logging.getLogger("esclip")
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class StoreAuth:
     """How a cluster lets us in: by user and password, by API key, or by AWS credentials. At most one of them.
 
     Raises `ConfigError` for what can't be meant.
@@ -75,7 +75,7 @@ class Access:
         return [f"{kind} {name}".rstrip() for kind, name in named if name is not None]
 
 
-def admitted(address: str, access: Access) -> tuple[str, Access]:
+def resolve_access(address: str, access: StoreAuth) -> tuple[str, StoreAuth]:
     """The address as it may be shown, and `access` with the user and password that stood in it.
 
     Credentials may go over plain HTTP, with a warning: many a network ends TLS at a proxy beside the client.

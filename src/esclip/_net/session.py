@@ -26,7 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry, create_urllib3_context
 
 from esclip._net.environment import check_certificates, check_proxy
-from esclip._net.sockets import TlsSocket, Turns, UnwelcomeAddressError, connect, time_left
+from esclip._net.sockets import ForbiddenAddressError, PolledReader, TlsSocket, connect, seconds_left
 
 __all__ = [
     "FOREIGN_ERRORS",
@@ -45,7 +45,7 @@ FOREIGN_ERRORS = (
     requests.RequestException,
     urllib3_errors.HTTPError,
     http.client.HTTPException,
-    UnwelcomeAddressError,
+    ForbiddenAddressError,
     OSError,
     ValueError,
 )
@@ -75,7 +75,7 @@ def new_session(connections: int, headers: Mapping[str, str]) -> requests.Sessio
 
 
 def send(session: requests.Session, request: requests.Request, patience: float) -> requests.Response:
-    """The answer's head; no wait is longer than `patience` seconds, nor than `time_left`.
+    """The answer's head; no wait is longer than `patience` seconds, nor than `seconds_left`.
 
     By the adapter: a session would read the bodies of redirects, however long. Raises `FOREIGN_ERRORS`, and
     `ConfigError` for a proxy or certificates of the environment that can't be used.
@@ -84,7 +84,7 @@ def send(session: requests.Session, request: requests.Request, patience: float) 
     settings = session.merge_environment_settings(request.url, {}, True, None, None)
     check_proxy(request.url, settings["proxies"])
     check_certificates(request.url, settings["verify"])
-    wait = min(time_left.get()(), patience)
+    wait = min(seconds_left.get()(), patience)
     return session.get_adapter(request.url).send(
         prepared,
         stream=True,
@@ -143,7 +143,7 @@ def _use_our_pools(manager: PoolManager) -> None:
 class _Answer(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
         super().__init__(sock, *args, **settings)
-        self.fp = io.BufferedReader(Turns(sock, self.fp))
+        self.fp = io.BufferedReader(PolledReader(sock, self.fp))
 
     def _read_status(self) -> tuple[str, int, str]:
         """The status line; http.client would take 103 for the answer, and the answer for the next one."""
@@ -171,7 +171,7 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         welcome = _welcome.get() if self.proxy is None else lambda address: True
-        patience = self.timeout or time_left.get()()
+        patience = self.timeout or seconds_left.get()()
         try:
             return connect(self._dns_host, self.port, patience, self.socket_options or (), welcome)
         except socket.gaierror as error:

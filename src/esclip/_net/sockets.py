@@ -2,9 +2,9 @@
 
 A socket's own timeout begins anew with each byte, so a server that drips the head of an answer could hold a
 thread for days, and one that says nothing can't be left before the timeout. Here a name's addresses, a
-connection, a TLS handshake and each byte are waited for in short turns, and `time_left` is asked before each.
+connection, a TLS handshake and each byte are polled for, and `seconds_left` is called before each poll.
 
-    connect ─► name ─► addresses, all of them welcome? ─► TCP ─► TlsSocket ─► Turns ─► bytes
+    connect ─► name ─► addresses, all of them welcome? ─► TCP ─► TlsSocket ─► PolledReader ─► bytes
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from typing import IO, Any
 from urllib3.util.wait import wait_for_write
 
 __all__ = [
+    "ForbiddenAddressError",
+    "PolledReader",
     "TlsSocket",
-    "Turns",
-    "UnwelcomeAddressError",
     "connect",
-    "time_left",
-    "waits_bounded",
+    "deadline_scope",
+    "seconds_left",
 ]
 
 TURN_S = 0.2
 
-time_left: ContextVar[Callable[[], float]] = ContextVar("time_left")
+seconds_left: ContextVar[Callable[[], float]] = ContextVar("seconds_left")
 """How many seconds there are for the request that this thread is making; raises when there are none."""
 
 
-class UnwelcomeAddressError(Exception):
+class ForbiddenAddressError(Exception):
     """A host is at an address that must not be connected to."""
 
 
 @contextmanager
-def waits_bounded(left: Callable[[], float]) -> Iterator[None]:
-    """A time in which `left` is this thread's `time_left`."""
-    before = time_left.set(left)
+def deadline_scope(left: Callable[[], float]) -> Iterator[None]:
+    """A time in which `left` is this thread's `seconds_left`."""
+    before = seconds_left.set(left)
     try:
         yield
     finally:
-        time_left.reset(before)
+        seconds_left.reset(before)
 
 
 def connect(
@@ -64,12 +64,12 @@ def connect(
 
     The name is looked up once, so what was found `welcome` is what is connected to.
 
-    Raises `UnwelcomeAddressError` before any connection when one of the addresses is not, else `OSError`.
+    Raises `ForbiddenAddressError` before any connection when one of the addresses is not, else `OSError`.
     """
     found = _look_up(host, port, patience)
     for *_, address in found:
         if not welcome(str(address[0])):
-            raise UnwelcomeAddressError(f"{address[0]} is not an address of the public web")
+            raise ForbiddenAddressError(f"{address[0]} is not an address of the public web")
     failure = OSError("no address")
     for family, kind, protocol, _, address in found:
         try:
@@ -121,7 +121,7 @@ def _connect(
 def _turns(patience: float) -> Iterator[float]:
     """How long to wait, again and again; raises `TimeoutError` after `patience` seconds."""
     until = time.monotonic() + patience
-    while (rest := min(TURN_S, time_left.get()(), until - time.monotonic())) > 0:
+    while (rest := min(TURN_S, seconds_left.get()(), until - time.monotonic())) > 0:
         yield rest
     raise TimeoutError("timed out")
 
@@ -144,7 +144,7 @@ class TlsSocket(ssl.SSLSocket):
         self.settimeout(patience)
 
 
-class Turns(io.RawIOBase):
+class PolledReader(io.RawIOBase):
     """A socket's bytes, waited for in short turns; `file` is the reader that the socket has counted."""
 
     def __init__(self, sock: socket.socket, file: IO[bytes]) -> None:

@@ -16,13 +16,13 @@ from esclip._protocols import Store
 from esclip._search.query import Query
 from esclip.stores.paged_reads import documents_of
 
-__all__ = ["SLACK", "collapsed", "collapsing"]
+__all__ = ["SLACK", "collapse", "collapsing"]
 
 SLACK = 1e-6
 """So much a cosine of equal vectors may be below 1: they are float32."""
 
 
-def collapsed(hits: Sequence[Hit], vectors: Mapping[str, Vector], least: float) -> list[Hit]:
+def collapse(hits: Sequence[Hit], vectors: Mapping[str, Vector], least: float) -> list[Hit]:
     """Hits without those that have a cosine of `least` with a better one, which has them as `duplicates`.
 
     What is left of the first hits does not depend on how many more there are. A hit without a vector stays.
@@ -68,7 +68,7 @@ def collapsing(
                 unknown = [hit.id for hit in hits if hit.id not in vectors]
                 vectors |= {one.record.id: one.vector for one in documents_of(store, unknown)}
                 own = {hit.id: vectors[hit.id] for hit in hits if hit.id in vectors}
-                found[number] = collapsed(hits, own, query.collapse)
+                found[number] = collapse(hits, own, query.collapse)
                 if len(found[number]) < query.offset + query.k and _may_be_more(query, hits, depth):
                     short[number] = 2 * depth
         depths = short

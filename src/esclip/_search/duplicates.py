@@ -15,7 +15,7 @@ import numpy as np
 
 from esclip._concurrency.streams import batches
 from esclip._core.filters import Condition
-from esclip._core.searches import Listing, Nearest
+from esclip._core.searches import KnnSearch, Scan
 from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._protocols import Store
 from esclip._search.collapse import SLACK
@@ -87,7 +87,7 @@ def duplicate_groups(
 def _vectors(store: Store, where: tuple[Condition, ...]) -> Iterator[dict[str, Vector]]:
     """Ids and vectors of all documents, some at a time."""
     after = ""
-    while hits := store.search(Listing(PAGE, where, after))[0]:
+    while hits := store.search(Scan(PAGE, where, after))[0]:
         for some in batches(hits, AT_ONCE):
             documents = documents_of(store, [hit.id for hit in some])
             yield {document.record.id: document.vector for document in documents}
@@ -104,7 +104,7 @@ def _pairs(
             yield first, id
     vectors = {id: vectors[id] for id in first_of.values()}
     for k in DEPTHS:
-        searches = [Nearest(vector, k, where) for vector in vectors.values()]
+        searches = [KnnSearch(vector, k, where) for vector in vectors.values()]
         found = dict(zip(vectors, store.search(*searches) if searches else [], strict=True))
         for id, hits in found.items():
             yield from ((id, hit.id) for hit in hits if hit.score >= least and hit.id != id)

@@ -13,12 +13,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from esclip._core.analysis import text_words
-from esclip._core.types import Hit, Reckoned
+from esclip._core.analysis import analyze_document
+from esclip._core.types import Hit, ScoreDetail
 
-__all__ = ["Ranking", "fused"]
+__all__ = ["Ranking", "reciprocal_rank_fusion"]
 
-SMOOTHING = 60
+RANK_CONSTANT = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Ranking:
     hits: Sequence[Hit]
 
 
-def fused(near: Ranking | None, matching: Sequence[Ranking]) -> list[Hit]:
+def reciprocal_rank_fusion(near: Ranking | None, matching: Sequence[Ranking]) -> list[Hit]:
     """All hits of the rankings, the best first, each once, with `why`.
 
     Scores are the cosines where there is a ranking by vector, NaN for those found by words alone; else the
@@ -44,19 +44,22 @@ def fused(near: Ranking | None, matching: Sequence[Ranking]) -> list[Hit]:
     rankings = [near] if near else []
     rankings += [_completed(ranking, candidates, cosines) for ranking in matching]
     totals = dict.fromkeys(candidates, 0.0)
-    why: dict[str, list[Reckoned]] = {id: [] for id in candidates}
+    why: dict[str, list[ScoreDetail]] = {id: [] for id in candidates}
     for ranking in rankings:
         ranks = {hit.id: (rank, hit) for rank, hit in enumerate(ranking.hits, start=1)}
         for id in candidates:
             rank, hit = ranks.get(id, (None, None))
-            adds = ranking.weight / (SMOOTHING + rank) if rank else 0.0
+            adds = ranking.weight / (RANK_CONSTANT + rank) if rank else 0.0
             totals[id] += adds
             score = hit.score if hit else None
-            why[id] += [Reckoned(ranking.name, ranking.weight, score, rank, adds), *(hit.why if hit else ())]
+            why[id] += [
+                ScoreDetail(ranking.name, ranking.weight, score, rank, adds),
+                *(hit.explanation if hit else ()),
+            ]
     best = sorted(candidates, key=lambda id: (-totals[id], -cosines.get(id, -1.0), id))
     scores = cosines if near is not None else _shares(rankings)
     return [
-        replace(candidates[id], rank=rank, score=scores.get(id, math.nan), why=tuple(why[id]))
+        replace(candidates[id], rank=rank, score=scores.get(id, math.nan), explanation=tuple(why[id]))
         for rank, id in enumerate(best, start=1)
     ]
 
@@ -64,12 +67,12 @@ def fused(near: Ranking | None, matching: Sequence[Ranking]) -> list[Hit]:
 def _completed(ranking: Ranking, candidates: Mapping[str, Hit], cosines: Mapping[str, float]) -> Ranking:
     """With the candidates by vector that have the words as well; of those with the same, the nearer first."""
     found = {hit.id: hit for hit in ranking.hits}
-    weights = {one.part: one for hit in ranking.hits for one in hit.why}
+    weights = {one.part: one for hit in ranking.hits for one in hit.explanation}
     for id in candidates.keys() - found.keys():
-        held = text_words(candidates[id].description, candidates[id].metadata)
+        held = analyze_document(candidates[id].description, candidates[id].metadata)
         why = tuple(one for word, one in weights.items() if word in held)
         if why:
-            found[id] = replace(candidates[id], score=sum(one.adds for one in why), why=why)
+            found[id] = replace(candidates[id], score=sum(one.adds for one in why), explanation=why)
     ordered = sorted(
         found.values(), key=lambda hit: (-round(hit.score, 9), -cosines.get(hit.id, -1.0), hit.id)
     )

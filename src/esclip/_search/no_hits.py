@@ -11,11 +11,11 @@ import difflib
 from collections.abc import Sequence
 from datetime import datetime
 
-from esclip._core.calibration import Background
+from esclip._core.calibration import NullScores
 from esclip._core.filter_limits import simplify
 from esclip._core.filters import Condition, Exists, Inside, Near, OneOf, Range, Value
 from esclip._core.schema import Field, FieldType
-from esclip._core.searches import Listing
+from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, Hit
 from esclip._errors import one_line
 from esclip._protocols import Store
@@ -32,7 +32,7 @@ LONGEST = 160
 """Characters of a condition that is told."""
 
 
-def why_none(query: Query, hits: Sequence[Hit], good: Sequence[Hit], background: Background | None) -> str:
+def why_none(query: Query, hits: Sequence[Hit], good: Sequence[Hit], background: NullScores | None) -> str:
     """Why the page of a query has nothing on it, when its filter is fulfilled by some.
 
     `hits` are all that its searches have found, `good` those that score enough.
@@ -57,7 +57,7 @@ def unfulfilled(store: Store, where: Sequence[Condition]) -> str | None:
     parts = simplify(where)
     if not parts:
         return None
-    everything, *each = store.search(Listing(1, parts), *(Listing(1, (part,)) for part in parts))
+    everything, *each = store.search(Scan(1, parts), *(Scan(1, (part,)) for part in parts))
     if everything:
         return None
     for part, found in zip(parts, each, strict=True):
@@ -94,14 +94,14 @@ def _hint(store: Store, condition: Condition) -> str:
             exchanged = Inside(field, west, south, east, north)
         case _:
             return ""
-    if store.search(Listing(1, (exchanged,)))[0]:
+    if store.search(Scan(1, (exchanged,)))[0]:
         return f"; are latitude and longitude exchanged? some fulfil {_told(exchanged)}"
     return ""
 
 
 def _values_hint(store: Store, field: Field, wanted: Sequence[Value]) -> str:
     """Values that some documents have: the nearest, some of them, or from where to where they go."""
-    (hits,) = store.search(Listing(SAMPLE, (Exists(field),)))
+    (hits,) = store.search(Scan(SAMPLE, (Exists(field),)))
     known = list(dict.fromkeys(value for hit in hits for value in _values(hit, field)))
     if not known:
         return f"; no document has a value for {field.name}: those without are found by !exists({field.name})"

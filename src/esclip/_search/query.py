@@ -5,7 +5,7 @@ Query ─┬─ parts    Text · Picture · Stored · Raw, each with a weight; b
        ├─ where    filters
        └─ Options  how to go about it, where to look: at pictures, their crops, their captions
 
-The vectors of the first four, times their weights, are added, and the sum is one search; each `Words` is
+The vectors of the first four, times their weights, are added, and the sum is one search; each `Keywords` is
 another, and so are captions beside what is to be seen. The rankings of several searches are fused. Without
 parts, filters alone choose.
 """
@@ -32,25 +32,25 @@ from esclip._core.arguments import (
     wrong_kind,
 )
 from esclip._core.bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
-from esclip._core.settings import WINDOW
-from esclip._core.targets import PICTURES, PLACES, chosen, is_fused
+from esclip._core.settings import RANK_WINDOW_SIZE
+from esclip._core.targets import PICTURES, PLACES, is_fused, select_known
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
 from esclip._search.filter_input import Where, plain_where
 from esclip._text.forms import is_unicode
 
 __all__ = [
-    "AnyPart",
+    "AnyClause",
     "AnyQuery",
-    "Directed",
-    "Options",
-    "Part",
-    "Picture",
+    "Clause",
+    "ImageQuery",
+    "Keywords",
     "Query",
-    "Raw",
-    "Stored",
+    "SearchOptions",
+    "SimilarTo",
     "Text",
-    "Words",
+    "VectorClause",
+    "VectorQuery",
 ]
 
 
@@ -69,7 +69,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageQuery:
     """A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
 
     image: AnyImage
@@ -83,7 +83,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class SimilarTo:
     """A picture of the index by its id, or by a hit; it is left out of the hits."""
 
     id: str
@@ -93,7 +93,7 @@ class Stored:
         object.__setattr__(self, "id", given_id("the stored picture", self.id))
 
     @classmethod
-    def of(cls, id: AnyId, weight: float = 1.0) -> Stored:
+    def of(cls, id: AnyId, weight: float = 1.0) -> SimilarTo:
         """By an id or a hit."""
         return cls(given_id("the stored picture", id), weight)
 
@@ -102,7 +102,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Raw:
+class VectorQuery:
     """A vector of the index's space, of any length but zero."""
 
     vector: npt.ArrayLike
@@ -120,7 +120,7 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Keywords:
     """Words in descriptions, keywords, places, names: in any text of a document. More of them is better."""
 
     text: str
@@ -134,20 +134,20 @@ class Words:
         return f"words: {self.text}"
 
 
-Directed: TypeAlias = Text | Picture | Stored | Raw
+VectorClause: TypeAlias = Text | ImageQuery | SimilarTo | VectorQuery
 """What has a vector."""
 
-Part: TypeAlias = Directed | Words
+Clause: TypeAlias = VectorClause | Keywords
 
-AnyPart: TypeAlias = "Part | AnyImage | Hit"
-"""A part, or what one is made of: a plain text is a `Text`, and a `Path` a `Picture`."""
+AnyClause: TypeAlias = "Clause | AnyImage | Hit"
+"""A part, or what one is made of: a plain text is a `Text`, and a `Path` a `ImageQuery`."""
 
-AnyQuery: TypeAlias = "Query | AnyPart"
+AnyQuery: TypeAlias = "Query | AnyClause"
 
 _ONE_TEXT = "one text; for several there are search_texts and search_many"
 
 
-class Options(TypedDict, total=False):
+class SearchOptions(TypedDict, total=False):
     """How a query is gone about."""
 
     offset: int
@@ -156,15 +156,15 @@ class Options(TypedDict, total=False):
     """Hits with a lower score are left out. [-1]"""
     exact: bool
     """Compare every vector, without the vector index. [False]"""
-    window: int
+    rank_window_size: int
     """How many of each ranking are fused, where there are several. [200]"""
-    look: Sequence[str]
+    targets: Sequence[str]
     """Where to look, of `pictures`, `crops` and `captions`. ["pictures"]
 
     A hit by a crop is its picture, with the score of the best crop and its `box`. Scores of captions beside
     others are those of the others; of captions alone, cosines of query and caption."""
     explain: bool
-    """Say of each hit why it is there: `Hit.why`. [False]"""
+    """Say of each hit why it is there: `Hit.explanation`. [False]"""
     collapse: float | None
     """Fold hits into a better one that they have this cosine with: `Hit.duplicates`. [None: don't]"""
     min_relevance: float | None
@@ -175,20 +175,20 @@ class Options(TypedDict, total=False):
 class Query:
     """One search. `Query(Text("a beach"), Text("people", -0.5), k=20)`."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Clause, ...]
     k: int
     where: Where
     offset: int = 0
     min_score: float = -1.0
     exact: bool = False
-    window: int = WINDOW
+    rank_window_size: int = RANK_WINDOW_SIZE
     explain: bool = False
-    look: tuple[str, ...] = (PICTURES,)
+    targets: tuple[str, ...] = (PICTURES,)
     collapse: float | None = None
     min_relevance: float | None = None
 
     def __init__(
-        self, *parts: AnyPart, k: int = 10, where: Where | None = None, **options: Unpack[Options]
+        self, *parts: AnyClause, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
     ) -> None:
         """A part may be given as what it is made of: a text, a picture, a hit, an array of numbers.
 
@@ -200,13 +200,13 @@ class Query:
         values = {"parts": tuple(map(_part, parts)), "k": k, "where": plain_where(where), **options}
         for field in fields(type(self)):
             object.__setattr__(self, field.name, values.pop(field.name, field.default))
-        look: object = self.look
-        places = look if isinstance(look, str) else given_texts("look", look)
-        object.__setattr__(self, "look", chosen(places, PLACES, "look"))
+        targets: object = self.targets
+        places = targets if isinstance(targets, str) else given_texts("targets", targets)
+        object.__setattr__(self, "targets", select_known(places, PLACES, "targets"))
         if values:
             raise TypeError(f"a query has no {', '.join(values)}")
         self._check()
-        for name in ("k", "offset", "window"):
+        for name in ("k", "offset", "rank_window_size"):
             object.__setattr__(self, name, int(getattr(self, name)))  # not NumPy's
 
     @classmethod
@@ -218,14 +218,14 @@ class Query:
         return query if isinstance(query, Query) else cls(query)
 
     @property
-    def directed(self) -> tuple[Directed, ...]:
+    def directed(self) -> tuple[VectorClause, ...]:
         """The parts that have a vector."""
-        return tuple(part for part in self.parts if not isinstance(part, Words))
+        return tuple(part for part in self.parts if not isinstance(part, Keywords))
 
     @property
-    def words(self) -> tuple[Words, ...]:
+    def words(self) -> tuple[Keywords, ...]:
         """The parts that are words."""
-        return tuple(part for part in self.parts if isinstance(part, Words))
+        return tuple(part for part in self.parts if isinstance(part, Keywords))
 
     @property
     def of_texts_alone(self) -> bool:
@@ -234,26 +234,26 @@ class Query:
         Other queries have scores of another kind.
         """
         texts = all(isinstance(part, Text) and part.weight > 0 for part in self.parts)
-        return bool(self.parts) and texts and self.look == (PICTURES,)
+        return bool(self.parts) and texts and self.targets == (PICTURES,)
 
     @property
     def depth(self) -> int:
         """How many hits to ask for, so that enough are left."""
-        return self.offset + self.k + len({part.id for part in self.parts if isinstance(part, Stored)})
+        return self.offset + self.k + len({part.id for part in self.parts if isinstance(part, SimilarTo)})
 
     @property
     def fused(self) -> bool:
         """Whether there are several rankings."""
-        by_vector = (2 if is_fused(self.look) else 1) if self.directed else 0
+        by_vector = (2 if is_fused(self.targets) else 1) if self.directed else 0
         return len(self.words) + by_vector > 1
 
     def _check(self) -> None:
         if not self.parts and not self.where:
             raise ValueError("a query needs a text, a picture, an id, a vector, words or a filter")
-        if any(isinstance(part, Text | Words) and not part.text.strip() for part in self.parts):
+        if any(isinstance(part, Text | Keywords) and not part.text.strip() for part in self.parts):
             raise ValueError("the text to search for is empty")
         for part in self.parts:
-            if isinstance(part, Text | Words) and not is_unicode(part.text):
+            if isinstance(part, Text | Keywords) and not is_unicode(part.text):
                 raise ConfigError(f"the text {part.text[:40]!r} is no valid Unicode; check its encoding")
         for part in self.parts:
             WEIGHTS.check("weight", part.weight)
@@ -261,7 +261,7 @@ class Query:
             raise ValueError("words have a weight above zero; to leave something out, use where")
         KS.check("k", self.k)
         OFFSETS.check("offset", self.offset)
-        WINDOWS.check("window", self.window)
+        WINDOWS.check("rank_window_size", self.rank_window_size)
         COSINES.check("min_score", self.min_score)
         if self.collapse is not None:
             THRESHOLDS.check("collapse", self.collapse)
@@ -272,27 +272,27 @@ class Query:
                 "only what texts with weights above zero find among whole pictures has a relevance; use a "
                 "minimum score"
             )
-        if self.fused and self.depth > self.window:
+        if self.fused and self.depth > self.rank_window_size:
             raise ConfigError(
-                f"the hits go to {self.depth}, beyond the window of {self.window} in which rankings are "
-                f"fused; give a larger window"
+                f"the hits go to {self.depth}, beyond the window of {self.rank_window_size} in which rankings "
+                f"are fused; give a larger window"
             )
 
 
-def _part(given: AnyPart) -> Part:
+def _part(given: AnyClause) -> Clause:
     """A part by what it is made of."""
     match given:
-        case Text() | Picture() | Stored() | Raw() | Words():
+        case Text() | ImageQuery() | SimilarTo() | VectorQuery() | Keywords():
             return given
         case str():
             return Text(given)
         case Hit():
-            return Stored(given.id)
+            return SimilarTo(given.id)
         case os.PathLike() | bytes() | Image.Image():
-            return Picture(given)
+            return ImageQuery(given)
         case np.ndarray() if given.ndim == 1:
-            return Raw(given)
+            return VectorQuery(given)
         case np.ndarray():
-            return Picture(given)
+            return ImageQuery(given)
     takes = "a text, Text, Picture, Stored, Raw or Words; several parts are given one after the other"
     raise wrong_kind("a part of the query", given, takes)

@@ -20,10 +20,10 @@ from esclip._search.duplicates import DuplicateGroup, duplicate_groups
 from esclip._search.filter_parser import Where, conditions
 from esclip._search.hits import Hits
 from esclip._search.no_hits import unfulfilled
-from esclip._search.query import AnyQuery, Options, Picture, Query, Stored, Text, Words
-from esclip._search.retriever import Looker
+from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SearchOptions, SimilarTo, Text
+from esclip._search.retriever import Retriever
 from esclip._search.searcher import find
-from esclip.encoders.resolver import IndexEncoder
+from esclip.encoders.resolver import EncoderResolver
 
 __all__ = ["SearchableIndex"]
 
@@ -33,7 +33,7 @@ logger = logging.getLogger("esclip")
 class SearchableIndex:
     """An index by its store and its encoder, searched. Safe from several threads."""
 
-    def __init__(self, store: Store, encoders: IndexEncoder) -> None:
+    def __init__(self, store: Store, encoders: EncoderResolver) -> None:
         self._open_store = store
         self._closed = False
         self._encoders = encoders
@@ -70,7 +70,7 @@ class SearchableIndex:
         schema = self._searchable()
         try:
             parts = cache(self._held_parts)  # checked once a call, however often a search goes there
-            found = find(asked, schema, lambda: self._encoder(schema), Looker(self._store, parts))
+            found = find(asked, schema, lambda: self._encoder(schema), Retriever(self._store, parts))
         except DocumentNotFound:
             self._require_documents()
             raise
@@ -85,7 +85,7 @@ class SearchableIndex:
         where: Where | None = None,
         *,
         hybrid: float = 0.0,
-        **options: Unpack[Options],
+        **options: Unpack[SearchOptions],
     ) -> Hits:
         """The `k` pictures that show best what `text` says, in any language that the text tower knows.
 
@@ -103,7 +103,7 @@ class SearchableIndex:
         where: Where | None = None,
         *,
         hybrid: float = 0.0,
-        **options: Unpack[Options],
+        **options: Unpack[SearchOptions],
     ) -> list[Hits]:
         """`search_text` for many, at once."""
         wanted = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
@@ -114,17 +114,19 @@ class SearchableIndex:
         image: AnyImage,
         k: int = 10,
         where: Where | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[SearchOptions],
     ) -> Hits:
         """The `k` pictures most like `image`.
 
         It is a path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8 in RGB.
         """
-        return self.search(Query(Picture(image), k=k, where=where, **options))
+        return self.search(Query(ImageQuery(image), k=k, where=where, **options))
 
-    def similar(self, id: AnyId, k: int = 10, where: Where | None = None, **options: Unpack[Options]) -> Hits:
+    def similar(
+        self, id: AnyId, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
+    ) -> Hits:
         """The `k` pictures most like a stored one, given by its id or as a hit; itself left out."""
-        return self.search(Query(Stored.of(id), k=k, where=where, **options))
+        return self.search(Query(SimilarTo.of(id), k=k, where=where, **options))
 
     def recommend(
         self,
@@ -132,7 +134,7 @@ class SearchableIndex:
         unlike: AnyId | Iterable[AnyId] = (),
         k: int = 10,
         where: Where | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[SearchOptions],
     ) -> Hits:
         """The `k` pictures most like some stored ones and least like others, all of them left out.
 
@@ -140,7 +142,7 @@ class SearchableIndex:
         like.
         """
         good, bad = given_ids("like", like), given_ids("unlike", unlike)
-        parts = [Stored(id, 1 / len(good)) for id in good] + [Stored(id, -0.5 / len(bad)) for id in bad]
+        parts = [SimilarTo(id, 1 / len(good)) for id in good] + [SimilarTo(id, -0.5 / len(bad)) for id in bad]
         return self.search(Query(*parts, k=k, where=where, **options))
 
     def duplicates(
@@ -195,7 +197,7 @@ class SearchableIndex:
         """The index of the pictures' parts, opened once."""
         with self._lock:
             if self._parts_store is None:
-                self._parts_store = self._store.sibling(parts_index(self._store.index))
+                self._parts_store = self._store.open_other(parts_index(self._store.index))
             return self._parts_store
 
     def _held_parts(self) -> Store:
@@ -213,7 +215,7 @@ class SearchableIndex:
         return self._encoders.for_index(self._store.index, held)
 
 
-def _text_query(text: str, hybrid: float, k: int, where: Where | None, options: Options) -> Query:
+def _text_query(text: str, hybrid: float, k: int, where: Where | None, options: SearchOptions) -> Query:
     HYBRID_WEIGHTS.check("hybrid", hybrid)
-    words = [Words(text, hybrid)] if hybrid else []
+    words = [Keywords(text, hybrid)] if hybrid else []
     return Query(Text(text), *words, k=k, where=where, **options)

@@ -23,7 +23,7 @@ import numpy as np
 
 from esclip._core.types import Vectors
 
-__all__ = ["BatchFailed", "Batcher", "Full"]
+__all__ = ["BatchFailed", "Batcher", "QueueFull"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ that they give up on a CPU's work before it is done."""
 _log = logging.getLogger("esclip")
 
 
-class Full(Exception):
+class QueueFull(Exception):
     """As much waits as may."""
 
 
@@ -87,7 +87,7 @@ class Batcher(Generic[T]):
     def encode(self, items: Sequence[T]) -> Vectors:
         """A row for each item, of which there is at least one. Waits for it.
 
-        Raises `Full` when too much waits already, and `BatchFailed`.
+        Raises `QueueFull` when too much waits already, and `BatchFailed`.
         """
         with self._present_in(_Call(items)) as call:
             return call.rows.result()
@@ -104,7 +104,7 @@ class Batcher(Generic[T]):
     def _present_in(self, call: _Call[T]) -> Iterator[_Call[T]]:
         with self._changed:
             if self._closed or self._present >= self._callers or self._queued >= BATCHES * self._size:
-                raise Full
+                raise QueueFull
             self._calls.append(call)
             self._present += 1
             self._queued += len(call.items)

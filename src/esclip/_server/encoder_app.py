@@ -20,7 +20,7 @@ import orjson
 from esclip._core.types import Vectors
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
-from esclip._server.dynamic_batching import Batcher, BatchFailed, Full
+from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._text.secrets import Secret
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.remote.protocol import (
@@ -31,7 +31,7 @@ from esclip.encoders.remote.protocol import (
     JSON,
     SPACE,
     TEXTS,
-    Description,
+    EncoderInfo,
     authorization,
     pack_vectors,
     unpack_pixels,
@@ -41,7 +41,7 @@ from esclip.encoders.remote.protocol import (
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-__all__ = ["CALLERS", "EncoderApp", "Head", "Refused", "unavailable"]
+__all__ = ["CALLERS", "EncoderApp", "HttpError", "RequestHead", "unavailable"]
 
 IMAGE_CALLERS, TEXT_CALLERS = 48, 12
 CALLERS = IMAGE_CALLERS + TEXT_CALLERS
@@ -51,7 +51,7 @@ RETRY_AFTER_S = 1
 _ROUTES = {HEALTH: ("GET", ""), ENCODER: ("GET", ""), IMAGES: ("POST", BYTES), TEXTS: ("POST", JSON)}
 
 
-class Refused(Exception):
+class HttpError(Exception):
     """An answer that is none of those that were hoped for."""
 
     def __init__(self, status: HTTPStatus, words: str, headers: Mapping[str, str] | None = None) -> None:
@@ -66,7 +66,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """What a request says before its body; what it doesn't say is empty."""
 
     method: str
@@ -79,7 +79,7 @@ class Head:
     """Of the body, 0 where that is not announced."""
 
     @classmethod
-    def of(cls, method: str, path: str, headers: Mapping[str, str]) -> Head:
+    def of(cls, method: str, path: str, headers: Mapping[str, str]) -> RequestHead:
         """From headers by their names in CGI's spelling, without `HTTP_`."""
         length = headers.get("CONTENT_LENGTH", "")[:20]
         return cls(
@@ -105,7 +105,7 @@ class EncoderApp:
             raise EncoderError(
                 f"encoder {encoder.space.model} can't be served: it has pixels of its own kind"
             )
-        self.about = Description(encoder.space, preprocess, encoder.runtime, max_body, encoder.logit_scale)
+        self.about = EncoderInfo(encoder.space, preprocess, encoder.runtime, max_body, encoder.logit_scale)
         if max_body < self.about.picture_bytes:
             raise EncoderError(
                 f"encoder {encoder.space.model} can't be served with bodies of {max_body} bytes: "
@@ -115,7 +115,7 @@ class EncoderApp:
         """Set when no new work is to be taken."""
         self._expected = authorization(token) if token is not None else None
         self._images = Batcher(
-            encoder.encode_images, size=batch_size, workers=encoder.batches_at_once, callers=IMAGE_CALLERS
+            encoder.encode_images, size=batch_size, workers=encoder.encode_concurrency, callers=IMAGE_CALLERS
         )
         self._texts = Batcher(encoder.encode_texts, size=batch_size, workers=1, callers=TEXT_CALLERS)
 
@@ -124,24 +124,24 @@ class EncoderApp:
         self._images.close()
         self._texts.close()
 
-    def admit(self, head: Head) -> None:
-        """Let a request pass, or raise `Refused`."""
+    def admit(self, head: RequestHead) -> None:
+        """Let a request pass, or raise `HttpError`."""
         if head.path not in _ROUTES:
-            raise Refused(HTTPStatus.NOT_FOUND, f"there is no {head.path[:100]!r} here")
+            raise HttpError(HTTPStatus.NOT_FOUND, f"there is no {head.path[:100]!r} here")
         method, kind = _ROUTES[head.path]
         if head.method != method:
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"{head.path} takes {method}", {"Allow": method})
+            raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, f"{head.path} takes {method}", {"Allow": method})
         if head.path == HEALTH:
             return
         if self._expected is not None and not _same(head.authorization, self._expected):
-            raise Refused(HTTPStatus.UNAUTHORIZED, "wants a token", {"WWW-Authenticate": "Bearer"})
+            raise HttpError(HTTPStatus.UNAUTHORIZED, "wants a token", {"WWW-Authenticate": "Bearer"})
         if head.length > self.about.max_body:
             words = f"a body of {head.length} bytes; at most {self.about.max_body} are taken"
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+            raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
         if head.kind != kind and kind:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"Content-Type is {head.kind[:100]!r}, not {kind}")
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"Content-Type is {head.kind[:100]!r}, not {kind}")
         if head.space not in ("", self.about.digest):
-            raise Refused(
+            raise HttpError(
                 HTTPStatus.CONFLICT, f"this server encodes with {_public(self.about.space.model)} now"
             )
         if self.stopping and method == "POST":
@@ -152,12 +152,12 @@ class EncoderApp:
         if "HTTP_AUTHORIZATION" in environ:
             environ["HTTP_AUTHORIZATION"] = Secret(environ["HTTP_AUTHORIZATION"])
         headers = {name.removeprefix("HTTP_"): value for name, value in environ.items()}
-        head = Head.of(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers)
+        head = RequestHead.of(environ["REQUEST_METHOD"], environ["PATH_INFO"], headers)
         try:
             self.admit(head)
             status, kind, body = self._answer(head.path, environ["wsgi.input"].read())
             extra: Mapping[str, str] = {}
-        except Refused as refused:
+        except HttpError as refused:
             status, kind, body, extra = refused.status, JSON, refused.body, refused.headers
         start_response(f"{status.value} {status.phrase}", [("Content-Type", kind), *extra.items()])
         return [body]
@@ -171,10 +171,10 @@ class EncoderApp:
         try:
             return HTTPStatus.OK, BYTES, pack_vectors(self._vectors(path, body))
         except ValueError as error:
-            raise Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+            raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
         except BatchFailed as error:
-            raise Refused(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
-        except Full:
+            raise HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, str(error)) from error
+        except QueueFull:
             raise unavailable("as much waits as may") from None
 
     def _vectors(self, path: str, body: bytes) -> Vectors:
@@ -208,6 +208,6 @@ def _public(model: str) -> str:
     return named.name if named.is_absolute() or model[:1] in (".", "~") else model
 
 
-def unavailable(words: str) -> Refused:
+def unavailable(words: str) -> HttpError:
     """The answer to who may come again soon."""
-    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, words, {"Retry-After": str(RETRY_AFTER_S)})
+    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, words, {"Retry-After": str(RETRY_AFTER_S)})

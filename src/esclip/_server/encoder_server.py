@@ -28,7 +28,7 @@ from waitress.task import ErrorTask
 
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
-from esclip._server.encoder_app import CALLERS, EncoderApp, Head, Refused, unavailable
+from esclip._server.encoder_app import CALLERS, EncoderApp, HttpError, RequestHead, unavailable
 from esclip._text.secrets import Secret
 from esclip.encoders.remote.protocol import JSON
 
@@ -207,9 +207,9 @@ class _Refusal(ErrorTask):  # type: ignore[misc]  # waitress is untyped
 
     def execute(self) -> None:
         error = self.request.error
-        if not isinstance(error, Refused):
+        if not isinstance(error, HttpError):
             words = " ".join(f"{error.reason}: {error.body}".split())
-            error = Refused(HTTPStatus(error.code), words)
+            error = HttpError(HTTPStatus(error.code), words)
         self.status = f"{error.status.value} {error.status.phrase}"
         self.response_headers += [("Content-Type", JSON), *error.headers.items()]
         self.set_close_on_finish()
@@ -252,8 +252,8 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress is untyped
         except ValueError as error:  # a length of thousands of digits
             raise ParsingError("Header invalid") from error
         try:
-            self._app.admit(Head.of(self.command, self.path, self.headers))
-        except Refused as refused:
+            self._app.admit(RequestHead.of(self.command, self.path, self.headers))
+        except HttpError as refused:
             self.error = refused
             self.completed = True
             self.content_length = 0  # or waitress finds words of its own for one that is too long

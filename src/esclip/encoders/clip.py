@@ -71,8 +71,8 @@ class ClipEncoder:
         self._text_name = text_encoder or default_text_encoder(name)
         self._asked = device, precision
         self._cache = cache or tower_cache()
-        self._picture_tower = Once(self._load_picture_tower)
-        self._text_tower = Once(self._load_text_tower)
+        self._picture_tower = Lazy(self._load_picture_tower)
+        self._text_tower = Lazy(self._load_text_tower)
         alone = hub_name(self._text_name) == hub_name(name)
         self._local_texts = self._images if alone else local_model(self._text_name)
         if self._local_texts is not None:
@@ -99,9 +99,9 @@ class ClipEncoder:
         return self._picture_tower().runtime
 
     @property
-    def batches_at_once(self) -> int:
+    def encode_concurrency(self) -> int:
         """As the picture tower wants it."""
-        return self._picture_tower().batches_at_once
+        return self._picture_tower().encode_concurrency
 
     @cached_property
     def logit_scale(self) -> float:
@@ -112,9 +112,9 @@ class ClipEncoder:
         return self._images.logit_scale
 
     @property
-    def sufficient_side(self) -> int:
+    def useful_side(self) -> int:
         """Twice the tower's own."""
-        return self.preprocess.sufficient_side
+        return self.preprocess.useful_side
 
     @cached_property
     def preprocess(self) -> Preprocessing:
@@ -179,7 +179,7 @@ class ClipEncoder:
             )
 
 
-class Once(Generic[T]):
+class Lazy(Generic[T]):
     """What is loaded when it is first asked for, by one thread while the others wait."""
 
     def __init__(self, load: Callable[[], T]) -> None:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from esclip._core.arguments import given_texts
-from esclip._core.null_queries import is_background
+from esclip._core.null_queries import is_null_query
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors, unit_rows
 from esclip.encoders.color_words import Color, colors_in
@@ -49,11 +49,11 @@ class PaletteEncoder:
     """Pictures and texts by their colours. Fulfils `Encoder`."""
 
     runtime = "palette"
-    batches_at_once = 1
+    encode_concurrency = 1
     logit_scale = 10.0
     """One of three colours that fills a picture has a probability of 0.9999."""
     preprocess = Preprocessing(_SIDE, _SIDE, resample=Image.Resampling.BOX, reducing_gap=2.0)
-    sufficient_side = preprocess.sufficient_side
+    useful_side = preprocess.useful_side
 
     @property
     def space(self) -> Space:
@@ -79,7 +79,7 @@ class PaletteEncoder:
         rows = np.zeros((len(texts), _DIM))
         for row, text in enumerate(texts):
             colors = colors_in(text)
-            if not colors and not is_background(text):
+            if not colors and not is_null_query(text):
                 _log.warning("no colour word in %r: %s", text, PALETTE_LIMITS)
             rows[row, [color.value for color in colors] or [_NO_COLOR]] = 1
         return unit_rows(rows)

@@ -59,7 +59,7 @@ class Preprocessing:
         return np.asarray(scaled.convert("RGB"))
 
     @property
-    def sufficient_side(self) -> int:
+    def useful_side(self) -> int:
         """The short side, in pixels, beyond which a picture's vector hardly gains."""
         return _SCALED_DOWN * max(self.width, self.height, self.short_side or 0)
 

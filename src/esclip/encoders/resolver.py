@@ -26,12 +26,12 @@ from esclip.encoders import load_encoder
 from esclip.encoders.catalogue import known_name
 from esclip.encoders.checkpoints.find import is_hub_name
 
-__all__ = ["IndexEncoder"]
+__all__ = ["EncoderResolver"]
 
 _log = logging.getLogger("esclip")
 
 
-class IndexEncoder:
+class EncoderResolver:
     """Loads an encoder by name, or holds one that was given. Safe from several threads."""
 
     def __init__(

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from esclip._core.null_queries import is_background
+from esclip._core.null_queries import is_null_query
 from esclip._errors import one_line
 from esclip.encoders.catalogue import known_scripts
 
@@ -22,7 +22,7 @@ def warn_of_scripts(text_encoder: str, texts: Sequence[str]) -> None:
     if scripts is None:
         return
     strange = [(text, found) for text in texts if (found := _scripts(text) - scripts)]
-    strange = [(text, found) for text, found in strange if not is_background(text)]
+    strange = [(text, found) for text, found in strange if not is_null_query(text)]
     if strange:
         text, found = strange[0]
         others = f" and {len(strange) - 1} more" if len(strange) > 1 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from esclip._core.labels import Labelling
+from esclip._core.labels import LabelSet
 from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
@@ -13,7 +13,7 @@ from esclip._protocols import Encoder
 __all__ = ["label_vectors", "probabilities"]
 
 
-def label_vectors(encoder: Encoder, labelling: Labelling) -> Vectors:
+def label_vectors(encoder: Encoder, labelling: LabelSet) -> Vectors:
     """A unit row for each label: the direction of the mean of its prompts' vectors."""
     prompts = labelling.prompts()
     rows = encoder.encode_texts([text for texts in prompts for text in texts])

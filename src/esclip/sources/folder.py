@@ -225,7 +225,7 @@ def file_record(file: Path) -> ImageRecord | Rejection:
         id=file_id(file),
         location=path_text(file),
         picture=file,
-        version=f"{status.st_size}-{status.st_mtime_ns}",
+        image_version=f"{status.st_size}-{status.st_mtime_ns}",
         metadata=_metadata(file, status),
     )
 

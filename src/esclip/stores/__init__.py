@@ -11,7 +11,7 @@ from pathlib import Path
 
 from esclip._errors import ConfigError
 from esclip._files.locations import server_address, user_path
-from esclip._net.access import Access
+from esclip._net.access import StoreAuth
 from esclip._protocols import Store
 
 __all__ = ["is_folder", "open_store"]
@@ -24,7 +24,7 @@ def is_folder(address: str | Path) -> bool:
     return isinstance(address, Path) or server_address(address, "store") is None
 
 
-def open_store(address: str | Path, index: str, access: Access | None = None) -> Store:
+def open_store(address: str | Path, index: str, access: StoreAuth | None = None) -> Store:
     """The store at `address` with its index `index`, which need not exist. Nothing is connected to yet.
 
     Blanks around an address are none of it; `~` is the home directory. A `Path` is always a folder.
@@ -41,7 +41,7 @@ def open_store(address: str | Path, index: str, access: Access | None = None) ->
     server = None if isinstance(address, Path) else server_address(address, "store")
     if server is None:
         folder = user_path(address.strip() if isinstance(address, str) else address, "store")
-        if access not in (None, Access()):
+        if access not in (None, StoreAuth()):
             raise ConfigError(
                 f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
                 "and CA file, or give the https:// address of a cluster"

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
-from esclip.stores.validation import kept_date
+from esclip.stores.validation import stored_date
 
 __all__ = ["EARTH_RADIUS", "matcher"]
 
@@ -92,7 +92,7 @@ def _between(value: Any, bounds: Range) -> bool:
 
 def _kept(value: Any) -> Any:
     """A value as stores keep it."""
-    return kept_date(value) if isinstance(value, datetime) else value
+    return stored_date(value) if isinstance(value, datetime) else value
 
 
 def _distance(place: GeoPoint, lat: float, lon: float) -> float:

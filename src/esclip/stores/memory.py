@@ -16,16 +16,23 @@ from typing import assert_never
 import numpy as np
 
 from esclip._concurrency.forks import renew_in_children
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.filter_limits import simplify_searches
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
-from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip.stores.filter_eval import matcher
-from esclip.stores.idf import word_hit, word_weights
-from esclip.stores.validation import fault, kept_date, mismatch, refuse_reserved, widened, write_rejection
+from esclip.stores.idf import idf_weights, score_hit
+from esclip.stores.validation import (
+    check_field_names,
+    merge_schemas,
+    schema_conflict,
+    stored_date,
+    validation_error,
+    write_rejection,
+)
 
 __all__ = ["MemoryStore"]
 
@@ -34,7 +41,7 @@ class MemoryStore:
     """A `Store` that is a dictionary."""
 
     address = "memory:"
-    writes_at_once = 1
+    write_concurrency = 1
 
     def __init__(self, index: str) -> None:
         self.index = index
@@ -59,14 +66,14 @@ class MemoryStore:
                 return None
             return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
 
-    def prepare(self, schema: IndexSchema) -> None:
+    def ensure_index(self, schema: IndexSchema) -> None:
         """Keep the schema, or add what is new in it."""
-        refuse_reserved(schema.fields)
+        check_field_names(schema.fields)
         with self._lock:
             held = self._schema or schema
-            if why := mismatch(held, schema):
+            if why := schema_conflict(held, schema):
                 raise IndexMismatch(f"Index {self.index} can't take this data: {why}.")
-            self._schema = widened(held, schema) or held
+            self._schema = merge_schemas(held, schema) or held
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """The held records' fingerprints, computed anew."""
@@ -79,7 +86,7 @@ class MemoryStore:
         with self._lock:
             schema, rejected = self._existing(), []
             for document in documents:
-                if found := fault(document.record, document.vector, schema):
+                if found := validation_error(document.record, document.vector, schema):
                     rejected.append(write_rejection(document.record, found))
                 else:
                     vector = document.vector.astype(np.float32)
@@ -92,7 +99,7 @@ class MemoryStore:
             schema, rejected = self._existing(), []
             for record in records:
                 held = self._documents.get(record.id)
-                found = fault(record, None, schema) if held else "no document has this id"
+                found = validation_error(record, None, schema) if held else "no document has this id"
                 if held is None or found:
                     rejected.append(write_rejection(record, found or ""))
                 else:
@@ -106,21 +113,21 @@ class MemoryStore:
             for id in ids:
                 self._documents.pop(id, None)
 
-    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Look through all documents."""
         with self._lock:
             self._existing()
             wanted = set(contents)
             return {d.content: d.vector for d in self._documents.values() if d.content in wanted}
 
-    def locations(self) -> Iterator[tuple[str, str]]:
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
         """A list of what is held now."""
         with self._lock:
             self._existing()
             return iter([(id, document.record.location) for id, document in self._documents.items()])
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
+    def bulk_load(self) -> Iterator[None]:
         """All is found at once in memory: nothing to do."""
         yield
 
@@ -145,7 +152,7 @@ class MemoryStore:
             self._schema = None
             self._documents = {}
 
-    def sibling(self, index: str) -> MemoryStore:
+    def open_other(self, index: str) -> MemoryStore:
         """The same object for the same name."""
         if index not in self._siblings:
             self._siblings[index] = MemoryStore(index)
@@ -165,13 +172,13 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
     fulfils = matcher(search.where)
     found = [d for d in documents if fulfils(d.record)]
     match search:
-        case Nearest(vector=vector):
+        case KnnSearch(vector=vector):
             scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
             nearest = nsmallest(search.k, zip(scores, found, strict=True), key=_by_score_and_id)
             hits = ranked(_hit(d, score) for score, d in nearest)
-        case Matching(words=words):
+        case KeywordSearch(words=words):
             hits = ranked(hit for hit in _word_hits(documents, found, words) if hit.score)
-        case Listing(after=after):
+        case Scan(after=after):
             hits = ranked(_hit(d, 1.0) for d in found if d.record.id > after)
         case _:
             assert_never(search)
@@ -184,10 +191,10 @@ def _by_score_and_id(scored: tuple[float, Document]) -> tuple[float, str]:
 
 
 def _word_hits(documents: Sequence[Document], found: Sequence[Document], words: Sequence[str]) -> list[Hit]:
-    held = {d.record.id: set(record_words(d.record)) for d in documents}
+    held = {d.record.id: set(analyze_record(d.record)) for d in documents}
     holders = [sum(word in of_one for of_one in held.values()) for word in words]
-    weights = word_weights(words, holders, len(documents))
-    return [word_hit(_hit(d, 0.0), weights, held[d.record.id]) for d in found]
+    weights = idf_weights(words, holders, len(documents))
+    return [score_hit(_hit(d, 0.0), weights, held[d.record.id]) for d in found]
 
 
 def _hit(document: Document, score: float) -> Hit:
@@ -197,7 +204,7 @@ def _hit(document: Document, score: float) -> Hit:
 def _kept(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC and to the millisecond."""
     metadata = {
-        name: kept_date(value) if isinstance(value, datetime) else value
+        name: stored_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
-    return replace(record, metadata=metadata, derived={}, recipe="")
+    return replace(record, metadata=metadata, derived={}, derivation="")

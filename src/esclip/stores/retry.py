@@ -21,7 +21,7 @@ from tenacity import (
 from esclip._concurrency import cancellation as cancellation
 from esclip._errors import StoreError, StoreUnavailable
 
-__all__ = ["Busy", "Patience", "PayloadTooLarge", "persistently"]
+__all__ = ["Busy", "PayloadTooLarge", "RetryPolicy", "persistently"]
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ log = logging.getLogger("esclip")
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """Seconds within which a request has to succeed, all its attempts together."""
 
     first: float = 5

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, assert_never
 
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
     Document,
@@ -23,18 +23,18 @@ from esclip._core.types import (
     Vector,
     json_metadata,
 )
-from esclip.stores.validation import kept_date
+from esclip.stores.validation import stored_date
 
-__all__ = ["document", "fingerprint", "full_source", "hit", "partial_source", "score_hit", "source"]
+__all__ = ["document", "fingerprint", "hit", "record_source", "score_hit", "to_partial_source", "to_source"]
 
 
-def full_source(document: Document) -> dict[str, Any]:
+def to_source(document: Document) -> dict[str, Any]:
     """A whole document; it replaces all that was there, so what is absent is left out."""
     content = {"content_fingerprint": document.content} if document.content else {}
     return _identified(document.record) | content | {"vector": document.vector}
 
 
-def partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any]:
+def to_partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any]:
     """All of a document but its picture's. What the record lacks is null: that takes it out of the index."""
     absent = {"page": None, **{field.name: None for field in schema.fields}}
     return absent | _identified(record)
@@ -46,15 +46,15 @@ def _identified(record: ImageRecord) -> dict[str, Any]:
         "id": record.id,
         "pixels_fingerprint": fingerprint.pixels,
         "record_fingerprint": fingerprint.record,
-        "words": " ".join(record_words(record)),  # as one text: an engine takes longer for a list
+        "words": " ".join(analyze_record(record)),  # as one text: an engine takes longer for a list
     }
-    return source(record) | own
+    return record_source(record) | own
 
 
-def source(record: ImageRecord) -> dict[str, Any]:
+def record_source(record: ImageRecord) -> dict[str, Any]:
     """What a hit is made of, but its id; what the record lacks is left out."""
     kept = {
-        name: kept_date(value) if isinstance(value, datetime) else value
+        name: stored_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
     own = {"location": record.location, "description": record.description}
@@ -62,22 +62,22 @@ def source(record: ImageRecord) -> dict[str, Any]:
     return json_metadata(kept) | own | page
 
 
-def fingerprint(source: Mapping[str, Any]) -> Fingerprint:
+def fingerprint(record_source: Mapping[str, Any]) -> Fingerprint:
     """The fingerprint of a stored document."""
-    return Fingerprint(_text(source, "pixels_fingerprint"), _text(source, "record_fingerprint"))
+    return Fingerprint(_text(record_source, "pixels_fingerprint"), _text(record_source, "record_fingerprint"))
 
 
-def hit(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field]) -> Hit:
+def hit(id: str, score: float, record_source: Mapping[str, Any], fields: Iterable[Field]) -> Hit:
     """A search's hit, its score the true cosine; not ranked yet."""
     return Hit(
         rank=0,
         id=id,
         score=score,
-        location=_text(source, "location"),
-        page=None if source.get("page") is None else _text(source, "page"),
-        description=_text(source, "description"),
-        metadata=_metadata(source, fields),
-        content=_content(source),
+        location=_text(record_source, "location"),
+        page=None if record_source.get("page") is None else _text(record_source, "page"),
+        description=_text(record_source, "description"),
+        metadata=_metadata(record_source, fields),
+        content=_content(record_source),
     )
 
 
@@ -86,37 +86,37 @@ def score_hit(id: str, score: float) -> Hit:
     return Hit(rank=0, id=id, score=score, location="", page=None, description="", metadata={})
 
 
-def document(id: str, vector: Vector, source: Mapping[str, Any], fields: Iterable[Field]) -> Document:
+def document(id: str, vector: Vector, record_source: Mapping[str, Any], fields: Iterable[Field]) -> Document:
     """A stored document. How its picture was read is not stored: that is where a person finds it."""
     record = ImageRecord(
         id=id,
-        location=_text(source, "location"),
-        picture=_text(source, "location"),
-        version="",
-        page=None if source.get("page") is None else _text(source, "page"),
-        description=_text(source, "description"),
-        metadata=_metadata(source, fields),
+        location=_text(record_source, "location"),
+        picture=_text(record_source, "location"),
+        image_version="",
+        page=None if record_source.get("page") is None else _text(record_source, "page"),
+        description=_text(record_source, "description"),
+        metadata=_metadata(record_source, fields),
     )
-    return Document(record, vector, _content(source))
+    return Document(record, vector, _content(record_source))
 
 
-def _text(source: Mapping[str, Any], name: str) -> str:
+def _text(record_source: Mapping[str, Any], name: str) -> str:
     """A document's own text. Raises `KeyError` or `TypeError` for a document that lacks it."""
-    value = source[name]
+    value = record_source[name]
     if not isinstance(value, str):
         raise TypeError(f"{name} is no text")
     return value
 
 
-def _content(source: Mapping[str, Any]) -> str:
-    return _text(source, "content_fingerprint") if source.get("content_fingerprint") else ""
+def _content(record_source: Mapping[str, Any]) -> str:
+    return _text(record_source, "content_fingerprint") if record_source.get("content_fingerprint") else ""
 
 
-def _metadata(source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:
+def _metadata(record_source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:
     return {
-        field.name: _value(source[field.name], field.type)
+        field.name: _value(record_source[field.name], field.type)
         for field in fields
-        if source.get(field.name) is not None
+        if record_source.get(field.name) is not None
     }
 
 
@@ -134,7 +134,7 @@ def _value(value: Any, kind: FieldType) -> MetadataValue:
             return bool(value)
         case FieldType.DATE:
             # columns have dates, JSON has their text
-            return kept_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
+            return stored_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
         case FieldType.GEO_POINT:
             return GeoPoint(float(value["lat"]), float(value["lon"]))
         case _:

@@ -16,13 +16,13 @@ from threading import Condition
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.forks import renew_in_children
 
-__all__ = ["Slots"]
+__all__ = ["AdaptiveLimiter"]
 
 TURN_S = 0.2
 """Between two looks at whether a slot is still wanted."""
 
 
-class Slots:
+class AdaptiveLimiter:
     """As many as may be in flight at a time, shared by all threads."""
 
     def __init__(self, most: int) -> None:

@@ -1,6 +1,6 @@
 """What all stores say alike about fields: the names that are taken, those to add, and faults of a document.
 
-A store that writes what `fault` finds nothing wrong with gives back the same values.
+A store that writes what `validation_error` finds nothing wrong with gives back the same values.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from esclip._text.forms import is_unicode
 
 __all__ = [
     "RESERVED",
-    "fault",
-    "kept_date",
-    "mismatch",
+    "check_field_names",
+    "merge_schemas",
     "possible",
-    "refuse_reserved",
-    "widened",
+    "schema_conflict",
+    "stored_date",
+    "validation_error",
     "write_rejection",
 ]
 
@@ -49,7 +49,7 @@ _NAME = re.compile(r"[^\W_][\w-]*")
 """A dot would mean an object inside an object, a leading underscore a field of the engine's own."""
 
 
-def refuse_reserved(fields: tuple[Field, ...]) -> None:
+def check_field_names(fields: tuple[Field, ...]) -> None:
     """Raise `ValueError` when a metadata field has a name that some store can't give it."""
     for field in fields:
         if field.name in RESERVED:
@@ -62,7 +62,7 @@ def refuse_reserved(fields: tuple[Field, ...]) -> None:
             )
 
 
-def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
+def schema_conflict(held: IndexSchema, wanted: IndexSchema) -> str | None:
     """Why documents of schema `wanted` can't go where `held` is, in words; None when they can."""
     if held.space.dim != wanted.space.dim:
         return f"it has vectors of {held.space.dim} dimensions, not {wanted.space.dim}"
@@ -74,7 +74,7 @@ def mismatch(held: IndexSchema, wanted: IndexSchema) -> str | None:
     return None
 
 
-def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
+def merge_schemas(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
     """`held` with what it lacks of `wanted`, newer labels and calibration included; None for nothing."""
     fields = {field.name: field for field in (*held.fields, *wanted.fields)}
     wider = replace(
@@ -88,7 +88,7 @@ def widened(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
     return wider if wider != held else None
 
 
-def kept_date(value: datetime) -> datetime:
+def stored_date(value: datetime) -> datetime:
     """A date as stores keep it: in UTC, cut to the millisecond."""
     utc = value.astimezone(UTC)
     return utc - timedelta(microseconds=utc.microsecond % 1000)
@@ -104,7 +104,7 @@ def possible(names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if is_unicode(name)]
 
 
-def fault(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:
+def validation_error(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:
     """Why a store can't hold this record (and vector, unless None), in one line; None when it can."""
     texts = (record.id, record.location, record.page or "", record.description)
     if not _are_texts(texts):

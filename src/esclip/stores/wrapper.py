@@ -29,8 +29,8 @@ class StoreWrapper:
         return self.store.index
 
     @property
-    def writes_at_once(self) -> int:
-        return self.store.writes_at_once
+    def write_concurrency(self) -> int:
+        return self.store.write_concurrency
 
     def schema(self) -> IndexSchema | None:
         return self.store.schema()
@@ -38,8 +38,8 @@ class StoreWrapper:
     def info(self) -> IndexInfo | None:
         return self.store.info()
 
-    def prepare(self, schema: IndexSchema) -> None:
-        self.store.prepare(schema)
+    def ensure_index(self, schema: IndexSchema) -> None:
+        self.store.ensure_index(schema)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         return self.store.fingerprints(ids)
@@ -53,14 +53,14 @@ class StoreWrapper:
     def delete(self, ids: Sequence[str]) -> None:
         self.store.delete(ids)
 
-    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
-        return self.store.vectors(contents)
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        return self.store.vectors_by_content(contents)
 
-    def locations(self) -> Iterator[tuple[str, str]]:
-        return self.store.locations()
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
+        return self.store.scan_locations()
 
-    def loading(self) -> AbstractContextManager[None]:
-        return self.store.loading()
+    def bulk_load(self) -> AbstractContextManager[None]:
+        return self.store.bulk_load()
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         return self.store.search(*searches)
@@ -68,8 +68,8 @@ class StoreWrapper:
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         return self.store.documents(ids)
 
-    def sibling(self, index: str) -> Store:
-        return self.store.sibling(index)
+    def open_other(self, index: str) -> Store:
+        return self.store.open_other(index)
 
     def drop(self) -> None:
         self.store.drop()

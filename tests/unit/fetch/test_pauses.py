@@ -10,7 +10,7 @@ import pytest
 
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
-from esclip._fetch.backoff import Pauses
+from esclip._fetch.backoff import HostBackoff
 from esclip._fetch.fetcher import Fetcher
 from tests.fetching import PICTURE, fetcher, took
 from tests.servers import Exchange, PictureServer, body, in_turn, redirect, status
@@ -107,7 +107,7 @@ def test_a_stop_ends_a_pause(server: PictureServer) -> None:
 
 def test_the_longer_pause_counts() -> None:
     """A second, shorter wish does not end the first; no wish is longer than the limit."""
-    pauses = Pauses(longest=100)
+    pauses = HostBackoff(longest=100)
     assert pauses.left("a:80") == 0
     pauses.begin("a:80", 50)
     pauses.begin("a:80", 1)

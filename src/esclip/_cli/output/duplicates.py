@@ -15,10 +15,10 @@ from esclip._text.escaping import escaped
 if TYPE_CHECKING:
     from esclip._search.duplicates import DuplicateGroup
 
-__all__ = ["Watched", "groups", "summary", "write_page"]
+__all__ = ["DuplicatesProgress", "groups", "summary", "write_page"]
 
 
-class Watched:
+class DuplicatesProgress:
     """Counts the pictures that were looked at, and tells on stderr now and then."""
 
     looked_at = 0

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from esclip._cli.output.console import Table, heading, is_terminal, print_columns, print_json, say
 
 if TYPE_CHECKING:
-    from esclip._classify import Guesses
+    from esclip._classify import LabelScores
     from esclip._errors import RecordError
 
 __all__ = ["guesses", "unread"]
 
 
-def guesses(image: str, guesses: Guesses, *, json: bool) -> None:
+def guesses(image: str, guesses: LabelScores, *, json: bool) -> None:
     """One picture's labels: JSON, a table on a terminal, else probability, label and picture a line."""
     if json:
         print_json({"image": image, "labels": [guess._asdict() for guess in guesses]})
@@ -29,7 +29,7 @@ def unread(why: RecordError) -> None:
     say(str(why))
 
 
-def _print_table(image: str, guesses: Guesses) -> None:
+def _print_table(image: str, guesses: LabelScores) -> None:
     table = Table(show_header=False)
     table.add_column(justify="right", style="green")
     table.add_column(style="cyan")

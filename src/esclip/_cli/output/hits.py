@@ -11,7 +11,7 @@ from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:
     from esclip._cli.demo import Demo
-    from esclip._core.types import Hit, Reckoned
+    from esclip._core.types import Hit, ScoreDetail
     from esclip._search.hits import Hits
 
 __all__ = ["demo", "hits_table", "print_hits", "print_query_hits"]
@@ -50,11 +50,11 @@ def _say_what_lacks(hits: Hits, query: str = "") -> None:
 
 def _columns(hit: Hit) -> list[str]:
     """Score, id and location; then why, where it was asked for."""
-    why = ["; ".join(map(_reckoned, hit.why))] if hit.why else []
+    why = ["; ".join(map(_reckoned, hit.explanation))] if hit.explanation else []
     return [f"{hit.score:.4f}", hit.id, hit.location, *why]
 
 
-def _reckoned(one: Reckoned) -> str:
+def _reckoned(one: ScoreDetail) -> str:
     """`text: a beach 0.2312 x 1, rank 3, adds 0.0159`."""
     score = "-" if one.score is None else f"{one.score:.4f}"
     rank = "" if one.rank is None else f", rank {one.rank}"
@@ -72,7 +72,7 @@ def hits_table(hits: Sequence[Hit]) -> Table:
     table.add_column("id", style="cyan", no_wrap=True)
     table.add_column("description", ratio=1)
     table.add_column("location", overflow="fold", ratio=1)
-    explained = any(hit.why for hit in hits)
+    explained = any(hit.explanation for hit in hits)
     if explained:
         table.add_column("why", ratio=2)
     for hit in hits:
@@ -84,7 +84,7 @@ def hits_table(hits: Sequence[Hit]) -> Table:
             hit.id,
             escaped(hit.description)[:120] + alike,
             hit.location,
-            *([[*map(_reckoned, hit.why)]] if explained else []),
+            *([[*map(_reckoned, hit.explanation)]] if explained else []),
         )
     return table
 

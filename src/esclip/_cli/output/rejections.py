@@ -9,7 +9,7 @@ from esclip._cli.output.console import Table, is_terminal, print_columns, print_
 from esclip._cli.output.reports import counted
 
 if TYPE_CHECKING:
-    from esclip._core.rejections import KeptRejection, Reason
+    from esclip._core.rejections import LedgerEntry, Reason
 
 __all__ = ["rejection_counts", "rejections"]
 
@@ -20,7 +20,7 @@ def rejection_counts(counts: Mapping[Reason, int]) -> None:
     say(f"{sum(counts.values()):,} rejected{reasons}")
 
 
-def rejections(rejections: Iterable[KeptRejection], *, json: bool) -> None:
+def rejections(rejections: Iterable[LedgerEntry], *, json: bool) -> None:
     """Rejections: JSON lines, a table on a terminal, else reason, id, location, detail with tabs between."""
     rows = ((r.reason.value, r.id, r.location, r.detail) for r in rejections)
     if json:

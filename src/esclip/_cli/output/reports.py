@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Reason
     from esclip._core.schema import Stats
     from esclip._ingest.progress import Progress
-    from esclip.encoders.remote.protocol import Description
+    from esclip.encoders.remote.protocol import EncoderInfo
 
 __all__ = [
     "PLAIN_PROGRESS_SECONDS",
@@ -31,8 +31,8 @@ __all__ = [
     "report",
     "report_of_failure",
     "serving",
+    "show_info_logs",
     "stats",
-    "tell_all",
 ]
 
 PLAIN_PROGRESS_SECONDS = 10
@@ -56,7 +56,7 @@ class _LineHandler(logging.Handler):
         say(masked(self.format(record)))
 
 
-def tell_all() -> None:
+def show_info_logs() -> None:
     """Show also what the library works with: long work says so."""
     logging.getLogger("esclip").setLevel(logging.INFO)
 
@@ -64,7 +64,7 @@ def tell_all() -> None:
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """What shows an ingest's progress on stderr: a bar on a terminal, else a line now and then."""
-    tell_all()
+    show_info_logs()
     if progress_console().is_terminal:
         with _progress_bar() as update:
             yield update
@@ -228,6 +228,6 @@ def findings(findings: Sequence[Finding], *, json: bool) -> None:
             print_columns(f"{mark}{finding.name}: {finding.detail}")
 
 
-def serving(address: str, about: Description) -> None:
+def serving(address: str, about: EncoderInfo) -> None:
     """Where an encoder server listens, and what encodes there."""
     say(f"{about.space.model} ({about.runtime}) at {address}; stop it with Ctrl-C")

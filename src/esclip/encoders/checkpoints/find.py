@@ -16,7 +16,7 @@ from pathlib import Path
 from esclip._errors import EncoderError
 from esclip._files.user_folders import usable_folder
 from esclip.encoders.catalogue import hub_name, known_name
-from esclip.encoders.checkpoints.folder import MARKS, ModelFolder
+from esclip.encoders.checkpoints.folder import MARKER_FILES, ModelFolder
 from esclip.encoders.loading import model_errors, quiet_download
 
 __all__ = ["find_model", "is_hub_name", "local_model"]
@@ -76,7 +76,7 @@ def _cached(name: str) -> ModelFolder | None:
         from huggingface_hub import try_to_load_from_cache
 
         cache = _hub_cache()
-        cached = (try_to_load_from_cache(_repository(name), mark, cache) for mark in MARKS)
+        cached = (try_to_load_from_cache(_repository(name), mark, cache) for mark in MARKER_FILES)
         found = next((ModelFolder(name, Path(file).parent) for file in cached if isinstance(file, str)), None)
     return found if found and found.is_complete else None
 

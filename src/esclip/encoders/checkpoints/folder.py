@@ -22,9 +22,9 @@ from esclip.encoders.checkpoints.logit_scale import read_logit_scale
 from esclip.encoders.checkpoints.open_clip_config import image_processor, open_clip_config, open_clip_weights
 from esclip.encoders.loading import model_errors
 
-__all__ = ["MARKS", "ModelFolder"]
+__all__ = ["MARKER_FILES", "ModelFolder"]
 
-MARKS = ("modules.json", "config.json", "open_clip_config.json", "preprocessor_config.json")
+MARKER_FILES = ("modules.json", "config.json", "open_clip_config.json", "preprocessor_config.json")
 """Files one of which every model's folder has."""
 
 

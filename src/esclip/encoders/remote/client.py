@@ -25,7 +25,7 @@ from esclip._errors import ConfigError, EncoderError, one_line
 from esclip._files.locations import without_credentials
 from esclip._net.redaction import Redactor, with_base64
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
-from esclip._net.sockets import time_left, waits_bounded
+from esclip._net.sockets import deadline_scope, seconds_left
 from esclip._text.secrets import Secret
 from esclip.encoders.remote.protocol import BYTES, authorization
 
@@ -113,7 +113,7 @@ class Line:
 
     def _answer(self, request: requests.Request, longest: int, end: float) -> bytes:
         with (
-            waits_bounded(lambda: _time_left(end)),
+            deadline_scope(lambda: _time_left(end)),
             send(self._session, request, ATTEMPT_S) as answer,
         ):
             if answer.status_code != HTTPStatus.OK:
@@ -233,5 +233,5 @@ def _read(answer: requests.Response, longest: int) -> bytes:
     body = bytearray()
     while len(body) <= longest and (chunk := answer.raw.read1(CHUNK, decode_content=True)):
         body += chunk
-        time_left.get()()
+        seconds_left.get()()
     return bytes(body)

@@ -31,7 +31,7 @@ from esclip.encoders.remote.protocol import (
     PROTOCOL,
     SPACE,
     TEXTS,
-    Description,
+    EncoderInfo,
     pack_pixels,
     pack_texts,
     unpack_vectors,
@@ -55,7 +55,7 @@ class RemoteEncoder:
     `backoff` seconds apart, then twice that, and so on.
     """
 
-    batches_at_once = 4
+    encode_concurrency = 4
     """So that the server has the next while this one's vectors travel."""
 
     def __init__(
@@ -68,11 +68,11 @@ class RemoteEncoder:
         """
         address, token = Address(address), Secret(token) if token is not None else None
         self._deadline = deadline
-        self._line = Line(address, token, connections=2 * self.batches_at_once, backoff=backoff)
+        self._line = Line(address, token, connections=2 * self.encode_concurrency, backoff=backoff)
         self._served = _described(self._line, min(FIRST_S, deadline))
         self.preprocess = self._served.preprocessing
         """Here, not on the server."""
-        self.sufficient_side = self.preprocess.sufficient_side
+        self.useful_side = self.preprocess.useful_side
         """The server's encoder's."""
 
     def __repr__(self) -> str:
@@ -143,13 +143,13 @@ class RemoteEncoder:
         return np.concatenate([np.empty((0, self.space.dim), dtype=np.float32), *parts])
 
 
-def _described(line: Line, within: float) -> Description:
+def _described(line: Line, within: float) -> EncoderInfo:
     answer = line.ask(ENCODER, longest=DESCRIPTION_BYTES, within=within)
     try:
         data = orjson.loads(answer)
         protocol = data["protocol"]
         if protocol == PROTOCOL:
-            return Description.from_json(data)
+            return EncoderInfo.from_json(data)
     except (ValueError, KeyError, TypeError) as error:
         raise line.stranger(f"its answer is not one's: {type(error).__name__}") from error
     raise EncoderError(

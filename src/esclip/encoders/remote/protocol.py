@@ -37,7 +37,7 @@ __all__ = [
     "PROTOCOL",
     "SPACE",
     "TEXTS",
-    "Description",
+    "EncoderInfo",
     "authorization",
     "pack_pixels",
     "pack_texts",
@@ -59,7 +59,7 @@ MAX_TEXTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Description:
+class EncoderInfo:
     """What a server says about its encoder."""
 
     space: Space
@@ -104,7 +104,7 @@ class Description:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Description:
+    def from_json(cls, data: Mapping[str, Any]) -> EncoderInfo:
         """What `to_json` gave. Raises `KeyError`, `TypeError` or `ValueError` on others."""
         space = Space(**data["space"])
         if not all(isinstance(getattr(space, name), kind) for name, kind in get_type_hints(Space).items()):

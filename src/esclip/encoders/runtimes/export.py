@@ -39,12 +39,12 @@ from esclip.encoders.tokenizer import NO_TOKENIZER, Tokenizer, TokenizerFile
 if TYPE_CHECKING:
     from esclip.encoders.runtimes.torch_model import TorchModel
 
-__all__ = ["LIKENESS", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
+__all__ = ["MIN_COSINE", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
 
-LIKENESS = {"f32": 0.9999, "bf16": 0.999, "int8": 0.995}
+MIN_COSINE = {"f32": 0.9999, "bf16": 0.999, "int8": 0.995}
 """The least cosine between a vector of an exported tower and sentence-transformers', by precision."""
 
-PRECISIONS = tuple(LIKENESS)
+PRECISIONS = tuple(MIN_COSINE)
 
 _FORMAT = 1
 _SAMPLES = 64
@@ -79,7 +79,7 @@ class Export:
     @property
     def accepted(self) -> bool:
         """Whether its vectors are like enough."""
-        return self.cosine >= LIKENESS[self.precision]
+        return self.cosine >= MIN_COSINE[self.precision]
 
     def tokenizer(self) -> TokenizerFile:
         """What goes before a text tower. Raises `OSError` or `ValueError` when its file is damaged."""

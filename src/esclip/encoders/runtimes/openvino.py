@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._concurrency.forks import Unforkable
-from esclip._core.optional_imports import missing
+from esclip._core.optional_imports import hide_module
 from esclip._errors import EncoderError
 from esclip.encoders.runtimes.compiled import private_cache
 
@@ -40,11 +40,11 @@ class OpenVinoTower:
         }
         self.runtime = f"OpenVINO {precision} on cpu"
         runs = _compiled(model, settings, compiled)
-        self.batches_at_once: int = runs.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
+        self.encode_concurrency: int = runs.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
         self._inputs = len(runs.inputs)
         """The last go where the tower has no use for them: SigLIP takes no mask."""
         self._idle: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.batches_at_once):
+        for _ in range(self.encode_concurrency):
             self._idle.put(runs.create_infer_request())
 
     def __call__(self, *inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -88,7 +88,7 @@ def unreported(name: str) -> Any:
     It would, by default, at every import: from a forked process, to an analytics service. What it does where
     its package for that is missing is to report nothing, and so it is missing while it is looked for.
     """
-    with missing("openvino_telemetry"):
+    with hide_module("openvino_telemetry"):
         return import_module(name)
 
 

@@ -42,7 +42,7 @@ def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
 class TorchPictures:
     """A picture tower on a device, in half precision where that is faster. Fulfils `PictureTower`."""
 
-    batches_at_once = 1
+    encode_concurrency = 1
 
     def __init__(self, model: TorchModel, values: Normalization) -> None:
         self._module = model.picture_module(values)

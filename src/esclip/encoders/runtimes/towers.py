@@ -28,7 +28,7 @@ from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.loading import model_errors, quiet_loading
 from esclip.encoders.preprocessing import read_processor
 from esclip.encoders.runtimes import openvino
-from esclip.encoders.runtimes.export import LIKENESS, PRECISIONS, Export, Kind, find_export, make_export
+from esclip.encoders.runtimes.export import MIN_COSINE, PRECISIONS, Export, Kind, find_export, make_export
 from esclip.encoders.runtimes.openvino import OpenVinoTower
 from esclip.encoders.tokenizer import Tokenizer
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from esclip.encoders.runtimes.torch_model import TorchModel
 
 __all__ = [
-    "Choice",
     "PictureTower",
+    "RuntimeChoice",
     "TextTower",
     "choose",
     "load_picture_tower",
@@ -59,7 +59,7 @@ class PictureTower(Protocol):
         ...
 
     @property
-    def batches_at_once(self) -> int:
+    def encode_concurrency(self) -> int:
         """How many calls at a time keep it busy."""
         ...
 
@@ -73,7 +73,7 @@ TextTower: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RuntimeChoice:
     """Where a tower shall run, and why."""
 
     device: str
@@ -82,32 +82,32 @@ class Choice:
     reason: str
 
 
-def choose(kind: Kind, device: str | None, precision: str | None) -> Choice:
+def choose(kind: Kind, device: str | None, precision: str | None) -> RuntimeChoice:
     """The best runtime for this machine, or what was asked for. Raises `ConfigError` for what there isn't."""
     if precision is not None and precision not in PRECISIONS:
         raise ConfigError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     if device is None and kind is Kind.PICTURES and precision is None and (gpu := _gpu()):
-        return Choice(*gpu)
+        return RuntimeChoice(*gpu)
     if device not in (None, "cpu"):
         if precision is not None:
             raise ConfigError(f"precision {precision!r} is for the CPU: leave out device {device!r}")
-        return Choice(device, (), "asked for")
+        return RuntimeChoice(device, (), "asked for")
     if not openvino.is_installed():
-        return Choice("cpu", (), "OpenVINO is not installed")
+        return RuntimeChoice("cpu", (), "OpenVINO is not installed")
     usual = ("bf16", "f32") if openvino.has_bf16() else ("f32",)
     if precision == "bf16" and "bf16" not in usual:
         raise ConfigError(
             "precision 'bf16': this CPU does not compute in bfloat16; leave it out, or take f32"
         )
     if precision is not None:
-        return Choice("cpu", tuple(dict.fromkeys((precision, *usual))), "asked for")
+        return RuntimeChoice("cpu", tuple(dict.fromkeys((precision, *usual))), "asked for")
     why = "asked for" if device else "no GPU" if kind is Kind.PICTURES else "texts need no GPU"
-    return Choice(
+    return RuntimeChoice(
         "cpu", usual, f"{why}, and the CPU computes in {'bfloat16' if len(usual) > 1 else 'float32'}"
     )
 
 
-def load_picture_tower(model: ModelFolder, choice: Choice, cache: Path) -> PictureTower:
+def load_picture_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> PictureTower:
     """The picture tower as it was chosen, exported now if it never was.
 
     Raises `EncoderError` when it can't be had.
@@ -123,7 +123,7 @@ def load_picture_tower(model: ModelFolder, choice: Choice, cache: Path) -> Pictu
         return _told(model, Kind.PICTURES, in_torch, in_torch.runtime, choice.reason)
 
 
-def load_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> TextTower:
+def load_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> TextTower:
     """The same for texts, with the tokenizer before it."""
     source = _Source(model)
     if export := _best_export(source, Kind.TEXTS, choice, cache):
@@ -142,7 +142,7 @@ def load_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> TextTowe
         return _told(model, Kind.TEXTS, TorchTexts(loaded), f"torch on {choice.device}", choice.reason)
 
 
-def prepare_text_tower(model: ModelFolder, choice: Choice, cache: Path) -> None:
+def prepare_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> None:
     """Export the text tower if that was never done: what the first search would wait for."""
     _best_export(_Source(model), Kind.TEXTS, choice, cache)
 
@@ -164,7 +164,7 @@ class _Source:
         return self._loaded[device]
 
 
-def _best_export(source: _Source, kind: Kind, choice: Choice, cache: Path) -> Export | None:
+def _best_export(source: _Source, kind: Kind, choice: RuntimeChoice, cache: Path) -> Export | None:
     """The first of the chosen precisions that can be had; None, with a warning, if that is none of them."""
     model = source.model
     for precision in choice.precisions:
@@ -199,7 +199,7 @@ def _opened(model: ModelFolder, export: Export) -> OpenVinoTower | None:
         return None
 
 
-def _why(model: ModelFolder, export: Export, choice: Choice) -> str:
+def _why(model: ModelFolder, export: Export, choice: RuntimeChoice) -> str:
     first = choice.precisions[0]
     return choice.reason if export.precision == first else f"{first} is too far from {model.library}"
 
@@ -226,7 +226,7 @@ def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export 
             precision,
             model.library,
             export.cosine,
-            LIKENESS[precision],
+            MIN_COSINE[precision],
         )
     return export
 

@@ -21,7 +21,7 @@ from esclip._concurrency.streams import batches, owned
 from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
-from esclip._errors import ConfigError, SourceError, meant
+from esclip._errors import ConfigError, SourceError, suggest
 from esclip._text.urls import is_web_address
 from esclip.sources.unsplash.child_tables import CHILD_TABLES
 from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, photo_metadata
@@ -150,7 +150,7 @@ class UnsplashSource:
             id=id,
             location=url if is_shown else str(picture),
             picture=picture,
-            version=url or str(picture),
+            image_version=url or str(picture),
             page=page if is_web_address(page) else None,
             description=next((row[name] for name in self._description if name in row), ""),
             metadata=photo_metadata(row, details),
@@ -189,7 +189,7 @@ def _check_columns(part: TablePart, captions: str | None) -> None:
             f"{part.path}, line 1: no column photo_image_url in {', '.join(part.columns)[:200]!a}"
         )
     if captions is not None and captions not in part.columns:
-        near = meant(captions, part.columns)
+        near = suggest(captions, part.columns)
         raise ConfigError(f"captions: {part.path} has no column {captions!r:.80}; it may be {near:.400}")
     if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS | {captions}]:
         log.warning("%s: unknown columns are left out: %s", part.path, ", ".join(unknown))

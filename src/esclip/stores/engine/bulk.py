@@ -23,12 +23,12 @@ from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import MALFORMED, integer_of
-from esclip.stores.engine.bulk_errors import Verdict, disk_full, verdict, words
-from esclip.stores.retry import Busy, Patience, PayloadTooLarge, persistently
-from esclip.stores.throttle import Slots
+from esclip.stores.engine.bulk_errors import Outcome, classify_item, disk_full, words
+from esclip.stores.retry import Busy, PayloadTooLarge, RetryPolicy, persistently
+from esclip.stores.throttle import AdaptiveLimiter
 from esclip.stores.validation import write_rejection
 
-__all__ = ["BulkWriter", "Line", "line"]
+__all__ = ["BulkWriter", "Line", "bulk_action"]
 
 CHUNK_BYTES = 8 * 1024 * 1024
 CHUNK_LINES = 1000
@@ -46,7 +46,7 @@ class Line:
     payload: bytes
 
 
-def line(action: str, record: ImageRecord, body: Any) -> Line:
+def bulk_action(action: str, record: ImageRecord, body: Any) -> Line:
     """The bulk action `index` or `update` on one document."""
     head = orjson.dumps({action: {"_id": record.id}})
     return Line(record, head + b"\n" + orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
@@ -56,13 +56,13 @@ class BulkWriter:
     """Writes to one index. Safe from several threads: they share its slots, and what it learns."""
 
     def __init__(
-        self, send: Callable[[bytes, float], Any], target: str, patience: Patience, at_once: int
+        self, send: Callable[[bytes, float], Any], target: str, patience: RetryPolicy, at_once: int
     ) -> None:
         """`send` gives the answer to a payload, had in so many seconds; `target` is the index in messages."""
         self._send = send
         self._target = target
         self._patience = patience
-        self._slots = Slots(at_once)
+        self._slots = AdaptiveLimiter(at_once)
         self._chunk_bytes = CHUNK_BYTES
 
     def write(self, lines: Sequence[Line]) -> list[Rejection]:
@@ -137,39 +137,39 @@ class _Chunk:
 
     def settle(self, answer: Any) -> None:
         """Keep as `left` what the answer doesn't settle, and raise `Busy` when there is any."""
-        left: dict[Verdict, list[Line]] = defaultdict(list)
-        told: dict[Verdict, str] = {}
+        left: dict[Outcome, list[Line]] = defaultdict(list)
+        told: dict[Outcome, str] = {}
         for one, (status, error) in zip(self.left, self._items(answer), strict=True):
-            judged = verdict(status, error)
+            judged = classify_item(status, error)
             match judged:
-                case Verdict.WRITTEN:
+                case Outcome.WRITTEN:
                     continue
-                case Verdict.REJECTED:
+                case Outcome.REJECTED:
                     self.reject(one, words(error))
-                case Verdict.INDEX_MISSING:
+                case Outcome.INDEX_MISSING:
                     raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it.")
-                case Verdict.INDEX_CLOSED:
+                case Outcome.INDEX_CLOSED:
                     raise StoreError(f"{self._target} takes no documents: {words(error)}")
                 case _:
                     left[judged].append(one)
                     told[judged] = words(error)
         self._give_up_few(left, told)
         self.left = [one for lines in left.values() for one in lines]
-        if Verdict.DISK_FULL in left:
-            raise disk_full(self._target, told[Verdict.DISK_FULL])
+        if Outcome.DISK_FULL in left:
+            raise disk_full(self._target, told[Outcome.DISK_FULL])
         if left:
             why = told[next(iter(left))]
             message = f"{self._target} does not take {len(self.left)} documents: {why}"
-            raise Busy(message, crowded=Verdict.CROWDED in left)
+            raise Busy(message, crowded=Outcome.CROWDED in left)
 
-    def _give_up_few(self, left: dict[Verdict, list[Line]], told: Mapping[Verdict, str]) -> None:
+    def _give_up_few(self, left: dict[Outcome, list[Line]], told: Mapping[Outcome, str]) -> None:
         """Reject the few documents over which an engine fails each time while it takes the others."""
-        if Verdict.FAILED not in left:
+        if Outcome.FAILED not in left:
             return
         self._failures += 1
-        if self._failures >= FAILURES and len(left[Verdict.FAILED]) <= max(1, FEW * self._size):
-            for one in left.pop(Verdict.FAILED):
-                self.reject(one, told[Verdict.FAILED])
+        if self._failures >= FAILURES and len(left[Outcome.FAILED]) <= max(1, FEW * self._size):
+            for one in left.pop(Outcome.FAILED):
+                self.reject(one, told[Outcome.FAILED])
 
     def _items(self, answer: Any) -> list[tuple[int, Any]]:
         """Status and error of each document; an answer that is damaged says nothing of any."""

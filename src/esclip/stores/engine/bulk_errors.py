@@ -11,10 +11,10 @@ from typing import Any
 
 from esclip.stores.retry import Busy
 
-__all__ = ["Verdict", "disk_full", "is_disk_full", "kind_of", "verdict", "words"]
+__all__ = ["Outcome", "classify_item", "disk_full", "is_disk_full", "kind_of", "words"]
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """What becomes of one document of a bulk request."""
 
     WRITTEN = auto()
@@ -36,28 +36,28 @@ class Verdict(Enum):
 SHUT = frozenset({"index_closed_exception", "cluster_block_exception"})
 
 
-def verdict(status: int, error: Any) -> Verdict:
+def classify_item(status: int, error: Any) -> Outcome:
     """What a document's status and error mean."""
     if status < 300:
-        return Verdict.WRITTEN
+        return Outcome.WRITTEN
     kind = kind_of(error)
     if is_disk_full(error):
-        return Verdict.DISK_FULL
+        return Outcome.DISK_FULL
     if kind == "index_not_found_exception":
-        return Verdict.INDEX_MISSING
+        return Outcome.INDEX_MISSING
     if status in (401, 403) or (kind in SHUT and status < 500 and status != 429):
-        return Verdict.INDEX_CLOSED
+        return Outcome.INDEX_CLOSED
     match status:
         case 429:
-            return Verdict.CROWDED
+            return Outcome.CROWDED
         case 500:
-            return Verdict.FAILED
+            return Outcome.FAILED
         case 404 if kind != "document_missing_exception":  # a shard that has just moved
-            return Verdict.AGAIN
+            return Outcome.AGAIN
         case 408 | 409:
-            return Verdict.AGAIN
+            return Outcome.AGAIN
         case _:
-            return Verdict.AGAIN if status > 500 else Verdict.REJECTED
+            return Outcome.AGAIN if status > 500 else Outcome.REJECTED
 
 
 def kind_of(error: Any) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._errors import StoreError, StoreUnavailable, one_line
-from esclip._net.access import Access, admitted
+from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import seconds_asked
 from esclip.stores.engine.answers import (
     MALFORMED,
@@ -31,7 +31,7 @@ from esclip.stores.engine.answers import (
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores.engine.errors import Forbidden, translated
 from esclip.stores.engine.transport import connect, from_json, refusal
-from esclip.stores.retry import Busy, Patience, persistently
+from esclip.stores.retry import Busy, RetryPolicy, persistently
 
 __all__ = ["EngineClient"]
 
@@ -49,8 +49,8 @@ logging.getLogger("opensearch").addHandler(logging.NullHandler())
 class EngineClient:
     """A server that is asked, again where that may help. Safe from several threads."""
 
-    def __init__(self, address: str, index: str, patience: Patience, access: Access) -> None:
-        self.address, self.access = admitted(address, access)
+    def __init__(self, address: str, index: str, patience: RetryPolicy, access: StoreAuth) -> None:
+        self.address, self.access = resolve_access(address, access)
         self.index = index
         self.patience = patience
         self._loaders = 0

@@ -16,9 +16,9 @@ from typing import Any, assert_never
 from esclip._core.schema import Field, FieldType, IndexSchema
 
 __all__ = [
-    "NEVER",
     "OWN",
-    "REFRESHED",
+    "REFRESH_INTERVAL",
+    "REFRESH_OFF",
     "SHARDS",
     "VECTOR_TYPES",
     "Engine",
@@ -34,9 +34,9 @@ __all__ = [
 
 SHARDS = 3
 HNSW = {"m": 16, "ef_construction": 100}
-REFRESHED = "60s"
+REFRESH_INTERVAL = "60s"
 """How often what was written is made visible in an index that is searched."""
-NEVER = "-1"
+REFRESH_OFF = "-1"
 """While it is loaded."""
 
 LONGEST_KEYWORD = 8191
@@ -102,7 +102,7 @@ class Server:
 
 def settled(data_nodes: int) -> dict[str, Any]:
     """Settings of an index that is searched. One replica where there is a second node to hold it."""
-    return {"refresh_interval": REFRESHED, "number_of_replicas": 1 if data_nodes > 1 else 0}
+    return {"refresh_interval": REFRESH_INTERVAL, "number_of_replicas": 1 if data_nodes > 1 else 0}
 
 
 def index_body(engine: Engine, schema: IndexSchema, data_nodes: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from esclip._core.filters import (
     Value,
 )
 from esclip._core.types import json_metadata
-from esclip.stores.validation import kept_date
+from esclip.stores.validation import stored_date
 
 __all__ = ["clause"]
 
@@ -92,4 +92,4 @@ def _any(clauses: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _json(value: Value) -> Any:
-    return json_metadata({"value": kept_date(value) if isinstance(value, datetime) else value})["value"]
+    return json_metadata({"value": stored_date(value) if isinstance(value, datetime) else value})["value"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip.stores.engine.answers import integer_of, list_of
 from esclip.stores.engine.dialects import Engine
 from esclip.stores.engine.filters import clause
@@ -33,11 +33,11 @@ def search_body(
     `among` are bounds of ids, as in a range query; of no more than 10,000 documents, a vector is compared
     with each. `after` is the sort of the last hit of the answer before.
     """
-    scores_only = isinstance(search, Nearest) and search.scores_only
+    scores_only = isinstance(search, KnnSearch) and search.scores_only
     body: dict[str, Any] = {
         "size": min(search.k, MOST),
         # it orders what the vector index has found, and doesn't replace it
-        "sort": [{"id": "asc"}] if isinstance(search, Listing) else [{"_score": "desc"}, {"id": "asc"}],
+        "sort": [{"id": "asc"}] if isinstance(search, Scan) else [{"_score": "desc"}, {"id": "asc"}],
         "_source": False if scores_only else {"excludes": ["vector", "words"]},
         "track_total_hits": False,
     }
@@ -45,14 +45,14 @@ def search_body(
     if among:
         filters.append({"range": {"id": among}})
     match search:
-        case Nearest():
+        case KnnSearch():
             body |= _nearest(engine, search, filters, exact=among is not None)
-        case Matching(words=words):
+        case KeywordSearch(words=words):
             terms = [_word(word, search.former) for word in words]
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
             counted = {"filters": {"filters": [_has_one(word, search.former) for word in words]}}
             body["aggs"] = {"all": {"global": {}, "aggs": {"holders": counted}}}
-        case Listing(after=id):
+        case Scan(after=id):
             if id:
                 filters.append({"range": {"id": {"gt": id}}})
             body["query"] = {"bool": {"filter": filters}}
@@ -75,7 +75,7 @@ def _has_one(word: str, former: Mapping[str, str]) -> dict[str, Any]:
     return {"terms": {"words": [word, former[word]]}}
 
 
-def _nearest(engine: Engine, search: Nearest, filters: list[Any], *, exact: bool) -> dict[str, Any]:
+def _nearest(engine: Engine, search: KnnSearch, filters: list[Any], *, exact: bool) -> dict[str, Any]:
     candidates = MOST if exact else min(MOST, max(CANDIDATES, 2 * search.k))
     numbers = search.vector.tolist()
     narrowed = {"filter": {"bool": {"filter": filters}}} if filters else {}

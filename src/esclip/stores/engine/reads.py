@@ -25,7 +25,7 @@ from esclip.stores.engine.answers import (
 from esclip.stores.engine.bulk_errors import kind_of, words
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.errors import index_missing
-from esclip.stores.engine.vectors import kept_vectors
+from esclip.stores.engine.vectors import decode_vectors
 
 __all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]
 
@@ -69,7 +69,7 @@ def vectors_of(client: EngineClient, contents: Sequence[str], dim: int) -> dict[
 
     def read(answer: Any) -> dict[str, Vector]:
         sources = [object_of(hit, "_source") for hit in hits_of(answer)]
-        vectors = kept_vectors([source["vector"] for source in sources], dim)
+        vectors = decode_vectors([source["vector"] for source in sources], dim)
         names = [text_of(source, "content_fingerprint") for source in sources]
         return dict(zip(names, vectors, strict=True))
 

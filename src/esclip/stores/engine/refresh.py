@@ -13,9 +13,9 @@ from typing import Any
 
 from esclip.stores.engine.answers import integer_of, object_of, text_of
 from esclip.stores.engine.client import EngineClient
-from esclip.stores.engine.dialects import NEVER, REFRESHED
+from esclip.stores.engine.dialects import REFRESH_INTERVAL, REFRESH_OFF
 
-__all__ = ["begin_loading", "data_nodes", "end_loading"]
+__all__ = ["data_nodes", "disable_refresh", "restore_refresh"]
 
 
 def data_nodes(client: EngineClient) -> int:
@@ -27,20 +27,20 @@ def data_nodes(client: EngineClient) -> int:
     )
 
 
-def begin_loading(client: EngineClient) -> str | None:
+def disable_refresh(client: EngineClient) -> str | None:
     """Turn off refreshes. Returns the interval that was set before; None: the engine's default."""
     before = _interval(client)
-    _set_interval(client, NEVER)
+    _set_interval(client, REFRESH_OFF)
     return before
 
 
-def end_loading(client: EngineClient, before: str | None) -> None:
+def restore_refresh(client: EngineClient, before: str | None) -> None:
     """Make all that was written visible; set the interval `before`, or the standard after a dead loader."""
     client.ask(client.raw.indices.refresh, index=client.index)
-    if before != NEVER:
+    if before != REFRESH_OFF:
         _set_interval(client, before)
-    elif _interval(client) == NEVER:
-        _set_interval(client, REFRESHED)
+    elif _interval(client) == REFRESH_OFF:
+        _set_interval(client, REFRESH_INTERVAL)
 
 
 def _interval(client: EngineClient) -> str | None:

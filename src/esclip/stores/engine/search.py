@@ -18,7 +18,7 @@ import orjson
 from esclip._concurrency.streams import batches
 from esclip._core.filter_limits import simplify_searches
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, ranked
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
@@ -37,7 +37,7 @@ from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import Engine, cosine
 from esclip.stores.engine.errors import BUSY, index_missing
 from esclip.stores.engine.queries import MOST, count_body, search_body, search_head, word_counts
-from esclip.stores.idf import word_hit, word_weights
+from esclip.stores.idf import idf_weights, score_hit
 
 __all__ = ["searched"]
 
@@ -60,7 +60,7 @@ def searched(client: EngineClient, schema: IndexSchema, searches: Sequence[Searc
     """
     searches = simplify_searches(searches)
     for search in searches:
-        if isinstance(search, Nearest) and search.vector.shape != (schema.space.dim,):
+        if isinstance(search, KnnSearch) and search.vector.shape != (schema.space.dim,):
             raise IndexMismatch(
                 f"Index {client.index} at {client.address} has vectors of {schema.space.dim} dimensions; "
                 f"this query's shape is {search.vector.shape}."
@@ -87,7 +87,7 @@ def _short(
     few = {
         number: hits
         for number, (search, hits) in enumerate(zip(searches, found, strict=True))
-        if hits is not None and isinstance(search, Nearest) and search.where and len(hits) < search.k
+        if hits is not None and isinstance(search, KnnSearch) and search.where and len(hits) < search.k
     }
     counts = _answers(client, [(count_body(searches[number]), _total) for number in few])
     return {number for (number, hits), count in zip(few.items(), counts, strict=True) if count > len(hits)}
@@ -95,7 +95,7 @@ def _short(
 
 def _compares_all(search: Search) -> bool:
     """Whether a vector index is not to be used, or does not reach so deep."""
-    return isinstance(search, Nearest) and (search.exact or search.k > MOST)
+    return isinstance(search, KnnSearch) and (search.exact or search.k > MOST)
 
 
 def _compared(client: EngineClient, schema: IndexSchema, search: Search) -> list[Hit]:
@@ -120,7 +120,7 @@ def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]
         return [hit["_id"] for hit in hits], further(hits, MOST, after)
 
     while True:
-        body = search_body(engine, Listing(MOST, search.where), after=after) | {"_source": False}
+        body = search_body(engine, Scan(MOST, search.where), after=after) | {"_source": False}
         ((ids, after),) = _answers(client, [(body, read)])
         if ids:
             yield {"gte": ids[0], "lte": ids[-1]}
@@ -169,16 +169,16 @@ def _paged(client: EngineClient, schema: IndexSchema, search: Search, page: _Pag
 
 def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
     weights: Mapping[str, float] = {}
-    if isinstance(search, Matching):
-        weights = word_weights(search.words, *word_counts(answer))
+    if isinstance(search, KeywordSearch):
+        weights = idf_weights(search.words, *word_counts(answer))
 
     def hit(found: Any) -> Hit:
-        score = cosine(number_of(found, "_score")) if isinstance(search, Nearest) else 1.0
-        if isinstance(search, Nearest) and search.scores_only:
+        score = cosine(number_of(found, "_score")) if isinstance(search, KnnSearch) else 1.0
+        if isinstance(search, KnnSearch) and search.scores_only:
             return stored.score_hit(found["_id"], score)
         hit = stored.hit(found["_id"], score, object_of(found, "_source"), schema.fields)
-        if isinstance(search, Matching):
-            return word_hit(hit, weights, list_of(found, "matched_queries"))
+        if isinstance(search, KeywordSearch):
+            return score_hit(hit, weights, list_of(found, "matched_queries"))
         return hit
 
     return [hit(found) for found in hits_of(answer)]

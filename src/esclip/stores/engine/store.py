@@ -22,10 +22,10 @@ from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
-from esclip._net.access import Access
+from esclip._net.access import StoreAuth
 from esclip.stores import serialization as stored
 from esclip.stores.engine.answers import MALFORMED, error_of, integer_of, object_of
-from esclip.stores.engine.bulk import BulkWriter, line
+from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import kind_of, words
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import (
@@ -37,11 +37,18 @@ from esclip.stores.engine.dialects import (
 )
 from esclip.stores.engine.errors import index_missing
 from esclip.stores.engine.reads import delete_documents, documents_of, every_location, vectors_of
-from esclip.stores.engine.refresh import begin_loading, data_nodes, end_loading
+from esclip.stores.engine.refresh import data_nodes, disable_refresh, restore_refresh
 from esclip.stores.engine.search import searched
-from esclip.stores.engine.vectors import kept_vectors, sent_vector
-from esclip.stores.retry import Patience
-from esclip.stores.validation import fault, mismatch, possible, refuse_reserved, widened, write_rejection
+from esclip.stores.engine.vectors import decode_vectors, encode_vector
+from esclip.stores.retry import RetryPolicy
+from esclip.stores.validation import (
+    check_field_names,
+    merge_schemas,
+    possible,
+    schema_conflict,
+    validation_error,
+    write_rejection,
+)
 
 __all__ = ["EngineStore"]
 
@@ -53,16 +60,16 @@ FINGERPRINTS = "pixels_fingerprint,record_fingerprint"
 class EngineStore:
     """A `Store` that is an index of OpenSearch 2.19 or later, or of Elasticsearch 8 or 9."""
 
-    writes_at_once = 4
+    write_concurrency = 4
 
     def __init__(
-        self, address: str, index: str, patience: Patience | None = None, access: Access | None = None
+        self, address: str, index: str, patience: RetryPolicy | None = None, access: StoreAuth | None = None
     ) -> None:
         """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
         self.index = index
-        self._client = EngineClient(address, index, patience or Patience(), access or Access())
+        self._client = EngineClient(address, index, patience or RetryPolicy(), access or StoreAuth())
         target = f"Index {self.index} at {self.address}"
-        self._bulk = BulkWriter(self._client.bulk, target, self._client.patience, self.writes_at_once)
+        self._bulk = BulkWriter(self._client.bulk, target, self._client.patience, self.write_concurrency)
 
     def __repr__(self) -> str:
         return f"EngineStore({self.address!r}, {self.index!r})"
@@ -94,21 +101,21 @@ class EngineStore:
             return None
         return IndexInfo(schema, count, str(self._client.server()), size, access.how)
 
-    def prepare(self, schema: IndexSchema) -> None:
+    def ensure_index(self, schema: IndexSchema) -> None:
         """Make the index with its settings and mapping, or put what its mapping lacks."""
-        refuse_reserved(schema.fields)
+        check_field_names(schema.fields)
         if self._mapping() is None:
             self._create(schema)
         mapping = self._mapping()
         held = self._read_schema(mapping)
-        why = mismatch(held, schema) or vector_fault(
+        why = schema_conflict(held, schema) or vector_fault(
             self._client.server().engine, mapping["properties"].get("vector", {}), schema.space.dim
         )
         if why:
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} can't take this data: {why}; use another index."
             )
-        wider = widened(held, schema)
+        wider = merge_schemas(held, schema)
         if wider or not OWN.keys() <= mapping["properties"].keys():
             body = mapping_body(wider or held, mapping["_meta"])
             self._client.change(self._raw.indices.put_mapping, index=self.index, body=body)
@@ -129,11 +136,11 @@ class EngineStore:
         rejected, lines = [], {}
         for document in documents:
             record = document.record
-            if why := fault(record, document.vector, schema):
+            if why := validation_error(record, document.vector, schema):
                 rejected.append(write_rejection(record, why))
             else:
-                body = stored.full_source(document) | {"vector": sent_vector(server, document.vector)}
-                lines[record.id] = line("index", record, body)
+                body = stored.to_source(document) | {"vector": encode_vector(server, document.vector)}
+                lines[record.id] = bulk_action("index", record, body)
         return rejected + self._bulk.write(list(lines.values()))
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
@@ -141,10 +148,12 @@ class EngineStore:
         schema = self._existing()
         rejected, lines = [], {}
         for record in records:
-            if why := fault(record, None, schema):
+            if why := validation_error(record, None, schema):
                 rejected.append(write_rejection(record, why))
             else:
-                lines[record.id] = line("update", record, {"doc": stored.partial_source(record, schema)})
+                lines[record.id] = bulk_action(
+                    "update", record, {"doc": stored.to_partial_source(record, schema)}
+                )
         return rejected + self._bulk.write(list(lines.values()))
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -152,33 +161,33 @@ class EngineStore:
         self._existing()
         delete_documents(self._client, possible(ids))
 
-    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """A search for the fingerprints, one document of each."""
         schema = self._existing()
         return vectors_of(self._client, possible(contents), schema.space.dim)
 
-    def locations(self) -> Iterator[tuple[str, str]]:
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
         """Searches, each for the next ids."""
         self._existing()
         return every_location(self._client)
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
-        """See `Store.loading`. Of two loaders at once, the last to leave restores the index's settings."""
+    def bulk_load(self) -> Iterator[None]:
+        """See `Store.bulk_load`. Of two loaders at once, the last to leave restores the index's settings."""
         with self._client.patiently():
-            before = begin_loading(self._client)
+            before = disable_refresh(self._client)
         try:
             with self._client.patiently():
                 yield
         except BaseException:
             try:
                 with suppress(IndexNotFound):  # there is nothing to restore
-                    end_loading(self._client, before)
+                    restore_refresh(self._client, before)
             except StoreError as error:
                 log.warning("%s; its settings are restored by the next ingest", error)
             raise
         with self._client.patiently():
-            end_loading(self._client, before)
+            restore_refresh(self._client, before)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All in one request, but those that are exact or go deeper than 10,000."""
@@ -190,7 +199,7 @@ class EngineStore:
         # Elasticsearch leaves vectors out since 9.2, unless they are asked for
         return documents_of(self._client, possible(ids), partial(_documents, schema), _source_includes="*")
 
-    def sibling(self, index: str) -> EngineStore:
+    def open_other(self, index: str) -> EngineStore:
         """Another index of the same cluster, by connections of its own."""
         return EngineStore(self.address, index, self._client.patience, self._client.access)
 
@@ -243,7 +252,7 @@ def _size(answer: Any) -> int | None:
 
 
 def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, Document]:
-    vectors = kept_vectors([one["_source"]["vector"] for one in found], schema.space.dim)
+    vectors = decode_vectors([one["_source"]["vector"] for one in found], schema.space.dim)
     return {
         one["_id"]: stored.document(one["_id"], vector, one["_source"], schema.fields)
         for one, vector in zip(found, vectors, strict=True)

@@ -22,7 +22,7 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
 from urllib3.exceptions import HTTPError, IncompleteRead
 
 from esclip._errors import ConfigError
-from esclip._net.access import Access
+from esclip._net.access import StoreAuth
 from esclip._net.redaction import Redactor, with_base64
 from esclip._text.secrets import Secret
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TooLong", "connect", "from_json", "refusal"]
 
 CONNECTIONS = 8
-WORDY = frozenset({200, 201, 400, 404, 405})
+STATUSES_WITH_BODY = frozenset({200, 201, 400, 404, 405})
 """Statuses with which an engine always sends a body: without one the answer has been cut off in its head."""
 LONGEST = 1 << 30
 """Bytes of an answer: ten times what hits with long texts take."""
@@ -43,7 +43,7 @@ CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
 """Headers that let in who sends them."""
 
 
-def connect(address: str, access: Access) -> Any:
+def connect(address: str, access: StoreAuth) -> Any:
     """A client of the server at `address`. Nothing is connected to yet.
 
     Raises `ConfigError` for an address or a CA file that can't be used, and for AWS without botocore.
@@ -90,7 +90,7 @@ class _Secrets:
     sure: tuple[Secret, ...] = ()
 
     @classmethod
-    def of(cls, access: Access) -> _Secrets:
+    def of(cls, access: StoreAuth) -> _Secrets:
         if access.user is not None:
             joined = with_base64(f"{access.user}:{access.password}")
             return cls(_hidden(access.password or ""), _hidden(*joined))
@@ -125,7 +125,7 @@ def _carried(headers: Mapping[str, str]) -> tuple[Secret, ...]:
     return _hidden(*found)
 
 
-def _header(access: Access) -> Secret | None:
+def _header(access: StoreAuth) -> Secret | None:
     """The header that lets us in."""
     if access.user is not None:
         return Secret(f"Basic {with_base64(f'{access.user}:{access.password}')[1]}")
@@ -177,7 +177,7 @@ class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # o
         raise refusal(status_code, raw_data)
 
     def _create_urllib3_pool(self) -> None:
-        self.pool = _Discreet(self._urllib3_pool_factory(), self._secrets)
+        self.pool = RedactingPool(self._urllib3_pool_factory(), self._secrets)
 
 
 class TooLong(HTTPError):
@@ -204,7 +204,7 @@ def _whole(answer: BaseHTTPResponse) -> bytes:
     return bytes(body)
 
 
-class _Discreet:
+class RedactingPool:
     """A pool of connections whose answers are whole, and keep our secrets: some servers repeat a request."""
 
     def __init__(self, pool: HTTPConnectionPool, secrets: _Secrets) -> None:
@@ -216,7 +216,7 @@ class _Discreet:
         try:
             answer = self._pool.urlopen(method, url, body, preload_content=False, **settings)
             data = _whole(answer)
-            if answer.status in WORDY and not data:
+            if answer.status in STATUSES_WITH_BODY and not data:
                 raise IncompleteRead(0, 1)
         except Exception as error:
             raise redactor.failure(error) from None

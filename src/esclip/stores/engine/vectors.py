@@ -15,18 +15,18 @@ import numpy.typing as npt
 from esclip._core.types import Vector, unit_rows
 from esclip.stores.engine.dialects import Server
 
-__all__ = ["kept_vectors", "sent_vector"]
+__all__ = ["decode_vectors", "encode_vector"]
 
 PACKED = np.dtype(">f4")
 """What is inside the base64."""
 
 
-def sent_vector(server: Server, vector: Vector) -> Vector | str:
+def encode_vector(server: Server, vector: Vector) -> Vector | str:
     """A document's vector as its engine reads it fastest."""
     return base64.b64encode(vector.astype(PACKED).tobytes()).decode() if server.unpacks_vectors else vector
 
 
-def kept_vectors(found: Sequence[Sequence[float] | str], dim: int) -> Sequence[Vector]:
+def decode_vectors(found: Sequence[Sequence[float] | str], dim: int) -> Sequence[Vector]:
     """The vectors of some `_source`s. Raises `ValueError` or `TypeError` for what isn't `dim` numbers."""
     if not found:
         return ()

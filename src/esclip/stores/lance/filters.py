@@ -26,7 +26,7 @@ from esclip._core.filters import (
 )
 from esclip._core.schema import Field, FieldType
 from esclip.stores.filter_eval import EARTH_RADIUS
-from esclip.stores.validation import kept_date
+from esclip.stores.validation import stored_date
 
 __all__ = ["filter_sql", "in_sql", "quoted"]
 
@@ -101,7 +101,7 @@ def _literal(value: Value) -> str:
             return f"CAST({quoted(repr(value))} AS DOUBLE)"
         case datetime():
             # A cast number, because how a date is spelt in SQL and in which zone it is read vary.
-            milliseconds = round(kept_date(value).timestamp() * 1000)
+            milliseconds = round(stored_date(value).timestamp() * 1000)
             return f"arrow_cast({milliseconds}, 'Timestamp(Millisecond, Some(\"UTC\"))')"
         case str():
             return quoted(value)

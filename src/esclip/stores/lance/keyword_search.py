@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import Listing, Matching
+from esclip._core.searches import KeywordSearch, Scan
 from esclip._core.types import Hit, ranked
-from esclip.stores.idf import word_hit, word_weights
+from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.lance.filters import filter_sql, quoted
 from esclip.stores.lance.rows import WORDS, hit_columns, hit_of
 
@@ -26,20 +26,20 @@ Rows: TypeAlias = npt.NDArray[np.uint64]
 """Lance's own numbers of rows, shape (n,)."""
 Scores: TypeAlias = npt.NDArray[np.float64]
 
-TIES = 10_000
+MAX_TIES = 10_000
 """So many equally good rows are looked at for the first ids; of more, Lance's first."""
 
 ROUNDING = 1e-12
 """Scores that differ by less are the same weights, added up in another order."""
 
 
-def matching(dataset: Any, schema: IndexSchema, search: Matching) -> list[Hit]:
+def matching(dataset: Any, schema: IndexSchema, search: KeywordSearch) -> list[Hit]:
     """The hits of a search by words."""
     if WORDS not in dataset.schema.names:  # an index of before, which no ingest has prepared since
         return []
     forms = {word: [word, *([search.former[word]] if word in search.former else [])] for word in search.words}
     holders = {word: _rows(dataset, _has_one(several)) for word, several in forms.items()}
-    weights = word_weights(search.words, [len(rows) for rows in holders.values()], dataset.count_rows())
+    weights = idf_weights(search.words, [len(rows) for rows in holders.values()], dataset.count_rows())
     rows = np.unique(np.concatenate(list(holders.values())))
     if search.where and len(rows):
         allowed = _rows(dataset, filter_sql(search.where, {field.name for field in schema.fields}))
@@ -52,7 +52,7 @@ def matching(dataset: Any, schema: IndexSchema, search: Matching) -> list[Hit]:
 
     def hit(row: dict[str, Any]) -> Hit:
         words = [word for word, rows in having.items() if row["_rowid"] in rows]
-        return word_hit(hit_of(row, 0.0, schema.fields), weights, words)
+        return score_hit(hit_of(row, 0.0, schema.fields), weights, words)
 
     return ranked(map(hit, read_rows(dataset, hit_columns(dataset.schema.names), best.tolist())))
 
@@ -61,7 +61,7 @@ def _has_one(words: Sequence[str]) -> str:
     return " OR ".join(f"array_has({WORDS}, {quoted(word)})" for word in words)
 
 
-def listed(dataset: Any, schema: IndexSchema, search: Listing) -> list[Hit]:
+def listed(dataset: Any, schema: IndexSchema, search: Scan) -> list[Hit]:
     """The hits of a search by conditions alone."""
     tests = [f"id > {quoted(search.after)}"] if search.after else []
     if search.where:
@@ -88,7 +88,7 @@ def _best(dataset: Any, rows: Rows, scores: Scores, k: int) -> Rows:
         return rows
     least = np.partition(scores, -k)[-k]
     better = scores > least + ROUNDING
-    level = rows[~better & (scores > least - ROUNDING)][:TIES]
+    level = rows[~better & (scores > least - ROUNDING)][:MAX_TIES]
     by_id = sorted(read_rows(dataset, ["id"], level.tolist()), key=lambda row: row["id"])
     first = [row["_rowid"] for row in by_id[: k - int(better.sum())]]
     return np.concatenate([rows[better], np.array(first, dtype=rows.dtype)])

@@ -22,7 +22,7 @@ from esclip._errors import IndexMismatch
 from esclip.stores.lance.rows import CONTENT, WORDS, added_columns
 
 __all__ = [
-    "Scale",
+    "IndexThresholds",
     "add_columns",
     "index_contents",
     "index_vectors",
@@ -51,7 +51,7 @@ WORDS_INDEX = "esclip_words"
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class IndexThresholds:
     """From how many rows on a search takes a shorter way; measured with 512 dimensions on 2 cores."""
 
     exact: int = 10_000
@@ -73,12 +73,12 @@ def add_columns(dataset: Any, fields: Sequence[Field]) -> None:
             raise IndexMismatch(f"{dataset.uri} has a column {column.name} of another type, {kind}.")
 
 
-def join_fragments(dataset: Any, scale: Scale) -> None:
+def join_fragments(dataset: Any, scale: IndexThresholds) -> None:
     """Make one fragment of many small ones: each upsert adds one."""
     dataset.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
 
 
-def index_vectors(dataset: Any, scale: Scale) -> None:
+def index_vectors(dataset: Any, scale: IndexThresholds) -> None:
     """Index the vectors when too many are outside of the index.
 
     All anew: that takes no longer than extending the index, and keeps its partitions in shape.
@@ -96,12 +96,12 @@ def index_vectors(dataset: Any, scale: Scale) -> None:
             dataset.drop_index(index.name)
 
 
-def index_contents(dataset: Any, scale: Scale) -> None:
+def index_contents(dataset: Any, scale: IndexThresholds) -> None:
     """Index the content fingerprints, which an ingest looks up for each batch, when many are outside."""
     _index_column(dataset, CONTENT, "BTREE", CONTENT_INDEX, scale.scanned)
 
 
-def index_words(dataset: Any, scale: Scale) -> None:
+def index_words(dataset: Any, scale: IndexThresholds) -> None:
     """Index the words, when many are outside."""
     _index_column(dataset, WORDS, "LABEL_LIST", WORDS_INDEX, scale.exact)
 
@@ -113,7 +113,7 @@ def _index_column(dataset: Any, column: str, kind: str, name: str, most_outside:
         dataset.create_scalar_index(column, kind, name=name, replace=True)
 
 
-def remove_old_versions(dataset: Any, scale: Scale) -> None:
+def remove_old_versions(dataset: Any, scale: IndexThresholds) -> None:
     """Free the disk from what was replaced a while ago."""
     dataset.cleanup_old_versions(older_than=KEPT_VERSIONS)
 

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from esclip._core.analysis import record_words
+from esclip._core.analysis import analyze_record
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
     Document,
@@ -31,8 +31,8 @@ from esclip._core.types import (
     Vector,
     Vectors,
 )
-from esclip.stores.serialization import document, hit, source
-from esclip.stores.validation import kept_date
+from esclip.stores.serialization import document, hit, record_source
+from esclip.stores.validation import stored_date
 
 __all__ = [
     "CONTENT",
@@ -173,13 +173,13 @@ def _row(record: ImageRecord) -> dict[str, Any]:
     fingerprint = record.fingerprint
     own = {
         "id": record.id,
-        _SOURCE: orjson.dumps(source(record)).decode(),
+        _SOURCE: orjson.dumps(record_source(record)).decode(),
         "location": record.location,
         "page": record.page,
         "description": record.description,
         "pixels_fingerprint": fingerprint.pixels,
         "record_fingerprint": fingerprint.record,
-        WORDS: record_words(record),
+        WORDS: analyze_record(record),
     }
     return own | {name: _arrow_value(value) for name, value in record.all_metadata.items()}
 
@@ -187,7 +187,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
 def _arrow_value(value: MetadataValue) -> Any:
     match value:
         case datetime():
-            return kept_date(value)
+            return stored_date(value)
         case GeoPoint():
             return value._asdict()
         case tuple():

@@ -39,7 +39,7 @@ from esclip.stores.lance.errors import lance_faults
 from esclip.stores.lance.filters import in_sql
 from esclip.stores.lance.keyword_search import read_rows
 from esclip.stores.lance.maintenance import (
-    Scale,
+    IndexThresholds,
     add_columns,
     index_contents,
     index_vectors,
@@ -58,13 +58,20 @@ from esclip.stores.lance.rows import (
 )
 from esclip.stores.lance.schema import SCHEMA_KEY, fitting, schema_metadata, schema_of
 from esclip.stores.lance.vector_search import found
-from esclip.stores.validation import fault, mismatch, possible, refuse_reserved, widened, write_rejection
+from esclip.stores.validation import (
+    check_field_names,
+    merge_schemas,
+    possible,
+    schema_conflict,
+    validation_error,
+    write_rejection,
+)
 
-__all__ = ["LanceStore", "Scale"]
+__all__ = ["IndexThresholds", "LanceStore"]
 
 logger = logging.getLogger("esclip")
 
-UPKEEP = (join_fragments, index_vectors, index_contents, index_words, remove_old_versions)
+MAINTENANCE = (join_fragments, index_vectors, index_contents, index_words, remove_old_versions)
 
 _UNUSABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What Lance takes in no path: control characters, and bytes of a name that aren't UTF-8."""
@@ -78,9 +85,9 @@ RETRIES = 50
 class LanceStore:
     """A `Store` in a folder. Writes of this object go one after another, searches side by side."""
 
-    writes_at_once = 1
+    write_concurrency = 1
 
-    def __init__(self, folder: Path | str, index: str, scale: Scale | None = None) -> None:
+    def __init__(self, folder: Path | str, index: str, scale: IndexThresholds | None = None) -> None:
         """Open nothing yet. Raises `ConfigError` for a folder whose name can't be used."""
         self.index = index
         self._folder = Path(folder).absolute()
@@ -90,7 +97,7 @@ class LanceStore:
                 "byte that isn't UTF-8, which Lance can't open; give another"
             )
         self._path = self._folder / f"{index}.lance"
-        self._scale = scale or Scale()
+        self._scale = scale or IndexThresholds()
         self._session: Any = None
         self._lock = RLock()
         renew_in_children(self)
@@ -113,15 +120,15 @@ class LanceStore:
             engine = f"Lance {lance.__version__}"
             return IndexInfo(schema_of(dataset), dataset.count_rows(), engine, size_on_disk(self._path))
 
-    def prepare(self, schema: IndexSchema) -> None:
+    def ensure_index(self, schema: IndexSchema) -> None:
         """Make the dataset, or add columns, which costs nothing: old rows have nulls in them."""
-        refuse_reserved(schema.fields)
+        check_field_names(schema.fields)
         with self._lock, lance_faults(self._path):
             dataset = self._open() or self._create(schema)
             held = schema_of(dataset)
-            if why := mismatch(held, schema):
+            if why := schema_conflict(held, schema):
                 raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {why}.")
-            wider = widened(held, schema)
+            wider = merge_schemas(held, schema)
             # Columns first: should this end between the two, the next call finds what is missing.
             add_columns(dataset, (wider or held).fields)
             if wider:
@@ -140,7 +147,7 @@ class LanceStore:
         with self._lock, lance_faults(self._path):
             dataset = self._existing()
             schema = schema_of(dataset)
-            faults = [fault(document.record, document.vector, schema) for document in documents]
+            faults = [validation_error(document.record, document.vector, schema) for document in documents]
             good = {d.record.id: d for d, found in zip(documents, faults, strict=True) if not found}
             if good:
                 merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
@@ -153,7 +160,10 @@ class LanceStore:
         with self._lock, lance_faults(self._path):
             dataset = self._existing()
             schema, held = schema_of(dataset), self.fingerprints([record.id for record in records])
-            faults = [fault(r, None, schema) if r.id in held else "no document has this id" for r in records]
+            faults = [
+                validation_error(r, None, schema) if r.id in held else "no document has this id"
+                for r in records
+            ]
             good = {r.id: r for r, found in zip(records, faults, strict=True) if not found}
             if good:
                 merge = dataset.merge_insert("id").when_matched_update_all()
@@ -168,7 +178,7 @@ class LanceStore:
             if ids:
                 dataset.delete(in_sql("id", ids))
 
-    def vectors(self, contents: Sequence[str]) -> dict[str, Vector]:
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Scan the column of content fingerprints."""
         with lance_faults(self._path):
             dataset, contents = self._existing(), possible(contents)
@@ -180,23 +190,23 @@ class LanceStore:
             read = read_rows(dataset, [CONTENT, "vector"], list(rows.values()))
             return {row[CONTENT]: np.array(row["vector"], dtype=np.float32) for row in read}
 
-    def locations(self) -> Iterator[tuple[str, str]]:
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
         """Scan two columns of the latest version."""
         with lance_faults(self._path):
             for batch in self._existing().to_batches(columns=["id", "location"]):
                 yield from zip(batch["id"].to_pylist(), batch["location"].to_pylist(), strict=True)
 
     @contextmanager
-    def loading(self) -> Iterator[None]:
+    def bulk_load(self) -> Iterator[None]:
         """Tidy up on leaving. Without it all is found too, only slower: so an interrupt doesn't wait."""
         self._tidy(index_contents)  # one that was killed left what it wrote outside
         try:
             yield
         except Exception:
             with suppress(StoreError):
-                self._tidy(*UPKEEP)
+                self._tidy(*MAINTENANCE)
             raise
-        self._tidy(*UPKEEP)
+        self._tidy(*MAINTENANCE)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """Filter first, then look; all kNN searches at once."""
@@ -211,7 +221,7 @@ class LanceStore:
             table = dataset.to_table(filter=in_sql("id", ids)) if ids else None
             return read_documents(table, schema_of(dataset)) if table else {}
 
-    def sibling(self, index: str) -> LanceStore:
+    def open_other(self, index: str) -> LanceStore:
         """Another dataset in the folder."""
         return LanceStore(self._folder, index, self._scale)
 
@@ -263,7 +273,7 @@ class LanceStore:
                 raise
         return self._existing()
 
-    def _tidy(self, *steps: Callable[[Any, Scale], None]) -> None:
+    def _tidy(self, *steps: Callable[[Any, IndexThresholds], None]) -> None:
         for step in steps:
             try:
                 with self._lock, lance_faults(self._path):

@@ -17,12 +17,12 @@ import numpy.typing as npt
 from esclip._concurrency.streams import batches
 from esclip._core.filter_limits import simplify_searches
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import Listing, Matching, Nearest, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, cosines, ranked
 from esclip.stores.lance.filters import filter_sql
 from esclip.stores.lance.keyword_search import listed, matching, read_rows
-from esclip.stores.lance.maintenance import Scale, partitions_of, vector_indexes
+from esclip.stores.lance.maintenance import IndexThresholds, partitions_of, vector_indexes
 from esclip.stores.lance.rows import hit_columns, hit_of, read_vectors
 from esclip.stores.serialization import score_hit
 
@@ -32,29 +32,31 @@ Rows: TypeAlias = npt.NDArray[np.intp]
 """Places in a table, shape (n,)."""
 Scores: TypeAlias = npt.NDArray[np.float64]
 
-SPARE = 10
+REFINE_EXTRA = 10
 """Rows to find beyond k hits, or k more: an index keeps a byte of each number, and errs a little. Among more
 nearly equal pictures than these, the hits' cosines can be 0.0001 below the best ones."""
 
-TIES = 10_000
+MAX_TIES = 10_000
 """Where the last of so many rows is as near as the last hit, others may be too, and not all are looked at."""
 
 
-def found(dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: Scale) -> list[list[Hit]]:
+def found(
+    dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: IndexThresholds
+) -> list[list[Hit]]:
     """The hits of each search, of whatever kind; all kNN searches at once.
 
     Raises `ConfigError` for a filter that is too wide or too deep.
     """
     searches = simplify_searches(searches)
-    near = iter(_nearest(dataset, schema, [one for one in searches if isinstance(one, Nearest)], scale))
+    near = iter(_nearest(dataset, schema, [one for one in searches if isinstance(one, KnnSearch)], scale))
 
     def hits(search: Search) -> list[Hit]:
         match search:
-            case Nearest():
+            case KnnSearch():
                 return next(near)
-            case Matching():
+            case KeywordSearch():
                 return matching(dataset, schema, search)
-            case Listing():
+            case Scan():
                 return listed(dataset, schema, search)
             case _:
                 assert_never(search)
@@ -62,7 +64,9 @@ def found(dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: 
     return [hits(search) for search in searches]
 
 
-def _nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], scale: Scale) -> list[list[Hit]]:
+def _nearest(
+    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], scale: IndexThresholds
+) -> list[list[Hit]]:
     """The hits of each search; all vectors are compared where the probed ones give too few."""
     probes = _probe(dataset, scale)
     hasty = [number for number, search in enumerate(searches) if not (search.exact or probes is _EXACT)]
@@ -79,7 +83,7 @@ def _nearest(dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], sca
 
 
 def _found(
-    dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes
+    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], probes: _ProbeOptions
 ) -> list[list[Hit]]:
     """The hits of each search; those that differ in their vectors only are asked together."""
     alike: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
@@ -88,14 +92,14 @@ def _found(
     found: dict[int, list[Hit]] = {}
     for numbers in (some for of_one in alike.values() for some in batches(of_one, SEARCHES_AT_ONCE)):
         together = [searches[number] for number in numbers]
-        rows = together[0].k + max(together[0].k, SPARE)
+        rows = together[0].k + max(together[0].k, REFINE_EXTRA)
         for number, best in zip(numbers, _find(dataset, schema, together, probes, rows), strict=True):
             whole = best.whole or best.search.scores_only
             found[number] = best.hits if whole else _among_many(dataset, schema, best.search, probes, rows)
     return [found[number] for number in range(len(searches))]
 
 
-class _Probes(NamedTuple):
+class _ProbeOptions(NamedTuple):
     """How to search the vectors."""
 
     options: dict[str, Any]
@@ -104,22 +108,22 @@ class _Probes(NamedTuple):
     """Whether no vector is passed over."""
 
 
-_EXACT = _Probes({"use_index": False}, exact=True)
+_EXACT = _ProbeOptions({"use_index": False}, exact=True)
 """Compare all vectors, read from disk."""
 
 
-def _probe(dataset: Any, scale: Scale) -> _Probes:
+def _probe(dataset: Any, scale: IndexThresholds) -> _ProbeOptions:
     """How a search should go about the dataset as it is now."""
     partitions = max((partitions_of(index) for index in vector_indexes(dataset)), default=0)
     if partitions == 0:
         return _EXACT
     probed = math.ceil(partitions * min(1, scale.probed / max(1, dataset.count_rows())))
-    return _Probes({"nprobes": probed}, exact=probed == partitions)
+    return _ProbeOptions({"nprobes": probed}, exact=probed == partitions)
 
 
 def _find(
-    dataset: Any, schema: IndexSchema, searches: Sequence[Nearest], probes: _Probes, rows: int
-) -> list[_Best]:
+    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], probes: _ProbeOptions, rows: int
+) -> list[_Reranked]:
     """For searches that differ in nothing but their vectors: the nearest rows, by true cosine."""
     columns = ["id"] if searches[0].scores_only else hit_columns(dataset.schema.names)
     table = _near(dataset, schema, searches, probes, rows, columns)
@@ -133,14 +137,14 @@ def _find(
     ]
 
 
-class _Best(NamedTuple):
-    search: Nearest
+class _Reranked(NamedTuple):
+    search: KnnSearch
     hits: list[Hit]
     whole: bool
     """Whether no row that was not found is as near as the last hit."""
 
 
-def _best(table: Any, scores: Scores, search: Nearest, schema: IndexSchema, rows: int) -> _Best:
+def _best(table: Any, scores: Scores, search: KnnSearch, schema: IndexSchema, rows: int) -> _Reranked:
     """The k best of the found rows; only they are read."""
     kept, whole = _first(table, scores, search.k, rows)
     read = zip(table.take(kept).to_pylist(), scores[kept].tolist(), strict=True)
@@ -148,17 +152,19 @@ def _best(table: Any, scores: Scores, search: Nearest, schema: IndexSchema, rows
         score_hit(row["id"], score) if search.scores_only else hit_of(row, score, schema.fields)
         for row, score in read
     ]
-    return _Best(search, ranked(hits), whole)
+    return _Reranked(search, ranked(hits), whole)
 
 
-def _among_many(dataset: Any, schema: IndexSchema, search: Nearest, probes: _Probes, rows: int) -> list[Hit]:
+def _among_many(
+    dataset: Any, schema: IndexSchema, search: KnnSearch, probes: _ProbeOptions, rows: int
+) -> list[Hit]:
     """The hits of a search whose last ones are as near as many others: those with the first ids.
 
     Only their ids and vectors are looked at, of more and more rows; and what the hits are made of is read.
     """
     whole = False
-    while not whole and rows < search.k + TIES:
-        rows = min(16 * rows, search.k + TIES)
+    while not whole and rows < search.k + MAX_TIES:
+        rows = min(16 * rows, search.k + MAX_TIES)
         table = _near(dataset, schema, [search], probes, rows, ["id"])
         scores = cosines(read_vectors(table, schema), search.vector)
         kept, whole = _first(table, scores, search.k, rows)
@@ -170,8 +176,8 @@ def _among_many(dataset: Any, schema: IndexSchema, search: Nearest, probes: _Pro
 def _near(
     dataset: Any,
     schema: IndexSchema,
-    searches: Sequence[Nearest],
-    probes: _Probes,
+    searches: Sequence[KnnSearch],
+    probes: _ProbeOptions,
     rows: int,
     columns: Sequence[str],
 ) -> Any:
