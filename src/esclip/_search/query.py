@@ -190,12 +190,21 @@ class Query:
     def __init__(
         self, *parts: AnyPart, k: int = 10, where: Where | None = None, **options: Unpack[Options]
     ) -> None:
-        """A part may be given as what it is made of: a text, a picture, a hit, an array of numbers.
+        """Combine parts to a query.
 
-        Raises `ValueError` for neither parts nor filters, an empty text, and numbers that can't be.
+        Args:
+            parts: `Text`, `Picture`, `Stored`, `Raw` or `Words`; or a plain text, picture, hit or vector of
+                shape (dim,), which weighs 1.
+            k: Number of hits, at most.
+            where: Filter, as in `ImageIndex.search_text`. Alone it lists documents by id.
+            **options: `offset`, `min_score`, `exact`, `window`, `look`, `explain`, `collapse`,
+                `min_relevance`: as in `ImageIndex.search_text`.
 
-        Raises `ConfigError` for what is none of that, for a page beyond the window of rankings that are
-        fused, and for a minimum of a relevance that hits of such a query don't have.
+        Raises:
+            ValueError: There are neither parts nor a filter, a text is empty, or a number is out of its
+                bounds.
+            ConfigError: A part can't be used, the page lies beyond `window`, or hits of these parts have no
+                relevance.
         """
         values = {"parts": tuple(map(_part, parts)), "k": k, "where": plain_where(where), **options}
         for field in fields(type(self)):
