@@ -36,8 +36,9 @@ format: $(VENV)/.installed-dev ## format all code and apply the safe fixes
 	$(BIN)/ruff format . scripts/engines
 	$(BIN)/ruff check --fix . scripts/engines
 
-docs: $(VENV)/.installed-dev ## render what README.md and mappings/ take from the code
+docs: $(VENV)/.installed-dev ## render what README.md, docs/api.md and mappings/ take from the code
 	$(BIN)/python -m scripts.render_readme
+	$(BIN)/python -m scripts.render_api
 	$(BIN)/python -m scripts.render_mappings
 
 wheel: $(VENV)/.installed ## build the wheel into dist/

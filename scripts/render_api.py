@@ -11,6 +11,7 @@ import enum
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -166,7 +167,7 @@ def _markdown(doc: str | None) -> str:
 
 def _section(title: str, body: str) -> str:
     if title == "Example":
-        return f"```python\n{inspect.cleandoc(body)}\n```"
+        return f"```python\n{textwrap.dedent(body)}\n```"
     if title == "Returns":
         return " ".join(body.split())
     _, *entries = ENTRY.split(body)

@@ -1,7 +1,7 @@
 """Zero-shot classification: how probable each label is for a picture, by the model's own softmax.
 
 labels ─► prompts ─► text tower ─► mean of each label's ─┐
-                                                         ├─ cosines x logit scale ─► softmax ─► Guess ...
+                                                         ├─ cosines x logit scale ─► softmax ─► LabelScore ...
 picture ───────────► picture tower ──────────────────────┘
 """
 
@@ -44,17 +44,28 @@ def classify(
     encoder: AnyPath | Encoder = DEFAULT_ENCODER,
     text_encoder: AnyPath | None = None,
 ) -> list[LabelScores]:
-    """How probable each label is for each picture.
+    """Tell how probable each label is for each picture, by the model's softmax. Needs no index.
 
-    A picture is a path, a URL, an image file's bytes, an open file, a PIL image or an array of uint8; several
-    are given one after the other, or as a list.
+    Args:
+        images: Paths, URLs, image files' bytes, open files, PIL images or RGB arrays of uint8 with shape
+            (height, width, 3): one by one, or as a list.
+        labels: Texts in any language that the text encoder knows: a list, a text with commas, the path of a
+            file with one a line, or a `LabelSet`, which has templates too.
+        encoder: As in `load_encoder`, or an `Encoder`.
+        text_encoder: As in `load_encoder`.
 
-    `labels` are texts in any language that the text tower knows: `["cat", "dog"]`, `"cat,dog"`, the path of a
-    file with one a line, or a `LabelSet`, which has templates as well. `encoder` and `text_encoder` are as
-    in `load_encoder`; one that is loaded already saves time.
+    Returns:
+        For each picture all labels with their probabilities, 0 to 1 and 1 in sum, most probable first.
 
-    Raises `ConfigError` for labels that can't be used, `EncoderError`, and `FetchError` or `DecodeError` for
-    a picture that can't be had.
+    Raises:
+        ConfigError: Labels or an argument can't be used.
+        EncoderError: The model can't be loaded or used.
+        FetchError: A picture can't be fetched.
+        DecodeError: A picture can't be read.
+
+    Example:
+        (guesses,) = esclip.classify("photos/red.png", labels="red,green,blue", encoder="palette")
+        print(guesses[0].label, guesses[0].probability)
     """
     if isinstance(encoder, str | os.PathLike):
         encoder = load_encoder(encoder, text_encoder)

@@ -69,20 +69,33 @@ def open_index(
     encoder_token: str | None = None,
     access: StoreAuth | None = None,
 ) -> ImageIndex:
-    """An index of pictures, there or yet to be made. Nothing is connected to or loaded before it is needed.
+    """Open an index of pictures, existing or yet to be made. Connects to nothing and loads no model yet.
 
-    `store` is a folder (the embedded store; by default one in the user's data directory), the `http://` or
-    `https://` address of an OpenSearch or Elasticsearch, or any `Store`. `encoder` is a model name, a local
-    model folder, `palette`, the address of an encoder server, or any `Encoder`; by default what the index was
-    made with, and `clip-ViT-B-32` for a new one. `text_encoder` names the text tower for queries where it
-    shall be another one. `device` and `precision` say what a named model runs on, where `load_encoder` shall
-    not choose; `encoder_token` is what an encoder server wants to see, `access` what lets us into a cluster.
+    A forked process (gunicorn --preload, Celery, multiprocessing) may use what its parent has opened: it gets
+    connections of its own. Lance, OpenVINO and torch can't: where the parent had read an embedded index or
+    encoded before the fork, the child gets a `StoreError` or an `EncoderError`.
 
-    A process that is forked (gunicorn --preload, Celery, multiprocessing) may use what its parent has opened:
-    it gets connections of its own. Lance, OpenVINO and torch can't do that: a child that reads an embedded
-    index or encodes gets a `StoreError` or an `EncoderError` where its parent had done so before the fork.
+    Args:
+        store: A folder (embedded index), the `http://` or `https://` address of OpenSearch or Elasticsearch,
+            or a `Store`. Default: a folder in the user's data directory.
+        index: Name of the index: up to 200 of `a-z`, `0-9`, `_` and `-`.
+        encoder: A model's name, a model's folder, `palette`, the address of an encoder server, or an
+            `Encoder`. Default: the index's own; for a new index `clip-ViT-B-32`.
+        text_encoder: The model for the texts of queries. Default: see `load_encoder`.
+        device: What a named model runs on: `cpu`, `cuda`, `mps`. Default: the fastest for pictures.
+        precision: What the CPU computes in: `f32`, `bf16` or `int8`. Default: `bf16` where the CPU has it.
+        encoder_token: Token of an encoder server.
+        access: Credentials and CA file of a cluster.
 
-    Raises `ConfigError` for an address or a name that can't be used.
+    Returns:
+        The index, to be closed: by `with` or `close`.
+
+    Raises:
+        ConfigError: An address or a name can't be used.
+
+    Example:
+        with esclip.open_index("photos.lance", encoder="palette") as index:
+            index.ingest("photos")
     """
     given_text("the index", index, "a name")
     if access is not None and not isinstance(access, StoreAuth):
@@ -115,7 +128,7 @@ def _named(what: str, model: AnyPath) -> str:
 
 
 class ImageIndex(SearchableIndex):
-    """An index of pictures. Searching from several threads is safe; `close` it, or use it with `with`."""
+    """An index of pictures. Searches are thread-safe. To be closed: by `with` or `close`."""
 
     def __init__(
         self,
@@ -149,28 +162,50 @@ class ImageIndex(SearchableIndex):
     ) -> IngestReport:
         """Write the pictures of `paths` that the index lacks or holds differently.
 
-        `paths` are Unsplash dataset folders, folders of images, or image files, one after the other or as a
-        list. `limit` takes the first records only; `images` is a folder that holds the dataset's pictures as
-        `<photo_id>.jpg`. `prune` removes, at the end, the documents and rejections of these paths whose
-        record is not there any more; a path may itself be gone. `confirm` is asked, with the path and the
-        number of documents, before a path loses all that the index holds of it, or 100 and more than half: a
-        disk that isn't mounted looks like that. Without it they stay, and the report counts them as
-        `unpruned`. `options` are those of `IngestOptions`.
+        Unchanged pictures are skipped before a byte is fetched. Rejected records are kept in the index's
+        ledger: see `rejections` and `retry`. Callbacks are called from any thread, one call at a time.
 
-        `labels` are what each picture is labelled by, as in `classify`: kept as the fields `label`,
-        `label_probability`, and `p_dog` for the label "dog"; by default those of the last ingest into the
-        index, and none for `""`. Labels without templates, which a `LabelSet` has, take those of the last.
+        Args:
+            paths: Unsplash dataset folders, folders of images, or image files: one by one, or as a list.
+            limit: Read this many records only.
+            images: Folder with a dataset's pictures as `<photo_id>.jpg`.
+            prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
+                itself be gone.
+            confirm: Called with a path and a number of documents before `prune` removes all documents of the
+                path, or 100 and more than half: a disk that isn't mounted looks like that. They stay where it
+                returns False. Default: they stay, counted as `unpruned`.
+            labels: Labels to classify each picture by, as in `classify`; kept as the fields `label`,
+                `label_probability`, and `p_dog` for the label "dog". Labels without templates take those of
+                the last ingest. Default: those of the last ingest; "": none.
+            captions: Descriptions: `sidecar` (a text file beside each picture), a JSON file or a dictionary
+                of texts by path, or a column of the dataset's photos. Default: as they are in the index; "":
+                none.
+            parts: Parts that get vectors of their own: `captions`, `crops`. Those of former ingests are kept
+                up.
+            batch_size: Pictures in a forward pass. Default: 32.
+            workers: Concurrent fetches. Default: 16.
+            allow_hosts: Further hosts to fetch from, also at private addresses.
+            ignore_robots_tag: Take pictures whose server opts out by `X-Robots-Tag`. Default: False.
+            max_rejection_rate: Share of rejected records, 0 to 1, above which the run fails: checked from the
+                100th record on, and at the end. Default: 0.5.
+            cache: Folder for fetched pictures. Default: in the user's cache directory.
+            stop: Ends the run early, within seconds, on request; the report then has `stopped`.
+            on_rejection: Called with each rejection.
+            on_progress: Called with the progress.
 
-        `captions` are the pictures' descriptions: `sidecar` for a text file beside each picture, a JSON file
-        or a dictionary that maps paths to texts, or a column of the dataset's photos; by default documents
-        keep the captions that they have, and `""` takes them away. `parts` get vectors of their own, which a
-        search can look at: `captions` and `crops`, overlapping ones. The index remembers them, and later
-        ingests keep them up.
+        Returns:
+            Counts of the run: `read == skipped + written + rejected`.
 
-        What is rejected is kept in the index's ledger: see `rejections` and `retry`.
+        Raises:
+            SourceError: A path can't be read, or has no pictures.
+            EncoderError: The model can't be loaded or used.
+            StoreError: The store can't be reached, or refuses the index.
+            ConfigError: An argument can't be used.
+            TooManyRejections: More than `max_rejection_rate` of the records were rejected. Has the report.
 
-        Raises `SourceError`, `EncoderError`, `StoreError`, `ConfigError` for what can't be meant, and
-        `TooManyRejections` when more than `max_rejection_rate` of the records are rejected.
+        Example:
+            report = index.ingest("photos", prune=True, parts=["crops"])
+            print(report.written, report.rejections)
         """
         given = given_paths("a path", paths)
         if prune and limit is not None:
@@ -218,15 +253,33 @@ class ImageIndex(SearchableIndex):
         return report
 
     def rejections(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Iterator[LedgerEntry]:
-        """What ingests rejected for one of `reasons`, or for any, and the index lacks; the oldest first.
+        """Read the rejections of past ingests whose record the index still lacks, oldest first.
 
-        Raises `IndexNotFound` when there is neither such an index nor a rejection.
+        Args:
+            reasons: One reason or several, as `Reason` or by its value, such as `timeout`. Default: all.
+
+        Returns:
+            An iterator, to be used while the index is open.
+
+        Raises:
+            IndexNotFound: There is neither such an index nor a rejection.
+
+        Example:
+            for rejection in index.rejections(["http_5xx", esclip.Reason.TIMEOUT]):
+                print(rejection.location, rejection.detail)
         """
         self._require_index_or_ledger()
         return self._until_closed(self._ledger.rejections(_reasons(reasons)))
 
     def rejection_counts(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
-        """How many `rejections` there are for each reason, most frequent first. Raises the same."""
+        """Count the `rejections` by reason, most frequent first.
+
+        Args:
+            reasons: As in `rejections`.
+
+        Raises:
+            IndexNotFound: There is neither such an index nor a rejection.
+        """
         self._require_index_or_ledger()
         return self._ledger.counts(_reasons(reasons))
 
@@ -236,11 +289,24 @@ class ImageIndex(SearchableIndex):
         reasons: Reason | str | Iterable[Reason | str] = (),
         **options: Unpack[IngestOptions],
     ) -> IngestReport:
-        """Ingest again just what was rejected for one of `reasons`, or for any.
+        """Ingest again what was rejected, and only that.
 
-        What has no record, such as a broken row, can't be tried from here: an ingest reads it again.
+        Rows without a record, such as broken ones, are left to an ingest, which reads them again.
 
-        Raises what `ingest` raises, and `IndexNotFound`. By default it may all be rejected again.
+        Args:
+            reasons: As in `rejections`.
+            **options: `batch_size`, `workers`, `allow_hosts`, `ignore_robots_tag`, `max_rejection_rate`
+                (default: 1), `cache`, `stop`, `on_rejection`, `on_progress`: as in `ingest`.
+
+        Returns:
+            Counts of the run.
+
+        Raises:
+            IndexNotFound: There is no such index.
+            EsclipError: As `ingest`.
+
+        Example:
+            index.retry(reasons=["http_5xx", "timeout"], workers=4)
         """
         from esclip._ingest.retry import LedgerSource
         from esclip._ingest.run import run
@@ -277,17 +343,27 @@ class ImageIndex(SearchableIndex):
         where: Where | None = None,
         confirm: Callable[[Deletion], bool] | None = None,
     ) -> int:
-        """Remove documents from the index, with their parts and rejections; no picture is touched.
+        """Remove documents with their parts and rejections. Picture files stay.
 
-        `ids` are documents' ids, or hits. `paths` are files, folders with all below them, or URLs, whether
-        they are still there or not. `where` is a filter as for searches: of the documents that are named, or
-        of all where none is, only those that fulfil it. `confirm` is told what would be removed, before
-        anything is, and says whether to. A picture that is still in an ingested folder comes back with the
-        next ingest.
+        A picture that is still in an ingested folder comes back with the next ingest.
 
-        Returns how many documents were removed. Raises `IndexNotFound`, `ConfigError` for a filter that fits
-        none of the index's fields and for nothing at all to delete, and `DocumentNotFound` when nothing is
-        held of all the ids and paths.
+        Args:
+            ids: Ids or hits.
+            paths: Files, folders with all below them, or URLs; they may be gone.
+            where: Filter, as in `search_text`: of what `ids` and `paths` name, only these; without both, of
+                all.
+            confirm: Called with what would be removed; False keeps it.
+
+        Returns:
+            Number of documents removed.
+
+        Raises:
+            IndexNotFound: There is no such index.
+            DocumentNotFound: The index holds none of these ids and paths.
+            ConfigError: Nothing is named, or the filter fits no field of the index.
+
+        Example:
+            index.delete(paths="photos", where="label=red")
         """
         from esclip._ingest.deletion import Selection, delete
 
@@ -307,7 +383,11 @@ class ImageIndex(SearchableIndex):
         return delete(self._with_parts(schema) if schema else None, self._ledger, selection, confirm)
 
     def stats(self) -> Stats:
-        """What the index holds. Raises `IndexNotFound` when there is none."""
+        """Count documents and bytes, and tell encoder, fields, labels and parts of the index.
+
+        Raises:
+            IndexNotFound: There is no such index.
+        """
         info = self._existing()
         beside = self._parts().info() if info.schema.parts else None
         all_of_it = (info, beside) if beside and holds_parts(beside.schema) else (info,)
@@ -330,11 +410,10 @@ class ImageIndex(SearchableIndex):
         )
 
     def drop(self) -> None:
-        """Remove the index with its parts, its ledger and all that it holds, but no picture.
+        """Remove the index with its parts and its ledger. Picture files stay.
 
-        An index that has the name of the parts', and holds pictures of its own, stays.
-
-        Raises `IndexNotFound`.
+        Raises:
+            IndexNotFound: There is no such index.
         """
         schema = self._store.schema()
         if schema and holds_parts(self._parts().schema()):
@@ -344,7 +423,7 @@ class ImageIndex(SearchableIndex):
         self._ledger.remove()
 
     def close(self) -> None:
-        """Free the store's connections and files. Twice is harmless; all else is a `ConfigError` then."""
+        """Free connections and files. Closing twice is harmless; other calls raise `ConfigError` then."""
         with self._lock:
             self._closed = True
         self._open_store.close()

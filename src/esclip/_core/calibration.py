@@ -1,6 +1,6 @@
 """What a score says in an index: what sentences that no picture shows score there.
 
-Calibration ─► Background   of one group of languages
+Calibration ─► NullScores   of one group of languages
                 ├─ of all pictures   ─► percentile
                 └─ of the best ones  ─► relevance
 

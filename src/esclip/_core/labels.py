@@ -1,6 +1,6 @@
 """Labels that pictures are told apart by, and the texts that stand for each.
 
-    "cat, dog, car" or a file ─► Labelling ─► "a photo of a cat", "a photo of a dog", ...
+    "cat, dog, car" or a file ─► LabelSet ─► "a photo of a cat", "a photo of a dog", ...
 
 A label is any text that the text tower knows, in any of its languages.
 """

@@ -3,7 +3,7 @@
 IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
              ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
              ├─► runtimes   provenance: vectors of one space, whatever computed them
-             ├─► Labelling  what its pictures are labelled by
+             ├─► LabelSet  what its pictures are labelled by
              ├─► parts      what of its pictures has vectors of its own, in an index beside it
              └─► Calibration  what scores say in it, of hits and of chance
 """

@@ -1,8 +1,8 @@
 """What a store is asked to find.
 
-Search ─┬─ Nearest    by vector
-        ├─ Matching   by words
-        └─ Listing    by conditions alone
+Search ─┬─ KnnSearch       by vector
+        ├─ KeywordSearch   by words
+        └─ Scan            by conditions alone
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hosts that asked to be left alone for a while, and until when, for all threads that would ask them."""
+"""HostPolicy that asked to be left alone for a while, and until when, for all threads that would ask them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measures what scores say in an index, at the end of an ingest.
 
 sentences ─► vectors ─┬─► cosines with a sample of pictures ─► quantiles     ┐
-                      └─► the best that each finds ─► mean, deviation        ├─ Calibration ─► Store.prepare
+                      └─► the best that each finds ─► mean, deviation        ├─ Calibration ─► Store
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Labels at ingest: metadata computed from each picture's vector, beside what its source says.
 
-    Source ─► LabelledSource ─► pipeline ─► LabelledStore ─► Store
+    Source ─► LabelingSource ─► pipeline ─► LabelingStore ─► Store
               + fields,           as ever     + label, label_probability,
                 recipe                          p_dog, p_cat, ...
 

@@ -1,6 +1,6 @@
 """Parts of pictures at ingest: a source and a store around those of the run, which keep the parts in step.
 
-Source ─► PartedSource ─► pipeline ─► PartedStore ─┬─► the index of parts, first: no picture lacks its own
+Source ─► PartsSource ─► pipeline ─► PartsStore ─┬─► the index of parts, first: no picture lacks its own
           + what makes     + crops                 └─► the index
             them anew
 

@@ -5,7 +5,7 @@
                             │           │           │           │                threads       threads
                             ├ skipped   │           └ written   │                   └ raises     └ rejected
                             └ updated   └────── rejected ───────┘
-                                        Tally: counts, failure budget, progress
+                                        IngestProgress: counts, failure budget, progress
 
 The sink pulls; windows bound what runs ahead, so memory does not grow with the number of records. Each link
 owns and closes its input: an error anywhere ends the chain and leaves no thread behind. Asked to stop, it

@@ -1,6 +1,6 @@
 """Which records a source has given, so that documents whose record has left it can be told, and removed.
 
-Source.records() ─► Census
+Source.records() ─► SeenRecords
                       └─► Store.scan_locations() ─► what the source covers, and did not give
                                                  ├─► counted by path: where hardly any stay, it is asked first
                                                  └─► Store.delete

@@ -190,12 +190,21 @@ class Query:
     def __init__(
         self, *parts: AnyClause, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
     ) -> None:
-        """A part may be given as what it is made of: a text, a picture, a hit, an array of numbers.
+        """Combine parts to a query.
 
-        Raises `ValueError` for neither parts nor filters, an empty text, and numbers that can't be.
+        Args:
+            parts: `Text`, `ImageQuery`, `SimilarTo`, `VectorQuery` or `Keywords`; or a plain text, picture,
+                hit or vector of shape (dim,), which weighs 1.
+            k: Number of hits, at most.
+            where: Filter, as in `ImageIndex.search_text`. Alone it lists documents by id.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `ImageIndex.search_text`.
 
-        Raises `ConfigError` for what is none of that, for a page beyond the window of rankings that are
-        fused, and for a minimum of a relevance that hits of such a query don't have.
+        Raises:
+            ValueError: There are neither parts nor a filter, a text is empty, or a number is out of its
+                bounds.
+            ConfigError: A part can't be used, the page lies beyond `window`, or hits of these parts have no
+                relevance.
         """
         values = {"parts": tuple(map(_part, parts)), "k": k, "where": plain_where(where), **options}
         for field in fields(type(self)):
@@ -274,8 +283,8 @@ class Query:
             )
         if self.fused and self.depth > self.rank_window_size:
             raise ConfigError(
-                f"the hits go to {self.depth}, beyond the window of {self.rank_window_size} in which rankings "
-                f"are fused; give a larger window"
+                f"the hits go to {self.depth}, beyond the window of {self.rank_window_size} in which "
+                f"rankings are fused; give a larger window"
             )
 
 

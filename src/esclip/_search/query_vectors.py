@@ -1,7 +1,7 @@
 """Where queries point: the parts of each become vectors, and these one vector.
 
 texts ────────────┐
-pictures ─────────┼─► vectors, each once ─► sum of weight x vector ─► unit length ─► Direction
+pictures ─────────┼─► vectors, each once ─► sum of weight x vector ─► unit length ─► QueryVector
 stored · vectors ─┘
 """
 

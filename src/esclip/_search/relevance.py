@@ -1,6 +1,6 @@
 """How sure it is that hits are more than chance: their scores beside those of sentences that mean nothing.
 
-query of texts ─► its group of languages ─► Background ─┬─► Hit.relevance, Hit.percentile
+query of texts ─► its group of languages ─► NullScores ─┬─► Hit.relevance, Hit.percentile
                                                         ├─► min_relevance as a score
                                                         └─► Hits.matched
 """

@@ -1,6 +1,6 @@
 """Where a search looks: at pictures as wholes, at crops of them, at their captions.
 
-Nearest ─┬─► pictures ────────────────┐ the best of a
+KnnSearch ─┬─► pictures ────────────────┐ the best of a
          ├─► crops ─► one a picture ──┴─ picture's scores ─┐
          └─► captions ─────────────────────────────────────┴─ fused by rank ─► hits
 

@@ -54,17 +54,41 @@ class SearchableIndex:
         return self._open_store
 
     def search(self, query: AnyQuery) -> Hits:
-        """The pictures that fit best to a query of any parts; a plain text stands for what pictures show.
+        """Search by a query of one or several parts.
 
-        Raises `IndexNotFound` when the index is not there or is empty, `ConfigError` for a filter that fits
-        none of its fields, `DocumentNotFound` for an id that isn't held, and `FetchError` or `DecodeError`
-        for a picture that can't be had.
+        Args:
+            query: A `Query`, or its single part: a text, a `Path`, a PIL image, an array, a hit, a clause.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            IndexNotFound: The index is not there, or is empty.
+            ConfigError: The filter fits no field of the index, or an argument can't be used.
+            DocumentNotFound: The query names an id that the index lacks.
+            FetchError: A picture of the query can't be fetched.
+            DecodeError: A picture of the query can't be read.
+            ValueError: A number is out of its bounds, or a text is empty.
+
+        Example:
+            query = esclip.Query("a beach", esclip.Text("people", -0.5), k=20, where="label!=red")
+            hits = index.search(query)
         """
         (hits,) = self.search_many([query])
         return hits
 
     def search_many(self, queries: Iterable[AnyQuery]) -> list[Hits]:
-        """The hits of each query: encoded together and searched at once, which is faster than one by one."""
+        """Search by several queries at once: encoded together, sent in one request.
+
+        Args:
+            queries: Queries, each as in `search`.
+
+        Returns:
+            Hits of each query, in order.
+
+        Raises:
+            EsclipError: As `search`.
+        """
         takes = "several queries, such as a list"
         asked = [Query.of(query) for query in given_several("queries", queries, takes)]
         schema = self._searchable()
@@ -87,12 +111,35 @@ class SearchableIndex:
         hybrid: float = 0.0,
         **options: Unpack[SearchOptions],
     ) -> Hits:
-        """The `k` pictures that show best what `text` says, in any language that the text tower knows.
+        """Find the pictures that show what a text says.
 
-        `where` filters inside the search: `{"country": ["Norway", "Sweden"]}`, or an expression as in
-        `filter_parser`: `"width>=4000 & !colors=red"`. With `hybrid` above 0, pictures are found by the
-        words that stand in what is written about them as well, which count so much beside the vector.
-        `options` are those of `Query`. Raises what `search` raises.
+        Args:
+            text: What pictures show, in any language that the text encoder knows.
+            k: Number of hits, at most.
+            where: Filter: an expression such as `"width>=4000 & !colors=red"`, several that must all hold, or
+                values by field such as `{"country": ["Norway", "Sweden"]}`.
+            hybrid: Weight of a keyword search for the same text, fused with the vector search, whose weight
+                is 1. Default: 0, no keyword search.
+            offset: Number of hits to pass over. Default: 0.
+            min_score: Lowest score of a hit, a cosine in [-1, 1]. Default: -1.
+            exact: Compare every vector, without the vector index. Default: False.
+            rank_window_size: Number of hits of each ranking that are fused. Default: 200.
+            targets: Where to search: `pictures`, `crops`, `captions`. A hit by a crop has its `box` and its
+                score. Default: `["pictures"]`.
+            explain: Say of each hit what its rank is made of: `Hit.explanation`. Default: False.
+            collapse: Fold hits into a better one from this cosine with it on: `Hit.duplicates`. Default:
+                None, off.
+            min_relevance: Lowest `Hit.relevance`, 0 to 1; for queries of texts alone. Default: None, off.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+
+        Example:
+            for hit in index.search_text("a red car in the snow", k=5, hybrid=0.5):
+                print(hit.score, hit.location)
         """
         return self.search(_text_query(text, hybrid, k, where, options))
 
@@ -105,7 +152,22 @@ class SearchableIndex:
         hybrid: float = 0.0,
         **options: Unpack[SearchOptions],
     ) -> list[Hits]:
-        """`search_text` for many, at once."""
+        """Search by several texts at once, each as in `search_text`.
+
+        Args:
+            texts: What pictures show.
+            k: Number of hits of each text, at most.
+            where: Filter, as in `search_text`.
+            hybrid: As in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits of each text, in order.
+
+        Raises:
+            EsclipError: As `search`.
+        """
         wanted = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
         return self.search_many([_text_query(text, hybrid, k, where, options) for text in wanted])
 
@@ -116,16 +178,45 @@ class SearchableIndex:
         where: Where | None = None,
         **options: Unpack[SearchOptions],
     ) -> Hits:
-        """The `k` pictures most like `image`.
+        """Find the pictures most like a picture.
 
-        It is a path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8 in RGB.
+        Args:
+            image: A path, a URL, an image file's bytes, an open file, a PIL image, or an RGB array of uint8
+                with shape (height, width, 3).
+            k: Number of hits, at most.
+            where: Filter, as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+
+        Example:
+            index.search_image("photos/red.png", where={"label": "car"})
         """
         return self.search(Query(ImageQuery(image), k=k, where=where, **options))
 
     def similar(
         self, id: AnyId, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
     ) -> Hits:
-        """The `k` pictures most like a stored one, given by its id or as a hit; itself left out."""
+        """Find the pictures most like one of the index, which is left out.
+
+        Args:
+            id: Id of a picture of the index, or a hit.
+            k: Number of hits, at most.
+            where: Filter, as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+        """
         return self.search(Query(SimilarTo.of(id), k=k, where=where, **options))
 
     def recommend(
@@ -136,10 +227,25 @@ class SearchableIndex:
         where: Where | None = None,
         **options: Unpack[SearchOptions],
     ) -> Hits:
-        """The `k` pictures most like some stored ones and least like others, all of them left out.
+        """Find the pictures most like some of the index and least like others, all of which are left out.
 
-        They are given by their ids or as hits. What they are unlike counts half as much as what they are
-        like.
+        Args:
+            like: Id or hit, or several: each weighs 1 / their number.
+            unlike: Id or hit, or several: each weighs -0.5 / their number.
+            k: Number of hits, at most.
+            where: Filter, as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+
+        Example:
+            hits = index.search_text("something red", k=2)
+            index.recommend(like=hits[0], unlike=hits[1])
         """
         good, bad = given_ids("like", like), given_ids("unlike", unlike)
         parts = [SimilarTo(id, 1 / len(good)) for id in good] + [SimilarTo(id, -0.5 / len(bad)) for id in bad]
@@ -152,11 +258,18 @@ class SearchableIndex:
         *,
         on_progress: Callable[[int], None] | None = None,
     ) -> list[DuplicateGroup]:
-        """Groups of pictures that show nearly the same: each has a cosine of `threshold` with another.
+        """Group the pictures of the whole index that show nearly the same. Removes nothing.
 
-        The largest group first. With `where`, only pictures that fulfil it are compared. `on_progress` is
-        told how many were looked at. Nothing is removed. A filter that no document fulfils is logged as a
-        warning. Raises what `search` raises.
+        Args:
+            threshold: Cosine, 0 to 1, that each picture of a group has with another of it, at least.
+            where: Filter, as in `search_text`: compare only these pictures.
+            on_progress: Called with the number of pictures compared so far.
+
+        Returns:
+            Groups, largest first.
+
+        Raises:
+            EsclipError: As `search`.
         """
         THRESHOLDS.check("threshold", threshold)
         given_callback("on_progress", on_progress)

@@ -1,8 +1,8 @@
 """Queries become searches, and what these find hits: all queries' texts encoded and searched for at once.
 
-Query ─┬─► parts ─► vectors, each once ─► weighted sum ─► Nearest ─┐
-       ├─► words ────────────────────────────────────► Matching ─┼─► Looker.search ─► fused ─► page ─► Hits
-       └─► filters alone ─────────────────────────────► Listing ──┘
+Query ─┬─► clauses ─► vectors ─► weighted sum ─► KnnSearch ─────┐
+       ├─► keywords ───────────────────────────► KeywordSearch ─┼─► Retriever ─► fused ─► page ─► Hits
+       └─► filters alone ──────────────────────► Scan ──────────┘
 """
 
 from __future__ import annotations

@@ -25,22 +25,29 @@ def load_encoder(
     precision: str | None = None,
     token: str | None = None,
 ) -> Encoder:
-    """The encoder of this name: `palette`, a model's name on the Hugging Face hub, or a model's folder.
+    """Open an encoder by its name. Weights are loaded when they are first used.
 
-    A folder's name has a separator in it, or begins with `~` or a dot: `./clip`. Names that `models` lists
-    are the hub's, whatever lies in the working directory, and so are other names of the same models
-    (`sentence-transformers/clip-ViT-B-32`, `ViT-B-32::openai`). An `http://` or `https://` address stands
-    for the encoder that `esclip serve-encoder` serves there; `token` is what it wants to see, if anything.
-    Other encoders want none.
+    For the CPU, a model is exported once into the user's cache directory.
 
-    `text_encoder` is the model for texts; `clip-ViT-B-32-multilingual-v1` by default for `clip-ViT-B-32`,
-    and for any other the model itself. `device` is `cpu` or one of torch's (`cuda`, `mps`), by default the
-    fastest for pictures and the CPU for texts. `precision` is what the CPU computes in: `f32`, `bf16` (the
-    default where the CPU has it) or `int8`.
+    Args:
+        name: `palette`, a model's name on the Hugging Face hub, a model's folder, or the address of an
+            encoder server (`esclip serve-encoder`). A folder's name has a separator in it or begins with `~`
+            or a dot. Names that `models` lists are the hub's, whatever lies in the working directory; other
+            spellings of them (`sentence-transformers/clip-ViT-B-32`, `ViT-B-32::openai`) are the same models.
+        text_encoder: The model for texts. Default: `clip-ViT-B-32-multilingual-v1` for `clip-ViT-B-32`; for
+            others the model itself.
+        device: `cpu`, `cuda` or another device of torch. Default: the fastest for pictures, the CPU for
+            texts.
+        precision: What the CPU computes in: `f32`, `bf16` or `int8`. Default: `bf16` where the CPU has it.
+        token: Token of an encoder server.
 
-    Weights are loaded when they are first needed; for the CPU they are exported once, into the user's cache
-    directory. Raises `EncoderError` when a model can't be found or used, `ConfigError` for a device or a
-    precision that doesn't fit.
+    Raises:
+        EncoderError: The model can't be found or used.
+        ConfigError: An argument doesn't fit this encoder.
+
+    Example:
+        encoder = esclip.load_encoder("palette")
+        vectors = encoder.encode_texts(["something red"])  # shape (1, encoder.space.dim)
     """
     name = given_name("the encoder", name, "a model's name, a folder or an address")
     if text_encoder is not None:
@@ -73,9 +80,9 @@ def load_encoder(
 
 
 def models() -> tuple[Model, ...]:
-    """The models that are known by name, each with whether this machine has it. Asks no network.
+    """List the models known by name, and which of them this machine has.
 
-    Any other model that sentence-transformers loads can be named too.
+    Asks no network. Any other model that sentence-transformers loads can be named too.
     """
     from esclip.encoders.inventory import take_inventory
 

@@ -46,16 +46,19 @@ def open_source(
     captions: AnyCaptions | None = None,
     gone: Collection[str | Path] = (),
 ) -> Source:
-    """The source that reads these paths, one after the other; of all records the first `limit`.
+    """Open the source that reads some paths, one after the other.
 
-    `images` is a folder that holds a dataset's pictures as `<photo_id>.jpg`. `captions` are `sidecar`, a JSON
-    file, a dictionary as in one with paths relative to the current folder, or a column of a dataset's photos;
-    "" takes away those that the index holds, None leaves them.
+    Args:
+        paths: Unsplash dataset folders, folders of images, or image files.
+        images: Folder with a dataset's pictures as `<photo_id>.jpg`.
+        limit: Read this many records only.
+        captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
+            column of a dataset's photos; "": take away those that the index holds; None: leave them.
+        gone: Those of `paths` that give no records.
 
-    Those of the paths that are `gone` give no records.
-
-    Raises `SourceError` when there is nothing to read, `ConfigError` when `images` or `captions` can't be of
-    use.
+    Raises:
+        SourceError: There is nothing to read.
+        ConfigError: `images` or `captions` fit none of the paths.
     """
     if not paths:
         raise SourceError(

@@ -25,11 +25,16 @@ def is_folder(address: str | Path) -> bool:
 
 
 def open_store(address: str | Path, index: str, access: StoreAuth | None = None) -> Store:
-    """The store at `address` with its index `index`, which need not exist. Nothing is connected to yet.
+    """Open a store by its address. Connects to nothing yet.
 
-    Blanks around an address are none of it; `~` is the home directory. A `Path` is always a folder.
+    Args:
+        address: A folder (`~` is the home directory; a `Path` always is one), or an `http://` or `https://`
+            address.
+        index: Name of the index, which need not exist.
+        access: Credentials and CA file of a cluster.
 
-    Raises `ConfigError` for an address, a name or an `access` that can't be used.
+    Raises:
+        ConfigError: The address, the name or `access` can't be used.
     """
     if not INDEX_NAME.fullmatch(index):
         raise ConfigError(

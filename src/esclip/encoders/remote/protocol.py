@@ -1,6 +1,6 @@
 """What goes over the line between a remote encoder and its server: paths, bodies, and what each has to be.
 
-    GET  /v1/encoder   ─► Description, JSON: the space, the preprocessing, limits
+    GET  /v1/encoder   ─► EncoderInfo, JSON: the space, the preprocessing, limits
     POST /v1/images    uint8, (n, height, width, 3) ─► float32, little-endian, (n, dim)
     POST /v1/texts     {"texts": [...]}             ─► float32, little-endian, (n, dim)
     GET  /health       ─► JSON, for people and monitors

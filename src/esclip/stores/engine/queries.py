@@ -1,8 +1,8 @@
 """The JSON of searches in OpenSearch and Elasticsearch, as pure functions.
 
-Nearest  ─► kNN with the filter inside
-Matching ─► the words as terms, each with its name; beside the hits, how many documents have each
-Listing  ─► the filter, sorted by id
+KnnSearch  ─► kNN with the filter inside
+KeywordSearch ─► the words as terms, each with its name; beside the hits, how many documents have each
+Scan  ─► the filter, sorted by id
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 searches ─► _msearch ─┬─► hits
                       └─► full, and more are wanted: the next 10,000, behind the last
-Nearest, exact, deep or short ─► ranges of 10,000 ids ─► _msearch: each compared whole ─► the best of all
+KnnSearch, exact, deep or short ─► ranges of 10,000 ids ─► _msearch: each compared whole ─► the best of all
 """
 
 from __future__ import annotations

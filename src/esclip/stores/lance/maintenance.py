@@ -1,8 +1,8 @@
 """What keeps the embedded store fast: few fragments, indexes for the many, no versions of old.
 
-rows outside of the vector index ≤ Scale.exact     each is compared
-rows in it ≤ Scale.probed                          each is compared, partition by partition, from memory
-rows in it > Scale.probed                          those in the partitions nearest to the query
+rows outside of the vector index ≤ IndexThresholds.exact  each is compared
+rows in it ≤ IndexThresholds.probed                       each is compared, partition by partition, in memory
+rows in it > IndexThresholds.probed                       those in the partitions nearest to the query
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ id | vector | content_fingerprint | words
          The others are for filters, and for other programs.
 
 Of indexes that were made before, some lack `_source`; those that lack other columns are given them by
-`LanceStore.prepare`, empty for what is held.
+`LanceStore.ensure_index`, empty for what is held.
 """
 
 from __future__ import annotations

@@ -1,0 +1,95 @@
+"""The docstrings of public callables list every argument, and their examples run."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, is_typeddict
+
+import pytest
+from PIL import Image
+
+import esclip
+from esclip import sources, stores
+from scripts.render_api import API, render
+
+OPTIONS = re.compile(r"Unpack\[(\w+)\]")
+
+
+def _callables() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """What a user calls: the functions, the methods of an index, and a query."""
+    yield from (
+        (name, getattr(esclip, name)) for name in esclip.__all__ if inspect.isfunction(getattr(esclip, name))
+    )
+    yield from (
+        (f"ImageIndex.{name}", method)
+        for name, method in inspect.getmembers(esclip.ImageIndex, inspect.isfunction)
+        if not name.startswith("_") and name != "renew"
+    )
+    yield "Query", esclip.Query.__init__
+    yield "open_source", sources.open_source
+    yield "open_store", stores.open_store
+
+
+CALLABLES = dict(_callables())
+
+
+def section(function: Callable[..., Any], title: str) -> str:
+    """The text of a section of a docstring; empty where it has none."""
+    match = re.search(rf"^{title}:\n((?:    .*\n|\n)+)", f"{inspect.getdoc(function)}\n", re.MULTILINE)
+    return textwrap.dedent(match[1]) if match else ""
+
+
+def option_names(function: Callable[..., Any]) -> set[str]:
+    """The names of the options that a function takes by a TypedDict."""
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            (name,) = OPTIONS.findall(str(parameter.annotation))
+            options = getattr(esclip, name)
+            assert is_typeddict(options)
+            return set(options.__annotations__)
+    return set()
+
+
+@pytest.mark.parametrize("name", CALLABLES)
+def test_every_argument_is_described(name: str) -> None:
+    """Each parameter, each option has its entry under Args, and nothing else has."""
+    function = CALLABLES[name]
+    entries = dict(
+        re.findall(r"^(\*{0,2}\w+): ((?:.*\n(?:    .*\n)*))", section(function, "Args"), re.MULTILINE)
+    )
+    options = option_names(function)
+    listed = set(re.findall(r"`(\w+)`", entries.pop("**options", "").partition(": as in")[0]))
+    parameters = inspect.signature(function).parameters.values()
+    named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "self"}
+    assert {*entries} | listed == named | options
+
+
+EXAMPLES = [name for name, function in CALLABLES.items() if section(function, "Example")]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with what the examples name."""
+    (tmp_path / "photos").mkdir()
+    for color in ("red", "green", "blue"):
+        Image.new("RGB", (64, 48), color).save(tmp_path / "photos" / f"{color}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_run(name: str, place: Path) -> None:
+    """An example of a docstring runs to its end, where it has one on an index of pictures."""
+    with esclip.open_index(place / "store", encoder="palette") as index:
+        index.ingest(place / "photos", parts=["crops"], labels="red,green,blue")
+        exec(compile(section(CALLABLES[name], "Example"), name, "exec"), {"esclip": esclip, "index": index})
+
+
+def test_the_page_of_the_api_is_current() -> None:
+    """docs/api.md is as `scripts/render_api.py` writes it."""
+    assert API.read_text(encoding="utf-8") == render()
