@@ -91,17 +91,25 @@ def _pictures(given: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[AnyIma
 
 
 class Classifier:
-    """An encoder with labels."""
+    """Classifies pictures by an encoder and labels."""
 
     def __init__(self, encoder: Encoder, labelling: Labelling) -> None:
-        """Raises `ConfigError` where there are no labels."""
+        """Keep an encoder and labels.
+
+        Raises:
+            ConfigError: There are no labels.
+        """
         if not labelling.labels:
             raise ConfigError("there are no labels to tell pictures apart by; give some")
         self._encoder = encoder
         self._labelling = labelling
 
     def classify(self, images: Iterable[AnyImage]) -> Iterator[Guesses | RecordError]:
-        """The labels of each picture in turn, or why it can't be had; a batch of them at a time."""
+        """Classify pictures in batches.
+
+        Yields:
+            For each picture its labels, most probable first, or why the picture can't be fetched or read.
+        """
         waiting = iter(images)
         with ThreadPoolExecutor(min(BATCH_SIZE, 2 * (os.cpu_count() or 1))) as pool:
             while batch := list(islice(waiting, BATCH_SIZE)):
