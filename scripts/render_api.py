@@ -168,7 +168,7 @@ def _markdown(doc: str | None) -> str:
 def _section(title: str, body: str) -> str:
     if title == "Example":
         return f"```python\n{textwrap.dedent(body)}\n```"
-    if title == "Returns":
+    if title in ("Returns", "Yields"):
         return " ".join(body.split())
     _, *entries = ENTRY.split(body)
     pairs = zip(entries[::2], entries[1::2], strict=True)

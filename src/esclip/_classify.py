@@ -1,7 +1,7 @@
 """Zero-shot classification: how probable each label is for a picture, by the model's own softmax.
 
 labels ─► prompts ─► text tower ─► mean of each label's ─┐
-                                                         ├─ cosines x logit scale ─► softmax ─► LabelScore ...
+                                                         ├─ cosines x logit scale ─► softmax ─► Guess ...
 picture ───────────► picture tower ──────────────────────┘
 """
 
@@ -91,17 +91,25 @@ def _pictures(given: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[AnyIma
 
 
 class Classifier:
-    """An encoder with labels."""
+    """Classifies pictures by an encoder and labels."""
 
     def __init__(self, encoder: Encoder, labelling: LabelSet) -> None:
-        """Raises `ConfigError` where there are no labels."""
+        """Keep an encoder and labels.
+
+        Raises:
+            ConfigError: There are no labels.
+        """
         if not labelling.labels:
             raise ConfigError("there are no labels to tell pictures apart by; give some")
         self._encoder = encoder
         self._labelling = labelling
 
     def classify(self, images: Iterable[AnyImage]) -> Iterator[LabelScores | RecordError]:
-        """The labels of each picture in turn, or why it can't be had; a batch of them at a time."""
+        """Classify pictures in batches.
+
+        Yields:
+            For each picture its labels, most probable first, or why the picture can't be fetched or read.
+        """
         waiting = iter(images)
         with ThreadPoolExecutor(min(BATCH_SIZE, 2 * (os.cpu_count() or 1))) as pool:
             while batch := list(islice(waiting, BATCH_SIZE)):

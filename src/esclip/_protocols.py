@@ -21,7 +21,7 @@ __all__ = ["Encoder", "Source", "Store"]
 
 
 class Source(Protocol):
-    """Where records come from."""
+    """Reads records. Used by one thread at a time."""
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -29,89 +29,117 @@ class Source(Protocol):
         ...
 
     def total(self) -> int | None:
-        """How many records `records` will give, where that is cheap to know."""
+        """Count the records that `records` will give; None where that takes long."""
         ...
 
     def records(self) -> Iterator[ImageRecord | Rejection]:
-        """All records, in the source's order, the same each time; a row that can't be read is a `Rejection`.
+        """Read all records in a fixed order, in bounded memory. Closing the iterator frees what it holds.
 
-        Memory stays bounded whatever the number of records. An id that comes twice is given twice, the
-        second time as a record again: the pipeline keeps the first. Closing the iterator frees all it holds.
+        Returns:
+            A `Rejection` for a row that can't be read. A repeated id is given again: the pipeline keeps the
+            first.
 
-        Raises `SourceError` when the source as a whole can't be read, and may raise `CancelledError` once
-        `_concurrency.cancellation.current` is set: it is no longer wanted.
+        Raises:
+            SourceError: The source as a whole can't be read.
+            CancelledError: `_concurrency.cancellation.current` is set. Raising it is optional.
         """
         ...
 
     def passed_over(self) -> Mapping[str, int]:
-        """How much the last walk over `records` has left out so far, by kind: files that are no pictures."""
+        """Count by kind what the last iteration has left out so far: files that are no pictures."""
         ...
 
     def covers(self, location: str) -> bool:
-        """Whether a document at this location is one of this source's, be its record still there or not."""
+        """Tell whether a document belongs to this source, whether its record still exists or not.
+
+        Args:
+            location: The document's `ImageRecord.location`: a URL or an absolute path.
+        """
         ...
 
 
 class Encoder(Protocol):
-    """Pictures and texts into one vector space."""
+    """Encodes pictures and texts as vectors of one space. Thread-safe."""
 
     @property
     def space(self) -> Space:
-        """The space of its vectors, with what made them."""
+        """The space of the vectors: model, weights, preprocessing, dimension."""
         ...
 
     @property
     def runtime(self) -> str:
-        """What computes its pictures' vectors, in a few words, kept as provenance: `OpenVINO bf16 on cpu`.
+        """What computes pictures' vectors, kept as provenance: `OpenVINO bf16 on cpu`. May load the model.
 
-        May load the model. Vectors of one space can be compared whichever runtime computed them.
+        Vectors of one space are comparable whichever runtime computed them.
         """
         ...
 
     @property
     def useful_side(self) -> int | None:
-        """The short side in pixels beyond which a picture's vector hardly gains; None: use all there are.
+        """The short side in pixels above which a picture's vector hardly gains; None: no such limit.
 
-        A picture may be scaled down so far while it is decoded.
+        A decoder may scale a picture down to it.
         """
         ...
 
     @property
     def encode_concurrency(self) -> int:
-        """How many calls of `encode_images` at a time keep it busy."""
+        """The number of concurrent calls of `encode_images` that keep the encoder busy."""
         ...
 
     @property
     def logit_scale(self) -> float:
-        """What the model multiplies cosines by before its softmax: for the probabilities of labels."""
+        """The factor of cosines before the model's softmax, for probabilities of labels."""
         ...
 
     def preprocess(self, image: Image.Image) -> Pixels:
-        """One RGB picture as `encode_images` wants it. Needs no model; safe from several threads."""
+        """Prepare a picture for `encode_images`. Needs no model.
+
+        Args:
+            image: In RGB mode, of any size.
+
+        Returns:
+            An array whose shape and type are the encoder's own.
+        """
         ...
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
-        """Preprocessed pictures as unit rows, shape (n, dim), float32; NaN in a row that has no direction.
+        """Encode preprocessed pictures.
 
-        Safe from several threads.
+        Args:
+            batch: Results of `preprocess`.
+
+        Returns:
+            Rows of unit length, shape (n, dim), float32; a row of NaN for a vector without direction.
+
+        Raises:
+            EncoderError: The model can't be loaded or used.
         """
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Texts as unit rows, shape (n, dim), float32. Safe from several threads."""
+        """Encode texts in any language that the text model knows.
+
+        Returns:
+            Rows of unit length, shape (n, dim), float32.
+
+        Raises:
+            EncoderError: The model can't be loaded or used.
+        """
         ...
 
 
 class Store(Protocol):
-    """One kNN index of documents, compared by cosine. Safe from several threads.
+    """Keeps one kNN index of documents, compared by cosine. Thread-safe.
 
-    Raises `StoreUnavailable` when it can't be reached, `IndexNotFound` when its index is not there (except
-    `schema`, `info` and `ensure_index`), `IndexExists` when the name is taken by what esclip did not make.
+    Every method raises `StoreUnavailable` when the store can't be reached and `IndexExists` when something
+    that esclip did not make has the index's name. All but `schema`, `info` and `ensure_index` raise
+    `IndexNotFound` when the index does not exist.
     """
 
     @property
     def address(self) -> str:
-        """The store as a user names it, without credentials."""
+        """The store's address as a user names it, without credentials."""
         ...
 
     @property
@@ -121,81 +149,107 @@ class Store(Protocol):
 
     @property
     def write_concurrency(self) -> int:
-        """How many calls of `upsert` at a time keep it busy."""
+        """The number of concurrent calls of `upsert` that keep the store busy."""
         ...
 
     def schema(self) -> IndexSchema | None:
-        """What the index remembers, in one request at most; None when there is no such index."""
+        """Read the index's schema, in one request at most; None when the index does not exist."""
         ...
 
     def info(self) -> IndexInfo | None:
-        """What the index holds, every acknowledged write counted; None when there is no such index."""
+        """Count documents, every acknowledged write included; None when the index does not exist."""
         ...
 
     def ensure_index(self, schema: IndexSchema) -> None:
-        """Make the index, or add the fields and runtimes that it lacks. Never changes what is there.
+        """Create the index, or add missing fields and runtimes to it. Changes nothing that exists.
 
-        Raises `IndexMismatch` when the index holds a field with another type, another dimension, or compares
-        by anything but the cosine. That the space is the same is the caller's to check (`info`).
+        The caller checks that the spaces are equal.
+
+        Raises:
+            IndexMismatch: The index has a field with another type, another dimension, or a metric that isn't
+                cosine.
         """
         ...
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
-        """What is held of these ids, every acknowledged write included; ids not held are left out."""
+        """Read fingerprints by id, every acknowledged write included. Missing ids are left out."""
         ...
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
-        """Write documents, each replacing the one with its id. Returns those that were refused, and why."""
+        """Write documents, each replacing the one with its id.
+
+        Returns:
+            A rejection for each document that the store refused.
+        """
         ...
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
-        """Replace all of these documents but their vectors. Returns those refused, and why."""
+        """Replace documents but for their vectors.
+
+        Args:
+            records: Records whose ids the index holds.
+
+        Returns:
+            A rejection for each record that the store refused.
+        """
         ...
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Remove the documents with these ids; one that isn't held is no error."""
+        """Remove documents by id. Missing ids are no error."""
         ...
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """The vectors of pictures whose bytes are held already, by `Document.content`.
+        """Read vectors by the fingerprint of pictures' bytes.
 
-        What was written since the last `bulk_load` was left may be missing.
+        Args:
+            contents: Values of `Document.content`.
+
+        Returns:
+            Vectors of shape (dim,), float32, unit length, by content. Writes since the last `bulk_load` may
+            be missing.
         """
         ...
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
-        """Id and location of every document, as they were when the last `bulk_load` was left."""
+        """Iterate over id and location of all documents, as of the end of the last `bulk_load`."""
         ...
 
     def bulk_load(self) -> AbstractContextManager[None]:
-        """A time of many writes. On leaving, also by an error, all that was written can be found, fast.
+        """Bulk-load context. On exit, also by an error, all that was written is searchable and indexed.
 
-        By a `KeyboardInterrupt`: found, and left within seconds, at the cost of speed until the next time.
+        On exit by `KeyboardInterrupt` it is searchable within seconds; indexing may be left to the next time.
         """
         ...
 
     def search(self, *searches: Search) -> list[list[Hit]]:
-        """The hits of each search, in their order; many at once take less time than one after the other.
+        """Run searches, which is faster together than one by one.
 
-        Best first, ties by id, ranks from 1; fewer than k only when fewer match. `KnnSearch` compares the
-        nearest of a vector index, or all vectors where that gives too few or the search is to be exact.
-        Raises `IndexMismatch` for a vector of another dimension, `ConfigError` for conditions that are wider
-        or deeper than all stores can answer: see `_core.filter_limits.simplify`, which makes them flat.
+        Returns:
+            For each search its hits: best first, ties by id, ranks from 1. Fewer than k only when fewer
+            match: `KnnSearch` falls back to comparing all vectors where its vector index gives too few.
+
+        Raises:
+            IndexMismatch: A vector has another dimension.
+            ConfigError: Conditions are wider or deeper than every store can evaluate.
         """
         ...
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
-        """Those of these documents that are held, with their vectors, every acknowledged write included."""
+        """Read documents by id, with vectors, every acknowledged write included. Missing ids are left out."""
         ...
 
     def open_other(self, index: str) -> Store:
-        """The store of another index at the same place, there or not; to be closed by itself."""
+        """Open the store of another index at the same address, existing or not. The caller closes it."""
         ...
 
     def drop(self) -> None:
-        """Remove the index and all that it holds. Raises `IndexNotFound` when it isn't there."""
+        """Remove the index with all its documents.
+
+        Raises:
+            IndexNotFound: The index does not exist.
+        """
         ...
 
     def close(self) -> None:
-        """Free connections and files. Twice is harmless."""
+        """Free connections and files. Closing twice is harmless."""
         ...

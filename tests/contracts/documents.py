@@ -87,7 +87,7 @@ def record(id: str, metadata: Metadata | None = None, **changes: Any) -> ImageRe
     values: dict[str, Any] = {
         "location": location,
         "picture": location,
-        "version": "1",
+        "image_version": "1",
         "page": f"https://example.org/photos/{id}",
         "description": f"picture {id}",
     }

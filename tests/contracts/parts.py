@@ -180,7 +180,7 @@ class PartsContract:
         targets = ["pictures", "captions"]
         pages = [filled.search_text("blue", 1, offset=at, targets=targets) for at in range(3)]
         assert [hit for page in pages for hit in page] == list(filled.search_text("blue", targets=targets))
-        with pytest.raises(esclip.ConfigError, match="rank_window_size"):
+        with pytest.raises(esclip.ConfigError, match="window"):
             filled.search_text("blue", 5, rank_window_size=4, targets=targets)
 
     def test_many_queries_each_where_it_looks(self, filled: ImageIndex) -> None:

@@ -29,7 +29,9 @@ def _callables() -> Iterator[tuple[str, Callable[..., Any]]]:
         for name, method in inspect.getmembers(esclip.ImageIndex, inspect.isfunction)
         if not name.startswith("_") and name != "renew"
     )
-    yield "Query", esclip.Query.__init__
+    yield "Query.__init__", esclip.Query.__init__
+    yield "Labelling.__init__", esclip.LabelSet.__init__
+    yield "Labelling.read", esclip.LabelSet.read
     yield "open_source", sources.open_source
     yield "open_store", stores.open_store
 
@@ -37,9 +39,9 @@ def _callables() -> Iterator[tuple[str, Callable[..., Any]]]:
 CALLABLES = dict(_callables())
 
 
-def section(function: Callable[..., Any], title: str) -> str:
+def section(value: object, title: str) -> str:
     """The text of a section of a docstring; empty where it has none."""
-    match = re.search(rf"^{title}:\n((?:    .*\n|\n)+)", f"{inspect.getdoc(function)}\n", re.MULTILINE)
+    match = re.search(rf"^{title}:\n((?:    .*\n|\n)+)", f"{inspect.getdoc(value)}\n", re.MULTILINE)
     return textwrap.dedent(match[1]) if match else ""
 
 
@@ -68,7 +70,10 @@ def test_every_argument_is_described(name: str) -> None:
     assert {*entries} | listed == named | options
 
 
-EXAMPLES = [name for name, function in CALLABLES.items() if section(function, "Example")]
+CLASSES = {name: value for name in esclip.__all__ if inspect.isclass(value := getattr(esclip, name))}
+EXAMPLES = {
+    name: text for name, value in (CLASSES | CALLABLES).items() if (text := section(value, "Example"))
+}
 
 
 @pytest.fixture
@@ -87,7 +92,7 @@ def test_examples_run(name: str, place: Path) -> None:
     """An example of a docstring runs to its end, where it has one on an index of pictures."""
     with esclip.open_index(place / "store", encoder="palette") as index:
         index.ingest(place / "photos", parts=["crops"], labels="red,green,blue")
-        exec(compile(section(CALLABLES[name], "Example"), name, "exec"), {"esclip": esclip, "index": index})
+        exec(compile(EXAMPLES[name], name, "exec"), {"esclip": esclip, "index": index})
 
 
 def test_the_page_of_the_api_is_current() -> None:

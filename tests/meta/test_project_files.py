@@ -26,6 +26,17 @@ def test_named_make_targets_exist(name: str) -> None:
     assert {line or inline for line, inline in named} <= set(TARGETS)
 
 
+def test_named_files_exist() -> None:
+    """Each file and folder that CONTRIBUTING.md sends a contributor to is there."""
+    named = re.findall(r"`([\w./]+/[\w.]*)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+    made = ("NAME", ".venv")
+    paths = [path for path in named if not any(part in path for part in made)]
+    assert len(paths) > 10
+    assert not [
+        path for path in paths if not any((top / path).exists() for top in (ROOT, ROOT / "src/esclip"))
+    ]
+
+
 def test_every_make_target_is_in_the_help() -> None:
     """`make help` lists what a developer types: a target without a text is missing there."""
     makefile = (ROOT / "Makefile").read_text("utf-8")

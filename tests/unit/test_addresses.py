@@ -11,7 +11,7 @@ from PIL import Image
 import esclip
 from esclip import ConfigError, FetchError, StoreAuth
 from esclip._files.locations import server_address, user_path, without_credentials
-from esclip.stores import open_store
+from esclip.stores import SERVERS, is_folder, is_server, open_store
 
 MISSPELLED = [
     ("localhost:9200", "http://localhost:9200"),
@@ -121,6 +121,17 @@ def test_blanks_make_no_folder_of_an_address(tmp_path: Path, monkeypatch: pytest
     with esclip.open_index(" http://alice:s3cret@localhost:9200\n", encoder="palette") as index:
         assert "'http://localhost:9200'" in repr(vars(index))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", [*SERVERS, *map(str.upper, SERVERS)])
+def test_each_scheme_opens_a_store(scheme: str, tmp_path: Path) -> None:
+    """Each row of the table of schemes opens a store, which knows its address as a server's."""
+    assert not is_folder(f"{scheme}://host")
+    store = open_store(f"{scheme}://host", "x")
+    assert is_server(store.address)
+    store.close()
+    assert is_folder(str(tmp_path))
+    assert not is_server(open_store(tmp_path, "x").address)
 
 
 OPENED: dict[str, Callable[[str], object]] = {

@@ -1,6 +1,6 @@
 """Labels that pictures are told apart by, and the texts that stand for each.
 
-    "cat, dog, car" or a file ─► LabelSet ─► "a photo of a cat", "a photo of a dog", ...
+    "cat, dog, car" or a file ─► Labelling ─► "a photo of a cat", "a photo of a dog", ...
 
 A label is any text that the text tower knows, in any of its languages.
 """
@@ -41,7 +41,12 @@ LARGEST_FILE = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """What pictures are told apart by. `LabelSet(["狗", "猫"], templates=["一张{}的照片", "{}"])`."""
+    """Labels for zero-shot classification, and templates for the texts that stand for each.
+
+    Example:
+        labels = esclip.LabelSet(["狗", "猫"], templates=["一张{}的照片", "{}"])
+        esclip.classify("photos/red.png", labels=labels, encoder="palette")
+    """
 
     labels: tuple[str, ...]
     """Each once. None of them means: no labels."""
@@ -49,7 +54,16 @@ class LabelSet:
     """`{}` stands for the label; of several templates the mean of their vectors counts."""
 
     def __init__(self, labels: Iterable[str], templates: Iterable[str] = TEMPLATES) -> None:
-        """Raises `ConfigError` for labels or templates that can't be used, `ValueError` for a bare string."""
+        """Take labels as a list; `read` takes one text.
+
+        Args:
+            labels: Up to 1,000 texts of up to 200 characters, in any language of the text encoder.
+            templates: Up to 100 texts with `{}` for the label; the mean of their vectors counts.
+
+        Raises:
+            ConfigError: A label is empty or given twice, or a template has no `{}`.
+            ValueError: A single text in place of a list.
+        """
         if isinstance(labels, str) or isinstance(templates, str):
             raise ValueError("labels and templates are lists of texts; for a single text see Labelling.read")
         labels, templates = _texts("labels", labels), _texts("templates", templates)
@@ -59,9 +73,14 @@ class LabelSet:
 
     @classmethod
     def read(cls, text: str, templates: Sequence[str] = TEMPLATES) -> LabelSet:
-        """Labels with commas between, or of a file of that name, which has one a line; blank ones are none.
+        """Read labels from a text with commas between them, or from a file with one label a line.
 
-        Raises `ConfigError` for a file that can't be read, and for labels that can't be used.
+        Args:
+            text: Labels, or the path of a file. Blank labels are left out.
+            templates: As in `LabelSet`.
+
+        Raises:
+            ConfigError: The file can't be read, or labels can't be used.
         """
         named = text.strip()
         if named.startswith("~"):

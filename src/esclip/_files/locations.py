@@ -10,6 +10,7 @@ This is the one place that tells them apart.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,9 +19,9 @@ from esclip._errors import ConfigError, one_line
 from esclip._text.forms import existing_path
 from esclip._text.secrets import Address, Secret, masked
 
-__all__ = ["is_server", "respelled", "server_address", "user_path", "without_credentials"]
+__all__ = ["respelled", "scheme_of", "server_address", "user_path", "without_credentials"]
 
-SCHEMES = ("http", "https")
+WEB_SCHEMES = ("http", "https")
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 """Of two letters or more: one letter is a drive of Windows."""
@@ -40,20 +41,21 @@ _UNMARKED = tuple(
 """What stands for a server, and hardly for a folder; `rest` is what follows its scheme."""
 
 
-def is_server(address: str) -> bool:
-    """Whether the address of a store, as it names itself, is a server's."""
-    return address.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES))
+def scheme_of(address: str) -> str:
+    """What stands before `://`, in lower case; empty where that is missing."""
+    scheme, separator, _ = address.partition("://")
+    return scheme.lower() if separator else ""
 
 
-def server_address(text: str, whose: str) -> str | None:
-    """The http:// or https:// address that a user's text is, or None: then it is a folder or a name.
+def server_address(text: str, whose: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
+    """The address with one of these schemes that a user's text is, or None: then it is a folder or a name.
 
     Raises `ConfigError` for what looks like an address and is spelled in another way.
     """
     text = text.strip()
-    if is_server(text):
+    if scheme_of(text) in schemes:
         return Address(text)
-    if (spelled := respelled(text)) is None:
+    if (spelled := respelled(text, schemes)) is None:
         return None
     told = one_line(masked(text), 200)
     if "@" in text and told == one_line(text, 200):  # what stands before it may be a password
@@ -61,10 +63,11 @@ def server_address(text: str, whose: str) -> str | None:
     remedy = f"write {one_line(spelled, 200)}"
     if "@" not in text and spelled.endswith(f"//{text}"):
         remedy += f", or ./{told} for a folder"
-    raise ConfigError(f"The {whose}'s address {told} begins with neither http:// nor https://; {remedy}")
+    listed = " nor ".join(f"{scheme}://" for scheme in schemes)
+    raise ConfigError(f"The {whose}'s address {told} begins with neither {listed}; {remedy}")
 
 
-def respelled(text: str) -> str | None:
+def respelled(text: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
     """A text that looks like a server's address, as one; None for any other text."""
     if text.startswith("//"):
         if text.startswith("///") or _exists(text):
@@ -72,8 +75,8 @@ def respelled(text: str) -> str | None:
         return f"http:{text}"
     for pattern in _UNMARKED:
         if found := pattern.fullmatch(text):
-            given = (found.groupdict().get("scheme") or SCHEMES[0]).lower()
-            near = get_close_matches(given, SCHEMES, n=1, cutoff=0.7) or SCHEMES[:1]
+            given = (found.groupdict().get("scheme") or WEB_SCHEMES[0]).lower()
+            near = get_close_matches(given, schemes, n=1, cutoff=0.7) or WEB_SCHEMES
             rest = found["rest"].lstrip("/\\")
             host = f"[{rest}]" if re.fullmatch(r"[0-9a-f:.]*::[0-9a-f:.]*", rest, re.IGNORECASE) else rest
             return f"{near[0]}://{host}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
-from esclip._files.locations import is_server
+from esclip.stores import is_server
 
 __all__ = ["connected", "ledger_path"]
 

@@ -1,27 +1,46 @@
 """Where vectors are kept and searched: an embedded index, OpenSearch or Elasticsearch, memory.
 
-open_store(address, index) ─► http(s)://host:port   EngineStore, which asks the server what it is
-                           └► a folder              LanceStore
+open_store(address, index) ─► scheme of the address ─► SERVERS    EngineStore
+                                                   └► no scheme  LanceStore, a folder
+
+A new kind of store is a folder beside these and a row in `SERVERS`.
 """
 
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from esclip._errors import ConfigError
-from esclip._files.locations import server_address, user_path
+from esclip._files.locations import scheme_of, server_address, user_path
 from esclip._net.access import StoreAuth
-from esclip._protocols import Store
 
-__all__ = ["is_folder", "open_store"]
+if TYPE_CHECKING:
+    from esclip._protocols import Store
+
+__all__ = ["is_folder", "is_server", "open_store"]
+
+SERVERS = {
+    "http": "esclip.stores.engine.store:EngineStore",
+    "https": "esclip.stores.engine.store:EngineStore",
+}
+"""Store servers by the scheme of their address: `module:callable`, imported when first opened.
+
+The callable takes the address, the index's name and `access=`, and returns a `Store`."""
 
 INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
 
 def is_folder(address: str | Path) -> bool:
-    """Whether this is the address of an embedded store. Raises `ConfigError` for what is no address."""
-    return isinstance(address, Path) or server_address(address, "store") is None
+    """Whether a user's text is an embedded store's folder. Raises `ConfigError` for a misspelled address."""
+    return isinstance(address, Path) or server_address(address, "store", SERVERS) is None
+
+
+def is_server(address: str) -> bool:
+    """Whether this `Store.address` is a server's."""
+    return scheme_of(address) in SERVERS
 
 
 def open_store(address: str | Path, index: str, access: StoreAuth | None = None) -> Store:
@@ -43,17 +62,17 @@ def open_store(address: str | Path, index: str, access: StoreAuth | None = None)
         )
     if isinstance(address, str) and not address.strip():
         raise ConfigError("The store's address is empty: give a folder, or an http:// or https:// address.")
-    server = None if isinstance(address, Path) else server_address(address, "store")
-    if server is None:
-        folder = user_path(address.strip() if isinstance(address, str) else address, "store")
-        if access not in (None, StoreAuth()):
-            raise ConfigError(
-                f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
-                "and CA file, or give the https:// address of a cluster"
-            )
-        from esclip.stores.lance.store import LanceStore
+    server = None if isinstance(address, Path) else server_address(address, "store", SERVERS)
+    if server is not None:
+        module, _, name = SERVERS[scheme_of(server)].partition(":")
+        store: Store = getattr(import_module(module), name)(server, index, access=access)
+        return store
+    folder = user_path(address.strip() if isinstance(address, str) else address, "store")
+    if access not in (None, StoreAuth()):
+        raise ConfigError(
+            f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
+            "and CA file, or give the https:// address of a cluster"
+        )
+    from esclip.stores.lance.store import LanceStore
 
-        return LanceStore(folder, index)
-    from esclip.stores.engine.store import EngineStore
-
-    return EngineStore(server, index, access=access)
+    return LanceStore(folder, index)
