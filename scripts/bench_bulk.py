@@ -22,6 +22,7 @@ from dataclasses import replace
 from functools import cache, partial
 from itertools import cycle, islice
 from pathlib import Path
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -107,7 +108,7 @@ def _photos() -> tuple[list[ImageRecord], tuple[Field, ...]]:
     with tempfile.TemporaryDirectory(prefix="bench-bulk-") as scratch:
         make_dataset(Path(scratch), PHOTOS)
         source = open_source([scratch])
-        records = [record for record in source.records() if isinstance(record, ImageRecord)]
+        records = [record for record in source.records(Event()) if isinstance(record, ImageRecord)]
         return records, tuple(source.fields)
 
 

@@ -23,6 +23,7 @@ from itertools import islice, product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def _plant(folder: Path, models: Path, photos: int) -> None:
     towers = [str(path) for path in _towers(models)]
     for name, encoder in (("pictures", load_encoder(*towers)), ("palette", load_encoder("palette"))):
         source = open_source([dataset])
-        records = (record for record in source.records() if isinstance(record, ImageRecord))
+        records = (record for record in source.records(Event()) if isinstance(record, ImageRecord))
         store = open_store(str(folder / "store"), name)
         store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))
         with store.bulk_load():

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from threading import Event
 
 __all__ = ["main"]
 
@@ -59,7 +60,7 @@ def _read(folder: Path) -> dict[str, float]:
 
     start = time.perf_counter()
     first, count = 0.0, 0
-    for _ in open_source([folder]).records():
+    for _ in open_source([folder]).records(Event()):
         count += 1
         first = first or time.perf_counter() - start
     seconds = time.perf_counter() - start

@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def _draw_sample(folder: Path, sample: int) -> list[str]:
     (folder / "images").mkdir(exist_ok=True)
     rng = np.random.default_rng(3)
     ids = []
-    for record in open_source([folder / "unsplash"], limit=sample).records():
+    for record in open_source([folder / "unsplash"], limit=sample).records(Event()):
         blocks = rng.integers(0, 256, (rng.integers(2, 9), rng.integers(2, 9), 3), dtype=np.uint8)
         picture = Image.fromarray(blocks).resize((336, 224), Image.Resampling.NEAREST)
         picture.save(folder / "images" / f"{record.id}.jpg", quality=90)

@@ -6,8 +6,10 @@ contract in `tests/contracts/`. Nothing else in esclip knows which implementatio
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from threading import Event
 from typing import Protocol
 
 from PIL import Image
@@ -21,19 +23,23 @@ __all__ = ["Encoder", "Source", "Store"]
 
 
 class Source(Protocol):
-    """Reads records. Used by one thread at a time."""
+    """Reads records. Used by one thread at a time.
+
+    A class that inherits from it writes `fields` and `records`; the other methods have defaults.
+    """
 
     @property
+    @abstractmethod
     def fields(self) -> Sequence[Field]:
         """The metadata fields that its records may have, with their types."""
         ...
 
-    def total(self) -> int | None:
-        """Count the records that `records` will give; None where that takes long."""
-        ...
-
-    def records(self) -> Iterator[ImageRecord | Rejection]:
+    @abstractmethod
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """Read all records in a fixed order, in bounded memory. Closing the iterator frees what it holds.
+
+        Args:
+            cancelled: Set when the records are no longer wanted; for a source that takes long over one.
 
         Returns:
             A `Rejection` for a row that can't be read. A repeated id is given again: the pipeline keeps the
@@ -41,21 +47,27 @@ class Source(Protocol):
 
         Raises:
             SourceError: The source as a whole can't be read.
-            CancelledError: `_concurrency.cancellation.current` is set. Raising it is optional.
+            CancelledError: `cancelled` is set. Raising it is optional.
         """
-        ...
-
-    def passed_over(self) -> Mapping[str, int]:
-        """Count by kind what the last iteration has left out so far: files that are no pictures."""
         ...
 
     def covers(self, location: str) -> bool:
         """Tell whether a document belongs to this source, whether its record still exists or not.
 
+        By default none does, so that pruning removes nothing.
+
         Args:
             location: The document's `ImageRecord.location`: a URL or an absolute path.
         """
-        ...
+        return False
+
+    def total(self) -> int | None:
+        """Count the records that `records` will give; None, the default, where that takes long."""
+        return None
+
+    def passed_over(self) -> Mapping[str, int]:
+        """Count by kind what the last iteration has left out so far: files that are no pictures."""
+        return {}
 
 
 class Encoder(Protocol):

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import orjson
 import pytest
@@ -38,12 +41,12 @@ PYTHON_TYPES: dict[FieldType, type] = {
 
 def records_of(source: Source) -> list[ImageRecord]:
     """The source's records, without its rejections."""
-    return [record for record in source.records() if isinstance(record, ImageRecord)]
+    return [record for record in source.records(Event()) if isinstance(record, ImageRecord)]
 
 
 def rejections_of(source: Source) -> list[Rejection]:
     """The source's rejections."""
-    return [record for record in source.records() if isinstance(record, Rejection)]
+    return [record for record in source.records(Event()) if isinstance(record, Rejection)]
 
 
 class SourceContract:
@@ -73,15 +76,15 @@ class SourceContract:
     def test_gives_the_same_records_in_the_same_order_each_time(self, origin: Path) -> None:
         """Neither reading twice nor opening anew changes what comes, or in which order."""
         source = self.open(origin)
-        first = list(source.records())
+        first = list(source.records(Event()))
         assert len(first) >= 4
-        assert list(source.records()) == first
-        assert list(self.open(origin).records()) == first
+        assert list(source.records(Event())) == first
+        assert list(self.open(origin).records(Event())) == first
 
     def test_says_how_many_records_come(self, origin: Path) -> None:
         """The total, where it is known, counts records and rejections, before and after they are read."""
         source = self.open(origin)
-        before, count = source.total(), sum(1 for _ in source.records())
+        before, count = source.total(), sum(1 for _ in source.records(Event()))
         assert before in (None, count)
         assert source.total() in (None, count)
 
@@ -151,12 +154,30 @@ class SourceContract:
     def test_closing_early_leaves_nothing_behind(self, origin: Path, temporary: Path) -> None:
         """Who stops after one record leaves no thread and no temporary file."""
         threads = threading.active_count()
-        with owned(self.open(origin).records()) as records:
+        with owned(self.open(origin).records(Event())) as records:
             next(records)
         assert threading.active_count() <= threads
         assert list(temporary.iterdir()) == []
 
     def test_reading_to_the_end_leaves_nothing_behind(self, origin: Path, temporary: Path) -> None:
         """Nor does who reads all."""
-        assert sum(1 for _ in self.open(origin).records()) >= 4
+        assert sum(1 for _ in self.open(origin).records(Event())) >= 4
+        assert list(temporary.iterdir()) == []
+
+    def test_cancelled_it_ends_and_leaves_nothing_behind(self, origin: Path, temporary: Path) -> None:
+        """Who cancels before the first record gets a `CancelledError` at the most, and no thread stays."""
+        threads, cancelled = threading.active_count(), Event()
+        cancelled.set()
+        with suppress(CancelledError), owned(self.open(origin).records(cancelled)) as records:
+            list(records)
+        assert threading.active_count() <= threads
+        assert list(temporary.iterdir()) == []
+
+    def test_cancelled_it_leaves_nothing_behind(self, origin: Path, temporary: Path) -> None:
+        """Cancelled before its first record, it ends, maybe by a `CancelledError`, and no thread stays."""
+        threads, cancelled = threading.active_count(), Event()
+        cancelled.set()
+        with suppress(CancelledError), owned(self.open(origin).records(cancelled)) as records:
+            list(records)
+        assert threading.active_count() <= threads
         assert list(temporary.iterdir()) == []

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from PIL import Image
@@ -47,7 +48,7 @@ def made(folder: Path, photos: int) -> Dataset:
 
 def records_of(*paths: Path, images: Path | None = None) -> dict[str, ImageRecord]:
     """All that a source gives, by id."""
-    records = list(open_source(paths, images=images).records())
+    records = list(open_source(paths, images=images).records(Event()))
     good = {record.id: record for record in records if isinstance(record, ImageRecord)}
     assert len(good) == len(records)
     return good

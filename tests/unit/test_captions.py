@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -33,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 def captions(folder: Path, given: str | Path, **options: object) -> dict[str, str]:
     """The descriptions of a folder's pictures by their names."""
     source = open_source([folder], captions=given, **options)  # type: ignore[arg-type]
-    records = [record for record in source.records() if isinstance(record, ImageRecord)]
+    records = [record for record in source.records(Event()) if isinstance(record, ImageRecord)]
     assert source.total() == len(records)
     assert all(source.covers(record.location) for record in records)
     return {Path(record.location).name: record.description for record in records}
@@ -92,7 +93,7 @@ class TestSidecars:
     def test_only_when_asked_for(self, folder: Path) -> None:
         """Text files are none of ours otherwise."""
         (folder / "a.txt").write_text("an a", encoding="utf-8")
-        (record, *_) = open_source([folder]).records()
+        (record, *_) = open_source([folder]).records(Event())
         assert isinstance(record, ImageRecord)
         assert record.description == ""
 
@@ -159,7 +160,7 @@ class TestCaptionFile:
         (first, _) = sorted((tmp_path / "images").iterdir())
         (tmp_path / "c.json").write_text(f'{{"images/{first.name}": "mine"}}', encoding="utf-8")
         source = open_source([tmp_path / "data"], images=tmp_path / "images", captions=tmp_path / "c.json")
-        known = {r.id: r.description for r in source.records() if isinstance(r, ImageRecord)}
+        known = {r.id: r.description for r in source.records(Event()) if isinstance(r, ImageRecord)}
         assert known[first.stem] == "mine"
         assert list(known.values()).count("mine") == 1
 
@@ -168,10 +169,10 @@ class TestColumn:
     def test_it_becomes_the_description(self, tmp_path: Path) -> None:
         """Where it has a value; else the description is what it was."""
         make_dataset(tmp_path, photos=20)
-        before = [r for r in open_source([tmp_path]).records() if isinstance(r, ImageRecord)]
+        before = [r for r in open_source([tmp_path]).records(Event()) if isinstance(r, ImageRecord)]
         after = [
             r
-            for r in open_source([tmp_path], captions="photo_location_country").records()
+            for r in open_source([tmp_path], captions="photo_location_country").records(Event())
             if isinstance(r, ImageRecord)
         ]
         countries = [r.metadata.get("country") for r in before]
@@ -183,7 +184,7 @@ class TestColumn:
         """A column that no release has is not warned of when it is asked for."""
         table = "photo_id\tphoto_image_url\tmy_words\na\thttps://images.unsplash.com/a\tmy own\n"
         (tmp_path / "photos.tsv000").write_text(table, encoding="utf-8")
-        (record,) = open_source([tmp_path], captions="my_words").records()
+        (record,) = open_source([tmp_path], captions="my_words").records(Event())
         assert isinstance(record, ImageRecord)
         assert record.description == "my own"
         assert not caplog.records

@@ -83,6 +83,6 @@ def test_a_prune_of_most_of_a_path_is_asked(tmp_path: Path) -> None:
             questions.append((path, documents))  # noqa: B023
             return False
 
-        pruned = delete_stale(FolderSource([tmp_path], gone=True), store, census, Pruning((root,), no))
+        pruned = delete_stale(FolderSource(tmp_path, gone=True), store, census, Pruning((root,), no))
         assert questions == asked
         assert pruned == ((0, 150) if asked else (50, 0))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -42,7 +43,7 @@ class TestFolderSource(SourceContract):
         return folder
 
     def open(self, origin: Path) -> Source:
-        return FolderSource([origin])
+        return FolderSource(origin)
 
     def change(self, origin: Path) -> set[str]:
         changed = origin / "a" / "z.png"
@@ -184,14 +185,14 @@ def test_limit_takes_the_first(tmp_path: Path, limit: int) -> None:
     everything = records_of(open_source([tmp_path]))
     for paths in ([tmp_path], [tmp_path / "a", tmp_path / "b"]):
         source = open_source(paths, limit=limit)
-        assert list(source.records()) == everything[:limit]
+        assert list(source.records(Event())) == everything[:limit]
         assert source.total() == limit
 
 
 def test_a_file_that_vanishes_is_rejected(tmp_path: Path) -> None:
     """A file that is gone when its turn comes is a rejection, and the next one comes."""
     first, second, third = (write(tmp_path / name) for name in ("1.jpg", "2.jpg", "3.jpg"))
-    records = open_source([tmp_path]).records()
+    records = open_source([tmp_path]).records(Event())
     next(records)
     second.unlink()
     rest = list(records)
@@ -213,7 +214,7 @@ def test_a_folder_that_vanishes_is_rejected(tmp_path: Path) -> None:
     """A folder that is gone when its turn comes is a rejection that names it."""
     write(tmp_path / "a.jpg")
     folder = write(tmp_path / "b" / "1.jpg").parent
-    records = open_source([tmp_path]).records()
+    records = open_source([tmp_path]).records(Event())
     next(records)
     (folder / "1.jpg").unlink()
     folder.rmdir()

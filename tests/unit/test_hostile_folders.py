@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -178,7 +179,7 @@ def test_a_folder_that_is_removed_while_it_is_walked(tmp_path: Path, picture: by
     for name in ("a/1.png", "a/2.png", "a/3/4.png", "b/5.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(picture)
-    items = open_source([tmp_path]).records()
+    items = open_source([tmp_path]).records(Event())
     assert Path(next(items).location).name == "1.png"
     for name in ("a/1.png", "a/2.png", "a/3/4.png"):
         (tmp_path / name).unlink()
@@ -203,7 +204,7 @@ def test_many_files_in_a_folder_cost_their_names(tmp_path: Path) -> None:
         for _ in range(2):  # Python's own table of interned names may grow in one of them, by megabytes
             tracemalloc.reset_peak()
             before, _ = tracemalloc.get_traced_memory()
-            assert sum(1 for _ in source.records()) == count
+            assert sum(1 for _ in source.records(Event())) == count
             walking.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()

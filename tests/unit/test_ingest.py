@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -23,7 +24,7 @@ from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.pipeline import ingest
 from esclip._ingest.progress import IngestProgress, Progress
 from esclip._ingest.pruning import IdSet, Pruning
-from esclip._protocols import Encoder
+from esclip._protocols import Encoder, Source
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import nearest
@@ -48,7 +49,7 @@ class ListSource:
     def covers(self, location: str) -> bool:
         return location.startswith(self.root)
 
-    def records(self) -> Iterator[ImageRecord | Rejection]:
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         try:
             for at, item in enumerate(self.items):
                 if at == self.fails_after:
@@ -56,6 +57,18 @@ class ListSource:
                 yield item
         finally:
             self.closed = True
+
+
+class SmallestSource(Source):
+    """A source that writes what it must, and no more."""
+
+    fields = (Field("place", FieldType.KEYWORD),)
+
+    def __init__(self, record: ImageRecord) -> None:
+        self._record = record
+
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
+        yield self._record
 
 
 @dataclass
@@ -98,7 +111,7 @@ class RefusingStore(MemoryStore):
 
 
 def run(
-    source: ListSource,
+    source: Source,
     store: MemoryStore,
     encoder: object = None,
     *,
@@ -149,6 +162,13 @@ def test_every_record_is_written_and_found(pictures: list[ImageRecord]) -> None:
     store = MemoryStore("i")
     assert accounted(run(ListSource([*pictures]), store)) == (20, 0, 20, 0)
     assert set(store.fingerprints([r.id for r in pictures])) == {r.id for r in pictures}
+
+
+def test_a_source_needs_fields_and_records_only(pictures: list[ImageRecord]) -> None:
+    """The rest has defaults: its total is unknown, nothing is left out, and it covers no document."""
+    source = SmallestSource(pictures[0])
+    assert accounted(run(source, MemoryStore("i"))) == (1, 0, 1, 0)
+    assert (source.total(), source.passed_over(), source.covers(pictures[0].location)) == (None, {}, False)
 
 
 def test_a_second_run_encodes_nothing(pictures: list[ImageRecord]) -> None:

@@ -30,7 +30,7 @@ class TestLedgerSource(SourceContract):
         for name in ("a.jpg", "b.jpg", "c.jpg", "gone.jpg"):
             (folder / name).write_bytes(b"picture")
         ledger = Ledger(tmp_path / "index.rejections.sqlite")
-        for record in records_of(FolderSource([folder])):
+        for record in records_of(FolderSource(folder)):
             ledger.add(
                 Rejection(record.id, record.location, Stage.DECODE, Reason.NOT_AN_IMAGE, "b'pic'", record)
             )
@@ -41,7 +41,7 @@ class TestLedgerSource(SourceContract):
 
     def open(self, origin: Path) -> Source:
         ledger = Ledger(origin.parent / "index.rejections.sqlite")
-        return LedgerSource(ledger, FolderSource([origin]).fields)
+        return LedgerSource(ledger, FolderSource(origin).fields)
 
     def change(self, origin: Path) -> set[str]:
         [record] = [r for r in records_of(self.open(origin)) if r.location.endswith("b.jpg")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -167,9 +168,9 @@ def test_limit_takes_the_first(tmp_path: Path, limit: int) -> None:
     make_dataset(tmp_path, 8, keywords_per_photo=5, parts=3)
     with (tmp_path / "photos.tsv000").open("a") as file:
         file.write("cut\n")
-    everything = list(open_source([tmp_path]).records())
+    everything = list(open_source([tmp_path]).records(Event()))
     source = open_source([tmp_path], limit=limit)
-    assert list(source.records()) == everything[:limit]
+    assert list(source.records(Event())) == everything[:limit]
     assert source.total() == limit
 
 
@@ -181,7 +182,7 @@ def test_a_temporary_folder_lasts_as_long_as_the_records(
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     make_dataset(tmp_path / "dataset", 5)
-    records = iter(open_source([tmp_path / "dataset"]).records())
+    records = iter(open_source([tmp_path / "dataset"]).records(Event()))
     next(records)
     assert len(list(temporary.iterdir())) == 1
     assert sum(1 for _ in records) == 4
@@ -194,5 +195,5 @@ def test_a_dataset_and_a_picture_together(tmp_path: Path) -> None:
     write(tmp_path / "set" / "photos.tsv", [photo("a")])
     (tmp_path / "b.jpg").write_bytes(b"picture")
     source = open_source([tmp_path / "set", tmp_path / "b.jpg"])
-    assert [type(record) for record in source.records()] == [ImageRecord, ImageRecord]
+    assert [type(record) for record in source.records(Event())] == [ImageRecord, ImageRecord]
     assert {"iso", "file_size"} <= {field.name for field in source.fields}

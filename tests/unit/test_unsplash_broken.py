@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_packed_file_that_is_cut_is_an_error(tmp_path: Path, name: str) -> Non
     path = write(tmp_path / name, [photo(f"b{i * i}", keyword=f"k{i * 7919 % 1000}") for i in range(30_000)])
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(SourceError, match=name) as caught:
-        list(open_source([tmp_path]).records())
+        list(open_source([tmp_path]).records(Event()))
     assert "\n" not in str(caught.value)
 
 
@@ -93,4 +94,4 @@ def test_a_table_that_changes_while_in_use_is_an_error(tmp_path: Path) -> None:
     source = open_source([tmp_path])
     write(path, [photo("b"), photo("a")])
     with pytest.raises(SourceError, match="changed"):
-        list(source.records())
+        list(source.records(Event()))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -185,11 +186,12 @@ def test_a_line_of_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path) -> None:
         file.write(b"\n" + ROWS)
     program = """if True:
         import resource, sys
+        from threading import Event
         from esclip.sources import open_source
         from esclip._core.types import ImageRecord
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)
-        print([isinstance(item, ImageRecord) for item in open_source([sys.argv[1]]).records()])
+        print([isinstance(item, ImageRecord) for item in open_source([sys.argv[1]]).records(Event())])
     """
     ran = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False
@@ -202,7 +204,7 @@ def test_a_packed_part_that_is_cut_says_where(tmp_path: Path) -> None:
     rows = b"".join(b"%d\thttps://images.unsplash.com/%d\tx\n" % (i, i * 7919 % 10007) for i in range(20_000))
     table(tmp_path, gzip.compress(HEADER + rows)[:-500], "photos.tsv000.gz")
     with pytest.raises(SourceError, match=r"photos.tsv000.gz can't be read behind line \d{4,}: "):
-        list(open_source([tmp_path]).records())
+        list(open_source([tmp_path]).records(Event()))
 
 
 def test_a_child_table_that_repeats_a_column_is_an_error(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from esclip._concurrency import cancellation as cancellation
 from esclip._errors import SourceError
+from esclip.sources import open_source
 from esclip.sources.unsplash.joins import interrupted_by, mapped_errors
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
@@ -116,8 +116,8 @@ def test_a_join_that_is_no_longer_wanted_ends_soon(tmp_path: Path) -> None:
         database.execute("SELECT sum(length(md5(range::VARCHAR))) FROM range(200000000)")
     write(tmp_path / "photos.tsv", [photo("a")])
     write(tmp_path / "keywords.tsv", [keyword("a", "dog")])
-    with pytest.raises(CancelledError), cancellation.scope(stopped):
-        told(tmp_path, "keywords")
+    with pytest.raises(CancelledError):
+        list(open_source([tmp_path]).records(stopped))
 
 
 def test_too_little_memory_is_a_source_error() -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from esclip._files.paths import file_id
 from esclip._text.forms import composed
 
 __all__ = [
@@ -119,6 +120,11 @@ class ImageRecord:
         object.__setattr__(self, "description", composed(self.description))
         object.__setattr__(self, "metadata", _composed(self.metadata))
         object.__setattr__(self, "derived", _composed(self.derived))
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether it is of a file in a folder: its id is then made of the file's path."""
+        return isinstance(self.picture, Path) and self.id == file_id(self.picture)
 
     @property
     def all_metadata(self) -> Metadata:

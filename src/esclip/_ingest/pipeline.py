@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Event
 
 from esclip._concurrency import cancellation as cancellation
@@ -37,7 +36,6 @@ from esclip._ingest.progress import IngestProgress, Phase
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip._ingest.stages import Decoded, decoded, encoded
 from esclip._protocols import Encoder, Source, Store
-from esclip.sources.folder import file_id
 
 __all__ = ["ingest"]
 
@@ -159,7 +157,7 @@ def _read(
 
     A source that is busy when the run is asked to stop may end by a `CancelledError`.
     """
-    with suppress(CancelledError), cancellation.scope(stop.event), owned(source.records()) as items:
+    with suppress(CancelledError), owned(source.records(stop.event)) as items:
         for number, item in enumerate(items):
             tally.read()
             if number == 0:  # not before: it may take a source as long as to get here
@@ -224,8 +222,7 @@ def _may_have_caption(record: ImageRecord, held: Fingerprint | None) -> bool:
     """
     if held is None or record.captioned is not None:
         return False
-    is_file = isinstance(record.picture, Path) and record.id == file_id(record.picture)
-    return held.has_caption or is_file
+    return held.has_caption or record.is_of_file
 
 
 def _unknown(

@@ -1,41 +1,65 @@
 """Where pictures come from: Unsplash datasets, folders of images, image files.
 
-paths ─► open_source ─┬─► UnsplashSource   a folder with a photos table
-                      └─► FolderSource     any other folder, or a file
-                                └─► with captions, where they are given
+paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
+                          ├─► UnsplashSource   a folder with a photos table
+                          └─► FolderSource     any other folder, or a file
 """
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from esclip._concurrency.streams import owned
-from esclip._core.arguments import AnyCaptions, given_path, wrong_kind
-from esclip._core.rejections import Rejection
-from esclip._core.schema import Field
-from esclip._core.types import ImageRecord
+from esclip._core.arguments import AnyCaptions
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import user_path
 from esclip._protocols import Source
-from esclip.sources.captions import (
-    CaptionedSource,
-    Captions,
-    PathCaptions,
-    Sidecars,
-    UncaptionedSource,
-    caption_file,
-)
+from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
+from esclip.sources.chain import ChainedSource
 from esclip.sources.folder import FolderSource, is_empty
-from esclip.sources.unsplash.source import UnsplashSource, is_photos_part, is_unsplash_folder
+from esclip.sources.unsplash.source import UnsplashSource, is_dataset
 
 __all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source"]
 
-SIDECAR = "sidecar"
-"""Captions in a text file beside each picture."""
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What a source may be opened with."""
+
+    images: Path | None
+    """A folder that holds a dataset's pictures as `<photo_id>.jpg`."""
+    limit: int | None
+    """No more records than this are read: where that saves work."""
+    column: str | None
+    """A column of a dataset that has the captions."""
+    gone: bool = False
+    """The path may be missing or without pictures: then it gives no records."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceType:
+    """How paths of one kind are recognized, and opened."""
+
+    matches: Callable[[Path], bool]
+    open: Callable[[Path, SourceOptions], Source]
+    is_dataset: bool
+    """Whether `SourceOptions.images` and `column` are of use."""
+
+
+def _open_dataset(path: Path, options: SourceOptions) -> Source:
+    return UnsplashSource(path, images=options.images, limit=options.limit, captions=options.column)
+
+
+def _open_folder(path: Path, options: SourceOptions) -> Source:
+    return FolderSource(path, gone=options.gone)
+
+
+SOURCE_TYPES: Sequence[SourceType] = (
+    SourceType(is_dataset, _open_dataset, is_dataset=True),
+    SourceType(lambda path: True, _open_folder, is_dataset=False),
+)
+"""The first that matches opens a path. A new source is a file beside this one, and a row here."""
 
 
 def open_source(
@@ -66,91 +90,40 @@ def open_source(
         )
     if images is not None and not images.is_dir():
         raise ConfigError(f"images: {images} is no folder")
-    known, column = _captions(captions)
-    sources = [_open(user_path(path, "path"), images, limit, column, gone=path in gone) for path in paths]
-    if images is not None and not any(isinstance(source, UnsplashSource) for source in sources):
-        raise ConfigError(f"images: {images} is of use with an Unsplash dataset only, and none is given")
-    if column is not None and not any(isinstance(source, UnsplashSource) for source in sources):
-        raise ConfigError(
-            f"captions: {column} would be a column of an Unsplash dataset, and none is given; "
-            f"give a .json file, or {SIDECAR}"
-        )
-    source = sources[0] if len(sources) == 1 else _Chained(sources, limit)
-    if captions == "":
-        return UncaptionedSource(source)
-    return CaptionedSource(source, known, complete=limit is None) if known else source
+    resolved = resolve_captions(captions)
+    column = resolved if isinstance(resolved, str) else None
+    options = SourceOptions(images, limit, column)
+    sources, has_dataset = [], False
+    for path in paths:
+        file = user_path(path, "path")
+        type = _type_of(file)
+        sources.append(type.open(file, replace(options, gone=path in gone)))
+        has_dataset |= type.is_dataset
+    if not has_dataset:
+        _refuse_dataset_options(options)
+    source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)
+    if resolved is None or isinstance(resolved, str):
+        return source
+    return CaptionedSource(source, resolved, complete=limit is None)
 
 
 def is_gone(path: str | Path) -> bool:
-    """Whether a path gives nothing: it isn't there, or is a folder without dataset and pictures."""
+    """Whether a path gives no records: it isn't there, or is a folder without dataset and pictures."""
     named = user_path(path, "path")
-    return _dataset(named) is None and is_empty(named)
+    return not _type_of(named).is_dataset and is_empty(named)
 
 
-def _captions(
-    captions: AnyCaptions | None,
-) -> tuple[Captions | None, str | None]:
-    """Captions that lie beside the records, or the column that has them."""
-    if captions is None or captions == "":
-        return None, None
-    if isinstance(captions, Mapping):
-        return PathCaptions(captions, Path.cwd(), "captions"), None
-    takes = "sidecar, a .json file, a dictionary of paths and texts, or a column of the dataset's photos"
-    if not isinstance(captions, str | os.PathLike):
-        raise wrong_kind("captions", captions, takes)
-    captions = given_path("captions", captions)
-    if captions == SIDECAR:
-        return Sidecars(), None
-    if isinstance(captions, Path) or captions.lower().endswith(".json"):
-        return caption_file(user_path(captions, "captions")), None
-    return None, captions
+def _type_of(path: Path) -> SourceType:
+    return next(type for type in SOURCE_TYPES if type.matches(path))
 
 
-def _open(path: Path, images: Path | None, limit: int | None, column: str | None, *, gone: bool) -> Source:
-    if (folder := _dataset(path)) is not None:
-        return UnsplashSource(folder, images=images, limit=limit, captions=column)
-    return FolderSource([path], limit=limit, gone=gone)
-
-
-def _dataset(path: Path) -> Path | None:
-    """The folder of the dataset that a path means; None for pictures, and for what isn't there."""
-    try:
-        folder = path.parent if is_photos_part(path) else path
-        return folder if folder.is_dir() and is_unsplash_folder(folder) else None
-    except OSError as error:
-        raise SourceError(f"{path} can't be read: {error.strerror}") from error
-
-
-class _Chained:
-    """Several sources, one after the other."""
-
-    def __init__(self, sources: Sequence[Source], limit: int | None) -> None:
-        self._sources = sources
-        self._limit = limit
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        return tuple(dict.fromkeys(field for source in self._sources for field in source.fields))
-
-    def total(self) -> int | None:
-        totals = [source.total() for source in self._sources]
-        known = sum(total for total in totals if total is not None)
-        return None if None in totals else known if self._limit is None else min(known, self._limit)
-
-    def records(self) -> Iterator[ImageRecord | Rejection]:
-        with owned(self._all_records()) as records:
-            yield from islice(records, self._limit)
-
-    def passed_over(self) -> Mapping[str, int]:
-        passed: Counter[str] = Counter()
-        for source in self._sources:
-            passed.update(source.passed_over())
-        return passed
-
-    def covers(self, location: str) -> bool:
-        return any(source.covers(location) for source in self._sources)
-
-    def _all_records(self) -> Iterator[ImageRecord | Rejection]:
-        for source in self._sources:
-            with owned(source.records()) as records:
-                yield from records
+def _refuse_dataset_options(options: SourceOptions) -> None:
+    if options.images is not None:
+        raise ConfigError(
+            f"images: {options.images} is of use with an Unsplash dataset only, and none is given"
+        )
+    if options.column is not None:
+        raise ConfigError(
+            f"captions: {options.column} would be a column of an Unsplash dataset, and none is given; "
+            f"give a .json file, or {SIDECAR}"
+        )

@@ -1,7 +1,6 @@
 """Descriptions that come with pictures: in a JSON file by path, or in a text file beside each picture.
 
 Source ─► CaptionedSource ─► the same records, with the captions as their descriptions
-      └─► UncaptionedSource ─► the same records, without: captions that the index holds are taken back
               └─ PathCaptions  {"photos/a.jpg": "two dogs in the snow", ...}
               └─ Sidecars      a.jpg.txt or a.txt beside a.jpg
 
@@ -16,15 +15,17 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 import orjson
 
 from esclip._concurrency.streams import owned
-from esclip._core.arguments import given_path, given_text
+from esclip._core.arguments import AnyCaptions, given_path, given_text
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, one_line
+from esclip._files.locations import user_path
 from esclip._files.text import NotText, error_words, read_beginning, read_text
 from esclip._protocols import Source
 from esclip._text.forms import composed, forms
@@ -32,13 +33,14 @@ from esclip.sources.wrapper import SourceWrapper
 
 __all__ = [
     "LONGEST_CAPTION",
+    "SIDECAR",
     "CaptionedSource",
     "Captions",
-    "PathCaptions",
-    "Sidecars",
-    "UncaptionedSource",
-    "caption_file",
+    "resolve_captions",
 ]
+
+SIDECAR = "sidecar"
+"""Captions in a text file beside each picture."""
 
 LONGEST_CAPTION = 64 * 1024
 """Bytes of a caption; of a longer one the beginning is taken."""
@@ -73,9 +75,9 @@ class CaptionedSource(SourceWrapper):
         self._captions = captions
         self._complete = complete
 
-    def records(self) -> Iterator[ImageRecord | Rejection]:
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """The source's records; then warn of what was wrong."""
-        with owned(super().records()) as items:
+        with owned(super().records(cancelled)) as items:
             yield from items
         if self._complete:
             self._captions.warn()
@@ -88,20 +90,25 @@ class CaptionedSource(SourceWrapper):
         return replace(record, description=caption or record.description, captioned=bool(caption))
 
 
-class UncaptionedSource(SourceWrapper):
-    """A source whose records have no captions: what the index holds of them is taken away."""
+def resolve_captions(captions: AnyCaptions | None) -> Captions | str | None:
+    """What an ingest was given as captions: texts beside the records, or the name of a column that has them.
 
-    def changed(self, record: ImageRecord) -> ImageRecord:
-        """With its own description, where it has one."""
-        return replace(record, captioned=False)
-
-
-def caption_file(file: Path) -> PathCaptions:
-    """The captions of a file, whose paths are relative to its folder.
-
-    Raises `SourceError` when it can't be read, or is something else.
+    Raises `SourceError` when a file can't be read, `ConfigError` when it is something else.
     """
-    return PathCaptions(_read(file), (Path.cwd() / file).parent, str(file))
+    if captions is None:
+        return None
+    if captions == "":
+        return PathCaptions({}, Path.cwd(), "captions")  # records without: the index drops those it holds
+    if isinstance(captions, Mapping):
+        return PathCaptions(captions, Path.cwd(), "captions")
+    accepted = "sidecar, a .json file, a dictionary of paths and texts, or a column of the dataset's photos"
+    captions = given_path("captions", captions, accepted)
+    if captions == SIDECAR:
+        return Sidecars()
+    if isinstance(captions, Path) or captions.lower().endswith(".json"):
+        file = user_path(captions, "captions")
+        return PathCaptions(_read(file), (Path.cwd() / file).parent, str(file))
+    return captions
 
 
 class PathCaptions:

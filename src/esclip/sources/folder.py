@@ -10,14 +10,14 @@ A picture's id is made of its absolute path, so it is the same from whichever fo
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from esclip._concurrency.streams import owned
@@ -25,10 +25,11 @@ from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, MetadataValue
 from esclip._errors import SourceError
-from esclip._files.paths import is_below, path_text
+from esclip._files.paths import file_id, is_below, path_text
 from esclip._images.formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
+from esclip._protocols import Source
 
-__all__ = ["FolderSource", "file_id", "file_record", "is_empty"]
+__all__ = ["FolderSource", "file_record", "is_empty"]
 
 FOLDER = "\0"
 """Behind a name that is a folder's: no name has it, and it doesn't change their order."""
@@ -43,41 +44,38 @@ FIELDS = (
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class FolderSource:
-    """The pictures of folders and their subfolders, by extension, and single files, whatever they are called.
+class FolderSource(Source):
+    """The pictures of a folder and its subfolders, by extension; or one file, regardless of its extension.
 
-    Hidden files and folders are left out, and links to folders aren't followed, except those named here.
+    Hidden files and folders are left out, and links to folders aren't followed, except the given one.
     """
 
-    def __init__(self, paths: Sequence[str | Path], *, limit: int | None = None, gone: bool = False) -> None:
-        """With `gone`, paths may not be there, or have no pictures any more: they give no records.
+    fields = FIELDS
 
-        Raises `SourceError` when a path isn't there, can't be listed, or is a folder without pictures.
+    def __init__(self, path: str | Path, *, gone: bool = False) -> None:
+        """With `gone`, the path may be missing, or without pictures: then it gives no records.
+
+        Raises `SourceError` when it is missing, can't be listed, or is a folder without pictures.
         """
-        self._paths = [Path(os.path.normpath(Path.cwd() / path)) for path in paths]
-        self._limit = limit
-        self._passed: Counter[str] = Counter()
-        for path in self._paths:
-            if not (gone and is_empty(path)):
-                _check(path)
+        self._path = Path(os.path.normpath(Path.cwd() / path))
         self._gone = gone
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """What is known of a file."""
-        return FIELDS
+        self._passed: Counter[str] = Counter()
+        if not self._is_gone():
+            _check(self._path)
 
     def total(self) -> int:
-        """How many pictures, counted by walking the folders once, and holding nothing of them."""
-        paths = [path for path in self._paths if not (self._gone and is_empty(path))]
-        count = sum(sum(1 for _ in _strolled(path, Counter())) if path.is_dir() else 1 for path in paths)
-        return count if self._limit is None else min(count, self._limit)
+        """The number of pictures, counted in one walk that keeps nothing in memory."""
+        if self._is_gone():
+            return 0
+        return sum(1 for _ in _iter_names(self._path, Counter())) if self._path.is_dir() else 1
 
-    def records(self) -> Iterator[ImageRecord | Rejection]:
-        """Every picture; of each folder on the way the names are held that are still to come."""
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
+        """Every picture; in memory are the names still to come of each folder on the way."""
         self._passed = Counter()
-        with owned(self._found()) as found:
-            for file in found:
+        if self._is_gone():
+            return
+        with owned(_iter_files(self._path, self._passed) if self._path.is_dir() else [self._path]) as files:
+            for file in files:
                 yield file_record(file) if isinstance(file, Path) else file
 
     def passed_over(self) -> Mapping[str, int]:
@@ -85,25 +83,13 @@ class FolderSource:
         return self._passed
 
     def covers(self, location: str) -> bool:
-        """What lies in one of the folders, however deep, or is one of the files.
-
-        Of a format that isn't read here nothing is: that a walk doesn't give it says nothing about it.
+        """The file, or all that lies in the folder at any depth, except formats that this installation can't
+        read: those are missing from the walk for another reason.
         """
-        return passed_over_as(location) not in UNREAD and any(
-            is_below(location, path_text(path)) for path in self._paths
-        )
+        return passed_over_as(location) not in UNREAD and is_below(location, path_text(self._path))
 
-    def _found(self) -> Iterator[Path | Rejection]:
-        count = 0
-        for path in self._paths:
-            if self._gone and is_empty(path):
-                continue
-            with owned(_walk(path, self._passed) if path.is_dir() else [path]) as files:
-                for file in files:
-                    if count == self._limit:
-                        return
-                    yield file
-                    count += 1
+    def _is_gone(self) -> bool:
+        return self._gone and is_empty(self._path)
 
 
 def is_empty(path: Path) -> bool:
@@ -119,7 +105,7 @@ def is_empty(path: Path) -> bool:
         return True
     except OSError:
         return False
-    with owned(_strolled(path, Counter())) as names:
+    with owned(_iter_names(path, Counter())) as names:
         return next(names, None) is None
 
 
@@ -133,15 +119,15 @@ def _check(path: Path) -> None:
     except OSError as error:
         raise SourceError(f"{path_text(path)} can't be read: {error.strerror}") from error
     passed: Counter[str] = Counter()
-    with owned(_strolled(path, passed)) as names:
+    with owned(_iter_names(path, passed)) as names:
         if next(names, None) is None:
             without = f"{path_text(path)} holds neither a photos table nor pictures ({' '.join(suffixes())})"
             raise SourceError(f"{without}; but {told}" if (told := described(passed)) else without)
 
 
-def _walk(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
+def _iter_files(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
     """Pictures, and folders that can't be listed, by name. Deep nesting is no problem."""
-    levels = [_listed(folder, passed)]
+    levels = [_sorted_entries(folder, passed)]
     while levels:
         entry = next(levels[-1], None)
         if entry is None:
@@ -149,18 +135,18 @@ def _walk(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
         elif isinstance(entry, Rejection):
             yield entry
         elif entry.is_folder:
-            levels.append(_listed(entry.path, passed))
+            levels.append(_sorted_entries(entry.path, passed))
         else:
             yield entry.path
 
 
-def _strolled(folder: Path, passed: Counter[str]) -> Iterator[str]:
-    """The names of what `_walk` gives, in any order, so that none has to be held."""
+def _iter_names(folder: Path, passed: Counter[str]) -> Iterator[str]:
+    """The names of what `_iter_files` gives, in any order, so that none has to be held."""
     folders = [folder]
     while folders:
         here = folders.pop()
         try:
-            for name, is_folder in _shown(here, passed):
+            for name, is_folder in _visible_entries(here, passed):
                 if is_folder:
                     folders.append(here / name)
                 else:
@@ -174,11 +160,13 @@ class _Entry(NamedTuple):
     is_folder: bool
 
 
-def _listed(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
+def _sorted_entries(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
     """What a folder shows, by name; where it can't be read, or not to its end, that comes first."""
     names: list[str] = []  # and no objects: a hundred bytes each, in folders of a million
     try:
-        names.extend(name + FOLDER if is_folder else name for name, is_folder in _shown(folder, passed))
+        names.extend(
+            name + FOLDER if is_folder else name for name, is_folder in _visible_entries(folder, passed)
+        )
     except OSError as error:
         yield _rejected(folder, error)
     names.sort(reverse=True)
@@ -187,7 +175,7 @@ def _listed(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
         yield _Entry(folder / name.removesuffix(FOLDER), name.endswith(FOLDER))
 
 
-def _shown(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, bool]]:
+def _visible_entries(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, bool]]:
     """Pictures and subfolders, which are told apart, but those hidden; others are counted."""
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -247,8 +235,3 @@ def _rejected(path: Path, error: OSError) -> Rejection:
     missing = isinstance(error, FileNotFoundError)
     reason = Reason.FILE_NOT_FOUND if missing else Reason.UNREADABLE_FILE
     return Rejection(file_id(path), path_text(path), Stage.READ, reason, error.strerror or str(error))
-
-
-def file_id(path: Path) -> str:
-    """The id of the record of a file, by its absolute path."""
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:20]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Event
 
 from esclip._concurrency.streams import owned
 from esclip._core.rejections import Rejection
@@ -13,7 +14,7 @@ from esclip._protocols import Source
 __all__ = ["SourceWrapper"]
 
 
-class SourceWrapper:
+class SourceWrapper(Source):
     """Fulfils `Source`, whose docstrings hold here. Who wants other records overrides `changed`."""
 
     def __init__(self, source: Source) -> None:
@@ -26,8 +27,8 @@ class SourceWrapper:
     def total(self) -> int | None:
         return self.source.total()
 
-    def records(self) -> Iterator[ImageRecord | Rejection]:
-        with owned(self.source.records()) as items:
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
+        with owned(self.source.records(cancelled)) as items:
             for item in items:
                 yield item if isinstance(item, Rejection) else self.changed(item)
 

@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.streams import batches
 from esclip._errors import SourceError
 from esclip.sources.unsplash.child_tables import CHILD_TABLES, ChildTable
@@ -56,12 +55,15 @@ class PhotoDetails(NamedTuple):
 
 @contextmanager
 def joined(
-    ids: Iterable[tuple[int, str]], children: Mapping[str, Sequence[TablePart]], threshold: float
+    ids: Iterable[tuple[int, str]],
+    children: Mapping[str, Sequence[TablePart]],
+    threshold: float,
+    cancelled: Event,
 ) -> Iterator[Joins]:
     """The children's rows for these photos, given as number and id. Of an id that comes twice, the first.
 
     Raises `SourceError` when a table can't be read, or memory or disk do not suffice, and `CancelledError`
-    when it is no longer wanted.
+    once `cancelled` is set.
     """
     import duckdb
 
@@ -76,7 +78,7 @@ def joined(
         with duckdb.connect(str(Path(folder) / "joins.duckdb"), config=config) as database:
             database.execute("SET enable_progress_bar = false")  # in a notebook it would print
             joins = Joins(database, Path(folder), threshold)
-            with interrupted_by(cancellation.current(), database):
+            with interrupted_by(cancelled, database):
                 joins.number_photos(ids)
                 for name, parts in children.items():
                     joins.load(name, parts)

@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from esclip._concurrency.streams import batches, owned
 from esclip._core.rejections import Reason, Rejection, Stage
-from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError, suggest
+from esclip._protocols import Source
 from esclip._text.urls import is_web_address
 from esclip.sources.unsplash.child_tables import CHILD_TABLES
 from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, photo_metadata
@@ -30,7 +31,7 @@ from esclip.sources.unsplash.rows import BrokenRow, Row
 from esclip.sources.unsplash.tables import TablePart, is_table_part, table_parts
 from esclip.sources.unsplash.values import integer, sized_url
 
-__all__ = ["UnsplashSource", "is_photos_part", "is_unsplash_folder"]
+__all__ = ["UnsplashSource", "is_dataset"]
 
 KEYWORD_THRESHOLD = 40.0
 """Percent: what Unsplash itself keeps since release 1.3."""
@@ -41,30 +42,39 @@ PAGE = 2_000
 log = logging.getLogger("esclip")
 
 
-def is_unsplash_folder(folder: Path) -> bool:
-    """Whether the folder holds a photos table."""
-    with os.scandir(folder) as entries:  # one by one: there may be a million pictures instead
-        return any(is_photos_part(entry) for entry in entries)
+def is_dataset(path: Path) -> bool:
+    """Whether this is a folder with a photos table, or a file of one. Raises `SourceError`."""
+    try:
+        folder = _folder(path)
+        if not folder.is_dir():
+            return False
+        with os.scandir(folder) as entries:  # one by one: there may be a million pictures instead
+            return any(is_table_part(entry, "photos") for entry in entries)
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror}") from error
 
 
-def is_photos_part(path: Path | os.DirEntry[str]) -> bool:
-    """Whether this is a file of a photos table."""
-    return is_table_part(path, "photos")
+def _folder(path: Path) -> Path:
+    return path.parent if is_table_part(path, "photos") else path
 
 
-class UnsplashSource:
+class UnsplashSource(Source):
     """The photos of a dataset folder, with what its other tables say about them."""
+
+    fields = FIELDS
 
     def __init__(
         self,
-        folder: Path,
+        path: Path,
         *,
         images: Path | None = None,
         limit: int | None = None,
         keyword_threshold: float = KEYWORD_THRESHOLD,
         captions: str | None = None,
     ) -> None:
-        """`images` is a folder with the pictures as `<photo_id>.jpg`; without it they are at their URLs.
+        """`path` is the dataset's folder, or a file of its photos table.
+
+        `images` is a folder with the pictures as `<photo_id>.jpg`; without it they are at their URLs.
 
         `captions` is a column of the photos that has their descriptions, where it isn't empty.
         A photo without keywords by people gets those by AI with a confidence of `keyword_threshold` percent.
@@ -72,6 +82,7 @@ class UnsplashSource:
         Raises `SourceError` when a table can't be read, or lacks its header or a required column, and
         `ConfigError` when it has no such column of `captions`.
         """
+        folder = _folder(path)
         self._images = images
         self._captions = captions
         self._limit = limit
@@ -86,29 +97,21 @@ class UnsplashSource:
         self._children = {name: parts for name, parts in tables.items() if parts}
         self._total: int | None = None
 
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """All that a release may know; a record has those that its row knows."""
-        return FIELDS
-
     def total(self) -> int:
         """How many photos, counted by reading them once."""
         if self._total is None:
             self._total = sum(1 for _ in self._rows())
         return self._total
 
-    def records(self) -> Iterator[ImageRecord | Rejection]:
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """Every photo, in the order of the files and their rows; with a temporary folder while it lasts."""
-        join = joined(self._ids(), self._children, self._threshold) if self._children else nullcontext()
+        children = self._children
+        join = joined(self._ids(), children, self._threshold, cancelled) if children else nullcontext()
         with join as joins, owned(batches(self._rows(), PAGE)) as pages:
             for page in pages:
                 details = joins.of(page[0].number, page[-1].number) if joins else {}
                 for photo in page:
                     yield self._record(photo, details.get(photo.number, PhotoDetails()))
-
-    def passed_over(self) -> Mapping[str, int]:
-        """Nothing: a row is a record, or rejected."""
-        return {}
 
     def covers(self, location: str) -> bool:
         """Every URL: of several datasets in one index, only the one that is ingested keeps its photos."""
