@@ -44,7 +44,7 @@ class TestPartedStore(StoreContract):
     @pytest.fixture
     def store(self) -> PartedStore:
         inner = MemoryStore("pictures")
-        return PartedStore(inner, inner.sibling("pictures_parts"), FittingEncoder(inner), ["captions"])
+        return PartedStore(inner, inner.sibling("pictures_parts"), FittingEncoder(inner), ["captions"], 32)
 
     def inner(self, store: Store) -> MemoryStore:
         """The store of the pictures."""
@@ -224,6 +224,26 @@ def test_batches_stay_small(folder: Path) -> None:
     encoder = Watching()
     esclip.open_index(MemoryStore("p"), encoder=encoder).ingest(folder, parts=["crops"], batch_size=32)
     assert encoder.largest <= 32
+
+
+def test_captions_are_encoded_by_the_batch_size(folder: Path) -> None:
+    """No more captions are encoded at once than the batch size says."""
+
+    class Watching(CountingPalette):
+        largest = 0
+
+        def encode_texts(self, texts: Sequence[str]) -> Vectors:
+            self.largest = max(self.largest, len(texts))
+            return super().encode_texts(texts)
+
+    for number in range(6):
+        paint(folder / f"{number}.png", "green")
+    captions = {str(file): f"green {file.name}" for file in folder.glob("[0-9].png")}
+    encoder, index = Watching(), MemoryStore("p")
+    esclip.open_index(index, encoder=encoder).ingest(
+        folder, captions=captions, parts=["captions"], batch_size=2
+    )
+    assert (encoder.largest, len(encoder.texts)) == (2, len(captions))
 
 
 def test_the_grid() -> None:

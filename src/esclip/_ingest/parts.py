@@ -29,7 +29,7 @@ from esclip._core.parts import (
 )
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexSchema
-from esclip._core.settings import BATCH_SIZE, PAGE_SIZE
+from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
 from esclip._errors import IndexExists
@@ -107,10 +107,16 @@ class StoreWithParts(StoreWrapper):
 class PartedStore(StoreWithParts):
     """A store that is written to with parts."""
 
-    def __init__(self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str]) -> None:
-        """`parts` is the store's sibling for them; who opened it closes it. `encoder` encodes captions."""
+    def __init__(
+        self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str], batch_size: int
+    ) -> None:
+        """`parts` is the store's sibling for them; its opener closes it.
+
+        `encoder` encodes captions, at most `batch_size` in a call.
+        """
         super().__init__(store, parts, kinds)
         self._encoder = encoder
+        self._batch_size = batch_size
 
     def prepare(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
@@ -197,7 +203,7 @@ class PartedStore(StoreWithParts):
 
     def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
         captions: list[Document] = []
-        for batch in batches(filter(self._has_caption, records), BATCH_SIZE):
+        for batch in batches(filter(self._has_caption, records), self._batch_size):
             vectors = self._encoder.encode_texts([record.description for record in batch])
             captions += map(Document, map(caption_record, batch), vectors)
         return captions

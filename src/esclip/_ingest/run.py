@@ -71,7 +71,8 @@ def run(
         raise wrong_kind("stop", stop, "a Stop")
     stop, pictures = stop or Stop(), store
     if parts:
-        source, store = PartedSource(source, parts), PartedStore(store, parts_store(), encoder, parts)
+        source = PartedSource(source, parts)
+        store = PartedStore(store, parts_store(), encoder, parts, batch_size)
     if labelling is not None and labelling.labels:
         labeller = Labeller(encoder, labelling)
         source, store = LabelledSource(source, labeller), LabelledStore(store, labeller)
