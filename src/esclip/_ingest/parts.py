@@ -32,7 +32,7 @@ from esclip._core.schema import IndexSchema
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
-from esclip._errors import IndexExists
+from esclip._errors import Hint, IndexExists
 from esclip._ingest.pruning import SeenIds
 from esclip._protocols import Encoder, Source, Store
 from esclip.sources.wrapper import SourceWrapper
@@ -124,7 +124,8 @@ class PartedStore(StoreWithParts):
         if beside is not None and not holds_parts(beside):
             raise IndexExists(
                 f"index {self._parts.index!r} in {self.address} is where the parts of {self.index!r} would "
-                "be kept, and holds pictures of its own; take another --index"
+                "be kept, and holds pictures of its own",
+                Hint.OTHER_INDEX,
             )
         if beside is not None and held is None:
             self._parts.drop()  # left by an index that is gone

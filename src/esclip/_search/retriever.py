@@ -22,7 +22,7 @@ from esclip._core.schema import IndexSchema
 from esclip._core.searches import Listing, Nearest, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._core.types import Hit, Vector, ranked
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, Hint
 from esclip._protocols import Store
 from esclip._search.fusion import Ranking, fused
 
@@ -46,10 +46,8 @@ class Looker:
         """Raise `ConfigError` when the index has no such parts."""
         for kind in (kind for look in looks for kind in look):
             if kind not in (PICTURES, *schema.parts):
-                raise ConfigError(
-                    f"index {self.store.index!r} has no {kind} to look in; make them with: "
-                    f"esclip ingest PATH --parts {kind}"
-                )
+                hint = Hint.INGEST_CROPS if kind == CROPS else Hint.INGEST_CAPTIONS
+                raise ConfigError(f"index {self.store.index!r} has no {kind} to look in", hint)
 
     def search(self, searches: Sequence[tuple[Search, Look]]) -> list[list[Hit]]:
         """As `Store.search`, each `Nearest` in the places of its look: hits are pictures, each once.
