@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV ?= .venv
 DIST ?= dist
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo test check lint types layers format docs wheel engines-up engines-down clean
+.PHONY: help demo test test-all check lint types layers format docs wheel engines-up engines-down clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -15,9 +16,13 @@ help: ## list the targets
 demo: $(VENV)/.installed ## install esclip into .venv and search the bundled pictures
 	$(BIN)/esclip demo
 
-# The tests that need an engine run on those that are up (make engines-up), and say so where none is.
-test: $(VENV)/.installed-dev ## install what development needs as well, and run the tests
-	eval "$$($(PYTHON) scripts/engines env)" && $(BIN)/python -m pytest $(PYTEST_ARGS)
+# TESTS names other tests, PYTEST_ARGS adds options: make test TESTS=tests/unit/test_filters.py PYTEST_ARGS=-x
+test: $(VENV)/.installed-dev ## run the tests that need no engine, in two minutes
+	$(PYTEST) $(PYTEST_ARGS) $(or $(TESTS),tests/unit tests/meta)
+
+# Those that need an engine run on the engines that are up (make engines-up), and are skipped where none is.
+test-all: $(VENV)/.installed-dev ## run all tests, on the engines that are up
+	eval "$$($(PYTHON) scripts/engines env)" && $(PYTEST) $(PYTEST_ARGS) $(or $(TESTS),tests)
 
 check: lint types layers ## run the static checks: lint, types, layers
 

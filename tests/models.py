@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scripts.make_models import make_clip, make_text_tower
+from tests.sharing import make_once, session_folder
 
 __all__ = ["Models", "cached_on_the_hub", "make_models", "tiny_models"]
 
@@ -23,11 +24,15 @@ class Models:
     clip: Path
     texts: Path
 
+    @classmethod
+    def in_folder(cls, folder: Path) -> Models:
+        return cls(folder / "clip-ViT-B-32", folder / "clip-ViT-B-32-multilingual-v1")
+
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     """A pair of tiny models: 64 dimensions, a few megabytes."""
-    return make_models(tmp_path_factory.mktemp("models"))
+    return Models.in_folder(make_once(session_folder(tmp_path_factory) / "models", make_models))
 
 
 def cached_on_the_hub(cache: Path, *folders: Path) -> None:
@@ -41,7 +46,7 @@ def cached_on_the_hub(cache: Path, *folders: Path) -> None:
 
 def make_models(folder: Path, size: str = "tiny", seed: int = 0) -> Models:
     """A pair of models of this size; `full` ones have the real ones' sizes and take over a gigabyte."""
-    return Models(
-        make_clip(folder / "clip-ViT-B-32", size, seed),
-        make_text_tower(folder / "clip-ViT-B-32-multilingual-v1", size, seed),
-    )
+    models = Models.in_folder(folder)
+    make_clip(models.clip, size, seed)
+    make_text_tower(models.texts, size, seed)
+    return models

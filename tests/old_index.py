@@ -20,6 +20,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -30,6 +31,7 @@ from typing import Any
 from PIL import Image
 
 __all__ = [
+    "EXAMPLES",
     "FIXTURES",
     "HOME",
     "INDEX",
@@ -39,6 +41,7 @@ __all__ = [
     "Steps",
     "differences",
     "engine_ledger",
+    "extract_old_index",
     "make_dataset",
     "move_ledger",
     "read_answers",
@@ -53,6 +56,9 @@ FIXTURES = Path(__file__).parent / "fixtures"
 INDEX = "old"
 HOME = "/old-index"
 """Where the kept ledger says that the dataset and the pictures are."""
+
+EXAMPLES = ("p000", "p000#0", "p000#caption", "p008", "p030")
+"""Documents to look at: with all metadata, a crop, a caption, little metadata, and no caption."""
 
 PHOTOS = 104
 """From 100 pictures on, it is measured what scores say in an index."""
@@ -150,6 +156,13 @@ def change_dataset(folder: Path) -> None:
     _draw(folder / "pictures" / "p009.jpg", 2)
     _draw(folder / "pictures" / "p200.jpg", 200)
     _write_table(folder, [*rows, _row(200)])
+
+
+def extract_old_index(folder: Path) -> None:
+    """A copy of the kept embedded index, of its dataset and of the pictures, in a folder."""
+    with tarfile.open(FIXTURES / "old_embedded.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    move_ledger(folder / "store" / f"{INDEX}.rejections.sqlite", HOME, str(folder))
 
 
 def move_ledger(ledger: Path, old: str, new: str) -> None:

@@ -15,13 +15,14 @@
     │  └─ DocumentNotFound    no document has this id
     └─ TooManyRejections      the failure budget is spent; carries the report
 
-A message is one line: what happened, to what, and what to do about it.
+A message is one line: what happened, to what, and what to do about it, as a `Hint` where that is a setting.
 Programming errors stay built-in (`ValueError` for k <= 0).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from esclip._text.escaping import joined_lines
@@ -37,6 +38,7 @@ __all__ = [
     "EncoderError",
     "EsclipError",
     "FetchError",
+    "Hint",
     "IndexExists",
     "IndexMismatch",
     "IndexNotFound",
@@ -66,11 +68,42 @@ def suggest(name: str, known: Sequence[str]) -> str:
     return near[0] if near else ", ".join(known)
 
 
-class EsclipError(Exception):
-    """Base of all errors that esclip raises on purpose. Passwords in a message's URLs are masked."""
+class Hint(StrEnum):
+    """What to do about an error or a warning, worded for users of the library.
 
-    def __init__(self, message: object = "") -> None:
-        super().__init__(masked(str(message)))
+    The command line words each for its own users (`_cli/hints.py`); so may a service.
+    """
+
+    CA_FILE = "name the certificates to trust as ca_file"
+    CREDENTIALS = "give a user and a password, an API key or an AWS region"
+    ENCODER = "pass one as encoder"
+    ENCODER_TOKEN = "pass it as encoder_token"
+    INGEST = "fill it by an ingest"
+    INGEST_CAPTIONS = "make them by an ingest with parts=['captions']"
+    INGEST_CROPS = "make them by an ingest with parts=['crops']"
+    MODEL_FOLDER = "to use a model folder on this machine give its path"
+    MODELS = "see models()"
+    OTHER_INDEX = "take another name for the index"
+    PASSWORD = "give the password by itself"
+    PRUNE = "an ingest with prune=True removes what the index holds of it"
+    REJECTIONS = "rejections() gives each with its reason"
+    SAME_ENCODER = "pass no encoder, or ingest into another index"
+    STORE = "name a folder as store, or set HOME"
+    TEXT_ENCODER = "for the index's own pass it as text_encoder"
+    TRUSTED_MODEL = "if you trust it, pass the model as encoder, the text tower as text_encoder"
+    USER_AND_PASSWORD = "give both"
+
+
+class EsclipError(Exception):
+    """Base of all errors that esclip raises on purpose. Passwords in a message's URLs are masked.
+
+    Its text is `message`, which says what happened, and after it the `hint`, if there is one.
+    """
+
+    def __init__(self, message: object = "", hint: Hint | None = None) -> None:
+        self.message = masked(str(message))
+        self.hint = hint
+        super().__init__(f"{self.message}; {hint}" if hint else self.message)
 
 
 class ConfigError(EsclipError):
@@ -132,5 +165,5 @@ class TooManyRejections(EsclipError):
 
     def __init__(self, message: str, report: IngestReport) -> None:
         """Keep the `report` of the run up to here beside the `message`."""
-        super().__init__(message)
+        super().__init__(message, Hint.REJECTIONS)
         self.report = report

@@ -34,7 +34,7 @@ from esclip._core.rejections import IngestReport, LedgerEntry, Reason
 from esclip._core.schema import IndexSchema, Stats
 from esclip._core.settings import DEFAULT_INDEX, default_store
 from esclip._core.targets import KINDS, select_known
-from esclip._errors import ConfigError, IndexExists, SourceError
+from esclip._errors import ConfigError, Hint, IndexExists, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger
@@ -226,10 +226,7 @@ class ImageIndex(SearchableIndex):
         kinds = {*asked, *(held.parts if held else ())}
         gone = [path for path in given if self._has_left(path, held)]
         if gone and not prune:
-            raise SourceError(
-                f"{location_of(gone[0])} is not there any more, or has no pictures: --prune removes what the "
-                "index holds of it"
-            )
+            raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
         roots = tuple(sorted(map(location_of, given)))
         report = run(
             open_source(
@@ -473,7 +470,8 @@ class ImageIndex(SearchableIndex):
             whole = name.removesuffix(parts_index(""))
             raise IndexExists(
                 f"index {name!r} in {self._store.address} holds the parts of the pictures of {whole!r}, and "
-                "can't have pictures of its own; take another --index"
+                "can't have pictures of its own",
+                Hint.OTHER_INDEX,
             )
 
     def _require_index_or_ledger(self) -> None:

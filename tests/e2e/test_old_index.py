@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.old_index import (
-    FIXTURES,
-    HOME,
-    INDEX,
-    SEARCH,
-    WRITE,
-    differences,
-    move_ledger,
-    read_answers,
-    run_steps,
-)
+from tests.old_index import SEARCH, WRITE, differences, extract_old_index, read_answers, run_steps
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the index, of the dataset and of the pictures."""
     folder = tmp_path_factory.mktemp("old")
-    with tarfile.open(FIXTURES / "old_embedded.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    move_ledger(folder / "store" / f"{INDEX}.rejections.sqlite", HOME, str(folder))
+    extract_old_index(folder)
     return folder
 
 

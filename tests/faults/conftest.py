@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +16,7 @@ from tests.faults.cluster import Cluster
 from tests.faults.material import Dataset, made
 from tests.faults.target import AssertWhole, Target
 from tests.faults.whole import assert_same
+from tests.sharing import make_once, session_folder
 
 PHOTOS = 4000
 """Two pages of records and eight of documents, so that there is a middle."""
@@ -25,11 +25,12 @@ ENGINE_NAMES = [pytest.param(name, marks=pytest.mark.engine) for name in ("opens
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dataset]:
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """A dataset, the same for all tests, and never changed."""
-    folder = tmp_path_factory.mktemp("dataset")
-    yield made(folder, PHOTOS)
-    shutil.rmtree(folder)
+    folder = make_once(
+        session_folder(tmp_path_factory) / "dataset", lambda unfinished: made(unfinished, PHOTOS)
+    )
+    return Dataset.in_folder(folder)
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ class Dataset:
     folder: Path
     images: Path
 
+    @classmethod
+    def in_folder(cls, folder: Path) -> Dataset:
+        return cls(folder / "unsplash", folder / "images")
+
     @cached_property
     def records(self) -> Mapping[str, ImageRecord]:
         """What a source makes of it, by id."""
@@ -41,7 +45,7 @@ class Dataset:
 
 def made(folder: Path, photos: int) -> Dataset:
     """A dataset of so many photos."""
-    dataset = Dataset(folder / "unsplash", folder / "images")
+    dataset = Dataset.in_folder(folder)
     make_dataset(dataset.folder, photos, keywords_per_photo=5, images=dataset.images)
     return dataset
 

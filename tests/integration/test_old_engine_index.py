@@ -6,6 +6,7 @@ import json
 import lzma
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,12 +16,14 @@ from tests.old_index import (
     FIXTURES,
     HOME,
     INDEX,
+    MAKE,
     SEARCH,
     WRITE,
     differences,
     engine_ledger,
-    make_dataset,
+    extract_old_index,
     read_answers,
+    read_engine_index,
     run_steps,
     write_engine_index,
     write_ledger,
@@ -40,27 +43,42 @@ def engine(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def index(engine: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The name of the index, written raw with its parts beside it and its ledger."""
-    address, kind = engine
+    """The name of an index, which is removed after with the one beside it."""
+    address, _ = engine
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    kept = json.loads(lzma.decompress((FIXTURES / f"old_{kind}.json.xz").read_bytes()))
     name = f"esclip-test-{uuid4().hex}"
     try:
-        write_engine_index(address, name, kept[INDEX])
-        write_engine_index(address, f"{name}_parts", kept[f"{INDEX}_parts"])
-        ledger = [line.replace(f"{HOME}/", f"{tmp_path / 'old'}/") for line in kept["ledger"]]
-        write_ledger(engine_ledger(address, name), ledger)
         yield name
     finally:
         for each in (name, f"{name}_parts"):
             http("DELETE", f"{address}/{each}", ok=(200, 404))
 
 
+def read_kept(kind: str) -> dict[str, Any]:
+    """The raw index that an older version made."""
+    kept: dict[str, Any] = json.loads(lzma.decompress((FIXTURES / f"old_{kind}.json.xz").read_bytes()))
+    return kept
+
+
 def test_an_old_index_is_used(engine: tuple[str, str], index: str, tmp_path: Path) -> None:
     """It is searched with the same scores, ingested into, its rejections are tried again, and it forgets."""
     folder = tmp_path / "old"
-    make_dataset(folder)
+    extract_old_index(folder)
+    kept = read_kept(engine[1])
+    write_engine_index(engine[0], index, kept[INDEX])
+    write_engine_index(engine[0], f"{index}_parts", kept[f"{INDEX}_parts"])
+    ledger = [line.replace(f"{HOME}/", f"{folder}/") for line in kept["ledger"]]
+    write_ledger(engine_ledger(engine[0], index), ledger)
     assert differences(read_answers()["search"], run_steps(SEARCH, folder, engine[0], index)) == []
     for name, (change, steps) in WRITE.items():
         change(folder)
         assert differences(read_answers()[name], run_steps(steps, folder, engine[0], index)) == []
+
+
+def test_a_new_index_is_stored_like_an_old_one(engine: tuple[str, str], index: str, tmp_path: Path) -> None:
+    """Settings, mappings, the schema in them and documents are those that the older version made."""
+    extract_old_index(tmp_path / "old")
+    assert run_steps(MAKE, tmp_path / "old", engine[0], index) == read_answers()["make"]
+    kept = read_kept(engine[1])
+    assert differences(kept[INDEX], read_engine_index(engine[0], index)) == []
+    assert differences(kept[f"{INDEX}_parts"], read_engine_index(engine[0], f"{index}_parts")) == []

@@ -20,10 +20,13 @@ from esclip.encoders import load_encoder
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer
 from tests.runtimes import RUNTIMES, TORCH
+from tests.sharing import make_once, session_folder
 
 pytest.importorskip("open_clip", reason="open_clip is an extra: pip install 'esclip[open-clip]'")
 
 pytestmark = pytest.mark.model
+
+NAME = "xlm-roberta-tiny"
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +34,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model: 64 dimensions."""
     from scripts.make_open_clip import make_open_clip
 
-    return make_open_clip(tmp_path_factory.mktemp("open_clip") / "xlm-roberta-tiny")
+    folder = session_folder(tmp_path_factory) / "open_clip"
+    return make_once(folder, lambda unfinished: make_open_clip(unfinished / NAME)) / NAME
 
 
 class TestOpenClip(EncoderContract):

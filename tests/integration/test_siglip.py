@@ -21,14 +21,18 @@ from scripts.make_siglip import make_siglip
 from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer
 from tests.runtimes import RUNTIMES, TORCH
+from tests.sharing import make_once, session_folder
 
 pytestmark = pytest.mark.model
+
+NAME = "siglip2-base-patch16-224"
 
 
 @pytest.fixture(scope="session")
 def siglip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model: 64 dimensions."""
-    return make_siglip(tmp_path_factory.mktemp("siglip") / "siglip2-base-patch16-224")
+    folder = session_folder(tmp_path_factory) / "siglip"
+    return make_once(folder, lambda unfinished: make_siglip(unfinished / NAME)) / NAME
 
 
 class TestSiglip(EncoderContract):

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 
 __all__ = ["render_flags", "render_help"]
 
@@ -21,6 +22,7 @@ for words in sys.argv[1:]:
 """Shows the help of several commands in one process: each would take a third of a second to start."""
 
 
+@cache
 def render_help() -> str:
     """`esclip --help`, then that of each command that it lists."""
     main = _show_help("")

@@ -19,8 +19,8 @@ from esclip.stores.memory import MemoryStore
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"user": "alice"}, "ESCLIP_PASSWORD"),
-        ({"password": "s3cret"}, "--user"),
+        ({"user": "alice"}, "password.*give both"),
+        ({"password": "s3cret"}, "user.*give both"),
         ({"user": "alice:s3cret", "password": "s3cret"}, "colon"),
         ({"api_key": "s3cret\n"}, "line break"),
         ({"api_key": "s3crét"}, "line break"),

@@ -114,7 +114,7 @@ def test_several_expressions_must_all_hold() -> None:
 )
 def test_a_value_that_does_not_fit_is_refused(field: str, given: Value) -> None:
     """The error names field and value, and says what the field takes."""
-    with pytest.raises(ConfigError, match=rf"--where {field}=.*{field} (takes|holds)"):
+    with pytest.raises(ConfigError, match=rf"filter {field}=.*{field} (takes|holds)"):
         conditions({field: given}, FIELDS)
 
 

@@ -104,7 +104,9 @@ def test_names_of_any_bytes_are_read(tmp_path: Path, picture: bytes) -> None:
 
 def test_paths_longer_than_a_path_may_be_are_rejected(tmp_path: Path, picture: bytes) -> None:
     """A tree deeper than the system can name is read as far as that, and its rest is one rejection."""
-    depth, here = 30, os.open(tmp_path, os.O_RDONLY)
+    top = tmp_path / "d".ljust(249 - len(str(tmp_path)), "d")  # 250 characters with the next slash
+    top.mkdir()
+    depth, here = 30, os.open(top, os.O_RDONLY)
     for _ in range(depth):
         file = os.open("p.png", os.O_CREAT | os.O_WRONLY, dir_fd=here)
         os.write(file, picture)
@@ -114,7 +116,7 @@ def test_paths_longer_than_a_path_may_be_are_rejected(tmp_path: Path, picture: b
         os.close(here)
         here = below
     os.close(here)
-    source = open_source([tmp_path])
+    source = open_source([top])
     records, [rejection] = records_of(source), rejections_of(source)
     assert 10 < len(records) < depth
     assert rejection.reason is Reason.UNREADABLE_FILE

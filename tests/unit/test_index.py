@@ -100,7 +100,7 @@ def test_nothing_to_search_is_an_error() -> None:
     """No index, an empty one, and one that was dropped all say how to fill it."""
     index = esclip.open_index(MemoryStore("none"), encoder="palette")
     for search in (lambda: index.search_text("red"), lambda: index.similar("x"), index.stats):
-        with pytest.raises(esclip.IndexNotFound, match="esclip ingest"):
+        with pytest.raises(esclip.IndexNotFound, match="fill it by an ingest"):
             search()
 
 
@@ -119,9 +119,9 @@ def test_a_search_asks_only_for_the_schema() -> None:
     store = CountingStore("colors")
     store.ensure_index(esclip.IndexSchema(PaletteEncoder().space))
     index = esclip.open_index(store)
-    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
+    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*fill it by an ingest"):
         index.search_text("red")
-    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*esclip ingest"):
+    with pytest.raises(esclip.IndexNotFound, match=r"is empty.*fill it by an ingest"):
         index.similar("x")
     store.upsert([esclip.Document(esclip.ImageRecord("a", "/a", "/a", "1"), axis(0, dim=12))])
     asked = store.asked

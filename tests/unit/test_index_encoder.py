@@ -164,7 +164,7 @@ def test_a_text_tower_that_only_the_index_names_is_told(
     assert encoder.space.text_model == str(tmp_path)
     (message,) = caplog.messages
     assert f"text tower {tmp_path}:" in message
-    assert message.endswith("with --text-encoder")
+    assert message.endswith("the text tower as text_encoder")
 
 
 def test_an_index_that_remembers_another_spelling_is_searched_by_it() -> None:

@@ -44,7 +44,7 @@ class TestPartedStore(StoreContract):
     @pytest.fixture
     def store(self) -> PartsStore:
         inner = MemoryStore("pictures")
-        return PartsStore(inner, inner.open_other("pictures_parts"), FittingEncoder(inner), ["captions"])
+        return PartsStore(inner, inner.open_other("pictures_parts"), FittingEncoder(inner), ["captions"], 32)
 
     def inner(self, store: Store) -> MemoryStore:
         """The store of the pictures."""
@@ -226,6 +226,26 @@ def test_batches_stay_small(folder: Path) -> None:
     assert encoder.largest <= 32
 
 
+def test_captions_are_encoded_by_the_batch_size(folder: Path) -> None:
+    """No more captions are encoded at once than the batch size says."""
+
+    class Watching(CountingPalette):
+        largest = 0
+
+        def encode_texts(self, texts: Sequence[str]) -> Vectors:
+            self.largest = max(self.largest, len(texts))
+            return super().encode_texts(texts)
+
+    for number in range(6):
+        paint(folder / f"{number}.png", "green")
+    captions = {str(file): f"green {file.name}" for file in folder.glob("[0-9].png")}
+    encoder, index = Watching(), MemoryStore("p")
+    esclip.open_index(index, encoder=encoder).ingest(
+        folder, captions=captions, parts=["captions"], batch_size=2
+    )
+    assert (encoder.largest, len(encoder.texts)) == (2, len(captions))
+
+
 def test_the_grid() -> None:
     """Crops overlap, lie inside, and cover the picture; of one that is too small there are fewer, or none."""
     assert len(GRID) == len(set(GRID)) == 13
@@ -248,9 +268,9 @@ def test_ids_of_parts() -> None:
 
 
 @pytest.mark.parametrize("targets", [(), ("faces",), "faces"])
-def test_places_that_are_none(targets: Sequence[str]) -> None:
+def test_places_that_are_none(look: Sequence[str]) -> None:
     """They are a programming error."""
     with pytest.raises(ValueError, match="one or more of pictures, captions, crops"):
-        Query(Text("blue"), targets=targets)
+        Query(Text("blue"), targets=look)
     with pytest.raises(ValueError, match="parts is nothing, not one or more"):
         esclip.open_index(MemoryStore("p"), encoder="palette").ingest(".", parts=["nothing"])

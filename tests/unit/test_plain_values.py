@@ -89,7 +89,7 @@ def test_what_notebooks_have(field: str, given: Any, expected: Condition) -> Non
 def test_no_value(field: str, missing: Any) -> None:
     """What stands for no value is refused, also among others, with the way to find such documents."""
     for given in (missing, [missing]):
-        with pytest.raises(ConfigError, match=rf"--where {field}: .* is no value .*'!exists\({field}\)'"):
+        with pytest.raises(ConfigError, match=rf"filter {field}: .* is no value .*'!exists\({field}\)'"):
             conditions({field: given}, FIELDS)
 
 
@@ -132,6 +132,6 @@ def test_a_query_reads_values_once() -> None:
 
 def test_pandas_is_not_imported() -> None:
     """To read filters loads no pandas."""
-    code = "import sys, esclip._filters; print('pandas' in sys.modules)"
+    code = "import sys, esclip._search.filter_parser; print('pandas' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

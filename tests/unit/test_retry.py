@@ -278,7 +278,7 @@ def test_dropping_an_index_removes_its_ledger(index: ImageIndex, photos: Path, t
     index.drop()
     assert list((tmp_path / "store").iterdir()) == []
     for ask in (index.rejections, index.rejection_counts, index.retry):
-        with pytest.raises(esclip.IndexNotFound, match="esclip ingest"):
+        with pytest.raises(esclip.IndexNotFound, match="fill it by an ingest"):
             ask()
 
 

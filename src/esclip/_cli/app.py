@@ -23,6 +23,7 @@ from esclip._cli import classify, duplicates, forget, ledger, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand
 from esclip._cli.confirmation import confirm
 from esclip._cli.groups import EncoderOptions, FetchOptions, StoreOptions, grouped
+from esclip._cli.hints import format_error
 from esclip._cli.ingest import run_to_report
 from esclip._cli.ingest_options import (
     BatchSize,
@@ -76,7 +77,7 @@ class ErrorsAsExit(TyperGroup):
             with reports.log_on_stderr(), _usage_escaped():
                 return super().invoke(ctx)
         except EsclipError as error:
-            say(str(error))
+            say(format_error(error))
             raise typer.Exit(1) from None
         except OSError as error:  # what the system refuses, and no other part of the program expects
             say(f"{error.filename}: {error.strerror}" if error.filename else str(error))

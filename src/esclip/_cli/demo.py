@@ -15,6 +15,7 @@ from typing import TypeAlias
 from PIL import Image, ImageDraw
 
 from esclip._core.rejections import IngestReport
+from esclip._errors import ConfigError
 from esclip._files.user_folders import data_folder
 from esclip._index import ImageIndex, open_index
 from esclip._ingest.progress import Progress
@@ -57,7 +58,7 @@ def run(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Demo:
     """Draw the pictures, ingest them, search, and write the page, all below `folder`."""
-    folder = folder or data_folder("--folder").with_name("esclip-demo")
+    folder = folder or _default_folder()
     pictures = folder / "pictures"
     draw_pictures(pictures)
     address = store or str(folder / "store")
@@ -68,6 +69,13 @@ def run(
     page = folder / "demo.html"
     page.write_text(_page(searches), encoding="utf-8")
     return Demo(report, searches, page, PALETTE_LIMITS)
+
+
+def _default_folder() -> Path:
+    try:
+        return data_folder().with_name("esclip-demo")
+    except ConfigError as error:
+        raise ConfigError(f"{error.message}; name a folder by --folder, or set HOME") from error
 
 
 def draw_pictures(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from esclip._cli.hints import format_error
 from esclip._core.settings import picture_cache
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
 from esclip._images.formats import INSTALLS, PictureFormat, is_read
@@ -73,7 +74,7 @@ def _examine(
             try:
                 stats = held.stats()
             except IndexNotFound as error:
-                return f"answers{how}; {error}"
+                return f"answers{how}; {format_error(error)}"
             return f"{stats.engine}{how}, index {stats.index!r} with {stats.documents:,} documents"
 
     yield _try("store", True, look_in)
@@ -91,7 +92,7 @@ def _try(name: str, needed: bool, attempt: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, needed, attempt())
     except (EsclipError, OSError, ImportError) as error:
-        return Finding(name, False, needed, str(error))
+        return Finding(name, False, needed, format_error(error))
 
 
 def _writable(folder: Path) -> str:

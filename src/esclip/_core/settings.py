@@ -78,7 +78,7 @@ UNSPLASH_HOST = "images.unsplash.com"
 
 def default_store() -> str:
     """The embedded store's folder, in the user's data directory. Raises `ConfigError` where there is none."""
-    return str(data_folder("--store (ESCLIP_STORE)"))
+    return str(data_folder())
 
 
 def ledger_folder() -> Path:

@@ -9,6 +9,7 @@ All are frozen. A vector is float32 of unit length, everywhere: `unit_rows` is w
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from esclip._files.paths import file_id
 from esclip._text.forms import composed
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "content_fingerprint",
     "cosines",
     "document_hit",
+    "file_id",
     "json_metadata",
     "ranked",
     "unit_rows",
@@ -147,6 +148,11 @@ class ImageRecord:
         )
         caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
         return Fingerprint(_digest(self.image_version.encode()), _digest(orjson.dumps(about)) + caption)
+
+
+def file_id(path: Path) -> str:
+    """The id of a file's record, by the file's absolute path."""
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:20]
 
 
 def _composed(metadata: Metadata) -> Metadata:

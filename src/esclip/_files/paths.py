@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 from esclip._errors import ConfigError
 from esclip._files.locations import user_path
 
-__all__ = ["file_id", "is_below", "location_of", "path_text"]
+__all__ = ["is_below", "location_of", "path_text"]
 
 
 def path_text(path: str | Path) -> str:
@@ -39,8 +38,3 @@ def is_below(location: str, root: str) -> bool:
     """Whether a location is `root`, or lies in that folder, however deep."""
     root = root.rstrip("/") if "://" in root else root.rstrip(os.sep)
     return location == root or location.startswith((f"{root}/", f"{root}{os.sep}"))
-
-
-def file_id(path: str | Path) -> str:
-    """The id of a file's record, by the file's absolute path."""
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:20]

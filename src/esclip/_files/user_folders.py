@@ -17,21 +17,21 @@ from pathlib import Path
 
 import platformdirs
 
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, Hint
 
 __all__ = ["cache_folder", "check_writable", "data_folder", "state_folder", "usable_folder"]
 
 _log = logging.getLogger("esclip")
 
 
-def data_folder(what: str) -> Path:
+def data_folder() -> Path:
     """Where data is kept that would be missed; it isn't made.
 
-    Raises `ConfigError` where the user has no home; `what` is the option that names a folder instead.
+    Raises `ConfigError` where the user has no home.
     """
     folder = _of_platform("data")
     if folder is None:
-        raise ConfigError(f"This user has no home directory; name a folder by {what}, or set HOME")
+        raise ConfigError("This user has no home directory", Hint.STORE)
     return folder
 
 

@@ -1,6 +1,6 @@
 """Parts of pictures at ingest: a source and a store around those of the run, which keep the parts in step.
 
-Source ─► PartsSource ─► pipeline ─► PartsStore ─┬─► the index of parts, first: no picture lacks its own
+Source ─► PartedSource ─► pipeline ─► PartedStore ─┬─► the index of parts, first: no picture lacks its own
           + what makes     + crops                 └─► the index
             them anew
 
@@ -29,10 +29,10 @@ from esclip._core.parts import (
 )
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexSchema
-from esclip._core.settings import BATCH_SIZE, PAGE_SIZE
+from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
-from esclip._errors import IndexExists
+from esclip._errors import Hint, IndexExists
 from esclip._ingest.pruning import IdSet
 from esclip._protocols import Encoder, Source, Store
 from esclip.sources.wrapper import SourceWrapper
@@ -107,10 +107,16 @@ class StoreWithParts(StoreWrapper):
 class PartsStore(StoreWithParts):
     """A store that is written to with parts."""
 
-    def __init__(self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str]) -> None:
-        """`parts` is the store's sibling for them; who opened it closes it. `encoder` encodes captions."""
+    def __init__(
+        self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str], batch_size: int
+    ) -> None:
+        """`parts` is the store's sibling for them; its opener closes it.
+
+        `encoder` encodes captions, at most `batch_size` in a call.
+        """
         super().__init__(store, parts, kinds)
         self._encoder = encoder
+        self._batch_size = batch_size
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
@@ -118,7 +124,8 @@ class PartsStore(StoreWithParts):
         if beside is not None and not holds_parts(beside):
             raise IndexExists(
                 f"index {self._parts.index!r} in {self.address} is where the parts of {self.index!r} would "
-                "be kept, and holds pictures of its own; take another --index"
+                "be kept, and holds pictures of its own",
+                Hint.OTHER_INDEX,
             )
         if beside is not None and held is None:
             self._parts.drop()  # left by an index that is gone
@@ -197,7 +204,7 @@ class PartsStore(StoreWithParts):
 
     def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
         captions: list[Document] = []
-        for batch in batches(filter(self._has_caption, records), BATCH_SIZE):
+        for batch in batches(filter(self._has_caption, records), self._batch_size):
             vectors = self._encoder.encode_texts([record.description for record in batch])
             captions += map(Document, map(caption_record, batch), vectors)
         return captions

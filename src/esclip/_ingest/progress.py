@@ -196,7 +196,7 @@ class IngestProgress:
         reasons = ", ".join(f"{reason.value} {n}" for reason, n in self._rejected.most_common(4))
         raise TooManyRejections(
             f"{rejected} of {self._read} records were rejected ({reasons}), more than "
-            f"--max-rejection-rate {self._rate:g} allows; `esclip rejections` shows each with its reason",
+            f"the share of {self._rate:g} that may be",
             self._report(stopped=True),
         )
 

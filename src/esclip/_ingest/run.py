@@ -71,7 +71,8 @@ def run(
         raise wrong_kind("stop", stop, "a Stop")
     stop, pictures = stop or CancelToken(), store
     if parts:
-        source, store = PartsSource(source, parts), PartsStore(store, parts_store(), encoder, parts)
+        source = PartsSource(source, parts)
+        store = PartsStore(store, parts_store(), encoder, parts, batch_size)
     if labelling is not None and labelling.labels:
         labeller = Labeller(encoder, labelling)
         source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)

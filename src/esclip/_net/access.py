@@ -1,6 +1,6 @@
 """What lets us into a cluster: certificates to trust and credentials, which nothing shows.
 
-    --user, ESCLIP_PASSWORD, ... ─┐
+    user, password, api_key, ... ─┐
     https://user:password@host ───┴► admitted ─► the address as it may be shown, and the one Access
 
 Certificates and host names are always checked; there is no switch for it.
@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, Hint
 from esclip._files.locations import user_path, without_credentials
 from esclip._text.secrets import Secret
 
@@ -52,12 +52,9 @@ class StoreAuth:
                 object.__setattr__(self, name, Secret(value))
         if (self.user is None) != (self.password is None):
             has, lacks = ("password", "user") if self.user is None else ("user", "password")
-            raise ConfigError(
-                f"A {has} without a {lacks} lets nobody in; "
-                "give both: --user (ESCLIP_USER) and ESCLIP_PASSWORD"
-            )
+            raise ConfigError(f"A {has} without a {lacks} lets nobody in", Hint.USER_AND_PASSWORD)
         if ":" in (self.user or ""):
-            raise ConfigError("A user's name has no colon in it; give the password in ESCLIP_PASSWORD")
+            raise ConfigError("A user's name has no colon in it", Hint.PASSWORD)
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ConfigError(
                 "The API key has a line break or another character that no key has; copy it again"

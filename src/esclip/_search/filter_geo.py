@@ -28,7 +28,7 @@ def place_field(field: Field, call: str) -> None:
     """Raise `ConfigError` when the field holds no places."""
     if field.type is not FieldType.GEO_POINT:
         raise ConfigError(
-            f"--where {call}({field.name}, ...): {field.name} holds no places; it {EXPECTED[field.type]}"
+            f"filter {call}({field.name}, ...): {field.name} holds no places; it {EXPECTED[field.type]}"
         )
 
 
@@ -48,7 +48,7 @@ def inside(field: Field, numbers: Sequence[str]) -> Inside:
     box = Inside(field, *_place(field, "inside", south, west), *_place(field, "inside", north, east))
     if box.south > box.north:
         raise ConfigError(
-            f"--where inside({field.name}, ...): its south {_told(south)} is north of its north "
+            f"filter inside({field.name}, ...): its south {_told(south)} is north of its north "
             f"{_told(north)}; write {CALLS['inside']}"
         )
     return box
@@ -61,7 +61,7 @@ def _place(field: Field, call: str, lat: str, lon: str) -> tuple[float, float]:
     exchanged = abs(degrees[1]) <= 90 and abs(degrees[0]) <= 180
     hint = "are latitude and longitude exchanged? " if exchanged else ""
     raise ConfigError(
-        f"--where {call}({field.name}, ...): there is no latitude {_told(lat)} with longitude {_told(lon)}; "
+        f"filter {call}({field.name}, ...): there is no latitude {_told(lat)} with longitude {_told(lon)}; "
         f"{hint}write {CALLS[call]}"
     )
 

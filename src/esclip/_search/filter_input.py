@@ -62,7 +62,7 @@ def _plain(name: str, value: Any) -> Plain:
     """The value by a type of Python's own, never of a class made from it: encoders of JSON refuse those."""
     if _is_missing(value):
         raise ConfigError(
-            f"--where {name}: {value} is no value to compare with; leave it out, or find documents without "
+            f"filter {name}: {value} is no value to compare with; leave it out, or find documents without "
             f"one by the expression '!exists({name})'"
         )
     is_span = type(value).__name__ == "timedelta64"  # a whole number to NumPy
@@ -97,7 +97,7 @@ def _foreign(name: str, value: Any) -> Plain:
     if _is_of(value, "decimal"):
         return float(value)
     raise ConfigError(
-        f"--where {name}: a filter takes text, numbers, true or false, dates, or several of these, not "
+        f"filter {name}: a filter takes text, numbers, true or false, dates, or several of these, not "
         f"{_shown(value)}"
     )
 

@@ -115,7 +115,7 @@ class _Parser:
         """What stands in parentheses."""
         self._open += 1
         if self._open > _PARENTHESES:
-            raise ConfigError(f"--where {one_line(self._text, LONGEST)}: {TOO_DEEP}")
+            raise ConfigError(f"filter {one_line(self._text, LONGEST)}: {TOO_DEEP}")
         found = self._any()
         self._close()
         self._open -= 1
@@ -150,7 +150,7 @@ class _Parser:
             place_field(field, name)
             with suppress(ValueError):
                 return (near if name == "near" else inside)(field, numbers)
-        raise ConfigError(f"--where {one_line(self._text, LONGEST)}: write {CALLS[name]}")
+        raise ConfigError(f"filter {one_line(self._text, LONGEST)}: write {CALLS[name]}")
 
     def _values(self, test: str = "") -> list[str]:
         """Values with commas between; those of a `test`, `FIELD=`, are looked at for slips."""
@@ -188,9 +188,7 @@ class _Parser:
         rest = self._text[self._at :].strip()
         where = f"before {rest[:40]!r}" if rest else "at the end"
         text = one_line(self._text, LONGEST)
-        raise ConfigError(
-            f'--where {text}: {wanted} is missing {where}; values with |, & or , go in "quotes"'
-        )
+        raise ConfigError(f'filter {text}: {wanted} is missing {where}; values with |, & or , go in "quotes"')
 
 
 _ANYTHING = Exists(Field("anything", FieldType.GEO_POINT))

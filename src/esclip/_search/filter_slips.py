@@ -28,18 +28,18 @@ def check_bare(test: str, values: Iterable[str], further: re.Pattern[str]) -> No
             field = test.rstrip("<>!=")
             operator = test.removeprefix(field) + begun[0]
             raise ConfigError(
-                f"--where {test}{_told(value)}: there is no {operator}; values are compared as a whole, by "
+                f"filter {test}{_told(value)}: there is no {operator}; values are compared as a whole, by "
                 f"=, !=, >, >=, < or <=; {_as_text(test, value)}"
             )
         if "*" in value:
             hint = f"exists({test.rstrip('<>!=')}) finds any; " if value == "*" else ""
             raise ConfigError(
-                f"--where {test}{_told(value)}: a * stands for no other text, values are compared whole; "
+                f"filter {test}{_told(value)}: a * stands for no other text, values are compared whole; "
                 f"{hint}{_as_text(test, value)}"
             )
         if found := further.search(value):
             raise ConfigError(
-                f"--where {test}{_told(value)}: an & or a | is missing before {_told(found[0].strip())}; "
+                f"filter {test}{_told(value)}: an & or a | is missing before {_told(found[0].strip())}; "
                 f"{_as_text(test, value)}"
             )
 
@@ -48,7 +48,7 @@ def check_quotes(test: str, values: str) -> None:
     """Raise `ConfigError` where quotes other than double ones stand around what is meant as a value."""
     if len(values) > 1 and values[0] + values[-1] in QUOTES:
         raise ConfigError(
-            f"--where {test}{_told(values)}: what is to be quoted goes in double quotes: "
+            f"filter {test}{_told(values)}: what is to be quoted goes in double quotes: "
             f'{test}"{_told(values[1:-1])}"; {_as_text(test, values)}'
         )
 

@@ -35,7 +35,7 @@ def known_field(name: str, known: Mapping[str, Field]) -> Field:
         return known[name]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
-    raise ConfigError(f"--where {one_line(name, LONGEST)}: the index has no such field; {hint}")
+    raise ConfigError(f"filter {one_line(name, LONGEST)}: the index has no such field; {hint}")
 
 
 def compared(field: Field, operator: str, values: Sequence[Plain], told: str) -> Condition:
@@ -47,9 +47,9 @@ def compared(field: Field, operator: str, values: Sequence[Plain], told: str) ->
     if operator == "=":
         return _equal(field, values, told)
     if field.type not in ORDERED:
-        raise ConfigError(f"--where {told}: {field.name} has no order, so that {operator} can't be used")
+        raise ConfigError(f"filter {told}: {field.name} has no order, so that {operator} can't be used")
     if len(values) != 1:
-        raise ConfigError(f"--where {told}: {operator} compares with one value")
+        raise ConfigError(f"filter {told}: {operator} compares with one value")
     return _fitting(field, values[0], told, lambda value: _ordered(field, operator, value))
 
 
@@ -64,13 +64,13 @@ def _fitting(field: Field, value: Plain, told: str, read: Callable[[Plain], T]) 
     """The value, read. Raises `ConfigError` that says what the field takes."""
     if isinstance(value, str) and not is_unicode(value):
         raise ConfigError(
-            f"--where {told}: {value[:40]!r} is no valid Unicode, and no document has it; check its encoding"
+            f"filter {told}: {value[:40]!r} is no valid Unicode, and no document has it; check its encoding"
         )
     try:
         return read(value)
     except (KeyError, ValueError, OverflowError):
         which = "" if told.endswith(f"={value}") else f"{str(value)[:40]!r}: "
-        raise ConfigError(f"--where {told}: {which}{field.name} {EXPECTED[field.type]}") from None
+        raise ConfigError(f"filter {told}: {which}{field.name} {EXPECTED[field.type]}") from None
 
 
 def _in_all_forms(values: Sequence[Value]) -> tuple[Value, ...]:

@@ -22,7 +22,7 @@ from esclip._core.schema import IndexSchema
 from esclip._core.searches import KnnSearch, Scan, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._core.types import Hit, Vector, ranked
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, Hint
 from esclip._protocols import Store
 from esclip._search.fusion import Ranking, reciprocal_rank_fusion
 
@@ -46,10 +46,8 @@ class Retriever:
         """Raise `ConfigError` when the index has no such parts."""
         for kind in (kind for targets in targets_of for kind in targets):
             if kind not in (PICTURES, *schema.parts):
-                raise ConfigError(
-                    f"index {self.store.index!r} has no {kind} to look in; make them with: "
-                    f"esclip ingest PATH --parts {kind}"
-                )
+                hint = Hint.INGEST_CROPS if kind == CROPS else Hint.INGEST_CAPTIONS
+                raise ConfigError(f"index {self.store.index!r} has no {kind} to look in", hint)
 
     def search(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
         """As `Store.search`, each `KnnSearch` in the places of its look: hits are pictures, each once.

@@ -14,7 +14,7 @@ from esclip._core.bounds import HYBRID_WEIGHTS, THRESHOLDS
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.settings import DUPLICATE
-from esclip._errors import ConfigError, DocumentNotFound, IndexNotFound
+from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexNotFound
 from esclip._protocols import Encoder, Store
 from esclip._search.duplicates import DuplicateGroup, duplicate_groups
 from esclip._search.filter_parser import Where, conditions
@@ -304,7 +304,7 @@ class SearchableIndex:
 
     def _not_found(self, what: str) -> IndexNotFound:
         name, address = self._store.index, self._store.address
-        return IndexNotFound(f"index {name!r} {what} in {address}; fill it with: esclip ingest PATH")
+        return IndexNotFound(f"index {name!r} {what} in {address}", Hint.INGEST)
 
     def _parts(self) -> Store:
         """The index of the pictures' parts, opened once."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import RLock
 
 from esclip._concurrency.forks import run_in_children
-from esclip._errors import EncoderError
+from esclip._errors import EncoderError, Hint
 
 __all__ = ["model_errors", "quiet_download", "quiet_loading"]
 
@@ -38,7 +38,7 @@ def model_errors(name: str, problem: str) -> Iterator[None]:
     except EncoderError:
         raise
     except Exception as error:
-        raise EncoderError(f"model {name} {problem} ({_cause(error)}); {_REMEDY}") from error
+        raise EncoderError(f"model {name} {problem} ({_cause(error)})", Hint.MODEL_FOLDER) from error
 
 
 @contextmanager
@@ -114,8 +114,6 @@ def _cause(error: Exception) -> str:
     first_line = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {first_line[:200]}" if first_line else type(error).__name__
 
-
-_REMEDY = "to use a model folder on this machine give its path: --encoder /path/to/folder"
 
 # By class name: the hub has changed its HTTP library, and importing torch for a name costs seconds.
 _CAUSES: Mapping[str, str] = {

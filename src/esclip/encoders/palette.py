@@ -34,7 +34,7 @@ __all__ = ["PALETTE_LIMITS", "PaletteEncoder"]
 
 PALETTE_LIMITS = (
     "palette knows the colours black, white, red, green, yellow, blue, brown, purple, pink, orange and grey, "
-    "and nothing else; name one, or use a CLIP model (--encoder clip-ViT-B-32)"
+    "and nothing else; name one, or use a CLIP model such as clip-ViT-B-32"
 )
 """What a user of this encoder has to know, in one line."""
 

@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from esclip._concurrency.forks import renew_in_children
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.settings import DEFAULT_ENCODER
-from esclip._errors import ConfigError, EncoderError, IndexMismatch, one_line
+from esclip._errors import ConfigError, EncoderError, Hint, IndexMismatch, one_line
 from esclip._protocols import Encoder
 from esclip._text.secrets import masked
 from esclip.encoders import load_encoder
@@ -121,14 +121,11 @@ def _tell(index: str, named: dict[str, str]) -> None:
         _require_no_address(index, name)
     if unknown:
         _log.warning(
-            "index %r names the %s: loading it on the index's word alone; if you trust it, name it with %s",
+            "index %r names the %s: loading it on the index's word alone; %s",
             index,
             " and the ".join(f"{what} {_shown(name)}" for name, what in reversed(unknown.items())),
-            " and ".join(_OPTIONS[what] for what in reversed(unknown.values())),
+            Hint.TRUSTED_MODEL,
         )
-
-
-_OPTIONS = {"model": "--encoder", "text tower": "--text-encoder"}
 
 
 def _require_no_address(index: str, name: str) -> None:
@@ -136,12 +133,13 @@ def _require_no_address(index: str, name: str) -> None:
     if "://" in name or name.startswith(("//", "\\\\")):
         raise EncoderError(
             f"index {index!r} names an encoder at an address, {shown}; nothing is sent there on an index's "
-            "word: if you trust it, name it yourself with --encoder"
+            "word",
+            Hint.TRUSTED_MODEL,
         )
     if not Path(name).is_absolute() and not is_hub_name(name):
         raise EncoderError(
-            f"index {index!r} names the encoder {shown!r}, which is no known model and no absolute folder; "
-            "name one with --encoder"
+            f"index {index!r} names the encoder {shown!r}, which is no known model and no absolute folder",
+            Hint.ENCODER,
         )
 
 
@@ -155,8 +153,8 @@ def _is_folder(name: str) -> bool:
 def _require_same_space(index: str, held: Space, asked: Space) -> None:
     if not held.same_as(asked):
         raise IndexMismatch(
-            f"index {index!r} was made with {_describe(held)}, and can't be used with {_describe(asked)}; "
-            f"leave out --encoder, or ingest into another --index"
+            f"index {index!r} was made with {_describe(held)}, and can't be used with {_describe(asked)}",
+            Hint.SAME_ENCODER,
         )
 
 
@@ -164,10 +162,11 @@ def _compare_text_towers(index: str, held: Space, used: Space) -> None:
     if not _same_text_tower(held, used):
         _log.warning(
             "index %r was made with the text tower %s, and texts go through %s: scores and best hits may "
-            "differ; for the index's own name it with --text-encoder",
+            "differ; %s",
             index,
             _shown(held.text_model),
             _shown(used.text_model),
+            Hint.TEXT_ENCODER,
         )
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from esclip._core.null_queries import is_null_query
-from esclip._errors import one_line
+from esclip._errors import Hint, one_line
 from esclip.encoders.catalogue import known_scripts
 
 __all__ = ["warn_of_scripts"]
@@ -28,11 +28,12 @@ def warn_of_scripts(text_encoder: str, texts: Sequence[str]) -> None:
         others = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
         _log.warning(
             "text tower %s was not trained on %s: what it makes of %r%s is chance; use a language that it "
-            "knows, or an index of another model (esclip models)",
+            "knows, or an index of another model: %s",
             one_line(text_encoder),
             ", ".join(sorted(script.capitalize() for script in found)),
             one_line(text, 40),
             others,
+            Hint.MODELS,
         )
 
 

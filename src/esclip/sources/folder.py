@@ -23,9 +23,9 @@ from typing import NamedTuple
 from esclip._concurrency.streams import owned
 from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.schema import Field, FieldType
-from esclip._core.types import ImageRecord, MetadataValue
+from esclip._core.types import ImageRecord, MetadataValue, file_id
 from esclip._errors import SourceError
-from esclip._files.paths import file_id, is_below, path_text
+from esclip._files.paths import is_below, path_text
 from esclip._images.formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
 from esclip._protocols import Source
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from esclip._cli.hints import format_warning
 from esclip._cli.output.console import print_columns, print_json, progress_console, say
 from esclip._errors import TooManyRejections
 from esclip._images.formats import described
@@ -53,7 +54,7 @@ def log_on_stderr() -> Iterator[None]:
 
 class _LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(masked(self.format(record)))
+        say(masked(format_warning(record)))
 
 
 def show_info_logs() -> None:

@@ -21,7 +21,7 @@ import urllib3.exceptions as urllib3_errors
 
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.forks import leave_behind, renew_in_children
-from esclip._errors import ConfigError, EncoderError, one_line
+from esclip._errors import ConfigError, EncoderError, Hint, one_line
 from esclip._files.locations import without_credentials
 from esclip._net.redaction import Redactor, with_base64
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
@@ -130,9 +130,12 @@ class Line:
             "check the address, and that both are of one version"
         )
 
-    def failed(self, why: str, remedy: str) -> EncoderError:
+    def failed(self, why: str, remedy: str | Hint) -> EncoderError:
         """What to raise when the server can't do what it should."""
-        return EncoderError(f"encoder server {self.address} {why}; {remedy}")
+        message = f"encoder server {self.address} {why}"
+        if isinstance(remedy, Hint):
+            return EncoderError(message, remedy)
+        return EncoderError(f"{message}; {remedy}")
 
     def _refused(self, answer: requests.Response) -> EncoderError:
         status = answer.status_code
@@ -143,13 +146,11 @@ class Line:
             return PassingError(message, after=retry_after(answer))
         match status:
             case HTTPStatus.UNAUTHORIZED:
-                return self.failed(
-                    "wants a token, or another one", "give it with --encoder-token or in ESCLIP_ENCODER_TOKEN"
-                )
+                return self.failed("wants a token, or another one", Hint.ENCODER_TOKEN)
             case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                 return self.failed(
                     f"takes no request as large as this one ({told})",
-                    "a proxy before it has to let through what its --max-body allows",
+                    "a proxy before it has to let through as much as the server takes",
                 )
             case HTTPStatus.CONFLICT if words:
                 return self.failed("was restarted with another model meanwhile", "run the same command again")

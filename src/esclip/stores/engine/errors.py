@@ -11,7 +11,7 @@ from typing import Any
 from opensearchpy import exceptions
 from urllib3.exceptions import ProtocolError
 
-from esclip._errors import EsclipError, IndexNotFound, StoreError, StoreUnavailable
+from esclip._errors import EsclipError, Hint, IndexNotFound, StoreError, StoreUnavailable
 from esclip._net.session import causes
 from esclip.stores.engine.bulk_errors import disk_full, is_disk_full
 from esclip.stores.engine.transport import TooLong
@@ -76,8 +76,10 @@ def _untrusted(error: Any, address: str, _: str) -> StoreError:
     why = next((one for one in causes(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
     if why is None:
         return StoreError(f"No TLS with {address}: {error.error}; does its address begin with http://?")
-    remedy = UNTRUSTED.get(why.verify_code, "--ca-file (ESCLIP_CA_FILE) names certificates to trust")
-    return StoreError(f"{address} can't be trusted: {why.verify_message}; {remedy}")
+    untrusted = f"{address} can't be trusted: {why.verify_message}"
+    if remedy := UNTRUSTED.get(why.verify_code):
+        return StoreError(f"{untrusted}; {remedy}")
+    return StoreError(untrusted, Hint.CA_FILE)
 
 
 def _not_found(error: Any, address: str, index: str) -> StoreError:
@@ -119,8 +121,7 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError]] = {
     exceptions.SSLError: _untrusted,
     exceptions.ConnectionError: _unreachable,
     exceptions.AuthenticationException: lambda error, address, _: StoreError(
-        f"{address} does not let you in ({_reason(error)}); "
-        "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region"
+        f"{address} does not let you in ({_reason(error)})", Hint.CREDENTIALS
     ),
     exceptions.NotFoundError: _not_found,
     exceptions.TransportError: _refused,
