@@ -17,20 +17,20 @@ PICTURE = b"\xff\xd8\xff not quite a picture" * 1000
 
 
 def fetcher(
-    *, cache: Path | None = None, deadline: float = 5.0, max_bytes: int = 1_000_000, backoff: float = 0.01
+    *, cache: Path | None = None, timeout: float = 5.0, max_bytes: int = 1_000_000, backoff: float = 0.01
 ) -> Fetcher:
     return Fetcher(
         allow_hosts={"127.0.0.1"},
         cache=cache,
         workers=4,
-        deadline=deadline,
+        timeout=timeout,
         max_bytes=max_bytes,
         backoff=backoff,
     )
 
 
-def refusal(picture: str | Path, *, deadline: float = 5.0, max_bytes: int = 1_000_000) -> FetchError:
-    with fetcher(deadline=deadline, max_bytes=max_bytes) as fetching, pytest.raises(FetchError) as caught:
+def refusal(picture: str | Path, *, timeout: float = 5.0, max_bytes: int = 1_000_000) -> FetchError:
+    with fetcher(timeout=timeout, max_bytes=max_bytes) as fetching, pytest.raises(FetchError) as caught:
         fetching.fetch(picture)
     return showable(caught.value)
 

@@ -21,9 +21,10 @@ Programming errors stay built-in (`ValueError` for k <= 0).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from esclip._text.escaping import joined_lines
 from esclip._text.secrets import masked
@@ -36,6 +37,7 @@ __all__ = [
     "DecodeError",
     "DocumentNotFound",
     "EncoderError",
+    "ErrorTable",
     "EsclipError",
     "FetchError",
     "Hint",
@@ -47,21 +49,58 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "TooManyRejections",
+    "error_text",
+    "map_errors",
     "one_line",
     "suggest",
 ]
 
 MAX_DETAIL = 500
 
+ErrorTable: TypeAlias = Sequence[
+    tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[..., BaseException | None]]
+]
+"""Rows of foreign exceptions and a function that makes one of ours; None leaves the exception as it is.
 
-def one_line(words: str, longest: int = MAX_DETAIL) -> str:
-    """`words` of whatever origin as they may be shown: in one line, without terminal escapes, not endless."""
-    line = joined_lines(words[: 4 * longest])
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+From specific to general: the first row that fits counts. Each library has its table where it is called."""
+
+
+@contextmanager
+def map_errors(
+    table: ErrorTable,
+    *context: object,
+    causes: Callable[[BaseException], Iterable[BaseException]] = lambda error: (error,),
+) -> Iterator[None]:
+    """Context manager: within it, foreign exceptions are raised as those of `table`. Our own pass.
+
+    `context` is given to the table's functions after the exception. A row may fit any of the `causes` of the
+    exception, by default itself.
+    """
+    try:
+        yield
+    except EsclipError:
+        raise
+    except Exception as error:
+        chain = list(causes(error))
+        make = next((make for kinds, make in table if any(isinstance(one, kinds) for one in chain)), None)
+        if make is None or (ours := make(error, *context)) is None:
+            raise
+        raise ours from error
+
+
+def one_line(text: str, max_chars: int = MAX_DETAIL) -> str:
+    """`text` of any origin, safe to show: in one line, without terminal escapes, cut to `max_chars`."""
+    line = joined_lines(text[: 4 * max_chars])
+    return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+
+
+def error_text(error: BaseException, max_chars: int = MAX_DETAIL) -> str:
+    """What a foreign exception says, in one line: the system's words for an `OSError`, else its message."""
+    return one_line(getattr(error, "strerror", None) or str(error), max_chars) or type(error).__name__
 
 
 def suggest(name: str, known: Sequence[str]) -> str:
-    """Which of the known names a wrong one may stand for: the nearest, or where none is near, all of them."""
+    """The known name nearest to a wrong one; where none is near, all of them."""
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, n=1, cutoff=0.4)

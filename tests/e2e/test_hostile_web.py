@@ -212,13 +212,13 @@ def test_slow_servers_have_as_long_as_any(tmp_path: Path) -> None:
         mute = opened.enter_context(socket.create_server(("127.0.0.1", 0)))
         urls = {kind: server.url(f"/{kind}") for kind in SLOW}
         urls["handshake"] = f"https://127.0.0.1:{mute.getsockname()[1]}/a"
-        report = run(write_table(tmp_path / "unsplash", urls), deadline=2.5)
+        report = run(write_table(tmp_path / "unsplash", urls), timeout=2.5)
     assert (report.read, report.written, report.rejected) == (5, 1, 4)
     assert report.rejections == {Reason.TIMEOUT: 4}
     assert report.seconds < 20
 
 
-def run(folder: Path, deadline: float) -> IngestReport:
+def run(folder: Path, timeout: float) -> IngestReport:
     """An ingest whose pictures have less time than the command line gives them."""
     encoder, store = load_encoder("palette"), MemoryStore("index")
     source = open_source([folder])
@@ -233,7 +233,7 @@ def run(folder: Path, deadline: float) -> IngestReport:
     )
     stop = CancelToken()
     with Fetcher(
-        allow_hosts={"127.0.0.1"}, cache=None, workers=8, deadline=deadline, stopped=stop.event
+        allow_hosts={"127.0.0.1"}, cache=None, workers=8, timeout=timeout, stopped=stop.event
     ) as fetcher:
         ingest(source, encoder, store, fetcher=fetcher, tally=tally, batch_size=4, workers=8, stop=stop)
     return tally.finish()

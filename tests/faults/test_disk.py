@@ -14,9 +14,9 @@ from threading import Timer
 import pytest
 
 from esclip import load_encoder
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._errors import StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that
@@ -53,7 +53,7 @@ def test_a_full_disk_is_waited_for(
 def test_an_index_that_a_full_disk_forbids(cluster: Cluster, on_cluster: Target) -> None:
     """An engine that makes no new index for lack of room is no engine that lacks a permission."""
     cluster.put_settings(blocks={"create_index": True})
-    store = EngineStore(on_cluster.store, on_cluster.index, RetryPolicy(read=0.5))
+    store = EngineStore(on_cluster.store, on_cluster.index, StoreTimeouts(read=0.5))
     with closing(store), pytest.raises(StoreUnavailable, match="full"):
         store.ensure_index(SCHEMA)
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.analysis import analyze_record
 from esclip._core.rejections import Reason, Stage
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
@@ -22,7 +23,6 @@ from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Document, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import (
     EVERYTHING,
     SCHEMA,
@@ -296,7 +296,7 @@ def test_a_full_disk_rejects_nothing(store: EngineStore) -> None:
     """Under an engine's block for a full disk a write waits, and goes on when the engine takes it back."""
     store.ensure_index(SCHEMA)
     put_settings(store, blocks={"read_only_allow_delete": True})
-    hasty = EngineStore(store.address, store.index, RetryPolicy(write=1), engine_access(store.address))
+    hasty = EngineStore(store.address, store.index, StoreTimeouts(write=1), engine_access(store.address))
     with pytest.raises(StoreUnavailable, match="disk of a node is full"):
         hasty.upsert([document("a")])
     hasty.close()

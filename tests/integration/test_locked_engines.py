@@ -9,15 +9,15 @@ from uuid import uuid4
 import pytest
 
 from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable
+from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import SCHEMA, axis, document, nearest
 from tests.engines import LOCKED, engine_access, engine_address
 
 pytestmark = pytest.mark.engine
 
-SOON = RetryPolicy(first=1, read=1)
+SOON = StoreTimeouts(first=1, read=1)
 
 
 @pytest.fixture(params=list(LOCKED))

@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 
 from esclip import ConfigError, StoreAuth, StoreError
+from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import axis, document, nearest
 from tests.unit.engine_double import Answer, Asked, as_json, running
 
@@ -189,7 +189,7 @@ def test_missing_credentials_are_told(aws: pytest.MonkeyPatch, profile: str | No
     if profile:
         aws.setenv("AWS_PROFILE", profile)
     with running() as double:
-        store = EngineStore(double.address, "x", RetryPolicy(first=30), REGION)
+        store = EngineStore(double.address, "x", StoreTimeouts(first=30), REGION)
         with pytest.raises(ConfigError, match=says):
             nearest(store, axis(0), 1)
         store.close()

@@ -11,22 +11,22 @@ from pathlib import Path
 import opensearchpy.exceptions
 import pytest
 
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.rejections import Reason, Stage
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores import open_store
 from esclip.stores.engine.errors import TRANSLATIONS
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import axis, document
 from tests.unit.engine_double import EngineDouble, as_json, running
 
-PATIENCE = RetryPolicy(first=0.3, read=0.5, write=3)
+TIMEOUTS = StoreTimeouts(first=0.3, read=0.5, write=3)
 
 
 @pytest.fixture
 def store(double: EngineDouble) -> Iterator[EngineStore]:
     """A store that believes the double to be an OpenSearch."""
-    store = EngineStore(double.address, "x", PATIENCE)
+    store = EngineStore(double.address, "x", TIMEOUTS)
     yield store
     store.close()
 
@@ -58,7 +58,7 @@ def test_broken_connection_is_made_anew(double: EngineDouble, store: EngineStore
 def test_deadline(double: EngineDouble) -> None:
     """A server that stays busy is given up at the deadline, with its own words."""
     double.item_status = lambda number, id: 429
-    store = EngineStore(double.address, "x", RetryPolicy(write=0.5))
+    store = EngineStore(double.address, "x", StoreTimeouts(write=0.5))
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"2 documents: made_up_429: because"):
         store.upsert([document("a"), document("b")])
@@ -136,7 +136,7 @@ def test_credentials_are_sent_and_never_shown(double: EngineDouble) -> None:
 def test_base_path_is_kept() -> None:
     """An engine behind a path is asked there."""
     with running("/search/engine") as double:
-        store = EngineStore(double.address + "/", "x", PATIENCE)
+        store = EngineStore(double.address + "/", "x", TIMEOUTS)
         assert store.upsert([document("a")]) == []
         assert store.address == double.address
         assert all(path.startswith("/search/engine/") for path in double.paths)
@@ -183,7 +183,7 @@ def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        store = EngineStore(address, "x", PATIENCE)
+        store = EngineStore(address, "x", TIMEOUTS)
         begun = time.monotonic()
         with pytest.raises(StoreUnavailable, match=address):
             store.info()
@@ -193,7 +193,7 @@ def test_nobody_listens() -> None:
 def test_silent_server() -> None:
     """A server that takes the connection and says nothing is given up at the deadline."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store = EngineStore(f"http://127.0.0.1:{silent.getsockname()[1]}", "x", PATIENCE)
+        store = EngineStore(f"http://127.0.0.1:{silent.getsockname()[1]}", "x", TIMEOUTS)
         begun = time.monotonic()
         with pytest.raises(StoreUnavailable, match="in time"):
             store.info()

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.types import Document
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble, as_json
 
-PATIENCE = RetryPolicy(first=5, read=5, write=30, backoff=0.02)
-HASTY = RetryPolicy(first=5, read=5, write=0.5, backoff=0.02)
+TIMEOUTS = StoreTimeouts(first=5, read=5, write=30, backoff=0.02)
+SHORT_TIMEOUTS = StoreTimeouts(first=5, read=5, write=0.5, backoff=0.02)
 
 FULL_DISK = {
     "type": "cluster_block_exception",
@@ -28,15 +28,15 @@ FULL_DISK = {
 @pytest.fixture
 def store(double: EngineDouble) -> Iterator[EngineStore]:
     """A store that believes the double to be an OpenSearch."""
-    store = EngineStore(double.address, "x", PATIENCE)
+    store = EngineStore(double.address, "x", TIMEOUTS)
     yield store
     store.close()
 
 
 @pytest.fixture
 def hasty(double: EngineDouble) -> Iterator[EngineStore]:
-    """The same with little patience."""
-    store = EngineStore(double.address, "x", HASTY)
+    """The same with short timeouts."""
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
     yield store
     store.close()
 
@@ -217,14 +217,14 @@ def test_a_pause_that_the_server_asks_for(double: EngineDouble, store: EngineSto
 
 
 @pytest.mark.parametrize("asked", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_a_pause_beyond_patience(double: EngineDouble, store: EngineStore, asked: str) -> None:
-    """A server that wants to be left alone for longer than there is patience is unavailable now."""
+def test_a_pause_beyond_the_timeout(double: EngineDouble, store: EngineStore, asked: str) -> None:
+    """A server that asks for a longer pause than the timeout is unavailable now."""
     double.retry_after = asked
     double.fault = lambda number, body: as_json(429, {"error": {"type": "busy", "reason": "too many"}})
     begun = time.monotonic()
     with pytest.raises(StoreUnavailable, match="429 too many"):
         store.upsert(documents(2))
-    assert time.monotonic() - begun < PATIENCE.write / 2
+    assert time.monotonic() - begun < TIMEOUTS.write / 2
     assert len(double.bulks) == 1
 
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier, Event, Thread
 
 import orjson
@@ -15,23 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esclip._concurrency import cancellation as cancellation
+from esclip._concurrency.retry import STORE, StoreTimeouts, TransientError, retry
 from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.rejections import Rejection
 from esclip._core.types import Document
 from esclip._errors import StoreUnavailable
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
+from esclip.stores.engine.bulk_errors import PayloadTooLarge
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import Busy, PayloadTooLarge, RetryPolicy, persistently
 from tests.contracts.documents import document, record
 from tests.unit.engine_double import EngineDouble
 
-PATIENCE = RetryPolicy(first=5, read=5, write=60, backoff=0.02)
+TIMEOUTS = StoreTimeouts(first=5, read=5, write=60, backoff=0.02)
 
 
 @pytest.fixture
 def store(double: EngineDouble) -> Iterator[EngineStore]:
     """A store that believes the double to be an OpenSearch."""
-    store = EngineStore(double.address, "x", PATIENCE)
+    store = EngineStore(double.address, "x", TIMEOUTS)
     yield store
     store.close()
 
@@ -130,9 +132,9 @@ def test_memory_is_bounded_as_an_ingest_drives_it(double: EngineDouble, store: E
 
 
 def test_what_is_no_longer_wanted_is_not_sent_again(double: EngineDouble) -> None:
-    """A thread whose run has ended gives up after one more attempt, long before its patience ends."""
+    """A thread whose run has ended gives up after one more attempt, long before its timeout."""
     double.item_status = lambda number, id: 503
-    store = EngineStore(double.address, "x", RetryPolicy(write=600, backoff=600))
+    store = EngineStore(double.address, "x", StoreTimeouts(write=600, backoff=600))
     ended = Event()
     threading.Timer(0.5, ended.set).start()
     begun = time.monotonic()
@@ -166,12 +168,12 @@ def test_every_document_is_written_or_rejected_once(
     sent = 0
     lock = threading.Lock()
 
-    def send(payload: bytes, left: float) -> object:
+    def send(payload: bytes, deadline: float) -> object:
         nonlocal sent
         with lock:
             sent += 1
             if sent - 1 in broken:
-                raise Busy("broken")
+                raise TransientError(StoreUnavailable("broken"))
             heads = [orjson.loads(head)["index"]["_id"] for head in payload.splitlines()[::2]]
             if too_large and len(payload) > too_large:
                 raise PayloadTooLarge("413")
@@ -184,8 +186,8 @@ def test_every_document_is_written_or_rejected_once(
                 items.append({"index": {"status": status, "error": {"type": f"t{status}"}}})
             return {"items": items}
 
-    patience = RetryPolicy(write=60, backoff=0.001)
-    writer = BulkWriter(send, "it", patience, at_once=2)
+    policy = replace(STORE, timeout=60, backoff=0.001)
+    writer = BulkWriter(send, "it", policy, concurrency=2)
     lines = [bulk_action("index", record(str(at)), {"id": str(at)}) for at in range(len(fates))]
     size = max(1, -(-len(lines) // calls))
     with ThreadPoolExecutor(calls) as threads:
@@ -198,9 +200,9 @@ def test_every_document_is_written_or_rejected_once(
 def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """Who waits for an engine that stays away reads so, and for how long it will be asked again."""
 
-    def away() -> None:
+    def away(deadline: float) -> None:
         raise StoreUnavailable("nobody is there")
 
     with pytest.raises(StoreUnavailable):
-        persistently(away, 1.5, backoff=0.05, quiet=0.2)
+        retry(away, replace(STORE, timeout=1.5, backoff=0.05, log_after=0.2))
     assert [record.message for record in caplog.records] == ["nobody is there - asked again for up to 2 s"]

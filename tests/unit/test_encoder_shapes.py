@@ -27,7 +27,7 @@ def test_odd_descriptions_are_errors_of_ours() -> None:
         for answer in Random(1).sample(odd, min(len(odd), TRIED)):
             server.routes["/v1/encoder"] = body(json.dumps(answer).encode(), Content_Type="application/json")
             try:
-                encoder = RemoteEncoder(server.url(""), deadline=0.5, backoff=0.01)
+                encoder = RemoteEncoder(server.url(""), timeout=0.5, backoff=0.01)
             except EncoderError:
                 continue
             assert isinstance(encoder.space.model, str), answer
@@ -40,4 +40,4 @@ def test_bodies_that_are_no_descriptions(said: bytes) -> None:
     """JSON that is nested without end, of another kind, or none, is told as no encoder server's."""
     odd = PictureServer({"/v1/encoder": body(said, Content_Type="application/json")})
     with odd as server, pytest.raises(EncoderError, match="no esclip encoder server"):
-        RemoteEncoder(server.url(""), deadline=0.5, backoff=0.01)
+        RemoteEncoder(server.url(""), timeout=0.5, backoff=0.01)

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable
+from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from scripts.engine_nodes._keys import issue, make_ca
 from tests.unit.engine_double import Answer, Asked, EngineDouble, as_json, running
 
-PATIENCE = RetryPolicy(first=0.3, read=0.5, write=3)
+TIMEOUTS = StoreTimeouts(first=0.3, read=0.5, write=3)
 HOST = ("IP:127.0.0.1",)
 
 needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make certificates")
@@ -47,7 +47,7 @@ def secured(ca: Path, *names: str, days: int = 1) -> Iterator[EngineDouble]:
 
 def refusal(address: str, access: StoreAuth | None = None) -> EsclipError:
     """What a first question raises."""
-    store = EngineStore(address, "x", PATIENCE, access)
+    store = EngineStore(address, "x", TIMEOUTS, access)
     with pytest.raises(EsclipError) as raised:
         store.schema()
     store.close()
@@ -169,7 +169,7 @@ def test_nothing_gives_a_secret_away(access: StoreAuth, caplog: pytest.LogCaptur
     """Not even a server that repeats it: no error, cause, traceback, repr or log has it, at any level."""
     with running() as double, caplog.at_level(logging.DEBUG):
         double.lock = gossip
-        store = EngineStore(double.address, "x", PATIENCE, access)
+        store = EngineStore(double.address, "x", TIMEOUTS, access)
         with pytest.raises(StoreError, match=r"you said \*\*\*, that is \*\*\*, \*\*\*") as raised:
             store.schema()
         told = traceback.TracebackException.from_exception(raised.value, capture_locals=True)

@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 
 from esclip import EsclipError, StoreError
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Document, Hit
 from esclip.stores import serialization as stored
 from esclip.stores.engine.dialects import Engine, index_body
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
 from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants
 from tests.servers import PictureServer, body
 from tests.unit.engine_double import OPENSEARCH, Answer, Asked, EngineDouble, as_json, running
 
-HASTY = RetryPolicy(first=0.01, read=0.01, write=0.01, backoff=0.001)
+SHORT_TIMEOUTS = StoreTimeouts(first=0.01, read=0.01, write=0.01, backoff=0.001)
 IDS = ["a", "b"]
 SHARDS = {"total": 3, "failed": 0}
 SOURCES = [
@@ -144,7 +144,7 @@ def double() -> Iterator[EngineDouble]:
 def test_what_an_engine_says_is_understood(double: EngineDouble, operation: str) -> None:
     """The answers from which the odd ones are made are an engine's: no operation fails over them."""
     serve(double)
-    store = EngineStore(double.address, "x", HASTY)
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
     assert sane(OPERATIONS[operation][0](store))
     store.close()
 
@@ -155,13 +155,13 @@ def test_what_an_engine_says_is_understood(double: EngineDouble, operation: str)
 def test_odd_answers_are_errors_of_ours(double: EngineDouble, operation: str, place: str) -> None:
     """Types exchanged, keys missing, lists for objects, huge numbers: no exception but ours, no odd value."""
     call, _ = OPERATIONS[operation]
-    store = EngineStore(double.address, "x", HASTY)
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
     odd = list(variants(ANSWERS[place]))
     for answer in Random(place).sample(odd, min(len(odd), TRIED)):
         serve(double, place, answer)
         if place == "/":
             store.close()
-            store = EngineStore(double.address, "x", HASTY)
+            store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
         try:
             result = call(store)
         except EsclipError:
@@ -172,7 +172,7 @@ def test_odd_answers_are_errors_of_ours(double: EngineDouble, operation: str, pl
 
 def failing(double: EngineDouble, call: Callable[[EngineStore], Any]) -> EsclipError:
     """What an operation raises."""
-    store = EngineStore(double.address, "x", HASTY)
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
     with pytest.raises(EsclipError) as raised:
         call(store)
     store.close()
@@ -226,7 +226,7 @@ def test_a_small_answer_that_becomes_a_large_one() -> None:
     with PictureServer(
         {"/": body(packed, Content_Type="application/json", Content_Encoding="gzip")}
     ) as server:
-        store = EngineStore(server.url(""), "x", HASTY)
+        store = EngineStore(server.url(""), "x", SHORT_TIMEOUTS)
         tracemalloc.start()
         with pytest.raises(StoreError, match="an answer of more than 64 MiB"):
             store.schema()

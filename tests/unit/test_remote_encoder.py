@@ -58,8 +58,8 @@ def flaky(images: Route, **about: Any) -> PictureServer:
     return PictureServer({"/v1/encoder": said, "/v1/images": images, "/v1/texts": images})
 
 
-def connect(server: PictureServer, *, deadline: float = 5.0) -> RemoteEncoder:
-    return RemoteEncoder(server.url(""), deadline=deadline, backoff=0.01)
+def connect(server: PictureServer, *, timeout: float = 5.0) -> RemoteEncoder:
+    return RemoteEncoder(server.url(""), timeout=timeout, backoff=0.01)
 
 
 def test_it_is_what_is_served(server: EncoderServer) -> None:
@@ -149,7 +149,7 @@ def test_retry_after_is_honoured() -> None:
 def test_a_restarted_server_is_found_again() -> None:
     """An encoder lives on while its server is away for a moment."""
     with served() as server:
-        encoder = RemoteEncoder(server.address, deadline=20, backoff=0.05)
+        encoder = RemoteEncoder(server.address, timeout=20, backoff=0.05)
         encoder.encode_texts(["red"])
         port = int(server.address.rpartition(":")[2])
     with ThreadPoolExecutor(1) as pool:
@@ -162,7 +162,7 @@ def test_a_restarted_server_is_found_again() -> None:
 def test_a_server_with_another_model_is_refused() -> None:
     """A server that was restarted with another model doesn't mix spaces."""
     with served() as server:
-        encoder = RemoteEncoder(server.address, deadline=5, backoff=0.01)
+        encoder = RemoteEncoder(server.address, timeout=5, backoff=0.01)
         port = int(server.address.rpartition(":")[2])
 
     class Other(PaletteEncoder):
@@ -232,7 +232,7 @@ def test_no_server_says_how_to_start_one() -> None:
     """An address at which nobody listens is an error with the command for it, within the deadline."""
     address = f"http://127.0.0.1:{unused_port()}"
     with pytest.raises(EncoderError, match=f"{address} can't be reached .*esclip serve-encoder"):
-        RemoteEncoder(address, deadline=0.3, backoff=0.01)
+        RemoteEncoder(address, timeout=0.3, backoff=0.01)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_secrets_are_sent_and_never_shown(caplog: pytest.LogCaptureFixture) -> N
         exchange.wfile.write(words)
 
     with flaky(refuse) as server, caplog.at_level(logging.DEBUG):
-        encoder = RemoteEncoder(server.url("").replace("//", "//me:hunter2@"), deadline=1)
+        encoder = RemoteEncoder(server.url("").replace("//", "//me:hunter2@"), timeout=1)
         with pytest.raises(EncoderError) as raised:
             encoder.encode_images(PICTURES)
         assert server.headers_seen[-1]["Authorization"] == "Basic bWU6aHVudGVyMg=="
@@ -331,7 +331,7 @@ def test_a_request_that_is_no_longer_wanted_ends(images: Route) -> None:
             encoder.encode_images(PICTURES[:1])
 
     with flaky(images) as server, ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(ask, connect(server, deadline=60))
+        asked = pool.submit(ask, connect(server, timeout=60))
         time.sleep(0.3)
         began = time.monotonic()
         stopped.set()

@@ -19,13 +19,13 @@ from PIL import Image
 import esclip
 from esclip import EsclipError, StoreAuth
 from esclip._cli.groups import EncoderOptions, StoreOptions
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._net.redaction import Redactor, with_base64
 from esclip._server.encoder_server import EncoderServer
 from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.engine.store import EngineStore
-from esclip.stores.retry import RetryPolicy
 from tests.contracts.documents import axis, document, nearest
 from tests.servers import unused_port
 from tests.unit.engine_double import Answer, Asked, as_json, running
@@ -33,7 +33,7 @@ from tests.unit.engine_double import Answer, Asked, as_json, running
 TOKEN = "t0ken-Zx9-of-the-encoder"
 PASSWORD = "Zx9/s3cret=ä"
 KEY = "id-of-it:Zx9-the-key"
-PATIENCE = RetryPolicy(first=0.2, read=0.2, write=0.2)
+TIMEOUTS = StoreTimeouts(first=0.2, read=0.2, write=0.2)
 ACCESSES = {
     "password": StoreAuth(user="alice", password=PASSWORD),
     "short password": StoreAuth(user="alice", password="Zx9"),
@@ -191,7 +191,7 @@ def test_no_failure_shows_the_encoders_token(trouble: str, caplog: pytest.LogCap
     """Neither the error of a server that isn't one, nor its causes, locals or logs have it."""
     caplog.set_level(logging.DEBUG)
     with TROUBLES[trouble]() as address, pytest.raises(EsclipError) as raised:
-        RemoteEncoder(address, TOKEN, deadline=0.2, backoff=0.01)
+        RemoteEncoder(address, TOKEN, timeout=0.2, backoff=0.01)
     assert not leaks(shown(raised.value) + caplog.text, (TOKEN,))
 
 
@@ -199,7 +199,7 @@ def test_no_failure_shows_the_encoders_token(trouble: str, caplog: pytest.LogCap
 def test_no_failure_shows_an_encoders_password(trouble: str) -> None:
     """The same for a user and password in the address."""
     with TROUBLES[trouble]() as address, pytest.raises(EsclipError) as raised:
-        RemoteEncoder(address.replace("//", "//alice:Zx9-s3cret@"), deadline=0.2, backoff=0.01)
+        RemoteEncoder(address.replace("//", "//alice:Zx9-s3cret@"), timeout=0.2, backoff=0.01)
     assert not leaks(shown(raised.value), ("Zx9-s3cret", "alice:Zx9-s3cret"))
 
 
@@ -210,7 +210,7 @@ def test_no_failure_shows_what_lets_into_a_cluster(
 ) -> None:
     """Whatever goes wrong between us and a cluster, no error, cause, local or log has the credentials."""
     with caplog.at_level(logging.DEBUG), TROUBLES[trouble]() as address:
-        store = EngineStore(address, "x", PATIENCE, ACCESSES[kind])
+        store = EngineStore(address, "x", TIMEOUTS, ACCESSES[kind])
         with pytest.raises(EsclipError) as raised:
             store.schema()
         store.close()
@@ -255,7 +255,7 @@ def test_an_answer_that_is_no_error_keeps_secrets_too(
             return as_json(200, REPEATING[path](gossip_of(asked))) if named else None
 
         double.lock = gossip
-        store = EngineStore(double.address, "x", PATIENCE, ACCESSES[kind])
+        store = EngineStore(double.address, "x", TIMEOUTS, ACCESSES[kind])
         try:
             told = repr(ASKED[path](store))
         except EsclipError as error:
@@ -272,7 +272,7 @@ def test_a_version_that_repeats_a_secret() -> None:
     with running() as double:
         root = {"version": {"distribution": "opensearch", "number": f"3.6.{PASSWORD}"}}
         double.lock = lambda asked: as_json(200, root) if asked.path == "/" else None
-        store = EngineStore(double.address, "x", PATIENCE, ACCESSES["password"])
+        store = EngineStore(double.address, "x", TIMEOUTS, ACCESSES["password"])
         assert "Zx9" not in str(store.info())
         store.close()
 

@@ -1,6 +1,6 @@
-"""Cancellation of what a thread is doing: an event that long waits look at.
+"""Cancellation of what a thread is doing: an event that long waits check.
 
-with cancellation.scope(event):    whatever is called within, in this thread,
+with cancellation.scope(event):    all that is called within, in this thread,
     store.upsert(...)              ends its waits early once `event` is set
 """
 
@@ -11,14 +11,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Event
 
-__all__ = ["current", "scope"]
+__all__ = ["POLL_INTERVAL_S", "current", "scope"]
+
+POLL_INTERVAL_S = 0.2
+"""Seconds: the longest uninterrupted wait of what looks at a cancellation, a deadline or a signal itself."""
 
 _current: ContextVar[Event | None] = ContextVar("cancellation", default=None)
 
 
 @contextmanager
 def scope(cancelled: Event) -> Iterator[None]:
-    """Context manager: within it, what this thread does is no longer wanted once `cancelled` is set."""
+    """Context manager: within it, what this thread does is cancelled once `cancelled` is set."""
     token = _current.set(cancelled)
     try:
         yield

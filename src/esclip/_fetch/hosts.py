@@ -1,9 +1,9 @@
-"""Which hosts may be asked, and at which addresses: no one's data leads into the network that esclip runs in.
+"""Which hosts get requests, and at which addresses: no data leads into the network that esclip runs in.
 
-    URL ─► in normal form ─► host allowed? ─► connection ─► address public, or the host named by a person?
+    URL ─► in normal form ─► host allowed? ─► connection ─► address public, or the host named by the user?
 
-A host that a person names may be anywhere. All others may be at public addresses only, whatever their names
-resolve to at the moment of the connection.
+A host that the user names may have any address. All others may have public addresses only, checked at the
+moment of the connection.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from urllib3.util import Url, parse_url
 
 from esclip._core.rejections import Reason
 from esclip._errors import ConfigError, FetchError
-from esclip._net.session import addresses_limited
+from esclip._net.session import address_scope
 from esclip._net.sockets import ForbiddenAddressError
 from esclip._text.urls import MAX_URL
 
-__all__ = ["HostPolicy", "Place", "RedirectChain", "is_public"]
+__all__ = ["Endpoint", "HostPolicy", "RedirectChain", "is_public"]
 
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
@@ -37,32 +37,29 @@ _PROTOCOLS_OWN = ipaddress.IPv4Network("192.0.0.0/24")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a URL leads."""
+class Endpoint:
+    """A URL, and the host and port that it leads to."""
 
     url: str
     """In normal form."""
     host: str
     port: int
 
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
 
 class HostPolicy:
-    """The hosts that may be asked: those that a person `named`, anywhere, and those that must be `public`.
+    """The allowed hosts: those that the user `named`, at any address, and those that must be `public`.
 
-    An entry is `host` for any port, or `host:port`. With None named, all hosts may be asked.
+    An entry is `host` for any port, or `host:port`. With None named, all hosts are allowed.
 
-    Raises `ConfigError` for an entry that can be no host.
+    Raises `ConfigError` for an entry that is not a host's name.
     """
 
     def __init__(self, named: Collection[str] | None, public: Collection[str] = ()) -> None:
         self._named = None if named is None else {_host_and_port(entry) for entry in named}
         self._public = {_host_and_port(entry) for entry in public}
 
-    def check(self, url: str) -> Place:
-        """Where `url` leads. Raises `FetchError` when it is malformed or its host is not allowed."""
+    def check(self, url: str) -> Endpoint:
+        """The endpoint of `url`. Raises `FetchError` when it is malformed or its host is not allowed."""
         if len(url) > MAX_URL:
             raise FetchError(Reason.BAD_URL, f"a URL of more than {MAX_URL} characters")
         try:
@@ -75,45 +72,46 @@ class HostPolicy:
             raise FetchError(Reason.BAD_URL, "not the http or https URL of a host")
         if parts.auth is not None:
             raise FetchError(Reason.BAD_URL, "a URL with a user name or password is not fetched")
-        place = Place(normal, host, parts.port or (443 if parts.scheme == "https" else 80))
-        if self._named is not None and not _has(self._named | self._public, place):
+        endpoint = Endpoint(normal, host, parts.port or (443 if parts.scheme == "https" else 80))
+        if self._named is not None and not _has(self._named | self._public, endpoint):
             raise FetchError(Reason.BAD_URL, f"host {host} is not one of those allowed")
-        return place
+        return endpoint
 
-    def may_be_private(self, place: Place, *, strayed: bool) -> bool:
-        """Whether `place` may be at an address that is not public, after a public place or as the first.
+    def may_be_private(self, endpoint: Endpoint, *, left_public: bool) -> bool:
+        """Whether `endpoint` may have a private address. `left_public`: a public host redirected to it.
 
-        Where all hosts are allowed, the first is the one that a person typed.
+        Where all hosts are allowed, the first is the one that the user typed.
         """
-        return not strayed if self._named is None else _has(self._named, place)
+        return not left_public if self._named is None else _has(self._named, endpoint)
 
 
 class RedirectChain:
-    """The places that lead to one picture, one after another, each at an address where it may be."""
+    """The endpoints of one download: the URL's, and those that it is redirected to."""
 
     def __init__(self, hosts: HostPolicy) -> None:
         self._hosts = hosts
-        self._strayed = False
+        self._left_public = False
+        """Whether an endpoint before was public: what it redirects to must be, too."""
 
     @contextmanager
-    def at(self, place: Place) -> Iterator[None]:
-        """A time in which connections are made to where `place` may be.
+    def visit(self, endpoint: Endpoint) -> Iterator[None]:
+        """Context manager: within it, connections are made only to addresses that `endpoint` may have.
 
-        A proxy looks names up itself, out of our sight: only addresses in URLs are judged then.
+        A proxy resolves names itself: then only addresses that stand in URLs are checked.
         """
-        private_too = self._hosts.may_be_private(place, strayed=self._strayed)
+        may_be_private = self._hosts.may_be_private(endpoint, left_public=self._left_public)
         public: list[bool] = []
 
-        def welcome(address: str) -> bool:
+        def allow_address(address: str) -> bool:
             public.append(is_public(address))
-            return public[-1] or private_too
+            return public[-1] or may_be_private
 
-        literal = _literal(place.host)
-        if literal and not welcome(literal):
+        literal = _literal_address(endpoint.host)
+        if literal and not allow_address(literal):
             raise ForbiddenAddressError(f"{literal} is not an address of the public web")
-        with addresses_limited(welcome):
+        with address_scope(allow_address):
             yield
-        self._strayed |= any(public) or not public
+        self._left_public |= any(public) or not public
 
 
 def is_public(address: str) -> bool:
@@ -132,16 +130,16 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and ip not in _PROTOCOLS_OWN
 
 
-def _literal(host: str) -> str | None:
-    """The address that `host` is, written in any of the ways that resolvers understand (`0x7f.1`)."""
+def _literal_address(host: str) -> str | None:
+    """The address that `host` is, in any of the notations that resolvers understand (`0x7f.1`)."""
     with suppress(OSError, ValueError):
-        found = socket.getaddrinfo(host.strip("[]"), None, flags=socket.AI_NUMERICHOST)
-        return str(found[0][4][0])
+        resolved = socket.getaddrinfo(host.strip("[]"), None, flags=socket.AI_NUMERICHOST)
+        return str(resolved[0][4][0])
     return None
 
 
-def _has(entries: Collection[tuple[str, int | None]], place: Place) -> bool:
-    return (place.host, None) in entries or (place.host, place.port) in entries
+def _has(entries: Collection[tuple[str, int | None]], endpoint: Endpoint) -> bool:
+    return (endpoint.host, None) in entries or (endpoint.host, endpoint.port) in entries
 
 
 def _host_and_port(entry: str) -> tuple[str, int | None]:

@@ -7,14 +7,12 @@ import re
 import sqlite3
 from pathlib import Path
 
+from esclip._concurrency.retry import LEDGER, retry
 from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
 from esclip.stores import is_server
 
 __all__ = ["connected", "ledger_path"]
-
-BUSY_SECONDS = 60
-"""How long another process may keep the file locked; it takes milliseconds."""
 
 VERSION = 1
 
@@ -53,7 +51,7 @@ def ledger_path(address: str, index: str) -> Path | None:
 def connected(path: Path | None) -> sqlite3.Connection:
     """A connection in which each statement is a transaction of its own."""
     connection = sqlite3.connect(
-        path or ":memory:", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        path or ":memory:", timeout=LEDGER.timeout, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
     try:
@@ -72,19 +70,7 @@ def connected(path: Path | None) -> sqlite3.Connection:
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """SQLite waits for other processes everywhere but here, when all of them find a new file at once."""
-    import tenacity
-
-    tenacity.retry(
-        retry=tenacity.retry_if_exception(_is_busy),
-        wait=tenacity.wait_random(0, 0.05),
-        stop=tenacity.stop_after_delay(BUSY_SECONDS),
-        reraise=True,
-    )(connection.execute)("PRAGMA journal_mode = WAL")
-
-
-def _is_busy(error: BaseException) -> bool:
-    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else 0
-    return code & 0xFF == sqlite3.SQLITE_BUSY  # the rest of the code says what it is busy with
+    retry(lambda _: connection.execute("PRAGMA journal_mode = WAL"), LEDGER)
 
 
 def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:

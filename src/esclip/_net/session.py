@@ -1,9 +1,9 @@
-"""HTTP requests that look at the deadline while they wait, and at the addresses that they connect to.
+"""HTTP requests that check the deadline while they wait, and the addresses that they connect to.
 
-    send ─► Adapter ─► pool ─► connection ─► _Answer
+    send ─► _Adapter ─► pool ─► _Connection ─► _Response
 
-Certificates are always verified. Proxies of the environment are used, and look names up themselves; a
-`.netrc` and cookies never are.
+Certificates are always verified. Proxies of the environment are used, and resolve names themselves; `.netrc`
+and cookies never are.
 """
 
 from __future__ import annotations
@@ -26,46 +26,56 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import Retry, create_urllib3_context
 
 from esclip._net.environment import check_certificates, check_proxy
-from esclip._net.sockets import ForbiddenAddressError, PolledReader, TlsSocket, connect, seconds_left
+from esclip._net.sockets import (
+    DeadlineExceededError,
+    ForbiddenAddressError,
+    PolledReader,
+    TlsSocket,
+    connect,
+    seconds_left,
+)
 
 __all__ = [
     "FOREIGN_ERRORS",
-    "addresses_limited",
+    "address_scope",
     "causes",
     "new_session",
+    "read_body",
     "retry_after",
-    "seconds_asked",
     "send",
 ]
 
 MAX_INTERIM = 20
-"""Answers of 100 to 199, which announce the one that counts."""
+"""Interim responses (100 to 199) before the final one."""
 
 FOREIGN_ERRORS = (
     requests.RequestException,
     urllib3_errors.HTTPError,
     http.client.HTTPException,
+    DeadlineExceededError,
     ForbiddenAddressError,
     OSError,
     ValueError,
 )
 """All that a request can raise."""
 
-_welcome: ContextVar[Callable[[str], bool]] = ContextVar("welcome", default=lambda address: True)
+CHUNK_BYTES = 1 << 16
+
+_allow_address: ContextVar[Callable[[str], bool]] = ContextVar("allow_address", default=lambda address: True)
 
 
 @contextmanager
-def addresses_limited(welcome: Callable[[str], bool]) -> Iterator[None]:
-    """A time in which this thread connects only to addresses that are `welcome`; a proxy's always is."""
-    before = _welcome.set(welcome)
+def address_scope(allow_address: Callable[[str], bool]) -> Iterator[None]:
+    """Context manager: within it, this thread connects only to allowed addresses. A proxy's always is."""
+    token = _allow_address.set(allow_address)
     try:
         yield
     finally:
-        _welcome.reset(before)
+        _allow_address.reset(token)
 
 
 def new_session(connections: int, headers: Mapping[str, str]) -> requests.Session:
-    """Settings and connections; nothing of it is changed by a request, so threads may share it."""
+    """A session with up to `connections` per host. Requests don't change it, so threads may share it."""
     session = requests.Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(pool_maxsize=connections))
@@ -74,17 +84,17 @@ def new_session(connections: int, headers: Mapping[str, str]) -> requests.Sessio
     return session
 
 
-def send(session: requests.Session, request: requests.Request, patience: float) -> requests.Response:
-    """The answer's head; no wait is longer than `patience` seconds, nor than `seconds_left`.
+def send(session: requests.Session, request: requests.Request, timeout: float) -> requests.Response:
+    """The response, its body still unread; no wait takes more than `timeout` seconds, or `seconds_left`.
 
-    By the adapter: a session would read the bodies of redirects, however long. Raises `FOREIGN_ERRORS`, and
+    By the adapter: a session would read the bodies of redirects, of any length. Raises `FOREIGN_ERRORS`, and
     `ConfigError` for a proxy or certificates of the environment that can't be used.
     """
     prepared = session.prepare_request(request)
     settings = session.merge_environment_settings(request.url, {}, True, None, None)
     check_proxy(request.url, settings["proxies"])
     check_certificates(request.url, settings["verify"])
-    wait = min(seconds_left.get()(), patience)
+    wait = min(seconds_left(), timeout)
     return session.get_adapter(request.url).send(
         prepared,
         stream=True,
@@ -95,20 +105,24 @@ def send(session: requests.Session, request: requests.Request, patience: float) 
     )
 
 
-def retry_after(answer: requests.Response) -> float:
-    """How many seconds the server asks to be left alone."""
-    return seconds_asked(answer.headers)
+def read_body(response: requests.Response, max_bytes: int) -> bytes:
+    """The body; of a longer one, some more than `max_bytes`."""
+    body = bytearray()
+    while len(body) <= max_bytes and (chunk := response.raw.read1(CHUNK_BYTES, decode_content=True)):
+        body += chunk
+        seconds_left()
+    return bytes(body)
 
 
-def seconds_asked(headers: Mapping[str, str]) -> float:
-    """The same, by an answer's headers."""
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that a response's Retry-After asks to wait for; 0 without one."""
     with suppress(urllib3_errors.InvalidHeader, ValueError, OverflowError):
         return Retry().parse_retry_after(headers.get("Retry-After", "0"))
     return 0.0
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and those it was raised for, as requests and urllib3 keep them: the root is the last."""
+    """The exception and its causes, as requests and urllib3 keep them; the root cause is the last."""
     yield error
     for inner in (*error.args, getattr(error, "reason", None), error.__cause__):
         if isinstance(inner, BaseException):
@@ -140,40 +154,40 @@ def _use_our_pools(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
-class _Answer(HTTPResponse):
+class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
         super().__init__(sock, *args, **settings)
         self.fp = io.BufferedReader(PolledReader(sock, self.fp))
 
     def _read_status(self) -> tuple[str, int, str]:
-        """The status line; http.client would take 103 for the answer, and the answer for the next one."""
+        """The status line; http.client would take 103 for the response, and that for the next one."""
         for _ in range(MAX_INTERIM):
             line: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
             if not 100 <= line[1] < 200:
                 return line
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("announces an answer again and again")
+        raise http.client.HTTPException(f"sends more than {MAX_INTERIM} interim responses")
 
 
 class _Connection(HTTPConnection):
-    response_class = _Answer
+    response_class = _Response
 
     @property
     def is_connected(self) -> bool:
-        """Whether it can be used for the next request, which may be welcome at fewer addresses."""
+        """Whether the next request may use it, for which fewer addresses may be allowed."""
         if not super().is_connected or self.sock is None:
             return False
-        if getattr(self.sock, "pending", int)():  # more than the last answer came: not the next one's
+        if getattr(self.sock, "pending", int)():  # bytes after the last response: not the next one's
             return False
         with suppress(OSError):  # it broke just now
-            return self.proxy is not None or _welcome.get()(str(self.sock.getpeername()[0]))
+            return self.proxy is not None or _allow_address.get()(str(self.sock.getpeername()[0]))
         return False
 
     def _new_conn(self) -> socket.socket:
-        welcome = _welcome.get() if self.proxy is None else lambda address: True
-        patience = self.timeout or seconds_left.get()()
+        allow_address = _allow_address.get() if self.proxy is None else lambda address: True
+        timeout = self.timeout or seconds_left()
         try:
-            return connect(self._dns_host, self.port, patience, self.socket_options or (), welcome)
+            return connect(self._dns_host, self.port, timeout, self.socket_options or (), allow_address)
         except socket.gaierror as error:
             raise urllib3_errors.NameResolutionError(self.host, self, error) from error
         except TimeoutError as error:
@@ -184,7 +198,7 @@ class _Connection(HTTPConnection):
 
 class _TlsConnection(_Connection, HTTPSConnection):
     def connect(self) -> None:
-        """Connect, shake hands, and look at the certificate."""
+        """Connect, shake hands, and check the certificate."""
         self.ssl_context = create_urllib3_context()
         self.ssl_context.sslsocket_class = TlsSocket
         super().connect()

@@ -23,20 +23,7 @@ from esclip._protocols import Encoder
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._text.secrets import Secret
 from esclip.encoders.preprocessing import Preprocessing
-from esclip.encoders.remote.protocol import (
-    BYTES,
-    ENCODER,
-    HEALTH,
-    IMAGES,
-    JSON,
-    SPACE,
-    TEXTS,
-    EncoderInfo,
-    authorization,
-    pack_vectors,
-    unpack_pixels,
-    unpack_texts,
-)
+from esclip.encoders.remote import protocol
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -48,7 +35,12 @@ CALLERS = IMAGE_CALLERS + TEXT_CALLERS
 """Requests whose vectors are waited for at a time, each by a thread."""
 RETRY_AFTER_S = 1
 
-_ROUTES = {HEALTH: ("GET", ""), ENCODER: ("GET", ""), IMAGES: ("POST", BYTES), TEXTS: ("POST", JSON)}
+_ROUTES = {
+    protocol.HEALTH_PATH: ("GET", ""),
+    protocol.ENCODER_PATH: ("GET", ""),
+    protocol.IMAGES_PATH: ("POST", protocol.OCTET_STREAM),
+    protocol.TEXTS_PATH: ("POST", protocol.JSON),
+}
 
 
 class HttpError(Exception):
@@ -87,7 +79,7 @@ class RequestHead:
             path,
             Secret(headers.get("AUTHORIZATION", "")),
             headers.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
-            headers.get(SPACE.upper().replace("-", "_"), ""),
+            headers.get(protocol.SPACE_HEADER.upper().replace("-", "_"), ""),
             int(length) if length.isdecimal() else 0,
         )
 
@@ -105,7 +97,9 @@ class EncoderApp:
             raise EncoderError(
                 f"encoder {encoder.space.model} can't be served: it has pixels of its own kind"
             )
-        self.about = EncoderInfo(encoder.space, preprocess, encoder.runtime, max_body, encoder.logit_scale)
+        self.about = protocol.EncoderInfo(
+            encoder.space, preprocess, encoder.runtime, max_body, encoder.logit_scale
+        )
         if max_body < self.about.picture_bytes:
             raise EncoderError(
                 f"encoder {encoder.space.model} can't be served with bodies of {max_body} bytes: "
@@ -113,7 +107,7 @@ class EncoderApp:
             )
         self.stopping = False
         """Set when no new work is to be taken."""
-        self._expected = authorization(token) if token is not None else None
+        self._expected = protocol.authorization(token) if token is not None else None
         self._images = Batcher(
             encoder.encode_images, size=batch_size, workers=encoder.encode_concurrency, callers=IMAGE_CALLERS
         )
@@ -131,7 +125,7 @@ class EncoderApp:
         method, kind = _ROUTES[head.path]
         if head.method != method:
             raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, f"{head.path} takes {method}", {"Allow": method})
-        if head.path == HEALTH:
+        if head.path == protocol.HEALTH_PATH:
             return
         if self._expected is not None and not _same(head.authorization, self._expected):
             raise HttpError(HTTPStatus.UNAUTHORIZED, "wants a token", {"WWW-Authenticate": "Bearer"})
@@ -158,18 +152,18 @@ class EncoderApp:
             status, kind, body = self._answer(head.path, environ["wsgi.input"].read())
             extra: Mapping[str, str] = {}
         except HttpError as refused:
-            status, kind, body, extra = refused.status, JSON, refused.body, refused.headers
+            status, kind, body, extra = refused.status, protocol.JSON, refused.body, refused.headers
         start_response(f"{status.value} {status.phrase}", [("Content-Type", kind), *extra.items()])
         return [body]
 
     def _answer(self, path: str, body: bytes) -> tuple[HTTPStatus, str, bytes]:
         match path:
-            case _ if path == HEALTH:
+            case _ if path == protocol.HEALTH_PATH:
                 return self._health()
-            case _ if path == ENCODER:
-                return HTTPStatus.OK, JSON, orjson.dumps(self.about.to_json())
+            case _ if path == protocol.ENCODER_PATH:
+                return HTTPStatus.OK, protocol.JSON, orjson.dumps(self.about.to_json())
         try:
-            return HTTPStatus.OK, BYTES, pack_vectors(self._vectors(path, body))
+            return HTTPStatus.OK, protocol.OCTET_STREAM, protocol.pack_vectors(self._vectors(path, body))
         except ValueError as error:
             raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from error
         except BatchFailed as error:
@@ -178,9 +172,9 @@ class EncoderApp:
             raise unavailable("as much waits as may") from None
 
     def _vectors(self, path: str, body: bytes) -> Vectors:
-        if path == IMAGES:
-            return self._images.encode(unpack_pixels(body, self.about.shape))
-        return self._texts.encode(unpack_texts(body))
+        if path == protocol.IMAGES_PATH:
+            return self._images.encode(protocol.unpack_pixels(body, self.about.shape))
+        return self._texts.encode(protocol.unpack_texts(body))
 
     def _health(self) -> tuple[HTTPStatus, str, bytes]:
         failing = self._images.failing or self._texts.failing
@@ -194,7 +188,7 @@ class EncoderApp:
             "texts": self._texts.encoded,
             "batches": self._images.batches + self._texts.batches,
         }
-        return HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, JSON, orjson.dumps(health)
+        return HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, protocol.JSON, orjson.dumps(health)
 
 
 def _same(given: str, expected: str) -> bool:

@@ -166,7 +166,7 @@ class TestSilence:
     def test_the_deadline_holds(self, request: pytest.FixtureRequest, place: str) -> None:
         """They are waited for until the deadline."""
         url = silent(request, place)
-        with Fetcher(allow_hosts=None, cache=None, workers=1, deadline=0.5) as fetching:
+        with Fetcher(allow_hosts=None, cache=None, workers=1, timeout=0.5) as fetching:
             before = time.monotonic()
             with pytest.raises(FetchError) as caught:
                 fetching.fetch(url)

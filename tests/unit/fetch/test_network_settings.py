@@ -105,7 +105,7 @@ def test_encoder_servers_and_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     """What connects for another reason tells it in the same way."""
     monkeypatch.setenv("all_proxy", "socks://127.0.0.1:1080")
     with pytest.raises(ConfigError, match="all_proxy"):
-        RemoteEncoder("http://encoder.example:8090", deadline=5).encode_texts(["red"])
+        RemoteEncoder("http://encoder.example:8090", timeout=5).encode_texts(["red"])
     with pytest.raises(ConfigError, match="all_proxy"):
         find_model("nobody/nothing")
 

@@ -9,7 +9,7 @@ import pytest
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
-from esclip._fetch.robots_tag import opted_out
+from esclip._fetch.politeness import opted_out
 from tests.fetching import PICTURE, fetcher, refusal
 from tests.servers import PictureServer, body, raw, status
 

@@ -10,8 +10,9 @@ import pytest
 
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
-from esclip._fetch.backoff import HostBackoff
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import Endpoint
+from esclip._fetch.politeness import HostBackoff
 from tests.fetching import PICTURE, fetcher, took
 from tests.servers import Exchange, PictureServer, body, in_turn, redirect, status
 
@@ -57,7 +58,7 @@ def test_all_threads_wait(server: PictureServer, times: list[float]) -> None:
 def test_other_hosts_are_asked(server: PictureServer) -> None:
     """A pause concerns the host that asked for it, its port included."""
     server.routes["/b.jpg"] = status(503, Retry_After=3600)
-    with PictureServer({"/a.jpg": body(PICTURE)}) as other, fetcher(deadline=60) as fetching:
+    with PictureServer({"/a.jpg": body(PICTURE)}) as other, fetcher(timeout=60) as fetching:
         assert refuse_once(fetching, server.url("/b.jpg")) is Reason.HTTP_5XX
         assert took(lambda: fetching.fetch(other.url("/a.jpg"))) < 10
 
@@ -65,7 +66,7 @@ def test_other_hosts_are_asked(server: PictureServer) -> None:
 def test_a_pause_without_end_loses_nothing(server: PictureServer) -> None:
     """Who asks for an hour is asked again after a deadline's time; the next picture's time begins then."""
     server.routes["/b.jpg"] = status(429, Retry_After=3600)
-    with fetcher(deadline=1) as fetching:
+    with fetcher(timeout=1) as fetching:
         assert refuse_once(fetching, server.url("/b.jpg")) is Reason.HTTP_429
         assert took(lambda: fetching.fetch(server.url("/a.jpg"))) > 0.5
     assert server.requests == {"/a.jpg": 1, "/b.jpg": 1}
@@ -81,7 +82,7 @@ def test_a_redirect_to_a_host_in_a_pause(server: PictureServer) -> None:
 
     server.routes["/b.jpg"] = status(429, Retry_After=3600)
     other = PictureServer({"/moved.jpg": wait_and_redirect})
-    with other, fetcher(deadline=3) as fetching, ThreadPoolExecutor(1) as pool:
+    with other, fetcher(timeout=3) as fetching, ThreadPoolExecutor(1) as pool:
         moved = pool.submit(fetching.fetch, other.url("/moved.jpg"))
         time.sleep(0.5)
         refuse_once(fetching, server.url("/b.jpg"))
@@ -95,7 +96,7 @@ def test_a_redirect_to_a_host_in_a_pause(server: PictureServer) -> None:
 def test_a_stop_ends_a_pause(server: PictureServer) -> None:
     """A picture that waits for its host's pause is given up soon after a stop."""
     server.routes["/b.jpg"] = status(429, Retry_After=3600)
-    with fetcher(deadline=60) as fetching, ThreadPoolExecutor(1) as pool:
+    with fetcher(timeout=60) as fetching, ThreadPoolExecutor(1) as pool:
         refuse_once(fetching, server.url("/b.jpg"))
         waiting = pool.submit(fetching.fetch, server.url("/a.jpg"))
         time.sleep(0.2)
@@ -107,10 +108,11 @@ def test_a_stop_ends_a_pause(server: PictureServer) -> None:
 
 def test_the_longer_pause_counts() -> None:
     """A second, shorter wish does not end the first; no wish is longer than the limit."""
-    pauses = HostBackoff(longest=100)
-    assert pauses.left("a:80") == 0
-    pauses.begin("a:80", 50)
-    pauses.begin("a:80", 1)
-    pauses.begin("b:80", 1e12)
-    assert 40 < pauses.left("a:80") <= 50
-    assert 90 < pauses.left("b:80") <= 100
+    backoff = HostBackoff(max_pause=100, cancelled=threading.Event())
+    a, b = Endpoint("http://a/1", "a", 80), Endpoint("http://b/1", "b", 80)
+    assert backoff.remaining(a) == 0
+    backoff.begin(a, 50)
+    backoff.begin(a, 1)
+    backoff.begin(b, 1e12)
+    assert 40 < backoff.remaining(Endpoint("http://a/2", "a", 80)) <= 50
+    assert 90 < backoff.remaining(b) <= 100

@@ -35,7 +35,7 @@ class TestTime:
         """A server that says nothing, or drips its body or headers, gets as long as any other."""
         server.routes["/b.jpg"] = route
         before = time.monotonic()
-        assert refusal(server.url("/b.jpg"), deadline=0.4).reason is Reason.TIMEOUT
+        assert refusal(server.url("/b.jpg"), timeout=0.4).reason is Reason.TIMEOUT
         assert time.monotonic() - before < 1.5
 
     @pytest.mark.parametrize("bad", [status(500), status(429), cut_off(b"a", 9), hang_up])
@@ -74,7 +74,7 @@ class TestTime:
     def test_stop_ends_what_is_under_way(self, server: PictureServer, route: Route) -> None:
         """A wait for an answer, for a body or for the next try ends soon after a stop."""
         server.routes["/b.jpg"] = route
-        with fetcher(deadline=60) as fetching, ThreadPoolExecutor(1) as pool:
+        with fetcher(timeout=60) as fetching, ThreadPoolExecutor(1) as pool:
             under_way = pool.submit(fetching.fetch, server.url("/b.jpg"))
             while not server.requests["/b.jpg"]:
                 time.sleep(0.01)

@@ -1,6 +1,6 @@
-"""The line to an encoder server: one question after another, again while it is busy, and errors made ours.
+"""Requests to an encoder server: retried while it is busy, foreign exceptions mapped, secrets hidden.
 
-    ask ─► POST ─► busy, broken, late? ─► again, after a random pause ─► the body, or an EncoderError
+    request ─► POST ─► busy, broken, late? ─► retried by the policy ─► the body, or an EncoderError
 
 The token and the address's credentials are sent, and shown nowhere: not in errors, nor in `address`.
 """
@@ -8,49 +8,39 @@ The token and the address's credentials are sent, and shown nowhere: not in erro
 from __future__ import annotations
 
 import socket
-import time
-from concurrent.futures import CancelledError
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 import requests
-import tenacity
 import urllib3.exceptions as urllib3_errors
 
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.forks import leave_behind, renew_in_children
-from esclip._errors import ConfigError, EncoderError, Hint, one_line
+from esclip._concurrency.retry import RetryPolicy, TransientError, retry
+from esclip._errors import ConfigError, EncoderError, ErrorTable, Hint, error_text, map_errors, one_line
 from esclip._files.locations import without_credentials
 from esclip._net.redaction import Redactor, with_base64
-from esclip._net.session import FOREIGN_ERRORS, causes, new_session, retry_after, send
-from esclip._net.sockets import deadline_scope, seconds_left
+from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send
+from esclip._net.sockets import DeadlineExceededError, deadline_scope
 from esclip._text.secrets import Secret
-from esclip.encoders.remote.protocol import BYTES, authorization
+from esclip.encoders.remote.protocol import OCTET_STREAM, authorization
 
-__all__ = ["Line", "PassingError"]
+__all__ = ["EncoderClient"]
 
-ATTEMPT_S = 120.0
-"""For a connection, for sending a body, and for the next bytes of an answer."""
-CHUNK = 1 << 16
-WORDS = 1 << 16
+TIMEOUT_S = 120.0
+"""For a connection, for sending a body, and for the next bytes of a response."""
+MAX_ERROR_BYTES = 1 << 16
 """Bytes of an error that are read."""
 BUSY = frozenset({429, 502, 503, 504})
 
 
-class PassingError(EncoderError):
-    """A failure that may pass; the next try not before `after` seconds."""
+class EncoderClient:
+    """Sends requests to one server. Thread-safe; keeps up to `connections`."""
 
-    def __init__(self, message: str, after: float = 0.0) -> None:
-        super().__init__(message)
-        self.after = after
-
-
-class Line:
-    """Questions to one server. Safe from several threads, of which `connections` have one to keep."""
-
-    def __init__(self, address: str, token: str | None, *, connections: int, backoff: float) -> None:
+    def __init__(self, address: str, token: str | None, *, connections: int) -> None:
         """Connect to nothing yet. Raises `ConfigError` for an address or a token that can't be used."""
         self.address, credentials = without_credentials(address, "encoder", "https://host:8090")
         """Without credentials."""
@@ -69,170 +59,130 @@ class Line:
             self._redactor = Redactor((credentials[1],), joined)
         self._new_session = partial(new_session, connections, headers)
         self._session = self._new_session()
-        self._jitter = tenacity.wait_random_exponential(multiplier=backoff, max=10)
         renew_in_children(self)
 
     def renew(self) -> None:
-        """Connections of a forked child's own."""
+        """Open connections of a forked child's own."""
         leave_behind(self._session)
         self._session = self._new_session()
 
-    def ask(
+    def request(
         self,
         path: str,
         body: bytes | None = None,
         *,
-        kind: str = BYTES,
+        content_type: str = OCTET_STREAM,
         headers: dict[str, str] | None = None,
-        longest: int,
-        within: float,
+        max_bytes: int,
+        policy: RetryPolicy,
     ) -> bytes:
-        """The body of the answer, of at most `longest` bytes, had `within` seconds, all tries together.
+        """The body of the response, of at most `max_bytes`; a GET without `body`, else a POST.
 
-        Raises `EncoderError`, and `CancelledError` when it is no longer wanted.
+        Raises `EncoderError`, and `CancelledError`.
         """
-        end = time.monotonic() + within
         method, url = ("GET" if body is None else "POST"), self.address + path
-        sent = {"Content-Type": kind, **(headers or {})} if body is not None else {}
+        sent = {"Content-Type": content_type, **(headers or {})} if body is not None else {}
         request = requests.Request(method, url, headers=sent, data=body)
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(PassingError),
-            stop=tenacity.stop_before_delay(within),
-            wait=lambda state: _after(state) + self._jitter(state),
-            sleep=tenacity.sleep_using_event(cancellation.current()),
-            reraise=True,
-        )
-        return retrying(self._ask_once, request, longest, end)
+        return retry(lambda deadline: self._attempt(request, max_bytes, deadline), policy)
 
-    def _ask_once(self, request: requests.Request, longest: int, end: float) -> bytes:
+    def _attempt(self, request: requests.Request, max_bytes: int, deadline: float) -> bytes:
         try:
-            return self._answer(request, longest, end)
+            return self._send(request, max_bytes, deadline)
         except FOREIGN_ERRORS as error:
-            failure = self._redactor.failure(error)
-            raise self._translated(failure) from failure
+            with map_errors(_FOREIGN, self, causes=causes):
+                raise self._redactor.failure(error) from None
 
-    def _answer(self, request: requests.Request, longest: int, end: float) -> bytes:
+    def _send(self, request: requests.Request, max_bytes: int, deadline: float) -> bytes:
         with (
-            deadline_scope(lambda: _time_left(end)),
-            send(self._session, request, ATTEMPT_S) as answer,
+            deadline_scope(deadline, cancellation.current()),
+            send(self._session, request, TIMEOUT_S) as response,
         ):
-            if answer.status_code != HTTPStatus.OK:
-                raise self._refused(answer)
-            data = self._redactor.answer(_read(answer, longest))
-        if len(data) > longest:
-            raise self.stranger(f"sends more than {longest} bytes")
+            if response.status_code != HTTPStatus.OK:
+                raise self._refusal(response)
+            data = self._redactor.answer(read_body(response, max_bytes))
+        if len(data) > max_bytes:
+            raise self.protocol_error(f"sends more than {max_bytes} bytes")
         return data
 
-    def stranger(self, why: str) -> EncoderError:
-        """What to raise when that which answers is no server of ours."""
+    def protocol_error(self, why: str) -> EncoderError:
+        """What to raise when the server is not an esclip encoder server."""
         return EncoderError(
             f"{self.address} is no esclip encoder server that this esclip understands ({why}); "
             "check the address, and that both are of one version"
         )
 
-    def failed(self, why: str, remedy: str | Hint) -> EncoderError:
+    def server_error(self, why: str, remedy: str) -> EncoderError:
         """What to raise when the server can't do what it should."""
-        message = f"encoder server {self.address} {why}"
-        if isinstance(remedy, Hint):
-            return EncoderError(message, remedy)
-        return EncoderError(f"{message}; {remedy}")
+        return EncoderError(f"encoder server {self.address} {why}; {remedy}")
 
-    def _refused(self, answer: requests.Response) -> EncoderError:
-        status = answer.status_code
-        words = self._words(answer)
-        told = f"{status}: {words}" if words else str(status)
+    def _refusal(self, response: requests.Response) -> Exception:
+        status = response.status_code
+        text = self._error_text(response)
+        answer = f"{status}: {text}" if text else str(status)
         if status in BUSY:
-            message = f"encoder server {self.address} is too busy or not ready ({told}); try again later"
-            return PassingError(message, after=retry_after(answer))
+            busy = self.server_error(f"is too busy or not ready ({answer})", "try again later")
+            return TransientError(busy, retry_after=retry_after(response.headers))
         match status:
             case HTTPStatus.UNAUTHORIZED:
-                return self.failed("wants a token, or another one", Hint.ENCODER_TOKEN)
+                return EncoderError(
+                    f"encoder server {self.address} wants a token, or another one", Hint.ENCODER_TOKEN
+                )
             case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return self.failed(
-                    f"takes no request as large as this one ({told})",
+                return self.server_error(
+                    f"takes no request as large as this one ({answer})",
                     "a proxy before it has to let through as much as the server takes",
                 )
-            case HTTPStatus.CONFLICT if words:
-                return self.failed("was restarted with another model meanwhile", "run the same command again")
+            case HTTPStatus.CONFLICT if text:
+                return self.server_error(
+                    "was restarted with another model meanwhile", "run the same command again"
+                )
             case HTTPStatus.INTERNAL_SERVER_ERROR:
-                return self.failed(f"failed ({told})", "its own log says more")
-        if words is None:
-            return self.stranger(f"it answers {status}")
-        return self.failed(f"refused a request ({told})", "are both of one version?")
+                return self.server_error(f"failed ({answer})", "its own log says more")
+        if text is None:
+            return self.protocol_error(f"it answers {status}")
+        return self.server_error(f"refused a request ({answer})", "are both of one version?")
 
-    def _words(self, answer: requests.Response) -> str | None:
-        """The server's own words in one line, without our secrets; None when it is no server of ours."""
+    def _error_text(self, response: requests.Response) -> str | None:
+        """The server's error in one line, without our secrets; None when it isn't an encoder server's."""
         try:
-            data = orjson.loads(_read(answer, WORDS))
+            data = orjson.loads(read_body(response, MAX_ERROR_BYTES))
         except orjson.JSONDecodeError:
             return None
-        words: Any = data.get("error") if isinstance(data, dict) else None
-        if not isinstance(words, str):
-            return None
-        return one_line(self._redactor.text(words), 200)
-
-    def _translated(self, error: Exception) -> EncoderError:
-        chain = list(causes(error))
-        kind, why, remedy = next(
-            (kind, why, remedy)
-            for kinds, kind, why, remedy in _FOREIGN
-            if any(isinstance(cause, kinds) for cause in chain)
-        )
-        root = one_line(str(getattr(chain[-1], "strerror", None) or chain[-1]), 200)
-        return kind(str(self.failed(why.format(root), remedy)))
+        text: Any = data.get("error") if isinstance(data, dict) else None
+        return one_line(self._redactor.text(text), 200) if isinstance(text, str) else None
 
 
-_FOREIGN: tuple[tuple[tuple[type[Exception], ...], type[EncoderError], str, str], ...] = (
+def _failure(
+    why: str, remedy: str, *, transient: bool = True
+) -> Callable[[BaseException, EncoderClient], Exception]:
+    """A function that maps a foreign exception; the exception's text takes the place of {} in `why`."""
+
+    def make(error: BaseException, client: EncoderClient) -> Exception:
+        *_, root = causes(error)
+        failure = client.server_error(why.format(error_text(root, 200)), remedy)
+        return TransientError(failure) if transient else failure
+
+    return make
+
+
+_FOREIGN: ErrorTable = (
     (
         (requests.exceptions.SSLError, urllib3_errors.SSLError),
-        EncoderError,
-        "can't be trusted ({})",
-        "REQUESTS_CA_BUNDLE names further certificates",
+        _failure("can't be trusted ({})", "REQUESTS_CA_BUNDLE names further certificates", transient=False),
     ),
     (
         (urllib3_errors.NameResolutionError, socket.gaierror),
-        PassingError,
-        "can't be found ({})",
-        "check the host's name",
+        _failure("can't be found ({})", "check the host's name"),
     ),
     (
         (urllib3_errors.NewConnectionError, requests.ConnectTimeout, urllib3_errors.ConnectTimeoutError),
-        PassingError,
-        "can't be reached ({})",
-        "start it there with: esclip serve-encoder",
+        _failure("can't be reached ({})", "start it there with: esclip serve-encoder"),
     ),
     (
-        (requests.Timeout, urllib3_errors.TimeoutError, TimeoutError),
-        PassingError,
-        "did not answer in time",
-        "try again later",
+        (requests.Timeout, urllib3_errors.TimeoutError, TimeoutError, DeadlineExceededError),
+        _failure("did not answer in time", "try again later"),
     ),
-    ((ValueError,), EncoderError, "can't be asked ({})", "check the address"),
-    (FOREIGN_ERRORS, PassingError, "broke the connection ({})", "is it still running?"),
+    (ValueError, _failure("can't be asked ({})", "check the address", transient=False)),
+    (FOREIGN_ERRORS, _failure("broke the connection ({})", "is it still running?")),
 )
-"""What a foreign exception becomes, why that is, and what to do. The first row that fits it, or what caused
-it, counts; the last fits everything that is caught."""
-
-
-def _time_left(end: float) -> float:
-    if cancellation.current().is_set():
-        raise CancelledError
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("not all of it arrived within the deadline")
-    return left
-
-
-def _after(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, PassingError)
-    return error.after
-
-
-def _read(answer: requests.Response, longest: int) -> bytes:
-    """The body, or more than `longest` bytes of it."""
-    body = bytearray()
-    while len(body) <= longest and (chunk := answer.raw.read1(CHUNK, decode_content=True)):
-        body += chunk
-        seconds_left.get()()
-    return bytes(body)
+"""What requests and urllib3 raise, or what caused it. The last row fits everything that they raise."""

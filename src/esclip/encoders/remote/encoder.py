@@ -2,7 +2,7 @@
 
     picture ─► preprocessing ─► bytes ─┐
                  (here)                ├─► requests of at most the server's limit ─► unit rows
-    text ────────────► JSON ───────────┘        (again while it is busy)
+    text ────────────► protocol.JSON ───────────┘        (again while it is busy)
 
 A picture is scaled here and travels as bytes of the model's own size; no model is loaded. The space is that
 of the server's model: an index made through a server can be searched later with the same weights on this
@@ -12,112 +12,107 @@ machine, and the other way round.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import orjson
 
+from esclip._concurrency.retry import ENCODER, ENCODER_INFO, RetryPolicy
 from esclip._core.arguments import given_texts
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import EncoderError
 from esclip._text.secrets import Address, Secret
-from esclip.encoders.remote.client import Line
-from esclip.encoders.remote.protocol import (
-    BYTES,
-    ENCODER,
-    IMAGES,
-    JSON,
-    MAX_TEXTS,
-    PROTOCOL,
-    SPACE,
-    TEXTS,
-    EncoderInfo,
-    pack_pixels,
-    pack_texts,
-    unpack_vectors,
-)
+from esclip.encoders.remote import protocol
+from esclip.encoders.remote.client import EncoderClient
 from esclip.encoders.scripts import warn_of_scripts
 from esclip.encoders.tokenizer import valid
 
 __all__ = ["RemoteEncoder"]
 
-DEADLINE_S = 300.0
-"""For a request, all its tries together."""
-FIRST_S = 5.0
-"""For the first: an address that is wrong should show soon."""
-DESCRIPTION_BYTES = 1 << 20
+MAX_INFO_BYTES = 1 << 20
 
 
 class RemoteEncoder:
-    """The encoder of a server. Fulfils `Encoder`.
+    """The encoder of a server. Implements `Encoder`.
 
-    Requests that fail in a way that may pass are sent again for up to `deadline` seconds; tries are about
-    `backoff` seconds apart, then twice that, and so on.
+    Requests are retried after transient failures for up to `timeout` seconds; the first pause is up to
+    `backoff` seconds, each further one up to twice as long.
     """
 
     encode_concurrency = 4
-    """So that the server has the next while this one's vectors travel."""
+    """The server encodes the next batch while vectors of the one before are on their way."""
 
     def __init__(
-        self, address: str, token: str | None = None, *, deadline: float = DEADLINE_S, backoff: float = 0.25
+        self,
+        address: str,
+        token: str | None = None,
+        *,
+        timeout: float = ENCODER.timeout,
+        backoff: float = ENCODER.backoff,
     ) -> None:
-        """Ask the server at `address` what it encodes with; `token` is what it lets clients in for.
+        """Ask the server at `address` what it encodes with, authenticated by `token`.
 
-        Raises `EncoderError` when it doesn't answer or is something else, `ConfigError` for an address or a
-        token that can't be used.
+        Raises `EncoderError` when it doesn't answer or is no encoder server, `ConfigError` for an address or
+        a token that can't be used.
         """
         address, token = Address(address), Secret(token) if token is not None else None
-        self._deadline = deadline
-        self._line = Line(address, token, connections=2 * self.encode_concurrency, backoff=backoff)
-        self._served = _described(self._line, min(FIRST_S, deadline))
-        self.preprocess = self._served.preprocessing
-        """Here, not on the server."""
+        self._client = EncoderClient(address, token, connections=2 * self.encode_concurrency)
+        self._policy = replace(ENCODER, timeout=timeout, backoff=backoff)
+        first = replace(ENCODER_INFO, timeout=min(ENCODER_INFO.timeout, timeout), backoff=backoff)
+        self._info = _read_info(self._client, first)
+        self.preprocess = self._info.preprocessing
+        """Runs here, not on the server."""
         self.useful_side = self.preprocess.useful_side
-        """The server's encoder's."""
+        """That of the server's encoder."""
 
     def __repr__(self) -> str:
-        return f"RemoteEncoder({self._line.address!r})"
+        return f"RemoteEncoder({self._client.address!r})"
 
     @property
     def space(self) -> Space:
         """The space of the model on the server."""
-        return self._served.space
+        return self._info.space
 
     @property
     def runtime(self) -> str:
-        """What computes on the server, and where that is."""
-        return f"{self._served.runtime}, at {self._line.address}"
+        """The runtime of the server's encoder, and the address."""
+        return f"{self._info.runtime}, at {self._client.address}"
 
     @property
     def logit_scale(self) -> float:
-        """The served model's."""
-        return self._served.logit_scale
+        """That of the server's model."""
+        return self._info.logit_scale
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """The batch in as few requests as the server's limit allows."""
-        if wrong := next((pixels.shape for pixels in batch if pixels.shape != self._served.shape), None):
-            raise ValueError(f"pixels of shape {wrong}, not {self._served.shape}: not from this preprocess")
-        size = self._served.max_body // self._served.picture_bytes
-        parts = (batch[at : at + size] for at in range(0, len(batch), size))
-        return self._joined(self._vectors(IMAGES, pack_pixels(part), BYTES, len(part)) for part in parts)
+        if wrong := next((pixels.shape for pixels in batch if pixels.shape != self._info.shape), None):
+            raise ValueError(f"pixels of shape {wrong}, not {self._info.shape}: not from this preprocess")
+        size = self._info.max_body // self._info.picture_bytes
+        parts = (batch[start : start + size] for start in range(0, len(batch), size))
+        return self._joined(
+            self._vectors(protocol.IMAGES_PATH, protocol.pack_pixels(part), protocol.OCTET_STREAM, len(part))
+            for part in parts
+        )
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts in as few requests as the server's limits allow."""
         texts = given_texts("texts", texts)
         warn_of_scripts(self.space.text_model, texts)
         return self._joined(
-            self._vectors(TEXTS, pack_texts(part), JSON, len(part)) for part in self._text_parts(valid(texts))
+            self._vectors(protocol.TEXTS_PATH, protocol.pack_texts(part), protocol.JSON, len(part))
+            for part in self._text_parts(valid(texts))
         )
 
     def _text_parts(self, texts: list[str]) -> Iterator[list[str]]:
-        room = self._served.max_body - len(pack_texts([]))
+        room = self._info.max_body - len(protocol.pack_texts([]))
         part: list[str] = []
         used = 0
         for text in texts:
             size = len(orjson.dumps(text)) + 1  # with its comma
             if size > room:
-                raise self._line.failed(f"takes no text of {size} bytes", "give a shorter one")
-            if part and (used + size > room or len(part) == MAX_TEXTS):
+                raise self._client.server_error(f"takes no text of {size} bytes", "give a shorter one")
+            if part and (used + size > room or len(part) == protocol.MAX_TEXTS):
                 yield part
                 part, used = [], 0
             part.append(text)
@@ -125,34 +120,34 @@ class RemoteEncoder:
         if part:
             yield part
 
-    def _vectors(self, path: str, body: bytes, kind: str, count: int) -> Vectors:
-        answer = self._line.ask(
+    def _vectors(self, path: str, body: bytes, content_type: str, count: int) -> Vectors:
+        body = self._client.request(
             path,
             body,
-            kind=kind,
-            headers={SPACE: self._served.digest},
-            longest=4 * count * self.space.dim,
-            within=self._deadline,
+            content_type=content_type,
+            headers={protocol.SPACE_HEADER: self._info.digest},
+            max_bytes=4 * count * self.space.dim,
+            policy=self._policy,
         )
         try:
-            return unpack_vectors(answer, count, self.space.dim)
+            return protocol.unpack_vectors(body, count, self.space.dim)
         except ValueError as error:
-            raise self._line.stranger(f"it answers with {error}") from error
+            raise self._client.protocol_error(f"it answers with {error}") from error
 
     def _joined(self, parts: Iterator[Vectors]) -> Vectors:
         return np.concatenate([np.empty((0, self.space.dim), dtype=np.float32), *parts])
 
 
-def _described(line: Line, within: float) -> EncoderInfo:
-    answer = line.ask(ENCODER, longest=DESCRIPTION_BYTES, within=within)
+def _read_info(client: EncoderClient, policy: RetryPolicy) -> protocol.EncoderInfo:
+    body = client.request(protocol.ENCODER_PATH, max_bytes=MAX_INFO_BYTES, policy=policy)
     try:
-        data = orjson.loads(answer)
-        protocol = data["protocol"]
-        if protocol == PROTOCOL:
-            return EncoderInfo.from_json(data)
+        data = orjson.loads(body)
+        version = data["protocol"]
+        if version == protocol.VERSION:
+            return protocol.EncoderInfo.from_json(data)
     except (ValueError, KeyError, TypeError) as error:
-        raise line.stranger(f"its answer is not one's: {type(error).__name__}") from error
+        raise client.protocol_error(f"its answer is not one's: {type(error).__name__}") from error
     raise EncoderError(
-        f"encoder server {line.address} speaks version {protocol!r:.20} of the protocol, this esclip version "
-        f"{PROTOCOL}; install the same esclip on both machines"
+        f"encoder server {client.address} speaks version {version!r:.20} of the protocol, this esclip "
+        f"version {protocol.VERSION}; install the same esclip on both machines"
     )

@@ -1,12 +1,12 @@
-"""What goes over the line between a remote encoder and its server: paths, bodies, and what each has to be.
+"""The protocol between a remote encoder and its server: paths, headers, and the format of each body.
 
     GET  /v1/encoder   ─► EncoderInfo, JSON: the space, the preprocessing, limits
     POST /v1/images    uint8, (n, height, width, 3) ─► float32, little-endian, (n, dim)
     POST /v1/texts     {"texts": [...]}             ─► float32, little-endian, (n, dim)
     GET  /health       ─► JSON, for people and monitors
 
-A request for vectors carries the digest of the space that it expects, so that a server which was restarted
-with another model can't mix spaces. A token goes as `Authorization: Bearer`. An error is `{"error": "..."}`.
+A request for vectors carries the digest of the space that it expects, so that a server restarted with another
+model can't mix spaces. A token is sent as `Authorization: Bearer`. An error is `{"error": "..."}`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from esclip.encoders.checkpoints.logit_scale import HIGHEST, LOGIT_SCALE
 from esclip.encoders.preprocessing import Preprocessing
 
 __all__ = [
-    "BYTES",
-    "ENCODER",
-    "HEALTH",
-    "IMAGES",
+    "ENCODER_PATH",
+    "HEALTH_PATH",
+    "IMAGES_PATH",
     "JSON",
     "MAX_TEXTS",
-    "PROTOCOL",
-    "SPACE",
-    "TEXTS",
+    "OCTET_STREAM",
+    "SPACE_HEADER",
+    "TEXTS_PATH",
+    "VERSION",
     "EncoderInfo",
     "authorization",
     "pack_pixels",
@@ -47,28 +47,28 @@ __all__ = [
     "unpack_vectors",
 ]
 
-PROTOCOL = 1
-"""Raised when a client of the older kind would no longer understand."""
+VERSION = 1
+"""Of the protocol; increased with each incompatible change."""
 
-ENCODER, IMAGES, TEXTS, HEALTH = "/v1/encoder", "/v1/images", "/v1/texts", "/health"
-BYTES, JSON = "application/octet-stream", "application/json"
-SPACE = "Esclip-Space"
-"""The header with the digest of the space that a request expects."""
+ENCODER_PATH, IMAGES_PATH, TEXTS_PATH, HEALTH_PATH = "/v1/encoder", "/v1/images", "/v1/texts", "/health"
+OCTET_STREAM, JSON = "application/octet-stream", "application/json"
+SPACE_HEADER = "Esclip-Space"
+"""Header with the digest of the space that a request expects."""
 MAX_TEXTS = 1024
-"""In a request: short texts become long answers."""
+"""In a request: short texts become long responses."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderInfo:
-    """What a server says about its encoder."""
+    """A server's description of its encoder."""
 
     space: Space
     preprocessing: Preprocessing
     runtime: str
     max_body: int
-    """The longest body that it takes, in bytes."""
+    """The longest body that is accepted, in bytes."""
     logit_scale: float = LOGIT_SCALE
-    """The model's; servers of older versions don't tell."""
+    """Of the model; servers of older versions don't send it."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,25 +77,25 @@ class EncoderInfo:
 
     @property
     def picture_bytes(self) -> int:
-        """Of a preprocessed picture, on the line."""
+        """Of a preprocessed picture in a body."""
         return int(np.prod(self.shape))
 
     @property
     def digest(self) -> str:
-        """The same for servers whose vectors can be compared, wherever their models lie on disk."""
+        """Equal for servers whose vectors can be compared, in whichever folders their models are."""
         space = (
             self.space.weights,
             self.space.preprocessing,
             self.space.dim,
             PurePath(self.space.text_model).name,
         )
-        about = (space, self.preprocessing.to_json())
-        return hashlib.sha256(orjson.dumps(about, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+        identity = (space, self.preprocessing.to_json())
+        return hashlib.sha256(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        """As the server says it."""
+        """The body of the server's response."""
         return {
-            "protocol": PROTOCOL,
+            "protocol": VERSION,
             "space": asdict(self.space),
             "preprocessing": self.preprocessing.to_json(),
             "runtime": self.runtime,
@@ -105,33 +105,33 @@ class EncoderInfo:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> EncoderInfo:
-        """What `to_json` gave. Raises `KeyError`, `TypeError` or `ValueError` on others."""
+        """The inverse of `to_json`. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
         space = Space(**data["space"])
         if not all(isinstance(getattr(space, name), kind) for name, kind in get_type_hints(Space).items()):
             raise TypeError("a space of other types")
         if "://" in space.model:
-            raise ValueError("a model that is an address")  # a search would ask there
+            raise ValueError("a model that is an address")  # a search would send requests there
         scale = data.get("logit_scale", LOGIT_SCALE)
         preprocessing = Preprocessing.from_json(data["preprocessing"])
-        made = cls(space, preprocessing, data["runtime"], data["max_body"], float(scale))
-        if not isinstance(made.runtime, str) or not 0 < space.dim <= 65_536:
+        info = cls(space, preprocessing, data["runtime"], data["max_body"], float(scale))
+        if not isinstance(info.runtime, str) or not 0 < space.dim <= 65_536:
             raise ValueError("no runtime, or a dimension out of range")
-        if not 0 < made.logit_scale <= HIGHEST:
-            raise ValueError(f"a logit scale of {made.logit_scale}")
-        if made.max_body < made.picture_bytes:
-            raise ValueError(f"not one picture of {made.picture_bytes} bytes fits into a body")
-        return made
+        if not 0 < info.logit_scale <= HIGHEST:
+            raise ValueError(f"a logit scale of {info.logit_scale}")
+        if info.max_body < info.picture_bytes:
+            raise ValueError(f"not one picture of {info.picture_bytes} bytes fits into a body")
+        return info
 
 
 def authorization(token: str) -> Secret:
-    """The header's value that carries the token. Raises `ConfigError` for one that no header can carry."""
+    """The header's value for the token. Raises `ConfigError` for a token that no header can carry."""
     if not (token.isascii() and token.isprintable()) or " " in token or not token:
         raise ConfigError("The encoder's token has characters other than ASCII letters, digits and signs")
     return Secret(f"Bearer {token}")
 
 
 def pack_pixels(batch: Sequence[Pixels]) -> bytes:
-    """A body of pictures."""
+    """The body for a batch of pictures."""
     return np.ascontiguousarray(np.stack(batch), dtype=np.uint8).tobytes()
 
 
@@ -146,7 +146,7 @@ def unpack_pixels(body: bytes, shape: tuple[int, int, int]) -> list[Pixels]:
 
 
 def pack_texts(texts: Sequence[str]) -> bytes:
-    """A body of texts."""
+    """The body for texts."""
     return orjson.dumps({"texts": list(texts)})
 
 
@@ -165,7 +165,7 @@ def unpack_texts(body: bytes) -> list[str]:
 
 
 def pack_vectors(rows: Vectors) -> bytes:
-    """A body of vectors."""
+    """The body for vectors."""
     return rows.astype("<f4").tobytes()
 
 

@@ -11,7 +11,6 @@ not used because they give up at the first busy document, or never look at one.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from typing import Any
 
 import orjson
 
+from esclip._concurrency.retry import RetryPolicy, TransientError, retry
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import MALFORMED, integer_of
-from esclip.stores.engine.bulk_errors import Outcome, classify_item, disk_full, words
-from esclip.stores.retry import Busy, PayloadTooLarge, RetryPolicy, persistently
+from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_item, disk_full, words
 from esclip.stores.throttle import AdaptiveLimiter
 from esclip.stores.validation import write_rejection
 
@@ -56,26 +55,26 @@ class BulkWriter:
     """Writes to one index. Safe from several threads: they share its slots, and what it learns."""
 
     def __init__(
-        self, send: Callable[[bytes, float], Any], target: str, patience: RetryPolicy, at_once: int
+        self, send: Callable[[bytes, float], Any], target: str, policy: RetryPolicy, concurrency: int
     ) -> None:
-        """`send` gives the answer to a payload, had in so many seconds; `target` is the index in messages."""
+        """`send` returns the answer to a payload before a deadline; `target` is the index in messages."""
         self._send = send
         self._target = target
-        self._patience = patience
-        self._slots = AdaptiveLimiter(at_once)
+        self._policy = policy
+        self._limiter = AdaptiveLimiter(concurrency)
         self._chunk_bytes = CHUNK_BYTES
 
     def write(self, lines: Sequence[Line]) -> list[Rejection]:
         """Write all lines, in order.
 
-        Raises `StoreUnavailable` when documents of a chunk are still not taken at the end of patience.
+        Raises `StoreUnavailable` when documents of a chunk are still not taken when the policy gives up.
         """
         rejected: list[Rejection] = []
         waiting = deque(lines)
         while waiting:
             chunk = _Chunk(_cut(waiting, self._chunk_bytes), self._target)
             try:
-                with self._slots.one():
+                with self._limiter.slot():
                     self._settle(chunk)
             except PayloadTooLarge as error:
                 if len(chunk.left) == 1:
@@ -87,22 +86,21 @@ class BulkWriter:
         return rejected
 
     def _settle(self, chunk: _Chunk) -> None:
-        within, crowded = self._patience.write, False
-        end = time.monotonic() + within
+        overloaded = False
 
-        def attempt() -> None:
-            nonlocal crowded
+        def attempt(deadline: float) -> None:
+            nonlocal overloaded
             try:
-                chunk.settle(self._send(chunk.payload(), end - time.monotonic()))
-            except Busy as busy:
-                if busy.crowded:
-                    crowded = True
-                    self._slots.fewer()
+                chunk.settle(self._send(chunk.payload(), deadline))
+            except TransientError as error:
+                if error.overloaded:
+                    overloaded = True
+                    self._limiter.decrease()
                 raise
 
-        persistently(attempt, within, self._patience.backoff)
-        if not crowded:
-            self._slots.more()
+        retry(attempt, self._policy)
+        if not overloaded:
+            self._limiter.increase()
 
 
 def _cut(waiting: deque[Line], most: int) -> list[Line]:
@@ -136,7 +134,7 @@ class _Chunk:
         self.rejected.append(write_rejection(one.record, why))
 
     def settle(self, answer: Any) -> None:
-        """Keep as `left` what the answer doesn't settle, and raise `Busy` when there is any."""
+        """Keep as `left` what the answer doesn't settle, and raise `TransientError` when there is any."""
         left: dict[Outcome, list[Line]] = defaultdict(list)
         told: dict[Outcome, str] = {}
         for one, (status, error) in zip(self.left, self._items(answer), strict=True):
@@ -160,7 +158,7 @@ class _Chunk:
         if left:
             why = told[next(iter(left))]
             message = f"{self._target} does not take {len(self.left)} documents: {why}"
-            raise Busy(message, crowded=Outcome.CROWDED in left)
+            raise TransientError(StoreUnavailable(message), overloaded=Outcome.CROWDED in left)
 
     def _give_up_few(self, left: dict[Outcome, list[Line]], told: Mapping[Outcome, str]) -> None:
         """Reject the few documents over which an engine fails each time while it takes the others."""

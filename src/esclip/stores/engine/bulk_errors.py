@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from esclip.stores.retry import Busy
+from esclip._concurrency.retry import TransientError
+from esclip._errors import StoreError, StoreUnavailable
 
-__all__ = ["Outcome", "classify_item", "disk_full", "is_disk_full", "kind_of", "words"]
+__all__ = ["Outcome", "PayloadTooLarge", "classify_item", "disk_full", "is_disk_full", "kind_of", "words"]
+
+
+class PayloadTooLarge(StoreError):
+    """A request has more bytes than the server, or a proxy before it, accepts."""
 
 
 class Outcome(Enum):
@@ -73,11 +78,13 @@ def is_disk_full(error: Any) -> bool:
     return "/12/" in str(error.get("reason"))
 
 
-def disk_full(target: str, told: str) -> Busy:
-    """What is raised of it."""
-    return Busy(
-        f"{target} takes no documents because the disk of a node is full; "
-        f"free some or add some, and ingest again ({told})"
+def disk_full(target: str, reason: str) -> TransientError:
+    """What to raise for it."""
+    return TransientError(
+        StoreUnavailable(
+            f"{target} takes no documents because the disk of a node is full; "
+            f"free some or add some, and ingest again ({reason})"
+        )
     )
 
 

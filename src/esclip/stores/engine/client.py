@@ -1,4 +1,4 @@
-"""The line to an OpenSearch or Elasticsearch: what is asked, with patience, and what answers there.
+"""Requests to an OpenSearch or Elasticsearch, retried, and which of them it is.
 
     ask(call) ─► again while it is unavailable, within a deadline ─► the answer, or a StoreError
     bulk(payload) ─► once ─► the answer, or a StoreError that says after how long to try again
@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
+from esclip._concurrency.retry import STORE, RetryPolicy, StoreTimeouts, TransientError, retry
 from esclip._errors import StoreError, StoreUnavailable, one_line
 from esclip._net.access import StoreAuth, resolve_access
-from esclip._net.session import seconds_asked
+from esclip._net.session import retry_after
 from esclip.stores.engine.answers import (
     MALFORMED,
     acknowledged,
@@ -31,14 +33,13 @@ from esclip.stores.engine.answers import (
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores.engine.errors import Forbidden, translated
 from esclip.stores.engine.transport import connect, from_json, refusal
-from esclip.stores.retry import Busy, RetryPolicy, persistently
 
 __all__ = ["EngineClient"]
 
 T = TypeVar("T")
 
-ATTEMPT = 60.0
-"""Seconds that one attempt may take."""
+ATTEMPT_S = 60.0
+"""The longest timeout of one attempt."""
 BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
 """Half of an attempt for a shard to come back: after that the engine tells which documents have to wait."""
 
@@ -49,10 +50,10 @@ logging.getLogger("opensearch").addHandler(logging.NullHandler())
 class EngineClient:
     """A server that is asked, again where that may help. Safe from several threads."""
 
-    def __init__(self, address: str, index: str, patience: RetryPolicy, access: StoreAuth) -> None:
+    def __init__(self, address: str, index: str, timeouts: StoreTimeouts, access: StoreAuth) -> None:
         self.address, self.access = resolve_access(address, access)
         self.index = index
-        self.patience = patience
+        self.timeouts = timeouts
         self._loaders = 0
         self._lock = threading.Lock()
         self._server: Server | None = None
@@ -74,7 +75,7 @@ class EngineClient:
     def ask(
         self,
         call: Callable[..., Any],
-        within: float | None = None,
+        timeout: float | None = None,
         read: Callable[[Any], T] = as_it_is,
         **arguments: Any,
     ) -> T:
@@ -82,20 +83,19 @@ class EngineClient:
 
         Raises one of our errors, `StoreUnavailable` after retries.
         """
-        if within is None:
-            within = self.patience.write if self._loaders else self.patience.read
-        end = time.monotonic() + within
-        return persistently(
-            lambda: self._ask_once(call, end - time.monotonic(), read, arguments),
-            within,
-            self.patience.backoff,
-        )
+        if timeout is None:
+            timeout = self.timeouts.write if self._loaders else self.timeouts.read
+        return retry(lambda deadline: self._ask_once(call, deadline, read, arguments), self.policy(timeout))
+
+    def policy(self, timeout: float) -> RetryPolicy:
+        """How requests are retried that may take so many seconds."""
+        return replace(STORE, timeout=timeout, backoff=self.timeouts.backoff)
 
     def _ask_once(
-        self, call: Callable[..., Any], left: float, read: Callable[[Any], T], arguments: dict[str, Any]
+        self, call: Callable[..., Any], deadline: float, read: Callable[[Any], T], arguments: dict[str, Any]
     ) -> T:
         with translated(self.address, self.index):
-            answer = call(**arguments, request_timeout=_attempt(left))
+            answer = call(**arguments, request_timeout=_attempt_timeout(deadline))
         try:
             return read(answer)
         except MALFORMED as error:
@@ -115,23 +115,28 @@ class EngineClient:
 
         self.ask(call, read=done, **arguments)
 
-    def bulk(self, payload: bytes, left: float) -> Any:
-        """The answer to one bulk request, sent once, when no more than `left` seconds are left."""
+    def bulk(self, payload: bytes, deadline: float) -> Any:
+        """The answer to one bulk request, sent once, before `deadline` on the monotonic clock."""
         connection = self.raw.transport.get_connection()  # the transport itself forgets the headers
         headers: Mapping[str, str] = {}
         try:
             with translated(self.address, self.index):
                 status, headers, text = connection.perform_request(
-                    "POST", f"/{self.index}/_bulk", BULK, payload, _attempt(left), ignore=range(300, 600)
+                    "POST",
+                    f"/{self.index}/_bulk",
+                    BULK,
+                    payload,
+                    _attempt_timeout(deadline),
+                    ignore=range(300, 600),
                 )
                 return _answer(status, text)
-        except Busy as busy:
-            busy.after = seconds_asked(headers)
+        except TransientError as error:
+            error.retry_after = retry_after(headers)
             raise
 
     @contextmanager
-    def patiently(self) -> Iterator[None]:
-        """A time in which all questions have as long as writes: nobody waits for the answers at a screen."""
+    def write_timeouts(self) -> Iterator[None]:
+        """Context manager: within it, all requests may take as long as writes."""
         with self._lock:
             self._loaders += 1
         try:
@@ -191,12 +196,12 @@ class EngineClient:
         return server
 
     def _root(self) -> Any:
-        within = self.patience.first
-        root: Any = self.ask(self.raw.info, within, ignore=(404, 405))
+        timeout = self.timeouts.first
+        root: Any = self.ask(self.raw.info, timeout, ignore=(404, 405))
         if isinstance(root, Mapping) and root.get("status") == 405:
             # an Elasticsearch built without its REST root has versions all the same
             number = self.ask(
-                self.raw.nodes.info, within, _first_version, node_id="_local", filter_path="nodes.*.version"
+                self.raw.nodes.info, timeout, _first_version, node_id="_local", filter_path="nodes.*.version"
             )
             root = {"version": {"number": number}}
         return root
@@ -210,8 +215,8 @@ class EngineClient:
         raise forbidden
 
 
-def _attempt(left: float) -> float:
-    return max(0.1, min(ATTEMPT, left))
+def _attempt_timeout(deadline: float) -> float:
+    return max(0.1, min(ATTEMPT_S, deadline - time.monotonic()))
 
 
 def _answer(status: int, text: str) -> Any:

@@ -11,11 +11,11 @@ from typing import Any
 from opensearchpy import exceptions
 from urllib3.exceptions import ProtocolError
 
+from esclip._concurrency.retry import TransientError
 from esclip._errors import EsclipError, Hint, IndexNotFound, StoreError, StoreUnavailable
 from esclip._net.session import causes
-from esclip.stores.engine.bulk_errors import disk_full, is_disk_full
+from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full
 from esclip.stores.engine.transport import TooLong
-from esclip.stores.retry import Busy, PayloadTooLarge
 
 __all__ = ["BUSY", "TRANSLATIONS", "Forbidden", "index_missing", "translated"]
 
@@ -36,16 +36,18 @@ def translated(address: str, index: str) -> Iterator[None]:
         raise TRANSLATIONS[nearest](error, address, index) from error
 
 
-def _refused(error: Any, address: str, index: str) -> StoreError:
+def _refused(error: Any, address: str, index: str) -> StoreError | TransientError:
     words = _reason(error)
     if error.status_code == 413:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
     if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
         return disk_full(f"Index {index} at {address}", words)
     if error.error == "index_create_block_exception":
-        return Busy(
-            f"{address} makes no index at the moment ({words}): "
-            "the disks of its nodes are nearly full, or somebody has forbidden it"
+        return TransientError(
+            StoreUnavailable(
+                f"{address} makes no index at the moment ({words}): "
+                "the disks of its nodes are nearly full, or it is not allowed"
+            )
         )
     if error.status_code == 403:
         return Forbidden(
@@ -53,8 +55,8 @@ def _refused(error: Any, address: str, index: str) -> StoreError:
             'README.md says what a user needs, under "A cluster with a lock on it"'
         )
     if error.status_code in BUSY:
-        message = f"{address} is too busy or not ready ({words}); try again later."
-        return Busy(message, crowded=error.status_code == 429)
+        busy = StoreUnavailable(f"{address} is too busy or not ready ({words}); try again later.")
+        return TransientError(busy, overloaded=error.status_code == 429)
     if SPEAKS_TLS.search(words):
         return StoreError(f"{address} speaks TLS: its address begins with https://")
     return StoreError(f"{address} refused a request for index {index}: {words}")
@@ -114,7 +116,7 @@ UNTRUSTED = {
 }
 """What to do about a certificate, by OpenSSL's number for what is wrong with it."""
 
-TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError]] = {
+TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError | TransientError]] = {
     exceptions.ConnectionTimeout: lambda _, address, __: StoreUnavailable(
         f"{address} did not answer in time; try again."
     ),

@@ -115,5 +115,5 @@ def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
             )
 
     client.ask(
-        client.raw.bulk, client.patience.write, deleted, index=client.index, body=payload, params=STATUSES
+        client.raw.bulk, client.timeouts.write, deleted, index=client.index, body=payload, params=STATUSES
     )

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
+from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
@@ -40,7 +41,6 @@ from esclip.stores.engine.reads import delete_documents, documents_of, every_loc
 from esclip.stores.engine.refresh import data_nodes, disable_refresh, restore_refresh
 from esclip.stores.engine.search import searched
 from esclip.stores.engine.vectors import decode_vectors, encode_vector
-from esclip.stores.retry import RetryPolicy
 from esclip.stores.validation import (
     check_field_names,
     merge_schemas,
@@ -63,13 +63,18 @@ class EngineStore:
     write_concurrency = 4
 
     def __init__(
-        self, address: str, index: str, patience: RetryPolicy | None = None, access: StoreAuth | None = None
+        self,
+        address: str,
+        index: str,
+        timeouts: StoreTimeouts | None = None,
+        access: StoreAuth | None = None,
     ) -> None:
         """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
         self.index = index
-        self._client = EngineClient(address, index, patience or RetryPolicy(), access or StoreAuth())
+        self._client = EngineClient(address, index, timeouts or StoreTimeouts(), access or StoreAuth())
         target = f"Index {self.index} at {self.address}"
-        self._bulk = BulkWriter(self._client.bulk, target, self._client.patience, self.write_concurrency)
+        policy = self._client.policy(self._client.timeouts.write)
+        self._bulk = BulkWriter(self._client.bulk, target, policy, self.write_concurrency)
 
     def __repr__(self) -> str:
         return f"EngineStore({self.address!r}, {self.index!r})"
@@ -174,10 +179,10 @@ class EngineStore:
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
         """See `Store.bulk_load`. Of two loaders at once, the last to leave restores the index's settings."""
-        with self._client.patiently():
+        with self._client.write_timeouts():
             before = disable_refresh(self._client)
         try:
-            with self._client.patiently():
+            with self._client.write_timeouts():
                 yield
         except BaseException:
             try:
@@ -186,7 +191,7 @@ class EngineStore:
             except StoreError as error:
                 log.warning("%s; its settings are restored by the next ingest", error)
             raise
-        with self._client.patiently():
+        with self._client.write_timeouts():
             restore_refresh(self._client, before)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
@@ -201,7 +206,7 @@ class EngineStore:
 
     def open_other(self, index: str) -> EngineStore:
         """Another index of the same cluster, by connections of its own."""
-        return EngineStore(self.address, index, self._client.patience, self._client.access)
+        return EngineStore(self.address, index, self._client.timeouts, self._client.access)
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""
