@@ -14,8 +14,8 @@ import pytest
 
 from esclip._core.filters import OneOf
 from esclip._core.schema import IndexSchema
-from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable
-from esclip.stores.lance.errors import lance_faults
+from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable, map_errors
+from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.store import LanceStore
 from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
 
@@ -265,7 +265,10 @@ def test_loading_joins_fragments(store: LanceStore, tmp_path: Path) -> None:
 )
 def test_foreign_errors_stop_at_the_seam(error: Exception, kind: type[StoreError], says: str) -> None:
     """What Lance and Arrow raise becomes a store's error of one line with the index and what to do."""
-    with pytest.raises(StoreError, match=says) as caught, lance_faults(Path("/there/pictures.lance")):
+    with (
+        pytest.raises(StoreError, match=says) as caught,
+        map_errors(LANCE_ERRORS, Path("/there/pictures.lance")),
+    ):
         raise error
     assert type(caught.value) is kind
     assert caught.value.__cause__ is error
@@ -277,8 +280,8 @@ def test_foreign_errors_stop_at_the_seam(error: Exception, kind: type[StoreError
 def test_a_text_that_cannot_be_written_is_the_questions_fault() -> None:
     """Half a surrogate pair says nothing about the index: the error blames the text, not the files."""
     with (
-        pytest.raises(ConfigError, match=r"no valid Unicode.*check its encoding") as caught,
-        lance_faults(Path("/there/pictures.lance")),
+        pytest.raises(ConfigError, match=r"not valid Unicode.*check its encoding") as caught,
+        map_errors(LANCE_ERRORS, Path("/there/pictures.lance")),
     ):
         "id = 'a\udcff'".encode()
     assert "remove" not in str(caught.value)
@@ -287,7 +290,7 @@ def test_a_text_that_cannot_be_written_is_the_questions_fault() -> None:
 def test_own_errors_pass_the_seam() -> None:
     """Errors that esclip raises, and programming errors, pass unchanged."""
     for error in (IndexMismatch("x"), KeyError("x")):
-        with pytest.raises(type(error)) as caught, lance_faults(Path("x")):
+        with pytest.raises(type(error)) as caught, map_errors(LANCE_ERRORS, Path("x")):
             raise error
         assert caught.value is error
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from esclip._errors import SourceError
+from esclip._errors import SourceError, map_errors
 from esclip.sources import open_source
-from esclip.sources.unsplash.joins import interrupted_by, mapped_errors
+from esclip.sources.unsplash.joins import duckdb_errors, interrupted_by
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 
@@ -97,7 +97,7 @@ def test_ctrl_c_while_duckdb_works_is_a_keyboard_interrupt() -> None:
     """A query is interrupted the same way as all other code."""
     stop = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
     stop.start()
-    with pytest.raises(KeyboardInterrupt), mapped_errors(), duckdb.connect() as database:
+    with pytest.raises(KeyboardInterrupt), map_errors(duckdb_errors()), duckdb.connect() as database:
         # Of a few seconds: mostly it ends at once, but sometimes DuckDB works it off first (2.0).
         database.execute("SELECT sum(length(md5(range::VARCHAR))) FROM range(20000000)")
     stop.join()
@@ -125,7 +125,7 @@ def test_too_little_memory_is_a_source_error() -> None:
     config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "10MB", "temp_directory": ""}
     with (
         pytest.raises(SourceError, match="Out of Memory") as caught,
-        mapped_errors(),
+        map_errors(duckdb_errors()),
         duckdb.connect(config=config) as database,
     ):
         database.execute("CREATE TABLE t AS SELECT md5(range::VARCHAR) FROM range(10000000)")

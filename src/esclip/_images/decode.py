@@ -30,7 +30,7 @@ from PIL import (
 
 from esclip._concurrency.forks import renew_in_children
 from esclip._core.rejections import Reason
-from esclip._errors import DecodeError
+from esclip._errors import DecodeError, ErrorTable, error_text, map_errors
 from esclip._images import convert
 from esclip._images.convert import apply_orientation
 from esclip._images.formats import INSTALLS, PictureFormat, format_of, is_read
@@ -96,10 +96,10 @@ def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS
 @contextmanager
 def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """The same picture, for no longer than it is needed: those of other threads may be waiting for room."""
-    with _foreign_errors_mapped(), _pillow_silenced():
+    with map_errors(_FOREIGN), _pillow_silenced():
         image, pixels = _opened(data, side, max_pixels)
     with _room(pixels):
-        with _foreign_errors_mapped(), _pillow_silenced():
+        with map_errors(_FOREIGN), _pillow_silenced():
             image = apply_orientation(image)  # step by step: each lets go of what the one before made
             image = convert.to_rgb(image)
         yield image
@@ -107,7 +107,7 @@ def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXE
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as `decode` gives it. Raises `DecodeError` when its pixels can't be read."""
-    with _foreign_errors_mapped(), _pillow_silenced():
+    with map_errors(_FOREIGN), _pillow_silenced():
         return convert.to_rgb(apply_orientation(image))
 
 
@@ -186,22 +186,14 @@ class PixelBudget:
 _room = PixelBudget(PIXELS_AT_ONCE)
 
 
-_FOREIGN: tuple[tuple[type[Exception] | tuple[type[Exception], ...], Reason], ...] = (
-    ((MemoryError, Image.DecompressionBombError), Reason.TOO_LARGE),
-    (Exception, Reason.TRUNCATED),  # on damaged bytes Pillow raises almost anything
+def _failure(reason: Reason) -> Callable[[Exception], DecodeError]:
+    return lambda error: DecodeError(reason, error_text(error, 200))
+
+
+_FOREIGN: ErrorTable = (
+    ((MemoryError, Image.DecompressionBombError), _failure(Reason.TOO_LARGE)),
+    (Exception, _failure(Reason.TRUNCATED)),  # on damaged bytes Pillow raises almost anything
 )
-
-
-@contextmanager
-def _foreign_errors_mapped() -> Iterator[None]:
-    try:
-        yield
-    except DecodeError:
-        raise
-    except Exception as error:
-        reason = next(reason for kinds, reason in _FOREIGN if isinstance(error, kinds))
-        words = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DecodeError(reason, words) from error
 
 
 class _Silence:

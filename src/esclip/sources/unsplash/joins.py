@@ -22,7 +22,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from esclip._concurrency.streams import batches
-from esclip._errors import SourceError
+from esclip._errors import ErrorTable, SourceError, map_errors
 from esclip.sources.unsplash.child_tables import CHILD_TABLES, ChildTable
 from esclip.sources.unsplash.rows import Row
 from esclip.sources.unsplash.tables import TablePart
@@ -30,7 +30,7 @@ from esclip.sources.unsplash.tables import TablePart
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Joins", "PhotoDetails", "interrupted_by", "joined", "mapped_errors"]
+__all__ = ["Joins", "PhotoDetails", "duckdb_errors", "interrupted_by", "joined"]
 
 MEMORY_LIMIT = "256MB"
 MOST_THREADS = 2
@@ -67,7 +67,10 @@ def joined(
     """
     import duckdb
 
-    with TemporaryDirectory(prefix="esclip-", ignore_cleanup_errors=True) as folder, mapped_errors():
+    with (
+        TemporaryDirectory(prefix="esclip-", ignore_cleanup_errors=True) as folder,
+        map_errors(duckdb_errors()),
+    ):
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY_LIMIT,
             "threads": min(MOST_THREADS, os.cpu_count() or 1),
@@ -110,20 +113,18 @@ def interrupted_by(event: Event, database: duckdb.DuckDBPyConnection) -> Iterato
         watcher.join()
 
 
-@contextmanager
-def mapped_errors() -> Iterator[None]:
-    """What goes wrong in DuckDB, as errors of ours; a Ctrl-C while it works, as everywhere else."""
+def duckdb_errors() -> ErrorTable:
+    """What DuckDB raises."""
     import duckdb
 
-    try:
-        yield
-    except duckdb.Error as error:
-        said = str(error).partition("\n")[0][:300]
-        raise SourceError(f"The dataset's tables can't be joined: {said}") from error
-    except RuntimeError as error:
-        if str(error) == INTERRUPTED:
-            raise KeyboardInterrupt from error
-        raise
+    def failure(error: Exception) -> SourceError:
+        reason = str(error).partition("\n")[0][:300]
+        return SourceError(f"The dataset's tables can't be joined: {reason}")
+
+    def interrupt(error: Exception) -> BaseException | None:
+        return KeyboardInterrupt() if str(error) == INTERRUPTED else None
+
+    return (duckdb.Error, failure), (RuntimeError, interrupt)
 
 
 class Joins:

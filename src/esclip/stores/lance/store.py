@@ -33,9 +33,10 @@ from esclip._errors import (
     IndexNotFound,
     StoreError,
     StoreUnavailable,
+    map_errors,
     one_line,
 )
-from esclip.stores.lance.errors import lance_faults
+from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.filters import in_sql
 from esclip.stores.lance.keyword_search import read_rows
 from esclip.stores.lance.maintenance import (
@@ -109,12 +110,12 @@ class LanceStore:
 
     def schema(self) -> IndexSchema | None:
         """What the latest version's metadata says."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             return None if (dataset := self._open()) is None else schema_of(dataset)
 
     def info(self) -> IndexInfo | None:
         """What the latest version holds, and what all files of the index take."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             if (dataset := self._open()) is None:
                 return None
             engine = f"Lance {lance.__version__}"
@@ -123,7 +124,7 @@ class LanceStore:
     def ensure_index(self, schema: IndexSchema) -> None:
         """Make the dataset, or add columns, which costs nothing: old rows have nulls in them."""
         check_field_names(schema.fields)
-        with self._lock, lance_faults(self._path):
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._open() or self._create(schema)
             held = schema_of(dataset)
             if why := schema_conflict(held, schema):
@@ -136,7 +137,7 @@ class LanceStore:
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Scan the column of ids, which takes 10 ms among 100,000."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             dataset, ids = self._existing(), possible(ids)
             columns = ["id", "pixels_fingerprint", "record_fingerprint"]
             rows = dataset.to_table(columns=columns, filter=in_sql("id", ids)).to_pylist() if ids else []
@@ -144,7 +145,7 @@ class LanceStore:
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Merge by id; of documents with one id the last counts."""
-        with self._lock, lance_faults(self._path):
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             schema = schema_of(dataset)
             faults = [validation_error(document.record, document.vector, schema) for document in documents]
@@ -157,7 +158,7 @@ class LanceStore:
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Merge all columns but the vector into rows that are there."""
-        with self._lock, lance_faults(self._path):
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             schema, held = schema_of(dataset), self.fingerprints([record.id for record in records])
             faults = [
@@ -173,14 +174,14 @@ class LanceStore:
 
     def delete(self, ids: Sequence[str]) -> None:
         """Mark the rows as deleted; the next compaction removes them."""
-        with self._lock, lance_faults(self._path):
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset, ids = self._existing(), possible(ids)
             if ids:
                 dataset.delete(in_sql("id", ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Scan the column of content fingerprints."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             dataset, contents = self._existing(), possible(contents)
             if not contents or CONTENT not in dataset.schema.names:
                 return {}
@@ -192,7 +193,7 @@ class LanceStore:
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         """Scan two columns of the latest version."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             for batch in self._existing().to_batches(columns=["id", "location"]):
                 yield from zip(batch["id"].to_pylist(), batch["location"].to_pylist(), strict=True)
 
@@ -210,13 +211,13 @@ class LanceStore:
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """Filter first, then look; all kNN searches at once."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             return found(dataset, schema_of(dataset), searches, self._scale)
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         """Scan the column of ids."""
-        with lance_faults(self._path):
+        with map_errors(LANCE_ERRORS, self._path):
             dataset, ids = self._existing(), possible(ids)
             table = dataset.to_table(filter=in_sql("id", ids)) if ids else None
             return read_documents(table, schema_of(dataset)) if table else {}
@@ -227,7 +228,7 @@ class LanceStore:
 
     def drop(self) -> None:
         """Remove the index's folder."""
-        with self._lock, lance_faults(self._path):
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
             self._existing()
             lance.LanceDataset.drop(self._path)
 
@@ -276,7 +277,7 @@ class LanceStore:
     def _tidy(self, *steps: Callable[[Any, IndexThresholds], None]) -> None:
         for step in steps:
             try:
-                with self._lock, lance_faults(self._path):
+                with self._lock, map_errors(LANCE_ERRORS, self._path):
                     if (dataset := self._open()) is not None:
                         step(dataset, self._scale)
             except StoreUnavailable as error:
