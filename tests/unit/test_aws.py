@@ -200,8 +200,8 @@ def test_without_botocore_the_extra_is_named() -> None:
     """Who lacks botocore is told what to install, before anything is connected to."""
     code = """
 import esclip
-from esclip._core.optional_imports import missing
-with missing("botocore"):
+from esclip._core.optional_imports import hide_module
+with hide_module("botocore"):
     esclip.open_index("https://localhost", access=esclip.StoreAuth(aws_region="x"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

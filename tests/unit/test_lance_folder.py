@@ -24,10 +24,10 @@ REPOSITORY = Path(__file__).parents[2]
 WRITER = """
 import sys
 from tests.contracts.documents import SCHEMA, document, random_vectors
-from esclip.stores.lance.store import LanceStore, Scale
+from esclip.stores.lance.store import IndexThresholds, LanceStore
 
 folder, process = sys.argv[1], int(sys.argv[2])
-store = LanceStore(folder, "pictures", Scale(exact=20))
+store = LanceStore(folder, "pictures", IndexThresholds(exact=20))
 store.ensure_index(SCHEMA)
 vectors = random_vectors(100, process)
 with store.bulk_load():
@@ -178,10 +178,10 @@ def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_p
     code = f"""
 from dataclasses import replace
 from esclip._core.schema import Field, FieldType
-from esclip.stores.lance.store import LanceStore, Scale
+from esclip.stores.lance.store import IndexThresholds, LanceStore
 from tests.contracts.documents import FIELDS, SCHEMA, axis, document
 
-store = LanceStore({str(tmp_path)!r}, "pictures", Scale(exact=1))
+store = LanceStore({str(tmp_path)!r}, "pictures", IndexThresholds(exact=1))
 store.ensure_index(replace(SCHEMA, fields=(*FIELDS, Field("added", FieldType.KEYWORD))))
 with store.bulk_load():
     store.upsert([document("0", axis(2)), document("1", axis(0), {{"added": "there"}})])
