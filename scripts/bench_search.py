@@ -45,7 +45,7 @@ from esclip import (
 )
 from esclip._concurrency.streams import batches
 from esclip._core.types import Vector, Vectors, unit_rows
-from esclip._search.duplicates import duplicate_groups
+from esclip._search.duplicates import find_duplicates
 from esclip.stores import open_store
 from scripts.bench_encode import models_in
 from scripts.measure import machine, measure, print_table
@@ -149,7 +149,7 @@ def _alike(store: Store, vector: Vector, others: Vectors) -> None:
         "a search for that vector": lambda: store.search(KnnSearch(vector, K)),
         "20 searches for others": lambda: store.search(*(KnnSearch(row, K) for row in others[:20])),
         "128 searches for scores": lambda: store.search(*scores_only),
-        "all duplicates": lambda: duplicate_groups(store, (), 0.95, lambda _: None),
+        "all duplicates": lambda: find_duplicates(store, (), 0.95, lambda _: None),
     }
     print("| search | s |\n|---|---|")
     for name, call in calls.items():

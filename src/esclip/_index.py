@@ -9,16 +9,20 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
+from esclip._concurrency.forks import renew_in_children
 from esclip._core.arguments import (
     AnyCaptions,
     AnyId,
+    AnyImage,
     AnyPath,
+    given_callback,
     given_ids,
     given_path,
     given_paths,
@@ -27,14 +31,14 @@ from esclip._core.arguments import (
     given_texts,
     wrong_kind,
 )
-from esclip._core.bounds import LIMITS
+from esclip._core.bounds import HYBRID_WEIGHTS, LIMITS, THRESHOLDS
 from esclip._core.labels import Labels, LabelSet
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry, Reason
-from esclip._core.schema import IndexSchema, Stats
-from esclip._core.settings import DEFAULT_INDEX, default_store
-from esclip._core.targets import KINDS, select_known
-from esclip._errors import ConfigError, Hint, IndexExists, SourceError
+from esclip._core.schema import IndexInfo, IndexSchema, Stats
+from esclip._core.settings import DEFAULT_INDEX, DUPLICATE, default_store
+from esclip._core.targets import PART_KINDS, select_known
+from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._files.locations import user_path
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger
@@ -42,9 +46,14 @@ from esclip._ingest.ledger_file import ledger_path
 from esclip._ingest.options import IngestOptions
 from esclip._net.access import StoreAuth
 from esclip._protocols import Encoder, Store
-from esclip._search.filter_input import plain_where
-from esclip._search.filter_parser import Where, conditions
-from esclip._search.searchable import SearchableIndex
+from esclip._search.duplicates import DuplicateGroup, find_duplicates
+from esclip._search.filter_parser import Where, parse_filter
+from esclip._search.filter_values import normalize_where
+from esclip._search.hits import Hits
+from esclip._search.no_hits import explain_filter
+from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SearchOptions, SimilarTo, Text
+from esclip._search.retriever import Retriever
+from esclip._search.searcher import Searcher
 from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
@@ -127,7 +136,7 @@ def _named(what: str, model: AnyPath) -> str:
     return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
-class ImageIndex(SearchableIndex):
+class ImageIndex:
     """An index of pictures. Searches are thread-safe. To be closed: by `with` or `close`."""
 
     def __init__(
@@ -139,14 +148,14 @@ class ImageIndex(SearchableIndex):
         encoder_token: str | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
-        super().__init__(store, EncoderResolver(encoder, text_encoder, load, encoder_token))
+        self._open_store = store
         self._open_ledger = Ledger(ledger_path(store.address, store.index))
-
-    @property
-    def _ledger(self) -> Ledger:
-        """What was rejected. Raises `ConfigError` when the index is closed."""
-        assert self._store
-        return self._open_ledger
+        self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
+        self._parts_store: Store | None = None
+        self._schema: IndexSchema | None = None
+        self._closed = False
+        self._lock = Lock()
+        renew_in_children(self)
 
     def ingest(
         self,
@@ -218,7 +227,7 @@ class ImageIndex(SearchableIndex):
         from esclip.sources import open_source
 
         names = parts if isinstance(parts, str) else given_texts("parts", parts)
-        asked = select_known(names, KINDS, "parts") if names else ()
+        asked = select_known(names, PART_KINDS, "parts") if names else ()
         held = self._store.schema()
         self._require_own_pictures(held)
         remembered = held.labelling if held else None
@@ -240,7 +249,7 @@ class ImageIndex(SearchableIndex):
             self._store,
             self._ledger,
             labelling=labelling,
-            parts=[kind for kind in KINDS if kind in kinds],
+            parts=[kind for kind in PART_KINDS if kind in kinds],
             parts_store=self._parts,
             origin="\n".join(roots) if limit is None else None,
             pruning=Pruning(roots, confirm) if prune else None,
@@ -366,7 +375,7 @@ class ImageIndex(SearchableIndex):
 
         named = frozenset(given_ids("ids", ids))
         roots = tuple(dict.fromkeys(map(location_of, given_paths("a path", [paths]))))
-        where = plain_where(where)  # an iterator without filters is none, or it would be all documents
+        where = normalize_where(where)  # an iterator without filters is none, or it would be all documents
         if not named and not roots and not where:
             raise ConfigError(
                 "there is nothing to delete: give ids, paths or a filter; drop removes the index"
@@ -376,8 +385,238 @@ class ImageIndex(SearchableIndex):
         if schema is None and where:
             raise self._not_found("does not exist")
         self._require_index_or_ledger()
-        selection = Selection(named, roots, conditions(where, schema.fields) if where and schema else ())
+        selection = Selection(named, roots, parse_filter(where, schema.fields) if where and schema else ())
         return delete(self._with_parts(schema) if schema else None, self._ledger, selection, confirm)
+
+    def search(self, query: AnyQuery) -> Hits:
+        """Search by a query of one or several parts.
+
+        Args:
+            query: A `Query`, or its single part: a text, a `Path`, a PIL image, an array, a hit, a clause.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            IndexNotFound: The index is not there, or is empty.
+            ConfigError: The filter fits no field of the index, or an argument can't be used.
+            DocumentNotFound: The query names an id that the index lacks.
+            FetchError: A picture of the query can't be fetched.
+            DecodeError: A picture of the query can't be read.
+            ValueError: A number is out of its bounds, or a text is empty.
+
+        Example:
+            query = esclip.Query("a beach", esclip.Text("people", -0.5), k=20, where="label!=red")
+            hits = index.search(query)
+        """
+        (hits,) = self.search_many([query])
+        return hits
+
+    def search_many(self, queries: Iterable[AnyQuery]) -> list[Hits]:
+        """Search by several queries at once: encoded together, sent in one request.
+
+        Args:
+            queries: Queries, each as in `search`.
+
+        Returns:
+            Hits of each query, in order.
+
+        Raises:
+            EsclipError: As `search`.
+        """
+        takes = "several queries, such as a list"
+        asked = [Query.of(query) for query in given_several("queries", queries, takes)]
+        schema = self._searchable()
+        try:
+            parts = cache(self._held_parts)  # checked once a call, however often a search goes there
+            found = Searcher(
+                Retriever(self._store, parts), schema, lambda: self._encoder(schema)
+            ).search_many(asked)
+        except DocumentNotFound:
+            self._require_documents()
+            raise
+        if not any(found):
+            self._require_documents()  # to find nothing in an index that is gone or empty is no success
+        return found
+
+    def search_text(
+        self,
+        text: str,
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        hybrid: float = 0.0,
+        **options: Unpack[SearchOptions],
+    ) -> Hits:
+        """Find the pictures that show what a text says.
+
+        Args:
+            text: What pictures show, in any language that the text encoder knows.
+            k: Number of hits, at most.
+            where: Filter: an expression such as `"width>=4000 & !colors=red"`, several that must all hold, or
+                values by field such as `{"country": ["Norway", "Sweden"]}`.
+            hybrid: Weight of a keyword search for the same text, fused with the vector search, whose weight
+                is 1. Default: 0, no keyword search.
+            offset: Number of hits to pass over. Default: 0.
+            min_score: Lowest score of a hit, a cosine in [-1, 1]. Default: -1.
+            exact: Compare every vector, without the vector index. Default: False.
+            rank_window_size: Number of hits of each ranking that are fused. Default: 200.
+            targets: Where to search: `pictures`, `crops`, `captions`. A hit by a crop has its `box` and its
+                score. Default: `["pictures"]`.
+            explain: Say of each hit what its rank is made of: `Hit.explanation`. Default: False.
+            collapse: Fold hits into a better one from this cosine with it on: `Hit.duplicates`. Default:
+                None, off.
+            min_relevance: Lowest `Hit.relevance`, 0 to 1; for queries of texts alone. Default: None, off.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+
+        Example:
+            for hit in index.search_text("a red car in the snow", k=5, hybrid=0.5):
+                print(hit.score, hit.location)
+        """
+        return self.search(_text_query(text, hybrid, k, where, options))
+
+    def search_texts(
+        self,
+        texts: Iterable[str],
+        k: int = 10,
+        where: Where | None = None,
+        *,
+        hybrid: float = 0.0,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits]:
+        """Search by several texts at once, each as in `search_text`.
+
+        Args:
+            texts: What pictures show.
+            k: Number of hits of each text, at most.
+            where: Filter, as in `search_text`.
+            hybrid: As in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits of each text, in order.
+
+        Raises:
+            EsclipError: As `search`.
+        """
+        wanted = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
+        return self.search_many([_text_query(text, hybrid, k, where, options) for text in wanted])
+
+    def search_image(
+        self,
+        image: AnyImage,
+        k: int = 10,
+        where: Where | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> Hits:
+        """Find the pictures most like a picture.
+
+        Args:
+            image: A path, a URL, an image file's bytes, an open file, a PIL image, or an RGB array of uint8
+                with shape (height, width, 3).
+            k: Number of hits, at most.
+            where: Filter, as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+
+        Example:
+            index.search_image("photos/red.png", where={"label": "car"})
+        """
+        return self.search(Query(ImageQuery(image), k=k, where=where, **options))
+
+    def similar(
+        self, id: AnyId, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
+    ) -> Hits:
+        """Find the pictures most like one of the index, which is left out.
+
+        Args:
+            id: Id of a picture of the index, or a hit.
+            k: Number of hits, at most.
+            where: Filter, as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+        """
+        return self.search(Query(SimilarTo.of(id), k=k, where=where, **options))
+
+    def recommend(
+        self,
+        like: AnyId | Iterable[AnyId],
+        unlike: AnyId | Iterable[AnyId] = (),
+        k: int = 10,
+        where: Where | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> Hits:
+        """Find the pictures most like some of the index and least like others, all of which are left out.
+
+        Args:
+            like: Id or hit, or several: each weighs 1 / their number.
+            unlike: Id or hit, or several: each weighs -0.5 / their number.
+            k: Number of hits, at most.
+            where: Filter, as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
+                `min_relevance`: as in `search_text`.
+
+        Returns:
+            Hits, best first.
+
+        Raises:
+            EsclipError: As `search`.
+
+        Example:
+            hits = index.search_text("something red", k=2)
+            index.recommend(like=hits[0], unlike=hits[1])
+        """
+        good, bad = given_ids("like", like), given_ids("unlike", unlike)
+        parts = [SimilarTo(id, 1 / len(good)) for id in good] + [SimilarTo(id, -0.5 / len(bad)) for id in bad]
+        return self.search(Query(*parts, k=k, where=where, **options))
+
+    def duplicates(
+        self,
+        threshold: float = DUPLICATE,
+        where: Where | None = None,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> list[DuplicateGroup]:
+        """Group the pictures of the whole index that show nearly the same. Removes nothing.
+
+        Args:
+            threshold: Cosine, 0 to 1, that each picture of a group has with another of it, at least.
+            where: Filter, as in `search_text`: compare only these pictures.
+            on_progress: Called with the number of pictures compared so far.
+
+        Returns:
+            Groups, largest first.
+
+        Raises:
+            EsclipError: As `search`.
+        """
+        THRESHOLDS.check("threshold", threshold)
+        given_callback("on_progress", on_progress)
+        filters = parse_filter(where, self._searchable().fields)
+        groups = find_duplicates(self._store, filters, threshold, on_progress or (lambda _: None))
+        if not groups:
+            self._require_documents()
+            if note := explain_filter(self._store, filters):
+                log.warning("%s", note)
+        return groups
 
     def stats(self) -> Stats:
         """Count documents and bytes, and tell encoder, fields, labels and parts of the index.
@@ -437,6 +676,69 @@ class ImageIndex(SearchableIndex):
     ) -> None:
         self.close()
 
+    def renew(self) -> None:
+        """A lock of a forked child's own."""
+        self._lock = Lock()
+
+    @property
+    def _store(self) -> Store:
+        """The store. Raises `ConfigError` when the index is closed: whatever it is asked for begins here."""
+        if self._closed:
+            raise ConfigError("the index is closed; open it again with open_index")
+        return self._open_store
+
+    @property
+    def _ledger(self) -> Ledger:
+        """What was rejected. Raises `ConfigError` when the index is closed."""
+        assert self._store
+        return self._open_ledger
+
+    def _searchable(self) -> IndexSchema:
+        """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
+        schema = self._schema
+        if schema is None:
+            self._schema = schema = self._store.schema()
+        if schema is None:
+            raise self._not_found("does not exist")
+        return schema
+
+    def _require_documents(self) -> None:
+        """Raise `IndexNotFound` when the index holds nothing: asked only when nothing was found."""
+        self._schema = None
+        if self._existing().documents == 0:
+            raise self._not_found("is empty")
+
+    def _existing(self) -> IndexInfo:
+        info = self._store.info()
+        if info is None:
+            raise self._not_found("does not exist")
+        return info
+
+    def _not_found(self, what: str) -> IndexNotFound:
+        name, address = self._store.index, self._store.address
+        return IndexNotFound(f"index {name!r} {what} in {address}", Hint.INGEST)
+
+    def _parts(self) -> Store:
+        """The index of the pictures' parts, opened once."""
+        with self._lock:
+            if self._parts_store is None:
+                self._parts_store = self._store.open_other(parts_index(self._store.index))
+            return self._parts_store
+
+    def _held_parts(self) -> Store:
+        """The index of the pictures' parts, to be searched. Raises `IndexNotFound` when it isn't there."""
+        parts = self._parts()
+        if not holds_parts(parts.schema()):
+            raise IndexNotFound(
+                f"index {self._store.index!r} in {self._store.address} has lost its parts: {parts.index!r} "
+                "is not there, or holds pictures of its own; search without them, or drop the index and "
+                "ingest anew"
+            )
+        return parts
+
+    def _encoder(self, held: IndexSchema | None) -> Encoder:
+        return self._encoders.for_index(self._store.index, held)
+
     def _with_parts(self, schema: IndexSchema) -> Store:
         """The store, which removes the parts of documents with them."""
         from esclip._ingest.parts import StoreWithParts
@@ -485,3 +787,9 @@ def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason
     alone = isinstance(reasons, str | Reason)
     several = [reasons] if alone else given_several("reasons", reasons, "reasons by their names")
     return frozenset(map(Reason, several))
+
+
+def _text_query(text: str, hybrid: float, k: int, where: Where | None, options: SearchOptions) -> Query:
+    HYBRID_WEIGHTS.check("hybrid", hybrid)
+    words = [Keywords(text, hybrid)] if hybrid else []
+    return Query(Text(text), *words, k=k, where=where, **options)

@@ -210,7 +210,7 @@ class PartsContract:
     ) -> None:
         """Asked for later, they are cut from every picture that the index holds."""
         index.ingest(folder)
-        with pytest.raises(esclip.ConfigError, match=r"no crops to look in.*--parts crops"):
+        with pytest.raises(esclip.ConfigError, match=r"no crops to look in.*parts=\['crops'\]"):
             index.search_text("blue", targets=["crops"])
         report = index.ingest(folder, parts=["crops"])
         assert report.written == 3
@@ -297,7 +297,7 @@ class PartsContract:
         """It is somebody's pictures: neither written to nor removed."""
         other = esclip.open_index(store.open_other(f"{store.index}_parts"), encoder="palette")
         other.ingest(folder)
-        with pytest.raises(esclip.IndexExists, match=f"{store.index}_parts.*another --index"):
+        with pytest.raises(esclip.IndexExists, match=f"{store.index}_parts.*another name"):
             index.ingest(folder, parts=["crops"])
         index.ingest(folder)
         index.drop()
@@ -313,7 +313,7 @@ class PartsContract:
         other.ingest(folder)
         with pytest.raises(esclip.IndexNotFound, match="lost its parts"):
             filled.search_text("blue", targets=["crops"])
-        with pytest.raises(esclip.IndexExists, match="another --index"):
+        with pytest.raises(esclip.IndexExists, match="another name"):
             filled.ingest(folder, captions="sidecar")
         info = store.info()
         assert info is not None

@@ -9,7 +9,7 @@ import pytest
 
 from esclip import ConfigError
 from esclip._core.analysis import analyze_query
-from esclip._core.filter_limits import LEVELS, TESTS
+from esclip._core.filter_limits import MAX_LEVELS, MAX_TESTS
 from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Inside, Near, Not, OneOf, Range
 from esclip._core.searches import KeywordSearch, Scan
 from esclip._core.types import GeoPoint, MetadataValue
@@ -71,7 +71,7 @@ class StoreFilters(StoreCase):
             OneOf(COLORS, (*(f"x{n}" for n in range(MANY)), "red")),
             OneOf(LIKES, (*range(100, MANY), 7)),
             OneOf(APERTURE, (*(n / 7 for n in range(20, MANY)), 2.8)),
-            OneOf(TAKEN, tuple(START + n * timedelta(seconds=1) for n in range(TESTS))),
+            OneOf(TAKEN, tuple(START + n * timedelta(seconds=1) for n in range(MAX_TESTS))),
             HasId((*(f"x{n}" for n in range(MANY)), "a")),
         ],
         ids=lambda condition: getattr(getattr(condition, "field", None), "name", "id"),
@@ -91,19 +91,19 @@ class StoreFilters(StoreCase):
     def test_many_alternatives_of_a_field(self, pair: Store) -> None:
         """Tens of thousands of tests of one field, joined one by one, are as good as a list."""
         either = AnyOf((*(OneOf(COUNTRY, (f"x{n}",)) for n in range(MANY)), NORWAY))
-        neither = AllOf(tuple(Not(OneOf(COLORS, (f"x{n}",))) for n in range(TESTS + 1)))
+        neither = AllOf(tuple(Not(OneOf(COLORS, (f"x{n}",))) for n in range(MAX_TESTS + 1)))
         assert listed(pair, either) == ["a"]
         assert listed(pair, neither) == ["a", "b"]
 
     @pytest.mark.parametrize("kind", WIDE)
     def test_as_many_tests_as_are_allowed(self, pair: Store, kind: str) -> None:
         """So many tests of the costliest kinds are answered, as alternatives, together, and turned round."""
-        tests = tuple(map(WIDE[kind], range(TESTS - 1)))
+        tests = tuple(map(WIDE[kind], range(MAX_TESTS - 1)))
         assert ids_where(pair, AnyOf((*tests, NORWAY))) == ["a"]
         assert ids_where(pair, AllOf((*tests, NORWAY))) == []
         assert ids_where(pair, AllOf((*map(Not, tests), Not(NORWAY)))) == ["b"]
 
-    @pytest.mark.parametrize("levels", [5, LEVELS - 1, LEVELS])
+    @pytest.mark.parametrize("levels", [5, MAX_LEVELS - 1, MAX_LEVELS])
     def test_as_deep_as_is_allowed(self, pair: Store, levels: int) -> None:
         """So many levels are answered, and turned round."""
         assert ids_where(pair, alternating(levels)) == ["a"]
@@ -128,10 +128,10 @@ class StoreFilters(StoreCase):
     @pytest.mark.parametrize(
         "condition",
         [
-            AnyOf(tuple(Range(LIKES, above=n) for n in range(TESTS + 1))),
+            AnyOf(tuple(Range(LIKES, above=n) for n in range(MAX_TESTS + 1))),
             AnyOf(tuple(Range(LIKES, above=n) for n in range(100_000))),
-            OneOf(TAKEN, tuple(START + n * timedelta(1) for n in range(TESTS + 1))),
-            alternating(LEVELS + 1),
+            OneOf(TAKEN, tuple(START + n * timedelta(1) for n in range(MAX_TESTS + 1))),
+            alternating(MAX_LEVELS + 1),
             alternating(150),
         ],
         ids=["tests", "many tests", "moments", "levels", "many levels"],

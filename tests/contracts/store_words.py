@@ -10,7 +10,7 @@ from esclip._core.filters import HasId, Not
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import Document, Hit, Metadata
 from esclip._protocols import Store
-from esclip._search.filter_parser import conditions as conditions_of
+from esclip._search.filter_parser import parse_filter
 from esclip.stores.memory import MemoryStore
 from tests.contracts.documents import (
     FIELDS,
@@ -197,11 +197,9 @@ class StoreWords(StoreCase):
         object.__setattr__(planted[0].record, "metadata", {"country": held, "colors": (held, "red")})
         self.plant(prepared, planted)
         for expression in (f"country={asked}", f"colors={asked}", {"country": [asked, "Peru"]}):
-            filters = conditions_of(expression, FIELDS)
+            filters = parse_filter(expression, FIELDS)
             assert [hit.id for hit in hits(prepared, Scan(9, filters))] == ["a"]
-        assert [hit.id for hit in hits(prepared, Scan(9, conditions_of(f"country!={asked}", FIELDS)))] == [
-            "b"
-        ]
+        assert [hit.id for hit in hits(prepared, Scan(9, parse_filter(f"country!={asked}", FIELDS)))] == ["b"]
 
     def test_an_update_changes_the_words(self, library: Store) -> None:
         """New texts of a held picture are found, and the old ones no more."""

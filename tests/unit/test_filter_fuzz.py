@@ -16,7 +16,7 @@ from esclip._core.filters import AllOf, Not
 from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
-from esclip._search.filter_parser import check_syntax, conditions
+from esclip._search.filter_parser import check_syntax, parse_filter
 from esclip._text.escaping import escaped
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
@@ -186,7 +186,7 @@ def read_or_refused(read: Callable[[], T]) -> T | None:
 @given(st.one_of(EXPRESSIONS, st.text(), SCRAPS))
 def test_any_text_is_a_filter_or_one_error(text: str) -> None:
     """What can't be read is a `ConfigError` of one short line, with and without the fields."""
-    read_or_refused(lambda: conditions(text, FIELDS))
+    read_or_refused(lambda: parse_filter(text, FIELDS))
     read_or_refused(lambda: check_syntax([text]))
 
 
@@ -194,14 +194,14 @@ def test_any_text_is_a_filter_or_one_error(text: str) -> None:
 @given(st.dictionaries(NAMES, VALUES))
 def test_any_values_are_a_filter_or_one_error(where: dict[str, Any]) -> None:
     """Values by field name are typed conditions or a `ConfigError`."""
-    read_or_refused(lambda: conditions(where, FIELDS))
+    read_or_refused(lambda: parse_filter(where, FIELDS))
 
 
 @often
 @given(st.lists(st.one_of(joined(GOOD), EXPRESSIONS), min_size=1, max_size=2))
 def test_any_filter_means_the_same_in_both_stores(stores: list[Store], where: list[str]) -> None:
     """Both find the same documents, and both find the others by its contrary."""
-    read = read_or_refused(lambda: conditions(where, FIELDS))
+    read = read_or_refused(lambda: parse_filter(where, FIELDS))
     if read is None:
         return
     found = [[hit.id for hit in store.search(Scan(9, read))[0]] for store in stores]

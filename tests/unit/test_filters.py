@@ -8,7 +8,7 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
-from esclip._search.filter_parser import Where, conditions
+from esclip._search.filter_parser import Where, parse_filter
 from esclip._text.escaping import escaped
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
@@ -40,7 +40,7 @@ def day(year: int, month: int, day: int = 1) -> datetime:
 )
 def test_a_value_gets_the_fields_type(field: str, given: Value, typed: Value) -> None:
     """Text from the command line and values from Python mean the same."""
-    (condition,) = conditions({field: given}, FIELDS)
+    (condition,) = parse_filter({field: given}, FIELDS)
     assert isinstance(condition, OneOf)
     assert condition.field.name == field
     assert condition.values == (typed,)
@@ -83,14 +83,14 @@ def test_a_value_gets_the_fields_type(field: str, given: Value, typed: Value) ->
 )
 def test_expressions(where: Where, expected: Condition) -> None:
     """An expression means the condition that it says."""
-    assert conditions(where, FIELDS) == (expected,)
+    assert parse_filter(where, FIELDS) == (expected,)
 
 
 def test_several_expressions_must_all_hold() -> None:
     """Each of them is a condition of its own; none is none."""
     both = (OneOf(KEYWORD, ("a",)), Range(INTEGER, at_least=1))
-    assert conditions(["keyword=a", "integer>=1"], FIELDS) == both
-    assert conditions([], FIELDS) == conditions({}, FIELDS) == ()
+    assert parse_filter(["keyword=a", "integer>=1"], FIELDS) == both
+    assert parse_filter([], FIELDS) == parse_filter({}, FIELDS) == ()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_several_expressions_must_all_hold() -> None:
 def test_a_value_that_does_not_fit_is_refused(field: str, given: Value) -> None:
     """The error names field and value, and says what the field takes."""
     with pytest.raises(ConfigError, match=rf"filter {field}=.*{field} (takes|holds)"):
-        conditions({field: given}, FIELDS)
+        parse_filter({field: given}, FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -142,15 +142,15 @@ def test_a_value_that_does_not_fit_is_refused(field: str, given: Value) -> None:
 def test_what_cannot_be_read_is_told(where: str, said: str) -> None:
     """The error quotes the expression, and says what is missing where."""
     with pytest.raises(ConfigError, match=said):
-        conditions(where, FIELDS)
+        parse_filter(where, FIELDS)
 
 
 def test_an_unknown_field_names_the_nearest() -> None:
     """A slip of the keyboard is told; where nothing is near, all fields are."""
     with pytest.raises(ConfigError, match="did you mean 'boolean'"):
-        conditions("bolean=t", FIELDS)
+        parse_filter("bolean=t", FIELDS)
     with pytest.raises(ConfigError, match="it has: boolean, date"):
-        conditions({"zzz": "t"}, FIELDS)
+        parse_filter({"zzz": "t"}, FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_an_unknown_field_names_the_nearest() -> None:
 def test_what_was_meant_otherwise_is_told(where: str, said: str) -> None:
     """Quotes, patterns and operators of other languages, and what is no value, are told in a short line."""
     with pytest.raises(ConfigError, match=said) as caught:
-        conditions(where, FIELDS)
+        parse_filter(where, FIELDS)
     assert len(str(caught.value)) < 400
     assert str(caught.value) == escaped(str(caught.value))
 
@@ -213,15 +213,15 @@ def test_what_was_meant_otherwise_is_told(where: str, said: str) -> None:
 )
 def test_what_is_meant_as_text(where: str, value: str) -> None:
     """Two equals signs are one, and in double quotes a value may be anything."""
-    assert conditions(where, FIELDS) == (OneOf(KEYWORD, (value,)),)
+    assert parse_filter(where, FIELDS) == (OneOf(KEYWORD, (value,)),)
 
 
 def test_days_that_adjoin_are_one_time() -> None:
     """A list of days is as few ranges as it can be; moments beside it stay what they are."""
     noon = datetime(2021, 5, 5, 12, tzinfo=UTC)
-    (condition,) = conditions("date=2020-01-02,20200101,2020-01-03,2020-02,2021-05-05T12:00:00Z", FIELDS)
+    (condition,) = parse_filter("date=2020-01-02,20200101,2020-01-03,2020-02,2021-05-05T12:00:00Z", FIELDS)
     first = Range(DATE, at_least=day(2020, 1), below=day(2020, 1, 4))
     assert condition == AnyOf(
         (OneOf(DATE, (noon,)), first, Range(DATE, at_least=day(2020, 2), below=day(2020, 3)))
     )
-    assert conditions("date=20200506", FIELDS) == conditions("date=2020-05-06", FIELDS)
+    assert parse_filter("date=20200506", FIELDS) == parse_filter("date=2020-05-06", FIELDS)

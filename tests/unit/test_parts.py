@@ -268,9 +268,9 @@ def test_ids_of_parts() -> None:
 
 
 @pytest.mark.parametrize("targets", [(), ("faces",), "faces"])
-def test_places_that_are_none(look: Sequence[str]) -> None:
+def test_places_that_are_none(targets: Sequence[str]) -> None:
     """They are a programming error."""
     with pytest.raises(ValueError, match="one or more of pictures, captions, crops"):
-        Query(Text("blue"), targets=look)
+        Query(Text("blue"), targets=targets)
     with pytest.raises(ValueError, match="parts is nothing, not one or more"):
         esclip.open_index(MemoryStore("p"), encoder="palette").ingest(".", parts=["nothing"])

@@ -15,7 +15,7 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType, Query
 from esclip._core.filters import Condition, OneOf, Range
-from esclip._search.filter_parser import conditions
+from esclip._search.filter_parser import parse_filter
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
 KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS
@@ -76,7 +76,7 @@ def words(*values: str) -> Condition:
 )
 def test_what_notebooks_have(field: str, given: Any, expected: Condition) -> None:
     """It means the same as Python's own, and no type of a library reaches a store."""
-    (condition,) = conditions({field: given}, FIELDS)
+    (condition,) = parse_filter({field: given}, FIELDS)
     assert condition == expected
     if isinstance(condition, OneOf):
         assert {type(value) for value in condition.values} <= {str, int, float, bool, datetime}
@@ -90,7 +90,7 @@ def test_no_value(field: str, missing: Any) -> None:
     """What stands for no value is refused, also among others, with the way to find such documents."""
     for given in (missing, [missing]):
         with pytest.raises(ConfigError, match=rf"filter {field}: .* is no value .*'!exists\({field}\)'"):
-            conditions({field: given}, FIELDS)
+            parse_filter({field: given}, FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_no_value(field: str, missing: Any) -> None:
 def test_what_is_no_filter(where: Any, said: str) -> None:
     """The error says what is taken, in one line."""
     with pytest.raises(ConfigError, match=said) as caught:
-        conditions(where, FIELDS)
+        parse_filter(where, FIELDS)
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
 
@@ -126,7 +126,7 @@ def test_what_is_no_filter(where: Any, said: str) -> None:
 def test_a_query_reads_values_once() -> None:
     """A query whose filter came from an iterator can be searched for again."""
     query = Query(where={"keyword": (c for c in "ab")})
-    assert conditions(query.where, FIELDS) == conditions(query.where, FIELDS) == (words("a", "b"),)
+    assert parse_filter(query.where, FIELDS) == parse_filter(query.where, FIELDS) == (words("a", "b"),)
     assert Query(where=np.array(["keyword=a", "integer>5"])).where == ("keyword=a", "integer>5")
 
 

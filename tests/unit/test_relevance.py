@@ -71,7 +71,7 @@ class TestHits:
 
     def test_the_language_counts(self, index: ImageIndex) -> None:
         """The same score says less in a language whose texts are nearer to all pictures."""
-        groups = {one.group: one for one in held(index).backgrounds}
+        groups = {one.script: one for one in held(index).null_scores}
         assert groups.keys() == NULL_QUERIES.keys()
         assert groups["han"].mean > groups["latin"].mean + 0.05
         assert groups["han"].relevance(0.5) < groups["latin"].relevance(0.5)
@@ -168,7 +168,7 @@ class TestCalibrating:
         schema = store.schema()
         assert schema is not None
         assert schema.calibration is not None
-        assert {one.group for one in schema.calibration.backgrounds} == NULL_QUERIES.keys()
+        assert {one.script for one in schema.calibration.null_scores} == NULL_QUERIES.keys()
         assert 1 <= len(asked) < 10
         assert all(search.scores_only for search in asked)
 
@@ -196,7 +196,7 @@ class TestCalibrating:
         """What a meaningless sentence finds at best grows with the index; its usual score does not."""
         small = held(measured(MemoryStore("small"), encoder, 100))
         large = held(measured(MemoryStore("large"), encoder, 2000))
-        for one, other in zip(small.backgrounds, large.backgrounds, strict=True):
+        for one, other in zip(small.null_scores, large.null_scores, strict=True):
             assert one.mean < other.mean
             assert one.quantiles[3] == pytest.approx(other.quantiles[3], abs=0.03)
 
@@ -243,8 +243,8 @@ class TestBackground:
         assert one.relevance(0.24) == pytest.approx(0.5)
         assert one.relevance(0.3) > 0.99
         for relevance in (0.001, 0.1, 0.5, 0.9, 0.999):
-            assert one.relevance(one.least_score(relevance)) == pytest.approx(relevance)
-        assert one.least_score(0) == -np.inf
+            assert one.relevance(one.min_score(relevance)) == pytest.approx(relevance)
+        assert one.min_score(0) == -np.inf
         assert NullScores("latin", one.quantiles, 0.2, 0.0).relevance(0.211) == pytest.approx(0.579, abs=0.01)
 
     @pytest.mark.parametrize(

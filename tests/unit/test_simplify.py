@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from esclip import ConfigError, Field, FieldType
-from esclip._core.filter_limits import TESTS, VALUES, simplify
+from esclip._core.filter_limits import MAX_TESTS, MAX_VALUES, simplify
 from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Not, OneOf, Range
-from esclip._search.filter_parser import conditions
+from esclip._search.filter_parser import parse_filter
 
 COUNTRY, LIKES = Field("country", FieldType.KEYWORD), Field("likes", FieldType.INTEGER)
 FIELDS = [COUNTRY, LIKES]
@@ -42,10 +42,10 @@ def test_simplify(given: tuple[Condition, ...], simple: tuple[Condition, ...]) -
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        (" | ".join(f"likes>{n}" for n in range(TESTS + 1)), "at most 180 tests, this one 181"),
-        ([f"likes>{n}" for n in range(TESTS + 1)], "at most 180 tests, this one 181"),
-        ("country=" + ",".join(map(str, range(VALUES + 1))), "at most 65,536 values, this one 65,537"),
-        ({"country": [str(n) for n in range(VALUES + 1)]}, "at most 65,536 values"),
+        (" | ".join(f"likes>{n}" for n in range(MAX_TESTS + 1)), "at most 180 tests, this one 181"),
+        ([f"likes>{n}" for n in range(MAX_TESTS + 1)], "at most 180 tests, this one 181"),
+        ("country=" + ",".join(map(str, range(MAX_VALUES + 1))), "at most 65,536 values, this one 65,537"),
+        ({"country": [str(n) for n in range(MAX_VALUES + 1)]}, "at most 65,536 values"),
         ("(" * 400 + "likes>1" + ")" * 400, "nests at most 16 levels"),
         ("(country=a | likes>1 & " * 12 + "likes>2" + ")" * 12, "nests at most 16 levels"),
     ],
@@ -53,16 +53,16 @@ def test_simplify(given: tuple[Condition, ...], simple: tuple[Condition, ...]) -
 def test_limits(where: str | list[str] | dict[str, list[str]], said: str) -> None:
     """What is too wide or too deep for stores is refused in a line that says how much is allowed."""
     with pytest.raises(ConfigError, match=said) as caught:
-        conditions(where, FIELDS)
+        parse_filter(where, FIELDS)
     assert len(str(caught.value)) < 300
 
 
 def test_what_is_allowed() -> None:
     """Long lists, hundreds of negations and needless parentheses are no matter."""
-    assert len(conditions("country=" + ",".join(map(str, range(VALUES))), FIELDS)) == 1
+    assert len(parse_filter("country=" + ",".join(map(str, range(MAX_VALUES))), FIELDS)) == 1
     either = " | ".join(f"country={n}" for n in range(40_000))
-    (condition,) = simplify(conditions(either, FIELDS))
+    (condition,) = simplify(parse_filter(either, FIELDS))
     assert isinstance(condition, OneOf)
     assert len(condition.values) == 40_000
-    assert conditions("!" * 1001 + "likes>1", FIELDS) == conditions("!likes>1", FIELDS)
-    assert conditions("(" * 40 + "likes>1" + ")" * 40, FIELDS) == conditions("likes>1", FIELDS)
+    assert parse_filter("!" * 1001 + "likes>1", FIELDS) == parse_filter("!likes>1", FIELDS)
+    assert parse_filter("(" * 40 + "likes>1" + ")" * 40, FIELDS) == parse_filter("likes>1", FIELDS)

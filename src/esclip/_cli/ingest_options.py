@@ -10,7 +10,7 @@ import typer
 from esclip._core.bounds import BATCH_SIZES, LIMITS, SHARES, WORKERS
 from esclip._core.rejections import Reason
 from esclip._core.settings import UNSPLASH_HOST
-from esclip._core.targets import KINDS
+from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, suggest
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ Parts = Annotated[
     str | None,
     typer.Option(
         metavar="KIND,...",
-        callback=several(KINDS),
+        callback=several(PART_KINDS),
         help="Parts of pictures that get vectors of their own, for --in: captions, crops. With crops there "
         "are 14 times as many to encode. [default: those that the index has]",
         show_default=False,

@@ -8,7 +8,7 @@ import typer
 
 from esclip._cli.options import several
 from esclip._core.bounds import COSINES, HYBRID_WEIGHTS, KS, OFFSETS, RELEVANCES, THRESHOLDS, WINDOWS
-from esclip._core.targets import PLACES
+from esclip._core.targets import TARGETS
 from esclip._errors import ConfigError
 
 __all__ = [
@@ -115,7 +115,7 @@ Targets = Annotated[
     typer.Option(
         "--in",
         metavar="KIND,...",
-        callback=several(PLACES),
+        callback=several(TARGETS),
         help="Where to look: pictures, captions, crops.",
     ),
 ]

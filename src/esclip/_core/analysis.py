@@ -1,12 +1,13 @@
-"""Words as keyword search compares them: the same for records and for queries, whatever store holds them.
+"""The analyzer: texts into the words that keyword search compares, alike for records, queries and stores.
 
 "Two dogs, 東京の夜" ─► two · dog · 東京 · 京の · の夜
 
-A word is a run of letters and digits, folded (`_text.forms`) and cut to its English stem; in Chinese,
-Japanese and Korean it is each pair of neighbouring characters, as in Lucene's CJK analyzer, because nothing
-stands between their words. A record has each single character as well, so that one alone can be asked for.
+A word is a run of letters and digits, folded (`_text.forms`) and reduced to its English stem. Chinese,
+Japanese and Korean, written without spaces, give each pair of neighbouring characters (bigrams), as Lucene's
+CJK analyzer does; records give each single character as well, so that a query of one is found.
 
-What is changed here changes what indexes hold: count `_core.types.KEPT_AS` up, and see `former_words`.
+Indexes store what this module returns: a change has to increase `_core.types.KEPT_AS`, and see
+`former_words`.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ CJK = (
 """Unicode's blocks of Han characters, kana, bopomofo and hangul."""
 
 INDIC = "\u0900-\u0dff"
-"""Scripts of India, whose vowel signs are no letters to Python."""
+"""Scripts of India; their vowel signs are not alphanumeric to Python."""
 
 _RUN = re.compile(rf"(?:[^\W_]+|[{INDIC}]+)+")
 _PLAIN_RUN = re.compile("[a-z0-9]+")
-"""The same in ASCII, in half the time."""
-_WITHIN = re.compile(rf"(?P<cjk>[{CJK}]+)|[^{CJK}]+")
+"""`_RUN` for ASCII texts, twice as fast."""
+_SEGMENT = re.compile(rf"(?P<cjk>[{CJK}]+)|[^{CJK}]+")
 
-LONGEST = 64
-"""Characters of a word that count: behind them it is no word of a language, but a token of a machine."""
+MAX_WORD_LENGTH = 64
+"""Longer words are truncated: they are identifiers, not words of a language."""
 
-MOST = 256
-"""Words of a query: an engine takes 1,024 at most, and a book is none."""
+MAX_QUERY_WORDS = 256
+"""Below the engines' limit of 1,024 clauses."""
 
 STOP_WORDS = (
     *(
@@ -82,45 +83,45 @@ STOP_WORDS = (
     ),
     *("will", "with"),
 )
-"""English words that say nothing by themselves: those of Lucene's `EnglishAnalyzer`."""
+"""Those of Lucene's `EnglishAnalyzer`."""
 
 
 def analyze_query(text: str) -> tuple[str, ...]:
-    """The words of a query, each once, in their order, 256 at most; stop words only without others."""
-    words = (word for run in _runs(text) for word in _within(run, singles=False))
-    found = tuple(dict.fromkeys(words))
-    return (tuple(word for word in found if word not in _stop_stems()) or found)[:MOST]
+    """The words of a query, each once, in order, 256 at most; stop words only if there are no others."""
+    words = tuple(dict.fromkeys(word for run in _runs(text) for word in _words_of(run, singles=False)))
+    return (tuple(word for word in words if word not in _stop_stems()) or words)[:MAX_QUERY_WORDS]
 
 
 def former_words(text: str) -> dict[str, str]:
-    """Words of a query as records have them that were written when `KEPT_AS` was 2, where that differs.
+    """Words of a query by their form in records that were written when `KEPT_AS` was 2, where it differs.
 
-    Strokes and such were kept then: it was `tromsø`. So an index is searched as before until an ingest has
-    written it anew.
+    Strokes and other marks were not folded then: `tromsø`. So older indexes are searched as before until an
+    ingest writes them anew.
     """
     if text.isascii():
         return {}
-    now, before = _split(folded(text)), _split(_formerly_folded(text))
-    if len(now) != len(before):  # what is a mark was taken for a gap
+    runs, former_runs = _split(folded(text)), _split(_formerly_folded(text))
+    if len(runs) != len(former_runs):  # a mark was taken for a separator
         return {}
-    found: dict[str, str] = {}
-    for run, former_run in zip(now, before, strict=True):
-        words, former = (list(_within(one, singles=False)) for one in (run, former_run))
+    forms: dict[str, str] = {}
+    for run, former_run in zip(runs, former_runs, strict=True):
+        words, former = list(_words_of(run, singles=False)), list(_words_of(former_run, singles=False))
         if words != former and len(words) == len(former):
-            found.update(zip(words, former, strict=True))
-    return found
+            forms.update(zip(words, former, strict=True))
+    return forms
 
 
 def analyze_record(record: ImageRecord) -> list[str]:
-    """All words of a record, sorted, each once: of its description and of every text in its metadata."""
+    """The words of a record's description and of every text in its metadata, sorted, each once."""
     return sorted(analyze_document(record.description, record.all_metadata))
 
 
 def analyze_document(description: str, metadata: Metadata) -> set[str]:
     """The words of a description and of every text in the metadata."""
     runs = set(_runs("\n".join(_texts(description, metadata))))
-    plain = {run[:LONGEST] for run in runs if run.isascii()}  # nearly all: by the hundred, for each record
-    return set(map(_stem, plain)).union(*(_within(run, singles=True) for run in runs if not run.isascii()))
+    ascii_words = {run[:MAX_WORD_LENGTH] for run in runs if run.isascii()}  # nearly all: worth a faster path
+    others = (_words_of(run, singles=True) for run in runs if not run.isascii())
+    return set(map(_stem, ascii_words)).union(*others)
 
 
 def _texts(description: str, metadata: Metadata) -> Iterator[str]:
@@ -133,7 +134,7 @@ def _texts(description: str, metadata: Metadata) -> Iterator[str]:
 
 
 def _runs(text: str) -> list[str]:
-    """Letters and digits that nothing stands between, folded."""
+    """Runs of letters and digits, folded."""
     return _split(folded(text))
 
 
@@ -141,35 +142,37 @@ def _split(text: str) -> list[str]:
     return (_PLAIN_RUN if text.isascii() else _RUN).findall(text)
 
 
-def _within(run: str, *, singles: bool) -> Iterable[str]:
-    """The words in letters and digits that nothing stands between."""
+def _words_of(run: str, *, singles: bool) -> Iterable[str]:
+    """The words of a run of letters and digits; with `singles`, single CJK characters too."""
     if run.isascii():
-        return (_stem(run[:LONGEST]),)
+        return (_stem(run[:MAX_WORD_LENGTH]),)
     return (
         word
-        for part in _WITHIN.finditer(run)
-        for word in (_pairs(part[0], singles) if part["cjk"] else (_stem(part[0][:LONGEST]),))
+        for segment in _SEGMENT.finditer(run)
+        for word in (
+            _bigrams(segment[0], singles) if segment["cjk"] else (_stem(segment[0][:MAX_WORD_LENGTH]),)
+        )
     )
 
 
-def _pairs(characters: str, singles: bool) -> Iterator[str]:
-    yield from (characters[at : at + 2] for at in range(len(characters) - 1))
+def _bigrams(characters: str, singles: bool) -> Iterator[str]:
+    yield from (characters[start : start + 2] for start in range(len(characters) - 1))
     if singles or len(characters) == 1:
         yield from characters
 
 
 def _formerly_folded(text: str) -> str:
-    """As `folded` was: only accents were taken away, and only of letters that Unicode takes apart."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFKC", re.sub("[\u0300-\u036f]", "", apart))
+    """`folded` of former versions: it removed accents only, and only of letters that Unicode decomposes."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFKC", re.sub("[\u0300-\u036f]", "", decomposed))
 
 
 @lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
-    """The English stem (Porter 2). Words of other languages change little, and alike on both sides."""
+    """The English stem (Porter 2). Words of other languages change little, alike on both sides."""
     if not (word.isascii() and word.isalpha()):
         return word
-    with _LOCK:  # a stemmer holds the word that it is at
+    with _LOCK:  # a stemmer is stateful
         stem: str = _stemmer().stemWord(word)
         return stem
 
@@ -177,12 +180,12 @@ def _stem(word: str) -> str:
 _LOCK = threading.Lock()
 
 
-def _renew() -> None:
+def _renew_lock() -> None:
     global _LOCK
     _LOCK = threading.Lock()
 
 
-run_in_children(_renew)
+run_in_children(_renew_lock)
 
 
 @lru_cache(maxsize=1)

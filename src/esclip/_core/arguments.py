@@ -1,7 +1,7 @@
-"""What users give to public calls, as what is meant; else an error that says what is taken.
+"""Arguments of public calls, converted to one type each; a `ConfigError` says which types are accepted.
 
-In a notebook people give what they have at hand: a hit where an id is wanted, one text for several, an array.
-What can only be meant in one way is taken; of the rest nothing is guessed, and no foreign error comes of it.
+In notebooks users pass what they have: a hit for an id, an array for an image. Unambiguous values are
+converted. Nothing is guessed, and no foreign exception is raised.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ AnyId: TypeAlias = str | Hit
 AnyPath: TypeAlias = str | os.PathLike[str]
 
 AnyCaptions: TypeAlias = AnyPath | Mapping[str, str] | Mapping[Path, str]
-"""Where captions are, or texts by the paths of their pictures."""
+"""Where captions are, or captions by the paths of their pictures."""
 
 AnyImage: TypeAlias = (
     str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, np.dtype[Any]] | io.BufferedIOBase
@@ -53,9 +53,9 @@ _SEVERAL = "several texts, such as a list"
 
 
 def wrong_kind(what: str, value: object, takes: str) -> ConfigError:
-    """The error for a value of a kind that isn't taken."""
-    kind = "None" if value is None else f"of type {type(value).__name__}"
-    return ConfigError(f"{what} is {kind}; it takes {takes}")
+    """The error for a value of a type that isn't accepted."""
+    given = "None" if value is None else f"of type {type(value).__name__}"
+    return ConfigError(f"{what} is {given}; it takes {takes}")
 
 
 def given_text(what: str, value: object, takes: str = "a text") -> str:
@@ -66,8 +66,8 @@ def given_text(what: str, value: object, takes: str = "a text") -> str:
 
 
 def given_texts(what: str, value: object, takes: str = _SEVERAL) -> list[str]:
-    """Several texts; a single one is no list of its characters."""
-    return [given_text(f"one of {what}", one) for one in given_several(what, value, takes)]
+    """Several texts; a single text is refused, although it is iterable."""
+    return [given_text(f"one of {what}", text) for text in given_several(what, value, takes)]
 
 
 def given_id(what: str, value: object) -> str:
@@ -76,16 +76,15 @@ def given_id(what: str, value: object) -> str:
 
 
 def given_ids(what: str, value: object) -> list[str]:
-    """Ids of pictures of the index, of which there may be one alone."""
+    """Ids of pictures of the index: several, or one."""
     if isinstance(value, str | Hit):
         return [given_id(what, value)]
-    return [
-        given_id(f"one of {what}", one) for one in given_several(what, value, "ids or hits, such as a list")
-    ]
+    ids = given_several(what, value, "ids or hits, such as a list")
+    return [given_id(f"one of {what}", id) for id in ids]
 
 
 def given_path(what: str, value: object, takes: str = "a path") -> str | Path:
-    """A path, or what stands for one."""
+    """A path, as text or `Path`."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, os.PathLike) and isinstance(path := os.fspath(value), str):
@@ -94,17 +93,17 @@ def given_path(what: str, value: object, takes: str = "a path") -> str | Path:
 
 
 def given_paths(what: str, values: Iterable[object]) -> list[str | Path]:
-    """Paths, each alone or several together."""
-    found: list[str | Path] = []
+    """Paths; each value is a path or a collection of paths."""
+    paths: list[str | Path] = []
     for value in values:
-        alone = isinstance(value, str | os.PathLike)
-        several = (value,) if alone else given_several(what, value, "a path, or several such as a list")
-        found.extend(given_path(what, one) for one in several)
-    return found
+        is_path = isinstance(value, str | os.PathLike)
+        some = (value,) if is_path else given_several(what, value, "a path, or several such as a list")
+        paths.extend(given_path(what, path) for path in some)
+    return paths
 
 
 def given_image(what: str, value: object) -> str | Path | bytes | Image.Image:
-    """A picture in one of the ways that users have it."""
+    """An image, unread."""
     match value:
         case str() | os.PathLike():
             return given_path(what, value)
@@ -113,36 +112,36 @@ def given_image(what: str, value: object) -> str | Path | bytes | Image.Image:
         case bytearray() | memoryview():
             return bytes(value)
         case np.ndarray():
-            return _image_of(what, value)
-        case _ if isinstance(data := _read(value), bytes):
+            return _to_image(what, value)
+        case _ if isinstance(data := _read_file(value), bytes):
             return data
     raise wrong_kind(what, value, "a path, a URL, an image file's bytes, a PIL image or an array")
 
 
 def given_name(what: str, value: object, takes: str = "a name") -> str:
-    """A name of something, which may be given as a path."""
+    """A name; a path stands for its text."""
     return str(given_path(what, value)) if isinstance(value, os.PathLike) else given_text(what, value, takes)
 
 
 def given_callback(what: str, value: object) -> None:
-    """Raise `ConfigError` for what can't be called."""
+    """Raise `ConfigError` for a value that isn't callable or None."""
     if value is not None and not callable(value):
         raise wrong_kind(what, value, "a function")
 
 
 def given_several(what: str, value: object, takes: str) -> list[Any]:
-    """What can be gone through, as a list: no text, and no dictionary."""
+    """An iterable as a list; texts and dictionaries are refused."""
     if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
         raise wrong_kind(what, value, takes)
     try:
         return list(value)
-    except TypeError:  # an array without dimensions says that it can be gone through
+    except TypeError:  # a zero-dimensional array claims to be iterable
         raise wrong_kind(what, value, takes) from None
 
 
-def _image_of(what: str, array: np.ndarray[Any, Any]) -> Image.Image:
-    plain = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if array.dtype != np.uint8 or not plain or not array.size:
+def _to_image(what: str, array: np.ndarray[Any, Any]) -> Image.Image:
+    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not is_image or not array.size:
         raise ConfigError(
             f"{what} is an array of {array.dtype}, shape {array.shape}; it takes one of uint8, shape "
             "(height, width), or (height, width, 3) for RGB"
@@ -150,7 +149,7 @@ def _image_of(what: str, array: np.ndarray[Any, Any]) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _read(value: object) -> object:
-    """What an open file holds; None for what is none."""
+def _read_file(value: object) -> object:
+    """The content of an open file; None for anything else."""
     read: Callable[[], object] | None = getattr(value, "read", None)
     return read() if isinstance(value, io.IOBase) and read is not None else None

@@ -1,16 +1,17 @@
-"""Filters in the form that every store can bear: flat, with few tests, and not deep.
+"""Filters simplified to a form that every store accepts: flat, with few tests and levels.
 
-!(a & (b & !c))           ─► !a | !b | c        negations stand before tests alone
+!(a & (b & !c))           ─► !a | !b | c        only tests are negated
 country=A | country=B     ─► country=A,B        one test of a field for all its values
 
-The limits are below the lowest of all stores: OpenSearch counts 1,024 clauses, up to four for a test and one
-for each of 256 words that are looked for; Elasticsearch nests 27 deep, Lance's SQL 48 parentheses.
+The limits are below the lowest of all stores: OpenSearch allows 1,024 clauses, up to four for a test and one
+for each of a query's 256 keywords; Elasticsearch nests 27 levels, Lance's SQL 48 parentheses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from esclip._core.filters import AllOf, AnyOf, Condition, Not, OneOf, Value
 from esclip._core.schema import Field, FieldType
@@ -18,91 +19,100 @@ from esclip._core.searches import Search
 from esclip._errors import ConfigError
 from esclip._text.forms import composed
 
-__all__ = ["LEVELS", "TESTS", "TOO_DEEP", "VALUES", "check_limits", "simplify", "simplify_searches"]
+__all__ = [
+    "MAX_LEVELS",
+    "MAX_TESTS",
+    "MAX_VALUES",
+    "TOO_DEEP",
+    "check_limits",
+    "simplify",
+    "simplify_searches",
+]
 
-TESTS = 180
-"""The most tests of one filter, when those of one field that are alternatives are one."""
+MAX_TESTS = 180
+"""Tests of one filter; alternatives of one field count as one."""
 
-LEVELS = 16
-"""How often `&` and `|` may stand inside of each other."""
+MAX_LEVELS = 16
+"""Levels of `&` and `|` inside of each other."""
 
-VALUES = 65_536
-"""The most values of one filter: `index.max_terms_count` of OpenSearch and Elasticsearch."""
+MAX_VALUES = 65_536
+"""Values of one filter: `index.max_terms_count` of OpenSearch and Elasticsearch."""
 
-_NESTED = 200
-"""How deep a filter may nest before it is simplified, which calls itself so often."""
+MAX_RECURSION = 200
+"""Levels of a filter before it is simplified, which is recursive."""
 
-TOO_DEEP = f"a filter nests at most {LEVELS} levels of & and | in each other; write it with fewer parentheses"
+TOO_DEEP = (
+    f"a filter nests at most {MAX_LEVELS} levels of & and | in each other; write it with fewer parentheses"
+)
 
 
 def simplify(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Conditions that are fulfilled by the same documents, all of which must hold.
+    """Equivalent conditions, all of which must hold.
 
-    Raises `ConfigError` for more tests, or deeper ones, than all stores can answer.
+    Raises `ConfigError` for more tests or levels than all stores accept.
     """
-    simple = _simple(AllOf(tuple(conditions)), negated=False, nested=0)
-    tests = _count(simple)
-    if tests > TESTS:
+    simple = _simplify(AllOf(tuple(conditions)), negated=False, level=0)
+    tests = _count_tests(simple)
+    if tests > MAX_TESTS:
         raise ConfigError(
-            f"a filter has at most {TESTS} tests, this one {tests:,}; values of one field are one test, "
+            f"a filter has at most {MAX_TESTS} tests, this one {tests:,}; values of one field are one test, "
             "FIELD=A,B,C, and a range has two bounds; or search several times"
         )
-    if _levels(simple) > LEVELS:
+    if _count_levels(simple) > MAX_LEVELS:
         raise ConfigError(TOO_DEEP)
     return simple.conditions if isinstance(simple, AllOf) else (simple,)
 
 
 def simplify_searches(searches: Iterable[Search]) -> list[Search]:
-    """The searches with simple conditions. Raises what `simplify` raises."""
-    simple: dict[int, tuple[Condition, ...]] = {}
-    kept = list(searches)
-    for search in kept:
-        if id(search.where) not in simple:  # hundreds of searches share their filter
-            simple[id(search.where)] = simplify(search.where)
-    return [replace(search, where=simple[id(search.where)]) if search.where else search for search in kept]
+    """The searches with simplified conditions. Raises what `simplify` raises."""
+    simplified: list[Search] = []
+    for where, group in groupby(searches, key=lambda search: search.where):  # hundreds share their filter
+        simple = simplify(where)
+        simplified += (replace(search, where=simple) for search in group)
+    return simplified
 
 
 def check_limits(conditions: Sequence[Condition]) -> None:
-    """Raise `ConfigError` where a user's filter has more tests, levels or values than stores can answer."""
-    values = sum(map(_values, simplify(conditions)))
-    if values > VALUES:
+    """Raise `ConfigError` where a user's filter has more tests, levels or values than stores accept."""
+    values = sum(map(_count_values, simplify(conditions)))
+    if values > MAX_VALUES:
         raise ConfigError(
-            f"a filter has at most {VALUES:,} values, this one {values:,}; search several times"
+            f"a filter has at most {MAX_VALUES:,} values, this one {values:,}; search several times"
         )
 
 
-def _simple(condition: Condition, *, negated: bool, nested: int) -> Condition:
-    if nested > _NESTED:
+def _simplify(condition: Condition, *, negated: bool, level: int) -> Condition:
+    if level > MAX_RECURSION:
         raise ConfigError(TOO_DEEP)
     match condition:
         case Not(inner):
-            return _simple(inner, negated=not negated, nested=nested + 1)
+            return _simplify(inner, negated=not negated, level=level + 1)
         case AllOf(parts) | AnyOf(parts):
             every = isinstance(condition, AllOf) is not negated
-            return _joined([_simple(part, negated=negated, nested=nested + 1) for part in parts], every=every)
+            return _join([_simplify(part, negated=negated, level=level + 1) for part in parts], every=every)
         case _:
             return Not(condition) if negated else condition
 
 
-def _joined(parts: Sequence[Condition], *, every: bool) -> Condition:
+def _join(parts: Sequence[Condition], *, every: bool) -> Condition:
     kind = AllOf if every else AnyOf
     flat = (inner for part in parts for inner in (part.conditions if isinstance(part, kind) else (part,)))
-    merged = _merged(flat, every=every)
+    merged = _merge(flat, every=every)
     return merged[0] if len(merged) == 1 else kind(tuple(merged))
 
 
-def _merged(parts: Iterable[Condition], *, every: bool) -> list[Condition]:
-    """Each condition once; those that ask a field for one of some values, or for none of them, as one."""
+def _merge(parts: Iterable[Condition], *, every: bool) -> list[Condition]:
+    """Each condition once; tests of a field for values, or all tests against values, as one."""
     values: dict[Field, list[tuple[Value, ...]]] = {}
-    kept: dict[Condition | Field, None] = {}
+    merged: dict[Condition | Field, None] = {}
     for part in parts:
         test = part.condition if every and isinstance(part, Not) else part
         if isinstance(test, OneOf) and (test is not part) is every:
             values.setdefault(test.field, []).append(test.values)
-            kept[test.field] = None
+            merged[test.field] = None
         else:
-            kept[part] = None
-    return [_one_of(one, values[one], every=every) if isinstance(one, Field) else one for one in kept]
+            merged[part] = None
+    return [_one_of(key, values[key], every=every) if isinstance(key, Field) else key for key in merged]
 
 
 def _one_of(field: Field, values: Sequence[tuple[Value, ...]], *, every: bool) -> Condition:
@@ -110,33 +120,33 @@ def _one_of(field: Field, values: Sequence[tuple[Value, ...]], *, every: bool) -
     return Not(test) if every else test
 
 
-def _count(condition: Condition) -> int:
+def _count_tests(condition: Condition) -> int:
     match condition:
         case Not(inner):
-            return _count(inner)
+            return _count_tests(inner)
         case AllOf(parts) | AnyOf(parts):
-            return sum(map(_count, parts))
+            return sum(map(_count_tests, parts))
         case OneOf(Field(_, FieldType.DATE), values):
-            return max(1, len(values))  # to engines each moment is a test of its own
+            return max(1, len(values))  # engines test each moment by itself
         case _:
             return 1
 
 
-def _values(condition: Condition) -> int:
+def _count_values(condition: Condition) -> int:
     match condition:
         case Not(inner):
-            return _values(inner)
+            return _count_values(inner)
         case AllOf(parts) | AnyOf(parts):
-            return sum(map(_values, parts))
-        case OneOf(_, values):  # a text may stand there in several forms
+            return sum(map(_count_values, parts))
+        case OneOf(_, values):  # a text may be there in several Unicode forms
             return len({composed(value) if isinstance(value, str) else value for value in values})
         case _:
             return 0
 
 
-def _levels(condition: Condition) -> int:
+def _count_levels(condition: Condition) -> int:
     match condition:
         case AllOf(parts) | AnyOf(parts):
-            return 1 + max(map(_levels, parts), default=0)
+            return 1 + max(map(_count_levels, parts), default=0)
         case _:
             return 0

@@ -1,8 +1,8 @@
-"""Labels that pictures are told apart by, and the texts that stand for each.
+"""Label sets: labels to classify pictures by, and the prompts of each.
 
     "cat, dog, car" or a file ─► Labelling ─► "a photo of a cat", "a photo of a dog", ...
 
-A label is any text that the text tower knows, in any of its languages.
+A label is any text, in any language of the text tower.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from esclip._text.forms import composed, existing_path, is_unicode
 __all__ = ["MAX_LABELS", "TEMPLATES", "LabelSet", "Labels"]
 
 TEMPLATES = ("a photo of a {}",)
-"""CLIP knows captions better than single words: 1.3 points on ImageNet (paper, section 3.1.4)."""
+"""CLIP was trained on captions: 1.3 points on ImageNet over single words (paper, section 3.1.4)."""
 
 MAX_LABELS = 1000
-"""As many as ImageNet has."""
+"""The classes of ImageNet."""
 
 MAX_TEMPLATES = 100
 """CLIP's authors used 80 for ImageNet."""
 
-LONGEST = 200
-"""Characters of a label."""
+MAX_LABEL_LENGTH = 200
+"""In characters."""
 
-LARGEST_FILE = 1 << 22
-"""Bytes of a file of labels: four times what so many of the longest take."""
+MAX_FILE_SIZE = 1 << 22
+"""Bytes of a file of labels: four times what `MAX_LABELS` of `MAX_LABEL_LENGTH` take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class LabelSet:
     """
 
     labels: tuple[str, ...]
-    """Each once. None of them means: no labels."""
+    """Each once; empty means no labels."""
     templates: tuple[str, ...] = TEMPLATES
     """`{}` stands for the label; of several templates the mean of their vectors counts."""
 
@@ -135,7 +135,7 @@ class LabelSet:
         for label in self.labels:
             if not label:
                 raise ConfigError("a label is empty; leave it out")
-            if len(label) > LONGEST or any(map(_is_control, label)):
+            if len(label) > MAX_LABEL_LENGTH or any(map(_is_control, label)):
                 raise ConfigError(f"label {label[:40]!r} is no short text of one line; shorten it")
         if without := [template for template in self.templates if "{}" not in template]:
             raise ConfigError(f"template {without[0]!r} has no {{}} where the label goes; write one")
@@ -152,27 +152,27 @@ Labels: TypeAlias = str | os.PathLike[str] | Iterable[str] | LabelSet
 
 
 def _texts(what: str, given: object) -> list[str]:
-    """Several texts. Raises `ConfigError` for what is none."""
-    found = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else None
-    if found is None or not all(isinstance(one, str) for one in found):
+    """A collection of texts as a list. Raises `ConfigError` for anything else."""
+    texts = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes | Mapping) else None
+    if texts is None or not all(isinstance(text, str) for text in texts):
         raise ConfigError(f"{what} are texts, such as a list of them; this is of type {type(given).__name__}")
-    return found
+    return texts
 
 
 def _is_control(character: str) -> bool:
-    """Whether it breaks a line, does what only a terminal knows, or is half of a surrogate pair."""
+    """Whether it is a line break, a control character or half of a surrogate pair."""
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _is_file(name: str) -> bool:
     try:
         return existing_path(name).is_file()
-    except (OSError, ValueError):  # too long for a name, or none
+    except (OSError, ValueError):  # too long for a name, or not a name
         return False
 
 
 def _lines(path: Path) -> list[str]:
     try:
-        return read_text(path, LARGEST_FILE).split("\n")
+        return read_text(path, MAX_FILE_SIZE).split("\n")
     except (OSError, NotText) as error:
         raise ConfigError(f"labels {path} can't be read: {error_words(error)}") from error

@@ -1,7 +1,7 @@
-"""Sentences that no picture shows, in each group of languages that a script tells.
+"""Null queries: sentences that no picture shows, in the languages of each script.
 
-What they score in an index is what a query scores there by chance. Some are short, some long, as queries are;
-none has a colour, a thing or a place in it, nor a mood that a picture may have.
+What they score in an index is what a query scores there by chance. Like queries, some are short and some
+long. None names a colour, a thing, a place, or a mood that a picture may have.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ __all__ = ["NULL_QUERIES", "is_null_query", "script_of"]
 
 
 def script_of(text: str) -> str:
-    """The group of languages that a text is in, by its letters: one of `NULL_QUERIES`.
+    """The script of most of a text's letters: a key of `NULL_QUERIES`; Latin without letters.
 
-    Kana tells Japanese, whatever else there is; else most letters count. A text without letters is as Latin.
+    Any kana makes a text Japanese: most of its letters may be Han.
     """
     plain = unicodedata.normalize("NFKC", text)
     scripts = Counter(_script(letter) for letter in plain if letter.isalpha())
@@ -26,7 +26,7 @@ def script_of(text: str) -> str:
 
 
 def is_null_query(text: str) -> bool:
-    """Whether a text is one of the sentences, which nobody looks for."""
+    """Whether a text is one of the null queries."""
     return any(text in sentences for sentences in NULL_QUERIES.values())
 
 
@@ -193,4 +193,4 @@ NULL_QUERIES: Mapping[str, tuple[str, ...]] = {
         "সুদের হার",
     ),
 }
-"""By group; each a text of a few words."""
+"""By script, in several of its languages."""

@@ -1,10 +1,10 @@
-"""Parts of pictures with vectors of their own: how they are cut, and how an index holds them.
+"""Parts of pictures with vectors of their own: how crops are cut, and how an index stores parts.
 
 index         a               the picture
-index_parts   a#caption       its description, by the text tower
-              a#0 ... a#12    crops that overlap, by the picture tower
+index_parts   a#caption       its description, encoded by the text tower
+              a#0 ... a#12    overlapping crops, encoded by the picture tower
 
-A part has its picture's metadata, so that filters hold there as well.
+A part has the metadata of its picture, so that filters apply to it as well.
 """
 
 from __future__ import annotations
@@ -41,35 +41,35 @@ __all__ = [
 ]
 
 CROPPING = "crops 1"
-"""Counted up when pictures are cut in another way: they are then encoded again."""
+"""Version of the crops; a new one has all pictures encoded again."""
 
 SMALLEST = 32
-"""Pixels of a crop's short side: below, there is nothing to see that the picture as a whole doesn't show."""
+"""Pixels of a crop's short side; smaller crops show no more than the whole picture."""
 
 
 def _windows(number: int, size: float) -> Iterator[Box]:
     """`number` x `number` windows, each `size` of width and height, at even distances, row by row."""
-    starts = [at * (1 - size) / (number - 1) for at in range(number)]
+    starts = [step * (1 - size) / (number - 1) for step in range(number)]
     for top in starts:
         for left in starts:
             yield Box(left, top, left + size, top + size)
 
 
 GRID = (*_windows(2, 2 / 3), *_windows(3, 1 / 2))
-"""Where pictures are cut. What is up to a quarter as wide and as high is whole in one of the small ones."""
+"""The crops. What is up to a quarter as wide and as high as the picture is whole in one of the small ones."""
 
 FINEST = 2
-"""How many of the smallest crops lie side by side: for sharp ones a picture has to be so much larger."""
+"""The smallest crops are 1/`FINEST` of the picture: it has to be so much larger for sharp ones."""
 
 PART_OF = Field("part_of", FieldType.KEYWORD)
 PART = Field("part", FieldType.KEYWORD)
 BOX = Field("part_box", FieldType.KEYWORD)
 
 PART_FIELDS = (PART_OF, PART, BOX)
-"""What a part's document has beside its picture's metadata: the picture's id, the kind, and four numbers."""
+"""Fields of a part beside the metadata of its picture: the picture's id, the kind of part, its box."""
 
-_LONGEST_ID = 480
-"""Bytes of a picture's id that a part's id can begin with; it may have 512, as an engine's own."""
+MAX_ID_PREFIX = 480
+"""Bytes of a picture's id in the id of a part, which may have 512, the limit of the engines."""
 
 
 def parts_index(index: str) -> str:
@@ -111,63 +111,64 @@ def part_ids(id: str, kinds: Collection[str]) -> list[str]:
 
 
 def caption_record(record: ImageRecord) -> ImageRecord:
-    """A picture's caption. Its fingerprint tells whether the text is another one."""
+    """The record of a picture's caption; its fingerprint changes with the text."""
     return _part(record, caption_id(record.id), CAPTIONS, record.description, None)
 
 
 def crop_record(record: ImageRecord, number: int) -> ImageRecord:
-    """A picture's crop."""
+    """The record of a picture's crop."""
     return _part(record, _part_id(record.id, str(number)), CROPS, record.image_version, GRID[number])
 
 
 def crop_content(picture: str, number: int) -> str:
-    """The `Document.content` of a crop of a picture whose own is `picture`; empty where that is."""
+    """The `Document.content` of a crop, from that of its picture; empty where that is empty."""
     return f"{picture} {CROPPING} {number}" if picture else ""
 
 
 def picture_content(part: str) -> str:
-    """The `Document.content` of the picture of a part whose own is `part`; empty where that is."""
+    """The `Document.content` of a picture, from that of a crop; empty where that is empty."""
     return part.partition(" ")[0]
 
 
 def to_image_hit(hit: Hit) -> Hit:
-    """The hit of a part as one of its picture."""
-    about = dict(hit.metadata)
-    id, _ = str(about.pop(PART_OF.name)), about.pop(PART.name)
-    numbers = str(about.pop(BOX.name, "")).split()
-    box = Box(*map(float, numbers)) if numbers else None
-    return replace(hit, id=id, box=box, metadata=about, content=picture_content(hit.content or ""))
+    """The hit of a part as a hit of its picture."""
+    metadata = dict(hit.metadata)
+    id, _ = str(metadata.pop(PART_OF.name)), metadata.pop(PART.name)
+    sides = str(metadata.pop(BOX.name, "")).split()
+    box = Box(*map(float, sides)) if sides else None
+    return replace(hit, id=id, box=box, metadata=metadata, content=picture_content(hit.content or ""))
 
 
 def part_filters(kind: str, where: tuple[Condition, ...]) -> tuple[Condition, ...]:
     """Conditions on pictures as conditions on their parts of a kind."""
-    return OneOf(PART, (kind,)), *map(_of_part, where)
+    return OneOf(PART, (kind,)), *map(_part_filter, where)
 
 
-def _of_part(condition: Condition) -> Condition:
+def _part_filter(condition: Condition) -> Condition:
     match condition:
         case HasId(ids):
             return OneOf(PART_OF, ids)
         case Not(inner):
-            return Not(_of_part(inner))
-        case AllOf(several):
-            return AllOf(tuple(map(_of_part, several)))
-        case AnyOf(several):
-            return AnyOf(tuple(map(_of_part, several)))
+            return Not(_part_filter(inner))
+        case AllOf(conditions):
+            return AllOf(tuple(map(_part_filter, conditions)))
+        case AnyOf(conditions):
+            return AnyOf(tuple(map(_part_filter, conditions)))
         case _:
             return condition
 
 
 def _part(record: ImageRecord, id: str, kind: str, version: str, box: Box | None) -> ImageRecord:
-    own = {PART_OF.name: record.id, PART.name: kind}
-    place = {BOX.name: " ".join(map(str, box))} if box else {}
-    return replace(record, id=id, image_version=version, metadata={**record.metadata, **own, **place})
+    fields = {PART_OF.name: record.id, PART.name: kind}
+    if box:
+        fields[BOX.name] = " ".join(map(str, box))
+    return replace(record, id=id, image_version=version, metadata={**record.metadata, **fields})
 
 
 def part_base(id: str) -> str:
-    """What the ids of a picture's parts begin with."""
-    written = id.encode(errors="surrogatepass")
-    return id if len(written) <= _LONGEST_ID else hashlib.sha256(written).hexdigest()
+    """The prefix of the ids of a picture's parts."""
+    encoded = id.encode(errors="surrogatepass")
+    return id if len(encoded) <= MAX_ID_PREFIX else hashlib.sha256(encoded).hexdigest()
 
 
 def _part_id(id: str, name: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from esclip._core.calibration import Calibration
 from esclip._core.labels import LabelSet
-from esclip._core.targets import KINDS
+from esclip._core.targets import PART_KINDS
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 
@@ -98,7 +98,7 @@ class IndexSchema:
     labelling: LabelSet | None = None
     """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
     parts: tuple[str, ...] = ()
-    """The parts of its pictures that ingests keep up (`_core.targets.KINDS`), each once."""
+    """The parts of its pictures that ingests keep up (`_core.targets.PART_KINDS`), each once."""
     calibration: Calibration | None = None
     """What its scores say, the newest one; None: not measured. To prepare an index, None leaves it."""
 
@@ -129,7 +129,7 @@ class IndexSchema:
         runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
         if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in runtimes):
             raise ValueError("runtimes that are no texts")
-        if not set(parts) <= set(KINDS):
+        if not set(parts) <= set(PART_KINDS):
             raise ValueError("parts that are none")
         calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
         return cls(Space.from_json(data["space"]), fields, runtimes, labelling, parts, calibration)

@@ -1,4 +1,4 @@
-"""What a store is asked to find.
+"""The query language of stores.
 
 Search ─┬─ KnnSearch       by vector
         ├─ KeywordSearch   by words
@@ -19,17 +19,16 @@ __all__ = ["KeywordSearch", "KnnSearch", "Scan", "Search"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnnSearch:
-    """The `k` documents nearest to a vector among those that fulfil all conditions; scores are cosines."""
+    """The `k` nearest neighbours of a vector that fulfil all conditions; scores are cosines."""
 
     vector: Vector
     """Of unit length, shape (dim,)."""
     k: int
     where: tuple[Condition, ...] = ()
     exact: bool = False
-    """Compare with every vector, however long that takes."""
+    """Brute force: compare with every vector."""
     scores_only: bool = False
-    """Only the scores count: a hit may have no more than id and score, and of equally near documents any
-    may be found. No document is read for it, however many are alike."""
+    """Hits need no more than id and score, and ties may be broken in any way: no document is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,16 @@ class KeywordSearch:
     """
 
     words: tuple[str, ...]
-    """Each once."""
+    """As `_core.analysis.analyze_query` gives them, each once."""
     k: int
     where: tuple[Condition, ...] = ()
     former: Mapping[str, str] = field(default_factory=dict)
-    """Words by another form, as an older esclip stored them (`_core.analysis.former_words`)."""
+    """Words by the form in which older versions stored them (`_core.analysis.former_words`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The first `k` documents by id, behind the id `after`, that fulfil all conditions; scores are 1."""
+    """The first `k` documents by id, after the id `after`, that fulfil all conditions; scores are 1."""
 
     k: int
     where: tuple[Condition, ...] = ()

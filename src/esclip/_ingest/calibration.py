@@ -51,7 +51,7 @@ def _is_due(info: IndexInfo, text_model: str) -> bool:
     held = info.schema.calibration
     if info.documents < CALIBRATED_FROM:
         return False
-    if held is None or not held.is_of(text_model):
+    if held is None or not held.is_for(text_model):
         return True
     return not held.documents / GROWTH_FACTOR < info.documents < held.documents * GROWTH_FACTOR
 

@@ -1,23 +1,23 @@
-"""Filters as a user writes them, checked against the fields of an index and typed.
+"""Filters as a user writes them, parsed and checked against the fields of an index.
 
     {"country": ["Norway", "Sweden"]} ─┐
     "width>=4000 & !colors=red"       ─┼─► Condition ...
     ["width>=4000", "exists(point)"]  ─┘
 
-expression   all | all | ...       all   one & one & ...       one   !one, (expression) or a test
-test         FIELD=VALUE,VALUE     one of them; != none of them
+expression   all | all | ...       all   term & term & ...       term   !term, (expression) or a test
+test         FIELD=VALUE,VALUE     one of the values; != none of them
              FIELD>=VALUE          > < <= as well: numbers and dates
              exists(FIELD)         near(FIELD, LAT, LON, 50km)    inside(FIELD, SOUTH, WEST, NORTH, EAST)
 
-A value is read to the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. What
-looks like another language's quotes, patterns or operators is an error, unless it stands in double quotes. A
-date may be a year, a month or a day: `submitted_at=2020` is all of it.
+A value ends before the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one.
+Quotes, patterns and operators of other languages are errors, unless they stand in double quotes. A date may
+be a year, a month or a day: `submitted_at=2020` is all of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -25,13 +25,20 @@ from esclip._core.filter_limits import TOO_DEEP, check_limits
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Not
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
-from esclip._search.filter_geo import CALLS, inside, near, place_field
-from esclip._search.filter_input import Where, plain_where
-from esclip._search.filter_slips import check_bare, check_quotes, further_test
-from esclip._search.filter_values import LONGEST, compared, known_field
+from esclip._search.filter_values import (
+    CALLS,
+    MAX_SHOWN,
+    Where,
+    normalize_where,
+    parse_comparison,
+    parse_inside,
+    parse_near,
+    require_field,
+    require_geo,
+)
 from esclip._text.forms import composed
 
-__all__ = ["Where", "check_syntax", "conditions"]
+__all__ = ["Where", "check_syntax", "parse_filter"]
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -42,153 +49,212 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>(?:[^|&,()"]|\([^()]*\)|(?<=\S)")*))\s*')
-_PARENTHESES = 50
-"""How many may be open at a time: each is a few calls of the parser in itself."""
+
+MAX_PARENTHESES = 50
+"""Open at a time: each is a few nested calls of the parser."""
 
 
-def conditions(where: Where | None, fields: Sequence[Field]) -> tuple[Condition, ...]:
+def parse_filter(where: Where | None, fields: Sequence[Field]) -> tuple[Condition, ...]:
     """The filter as typed conditions, all of which must hold.
 
-    Raises `ConfigError` for an expression that can't be read, a field that the index lacks, naming the
-    nearest, a value that is not of the field's type, and a filter with more values, tests or levels than
-    stores can answer.
+    Raises `ConfigError` for a syntax error, a field that the index lacks, naming the nearest, a value that is
+    not of the field's type, and a filter with more values, tests or levels than stores can answer.
     """
-    found = tuple(_read(where, {field.name: field for field in fields}))
-    check_limits(found)
-    return found
-
-
-def _read(where: Where | None, known: Mapping[str, Field]) -> Iterator[Condition]:
-    plain = plain_where(where)
-    if isinstance(plain, dict):
-        for name, values in plain.items():
-            told = f"{name}={','.join(str(value) for value in values[:LONGEST])}"
-            yield compared(known_field(name, known), "=", values, told)
-    else:
-        for text in [plain] if isinstance(plain, str) else plain:
-            yield _Parser(text, known).parse()
+    conditions = tuple(_parse(where, {field.name: field for field in fields}))
+    check_limits(conditions)
+    return conditions
 
 
 def check_syntax(where: Sequence[str]) -> None:
-    """Raise `ConfigError` for an expression that can't be read, whatever fields the index has."""
+    """Raise `ConfigError` for a syntax error, whatever fields the index has."""
     for text in where:
         _Parser(text, None).parse()
 
 
-class _Parser:
-    """Reads one expression from left to right."""
+def _parse(where: Where | None, fields: Mapping[str, Field]) -> Iterator[Condition]:
+    normalized = normalize_where(where)
+    if isinstance(normalized, dict):
+        for name, values in normalized.items():
+            source_text = f"{name}={','.join(str(value) for value in values[:MAX_SHOWN])}"
+            yield parse_comparison(require_field(name, fields), "=", values, source_text)
+    else:
+        for text in [normalized] if isinstance(normalized, str) else normalized:
+            yield _Parser(text, fields).parse()
 
-    def __init__(self, text: str, known: Mapping[str, Field] | None) -> None:
-        """Without known fields, it takes any field and value."""
+
+class _Parser:
+    """Recursive-descent parser of one expression."""
+
+    def __init__(self, text: str, fields: Mapping[str, Field] | None) -> None:
+        """Without `fields`, any field and value is accepted."""
         self._text = composed(text)
-        self._known = known
-        self._further = further_test(known or ())
-        self._at = 0
-        self._open = 0
+        self._fields = fields
+        self._missing_joint = _missing_joint(fields or ())
+        self._position = 0
+        self._open_parentheses = 0
 
     def parse(self) -> Condition:
-        found = self._any()
-        if self._text[self._at :].strip():
+        condition = self._alternatives()
+        if self._text[self._position :].strip():
             self._fail("an & or a |")
-        return found
+        return condition
 
-    def _any(self) -> Condition:
-        parts = [self._all()]
-        while self._sign("|"):
-            parts.append(self._all())
-        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+    def _alternatives(self) -> Condition:
+        conditions = [self._conjunction()]
+        while self._take("|"):
+            conditions.append(self._conjunction())
+        return conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
 
-    def _all(self) -> Condition:
-        parts = [self._one()]
-        while self._sign("&"):
-            parts.append(self._one())
-        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
+    def _conjunction(self) -> Condition:
+        conditions = [self._term()]
+        while self._take("&"):
+            conditions.append(self._term())
+        return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
 
-    def _one(self) -> Condition:
+    def _term(self) -> Condition:
         negated = False
-        while self._sign("!"):
+        while self._take("!"):
             negated = not negated
-        found = self._inner() if self._sign("(") else self._test()
-        return Not(found) if negated else found
+        condition = self._parenthesized() if self._take("(") else self._test()
+        return Not(condition) if negated else condition
 
-    def _inner(self) -> Condition:
-        """What stands in parentheses."""
-        self._open += 1
-        if self._open > _PARENTHESES:
-            raise ConfigError(f"filter {one_line(self._text, LONGEST)}: {TOO_DEEP}")
-        found = self._any()
-        self._close()
-        self._open -= 1
-        return found
+    def _parenthesized(self) -> Condition:
+        self._open_parentheses += 1
+        if self._open_parentheses > MAX_PARENTHESES:
+            raise ConfigError(f"filter {one_line(self._text, MAX_SHOWN)}: {TOO_DEEP}")
+        condition = self._alternatives()
+        self._require_closing()
+        self._open_parentheses -= 1
+        return condition
 
     def _test(self) -> Condition:
-        token = _TOKEN.match(self._text, self._at)
+        token = _TOKEN.match(self._text, self._position)
         if token is None or token["sign"]:
             self._fail("a test such as FIELD=VALUE")
-        self._at = token.end()
+        self._position = token.end()
         if token["call"]:
             return self._call(token["call"])
         name = token["field"]
         operator = "=" if token["operator"] == "==" else token["operator"]
         values = self._values(f"{name}{operator}")
-        if self._known is None:
+        if self._fields is None:
             return _ANYTHING
-        field = known_field(name, self._known)
-        told = f"{name}{operator}{','.join(values)}"
+        field = require_field(name, self._fields)
+        source_text = f"{name}{operator}{','.join(values)}"
         if operator == "!=":
-            return Not(compared(field, "=", values, told))
-        return compared(field, operator, values, told)
+            return Not(parse_comparison(field, "=", values, source_text))
+        return parse_comparison(field, operator, values, source_text)
 
     def _call(self, name: str) -> Condition:
-        self._sign("(")
-        first, *numbers = self._values()
-        self._close()
-        field = _ANYTHING.field if self._known is None else known_field(first, self._known)
+        self._take("(")
+        field_name, *numbers = self._values()
+        self._require_closing()
+        field = _ANYTHING.field if self._fields is None else require_field(field_name, self._fields)
         if name == "exists" and not numbers:
             return Exists(field)
         if name != "exists":
-            place_field(field, name)
+            require_geo(field, name)
             with suppress(ValueError):
-                return (near if name == "near" else inside)(field, numbers)
-        raise ConfigError(f"filter {one_line(self._text, LONGEST)}: write {CALLS[name]}")
+                return (parse_near if name == "near" else parse_inside)(field, numbers)
+        raise ConfigError(f"filter {one_line(self._text, MAX_SHOWN)}: write {CALLS[name]}")
 
     def _values(self, test: str = "") -> list[str]:
-        """Values with commas between; those of a `test`, `FIELD=`, are looked at for slips."""
-        begin = self._at
+        """Comma-separated values; those of a `test`, `FIELD=`, are checked for foreign syntax."""
+        start = self._position
         values = [self._value()]
-        while self._sign(","):
+        while self._take(","):
             values.append(self._value())
         if test:
-            check_bare(test, [text for text, quoted in values if not quoted], self._further)
-            check_quotes(test, self._text[begin : self._at].strip())
+            _check_unquoted(test, [text for text, quoted in values if not quoted], self._missing_joint)
+            _check_quotes(test, self._text[start : self._position].strip())
         return [text for text, _ in values]
 
     def _value(self) -> tuple[str, bool]:
-        """The value, and whether it stands in quotes."""
-        found = _VALUE.match(self._text, self._at)
-        assert found is not None, "a bare value may be empty"
-        self._at = found.end()
-        if found["quoted"] is None:
-            return found["bare"].strip(), False
-        return found["quoted"].replace('""', '"'), True
+        """The value, and whether it was quoted."""
+        token = _VALUE.match(self._text, self._position)
+        assert token is not None, "an unquoted value may be empty"
+        self._position = token.end()
+        if token["quoted"] is None:
+            return token["bare"].strip(), False
+        return token["quoted"].replace('""', '"'), True
 
-    def _sign(self, sign: str) -> bool:
-        """Go over the sign, if it comes next."""
-        token = _TOKEN.match(self._text, self._at)
+    def _take(self, sign: str) -> bool:
+        """Consume the sign, if it comes next."""
+        token = _TOKEN.match(self._text, self._position)
         if token is None or token["sign"] != sign:
             return False
-        self._at = token.end()
+        self._position = token.end()
         return True
 
-    def _close(self) -> None:
-        if not self._sign(")"):
+    def _require_closing(self) -> None:
+        if not self._take(")"):
             self._fail("a )")
 
-    def _fail(self, wanted: str) -> NoReturn:
-        rest = self._text[self._at :].strip()
+    def _fail(self, missing: str) -> NoReturn:
+        rest = self._text[self._position :].strip()
         where = f"before {rest[:40]!r}" if rest else "at the end"
-        text = one_line(self._text, LONGEST)
-        raise ConfigError(f'filter {text}: {wanted} is missing {where}; values with |, & or , go in "quotes"')
+        text = one_line(self._text, MAX_SHOWN)
+        raise ConfigError(
+            f'filter {text}: {missing} is missing {where}; values with |, & or , go in "quotes"'
+        )
 
 
 _ANYTHING = Exists(Field("anything", FieldType.GEO_POINT))
+
+_QUOTES = ("''", "``", "‘’", "“”", "„“", "„”", "‚‘", "«»", "””", "’’")
+"""Pairs of quotes in other languages."""
+
+_OPERATOR = re.compile(r"[~=!<>]+")
+
+
+def _check_unquoted(test: str, values: Iterable[str], missing_joint: re.Pattern[str]) -> None:
+    """Raise `ConfigError` for a value that looks like a pattern, an operator or a further test.
+
+    `test` is what precedes the values: a field and its operator.
+    """
+    for value in values:
+        if start := _OPERATOR.match(value):
+            field = test.rstrip("<>!=")
+            operator = test.removeprefix(field) + start[0]
+            raise ConfigError(
+                f"filter {test}{_shorten(value)}: there is no {operator}; values are compared as a whole, by "
+                f"=, !=, >, >=, < or <=; {_as_text(test, value)}"
+            )
+        if "*" in value:
+            hint = f"exists({test.rstrip('<>!=')}) finds any; " if value == "*" else ""
+            raise ConfigError(
+                f"filter {test}{_shorten(value)}: a * stands for no other text, values are compared whole; "
+                f"{hint}{_as_text(test, value)}"
+            )
+        if joint := missing_joint.search(value):
+            raise ConfigError(
+                f"filter {test}{_shorten(value)}: an & or a | is missing before "
+                f"{_shorten(joint[0].strip())}; {_as_text(test, value)}"
+            )
+
+
+def _check_quotes(test: str, values: str) -> None:
+    """Raise `ConfigError` for a value in quotes other than double ones."""
+    if len(values) > 1 and values[0] + values[-1] in _QUOTES:
+        raise ConfigError(
+            f"filter {test}{_shorten(values)}: what is to be quoted goes in double quotes: "
+            f'{test}"{_shorten(values[1:-1])}"; {_as_text(test, values)}'
+        )
+
+
+def _missing_joint(fields: Iterable[str]) -> re.Pattern[str]:
+    """Matches a further test inside a value, before which `&` or `|` is missing."""
+    names = "|".join(map(re.escape, fields)) or r"(?!)"
+    joint = r"(?:and|or|not)\s+"
+    return re.compile(
+        rf"\s(?:{joint})*(?:{names})\s*[<>!=]|\s{joint}(?:near|inside|exists)\s*\(", re.IGNORECASE
+    )
+
+
+def _as_text(test: str, value: str) -> str:
+    doubled = _shorten(value).replace('"', '""')
+    return f'as a text it goes in double quotes: {test}"{doubled}"'
+
+
+def _shorten(text: str) -> str:
+    return one_line(text, 60)

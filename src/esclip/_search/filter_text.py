@@ -1,4 +1,4 @@
-"""Conditions in words, as a user writes them in a filter: for what is said of them."""
+"""Conditions as the text of a filter expression, for messages."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from esclip._text.forms import composed
 
 __all__ = ["filter_text", "value_text"]
 
-SHOWN = 5
+MAX_LISTED = 5
 """Values and tests of a list that are written out."""
 
 
 def filter_text(condition: Condition) -> str:
-    """The condition as an expression, cut short where it is long."""
+    """The condition as an expression; long lists are abbreviated."""
     match condition:
         case OneOf(field, values):
-            return f"{field.name}={_list(_texts(values), ',')}"
+            return f"{field.name}={_join(_texts(values), ',')}"
         case Not(OneOf(field, values)):
-            return f"{field.name}!={_list(_texts(values), ',')}"
+            return f"{field.name}!={_join(_texts(values), ',')}"
         case Range(field):
             lower = ((">=", condition.at_least), (">", condition.above))
             upper = (("<=", condition.at_most), ("<", condition.below))
@@ -55,20 +55,20 @@ def filter_text(condition: Condition) -> str:
         case Not(inner):
             return f"!{_inner(inner)}"
         case AllOf(parts):
-            return _list(map(_inner, parts), " & ")
+            return _join(map(_inner, parts), " & ")
         case AnyOf(parts):
-            return _list(map(_inner, parts), " | ")
+            return _join(map(_inner, parts), " | ")
         case _:
             assert_never(condition)
 
 
 def _texts(values: Iterable[Value]) -> Iterable[str]:
-    """The values, those that are one text in two forms once."""
+    """The values; a text in two Unicode forms once."""
     return dict.fromkeys(composed(value_text(value)) for value in values)
 
 
 def value_text(value: Value) -> str:
-    """A value as it stands in an expression."""
+    """A value as an expression has it."""
     match value:
         case bool():
             return str(value).lower()
@@ -85,6 +85,6 @@ def _inner(condition: Condition) -> str:
     return f"({text})" if isinstance(condition, AllOf | AnyOf) else text
 
 
-def _list(texts: Iterable[str], between: str) -> str:
-    begin = list(islice(texts, SHOWN + 1))
-    return between.join([*begin[:SHOWN], *(["..."] if len(begin) > SHOWN else [])])
+def _join(texts: Iterable[str], separator: str) -> str:
+    listed = list(islice(texts, MAX_LISTED + 1))
+    return separator.join([*listed[:MAX_LISTED], *(["..."] if len(listed) > MAX_LISTED else [])])

@@ -1,138 +1,257 @@
-"""Values in filters: those of a field's type, from text or Python's; comparisons become conditions."""
+"""Values in filters: normalized from what users have, typed as the field is, and compared with it.
+
+values by field name ─► normalize_where ─┐
+expression ─► _Parser ─► texts ──────────┴─► parse_comparison · parse_near · parse_inside ─► Condition
+
+Values may be NumPy's, pandas's, dates, sets, series. Neither library is imported: their values are recognized
+by the names of their types, or by what they can do.
+"""
 
 from __future__ import annotations
 
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TypeAlias, TypeVar
+from itertools import islice
+from numbers import Integral, Real
+from typing import Any, TypeAlias, TypeVar
 
-from esclip._core.filters import AnyOf, Condition, OneOf, Range, Value
+from esclip._core.filter_limits import MAX_VALUES
+from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Range, Value
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
-from esclip._search.filter_input import Plain
 from esclip._text.forms import composed, forms, is_unicode
 
-__all__ = ["EXPECTED", "LONGEST", "compared", "known_field"]
+__all__ = [
+    "CALLS",
+    "MAX_SHOWN",
+    "Where",
+    "normalize_where",
+    "parse_comparison",
+    "parse_inside",
+    "parse_near",
+    "require_field",
+    "require_geo",
+]
+
+Plain: TypeAlias = str | int | float | bool | datetime | date
+Where: TypeAlias = str | Iterable[str] | Mapping[str, Any]
+"""An expression, several that must all hold, or values by field name, of which one must be equal."""
+
+
+CALLS = {
+    "exists": "exists(FIELD)",
+    "near": "near(FIELD, LATITUDE, LONGITUDE, 50km), or a distance in m",
+    "inside": "inside(FIELD, SOUTH, WEST, NORTH, EAST) in degrees",
+}
+
+MAX_DISTANCE = 21_000_000.0
+"""Meters: half of the Earth's circumference, rounded up. Engines refuse much larger numbers."""
+
+_DISTANCE = re.compile(r"(\d+(?:\.\d+)?)\s*(km|m)")
 
 T = TypeVar("T")
 
-Span: TypeAlias = tuple[datetime, datetime | None]
-"""A time from its beginning to what comes after it, or a moment and None."""
+Period: TypeAlias = tuple[datetime, datetime | None]
+"""The start and the exclusive end of a year, month or day; a moment and None."""
 
-ORDERED = (FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE)
+ORDERED_TYPES = (FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE)
 
-LONGEST = 120
-"""Characters of a filter that an error repeats."""
+MAX_SHOWN = 120
+"""Characters of a filter that an error quotes."""
 
 
-def known_field(name: str, known: Mapping[str, Field]) -> Field:
+def normalize_where(where: Where | None) -> str | tuple[str, ...] | dict[str, tuple[Plain, ...]]:
+    """The filter with values of Python's own types; an iterator is read once, None is an empty filter.
+
+    Raises `ConfigError` for what is no filter, and for values that no field can have.
+    """
+    if where is None:
+        return ()
+    if isinstance(where, str):
+        return str.__str__(where)
+    if isinstance(where, Mapping):
+        return {
+            _require_text(name): _normalize_values(_require_text(name), given)
+            for name, given in where.items()
+        }
+    texts = tuple(islice(where, MAX_VALUES)) if isinstance(where, Iterable) else (where,)
+    if all(isinstance(text, str) for text in texts):
+        return tuple(map(str.__str__, texts))
+    raise ConfigError(
+        "a filter is an expression such as 'width>=4000', a list of them, or values by field name as "
+        f"{{'country': ['Norway', 'Sweden']}}, not {_describe(where)}"
+    )
+
+
+def require_field(name: str, fields: Mapping[str, Field]) -> Field:
     """The index's field of this name. Raises `ConfigError` that names the nearest."""
     name = composed(name)
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(sorted(known)) or 'none'}"
-    raise ConfigError(f"filter {one_line(name, LONGEST)}: the index has no such field; {hint}")
+    if name in fields:
+        return fields[name]
+    similar = difflib.get_close_matches(name, fields, n=1)
+    hint = f"did you mean {similar[0]!r}?" if similar else f"it has: {', '.join(sorted(fields)) or 'none'}"
+    raise ConfigError(f"filter {one_line(name, MAX_SHOWN)}: the index has no such field; {hint}")
 
 
-def compared(field: Field, operator: str, values: Sequence[Plain], told: str) -> Condition:
-    """`field operator values` as a condition; `told` is how the user put it.
+def parse_comparison(field: Field, operator: str, values: Sequence[Plain], source_text: str) -> Condition:
+    """`field operator values` as a condition; errors quote `source_text`.
 
-    Raises `ConfigError` for values that are not of the field's type, and comparisons that it doesn't know.
+    Raises `ConfigError` for values that are not of the field's type, and operators that it doesn't support.
     """
-    told = one_line(told, LONGEST)
+    source_text = one_line(source_text, MAX_SHOWN)
     if operator == "=":
-        return _equal(field, values, told)
-    if field.type not in ORDERED:
-        raise ConfigError(f"filter {told}: {field.name} has no order, so that {operator} can't be used")
+        return _equal(field, values, source_text)
+    if field.type not in ORDERED_TYPES:
+        raise ConfigError(
+            f"filter {source_text}: {field.name} has no order, so that {operator} can't be used"
+        )
     if len(values) != 1:
-        raise ConfigError(f"filter {told}: {operator} compares with one value")
-    return _fitting(field, values[0], told, lambda value: _ordered(field, operator, value))
+        raise ConfigError(f"filter {source_text}: {operator} compares with one value")
+    return _convert(field, values[0], source_text, lambda value: _range(field, operator, value))
 
 
-def _equal(field: Field, values: Sequence[Plain], told: str) -> Condition:
+def _equal(field: Field, values: Sequence[Plain], source_text: str) -> Condition:
     if field.type is FieldType.DATE:
-        return _in_time(field, [_fitting(field, value, told, _span) for value in values])
-    typed = [_fitting(field, value, told, lambda one: _typed(one, field.type)) for value in values]
+        return _in_periods(field, [_convert(field, value, source_text, _period) for value in values])
+    typed = [_convert(field, value, source_text, lambda given: _typed(given, field.type)) for value in values]
     return OneOf(field, _in_all_forms(typed))
 
 
-def _fitting(field: Field, value: Plain, told: str, read: Callable[[Plain], T]) -> T:
-    """The value, read. Raises `ConfigError` that says what the field takes."""
+def _convert(field: Field, value: Plain, source_text: str, convert: Callable[[Plain], T]) -> T:
+    """The value, converted. Raises `ConfigError` that says what the field takes."""
     if isinstance(value, str) and not is_unicode(value):
         raise ConfigError(
-            f"filter {told}: {value[:40]!r} is no valid Unicode, and no document has it; check its encoding"
+            f"filter {source_text}: {value[:40]!r} is no valid Unicode, and no document has "
+            "it; check its encoding"
         )
     try:
-        return read(value)
+        return convert(value)
     except (KeyError, ValueError, OverflowError):
-        which = "" if told.endswith(f"={value}") else f"{str(value)[:40]!r}: "
-        raise ConfigError(f"filter {told}: {which}{field.name} {EXPECTED[field.type]}") from None
+        which = "" if source_text.endswith(f"={value}") else f"{str(value)[:40]!r}: "
+        raise ConfigError(f"filter {source_text}: {which}{field.name} {EXPECTATIONS[field.type]}") from None
 
 
 def _in_all_forms(values: Sequence[Value]) -> tuple[Value, ...]:
-    """The values, texts also in the form in which an index of before may have them."""
+    """The values, texts also in the Unicode forms in which older indexes may have them."""
     return tuple(form for value in values for form in (forms(value) if isinstance(value, str) else (value,)))
 
 
-def _ordered(field: Field, operator: str, value: Plain) -> Range:
-    """The values above or below one; of a date less exact than a moment, after or before all of it."""
+def _range(field: Field, operator: str, value: Plain) -> Range:
+    """The values above or below one; for a year, month or day, those after or before all of it."""
     if field.type is FieldType.DATE:
-        first, after = _span(value)
+        start, end = _period(value)
         match operator:
             case ">=":
-                return Range(field, at_least=first)
+                return Range(field, at_least=start)
             case ">":
-                return Range(field, above=first) if after is None else Range(field, at_least=after)
+                return Range(field, above=start) if end is None else Range(field, at_least=end)
             case "<":
-                return Range(field, below=first)
+                return Range(field, below=start)
             case _:
-                return Range(field, at_most=first) if after is None else Range(field, below=after)
+                return Range(field, at_most=start) if end is None else Range(field, below=end)
     typed = _typed(value, field.type)
     assert isinstance(typed, int | float)
     name = {">=": "at_least", ">": "above", "<=": "at_most", "<": "below"}[operator]
     return Range(field, **{name: typed})
 
 
-def _in_time(field: Field, values: Sequence[Span]) -> Condition:
-    """One of some moments, or in one of some years, months or days; what adjoins is one time."""
-    moments = tuple(first for first, after in values if after is None)
-    times: list[tuple[datetime, datetime]] = []
-    for first, after in sorted((first, after) for first, after in values if after is not None):
-        if times and first <= times[-1][1]:
-            times[-1] = times[-1][0], max(after, times[-1][1])
+def _in_periods(field: Field, values: Sequence[Period]) -> Condition:
+    """Equal to one of the moments or within one of the periods; adjoining periods are merged."""
+    moments = tuple(start for start, end in values if end is None)
+    periods: list[tuple[datetime, datetime]] = []
+    for start, end in sorted((start, end) for start, end in values if end is not None):
+        if periods and start <= periods[-1][1]:
+            periods[-1] = periods[-1][0], max(end, periods[-1][1])
         else:
-            times.append((first, after))
-    parts: list[Condition] = [OneOf(field, moments)] if moments or not times else []
-    parts += [Range(field, at_least=first, below=after) for first, after in times]
-    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+            periods.append((start, end))
+    conditions: list[Condition] = [OneOf(field, moments)] if moments or not periods else []
+    conditions += [Range(field, at_least=start, below=end) for start, end in periods]
+    return conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
 
+
+def require_geo(field: Field, call: str) -> None:
+    """Raise `ConfigError` for a field that holds no places."""
+    if field.type is not FieldType.GEO_POINT:
+        raise ConfigError(
+            f"filter {call}({field.name}, ...): {field.name} holds no places; it {EXPECTATIONS[field.type]}"
+        )
+
+
+def parse_near(field: Field, numbers: Sequence[str]) -> Near:
+    """A point and a distance. Raises `ConfigError` for an impossible point, else `ValueError`."""
+    lat, lon, radius = numbers
+    distance = _DISTANCE.fullmatch(radius)
+    if distance is None:
+        raise ValueError(radius)
+    point = _point(field, "near", lat, lon)
+    return Near(field, *point, min(MAX_DISTANCE, float(distance[1]) * (1000 if distance[2] == "km" else 1)))
+
+
+def parse_inside(field: Field, numbers: Sequence[str]) -> Inside:
+    """The numbers of a box. Raises `ConfigError` for an impossible box, `ValueError` for a syntax error."""
+    south, west, north, east = numbers
+    box = Inside(field, *_point(field, "inside", south, west), *_point(field, "inside", north, east))
+    if box.south > box.north:
+        raise ConfigError(
+            f"filter inside({field.name}, ...): its south {_shorten(south)} is north of its north "
+            f"{_shorten(north)}; write {CALLS['inside']}"
+        )
+    return box
+
+
+def _point(field: Field, call: str, lat: str, lon: str) -> tuple[float, float]:
+    degrees = float(lat), float(lon)
+    if abs(degrees[0]) <= 90 and abs(degrees[1]) <= 180:
+        return degrees
+    swapped = abs(degrees[1]) <= 90 and abs(degrees[0]) <= 180
+    hint = "are latitude and longitude exchanged? " if swapped else ""
+    raise ConfigError(
+        f"filter {call}({field.name}, ...): there is no latitude {_shorten(lat)} with longitude "
+        f"{_shorten(lon)}; {hint}write {CALLS[call]}"
+    )
+
+
+def _shorten(degrees: str) -> str:
+    return one_line(degrees, 20)
+
+
+EXPECTATIONS = {
+    FieldType.KEYWORD: "takes text",
+    FieldType.KEYWORDS: "takes text",
+    FieldType.INTEGER: "takes a whole number",
+    FieldType.FLOAT: "takes a number",
+    FieldType.BOOLEAN: "takes true or false",
+    FieldType.DATE: "takes a date such as 2024, 2024-05-01 or 2024-05-01T12:30:00Z",
+    FieldType.TEXT: "holds sentences, which can't be compared as a whole",
+    FieldType.GEO_POINT: "holds places: use near(...) or inside(...)",
+}
+"""What an error says of a field that can't have a value."""
 
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(\d\d))?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d|\d{8}")
 _MOMENT = re.compile(r"\d{4}-?\d\d-?\d\d[T ].+")
 
 
-def _span(value: Plain) -> Span:
-    """When a year, month or day begins, and the next one; of a moment, that and None. By default in UTC.
+def _period(value: Plain) -> Period:
+    """The period of a year, month or day, or a moment; in UTC where no zone is given.
 
-    Raises `ValueError` or `OverflowError` for what is none that a calendar has.
+    Raises `ValueError` or `OverflowError` for what is no date of the calendar.
     """
     match value:
         case datetime():
             return _in_utc(value), None
         case date():
-            return _span(value.isoformat())
-        case str() if short := _YEAR_OR_MONTH.fullmatch(value):
-            year, month = int(short[1]), int(short[2] or 1)
-            first = datetime(year, month, 1, tzinfo=UTC)
-            return first, first.replace(year=year + 1) if short[2] is None else _next_month(first)
+            return _period(value.isoformat())
+        case str() if parts := _YEAR_OR_MONTH.fullmatch(value):
+            year, month = int(parts[1]), int(parts[2] or 1)
+            start = datetime(year, month, 1, tzinfo=UTC)
+            return start, start.replace(year=year + 1) if parts[2] is None else _next_month(start)
         case str() if _DAY.fullmatch(value):
-            first = datetime.fromisoformat(value).replace(tzinfo=UTC)
-            return first, first + timedelta(days=1)
+            start = datetime.fromisoformat(value).replace(tzinfo=UTC)
+            return start, start + timedelta(days=1)
         case str() if _MOMENT.fullmatch(value):
             return _in_utc(datetime.fromisoformat(value)), None
         case _:
@@ -143,8 +262,8 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _next_month(first: datetime) -> datetime:
-    return (first + timedelta(days=31)).replace(day=1)
+def _next_month(start: datetime) -> datetime:
+    return (start + timedelta(days=31)).replace(day=1)
 
 
 BOOLEANS = {
@@ -160,7 +279,7 @@ BOOLEANS = {
 
 
 def _typed(value: Plain, kind: FieldType) -> Value:
-    """The value as the field's type has it. Raises `ValueError` or `KeyError` when it is none."""
+    """The value in the field's type. Raises `ValueError` or `KeyError` when it has no such value."""
     match kind, value:
         case ((FieldType.KEYWORD | FieldType.KEYWORDS), str()):
             return value
@@ -171,29 +290,103 @@ def _typed(value: Plain, kind: FieldType) -> Value:
         case _, bool():
             raise ValueError(value)
         case FieldType.INTEGER, int() | float() | str():
-            return _whole(value)
+            return _integer(value)
         case FieldType.FLOAT, int() | float() | str() if math.isfinite(float(value)):
             return float(value)
         case _:
             raise ValueError(value)
 
 
-def _whole(value: int | float | str) -> int:
-    """A number of 64 bits. Raises `ValueError` or `OverflowError` when it is none."""
+def _integer(value: int | float | str) -> int:
+    """A 64-bit integer. Raises `ValueError` or `OverflowError` for others."""
     number = int(value)
     if not -(2**63) <= number < 2**63 or (isinstance(value, float) and value != number):
         raise ValueError(value)
     return number
 
 
-EXPECTED = {
-    FieldType.KEYWORD: "takes text",
-    FieldType.KEYWORDS: "takes text",
-    FieldType.INTEGER: "takes a whole number",
-    FieldType.FLOAT: "takes a number",
-    FieldType.BOOLEAN: "takes true or false",
-    FieldType.DATE: "takes a date such as 2024, 2024-05-01 or 2024-05-01T12:30:00Z",
-    FieldType.TEXT: "holds sentences, which can't be compared as a whole",
-    FieldType.GEO_POINT: "holds places: use near(...) or inside(...)",
-}
-"""What to say of a field when a value is not for it."""
+def _normalize_values(name: str, given: Any) -> tuple[Plain, ...]:
+    """The value, or each value of a collection."""
+    if isinstance(given, str | bytes | Mapping) or getattr(given, "ndim", 1) == 0:
+        return (_normalize_value(name, given),)
+    try:
+        values = iter(given)
+    except TypeError:
+        return (_normalize_value(name, given),)
+    return tuple(_normalize_value(name, value) for value in islice(values, MAX_VALUES + 1))
+
+
+def _require_text(name: Any) -> str:
+    if not isinstance(name, str):
+        raise ConfigError(f"a filter's field is named by text, not by {_describe(name)}")
+    return str.__str__(name)
+
+
+def _normalize_value(name: str, value: Any) -> Plain:
+    """The value in one of Python's own types, not in a subclass of one: JSON encoders refuse those."""
+    if _is_missing(value):
+        raise ConfigError(
+            f"filter {name}: {value} is no value to compare with; leave it out, or find documents without "
+            f"one by the expression '!exists({name})'"
+        )
+    is_duration = type(value).__name__ == "timedelta64"  # NumPy registers it as Integral
+    match value:
+        case str():
+            return str.__str__(value)
+        case bool():
+            return value
+        case datetime():  # pandas's methods warn when they drop nanoseconds
+            moment = value.year, value.month, value.day, value.hour, value.minute, value.second
+            return datetime(*moment, value.microsecond, value.tzinfo, fold=value.fold)
+        case date():
+            return date(value.year, value.month, value.day)
+        case Integral() if not is_duration:
+            return int(value)
+        case Real() if not is_duration:
+            # 2.8 as float32 means 2.8, not 2.799999952316284
+            return float(str(value) if _is_of(value, "numpy") else value)
+    return _convert_foreign(name, value)
+
+
+def _convert_foreign(name: str, value: Any) -> Plain:
+    kind = type(value).__name__
+    if _is_of(value, "numpy") and kind in ("bool_", "bool"):
+        return bool(value)
+    if _is_of(value, "numpy") and kind == "datetime64":
+        moment = _from_datetime64(value)
+        if moment is not None:
+            return moment
+    if _is_of(value, "numpy") and kind == "ndarray" and value.ndim == 0:
+        return _normalize_value(name, value[()])
+    if _is_of(value, "decimal"):
+        return float(value)
+    raise ConfigError(
+        f"filter {name}: a filter takes text, numbers, true or false, dates, or several of these, not "
+        f"{_describe(value)}"
+    )
+
+
+def _from_datetime64(value: Any) -> Plain | None:
+    """A `datetime64`, which may be a year or a month; None outside of the calendar."""
+    text = str(value)
+    if len(text) in (4, 7):
+        return text
+    moment = value.astype("datetime64[D]" if len(text) == 10 else "datetime64[us]").item()
+    return moment if isinstance(moment, date) else None
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, NaN, NaT or NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    if isinstance(value, Real):
+        return bool(value != value)
+    return type(value).__name__ == "datetime64" and str(value) == "NaT"
+
+
+def _is_of(value: Any, library: str) -> bool:
+    return type(value).__module__.partition(".")[0] == library
+
+
+def _describe(value: Any) -> str:
+    return one_line(f"{type(value).__name__} {value!r:.200}", 60)

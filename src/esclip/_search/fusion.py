@@ -1,17 +1,18 @@
-"""One ranking of several: by vector, and by words that stand in what is written about pictures.
+"""Reciprocal rank fusion: several rankings of one query become one.
 
-nearest to the vector ─┐    each candidate's rank in each ranking
-having the words      ─┴─►  sum of weight / (60 + rank)  ─► the best first
+hits by vector ───┐   rank of each candidate in each ranking
+hits by keyword ──┴─► sum of weight / (60 + rank) ─► best first
 
-Reciprocal rank fusion: Cormack, Clarke, Büttcher, SIGIR 2009, which found 60 to do well. Many documents have
-the same words, and are alike to a search by words: among them the nearer ones come first.
+Cormack, Clarke, Büttcher, SIGIR 2009, found a rank constant of 60 to do well. Keyword scores are often equal,
+since many documents have the same words. Among these, the order of the vector ranking decides.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from esclip._core.analysis import analyze_document
 from esclip._core.types import Hit, ScoreDetail
@@ -19,70 +20,74 @@ from esclip._core.types import Hit, ScoreDetail
 __all__ = ["Ranking", "reciprocal_rank_fusion"]
 
 RANK_CONSTANT = 60
+"""The larger, the less the first ranks stand out."""
+
+TieBreak: TypeAlias = Callable[[str], tuple[float, str]]
+"""Sort key of an id among equal scores: the rank by vector, then the id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best hits of one search, and how much it counts."""
+    """The hits of one search, best first, and its weight in the fusion."""
 
     name: str
     weight: float
     hits: Sequence[Hit]
 
 
-def reciprocal_rank_fusion(near: Ranking | None, matching: Sequence[Ranking]) -> list[Hit]:
-    """All hits of the rankings, the best first, each once, with `why`.
+def reciprocal_rank_fusion(vector: Ranking | None, keyword: Sequence[Ranking]) -> list[Hit]:
+    """All hits of the rankings, each once, best first, with `explanation`.
 
-    Scores are the cosines where there is a ranking by vector, NaN for those found by words alone; else the
-    shares of the words, averaged by weight.
+    Scores are the cosines of the vector ranking, NaN for hits that it lacks; without one, the keyword scores
+    averaged by weight.
     """
-    candidates = {hit.id: hit for ranking in matching for hit in ranking.hits}
-    cosines: dict[str, float] = {}
-    if near is not None:
-        candidates |= {hit.id: hit for hit in near.hits}
-        cosines = {hit.id: hit.score for hit in near.hits}
-    rankings = [near] if near else []
-    rankings += [_completed(ranking, candidates, cosines) for ranking in matching]
+    candidates = {hit.id: hit for ranking in keyword for hit in ranking.hits}
+    candidates |= {hit.id: hit for hit in vector.hits} if vector else {}
+    vector_ranks = {hit.id: rank for rank, hit in enumerate(vector.hits if vector else ())}
+
+    def tie_break(id: str) -> tuple[float, str]:
+        return vector_ranks.get(id, math.inf), id
+
+    rankings = [vector] if vector else []
+    rankings += [_complete(ranking, candidates, tie_break) for ranking in keyword]
     totals = dict.fromkeys(candidates, 0.0)
-    why: dict[str, list[ScoreDetail]] = {id: [] for id in candidates}
+    explanations: dict[str, list[ScoreDetail]] = {id: [] for id in candidates}
     for ranking in rankings:
         ranks = {hit.id: (rank, hit) for rank, hit in enumerate(ranking.hits, start=1)}
         for id in candidates:
             rank, hit = ranks.get(id, (None, None))
             adds = ranking.weight / (RANK_CONSTANT + rank) if rank else 0.0
+            detail = ScoreDetail(ranking.name, ranking.weight, hit.score if hit else None, rank, adds)
+            explanations[id] += [detail, *(hit.explanation if hit else ())]
             totals[id] += adds
-            score = hit.score if hit else None
-            why[id] += [
-                ScoreDetail(ranking.name, ranking.weight, score, rank, adds),
-                *(hit.explanation if hit else ()),
-            ]
-    best = sorted(candidates, key=lambda id: (-totals[id], -cosines.get(id, -1.0), id))
-    scores = cosines if near is not None else _shares(rankings)
+    scores = {hit.id: hit.score for hit in vector.hits} if vector else _average_scores(rankings)
+    best = sorted(candidates, key=lambda id: (-totals[id], *tie_break(id)))
     return [
-        replace(candidates[id], rank=rank, score=scores.get(id, math.nan), explanation=tuple(why[id]))
+        replace(
+            candidates[id], rank=rank, score=scores.get(id, math.nan), explanation=tuple(explanations[id])
+        )
         for rank, id in enumerate(best, start=1)
     ]
 
 
-def _completed(ranking: Ranking, candidates: Mapping[str, Hit], cosines: Mapping[str, float]) -> Ranking:
-    """With the candidates by vector that have the words as well; of those with the same, the nearer first."""
-    found = {hit.id: hit for hit in ranking.hits}
-    weights = {one.part: one for hit in ranking.hits for one in hit.explanation}
-    for id in candidates.keys() - found.keys():
-        held = analyze_document(candidates[id].description, candidates[id].metadata)
-        why = tuple(one for word, one in weights.items() if word in held)
-        if why:
-            found[id] = replace(candidates[id], score=sum(one.adds for one in why), explanation=why)
-    ordered = sorted(
-        found.values(), key=lambda hit: (-round(hit.score, 9), -cosines.get(hit.id, -1.0), hit.id)
-    )
+def _complete(ranking: Ranking, candidates: Mapping[str, Hit], tie_break: TieBreak) -> Ranking:
+    """Adds the candidates by vector that have the keywords too, but were cut off from the ranking."""
+    hits = {hit.id: hit for hit in ranking.hits}
+    word_details = {detail.part: detail for hit in ranking.hits for detail in hit.explanation}
+    for id in candidates.keys() - hits.keys() if word_details else ():
+        words = analyze_document(candidates[id].description, candidates[id].metadata)
+        explanation = tuple(detail for word, detail in word_details.items() if word in words)
+        if explanation:
+            score = sum(detail.adds for detail in explanation)
+            hits[id] = replace(candidates[id], score=score, explanation=explanation)
+    ordered = sorted(hits.values(), key=lambda hit: (-round(hit.score, 9), *tie_break(hit.id)))
     return replace(ranking, hits=ordered)
 
 
-def _shares(rankings: Sequence[Ranking]) -> dict[str, float]:
-    whole = sum(ranking.weight for ranking in rankings)
-    shares: dict[str, float] = {}
+def _average_scores(rankings: Sequence[Ranking]) -> dict[str, float]:
+    total_weight = sum(ranking.weight for ranking in rankings)
+    scores: dict[str, float] = {}
     for ranking in rankings:
         for hit in ranking.hits:
-            shares[hit.id] = shares.get(hit.id, 0.0) + ranking.weight * hit.score / whole
-    return shares
+            scores[hit.id] = scores.get(hit.id, 0.0) + ranking.weight * hit.score / total_weight
+    return scores

@@ -1,15 +1,15 @@
-"""What a search returns: a sequence of hits that is also a table, and a gallery in a notebook."""
+"""The result of a search: a sequence of hits, a pandas table, and a gallery in a notebook."""
 
 from __future__ import annotations
 
 import base64
 import html
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, overload
 
-from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import Hit
 from esclip._errors import one_line
 from esclip._text.escaping import escaped
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Hits"]
 
-ALWAYS = ("rank", "id", "score", "location", "page", "description")
+COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
-OPTIONAL = ("relevance", "percentile", "duplicates", "box", "why")
-"""What only some searches tell of a hit."""
+OPTIONAL_COLUMNS = ("relevance", "percentile", "duplicates", "box", "explanation")
+"""Left out where no hit has a value."""
 
-_KINDS: dict[str, type] = {
+_COLUMN_TYPES: dict[str, type] = {
     **dict.fromkeys(("id", "location", "page", "description"), str),
     **dict.fromkeys(("score", "relevance", "percentile"), float),
     "rank": int,
 }
-"""What columns hold; others hold what their values are."""
+"""Other columns have the type of their values."""
 
 
 class Hits(Sequence[Hit]):
@@ -41,9 +41,9 @@ class Hits(Sequence[Hit]):
         """Keep `hits` in their order."""
         self._hits = tuple(hits)
         self.matched = matched
-        """Whether the best of them all is more than a meaningless sentence finds; None: not known."""
+        """Whether the best hit scores above the null queries; None: not known."""
         self.note = note
-        """Why there are none, and what may have been meant; None where there are some."""
+        """Why there are no hits, and what may have been meant; None where there are hits."""
 
     @overload
     def __getitem__(self, at: int) -> Hit: ...
@@ -70,22 +70,20 @@ class Hits(Sequence[Hit]):
         return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
 
     def to_pandas(self) -> pd.DataFrame:
-        """A row a hit: rank, id, score, location, page, description, then a column a metadata field.
+        """One row per hit: rank, id, score, location, page, description, then one column per metadata field.
 
-        Between them, where a hit has one: relevance, percentile, duplicates, box, why. A column has its type
-        whatever is missing in it: texts are pandas' strings, whole numbers and truth values stay so.
+        Between them, where a hit has a value: relevance, percentile, duplicates, box, explanation. Missing
+        values don't change a column's type: texts are pandas' strings, integers and booleans stay so.
         """
         import pandas as pd
 
-        from esclip._search.data_frame import column
-
-        names = [
-            *ALWAYS,
-            *(name for name in OPTIONAL if any(getattr(hit, name) not in (None, ()) for hit in self)),
-        ]
-        columns = {name: column([getattr(hit, name) for hit in self], _KINDS.get(name)) for name in names}
+        optional = [n for n in OPTIONAL_COLUMNS if any(getattr(hit, n) not in (None, ()) for hit in self)]
+        names = [*COLUMNS, *optional]
+        columns = {
+            name: _column([getattr(hit, name) for hit in self], _COLUMN_TYPES.get(name)) for name in names
+        }
         fields = sorted({name for hit in self for name in hit.metadata})
-        columns |= {name: column([hit.metadata.get(name) for hit in self]) for name in fields}
+        columns |= {name: _column([hit.metadata.get(name) for hit in self]) for name in fields}
         return pd.DataFrame(columns)
 
     def _repr_html_(self) -> str:
@@ -95,38 +93,61 @@ class Hits(Sequence[Hit]):
         return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>'
 
 
+def _column(values: Sequence[Any], kind: type | None = None) -> pd.Series[Any]:
+    """The values as a column, None for missing ones; without `kind`, of the type that they all have.
+
+    Integers and booleans with missing values get pandas' nullable types: as floats, large integers would
+    change. Values without a column type, such as tuples, stay objects.
+    """
+    import pandas as pd
+
+    if kind is None:
+        kinds = {type(value) for value in values if value is not None}
+        kind = kinds.pop() if len(kinds) == 1 else None
+    has_missing = any(value is None for value in values)
+    if kind is str:
+        return pd.Series(list(values), dtype=pd.Series(["a text"]).dtype)  # strings as pandas has them
+    if kind is int:
+        return pd.Series(list(values), dtype="Int64" if has_missing else "int64")
+    if kind is bool:
+        return pd.Series(list(values), dtype="boolean" if has_missing else "bool")
+    if kind is float:
+        return pd.Series(list(values), dtype="float64")
+    if kind is datetime:
+        with suppress(ValueError, OverflowError):  # before pandas 3, dates of other centuries have no column
+            return pd.Series(pd.to_datetime(list(values), utc=True))
+    return pd.Series(list(values), dtype="object")
+
+
 def _figure(hit: Hit) -> str:
-    """One picture with its score and, where it has them, its photographer and a link to its page."""
-    from esclip._images.thumbnails import THUMBNAIL  # with the decoder, which a search can do without
+    """One picture with its score and, where known, its photographer and a link to its page."""
+    from esclip._images.thumbnails import THUMBNAIL  # imports the decoder, which a search doesn't need
 
     credit = str(hit.metadata.get("photographer", ""))
     parts = (f"{hit.score:.3f}", credit, hit.description[:80])
     text = html.escape(escaped(" · ".join(part for part in parts if part)))
     if hit.page and is_web_address(hit.page):
         text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener noreferrer">{text}</a>'
-    shown = _shown(hit)
+    source = _image_source(hit)
     picture = (
-        f'<img src="{html.escape(shown)}" style="height:{THUMBNAIL}px" loading="lazy" '
+        f'<img src="{html.escape(source)}" style="height:{THUMBNAIL}px" loading="lazy" '
         'referrerpolicy="no-referrer">'
-        if shown
+        if source
         else f"<code>{html.escape(one_line(masked(hit.location)))}</code>"
     )
     style = f"margin:0;max-width:{THUMBNAIL * 2}px;overflow-wrap:anywhere"
     return f'<figure style="{style}">{picture}<figcaption>{text}</figcaption></figure>'
 
 
-def _shown(hit: Hit) -> str:
+def _image_source(hit: Hit) -> str:
     """What a browser shows for a hit: a web address, or a thumbnail as a data URI; empty for nothing.
 
-    A location is input from outside: only a file that was encoded is opened, and nothing but it.
+    A location is untrusted input: only the very file that was encoded is opened.
     """
     from esclip._images.thumbnails import THUMBNAIL, thumbnail
+    from esclip.sources import preview_url
 
-    location = hit.location
-    if is_web_address(location):
-        url = urlsplit(location)
-        if url.hostname == UNSPLASH_HOST and not url.query:
-            return f"{location}?h={THUMBNAIL * 2}&fm=jpg&q=80&fit=max"  # never the original of many megabytes
-        return location
-    small = None if "://" in location else thumbnail(Path(location), hit.content)
-    return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}" if small else ""
+    if is_web_address(hit.location):
+        return preview_url(hit.location, THUMBNAIL * 2)
+    image = None if "://" in hit.location else thumbnail(Path(hit.location), hit.content)
+    return f"data:image/jpeg;base64,{base64.b64encode(image).decode()}" if image else ""

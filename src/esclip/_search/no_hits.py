@@ -1,8 +1,8 @@
-"""Why a search found nothing, in a sentence, and what may have been meant.
+"""Explains in a sentence why a search has no hits, and what may have been meant.
 
-no hits ─┬─ no document fulfils the filter ─► which of its conditions, and the nearest value that there is
-         ├─ none scores enough              ─► the best score
-         └─ the page is behind the last one ─► how many there are
+no hits ─┬─ no document fulfils the filter ─► which condition, and the nearest value in the index
+         ├─ every score is too low          ─► the best score
+         └─ the page is beyond the last hit ─► the number of hits
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 
 from esclip._core.calibration import NullScores
 from esclip._core.filter_limits import simplify
@@ -22,60 +23,61 @@ from esclip._protocols import Store
 from esclip._search.filter_text import filter_text, value_text
 from esclip._search.query import Query
 
-__all__ = ["unfulfilled", "why_none"]
+__all__ = ["explain_empty_page", "explain_filter"]
 
 SAMPLE = 500
-"""Documents that are looked at for values that may have been meant."""
+"""Documents whose values are compared with those of the filter."""
 
 EXAMPLES = 5
-LONGEST = 160
-"""Characters of a condition that is told."""
+MAX_SHOWN = 160
+"""Characters of a condition that are shown."""
 
 
-def why_none(query: Query, hits: Sequence[Hit], good: Sequence[Hit], background: NullScores | None) -> str:
-    """Why the page of a query has nothing on it, when its filter is fulfilled by some.
+def explain_empty_page(
+    query: Query, candidates: Sequence[Hit], accepted: Sequence[Hit], null_scores: NullScores | None
+) -> str:
+    """Why the page of a query is empty although some documents fulfil its filter.
 
-    `hits` are all that its searches have found, `good` those that score enough.
+    `accepted` are the candidates that score enough.
     """
-    if good:
-        return f"the search has {_counted(len(good), 'hit')}, and passes over {query.offset:,}"
-    if hits and query.min_relevance is not None and background is not None:
-        best = max(background.relevance(hit.score) for hit in hits)
+    if accepted:
+        return f"the search has {_count(len(accepted), 'hit')}, and passes over {query.offset:,}"
+    if candidates and query.min_relevance is not None and null_scores is not None:
+        best = max(null_scores.relevance(hit.score) for hit in candidates)
         return f"no hit has a relevance of {query.min_relevance:g} or more; the best has {best:.4f}"
-    if hits:
-        best = max(hit.score for hit in hits)
+    if candidates:
+        best = max(hit.score for hit in candidates)
         return f"no hit has a score of {query.min_score:g} or more; the best has {best:.4f}"
-    if query.words and not query.directed:
-        words = " ".join(part.text for part in query.words)
+    if query.keywords and not query.vector_clauses:
+        words = " ".join(keywords.text for keywords in query.keywords)
         filtered = " that fulfils the filter" if query.where else ""
-        return f"no document{filtered} has a word of {one_line(words, LONGEST)!r}"
+        return f"no document{filtered} has a word of {one_line(words, MAX_SHOWN)!r}"
     return "there is no other picture to find"
 
 
-def unfulfilled(store: Store, where: Sequence[Condition]) -> str | None:
-    """Which conditions no document fulfils, and what may have been meant; None where some do."""
-    parts = simplify(where)
-    if not parts:
+def explain_filter(store: Store, filters: Sequence[Condition]) -> str | None:
+    """Which conditions no document fulfils, and what may have been meant; None where some fulfil all."""
+    conditions = simplify(filters)
+    if not conditions:
         return None
-    everything, *each = store.search(Scan(1, parts), *(Scan(1, (part,)) for part in parts))
-    if everything:
+    all_at_once, *each = store.search(Scan(1, conditions), *(Scan(1, (one,)) for one in conditions))
+    if all_at_once:
         return None
-    for part, found in zip(parts, each, strict=True):
-        if not found:
-            return f"no document fulfils {_told(part)}{_hint(store, part)}"
-    both = " & ".join(map(filter_text, parts))
-    return f"no document fulfils {one_line(both, LONGEST)} at once; some fulfil each of these{_list(parts)}"
+    for condition, hits in zip(conditions, each, strict=True):
+        if not hits:
+            return f"no document fulfils {_text(condition)}{_hint(store, condition)}"
+    text = one_line(" & ".join(map(filter_text, conditions)), MAX_SHOWN)
+    return f"no document fulfils {text} at once; some fulfil each of these{_alternatives_hint(conditions)}"
 
 
-def _list(parts: Sequence[Condition]) -> str:
-    """What to write where a field with one value is to be equal to two."""
-    equal: dict[Field, list[Value]] = {}
-    for part in parts:
-        if isinstance(part, OneOf) and part.field.type is not FieldType.KEYWORDS:
-            equal.setdefault(part.field, []).extend(part.values)
-    for field, values in equal.items():
-        if sum(isinstance(part, OneOf) and part.field == field for part in parts) > 1:
-            return f"; for one or the other write {_told(OneOf(field, tuple(dict.fromkeys(values))))}"
+def _alternatives_hint(conditions: Sequence[Condition]) -> str:
+    """What to write where a field with one value has to be equal to two."""
+    tests = [c for c in conditions if isinstance(c, OneOf) and c.field.type is not FieldType.KEYWORDS]
+    for field in dict.fromkeys(test.field for test in tests):
+        values = [test.values for test in tests if test.field == field]
+        if len(values) > 1:
+            alternatives = OneOf(field, tuple(dict.fromkeys(chain.from_iterable(values))))
+            return f"; for one or the other write {_text(alternatives)}"
     return ""
 
 
@@ -89,46 +91,46 @@ def _hint(store: Store, condition: Condition) -> str:
         case Range(field):
             return _values_hint(store, field, ())
         case Near(field, lat, lon, meters) if abs(lon) <= 90:
-            exchanged: Condition = Near(field, lon, lat, meters)
+            swapped: Condition = Near(field, lon, lat, meters)
         case Inside(field, south, west, north, east) if abs(west) <= 90 and abs(east) <= 90 and west <= east:
-            exchanged = Inside(field, west, south, east, north)
+            swapped = Inside(field, west, south, east, north)
         case _:
             return ""
-    if store.search(Scan(1, (exchanged,)))[0]:
-        return f"; are latitude and longitude exchanged? some fulfil {_told(exchanged)}"
+    if store.search(Scan(1, (swapped,)))[0]:
+        return f"; are latitude and longitude exchanged? some fulfil {_text(swapped)}"
     return ""
 
 
 def _values_hint(store: Store, field: Field, wanted: Sequence[Value]) -> str:
-    """Values that some documents have: the nearest, some of them, or from where to where they go."""
+    """Values of a field in the index: the nearest to the wanted ones, examples, or the range."""
     (hits,) = store.search(Scan(SAMPLE, (Exists(field),)))
-    known = list(dict.fromkeys(value for hit in hits for value in _values(hit, field)))
-    if not known:
+    values = list(dict.fromkeys(value for hit in hits for value in _values(hit, field)))
+    if not values:
         return f"; no document has a value for {field.name}: those without are found by !exists({field.name})"
     if field.type not in (FieldType.KEYWORD, FieldType.KEYWORDS):
-        least, most = min(known), max(known)
-        return f"; in {_some(hits)} {field.name} is from {value_text(least)} to {value_text(most)}"
-    nearest = _nearest([str(value) for value in wanted], [str(value) for value in known])
+        lowest, highest = value_text(min(values)), value_text(max(values))
+        return f"; in {_describe_sample(hits)} {field.name} is from {lowest} to {highest}"
+    nearest = _nearest([str(value) for value in wanted], [str(value) for value in values])
     if nearest:
-        return f"; did you mean {_told(OneOf(field, (nearest,)))}?"
-    examples = ", ".join(value_text(value) for value in known[:EXAMPLES])
-    return f"; values in {_some(hits)}: {one_line(examples, LONGEST)}"
+        return f"; did you mean {_text(OneOf(field, (nearest,)))}?"
+    examples = ", ".join(value_text(value) for value in values[:EXAMPLES])
+    return f"; values in {_describe_sample(hits)}: {one_line(examples, MAX_SHOWN)}"
 
 
-def _some(hits: Sequence[Hit]) -> str:
-    return f"the first {SAMPLE:,} documents" if len(hits) == SAMPLE else _counted(len(hits), "document")
+def _describe_sample(hits: Sequence[Hit]) -> str:
+    return f"the first {SAMPLE:,} documents" if len(hits) == SAMPLE else _count(len(hits), "document")
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _nearest(wanted: Sequence[str], known: Sequence[str]) -> str | None:
-    alike = {value.casefold().strip(): value for value in known}
+def _nearest(wanted: Sequence[str], values: Sequence[str]) -> str | None:
+    by_form = {value.casefold().strip(): value for value in values}
     for value in wanted[:EXAMPLES]:
-        found = difflib.get_close_matches(value.casefold().strip(" '\"=*~"), alike, n=1, cutoff=0.7)
-        if found:
-            return alike[found[0]]
+        similar = difflib.get_close_matches(value.casefold().strip(" '\"=*~"), by_form, n=1, cutoff=0.7)
+        if similar:
+            return by_form[similar[0]]
     return None
 
 
@@ -139,5 +141,5 @@ def _values(hit: Hit, field: Field) -> Sequence[str | int | float | datetime]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def _told(condition: Condition) -> str:
-    return one_line(filter_text(condition), LONGEST)
+def _text(condition: Condition) -> str:
+    return one_line(filter_text(condition), MAX_SHOWN)

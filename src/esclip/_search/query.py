@@ -1,13 +1,13 @@
-"""What a user looks for: texts, pictures, stored pictures, vectors and words, alone or combined.
+"""Queries: clauses, a filter, and options.
 
-Query ─┬─ parts    Text · Picture · Stored · Raw, each with a weight; below zero it leads away
-       │           Words, found in what is written about pictures
-       ├─ where    filters
-       └─ Options  how to go about it, where to look: at pictures, their crops, their captions
+Query ─┬─ vector clauses   Text · ImageQuery · SimilarTo · VectorQuery, each with a weight, maybe negative
+       ├─ keywords         Keywords, with a weight
+       ├─ where            filter
+       └─ SearchOptions    page, targets, minimum score, ...
 
-The vectors of the first four, times their weights, are added, and the sum is one search; each `Keywords` is
-another, and so are captions beside what is to be seen. The rankings of several searches are fused. Without
-parts, filters alone choose.
+The weighted sum of the vectors of the vector clauses is one search. Each `Keywords` is another, and so are
+captions beside other targets. The rankings of several searches are fused. Without clauses, a query lists
+documents by id.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from esclip._core.arguments import (
 )
 from esclip._core.bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
 from esclip._core.settings import RANK_WINDOW_SIZE
-from esclip._core.targets import PICTURES, PLACES, is_fused, select_known
+from esclip._core.targets import PICTURES, TARGETS, is_fused, select_known
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
-from esclip._search.filter_input import Where, plain_where
+from esclip._search.filter_values import Where, normalize_where
 from esclip._text.forms import is_unicode
 
 __all__ = [
@@ -121,11 +121,11 @@ class VectorQuery:
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """Words in descriptions, keywords, places, names: in any text of a document. More of them is better."""
+    """Words in any text of a document: descriptions, keywords, places, names. The more, the better."""
 
     text: str
     weight: float = 1.0
-    """Above zero: what is to be left out is a matter for `where`."""
+    """Above zero; `where` excludes words."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", given_text("the words to search for", self.text, _ONE_TEXT))
@@ -135,12 +135,12 @@ class Keywords:
 
 
 VectorClause: TypeAlias = Text | ImageQuery | SimilarTo | VectorQuery
-"""What has a vector."""
+"""A clause that has a vector."""
 
 Clause: TypeAlias = VectorClause | Keywords
 
 AnyClause: TypeAlias = "Clause | AnyImage | Hit"
-"""A part, or what one is made of: a plain text is a `Text`, and a `Path` a `ImageQuery`."""
+"""A clause, or a value that stands for one: a text for a `Text`, a `Path` for an `ImageQuery`."""
 
 AnyQuery: TypeAlias = "Query | AnyClause"
 
@@ -175,7 +175,7 @@ class SearchOptions(TypedDict, total=False):
 class Query:
     """One search. `Query(Text("a beach"), Text("people", -0.5), k=20)`."""
 
-    parts: tuple[Clause, ...]
+    clauses: tuple[Clause, ...]
     k: int
     where: Where
     offset: int = 0
@@ -188,12 +188,12 @@ class Query:
     min_relevance: float | None = None
 
     def __init__(
-        self, *parts: AnyClause, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
+        self, *clauses: AnyClause, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
     ) -> None:
-        """Combine parts to a query.
+        """Combine clauses to a query.
 
         Args:
-            parts: `Text`, `ImageQuery`, `SimilarTo`, `VectorQuery` or `Keywords`; or a plain text, picture,
+            clauses: `Text`, `ImageQuery`, `SimilarTo`, `VectorQuery` or `Keywords`; or a plain text, picture,
                 hit or vector of shape (dim,), which weighs 1.
             k: Number of hits, at most.
             where: Filter, as in `ImageIndex.search_text`. Alone it lists documents by id.
@@ -201,17 +201,22 @@ class Query:
                 `min_relevance`: as in `ImageIndex.search_text`.
 
         Raises:
-            ValueError: There are neither parts nor a filter, a text is empty, or a number is out of its
+            ValueError: There are neither clauses nor a filter, a text is empty, or a number is out of its
                 bounds.
-            ConfigError: A part can't be used, the page lies beyond `window`, or hits of these parts have no
-                relevance.
+            ConfigError: A clause can't be used, the page lies beyond `rank_window_size`, or hits of these
+                clauses have no relevance.
         """
-        values = {"parts": tuple(map(_part, parts)), "k": k, "where": plain_where(where), **options}
+        values = {
+            "clauses": tuple(map(_to_clause, clauses)),
+            "k": k,
+            "where": normalize_where(where),
+            **options,
+        }
         for field in fields(type(self)):
             object.__setattr__(self, field.name, values.pop(field.name, field.default))
         targets: object = self.targets
         places = targets if isinstance(targets, str) else given_texts("targets", targets)
-        object.__setattr__(self, "targets", select_known(places, PLACES, "targets"))
+        object.__setattr__(self, "targets", select_known(places, TARGETS, "targets"))
         if values:
             raise TypeError(f"a query has no {', '.join(values)}")
         self._check()
@@ -220,53 +225,55 @@ class Query:
 
     @classmethod
     def of(cls, query: AnyQuery) -> Query:
-        """A query, or one of a single part: a plain text looks for what pictures show.
-
-        Raises `ConfigError` for what is neither.
-        """
+        """A query as it is, or a query of a single clause. Raises `ConfigError` for anything else."""
         return query if isinstance(query, Query) else cls(query)
 
     @property
-    def directed(self) -> tuple[VectorClause, ...]:
-        """The parts that have a vector."""
-        return tuple(part for part in self.parts if not isinstance(part, Keywords))
+    def vector_clauses(self) -> tuple[VectorClause, ...]:
+        """The clauses that have a vector."""
+        return tuple(clause for clause in self.clauses if not isinstance(clause, Keywords))
 
     @property
-    def words(self) -> tuple[Keywords, ...]:
-        """The parts that are words."""
-        return tuple(part for part in self.parts if isinstance(part, Keywords))
+    def keywords(self) -> tuple[Keywords, ...]:
+        """The clauses for keyword searches."""
+        return tuple(clause for clause in self.clauses if isinstance(clause, Keywords))
 
     @property
-    def of_texts_alone(self) -> bool:
-        """Whether texts, none of which leads away, are compared with whole pictures.
+    def is_text_only(self) -> bool:
+        """Whether it compares texts of positive weights with whole pictures, and nothing else.
 
-        Other queries have scores of another kind.
+        Scores of other queries are not comparable with those of null queries.
         """
-        texts = all(isinstance(part, Text) and part.weight > 0 for part in self.parts)
-        return bool(self.parts) and texts and self.targets == (PICTURES,)
+        only_texts = all(isinstance(clause, Text) and clause.weight > 0 for clause in self.clauses)
+        return bool(self.clauses) and only_texts and self.targets == (PICTURES,)
 
     @property
     def depth(self) -> int:
-        """How many hits to ask for, so that enough are left."""
-        return self.offset + self.k + len({part.id for part in self.parts if isinstance(part, SimilarTo)})
+        """How many hits to retrieve, so that the page is full without the excluded ids."""
+        return self.offset + self.k + len(self.excluded_ids)
 
     @property
-    def fused(self) -> bool:
-        """Whether there are several rankings."""
-        by_vector = (2 if is_fused(self.targets) else 1) if self.directed else 0
-        return len(self.words) + by_vector > 1
+    def excluded_ids(self) -> set[str]:
+        """Ids used as query examples; excluded from the hits."""
+        return {clause.id for clause in self.clauses if isinstance(clause, SimilarTo)}
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether several rankings are fused."""
+        by_vector = (2 if is_fused(self.targets) else 1) if self.vector_clauses else 0
+        return len(self.keywords) + by_vector > 1
 
     def _check(self) -> None:
-        if not self.parts and not self.where:
+        if not self.clauses and not self.where:
             raise ValueError("a query needs a text, a picture, an id, a vector, words or a filter")
-        if any(isinstance(part, Text | Keywords) and not part.text.strip() for part in self.parts):
+        if any(isinstance(clause, Text | Keywords) and not clause.text.strip() for clause in self.clauses):
             raise ValueError("the text to search for is empty")
-        for part in self.parts:
-            if isinstance(part, Text | Keywords) and not is_unicode(part.text):
-                raise ConfigError(f"the text {part.text[:40]!r} is no valid Unicode; check its encoding")
-        for part in self.parts:
-            WEIGHTS.check("weight", part.weight)
-        if any(not part.weight > 0 for part in self.words):
+        for clause in self.clauses:
+            if isinstance(clause, Text | Keywords) and not is_unicode(clause.text):
+                raise ConfigError(f"the text {clause.text[:40]!r} is no valid Unicode; check its encoding")
+        for clause in self.clauses:
+            WEIGHTS.check("weight", clause.weight)
+        if any(not clause.weight > 0 for clause in self.keywords):
             raise ValueError("words have a weight above zero; to leave something out, use where")
         KS.check("k", self.k)
         OFFSETS.check("offset", self.offset)
@@ -276,20 +283,19 @@ class Query:
             THRESHOLDS.check("collapse", self.collapse)
         if self.min_relevance is not None:
             RELEVANCES.check("min_relevance", self.min_relevance)
-        if self.min_relevance is not None and not self.of_texts_alone:
+        if self.min_relevance is not None and not self.is_text_only:
             raise ConfigError(
                 "only what texts with weights above zero find among whole pictures has a relevance; use a "
                 "minimum score"
             )
-        if self.fused and self.depth > self.rank_window_size:
+        if self.is_fused and self.depth > self.rank_window_size:
             raise ConfigError(
                 f"the hits go to {self.depth}, beyond the window of {self.rank_window_size} in which "
                 f"rankings are fused; give a larger window"
             )
 
 
-def _part(given: AnyClause) -> Clause:
-    """A part by what it is made of."""
+def _to_clause(given: AnyClause) -> Clause:
     match given:
         case Text() | ImageQuery() | SimilarTo() | VectorQuery() | Keywords():
             return given
@@ -303,5 +309,5 @@ def _part(given: AnyClause) -> Clause:
             return VectorQuery(given)
         case np.ndarray():
             return ImageQuery(given)
-    takes = "a text, Text, Picture, Stored, Raw or Words; several parts are given one after the other"
-    raise wrong_kind("a part of the query", given, takes)
+    takes = "a text, Text, ImageQuery, SimilarTo, VectorQuery or Keywords; several are given one by one"
+    raise wrong_kind("a clause of the query", given, takes)

@@ -1,14 +1,15 @@
-"""Where queries point: the parts of each become vectors, and these one vector.
+"""Query vectors: a vector for each clause of a query, and their weighted sum.
 
-texts ────────────┐
-pictures ─────────┼─► vectors, each once ─► sum of weight x vector ─► unit length ─► QueryVector
-stored · vectors ─┘
+texts ──────────────────┐
+images ─────────────────┼─► a vector for each clause ─► sum of weight x vector ─► unit length ─► QueryVector
+stored images · vectors ┘
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -23,81 +24,96 @@ __all__ = ["QueryVector", "embed_queries"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryVector:
-    """The sum of some parts' vectors times their weights."""
+    """The weighted sum of the vectors of a query's clauses."""
 
     vector: Vector
-    """At unit length, shape (dim,)."""
-    parts: tuple[VectorClause, ...]
-    vectors: Vectors
-    """A row a part."""
+    """Of unit length, shape (dim,)."""
+    clauses: tuple[VectorClause, ...]
+    clause_vectors: Vectors
+    """Shape (clauses, dim)."""
     length: float
-    """Of the sum."""
+    """Of the sum, before scaling."""
 
     @property
     def name(self) -> str:
-        """The parts in words."""
-        return " + ".join(str(part) if part.weight == 1 else f"{part.weight:g} {part}" for part in self.parts)
+        """The clauses in words."""
+        return " + ".join(str(c) if c.weight == 1 else f"{c.weight:g} {c}" for c in self.clauses)
 
     def explain(self, vector: Vector) -> tuple[ScoreDetail, ...]:
-        """What each part adds to the cosine with a vector; all together, they are it."""
-        scores = cosines(self.vectors, vector).tolist()
+        """What each clause adds to the cosine of the query vector with a vector."""
+        scores = cosines(self.clause_vectors, vector).tolist()
         return tuple(
-            ScoreDetail(str(part), part.weight, score, None, part.weight * score / self.length)
-            for part, score in zip(self.parts, scores, strict=True)
+            ScoreDetail(str(clause), clause.weight, score, None, clause.weight * score / self.length)
+            for clause, score in zip(self.clauses, scores, strict=True)
         )
 
 
 def embed_queries(
     queries: Sequence[Sequence[VectorClause]], dim: int, encoder: Callable[[], Encoder], store: Store
 ) -> list[QueryVector | None]:
-    """Where the parts of each query point, None for none; all texts and pictures are encoded together.
+    """The vector of each query's clauses, None without clauses; all texts and images are encoded together.
 
-    `encoder` is asked for only where there is something to encode. Raises `DocumentNotFound` for an id that
-    isn't held, `FetchError` or `DecodeError` for a picture that can't be had, `EncoderError` for a sum
+    `encoder` is called only where there is something to encode. Raises `DocumentNotFound` for an id that the
+    store lacks, `FetchError` or `DecodeError` for an image that can't be read, `EncoderError` for a sum
     without direction, `ValueError` for a vector of another shape.
     """
-    parts = [part for query in queries for part in query]
-    vectors = _encoded(parts, encoder) | _held(parts, store, dim)
-    return [_direction(query, vectors) if query else None for query in queries]
+    vectors = _embed_clauses([clause for clauses in queries for clause in clauses], dim, encoder, store)
+    return [_sum(clauses, list(islice(vectors, len(clauses)))) if clauses else None for clauses in queries]
 
 
-def _encoded(parts: Sequence[VectorClause], encoder: Callable[[], Encoder]) -> dict[int, Vector]:
-    """The vectors of texts and pictures, by the part's identity; equal texts are encoded once."""
-    texts = list(dict.fromkeys(part.text for part in parts if isinstance(part, Text)))
-    pictures = [part for part in parts if isinstance(part, ImageQuery)]
-    known = dict(zip(texts, encoder().encode_texts(texts), strict=True)) if texts else {}
-    vectors = {id(part): known[part.text] for part in parts if isinstance(part, Text)}
-    if pictures:
-        images = [encoder().preprocess(open_image(part.image)) for part in pictures]
-        rows: Vectors = encoder().encode_images(images)
-        vectors |= {id(part): row for part, row in zip(pictures, rows, strict=True)}
-    return vectors
+def _embed_clauses(
+    clauses: Sequence[VectorClause], dim: int, encoder: Callable[[], Encoder], store: Store
+) -> Iterator[Vector]:
+    """A vector for each clause, in order."""
+    text_vectors = _embed_texts([clause.text for clause in clauses if isinstance(clause, Text)], encoder)
+    image_vectors = _embed_images([c for c in clauses if isinstance(c, ImageQuery)], encoder)
+    stored_vectors = _read_vectors([clause.id for clause in clauses if isinstance(clause, SimilarTo)], store)
+    for clause in clauses:
+        match clause:
+            case Text(text):
+                yield text_vectors[text]
+            case ImageQuery():
+                yield next(image_vectors)
+            case SimilarTo(id):
+                yield stored_vectors[id]
+            case VectorQuery():
+                yield _given_vector(clause, dim)
 
 
-def _held(parts: Sequence[VectorClause], store: Store, dim: int) -> dict[int, Vector]:
-    """The vectors of stored pictures, and those that were given."""
-    asked = list(dict.fromkeys(part.id for part in parts if isinstance(part, SimilarTo)))
-    held = store.documents(asked) if asked else {}
-    if missing := [id for id in asked if id not in held]:
+def _embed_texts(texts: Sequence[str], encoder: Callable[[], Encoder]) -> dict[str, Vector]:
+    distinct = list(dict.fromkeys(texts))
+    return dict(zip(distinct, encoder().encode_texts(distinct), strict=True)) if distinct else {}
+
+
+def _embed_images(clauses: Sequence[ImageQuery], encoder: Callable[[], Encoder]) -> Iterator[Vector]:
+    images = [encoder().preprocess(open_image(clause.image)) for clause in clauses]
+    return iter(encoder().encode_images(images) if images else ())
+
+
+def _read_vectors(ids: Sequence[str], store: Store) -> Mapping[str, Vector]:
+    distinct = list(dict.fromkeys(ids))
+    documents = store.documents(distinct) if distinct else {}
+    if missing := [id for id in distinct if id not in documents]:
         raise DocumentNotFound(
             f"Index {store.index} in {store.address} has no document with the id {missing[0]!r}."
         )
-    vectors = {id(part): held[part.id].vector for part in parts if isinstance(part, SimilarTo)}
-    for part in parts:
-        if isinstance(part, VectorQuery):
-            given = np.asarray(part.vector, dtype=np.float64)
-            if given.shape != (dim,):
-                raise ValueError(f"the vector's shape is {given.shape}, not ({dim},)")
-            (vectors[id(part)],) = unit_rows([given])
-    return vectors
+    return {id: document.vector for id, document in documents.items()}
 
 
-def _direction(parts: Sequence[VectorClause], vectors: Mapping[int, Vector]) -> QueryVector:
-    rows = np.stack([vectors[id(part)] for part in parts])
-    weights = np.array([part.weight for part in parts])
-    summed = weights @ rows.astype(np.float64)
-    length = float(np.linalg.norm(summed))
-    # what cancels out leaves rounding errors, which point anywhere
+def _given_vector(clause: VectorQuery, dim: int) -> Vector:
+    vector = np.asarray(clause.vector, dtype=np.float64)
+    if vector.shape != (dim,):
+        raise ValueError(f"the vector's shape is {vector.shape}, not ({dim},)")
+    row: Vector = unit_rows([vector])[0]
+    return row
+
+
+def _sum(clauses: Sequence[VectorClause], vectors: Sequence[Vector]) -> QueryVector:
+    rows = np.stack(vectors)
+    weights = np.array([clause.weight for clause in clauses])
+    total = weights @ rows.astype(np.float64)
+    length = float(np.linalg.norm(total))
+    # vectors that cancel out leave rounding errors, whose direction is random
     if not length > 1e-6 * np.abs(weights).sum():
         raise EncoderError("the query has no direction: its parts cancel out, or its vector is not finite")
-    return QueryVector(unit_rows([summed])[0], tuple(parts), rows, length)
+    return QueryVector(unit_rows([total])[0], tuple(clauses), rows, length)

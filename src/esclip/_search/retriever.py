@@ -1,12 +1,11 @@
-"""Where a search looks: at pictures as wholes, at crops of them, at their captions.
+"""Retrieval over the targets of an index: images, crops of them, captions.
 
-KnnSearch ─┬─► pictures ────────────────┐ the best of a
-         ├─► crops ─► one a picture ──┴─ picture's scores ─┐
-         └─► captions ─────────────────────────────────────┴─ fused by rank ─► hits
+KnnSearch ─┬─► images ───────────────────┐ best score
+           ├─► crops ─► best per image ──┴─ per image ─┐
+           └─► captions ───────────────────────────────┴─ reciprocal rank fusion ─► hits
 
-A cosine between a text and a caption, which is a text as well, is far higher than one between a text and a
-picture. So captions and what is to be seen are compared by rank; the scores of their hits are those of what
-is to be seen.
+The cosine of a text with a caption, also a text, is far higher than that with an image. So captions and
+images are fused by rank, and the scores of the hits are cosines with images or crops.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import TypeAlias
 from esclip._core.filters import HasId
 from esclip._core.parts import GRID, caption_id, crop_id, part_filters, to_image_hit
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import KnnSearch, Scan, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._core.types import Hit, Vector, ranked
 from esclip._errors import ConfigError, Hint
@@ -29,145 +28,144 @@ from esclip._search.fusion import Ranking, reciprocal_rank_fusion
 __all__ = ["Retriever", "Targets"]
 
 Targets: TypeAlias = tuple[str, ...]
-"""Some of `_core.targets.PLACES`, each once, in their order."""
+"""Some of `_core.targets.TARGETS`, each once, in their order."""
 
 CROP_OVERSAMPLING = 4
-"""Crops asked for, for each picture wanted: neighbours overlap, and are found together."""
+"""Crops retrieved for each image wanted: neighbours overlap, and are found together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    """An index with the one that holds its parts, which is opened when it is needed."""
+    """Retrieves from an index and, opened on first use, its parts index."""
 
     store: Store
-    parts: Callable[[], Store]
+    open_parts: Callable[[], Store]
 
-    def check(self, targets_of: Iterable[Targets], schema: IndexSchema) -> None:
-        """Raise `ConfigError` when the index has no such parts."""
-        for kind in (kind for targets in targets_of for kind in targets):
-            if kind not in (PICTURES, *schema.parts):
-                hint = Hint.INGEST_CROPS if kind == CROPS else Hint.INGEST_CAPTIONS
-                raise ConfigError(f"index {self.store.index!r} has no {kind} to look in", hint)
+    def require_targets(self, targets: Iterable[Targets], schema: IndexSchema) -> None:
+        """Raise `ConfigError` when the index lacks one of the targets."""
+        for target in (target for some in targets for target in some):
+            if target not in (PICTURES, *schema.parts):
+                hint = Hint.INGEST_CROPS if target == CROPS else Hint.INGEST_CAPTIONS
+                raise ConfigError(f"index {self.store.index!r} has no {target} to look in", hint)
 
-    def search(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
-        """As `Store.search`, each `KnnSearch` in the places of its look: hits are pictures, each once.
+    def retrieve(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
+        """The hits of each search, best first, each image once; a `KnnSearch` is run on all of its targets.
 
-        They come in the order of their ranks, which for captions beside others is not that of their scores.
+        A hit by caption alone has the score NaN where other targets are searched too: see `rescore`.
         """
-        asked = [
-            (search, targets if isinstance(search, KnnSearch) else (PICTURES,))
-            for search, targets in searches
-        ]
-        seen = self._seen([(search, _seen_in(targets)) for search, targets in asked])
-        read = self._read(asked)
-        found = [
-            _fused(targets, *both)[: search.k] if is_fused(targets) else [*both[0], *both[1]]
-            for (search, targets), *both in zip(asked, seen, read, strict=True)
-        ]
-        by_captions = [at for at, (_, targets) in enumerate(asked) if targets == (CAPTIONS,)]
-        completed = self._with_contents([found[at] for at in by_captions])
-        for at, hits in zip(by_captions, completed, strict=True):
-            found[at] = hits
-        return self.scored(
-            (search.vector if isinstance(search, KnnSearch) else None, targets, hits)
-            for (search, targets), hits in zip(asked, found, strict=True)
-        )
-
-    def scored(self, found: Iterable[tuple[Vector | None, Targets, Sequence[Hit]]]) -> list[list[Hit]]:
-        """With scores and boxes of what is to be seen also where words or captions alone were found.
-
-        Each is what was looked for, None for no vector; where; and what was found.
-        """
-        all_hits: list[list[Hit]] = []
-        asked: dict[int, tuple[Search, Targets]] = {}
-        for at, (vector, targets, hits) in enumerate(found):
-            all_hits.append(list(hits))
-            lacking = tuple(hit.id for hit in hits if math.isnan(hit.score))
-            if vector is not None and lacking:
-                # a picture as a whole is to be seen in any case
-                places = _seen_in(targets) or (PICTURES,)
-                asked[at] = KnnSearch(vector, len(lacking), (HasId(lacking),)), places
-        for at, answer in zip(asked, self._seen(list(asked.values())), strict=True):
-            known = {hit.id: hit for hit in answer}
-            all_hits[at] = [_with_score(hit, known.get(hit.id)) for hit in all_hits[at]]
-        return all_hits
-
-    def vectors(self, hits: Sequence[Hit], targets: Targets) -> dict[str, Vector]:
-        """What the scores of hits are cosines with, by the hit's id; without those that are gone."""
-        if targets == (CAPTIONS,):
-            parts = {hit.id: caption_id(hit.id) for hit in hits}
-        else:
-            parts = {hit.id: crop_id(hit.id, hit.box) for hit in hits if hit.box in GRID}
-        held = self.parts().documents(list(parts.values())) if parts else {}
-        vectors = {id: held[part].vector for id, part in parts.items() if part in held}
-        rest = [hit.id for hit in hits if hit.id not in vectors]
-        wholes = self.store.documents(rest) if rest else {}
-        return vectors | {id: document.vector for id, document in wholes.items()}
-
-    def _seen(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
-        """The hits by pictures and crops, each with the better of its scores."""
-        found: list[list[Hit]] = [[] for _ in searches]
-        wholes = {at: search for at, (search, targets) in enumerate(searches) if PICTURES in targets}
-        answers = self.store.search(*wholes.values()) if wholes else []
-        for at, hits in zip(wholes, answers, strict=True):
-            found[at] = hits
-        cut = {at: search for at, (search, targets) in enumerate(searches) if CROPS in targets}
-        for at, hits in zip(cut, self._crops(list(cut.values())), strict=True):
-            found[at] = _best([*found[at], *hits])[: cut[at].k]
-        return found
-
-    def _read(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
-        """The hits by captions."""
-        found: list[list[Hit]] = [[] for _ in searches]
-        asked = {at: search for at, (search, targets) in enumerate(searches) if CAPTIONS in targets}
-        if asked:
-            answers = self.parts().search(*(_of_parts(search, CAPTIONS, 1) for search in asked.values()))
-            for at, hits in zip(asked, answers, strict=True):
-                found[at] = [to_image_hit(hit) for hit in hits]
-        return found
-
-    def _with_contents(self, found: Sequence[list[Hit]]) -> list[list[Hit]]:
-        """Hits by captions with what their pictures' own documents know of the bytes: captions don't."""
-        ids = [tuple(hit.id for hit in hits) for hits in found]
-        listings = [Scan(len(some), (HasId(some),)) for some in ids if some]
-        own = self.store.search(*listings) if listings else []
-        contents = {hit.id: hit.content for hits in own for hit in hits}
-        return [[replace(hit, content=contents.get(hit.id, hit.content)) for hit in hits] for hits in found]
-
-    def _crops(self, searches: Sequence[Search]) -> list[list[Hit]]:
-        """The hits by crops, the best of each picture: as many as there are, up to k."""
-        found = self._best_crops(searches, CROP_OVERSAMPLING)
-        # further crops of the same pictures may have taken the places of other pictures
-        short = [at for at, (hits, more) in enumerate(found) if more and len(hits) < searches[at].k]
-        again = self._best_crops([searches[at] for at in short], len(GRID))
-        for at, better in zip(short, again, strict=True):
-            found[at] = better
-        return [hits[: search.k] for (hits, _), search in zip(found, searches, strict=True)]
-
-    def _best_crops(self, searches: Sequence[Search], times: int) -> list[tuple[list[Hit], bool]]:
-        """The best crop of each picture among k `times` crops, and whether there may be more of these."""
-        asked = [_of_parts(search, CROPS, times) for search in searches]
-        answers = self.parts().search(*asked) if asked else []
+        searches = [(search, _targets_of(search, targets)) for search, targets in searches]
+        by_image = self._search_images(searches)
+        by_caption = self._search_captions(searches)
         return [
-            (_best(map(to_image_hit, hits)), len(hits) == one.k)
-            for hits, one in zip(answers, asked, strict=True)
+            _fuse(targets, images, captions)[: search.k] if is_fused(targets) else [*images, *captions]
+            for (search, targets), images, captions in zip(searches, by_image, by_caption, strict=True)
         ]
 
+    def rescore(self, results: Iterable[tuple[Vector | None, Targets, Sequence[Hit]]]) -> list[list[Hit]]:
+        """The hits, those without a score with their cosine and box; as they are where there is no vector."""
+        results = list(results)
+        searches = [(_rescoring_search(vector, hits), targets) for vector, targets, hits in results]
+        rescored = self._search_images(
+            [(s, _image_targets(targets) or (PICTURES,)) for s, targets in searches]
+        )
+        return [_with_scores(hits, scored) for (_, _, hits), scored in zip(results, rescored, strict=True)]
 
-def _with_score(hit: Hit, known: Hit | None) -> Hit:
-    return replace(hit, score=known.score, box=known.box, content=known.content) if known else hit
+    def vectors_of(self, hits: Sequence[Hit], targets: Targets) -> dict[str, Vector]:
+        """The vectors that the scores of hits are cosines with, by id; deleted documents are left out."""
+        if targets == (CAPTIONS,):
+            part_ids = {hit.id: caption_id(hit.id) for hit in hits}
+        else:
+            part_ids = {hit.id: crop_id(hit.id, hit.box) for hit in hits if hit.box in GRID}
+        parts = self.open_parts().documents(list(part_ids.values())) if part_ids else {}
+        vectors = {id: parts[part_id].vector for id, part_id in part_ids.items() if part_id in parts}
+        image_ids = [hit.id for hit in hits if hit.id not in vectors]
+        images = self.store.documents(image_ids) if image_ids else {}
+        return vectors | {id: document.vector for id, document in images.items()}
+
+    def _search_images(self, searches: Sequence[tuple[Search | None, Targets]]) -> list[list[Hit]]:
+        """The hits by images and crops, each image once with its best score."""
+        by_image = _search(
+            lambda: self.store, [s if PICTURES in targets else None for s, targets in searches]
+        )
+        by_crop = self._search_crops([s if CROPS in targets else None for s, targets in searches])
+        return [
+            _best_per_image([*images, *crops])[: search.k] if search and CROPS in targets else images
+            for (search, targets), images, crops in zip(searches, by_image, by_crop, strict=True)
+        ]
+
+    def _search_crops(self, searches: Sequence[Search | None]) -> list[list[Hit]]:
+        """The best crops of up to k images."""
+        found = self._best_crops(searches, CROP_OVERSAMPLING)
+        # further crops of the same images may have displaced other images
+        short = [
+            search if search and truncated and len(hits) < search.k else None
+            for search, (hits, truncated) in zip(searches, found, strict=True)
+        ]
+        again = self._best_crops(short, len(GRID))
+        return [
+            (deeper if retried else hits)[: search.k] if search else []
+            for search, retried, (hits, _), (deeper, _) in zip(searches, short, found, again, strict=True)
+        ]
+
+    def _best_crops(
+        self, searches: Sequence[Search | None], oversampling: int
+    ) -> list[tuple[list[Hit], bool]]:
+        """The best crop of each image among k x `oversampling` crops, and whether there may be more crops."""
+        part_searches = [search and _part_search(search, CROPS, oversampling) for search in searches]
+        return [
+            (_best_per_image(map(to_image_hit, hits)), search is not None and len(hits) == search.k)
+            for search, hits in zip(part_searches, _search(self.open_parts, part_searches), strict=True)
+        ]
+
+    def _search_captions(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
+        """The hits by captions."""
+        found = _search(
+            self.open_parts,
+            [
+                _part_search(search, CAPTIONS, 1) if CAPTIONS in targets else None
+                for search, targets in searches
+            ],
+        )
+        hits = [[to_image_hit(hit) for hit in some] for some in found]
+        alone = [
+            some if targets == (CAPTIONS,) else [] for some, (_, targets) in zip(hits, searches, strict=True)
+        ]
+        return [full or some for full, some in zip(self._with_contents(alone), hits, strict=True)]
+
+    def _with_contents(self, results: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
+        """The hits with the content of their images, which captions lack."""
+        ids = [tuple(hit.id for hit in hits) for hits in results]
+        images = _search(
+            lambda: self.store, [Scan(len(some), (HasId(some),)) if some else None for some in ids]
+        )
+        contents = {hit.id: hit.content for hits in images for hit in hits}
+        return [[replace(hit, content=contents.get(hit.id, hit.content)) for hit in hits] for hits in results]
 
 
-def _seen_in(targets: Targets) -> Targets:
-    return tuple(place for place in targets if place != CAPTIONS)
+def _search(open_store: Callable[[], Store], searches: Sequence[Search | None]) -> list[list[Hit]]:
+    """The hits of each search, in one request; none for None. Opens the store only for a search."""
+    given = [search for search in searches if search is not None]
+    found = iter(open_store().search(*given) if given else ())
+    return [[] if search is None else next(found) for search in searches]
 
 
-def _of_parts(search: Search, kind: str, times: int) -> Search:
-    return replace(search, k=search.k * times, where=part_filters(kind, search.where))
+def _targets_of(search: Search, targets: Targets) -> Targets:
+    """Where a search is run: only vectors know crops and captions, and without words nothing is found."""
+    if isinstance(search, KnnSearch):
+        return targets
+    return () if isinstance(search, KeywordSearch) and not search.words else (PICTURES,)
 
 
-def _best(hits: Iterable[Hit]) -> list[Hit]:
-    """One hit a picture, with its best score; of equals the first."""
+def _image_targets(targets: Targets) -> Targets:
+    return tuple(target for target in targets if target != CAPTIONS)
+
+
+def _part_search(search: Search, kind: str, oversampling: int) -> Search:
+    return replace(search, k=search.k * oversampling, where=part_filters(kind, search.where))
+
+
+def _best_per_image(hits: Iterable[Hit]) -> list[Hit]:
+    """One hit of each image, with its best score; among equal ones the first."""
     best: dict[str, Hit] = {}
     for hit in hits:
         if hit.id not in best or hit.score > best[hit.id].score:
@@ -175,8 +173,29 @@ def _best(hits: Iterable[Hit]) -> list[Hit]:
     return ranked(best.values())
 
 
-def _fused(targets: Targets, seen: Sequence[Hit], read: Sequence[Hit]) -> list[Hit]:
-    """Both rankings as one; without a score where only the caption was found."""
-    return reciprocal_rank_fusion(
-        Ranking(", ".join(_seen_in(targets)), 1.0, seen), [Ranking(CAPTIONS, 1.0, read)]
+def _fuse(targets: Targets, images: Sequence[Hit], captions: Sequence[Hit]) -> list[Hit]:
+    """One ranking by images and captions; without a score where only the caption was found."""
+    by_image = Ranking(", ".join(_image_targets(targets)), 1.0, images)
+    return reciprocal_rank_fusion(by_image, [Ranking(CAPTIONS, 1.0, captions)])
+
+
+def _rescoring_search(vector: Vector | None, hits: Sequence[Hit]) -> KnnSearch | None:
+    """Finds the hits without a score by their ids; None where there are none, or nothing to compare with."""
+    ids = tuple(hit.id for hit in hits if math.isnan(hit.score))
+    return KnnSearch(vector, len(ids), (HasId(ids),)) if ids and vector is not None else None
+
+
+def _with_scores(hits: Sequence[Hit], rescored: Sequence[Hit]) -> list[Hit]:
+    scored = {hit.id: hit for hit in rescored}
+    return [_with_score(hit, scored[hit.id]) if hit.id in scored else hit for hit in hits]
+
+
+def _with_score(hit: Hit, scored: Hit) -> Hit:
+    """The hit with the score, box and content of a scored one, also in its explanation."""
+    explanation = tuple(
+        detail._replace(score=scored.score)
+        if detail.score is not None and math.isnan(detail.score)
+        else detail
+        for detail in hit.explanation
     )
+    return replace(hit, score=scored.score, box=scored.box, content=scored.content, explanation=explanation)

@@ -1,163 +1,208 @@
-"""Queries become searches, and what these find hits: all queries' texts encoded and searched for at once.
+"""The searcher: queries in, hits out, step by step.
 
-Query ─┬─► clauses ─► vectors ─► weighted sum ─► KnnSearch ─────┐
-       ├─► keywords ───────────────────────────► KeywordSearch ─┼─► Retriever ─► fused ─► page ─► Hits
-       └─► filters alone ──────────────────────► Scan ──────────┘
+parse ─► embed ─► retrieve ─► fuse ─► rescore ─► collapse ─► paginate ─► explain
+                     └──── deeper, where too few are left ────┘
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import islice
 
 from esclip._core.analysis import analyze_query, former_words
 from esclip._core.calibration import NullScores
 from esclip._core.filters import Condition
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-from esclip._core.types import Hit
+from esclip._core.types import Hit, Vector
 from esclip._protocols import Encoder
-from esclip._search.collapse import collapsing
-from esclip._search.filter_parser import conditions
+from esclip._search.collapse import collapse
+from esclip._search.filter_parser import parse_filter
 from esclip._search.fusion import Ranking, reciprocal_rank_fusion
 from esclip._search.hits import Hits
-from esclip._search.no_hits import unfulfilled, why_none
-from esclip._search.query import Query, SimilarTo
+from esclip._search.no_hits import explain_empty_page, explain_filter
+from esclip._search.query import Query
 from esclip._search.query_vectors import QueryVector, embed_queries
 from esclip._search.relevance import annotate_relevance, is_match, null_scores_for, score_threshold
-from esclip._search.retriever import Retriever, Targets
+from esclip._search.retriever import Retriever
+from esclip.stores.paged_reads import documents_of
 
-__all__ = ["find"]
+__all__ = ["Searcher"]
 
 
-def find(
-    queries: Sequence[Query], schema: IndexSchema, encoder: Callable[[], Encoder], looker: Retriever
-) -> list[Hits]:
-    """The hits of each query. `encoder` is asked for only where there is something to encode.
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """Searches one index."""
 
-    Raises `ConfigError` for a filter that doesn't fit, parts that the index lacks or a relevance that nothing
-    tells, `DocumentNotFound` for an id that isn't held, `FetchError` or `DecodeError` for a picture that
-    can't be had, `EncoderError` for a sum without direction.
-    """
-    looker.check((query.targets for query in queries), schema)
-    wheres = [conditions(query.where, schema.fields) for query in queries]  # before anything is encoded
-    backgrounds = [null_scores_for(query, schema, encoder) for query in queries]
-    towards = embed_queries([query.directed for query in queries], schema.space.dim, encoder, looker.store)
-    plans = [QueryPlan(*one, one[0].depth) for one in zip(queries, towards, wheres, backgrounds, strict=True)]
+    retriever: Retriever
+    schema: IndexSchema
+    encoder: Callable[[], Encoder]
+    """Called only where there is something to encode, or a relevance to compute."""
 
-    def found(depths: Mapping[int, int]) -> list[list[Hit]]:
-        return _found(looker, [replace(plans[number], depth=depth) for number, depth in depths.items()])
+    def search_many(self, queries: Sequence[Query]) -> list[Hits]:
+        """The hits of each query.
 
-    told = cache(partial(unfulfilled, looker.store))  # many queries have one filter
-    return [
-        _page(looker, plan, hits, told)
-        for plan, hits in zip(plans, collapsing(queries, found, looker.store), strict=True)
-    ]
+        Raises `ConfigError` for a filter that doesn't fit, targets that the index lacks or a relevance that
+        is not known, `DocumentNotFound` for an id that the index lacks, `FetchError` or `DecodeError` for an
+        image that can't be read, `EncoderError` for a sum of vectors without direction.
+        """
+        plans = self._embed(self._parse(queries))
+        candidates = self._collapse(plans, self._rank(plans))
+        diagnose = cache(partial(explain_filter, self.retriever.store))  # many queries share their filter
+        return [self._page(plan, hits, diagnose) for plan, hits in zip(plans, candidates, strict=True)]
+
+    def _parse(self, queries: Sequence[Query]) -> list[QueryPlan]:
+        self.retriever.require_targets((query.targets for query in queries), self.schema)
+        return [
+            QueryPlan(
+                query,
+                parse_filter(query.where, self.schema.fields),
+                depth=query.depth * (2 if query.collapse else 1),
+            )
+            for query in queries
+        ]
+
+    def _embed(self, plans: Sequence[QueryPlan]) -> list[QueryPlan]:
+        """The plans with the vectors of their clauses and the null scores of their language."""
+        null_scores = [null_scores_for(plan.query, self.schema, self.encoder) for plan in plans]
+        clauses = [plan.query.vector_clauses for plan in plans]
+        vectors = embed_queries(clauses, self.schema.space.dim, self.encoder, self.retriever.store)
+        return [
+            replace(plan, vector=vector, null_scores=scores)
+            for plan, vector, scores in zip(plans, vectors, null_scores, strict=True)
+        ]
+
+    def _rank(self, plans: Sequence[QueryPlan]) -> list[list[Hit]]:
+        """All candidates of each plan, best first: retrieved, fused, rescored."""
+        rankings = self._retrieve(plans)
+        fused = [fuse(plan, hits) for plan, hits in zip(plans, rankings, strict=True)]
+        return self._rescore(plans, fused)
+
+    def _retrieve(self, plans: Sequence[QueryPlan]) -> list[list[list[Hit]]]:
+        """The hits of each store search of each plan; all are sent at once."""
+        searches = [plan.store_searches() for plan in plans]
+        targets = [plan.query.targets for plan in plans]
+        hits = iter(
+            self.retriever.retrieve(
+                [(search, some) for group, some in zip(searches, targets, strict=True) for search in group]
+            )
+        )
+        return [list(islice(hits, len(group))) for group in searches]
+
+    def _rescore(self, plans: Sequence[QueryPlan], fused: Sequence[list[Hit]]) -> list[list[Hit]]:
+        """With cosines also for hits by keyword or caption, as far as a page may need them."""
+        needed = [
+            hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
+            for plan, hits in zip(plans, fused, strict=True)
+        ]
+        vectors = [plan.vector.vector if plan.vector else None for plan in plans]
+        targets = [plan.query.targets for plan in plans]
+        rescored = self.retriever.rescore(zip(vectors, targets, needed, strict=True))
+        return [[*some, *hits[len(some) :]] for some, hits in zip(rescored, fused, strict=True)]
+
+    def _collapse(self, plans: Sequence[QueryPlan], candidates: Sequence[list[Hit]]) -> list[list[Hit]]:
+        """With near-duplicates folded where a query asks for it; searches deeper while too few are left."""
+        results = dict(enumerate(candidates))
+        vectors: dict[str, Vector] = {}
+        pending = {number: plan for number, plan in enumerate(plans) if plan.query.collapse}
+        while pending:
+            unread = {hit.id for number in pending for hit in results[number]} - vectors.keys()
+            documents = documents_of(self.retriever.store, sorted(unread))
+            vectors |= {document.record.id: document.vector for document in documents}
+            deeper = {}
+            for number, plan in pending.items():
+                hits, min_cosine = results[number], plan.query.collapse
+                assert min_cosine is not None
+                results[number] = collapse(hits, vectors, min_cosine)
+                if plan.needs_more(hits, results[number]):
+                    deeper[number] = replace(plan, depth=2 * plan.depth)
+            results |= zip(deeper, self._rank(list(deeper.values())), strict=True)
+            pending = deeper
+        return list(results.values())
+
+    def _page(
+        self,
+        plan: QueryPlan,
+        candidates: Sequence[Hit],
+        diagnose: Callable[[tuple[Condition, ...]], str | None],
+    ) -> Hits:
+        """The query's page, explained; or without hits, and with a note why."""
+        query, threshold = plan.query, score_threshold(plan.query, plan.null_scores)
+        accepted = [hit for hit in candidates if threshold == -1 or hit.score >= threshold]
+        page = annotate_relevance(paginate(accepted, query.offset, query.k), plan.null_scores)
+        note = None
+        if not page:
+            note = None if candidates else diagnose(plan.filters)
+            note = note or explain_empty_page(query, candidates, accepted, plan.null_scores)
+        return Hits(self._explain(plan, page), is_match(candidates, plan.null_scores), note)
+
+    def _explain(self, plan: QueryPlan, page: Sequence[Hit]) -> list[Hit]:
+        """With an explanation where the query asks for one, else without."""
+        if not plan.query.explain:
+            return [replace(hit, explanation=()) for hit in page]
+        if plan.vector is None or (plan.query.is_fused and len(plan.vector.clauses) == 1):
+            return list(page)
+        vectors = self.retriever.vectors_of(page, plan.query.targets)
+        return [
+            replace(
+                hit,
+                explanation=(
+                    *hit.explanation[:1],
+                    *plan.vector.explain(vectors[hit.id]),
+                    *hit.explanation[1:],
+                ),
+            )
+            for hit in page
+            if hit.id in vectors  # else it was deleted meanwhile
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """What a query asks of the store."""
+    """A query that is ready for the store."""
 
     query: Query
-    direction: QueryVector | None
-    where: tuple[Condition, ...]
-    background: NullScores | None
+    filters: tuple[Condition, ...]
     depth: int
+    """How many hits are retrieved; of rankings that are fused, each has its window instead."""
+    vector: QueryVector | None = None
+    """Of its clauses; None where none has a vector."""
+    null_scores: NullScores | None = None
+    """What its scores are compared with; None where that is not known."""
 
-    @property
-    def searches(self) -> list[Search]:
-        """The query's searches: by vector first, then by its words."""
-        query, k = self.query, self.query.rank_window_size if self.query.fused else self.depth
-        if not query.parts:
-            return [Scan(k, self.where)]
-        near = [KnnSearch(self.direction.vector, k, self.where, query.exact)] if self.direction else []
-        return [
-            *near,
-            *(
-                KeywordSearch(analyze_query(part.text), k, self.where, former_words(part.text))
-                for part in query.words
-            ),
-        ]
+    def store_searches(self) -> list[Search]:
+        """One by vector, then one for each `Keywords`; a scan where there is neither."""
+        query, k = self.query, self.query.rank_window_size if self.query.is_fused else self.depth
+        if not query.clauses:
+            return [Scan(k, self.filters)]
+        by_vector = [KnnSearch(self.vector.vector, k, self.filters, query.exact)] if self.vector else []
+        texts = [keywords.text for keywords in query.keywords]
+        by_keyword = [KeywordSearch(analyze_query(t), k, self.filters, former_words(t)) for t in texts]
+        return [*by_vector, *by_keyword]
 
-    @property
-    def asked(self) -> set[str]:
-        """Pictures that the query names, and which are no hits of it."""
-        return {part.id for part in self.query.parts if isinstance(part, SimilarTo)}
-
-
-def _found(looker: Retriever, plans: Sequence[QueryPlan]) -> list[list[Hit]]:
-    """All that is found for each plan, the best first, with its score."""
-    answers = iter(
-        _search(looker, [(search, plan.query.targets) for plan in plans for search in plan.searches])
-    )
-    found = [_ranked(plan, [next(answers) for _ in plan.searches]) for plan in plans]
-    return _scored(looker, plans, found)
+    def needs_more(self, hits: Sequence[Hit], collapsed: Sequence[Hit]) -> bool:
+        """Whether a deeper search may fill the page. Fused rankings go no deeper than their window."""
+        query = self.query
+        if query.is_fused or len(collapsed) >= query.offset + query.k:
+            return False
+        exhausted = len(hits) + len(query.excluded_ids) < self.depth
+        return not exhausted and hits[-1].score >= query.min_score
 
 
-def _search(looker: Retriever, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
-    """The hits of each search; what has no words in it finds nothing."""
-    sensible = [one for one in searches if not isinstance(one[0], KeywordSearch) or one[0].words]
-    found = iter(looker.search(sensible))
-    return [
-        [] if isinstance(search, KeywordSearch) and not search.words else next(found)
-        for search, _ in searches
-    ]
-
-
-def _ranked(plan: QueryPlan, answers: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """All that was found for one query, the best first."""
-    kept = [[hit for hit in hits if hit.id not in plan.asked] for hits in answers]
+def fuse(plan: QueryPlan, rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """The rankings of a plan's store searches as one, without the excluded ids."""
+    excluded = plan.query.excluded_ids
+    kept = [[hit for hit in hits if hit.id not in excluded] for hits in rankings]
     if len(kept) == 1:
         return kept[0]
-    near = Ranking(plan.direction.name, 1.0, kept.pop(0)) if plan.direction else None
-    named = zip(plan.query.words, kept, strict=True)
-    return reciprocal_rank_fusion(near, [Ranking(str(part), part.weight, hits) for part, hits in named])
+    by_vector = Ranking(plan.vector.name, 1.0, kept.pop(0)) if plan.vector else None
+    by_keyword = [Ranking(str(k), k.weight, hits) for k, hits in zip(plan.query.keywords, kept, strict=True)]
+    return reciprocal_rank_fusion(by_vector, by_keyword)
 
 
-def _scored(looker: Retriever, plans: Sequence[QueryPlan], found: Sequence[list[Hit]]) -> list[list[Hit]]:
-    """With true cosines where a query has a direction, for those hits that its page may need."""
-    needed = [
-        hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
-        for plan, hits in zip(plans, found, strict=True)
-    ]
-    vectors = [plan.direction.vector if plan.direction else None for plan in plans]
-    scored = looker.scored(zip(vectors, (plan.query.targets for plan in plans), needed, strict=True))
-    return [[*some, *hits[len(some) :]] for some, hits in zip(scored, found, strict=True)]
-
-
-def _page(
-    looker: Retriever,
-    plan: QueryPlan,
-    hits: Sequence[Hit],
-    unfulfilled: Callable[[tuple[Condition, ...]], str | None],
-) -> Hits:
-    """The hits that were asked for, ranked among all that there are; or why there are none."""
-    query, least = plan.query, score_threshold(plan.query, plan.background)
-    good = [hit for hit in hits if least == -1 or hit.score >= least]
-    ranks = range(query.offset + 1, query.offset + query.k + 1)
-    page = good[query.offset : query.offset + query.k]
-    numbered = [replace(hit, rank=rank) for rank, hit in zip(ranks, page, strict=False)]
-    explained = _explained(looker, plan, annotate_relevance(numbered, plan.background))
-    note = None
-    if not page:
-        note = (None if hits else unfulfilled(plan.where)) or why_none(query, hits, good, plan.background)
-    return Hits(explained, is_match(hits, plan.background), note)
-
-
-def _explained(looker: Retriever, plan: QueryPlan, hits: Sequence[Hit]) -> list[Hit]:
-    """With `why` where the query asks for it, without where it doesn't."""
-    if not plan.query.explain:
-        return [replace(hit, explanation=()) for hit in hits]
-    direction = plan.direction
-    if direction is None or (plan.query.fused and len(direction.parts) == 1):
-        return list(hits)
-    held = looker.vectors(hits, plan.query.targets)
-    return [
-        replace(
-            hit, explanation=(*hit.explanation[:1], *direction.explain(held[hit.id]), *hit.explanation[1:])
-        )
-        for hit in hits
-        if hit.id in held  # else it was removed just now
-    ]
+def paginate(hits: Sequence[Hit], offset: int, k: int) -> list[Hit]:
+    """The hits from `offset` on, `k` at most, with their ranks among all."""
+    page = hits[offset : offset + k]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(page, start=offset + 1)]

@@ -19,8 +19,9 @@ from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
 from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
+from esclip.sources.unsplash.values import preview_url
 
-__all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source"]
+__all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source", "preview_url"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import GeoPoint
 
-__all__ = ["date", "flag", "integer", "place", "real", "sized_url"]
+__all__ = ["date", "flag", "integer", "place", "preview_url", "real", "sized_url"]
 
 SIDE = 224
 """Pixels that the shortest side of a picture needs for an encoder that looks at 224 by 224."""
@@ -77,6 +78,14 @@ def sized_url(url: str, width: int | None, height: int | None, side: int = SIDE)
     given = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
     query = [(name, value) for name, value in given if name not in ours] + list(ours.items())
     return parts._replace(query=urlencode(query, errors="surrogateescape")).geturl()
+
+
+def preview_url(url: str, height: int) -> str:
+    """The URL of a small rendition of a picture; unchanged where its host is not known to make any."""
+    parts = urlsplit(url)
+    if parts.hostname != UNSPLASH_HOST or parts.query:
+        return url
+    return f"{url}?h={height}&fm=jpg&q=80&fit=max"
 
 
 def _width(width: int | None, height: int | None, side: int) -> int:
