@@ -70,11 +70,10 @@ class ErrorsAsExit(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        from esclip._cli.output import reports
-        from esclip._cli.output.console import say
+        from esclip._cli.output.console import log_on_stderr, say
 
         try:
-            with reports.log_on_stderr(), _usage_escaped():
+            with log_on_stderr(), _usage_escaped():
                 return super().invoke(ctx)
         except EsclipError as error:
             say(format_error(error))
@@ -201,10 +200,10 @@ app.command()(grouped(classify.classify))
 @grouped
 def stats(*, at: StoreOptions, json: Json = False) -> None:
     """Show what the index holds."""
-    from esclip._cli.output import reports
+    from esclip._cli.output.reports import print_stats
 
     with at.open() as held:
-        reports.stats(held.stats(), json=json)
+        print_stats(held.stats(), json=json)
 
 
 @app.command()
@@ -235,13 +234,14 @@ def doctor(
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
     from esclip._cli.doctor import examine
-    from esclip._cli.output import reports
+    from esclip._cli.output.console import show_info_logs
+    from esclip._cli.output.reports import print_findings
 
-    reports.show_info_logs()
+    show_info_logs()
     findings = examine(
         at.open, at.how, lambda: by.load(token=by.encoder_token), encoder_named=by.encoder is not None
     )
-    reports.findings(findings, json=json)
+    print_findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
         raise typer.Exit(1)
 
@@ -257,10 +257,11 @@ def serve_encoder(
     max_body: MaxBody = MAX_BODY_MIB,
 ) -> None:
     """Encode for other machines, which give the address of this one as their --encoder."""
-    from esclip._cli.output import reports
+    from esclip._cli.output.console import show_info_logs
+    from esclip._cli.output.reports import print_server_address
     from esclip._server import encoder_server
 
-    reports.show_info_logs()
+    show_info_logs()
     with encoder_server.open_server(
         by.load(),
         host=host,
@@ -270,7 +271,7 @@ def serve_encoder(
         max_body=max_body << 20,
     ) as server:
         with handle_signals(server.stop) as received:
-            reports.serving(server.address, server.app.about)
+            print_server_address(server.address, server.app.about)
             server.run()
         if received[0] == signal.SIGINT:
             raise typer.Exit(exit_status(signal.SIGINT))
@@ -280,9 +281,9 @@ def serve_encoder(
 def models(json: Json = False) -> None:
     """List the models that are known by name, and which of them this machine has."""
     import esclip
-    from esclip._cli.output import models
+    from esclip._cli.output.reports import print_models
 
-    models.models(esclip.models(), json=json)
+    print_models(esclip.models(), json=json)
 
 
 @app.command()
@@ -305,8 +306,9 @@ def demo(
 ) -> None:
     """Draw pictures, ingest them and run some searches: offline, within a minute."""
     from esclip._cli import demo as drawn_pictures
-    from esclip._cli.output import hits, reports
+    from esclip._cli.output.hits import print_demo
+    from esclip._cli.output.progress import show_progress
 
-    with reports.progress() as on_progress:
+    with show_progress() as on_progress:
         result = drawn_pictures.run(folder, store, on_progress)
-    hits.demo(result)
+    print_demo(result)

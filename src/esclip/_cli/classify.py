@@ -35,7 +35,8 @@ def classify(
 ) -> None:
     """Tell which of some labels pictures show, and how probable each is by the model's softmax."""
     from esclip._classify import Classifier
-    from esclip._cli.output import guesses
+    from esclip._cli.output.console import say
+    from esclip._cli.output.reports import print_labels
     from esclip._errors import RecordError
 
     asked = labelling(labels, template)
@@ -45,8 +46,8 @@ def classify(
     for image, outcome in zip(images, outcomes, strict=True):
         if isinstance(outcome, RecordError):
             failed = True
-            guesses.unread(outcome)
+            say(str(outcome))
         else:
-            guesses.guesses(image, tuple(islice(outcome, k)), json=json)
+            print_labels(image, tuple(islice(outcome, k)), json=json)
     if failed:
         raise typer.Exit(1)

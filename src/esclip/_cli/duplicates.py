@@ -42,16 +42,17 @@ def duplicates(
     json: Json = False,
 ) -> None:
     """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
-    from esclip._cli.output import duplicates
+    from esclip._cli.output.duplicates import print_groups, print_summary, write_page
+    from esclip._cli.output.progress import DuplicatesProgress
 
-    watched = duplicates.DuplicatesProgress()
+    progress = DuplicatesProgress()
     with at.open() as held:
-        groups = held.duplicates(threshold, where, on_progress=watched)
-    duplicates.groups(groups, json=json)
+        groups = held.duplicates(threshold, where, on_progress=progress)
+    print_groups(groups, json=json)
     if page:
         try:
-            duplicates.write_page(page, groups)
+            write_page(page, groups)
         except OSError as error:
             message = f"--page {page}: {error.strerror}; name a file that can be written"
             raise ConfigError(message) from error
-    duplicates.summary(groups, of=watched.looked_at, page=page)
+    print_summary(groups, of=progress.compared, page=page)

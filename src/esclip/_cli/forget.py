@@ -47,7 +47,7 @@ def forget(
 
     What is still in an ingested folder comes back with its next ingest.
     """
-    from esclip._cli.output import reports
+    from esclip._cli.output.reports import print_deletion
 
     paths = [word for word in words or () if _is_path(word)]
     ids = [*(id or ()), *(word for word in words or () if not _is_path(word))]
@@ -64,7 +64,7 @@ def forget(
         removed = held.delete(ids, paths=paths, where=where, confirm=agree)
         rejections = sum(found.rejections for found in asked)
         missing = [name for found in asked for name in found.missing]
-        reports.forgotten(at.index, removed, rejections, missing, json=json)
+        print_deletion(at.index, removed, rejections, missing, json=json)
 
 
 def _is_path(word: str) -> bool:

@@ -28,18 +28,19 @@ def run_to_report(
 
     `prune_yes` says whether a path may lose all its documents without a question; None: nothing is pruned.
     """
-    from esclip._cli.output import reports
+    from esclip._cli.output.progress import show_progress
+    from esclip._cli.output.reports import print_report, print_report_of_failure
 
     stop = CancelToken()
     with (
         _rejections_file(rejections) as on_rejection,
-        reports.progress() as on_progress,
-        reports.report_of_failure(json=json),
+        show_progress() as on_progress,
+        print_report_of_failure(json=json),
         handle_signals(stop.request, "esclip: ending soon; once more ends it at once\n") as received,
     ):
         confirm = {} if prune_yes is None else {"confirm": _emptying(on_progress, yes=prune_yes)}
         report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirm)
-    reports.report(report, json=json)
+    print_report(report, json=json)
     if report.stopped:
         raise typer.Exit(exit_status(received[0]))
     if report.unpruned:
@@ -51,12 +52,12 @@ def run_to_report(
 
 def _emptying(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable[[str, int], bool]:
     """What is asked before a path loses its documents."""
-    from esclip._cli.output import reports
+    from esclip._cli.output.progress import pause_progress
 
     def asked(path: str, documents: int) -> bool:
         if yes or not can_ask():
             return yes
-        with reports.paused(on_progress):
+        with pause_progress(on_progress):
             return ask(f"remove {documents:,} documents, all or most of {path}")
 
     return asked

@@ -21,12 +21,12 @@ def rejections(
     json: Json = False,
 ) -> None:
     """Show what ingests rejected and the index lacks: the reason, id, location and detail of each."""
-    from esclip._cli.output import rejections
+    from esclip._cli.output.reports import print_rejection_counts, print_rejections
 
     wanted = reasons(reason)
     with at.open() as held:
-        rejections.rejection_counts(held.rejection_counts(wanted))
-        rejections.rejections(islice(held.rejections(wanted), limit), json=json)
+        print_rejection_counts(held.rejection_counts(wanted))
+        print_rejections(islice(held.rejections(wanted), limit), json=json)
 
 
 def retry(

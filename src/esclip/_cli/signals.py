@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM, for work that can be asked to end early. For the command line only.
 
-first  ─► asked: the work ends by itself, soon ─► exit status 128 + number
-       └► nobody listens yet: Interrupted
+first  ─► the work is asked to end, and ends soon ─► exit status 128 + number
+       └► nothing that could end is running: Interrupted
 second ─► the process ends at once; what it has written is whole all the same
 """
 
@@ -19,7 +19,7 @@ __all__ = ["Interrupted", "exit_status", "handle_signals"]
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal that came where nobody listens for it."""
+    """A signal that came where no work could be asked to end."""
 
     def __init__(self, number: int) -> None:
         """Keep the signal's number."""
@@ -33,17 +33,18 @@ def exit_status(number: int) -> int:
 
 
 @contextmanager
-def handle_signals(ask: Callable[[], bool], notice: str = "") -> Iterator[list[int]]:
-    """A time in which a signal calls `ask`, which says whether somebody listens. Gives those that came.
+def handle_signals(request_end: Callable[[], bool], notice: str = "") -> Iterator[list[int]]:
+    """Context manager: within it, a signal calls `request_end`; gives the list of signals that came.
 
-    `notice` is what a person reads then.
+    `request_end` says whether the work will end; where it won't, the signal raises `Interrupted`. `notice` is
+    written on stderr when it will.
     """
     received: list[int] = []
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if received:
             os._exit(exit_status(number))
-        if not ask():
+        if not request_end():
             raise Interrupted(number)
         received.append(number)
         with suppress(OSError):  # nobody reads it

@@ -1,7 +1,7 @@
 """How the command line writes: each line, table and JSON value of stdout and stderr passes through here.
 
-    text from anywhere ─► escaped ─┬─► print_columns · print_json · Table · heading ─► stdout
-                                   └─► say ─────────────────────────────────────────► stderr
+    text from anywhere ─► escaped ─┬─► print_columns · print_json · print_heading · table.py ─► stdout
+                                   └─► say · log_on_stderr ──────────────────────────────────► stderr
 
 So nothing that a picture, an index, a model or a server says can break a line or command a terminal. Nothing
 else in this package may print (ruff's T20 and TID251 look after it).
@@ -11,34 +11,57 @@ from __future__ import annotations
 
 import codecs
 import json
+import logging
 import sys
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import orjson
-from rich.console import Console, OverflowMethod
+from rich.console import Console
 
+from esclip._cli.hints import format_warning
 from esclip._text.escaping import escaped, joined_lines, json_escape
+from esclip._text.secrets import masked
 
 __all__ = [
-    "Cell",
-    "Table",
-    "heading",
     "is_terminal",
     "json_line",
+    "log_on_stderr",
     "print_columns",
+    "print_heading",
     "print_json",
     "progress_console",
     "say",
+    "show_info_logs",
 ]
-
-Cell: TypeAlias = str | Sequence[str]
-"""The text of a table's cell, or its lines."""
 
 
 def say(message: str) -> None:
     """A line of esclip's own on stderr, at once: progress, a summary, a warning, an error."""
     print(f"esclip: {joined_lines(message)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def log_on_stderr() -> Iterator[None]:
+    """Context manager: within it, the library's warnings are lines on stderr."""
+    handler = _LineHandler()
+    logger = logging.getLogger("esclip")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _LineHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(masked(format_warning(record)))
+
+
+def show_info_logs() -> None:
+    """Show also the library's information: what long work is doing."""
+    logging.getLogger("esclip").setLevel(logging.INFO)
 
 
 def is_terminal() -> bool:
@@ -75,43 +98,8 @@ def _writes_utf8() -> bool:
     return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
-def heading(text: str) -> None:
+def print_heading(text: str) -> None:
     """A line on stdout that stands out on a terminal."""
     from rich.text import Text
 
     Console().print(Text(escaped(text), style="bold"), soft_wrap=True)
-
-
-class Table:
-    """A table for a person. Its cells are texts as they are: nothing in them is markup."""
-
-    def __init__(self, *, show_header: bool = True) -> None:
-        from rich.table import Table as RichTable
-
-        self._table = RichTable(box=None, pad_edge=False, show_header=show_header)
-
-    def add_column(
-        self,
-        name: str = "",
-        *,
-        style: str | None = None,
-        justify: Literal["left", "right"] = "left",
-        no_wrap: bool = False,
-        overflow: OverflowMethod = "ellipsis",
-        ratio: int | None = None,
-    ) -> None:
-        """Add a column; `ratio` is its share of the width that is left."""
-        self._table.add_column(
-            name, style=style, justify=justify, no_wrap=no_wrap, overflow=overflow, ratio=ratio
-        )
-
-    def add_row(self, *cells: Cell) -> None:
-        """Add a row, a cell a column."""
-        from rich.text import Text
-
-        lines = ([cell] if isinstance(cell, str) else cell for cell in cells)
-        self._table.add_row(*(Text("\n".join(map(escaped, some))) for some in lines))
-
-    def print(self) -> None:
-        """Write the table on stdout."""
-        Console().print(self._table)

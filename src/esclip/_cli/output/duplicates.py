@@ -3,77 +3,48 @@
 from __future__ import annotations
 
 import html
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from esclip._cli.output.console import Table, is_terminal, print_columns, print_json, say
-from esclip._cli.output.reports import PLAIN_PROGRESS_SECONDS
+from esclip._cli.output.console import say
+from esclip._cli.output.table import Column, print_rows
 from esclip._text.escaping import escaped
 
 if TYPE_CHECKING:
+    from esclip._core.types import Hit
     from esclip._search.duplicates import DuplicateGroup
 
-__all__ = ["DuplicatesProgress", "groups", "summary", "write_page"]
+__all__ = ["print_groups", "print_summary", "write_page"]
 
 
-class DuplicatesProgress:
-    """Counts the pictures that were looked at, and tells on stderr now and then."""
-
-    looked_at = 0
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, looked_at: int) -> None:
-        """Take the count."""
-        self.looked_at = looked_at
-        if time.monotonic() - self._last >= PLAIN_PROGRESS_SECONDS:
-            self._last = time.monotonic()
-            say(f"{looked_at:,} pictures looked at")
+class _Row(NamedTuple):
+    number: int
+    group: DuplicateGroup
+    hit: Hit
+    """One of the group; its score is the cosine with the first."""
 
 
-def groups(groups: Sequence[DuplicateGroup], *, json: bool) -> None:
-    """A JSON line a group, a table on a terminal, else a line a picture with tabs between.
-
-    The columns: the group's number, `exact` or `near`, the cosine with the first of it, id, location.
-    """
-    if json:
-        for group in groups:
-            print_json(group.to_json())
-    elif is_terminal():
-        _print_table(groups)
-    else:
-        for row in _rows(groups):
-            print_columns(*row)
+_COLUMNS: tuple[Column[_Row], ...] = (
+    Column("group", lambda row: str(row.number), justify="right", style="dim"),
+    Column("", lambda row: _kind(row.group)),
+    Column("cosine", lambda row: f"{row.hit.score:.4f}", justify="right", style="green"),
+    Column("id", lambda row: row.hit.id, style="cyan", no_wrap=True),
+    Column("location", lambda row: row.hit.location, overflow="fold", ratio=1),
+)
 
 
-def _rows(groups: Sequence[DuplicateGroup]) -> list[tuple[str, ...]]:
-    return [
-        (str(number), _kind(group), f"{hit.score:.4f}", hit.id, hit.location)
-        for number, group in enumerate(groups, start=1)
-        for hit in group.hits
-    ]
+def print_groups(groups: Sequence[DuplicateGroup], *, json: bool) -> None:
+    """A JSON line a group, a table on a terminal, else a line a picture with tabs between."""
+    rows = [_Row(number, group, hit) for number, group in enumerate(groups, 1) for hit in group.hits]
+    print_rows(rows, _COLUMNS, json=[group.to_json() for group in groups] if json else None)
 
 
 def _kind(group: DuplicateGroup) -> str:
     return "exact" if group.exact else "near"
 
 
-def _print_table(groups: Sequence[DuplicateGroup]) -> None:
-    table = Table()
-    table.add_column("group", justify="right", style="dim")
-    table.add_column("")
-    table.add_column("cosine", justify="right", style="green")
-    table.add_column("id", style="cyan", no_wrap=True)
-    table.add_column("location", overflow="fold", ratio=1)
-    for row in _rows(groups):
-        table.add_row(*row)
-    table.print()
-
-
-def summary(groups: Sequence[DuplicateGroup], *, of: int, page: Path | None) -> None:
+def print_summary(groups: Sequence[DuplicateGroup], *, of: int, page: Path | None) -> None:
     """How many there are, on stderr, and where the page is."""
     pictures = sum(len(group.hits) for group in groups)
     exact = sum(group.exact for group in groups)

@@ -1,165 +1,43 @@
-"""What a person or a program sees: tables, tab-separated lines, JSON, progress. For the command line only."""
+"""What commands report: of an ingest, a deletion, an index, rejections, models, labels, this machine."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from esclip._cli.hints import format_warning
-from esclip._cli.output.console import print_columns, print_json, progress_console, say
+from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
+from esclip._cli.output.table import Column, print_rows
 from esclip._errors import TooManyRejections
 from esclip._images.formats import described
-from esclip._text.secrets import masked
 
 if TYPE_CHECKING:
+    from esclip._classify import LabelScore, LabelScores
     from esclip._cli.doctor import Finding
-    from esclip._core.rejections import IngestReport, Reason
+    from esclip._core.rejections import IngestReport, LedgerEntry, Reason
     from esclip._core.schema import Stats
-    from esclip._ingest.progress import Progress
+    from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
 
 __all__ = [
-    "PLAIN_PROGRESS_SECONDS",
-    "counted",
-    "findings",
-    "forgotten",
-    "log_on_stderr",
-    "paused",
-    "progress",
-    "report",
-    "report_of_failure",
-    "serving",
-    "show_info_logs",
-    "stats",
+    "print_deletion",
+    "print_findings",
+    "print_labels",
+    "print_models",
+    "print_rejection_counts",
+    "print_rejections",
+    "print_report",
+    "print_report_of_failure",
+    "print_server_address",
+    "print_stats",
 ]
 
-PLAIN_PROGRESS_SECONDS = 10
-"""Between two lines of progress where stderr is a file, not a terminal."""
 
-
-@contextmanager
-def log_on_stderr() -> Iterator[None]:
-    """The library's warnings as lines on stderr."""
-    handler = _LineHandler()
-    logger = logging.getLogger("esclip")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _LineHandler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(masked(format_warning(record)))
-
-
-def show_info_logs() -> None:
-    """Show also what the library works with: long work says so."""
-    logging.getLogger("esclip").setLevel(logging.INFO)
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[Progress], None]]:
-    """What shows an ingest's progress on stderr: a bar on a terminal, else a line now and then."""
-    show_info_logs()
-    if progress_console().is_terminal:
-        with _progress_bar() as update:
-            yield update
-    else:
-        yield _progress_lines()
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[rejected]}"),
-    )
-    with Bar(*columns, console=progress_console(), transient=True) as bar:
-        task = bar.add_task("ingest", total=None, speed="starting", rejected="")
-
-        yield _Bar(bar, task)
-
-
-class _Bar:
-    """Shows an ingest's progress on a terminal."""
-
-    def __init__(self, bar: Any, task: Any) -> None:
-        self._bar = bar
-        self._task = task
-
-    def __call__(self, now: Progress) -> None:
-        """Show how far it is."""
-        rejected = f"[red]{now.rejected:,} rejected[/]" if now.rejected else ""
-        self._bar.update(
-            self._task, completed=now.done, total=now.total, speed=_doing(now), rejected=rejected
-        )
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Context manager: within it, nothing is drawn."""
-        self._bar.stop()
-        try:
-            yield
-        finally:
-            self._bar.start()
-
-
-def paused(shown: Callable[[Progress], None]) -> AbstractContextManager[None]:
-    """Context manager: within it, what `progress` gave leaves the terminal to a question."""
-    return shown.paused() if isinstance(shown, _Bar) else nullcontext()
-
-
-def _progress_lines() -> Callable[[Progress], None]:
-    from esclip._ingest.progress import Phase
-
-    last, phase = time.monotonic(), Phase.PICTURES
-
-    def update(now: Progress) -> None:
-        nonlocal last, phase
-        # what follows the pictures may say nothing until it is through
-        entered = now.phase is not phase and now.seconds > PLAIN_PROGRESS_SECONDS
-        if time.monotonic() - last < PLAIN_PROGRESS_SECONDS and not entered:
-            return
-        last, phase = time.monotonic(), now.phase
-        of = f" of {now.total:,}" if now.total else ""
-        left = f", {_left(now)} left" if now.done < (now.total or 0) and now.done else ""
-        say(f"{now.done:,}{of}, {_doing(now)}{left}, {now.rejected:,} rejected")
-
-    return update
-
-
-def _doing(now: Progress) -> str:
-    """How fast pictures are read, and what is done when they are."""
-    from esclip._ingest.progress import Phase
-
-    if now.phase is not Phase.PICTURES:
-        doing: str = now.phase.value
-        return doing
-    return f"{now.encoded / now.seconds:.1f} pictures/s" if now.seconds else ""
-
-
-def _left(now: Progress) -> str:
-    assert now.total
-    seconds = int(now.seconds * max(0, now.total - now.done) / now.done)
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-
-
-def report(report: IngestReport, *, json: bool) -> None:
+def print_report(report: IngestReport, *, json: bool) -> None:
     """The outcome of an ingest: a summary on stderr, with `json` the whole report on stdout."""
     if json:
         print_json(report.to_json())
-    reasons = f" ({counted(report.rejections)})" if report.rejected else ""
+    reasons = f" ({format_counts(report.rejections)})" if report.rejected else ""
     say(
         f"{report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
         f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
@@ -176,17 +54,19 @@ def report(report: IngestReport, *, json: bool) -> None:
 
 
 @contextmanager
-def report_of_failure(*, json: bool) -> Iterator[None]:
-    """With `json`, the report of an ingest that rejects too much is printed before that ends the program."""
+def print_report_of_failure(*, json: bool) -> Iterator[None]:
+    """Context manager: with `json`, print the report of an ingest that rejects too much, and raise on."""
     try:
         yield
     except TooManyRejections as error:
         if json:
-            report(error.report, json=True)
+            print_report(error.report, json=True)
         raise
 
 
-def forgotten(index: str, documents: int, rejections: int, missing: Sequence[str], *, json: bool) -> None:
+def print_deletion(
+    index: str, documents: int, rejections: int, missing: Sequence[str], *, json: bool
+) -> None:
     """What was taken out of an index: a summary on stderr, with `json` the numbers on stdout."""
     if json:
         print_json(
@@ -198,19 +78,19 @@ def forgotten(index: str, documents: int, rejections: int, missing: Sequence[str
     )
 
 
-def counted(counts: Mapping[Reason, int]) -> str:
+def format_counts(counts: Mapping[Reason, int]) -> str:
     """The reasons, each with how often it came."""
     return ", ".join(f"{reason.value} {n:,}" for reason, n in counts.items())
 
 
-def stats(stats: Stats, *, json: bool) -> None:
+def print_stats(stats: Stats, *, json: bool) -> None:
     """What an index holds."""
     values = stats.to_json()
     if json:
         print_json(values)
         return
-    for several in ("runtimes", "labels", "parts"):
-        values[several] = ", ".join(values[several]) or None
+    for name in ("runtimes", "labels", "parts"):
+        values[name] = ", ".join(values[name]) or None
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"
@@ -219,7 +99,7 @@ def stats(stats: Stats, *, json: bool) -> None:
             print_columns(f"{name:13} {value}")
 
 
-def findings(findings: Sequence[Finding], *, json: bool) -> None:
+def print_findings(findings: Sequence[Finding], *, json: bool) -> None:
     """What works on this machine and what is missing."""
     for finding in findings:
         if json:
@@ -229,6 +109,65 @@ def findings(findings: Sequence[Finding], *, json: bool) -> None:
             print_columns(f"{mark}{finding.name}: {finding.detail}")
 
 
-def serving(address: str, about: EncoderInfo) -> None:
+def print_server_address(address: str, about: EncoderInfo) -> None:
     """Where an encoder server listens, and what encodes there."""
     say(f"{about.space.model} ({about.runtime}) at {address}; stop it with Ctrl-C")
+
+
+def print_rejection_counts(counts: Mapping[Reason, int]) -> None:
+    """How many rejections the ledger keeps, by reason, and what to do about them."""
+    reasons = f" ({format_counts(counts)}); `esclip retry` tries them again" if counts else ""
+    say(f"{sum(counts.values()):,} rejected{reasons}")
+
+
+def print_rejections(rejections: Iterable[LedgerEntry], *, json: bool) -> None:
+    """Rejections: JSON lines, a table on a terminal, else reason, id, location, detail with tabs between."""
+    columns: list[Column[LedgerEntry]] = [
+        Column("reason", lambda rejection: rejection.reason.value, style="red", no_wrap=True),
+        Column("id", lambda rejection: rejection.id, style="cyan", overflow="fold"),
+        Column("location", lambda rejection: rejection.location, overflow="fold", ratio=1),
+        Column("detail", lambda rejection: rejection.detail, ratio=1),
+    ]
+    print_rows(rejections, columns, json=(entry.to_json() for entry in rejections) if json else None)
+
+
+def print_labels(image: str, scores: LabelScores, *, json: bool) -> None:
+    """The labels of a picture: JSON, a table on a terminal, else probability, label and picture a line."""
+    columns: list[Column[LabelScore]] = [
+        Column("", lambda score: f"{score.probability:.1%}", "terminal", justify="right", style="green"),
+        Column("", lambda score: f"{score.probability:.4f}", "plain"),
+        Column("", lambda score: score.label, style="cyan"),
+        Column("", lambda _: image, "plain"),
+    ]
+    if not json and is_terminal():
+        print_heading(image)
+    labels = {"image": image, "labels": [score._asdict() for score in scores]}
+    print_rows(scores, columns, json=[labels] if json else None)
+
+
+def print_models(models: Sequence[Model], *, json: bool) -> None:
+    """The known models: JSON lines, a table on a terminal, else its cells with tabs between."""
+    columns: list[Column[Model]] = [
+        Column("model", lambda model: model.name),
+        Column("encodes", lambda model: " ".join(model.towers)),
+        Column("dim", lambda model: str(model.dim)),
+        Column("languages", lambda model: model.languages),
+        Column("queries by", lambda m: m.text_encoder if m.text_encoder != m.name else "itself"),
+        Column("download", lambda model: f"{model.download_megabytes / 1000:.1f} GB"),
+        Column("memory", _memory),
+        Column("licence", lambda model: model.licence),
+        Column("here", _is_here),
+    ]
+    print_rows(
+        models, columns, json=[model.to_json() for model in models] if json else None, plain_headers=True
+    )
+
+
+def _memory(model: Model) -> str:
+    sizes = (model.picture_megabytes, model.text_megabytes)
+    return " / ".join(f"{size / 1000:.1f}" if size else "-" for size in sizes) + " GB"
+
+
+def _is_here(model: Model) -> str:
+    prepared = f", {' and '.join(model.prepared)} prepared" if model.prepared else ""
+    return (f"yes{prepared}" if model.folder else "no") + (f", needs {model.needs}" if model.needs else "")
