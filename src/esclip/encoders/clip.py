@@ -25,11 +25,11 @@ from esclip._core.arguments import given_texts
 from esclip._core.schema import Space
 from esclip._core.settings import tower_cache
 from esclip._core.types import Pixels, Vectors, unit_rows
-from esclip._errors import EncoderError
+from esclip._errors import EncoderError, map_errors
 from esclip.encoders.catalogue import default_text_encoder, hub_name
 from esclip.encoders.checkpoints.find import find_model, local_model
 from esclip.encoders.checkpoints.folder import ModelFolder
-from esclip.encoders.loading import model_errors
+from esclip.encoders.loading import MODEL_ERRORS
 from esclip.encoders.preprocessing import Preprocessing, read_processor
 from esclip.encoders.runtimes.export import Kind
 from esclip.encoders.runtimes.towers import (
@@ -84,7 +84,7 @@ class ClipEncoder:
     @cached_property
     def space(self) -> Space:
         """The space of the picture tower's vectors. Reads its weights once to hash them."""
-        with model_errors(self._images.name, f"can't be read from {self._images.path}"):
+        with map_errors(MODEL_ERRORS, self._images.name, f"can't be read from {self._images.path}"):
             return Space(
                 model=self._images.name,
                 text_model=self._text_name,
@@ -119,7 +119,9 @@ class ClipEncoder:
     @cached_property
     def preprocess(self) -> Preprocessing:
         """What the model's image processor does, to bytes: shape (height, width, 3), uint8."""
-        with model_errors(self._images.name, f"has no usable image processor in {self._images.path}"):
+        with map_errors(
+            MODEL_ERRORS, self._images.name, f"has no usable image processor in {self._images.path}"
+        ):
             if not self._images.processor:
                 raise ValueError("no preprocessor_config.json")
             return read_processor(self._images.processor)[0]
@@ -129,7 +131,7 @@ class ClipEncoder:
         if len(batch) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
         tower = self._picture_tower()
-        with model_errors(self._images.name, "can't encode pictures"):
+        with map_errors(MODEL_ERRORS, self._images.name, "can't encode pictures"):
             return unit_rows(tower(np.stack(batch)))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
@@ -143,7 +145,7 @@ class ClipEncoder:
         warn_of_scripts(self._text_name, texts)
         tower = self._text_tower()
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # alike: little is padding
-        with model_errors(self._text_name, "can't encode texts"):
+        with map_errors(MODEL_ERRORS, self._text_name, "can't encode texts"):
             rows = [tower([texts[number] for number in some]) for some in batches(order, _TEXTS_AT_ONCE)]
         vectors = unit_rows(np.concatenate(rows))
         self._check_text_dim(vectors.shape[1])

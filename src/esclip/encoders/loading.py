@@ -1,6 +1,6 @@
 """Using models from outside: quietly, and with everything that they raise turned into an `EncoderError`.
 
-`model_errors` is the one place where exceptions of transformers, torch and the hub are mapped.
+`MODEL_ERRORS` is the one place where exceptions of transformers, torch and the hub are mapped.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from threading import RLock
 
 from esclip._concurrency.forks import run_in_children
-from esclip._errors import EncoderError, Hint
+from esclip._errors import EncoderError, ErrorTable, Hint
 
-__all__ = ["model_errors", "quiet_download", "quiet_loading"]
+__all__ = ["MODEL_ERRORS", "quiet_download", "quiet_loading"]
 
 _loading = RLock()
 
@@ -25,20 +25,6 @@ def _renew() -> None:
 
 
 run_in_children(_renew)
-
-
-@contextmanager
-def model_errors(name: str, problem: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside into an `EncoderError` of one line.
-
-    A model folder is foreign input and a model foreign code: any exception can come out of it.
-    """
-    try:
-        yield
-    except EncoderError:
-        raise
-    except Exception as error:
-        raise EncoderError(f"model {name} {problem} ({_cause(error)})", Hint.MODEL_FOLDER) from error
 
 
 @contextmanager
@@ -129,3 +115,13 @@ _CAUSES: Mapping[str, str] = {
     "OutOfMemoryError": "not enough memory on the device; use a smaller batch size",
     "SafetensorError": "its weights are damaged",
 }
+
+
+def _unusable(error: Exception, name: str, problem: str) -> EncoderError:
+    return EncoderError(f"model {name} {problem} ({_cause(error)})", Hint.MODEL_FOLDER)
+
+
+MODEL_ERRORS: ErrorTable = ((Exception, _unusable),)
+"""A model folder is foreign input and a model foreign code: any exception may be raised.
+
+The context is the model's name and what the problem is."""

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
+from esclip._errors import map_errors
 from esclip._files.regular import open_regular
-from esclip.encoders.loading import model_errors
+from esclip.encoders.loading import MODEL_ERRORS
 
 __all__ = ["read_json"]
 
@@ -20,7 +21,7 @@ def read_json(path: Path, kind: type[Any] = dict) -> Any:
     """A config file, or an empty one where it isn't there. Raises `EncoderError` when it is broken."""
     if not path.exists():
         return kind()
-    with model_errors(f"file {path}", "can't be read"):
+    with map_errors(MODEL_ERRORS, f"file {path}", "can't be read"):
         with open_regular(path) as file:
             read = file.read(LONGEST + 1)
         if len(read) > LONGEST:

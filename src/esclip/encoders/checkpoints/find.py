@@ -13,11 +13,11 @@ import os
 import re
 from pathlib import Path
 
-from esclip._errors import EncoderError
+from esclip._errors import EncoderError, map_errors
 from esclip._files.user_folders import usable_folder
 from esclip.encoders.catalogue import hub_name, known_name
 from esclip.encoders.checkpoints.folder import MARKER_FILES, ModelFolder
-from esclip.encoders.loading import model_errors, quiet_download
+from esclip.encoders.loading import MODEL_ERRORS, quiet_download
 
 __all__ = ["find_model", "is_hub_name", "local_model"]
 
@@ -44,7 +44,7 @@ def local_model(name: str) -> ModelFolder | None:
     """
     if known_name(name) is not None:
         return _cached(hub_name(name))
-    with model_errors(name, "can't be looked for"):
+    with map_errors(MODEL_ERRORS, name, "can't be looked for"):
         folder = Path(name).expanduser()
         if name and folder.is_dir():
             if not _names_folder(name):
@@ -72,7 +72,7 @@ def is_hub_name(name: str) -> bool:
 
 
 def _cached(name: str) -> ModelFolder | None:
-    with model_errors(name, "can't be looked for"):
+    with map_errors(MODEL_ERRORS, name, "can't be looked for"):
         from huggingface_hub import try_to_load_from_cache
 
         cache = _hub_cache()
@@ -88,7 +88,7 @@ def _download(name: str) -> ModelFolder:
 
     check_proxy_of_environment(constants.ENDPOINT, _HUB_PROXIES)
     problem = f"is no folder, not in the cache {_hub_cache()}, and can't be had from the hub"
-    with model_errors(name, problem), quiet_download():
+    with map_errors(MODEL_ERRORS, name, problem), quiet_download():
         info = HfApi().model_info(_repository(name), timeout=_HUB_TIMEOUT_S)
         files = [sibling.rfilename for sibling in info.siblings or ()]
         _log.info("downloading model %s from the hub", name)

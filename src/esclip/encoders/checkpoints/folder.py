@@ -15,12 +15,12 @@ from typing import Any
 import orjson
 
 from esclip._core.schema import MOST_DIMENSIONS
-from esclip._errors import EncoderError
+from esclip._errors import EncoderError, map_errors
 from esclip.encoders.checkpoints.files import read_json
 from esclip.encoders.checkpoints.hashes import file_sha256
 from esclip.encoders.checkpoints.logit_scale import read_logit_scale
 from esclip.encoders.checkpoints.open_clip_config import image_processor, open_clip_config, open_clip_weights
-from esclip.encoders.loading import model_errors
+from esclip.encoders.loading import MODEL_ERRORS
 
 __all__ = ["MARKER_FILES", "ModelFolder"]
 
@@ -39,7 +39,7 @@ class ModelFolder:
     @property
     def dim(self) -> int | None:
         """The dimension of its vectors by its config files; None when they don't tell."""
-        with model_errors(self.name, f"has no usable config in {self.path}"):
+        with map_errors(MODEL_ERRORS, self.name, f"has no usable config in {self.path}"):
             dim = self._read_dim()
             if dim is not None and (type(dim) is not int or not 0 < dim <= MOST_DIMENSIONS):
                 raise ValueError("a dimension that is none")
@@ -81,9 +81,9 @@ class ModelFolder:
     def processor(self) -> Mapping[str, Any]:
         """The config of the image processor; empty where there is none."""
         if self.open_clip:
-            with model_errors(self.name, f"has no usable preprocess_cfg in {self.path}"):
+            with map_errors(MODEL_ERRORS, self.name, f"has no usable preprocess_cfg in {self.path}"):
                 return image_processor(self.open_clip)
-        with model_errors(self.name, f"has no usable image processor in {self.path}"):
+        with map_errors(MODEL_ERRORS, self.name, f"has no usable image processor in {self.path}"):
             first = self._modules()[0]
             nested = read_json(first / "processor_config.json").get("image_processor", {})
             found = nested or read_json(first / "preprocessor_config.json")
@@ -127,7 +127,7 @@ class ModelFolder:
         """The length that all texts are padded to, for models trained so (SigLIP); else None."""
         if not self.is_siglip:
             return None
-        with model_errors(self.name, f"has no usable config in {self.path}"):
+        with map_errors(MODEL_ERRORS, self.name, f"has no usable config in {self.path}"):
             length = self._first_config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH)
             if type(length) is not int or not 0 < length <= MOST_DIMENSIONS:
                 raise ValueError("a length of texts that is none")
@@ -135,7 +135,7 @@ class ModelFolder:
 
     @property
     def _first_config(self) -> Mapping[str, Any]:
-        with model_errors(self.name, f"can't be read from {self.path}"):
+        with map_errors(MODEL_ERRORS, self.name, f"can't be read from {self.path}"):
             config: Mapping[str, Any] = read_json(self._modules()[0] / "config.json")
             return config
 
@@ -182,7 +182,7 @@ class ModelFolder:
         return "vision_config" in read_json(self.path / "config.json")
 
     def _modules(self) -> list[Path]:
-        with model_errors(self.name, f"can't be read from {self.path}"):
+        with map_errors(MODEL_ERRORS, self.name, f"can't be read from {self.path}"):
             if not (self.path / "modules.json").is_file() and self._is_bare:
                 return [self.path]
             return [self._inside(module["path"]) for module in read_json(self.path / "modules.json", list)]
@@ -192,7 +192,7 @@ class ModelFolder:
             return [self.path] if self._is_bare else []
         modules = read_json(self.path / "modules.json", list)
         kinds = ("Transformer", "CLIPModel", "Dense")
-        with model_errors(self.name, f"can't be read from {self.path}"):
+        with map_errors(MODEL_ERRORS, self.name, f"can't be read from {self.path}"):
             return [self._inside(module["path"]) for module in modules if module["type"].endswith(kinds)]
 
     def _inside(self, folder: str) -> Path:

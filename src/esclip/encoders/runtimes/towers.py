@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from esclip._errors import ConfigError, EncoderError
+from esclip._errors import ConfigError, EncoderError, map_errors
 from esclip._files.user_folders import check_writable
 from esclip.encoders.checkpoints.folder import ModelFolder
-from esclip.encoders.loading import model_errors, quiet_loading
+from esclip.encoders.loading import MODEL_ERRORS, quiet_loading
 from esclip.encoders.preprocessing import read_processor
 from esclip.encoders.runtimes import openvino
 from esclip.encoders.runtimes.export import MIN_COSINE, PRECISIONS, Export, Kind, find_export, make_export
@@ -116,7 +116,7 @@ def load_picture_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -
     if (export := _best_export(source, Kind.PICTURES, choice, cache)) and (tower := _opened(model, export)):
         return _told(model, Kind.PICTURES, tower, tower.runtime, _why(model, export, choice))
     loaded = source.on(choice.device)
-    with model_errors(model.name, f"can't run on {choice.device}"):
+    with map_errors(MODEL_ERRORS, model.name, f"can't run on {choice.device}"):
         from esclip.encoders.runtimes.torch import TorchPictures
 
         in_torch = TorchPictures(loaded, read_processor(model.processor)[1])
@@ -129,14 +129,14 @@ def load_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> T
     if export := _best_export(source, Kind.TEXTS, choice, cache):
         with ThreadPoolExecutor(1) as beside:  # each takes a tenth of a search's first second
             opened = beside.submit(_opened, model, export)
-            with model_errors(model.name, "has no usable tokenizer"):
+            with map_errors(MODEL_ERRORS, model.name, "has no usable tokenizer"):
                 tokenize = Tokenizer(export.tokenizer())
             tower = opened.result()
         if tower is not None:
             _told(model, Kind.TEXTS, tower, tower.runtime, _why(model, export, choice))
             return lambda texts: tower(*tokenize(texts))
     loaded = source.on(choice.device)
-    with model_errors(model.name, f"can't run on {choice.device}"):
+    with map_errors(MODEL_ERRORS, model.name, f"can't run on {choice.device}"):
         from esclip.encoders.runtimes.torch import TorchTexts
 
         return _told(model, Kind.TEXTS, TorchTexts(loaded), f"torch on {choice.device}", choice.reason)
@@ -157,7 +157,7 @@ class _Source:
     def on(self, device: str) -> TorchModel:
         if device not in self._loaded:
             problem = f"can't be loaded from {self.model.path} on {device}"
-            with model_errors(self.model.name, problem), quiet_loading():
+            with map_errors(MODEL_ERRORS, self.model.name, problem), quiet_loading():
                 from esclip.encoders.runtimes.torch import load_torch_model
 
                 self._loaded[device] = load_torch_model(self.model, device)
@@ -168,7 +168,7 @@ def _best_export(source: _Source, kind: Kind, choice: RuntimeChoice, cache: Path
     """The first of the chosen precisions that can be had; None, with a warning, if that is none of them."""
     model = source.model
     for precision in choice.precisions:
-        with model_errors(model.name, f"can't be read from {model.path}"):
+        with map_errors(MODEL_ERRORS, model.name, f"can't be read from {model.path}"):
             export = find_export(cache, model, kind, precision)
             if export is None and not _can_keep(model, cache):
                 break

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from esclip.stores.engine.bulk_errors import words
+from esclip.stores.engine.bulk_errors import reason_text
 
 __all__ = [
     "MALFORMED",
@@ -140,7 +140,7 @@ def told(error: BaseException) -> str:
     if isinstance(error, Malformed):
         return str(error)
     kind = "lacks" if isinstance(error, KeyError) else type(error).__name__
-    return words(f"{kind} {error}")
+    return reason_text(f"{kind} {error}")
 
 
 def _below(value: Any, path: Sequence[str]) -> Any:

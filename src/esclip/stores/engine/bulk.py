@@ -23,7 +23,7 @@ from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import MALFORMED, integer_of
-from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_item, disk_full, words
+from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_item, disk_full, reason_text
 from esclip.stores.throttle import AdaptiveLimiter
 from esclip.stores.validation import write_rejection
 
@@ -143,14 +143,14 @@ class _Chunk:
                 case Outcome.WRITTEN:
                     continue
                 case Outcome.REJECTED:
-                    self.reject(one, words(error))
+                    self.reject(one, reason_text(error))
                 case Outcome.INDEX_MISSING:
                     raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it.")
                 case Outcome.INDEX_CLOSED:
-                    raise StoreError(f"{self._target} takes no documents: {words(error)}")
+                    raise StoreError(f"{self._target} takes no documents: {reason_text(error)}")
                 case _:
                     left[judged].append(one)
-                    told[judged] = words(error)
+                    told[judged] = reason_text(error)
         self._give_up_few(left, told)
         self.left = [one for lines in left.values() for one in lines]
         if Outcome.DISK_FULL in left:

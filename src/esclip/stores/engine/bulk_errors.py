@@ -10,9 +10,17 @@ from enum import Enum, auto
 from typing import Any
 
 from esclip._concurrency.retry import TransientError
-from esclip._errors import StoreError, StoreUnavailable
+from esclip._errors import StoreError, StoreUnavailable, one_line
 
-__all__ = ["Outcome", "PayloadTooLarge", "classify_item", "disk_full", "is_disk_full", "kind_of", "words"]
+__all__ = [
+    "Outcome",
+    "PayloadTooLarge",
+    "classify_item",
+    "disk_full",
+    "is_disk_full",
+    "kind_of",
+    "reason_text",
+]
 
 
 class PayloadTooLarge(StoreError):
@@ -88,14 +96,14 @@ def disk_full(target: str, reason: str) -> TransientError:
     )
 
 
-def words(error: Any) -> str:
-    """An engine's reason in one line, with the cause below it, which often is the telling one."""
+def reason_text(error: Any) -> str:
+    """An engine's error in one line, with its cause, which often says more."""
     if not isinstance(error, Mapping):
-        return " ".join(str(error).split())[:500]
+        return one_line(str(error))
     cause = error.get("caused_by")
     parts = [
         error.get("type"),
         error.get("reason"),
         cause.get("reason") if isinstance(cause, Mapping) else None,
     ]
-    return " ".join(": ".join(str(part) for part in parts if part).split())[:500]
+    return one_line(": ".join(str(part) for part in parts if part))

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import STORE, RetryPolicy, StoreTimeouts, TransientError, retry
-from esclip._errors import StoreError, StoreUnavailable, one_line
+from esclip._errors import StoreError, StoreUnavailable, map_errors, one_line
 from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import retry_after
 from esclip.stores.engine.answers import (
@@ -31,7 +31,7 @@ from esclip.stores.engine.answers import (
     told,
 )
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
-from esclip.stores.engine.errors import Forbidden, translated
+from esclip.stores.engine.errors import ENGINE_ERRORS, Forbidden
 from esclip.stores.engine.transport import connect, from_json, refusal
 
 __all__ = ["EngineClient"]
@@ -94,7 +94,7 @@ class EngineClient:
     def _ask_once(
         self, call: Callable[..., Any], deadline: float, read: Callable[[Any], T], arguments: dict[str, Any]
     ) -> T:
-        with translated(self.address, self.index):
+        with map_errors(ENGINE_ERRORS, self.address, self.index):
             answer = call(**arguments, request_timeout=_attempt_timeout(deadline))
         try:
             return read(answer)
@@ -120,7 +120,7 @@ class EngineClient:
         connection = self.raw.transport.get_connection()  # the transport itself forgets the headers
         headers: Mapping[str, str] = {}
         try:
-            with translated(self.address, self.index):
+            with map_errors(ENGINE_ERRORS, self.address, self.index):
                 status, headers, text = connection.perform_request(
                     "POST",
                     f"/{self.index}/_bulk",

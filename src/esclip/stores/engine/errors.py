@@ -1,65 +1,62 @@
-"""The exceptions of opensearch-py as errors of ours, which say what to do."""
+"""Maps the exceptions of opensearch-py to errors that say what to do."""
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from opensearchpy import exceptions
 from urllib3.exceptions import ProtocolError
 
 from esclip._concurrency.retry import TransientError
-from esclip._errors import EsclipError, Hint, IndexNotFound, StoreError, StoreUnavailable
+from esclip._errors import (
+    ErrorTable,
+    EsclipError,
+    Hint,
+    IndexNotFound,
+    StoreError,
+    StoreUnavailable,
+    one_line,
+)
 from esclip._net.session import causes
 from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full
 from esclip.stores.engine.transport import TooLong
 
-__all__ = ["BUSY", "TRANSLATIONS", "Forbidden", "index_missing", "translated"]
+__all__ = ["BUSY", "ENGINE_ERRORS", "Forbidden", "index_missing"]
 
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Forbidden(StoreError):
-    """The server knows who asks, and does not let them do this."""
-
-
-@contextmanager
-def translated(address: str, index: str) -> Iterator[None]:
-    """Raise the client's exceptions as ours."""
-    try:
-        yield
-    except tuple(TRANSLATIONS) as error:
-        nearest = next(kind for kind in type(error).__mro__ if kind in TRANSLATIONS)
-        raise TRANSLATIONS[nearest](error, address, index) from error
+    """The user is authenticated, and not allowed to do this."""
 
 
 def _refused(error: Any, address: str, index: str) -> StoreError | TransientError:
-    words = _reason(error)
+    reason = _reason(error)
     if error.status_code == 413:
-        return PayloadTooLarge(f"{address} takes no request as large as this one: {words}")
+        return PayloadTooLarge(f"{address} takes no request as large as this one: {reason}")
     if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
-        return disk_full(f"Index {index} at {address}", words)
+        return disk_full(f"Index {index} at {address}", reason)
     if error.error == "index_create_block_exception":
         return TransientError(
             StoreUnavailable(
-                f"{address} makes no index at the moment ({words}): "
+                f"{address} makes no index at the moment ({reason}): "
                 "the disks of its nodes are nearly full, or it is not allowed"
             )
         )
     if error.status_code == 403:
         return Forbidden(
-            f"{address} does not allow what was asked for index {index} ({words}); "
+            f"{address} does not allow what was asked for index {index} ({reason}); "
             'README.md says what a user needs, under "A cluster with a lock on it"'
         )
     if error.status_code in BUSY:
-        busy = StoreUnavailable(f"{address} is too busy or not ready ({words}); try again later.")
+        busy = StoreUnavailable(f"{address} is too busy or not ready ({reason}); try again later.")
         return TransientError(busy, overloaded=error.status_code == 429)
-    if SPEAKS_TLS.search(words):
+    if SPEAKS_TLS.search(reason):
         return StoreError(f"{address} speaks TLS: its address begins with https://")
-    return StoreError(f"{address} refused a request for index {index}: {words}")
+    return StoreError(f"{address} refused a request for index {index}: {reason}")
 
 
 def _unreachable(error: Any, address: str, _: str) -> EsclipError:
@@ -75,11 +72,11 @@ def _unreachable(error: Any, address: str, _: str) -> EsclipError:
 
 
 def _untrusted(error: Any, address: str, _: str) -> StoreError:
-    why = next((one for one in causes(error) if isinstance(one, ssl.SSLCertVerificationError)), None)
-    if why is None:
+    cause = next((c for c in causes(error) if isinstance(c, ssl.SSLCertVerificationError)), None)
+    if cause is None:
         return StoreError(f"No TLS with {address}: {error.error}; does its address begin with http://?")
-    untrusted = f"{address} can't be trusted: {why.verify_message}"
-    if remedy := UNTRUSTED.get(why.verify_code):
+    untrusted = f"{address} can't be trusted: {cause.verify_message}"
+    if remedy := UNTRUSTED.get(cause.verify_code):
         return StoreError(f"{untrusted}; {remedy}")
     return StoreError(untrusted, Hint.CA_FILE)
 
@@ -91,18 +88,18 @@ def _not_found(error: Any, address: str, index: str) -> StoreError:
 
 
 def index_missing(address: str, index: str) -> IndexNotFound:
-    """What is raised where an index is needed that isn't there."""
+    """What to raise where the index does not exist."""
     return IndexNotFound(f"There is no index {index} at {address}; ingest pictures to make it.")
 
 
 def _reason(error: Any) -> str:
-    """The server's own words in one line, or the title of a proxy's page."""
-    told = error.info.get("error") if isinstance(error.info, Mapping) else None
-    parts = (told.get("reason"), told.get(DETAIL)) if isinstance(told, Mapping) else ()
-    words = ": ".join(str(part) for part in parts if part) or str(error.error)
-    title = re.search(r"<title>(.*?)</title>", words, re.DOTALL)
-    words = title[1].removeprefix(str(error.status_code)) if title else words
-    return " ".join(f"{error.status_code} {words}".split())[:500]
+    """The server's reason in one line, or the title of a proxy's page."""
+    answer = error.info.get("error") if isinstance(error.info, Mapping) else None
+    parts = (answer.get("reason"), answer.get(DETAIL)) if isinstance(answer, Mapping) else ()
+    reason = ": ".join(str(part) for part in parts if part) or str(error.error)
+    title = re.search(r"<title>(.*?)</title>", reason, re.DOTALL)
+    reason = title[1].removeprefix(str(error.status_code)) if title else reason
+    return one_line(f"{error.status_code} {reason.strip()}")
 
 
 SPEAKS_TLS = re.compile("HTTP request (was sent )?to (an )?HTTPS", re.IGNORECASE)
@@ -116,23 +113,40 @@ UNTRUSTED = {
 }
 """What to do about a certificate, by OpenSSL's number for what is wrong with it."""
 
-TRANSLATIONS: dict[type[Exception], Callable[[Any, str, str], EsclipError | TransientError]] = {
-    exceptions.ConnectionTimeout: lambda _, address, __: StoreUnavailable(
-        f"{address} did not answer in time; try again."
+
+def _other(error: Any, address: str, _: str) -> StoreError:
+    return StoreError(f"{address}: {error}")
+
+
+ENGINE_ERRORS: ErrorTable = (
+    (
+        exceptions.ConnectionTimeout,
+        lambda _, address, __: StoreUnavailable(f"{address} did not answer in time; try again."),
     ),
-    exceptions.SSLError: _untrusted,
-    exceptions.ConnectionError: _unreachable,
-    exceptions.AuthenticationException: lambda error, address, _: StoreError(
-        f"{address} does not let you in ({_reason(error)})", Hint.CREDENTIALS
+    (exceptions.SSLError, _untrusted),
+    (exceptions.ConnectionError, _unreachable),
+    (
+        exceptions.AuthenticationException,
+        lambda error, address, _: StoreError(
+            f"{address} does not let you in ({_reason(error)})", Hint.CREDENTIALS
+        ),
     ),
-    exceptions.NotFoundError: _not_found,
-    exceptions.TransportError: _refused,
-    exceptions.SerializationError: lambda _, address, __: StoreUnavailable(
-        f"{address} answered with something that isn't JSON; is it an OpenSearch or Elasticsearch?"
+    (exceptions.NotFoundError, _not_found),
+    (exceptions.TransportError, _refused),
+    (
+        exceptions.SerializationError,
+        lambda _, address, __: StoreUnavailable(
+            f"{address} answered with something that isn't JSON; is it an OpenSearch or Elasticsearch?"
+        ),
     ),
-    exceptions.OpenSearchException: lambda error, address, _: StoreError(f"{address}: {error}"),
-    exceptions.OpenSearchDslException: lambda error, address, _: StoreError(f"{address}: {error}"),
-    exceptions.ImproperlyConfigured: lambda error, address, _: StoreError(f"{address}: {error}"),
-    exceptions.OpenSearchWarning: lambda error, address, _: StoreError(f"{address} warned: {error}"),
-}
-"""Every exception of the client, or a base of it, and what it is to us."""
+    (exceptions.OpenSearchWarning, lambda error, address, _: StoreError(f"{address} warned: {error}")),
+    (
+        (
+            exceptions.OpenSearchException,
+            exceptions.OpenSearchDslException,
+            exceptions.ImproperlyConfigured,
+        ),
+        _other,
+    ),
+)
+"""What opensearch-py raises; the context is the address and the index."""

@@ -22,7 +22,7 @@ from esclip.stores.engine.answers import (
     object_of,
     text_of,
 )
-from esclip.stores.engine.bulk_errors import kind_of, words
+from esclip.stores.engine.bulk_errors import kind_of, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.errors import index_missing
 from esclip.stores.engine.vectors import decode_vectors
@@ -47,7 +47,7 @@ def documents_of(
         for error in (one["error"] for one in list_of(answer, "docs") if "error" in object_of(one)):
             if kind_of(error) == "index_not_found_exception":
                 raise index_missing(client.address, client.index)
-            raise StoreUnavailable(f"{client.address} can't read index {client.index}: {words(error)}")
+            raise StoreUnavailable(f"{client.address} can't read index {client.index}: {reason_text(error)}")
         return read(found_of(answer, asked))
 
     if not ids:

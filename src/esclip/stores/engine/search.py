@@ -32,7 +32,7 @@ from esclip.stores.engine.answers import (
     number_of,
     object_of,
 )
-from esclip.stores.engine.bulk_errors import kind_of, words
+from esclip.stores.engine.bulk_errors import kind_of, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import Engine, cosine
 from esclip.stores.engine.errors import BUSY, index_missing
@@ -211,7 +211,7 @@ def _failure(client: EngineClient, status: int, error: Any) -> StoreError:
     causes = error.get("root_cause") if isinstance(error, Mapping) else None
     cause = causes[-1] if isinstance(causes, list) and causes else error
     why = cause.get("reason") if isinstance(cause, Mapping) else None
-    told = words(str(why) if why else error)
+    told = reason_text(str(why) if why else error)
     if status in BUSY:
         return StoreUnavailable(f"{client.address} is too busy or not ready ({told}); try again later.")
     return StoreError(f"{client.address} refused a search in index {client.index}: {status} {told}")

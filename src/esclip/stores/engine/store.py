@@ -27,7 +27,7 @@ from esclip._net.access import StoreAuth
 from esclip.stores import serialization as stored
 from esclip.stores.engine.answers import MALFORMED, error_of, integer_of, object_of
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
-from esclip.stores.engine.bulk_errors import kind_of, words
+from esclip.stores.engine.bulk_errors import kind_of, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import (
     OWN,
@@ -225,7 +225,7 @@ class EngineStore:
             self._raw.indices.create, read=error_of, index=self.index, body=body, ignore=400
         )
         if error and kind_of(error[1]) != "resource_already_exists_exception":
-            raise StoreError(f"{self.address} refused to make index {self.index}: {words(error[1])}")
+            raise StoreError(f"{self.address} refused to make index {self.index}: {reason_text(error[1])}")
 
     def _mapping(self) -> Any:
         """The index's mapping as the engine has it; None when there is no such index."""
