@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 DIST ?= dist
 BIN := $(VENV)/bin
+# uv installs in a quarter of pip's time; settings for an index or a proxy are its own (UV_...), not pip's.
+UV := VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 .PHONY: help demo test test-all check lint types layers format docs wheel engines-up engines-down clean
@@ -47,7 +49,7 @@ docs: $(VENV)/.installed-dev ## render what README.md, docs/api.md and mappings/
 	$(BIN)/python -m scripts.render_mappings
 
 wheel: $(VENV)/.installed ## build the wheel into dist/
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(DIST) .
+	$(UV) build --quiet --wheel --out-dir $(DIST)
 
 engines-up: ## start OpenSearch and Elasticsearch on loopback, for tests
 	$(PYTHON) scripts/engines start all
@@ -63,10 +65,10 @@ $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "esclip needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --upgrade uv
+	$(UV) pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --group dev
+	$(UV) pip install --quiet --group dev
 	@touch $@

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from filelock import FileLock
 
 from esclip._core.types import ImageRecord
 from esclip._protocols import Encoder
@@ -64,12 +65,13 @@ def assert_whole(record_property: Callable[[str, object], None]) -> AssertWhole:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    """The engine that breaks; whole again after the test."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The engine that breaks, for one test at a time; whole again after the test."""
     cluster = Cluster()
-    cluster.heal()
-    yield cluster
-    cluster.heal()
+    with FileLock(session_folder(tmp_path_factory) / "faulty.lock"):
+        cluster.heal()
+        yield cluster
+        cluster.heal()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.faults.cluster import Cluster, await_that
 from tests.faults.material import Dataset, SketchEncoder, ingest, records_of
 from tests.faults.target import AssertWhole, Target
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]  # others may have the nodes first
 
 NEVER_FREE = "9000tb"
 """More than any disk has: as if it were full."""

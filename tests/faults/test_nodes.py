@@ -11,7 +11,11 @@ from tests.faults.cluster import Cluster
 from tests.faults.material import Dataset, SketchEncoder, ingest
 from tests.faults.target import AssertWhole, Target
 
-pytestmark = [pytest.mark.engine, pytest.mark.fault]
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.fault,
+    pytest.mark.timeout(900),
+]  # others may have the nodes first
 
 
 @pytest.mark.parametrize(
