@@ -100,7 +100,7 @@ class DeletionContract:
     def test_a_prune_of_a_path_that_is_gone(self, filled: ImageIndex, folder: Path) -> None:
         """Nothing goes that nobody has agreed to: a disk that isn't mounted looks the same."""
         (folder / "a").rename(folder.parent / "moved")
-        with pytest.raises(esclip.SourceError, match="--prune"):
+        with pytest.raises(esclip.SourceError, match="prune=True"):
             filled.ingest(folder / "a")
         report = filled.ingest(folder / "a", folder / "ab", prune=True)
         assert (report.pruned, report.unpruned, report.skipped) == (0, 2, 2)
