@@ -14,10 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-__all__ = ["PLAIN", "Esclip", "Ran", "runner"]
-
-PLAIN = ("black", "white", "red", "green", "yellow", "blue", "brown", "purple", "pink", "orange", "grey")
-"""The colours of the plain pictures in the fixture `photos`."""
+__all__ = ["Esclip", "Ran", "runner"]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from tests.command_line import PLAIN, Esclip, runner
+from esclip.testing.pictures import draw_photos
+from tests.command_line import Esclip, runner
 from tests.sharing import session_folder
 
 
@@ -42,8 +42,4 @@ def esclip(tmp_path: Path) -> Esclip:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder with a plain picture of each colour that `palette` knows."""
-    folder = tmp_path / "photos"
-    (folder / "more").mkdir(parents=True)
-    for at, color in enumerate(PLAIN):
-        Image.new("RGB", (40, 30), color).save(folder / ("more" if at % 2 else "") / f"{color}.png")
-    return folder
+    return draw_photos(tmp_path / "photos")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import PLAIN, Esclip
+from esclip.testing.pictures import PLAIN
+from tests.command_line import Esclip
 
 PALETTE = ("--encoder", "palette")
 

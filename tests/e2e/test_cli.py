@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.command_line import PLAIN, Esclip
+from esclip.testing.pictures import PLAIN
+from tests.command_line import Esclip
 
 HIT_KEYS = ["rank", "id", "score", "location", "page", "description", "metadata"]
 REPORT_KEYS = [

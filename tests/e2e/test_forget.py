@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import PLAIN, Esclip
+from esclip.testing.pictures import PLAIN
+from tests.command_line import Esclip
 
 MORE = len(PLAIN) // 2
 """How many pictures are in the folder `more`."""

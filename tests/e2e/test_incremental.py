@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import PLAIN, Esclip
+from esclip.testing.pictures import PLAIN
+from tests.command_line import Esclip
 
 
 @pytest.fixture

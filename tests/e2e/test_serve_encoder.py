@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from esclip.testing.encoder import RecordingEncoder
 from tests.command_line import Esclip
-from tests.encoder_servers import RecordingEncoder, served
+from tests.encoder_servers import served
 from tests.servers import unused_port
 
 TOKEN = "s3cret-t0ken"

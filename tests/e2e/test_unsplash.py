@@ -15,7 +15,8 @@ import requests
 from PIL import Image
 
 from esclip import open_index
-from tests.command_line import PLAIN, Esclip, runner
+from esclip.testing.pictures import PLAIN
+from tests.command_line import Esclip, runner
 from tests.engines import ENGINES, engine_address
 from tests.servers import PictureServer, body, redirect, status, unused_port
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import SCHEMA, document
+from esclip.testing.documents import SCHEMA, document
 from tests.faults.material import Dataset, SketchEncoder, ingest
 from tests.faults.proxy import Fault, Harm, Proxy, plan
 from tests.faults.target import AssertWhole, Target

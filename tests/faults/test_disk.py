@@ -17,7 +17,7 @@ from esclip import load_encoder
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._errors import StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import SCHEMA
+from esclip.testing.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that
 from tests.faults.material import Dataset, SketchEncoder, ingest, records_of

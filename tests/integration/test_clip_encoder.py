@@ -24,8 +24,8 @@ from esclip._server.encoder_server import EncoderServer
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.clip import ClipEncoder
+from esclip.testing.encoder import EncoderContract, sample_pictures
 from scripts.make_models import make_clip, make_text_tower
-from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.models import Models, tiny_models
 from tests.runtimes import RUNTIMES, TORCH
 

@@ -23,7 +23,7 @@ from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Document, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import (
+from esclip.testing.documents import (
     EVERYTHING,
     SCHEMA,
     axis,
@@ -32,7 +32,7 @@ from tests.contracts.documents import (
     random_vectors,
     record,
 )
-from tests.contracts.store_contract import StoreContract
+from esclip.testing.store import StoreContract
 from tests.engines import ENGINES, LOCKED, contract_engines, engine_access, engine_address, http, words_apart
 
 pytestmark = pytest.mark.engine

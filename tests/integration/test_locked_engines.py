@@ -12,7 +12,7 @@ from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable
 from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import SCHEMA, axis, document, nearest
+from esclip.testing.documents import SCHEMA, axis, document, nearest
 from tests.engines import LOCKED, engine_access, engine_address
 
 pytestmark = pytest.mark.engine

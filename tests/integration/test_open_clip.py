@@ -17,7 +17,7 @@ from PIL import Image
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from tests.contracts.encoder_contract import EncoderContract, sample_pictures
+from esclip.testing.encoder import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer
 from tests.runtimes import RUNTIMES, TORCH
 from tests.sharing import make_once, session_folder

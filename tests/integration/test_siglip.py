@@ -17,8 +17,8 @@ from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
+from esclip.testing.encoder import EncoderContract, sample_pictures
 from scripts.make_siglip import make_siglip
-from tests.contracts.encoder_contract import EncoderContract, sample_pictures
 from tests.integration.hub_server import HubServer
 from tests.runtimes import RUNTIMES, TORCH
 from tests.sharing import make_once, session_folder

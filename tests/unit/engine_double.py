@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
 from esclip.stores.engine.dialects import mapping_body
-from tests.contracts.documents import SCHEMA
+from esclip.testing.documents import SCHEMA
 
 __all__ = ["OPENSEARCH", "Answer", "Asked", "EngineDouble", "as_json", "running"]
 

@@ -20,7 +20,7 @@ import pytest
 from esclip import ConfigError, StoreAuth, StoreError
 from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import axis, document, nearest
+from esclip.testing.documents import axis, document, nearest
 from tests.unit.engine_double import Answer, Asked, as_json, running
 
 pytest.importorskip("botocore", reason="needs the extra aws: pip install '.[aws]'")

@@ -17,7 +17,7 @@ from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavaila
 from esclip.stores import open_store
 from esclip.stores.engine.errors import ENGINE_ERRORS
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import axis, document
+from esclip.testing.documents import axis, document
 from tests.unit.engine_double import EngineDouble, as_json, running
 
 TIMEOUTS = StoreTimeouts(first=0.3, read=0.5, write=3)

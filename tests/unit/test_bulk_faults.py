@@ -12,7 +12,7 @@ from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.types import Document
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import document, record
+from esclip.testing.documents import document, record
 from tests.unit.engine_double import EngineDouble, as_json
 
 TIMEOUTS = StoreTimeouts(first=5, read=5, write=30, backoff=0.02)

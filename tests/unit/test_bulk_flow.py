@@ -24,7 +24,7 @@ from esclip._errors import StoreUnavailable
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import PayloadTooLarge
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import document, record
+from esclip.testing.documents import document, record
 from tests.unit.engine_double import EngineDouble
 
 TIMEOUTS = StoreTimeouts(first=5, read=5, write=60, backoff=0.02)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 import esclip
 from esclip._cli.app import app
 from esclip._core.types import Document, unit_rows
-from tests.contracts.documents import record
+from esclip.testing.documents import record
 from tests.servers import PictureServer
 
 Run = Callable[..., Result]

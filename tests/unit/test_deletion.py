@@ -14,8 +14,8 @@ from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip.sources.folder import FolderSource
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
+from esclip.testing.documents import SCHEMA, axis, record
 from tests.contracts.deletions import DeletionContract
-from tests.contracts.documents import SCHEMA, axis, record
 
 
 class TestDeletionsInMemory(DeletionContract):

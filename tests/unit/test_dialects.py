@@ -27,8 +27,8 @@ from esclip.stores.engine.dialects import (
 from esclip.stores.engine.queries import search_body
 from esclip.stores.engine.vectors import decode_vectors, encode_vector
 from esclip.stores.validation import RESERVED
+from esclip.testing.documents import DIM, SCHEMA, SPACE, axis, where
 from scripts.render_mappings import MAPPINGS, rendered
-from tests.contracts.documents import DIM, SCHEMA, SPACE, axis, where
 
 
 @pytest.mark.parametrize("name", ["opensearch.json", "elasticsearch.json"])

@@ -19,8 +19,8 @@ from esclip._errors import ConfigError, EncoderError
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._server.encoder_server import EncoderServer, open_server
 from esclip.encoders.palette import PaletteEncoder
-from tests.contracts.encoder_contract import sample_pictures
-from tests.encoder_servers import RecordingEncoder, served
+from esclip.testing.encoder import RecordingEncoder, sample_pictures
+from tests.encoder_servers import served
 from tests.servers import unused_port
 
 PALETTE = PaletteEncoder()

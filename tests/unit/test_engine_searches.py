@@ -8,7 +8,7 @@ from typing import Any
 
 from esclip._core.searches import KnnSearch
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import axis, where
+from esclip.testing.documents import axis, where
 from tests.unit.engine_double import Answer, Asked, as_json, running
 
 

@@ -19,7 +19,7 @@ from esclip._core.types import Document, Hit
 from esclip.stores import serialization as stored
 from esclip.stores.engine.dialects import Engine, index_body
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import EVERYTHING, SCHEMA, axis, document, where
+from esclip.testing.documents import EVERYTHING, SCHEMA, axis, document, where
 from tests.fuzzing import fuzz_tries
 from tests.odd_answers import variants
 from tests.servers import PictureServer, body

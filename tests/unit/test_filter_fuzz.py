@@ -20,7 +20,7 @@ from esclip._search.filter_parser import check_syntax, parse_filter
 from esclip._text.escaping import escaped
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import FIELDS, SCHEMA, document
+from esclip.testing.documents import FIELDS, SCHEMA, document
 from tests.fuzzing import fuzz_settings
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from esclip._errors import ConfigError, SourceError
 from esclip._protocols import Source
 from esclip.sources import FolderSource, open_source
 from esclip.stores.memory import MemoryStore
-from tests.contracts.source_contract import SourceContract, records_of, rejections_of
+from esclip.testing.source import SourceContract, records_of, rejections_of
 
 
 def write(path: Path, data: bytes = b"picture") -> Path:

@@ -20,7 +20,7 @@ from esclip._errors import FetchError, SourceError
 from esclip._fetch.fetcher import Fetcher
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
-from tests.contracts.source_contract import records_of, rejections_of
+from esclip.testing.source import records_of, rejections_of
 
 NAMES = (
     "a\nb.png",

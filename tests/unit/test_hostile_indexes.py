@@ -15,7 +15,7 @@ import esclip
 from esclip._core.schema import IndexSchema
 from esclip._errors import StoreError
 from esclip.stores.engine.dialects import schema_of
-from tests.contracts.documents import SCHEMA
+from esclip.testing.documents import SCHEMA
 
 GOOD: dict[str, Any] = {
     **SCHEMA.to_json(),

@@ -16,8 +16,8 @@ from esclip import ImageIndex, Keywords, Query
 from esclip._core.types import MetadataValue, Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
-from tests.command_line import PLAIN
-from tests.contracts.documents import axis
+from esclip.testing.documents import axis
+from esclip.testing.pictures import PLAIN
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from esclip._ingest.pruning import IdSet, Pruning
 from esclip._protocols import Encoder, Source
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import nearest
+from esclip.testing.documents import nearest
 
 
 @dataclass

@@ -22,7 +22,7 @@ from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, read_logit_scal
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.zero_shot import label_vectors, probabilities
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import random_vectors
+from esclip.testing.documents import random_vectors
 
 PALETTE = PaletteEncoder()
 

@@ -17,13 +17,13 @@ from esclip._core.schema import IndexSchema
 from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable, map_errors
 from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.store import LanceStore
-from tests.contracts.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
+from esclip.testing.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
 
 REPOSITORY = Path(__file__).parents[2]
 
 WRITER = """
 import sys
-from tests.contracts.documents import SCHEMA, document, random_vectors
+from esclip.testing.documents import SCHEMA, document, random_vectors
 from esclip.stores.lance.store import IndexThresholds, LanceStore
 
 folder, process = sys.argv[1], int(sys.argv[2])
@@ -179,7 +179,7 @@ def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_p
 from dataclasses import replace
 from esclip._core.schema import Field, FieldType
 from esclip.stores.lance.store import IndexThresholds, LanceStore
-from tests.contracts.documents import FIELDS, SCHEMA, axis, document
+from esclip.testing.documents import FIELDS, SCHEMA, axis, document
 
 store = LanceStore({str(tmp_path)!r}, "pictures", IndexThresholds(exact=1))
 store.ensure_index(replace(SCHEMA, fields=(*FIELDS, Field("added", FieldType.KEYWORD))))

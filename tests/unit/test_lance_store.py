@@ -15,8 +15,8 @@ from esclip._core.analysis import analyze_record
 from esclip._core.types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip._protocols import Store
 from esclip.stores.lance.store import IndexThresholds, LanceStore
-from tests.contracts.documents import DIM, SCHEMA
-from tests.contracts.store_contract import StoreContract
+from esclip.testing.documents import DIM, SCHEMA
+from esclip.testing.store import StoreContract
 
 
 class TestLanceStore(StoreContract):

@@ -11,7 +11,7 @@ import pytest
 from esclip._core.types import Document, Vectors, unit_rows
 from esclip.stores.lance.store import IndexThresholds, LanceStore
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
+from esclip.testing.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
 
 
 def _indexes(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ from esclip._core.types import GeoPoint
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.ledger_file import ledger_path
 from esclip._ingest.ledger_records import read_record, record_text
-from tests.contracts.documents import EVERYTHING, record
+from esclip.testing.documents import EVERYTHING, record
 
 
 @pytest.fixture

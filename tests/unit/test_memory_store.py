@@ -14,8 +14,8 @@ from esclip._core.schema import IndexSchema
 from esclip._core.types import Document
 from esclip._protocols import Store
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, axis, document, nearest
-from tests.contracts.store_contract import StoreContract
+from esclip.testing.documents import SCHEMA, axis, document, nearest
+from esclip.testing.store import StoreContract
 
 
 class TestMemoryStore(StoreContract):

@@ -16,7 +16,7 @@ from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders.color_words import Color, colors_in
 from esclip.encoders.palette import PALETTE_LIMITS, PaletteEncoder
-from tests.contracts.encoder_contract import EncoderContract
+from esclip.testing.encoder import EncoderContract
 
 _LOOKS = {
     Color.BLACK: (12, 12, 14),

@@ -20,9 +20,9 @@ from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.stores.validation import write_rejection
-from tests.contracts.documents import axis
+from esclip.testing.documents import axis
+from esclip.testing.store import StoreContract
 from tests.contracts.parts import CountingPalette, PartsContract, names, paint
-from tests.contracts.store_contract import StoreContract
 from tests.unit import test_memory_store
 
 

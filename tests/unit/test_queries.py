@@ -23,7 +23,7 @@ from esclip import (
 from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
-from tests.command_line import PLAIN
+from esclip.testing.pictures import PLAIN
 
 
 class CountingEncoder(PaletteEncoder):

@@ -24,8 +24,8 @@ from esclip._search.query import Clause
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
-from tests.contracts.documents import record
-from tests.contracts.store_relevance import KnownEncoder, measured, pictures
+from esclip.testing.documents import record
+from esclip.testing.store_relevance import KnownEncoder, measured, pictures
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.encoders.remote.protocol import EncoderInfo, pack_vectors
-from tests.contracts.encoder_contract import EncoderContract, sample_pictures
-from tests.encoder_servers import RecordingEncoder, served
+from esclip.testing.encoder import EncoderContract, RecordingEncoder, sample_pictures
+from tests.encoder_servers import served
 from tests.servers import PictureServer, Route, body, cut_off, hang_up, in_turn, status, unused_port
 
 PALETTE = PaletteEncoder()

@@ -17,8 +17,8 @@ from esclip._ingest.retry import LedgerSource
 from esclip._protocols import Source
 from esclip.sources import FolderSource
 from esclip.stores.memory import MemoryStore
-from tests.command_line import PLAIN
-from tests.contracts.source_contract import SourceContract, records_of
+from esclip.testing.pictures import PLAIN
+from esclip.testing.source import SourceContract, records_of
 from tests.servers import PictureServer, body, status
 
 

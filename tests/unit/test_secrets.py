@@ -26,7 +26,7 @@ from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.engine.store import EngineStore
-from tests.contracts.documents import axis, document, nearest
+from esclip.testing.documents import axis, document, nearest
 from tests.servers import unused_port
 from tests.unit.engine_double import Answer, Asked, as_json, running
 

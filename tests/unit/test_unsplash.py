@@ -11,8 +11,8 @@ from esclip._core.rejections import Reason
 from esclip._core.types import ImageRecord
 from esclip._protocols import Source
 from esclip.sources import UnsplashSource, open_source
+from esclip.testing.source import SourceContract, records_of, rejections_of
 from scripts.make_unsplash import make_dataset
-from tests.contracts.source_contract import SourceContract, records_of, rejections_of
 from tests.unit.unsplash_tables import URL, child, ids, metadata, photo, told, write
 
 

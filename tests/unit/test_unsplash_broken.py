@@ -10,7 +10,7 @@ import pytest
 from esclip._core.rejections import Reason
 from esclip._errors import SourceError
 from esclip.sources import open_source
-from tests.contracts.source_contract import records_of, rejections_of
+from esclip.testing.source import records_of, rejections_of
 from tests.unit.unsplash_tables import BROKEN_ROWS, ids, photo, write
 
 

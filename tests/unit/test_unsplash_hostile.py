@@ -19,7 +19,7 @@ from esclip._errors import SourceError
 from esclip._ingest.progress import Progress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
-from tests.contracts.source_contract import records_of, rejections_of
+from esclip.testing.source import records_of, rejections_of
 from tests.unit.unsplash_tables import child, ids, photo, told, write
 
 HEADER = b"photo_id\tphoto_image_url\tphoto_description\n"

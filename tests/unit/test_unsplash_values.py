@@ -12,7 +12,7 @@ import pytest
 from esclip._core.types import GeoPoint
 from esclip.sources import open_source
 from esclip.sources.unsplash.values import date, integer, place, real, sized_url
-from tests.contracts.source_contract import records_of
+from esclip.testing.source import records_of
 from tests.unit.unsplash_tables import URL, metadata, photo, write
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from esclip._core.types import MetadataValue
 from esclip.sources import open_source
-from tests.contracts.source_contract import records_of
+from esclip.testing.source import records_of
 
 __all__ = ["BROKEN_ROWS", "URL", "child", "ids", "metadata", "photo", "told", "write"]
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from esclip._core.schema import Space
+from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
+from esclip.encoders.palette import PaletteEncoder
 
-__all__ = ["EncoderContract", "sample_pictures"]
+__all__ = ["EncoderContract", "RecordingEncoder", "sample_pictures"]
 
 
 def sample_pictures(count: int = 12) -> list[Image.Image]:
@@ -23,6 +29,29 @@ def sample_pictures(count: int = 12) -> list[Image.Image]:
         tiles = random.integers(0, 256, (2 + number % 5, 3, 3), dtype=np.uint8)
         pictures.append(Image.fromarray(tiles).resize((90 + 7 * number, 120 - 3 * number)))
     return pictures
+
+
+class RecordingEncoder(PaletteEncoder):
+    """Palette, with the size of each batch recorded; takes `seconds` for one, and fails where `broken`."""
+
+    def __init__(self, seconds: float = 0.0, model: str = "palette") -> None:
+        self.seconds = seconds
+        self.model = model
+        self.broken = False
+        self.batches: list[int] = []
+
+    @property
+    def space(self) -> Space:
+        """Palette's, by the name that was given."""
+        return replace(super().space, model=self.model)
+
+    def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
+        """Record the batch's size, wait, and encode."""
+        self.batches.append(len(batch))
+        time.sleep(self.seconds)
+        if self.broken:
+            raise RuntimeError("out of memory\non the device")
+        return super().encode_images(batch)
 
 
 class EncoderContract:

@@ -18,8 +18,8 @@ from esclip import (
 )
 from esclip._core.types import Document, Metadata, Vector, cosines, unit_rows
 from esclip._protocols import Store
-from tests.contracts.documents import SCHEMA, axis, random_vectors, record
-from tests.contracts.store_case import StoreCase
+from esclip.testing.documents import SCHEMA, axis, random_vectors, record
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["StoreDuplicates"]
 

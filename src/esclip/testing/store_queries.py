@@ -14,8 +14,8 @@ from esclip._core.types import Document, ScoreDetail, unit_rows
 from esclip._protocols import Store
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import random_vectors, record
-from tests.contracts.store_case import StoreCase
+from esclip.testing.documents import random_vectors, record
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["StoreQueries"]
 

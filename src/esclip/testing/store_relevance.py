@@ -17,8 +17,8 @@ from esclip._ingest.calibration import calibrate
 from esclip._protocols import Store
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import SCHEMA, random_vectors, record
-from tests.contracts.store_case import StoreCase
+from esclip.testing.documents import SCHEMA, random_vectors, record
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["KnownEncoder", "StoreRelevance", "pictures"]
 
@@ -34,9 +34,11 @@ class KnownEncoder(PaletteEncoder):
 
     @property
     def space(self) -> Space:
+        """Named by its text model."""
         return Space("known", self.text_model, "known-1", "none", DIM)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Count the call, and encode."""
         self.asked += 1
         return unit_rows(np.stack([self._row(text) for text in texts]))
 

@@ -15,10 +15,10 @@ from esclip._core.searches import KeywordSearch
 from esclip._core.types import Document
 from esclip._index import ImageIndex
 from esclip._protocols import Store
-from tests.command_line import PLAIN
-from tests.contracts.documents import SCHEMA, axis, document, nearest, record, where
-from tests.contracts.store_case import StoreCase
-from tests.encoder_servers import RecordingEncoder
+from esclip.testing.documents import SCHEMA, axis, document, nearest, record, where
+from esclip.testing.encoder import RecordingEncoder
+from esclip.testing.pictures import PLAIN, draw_photos
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["StoreLabels"]
 
@@ -32,6 +32,11 @@ def stems(index: ImageIndex, where: str) -> set[str]:
 
 class StoreLabels(StoreCase):
     """Labels at ingest, and what is derived in general."""
+
+    @pytest.fixture
+    def photos(self, tmp_path: Path) -> Path:
+        """A folder with a plain picture of each colour."""
+        return draw_photos(tmp_path / "photos")
 
     @pytest.fixture
     def encoder(self) -> RecordingEncoder:

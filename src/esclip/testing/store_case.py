@@ -11,7 +11,7 @@ from esclip._core.filters import Condition
 from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.types import Document
 from esclip._protocols import Store
-from tests.contracts.documents import SCHEMA, axis, nearest
+from esclip.testing.documents import SCHEMA, axis, nearest
 
 __all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]
 

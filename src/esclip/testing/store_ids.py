@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from esclip._protocols import Store
-from tests.contracts.documents import EVERYTHING, axis, document, nearest, record
-from tests.contracts.store_case import StoreCase, count
+from esclip.testing.documents import EVERYTHING, axis, document, nearest, record
+from esclip.testing.store_case import StoreCase, count
 
 __all__ = ["StoreIds"]
 

@@ -12,7 +12,7 @@ from esclip._core.types import Document, Hit, Metadata
 from esclip._protocols import Store
 from esclip._search.filter_parser import parse_filter
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import (
+from esclip.testing.documents import (
     FIELDS,
     SCHEMA,
     axis,
@@ -22,7 +22,7 @@ from tests.contracts.documents import (
     record,
     where,
 )
-from tests.contracts.store_case import StoreCase
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["StoreWords"]
 

@@ -14,8 +14,8 @@ from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Inside, Near, N
 from esclip._core.searches import KeywordSearch, Scan
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
-from tests.contracts.documents import FIELDS, document
-from tests.contracts.store_case import StoreCase, ids_where
+from esclip.testing.documents import FIELDS, document
+from esclip.testing.store_case import StoreCase, ids_where
 
 __all__ = ["StoreFilters"]
 

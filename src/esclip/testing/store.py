@@ -13,18 +13,18 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 
 from __future__ import annotations
 
-from tests.contracts.store_duplicates import StoreDuplicates
-from tests.contracts.store_filters import StoreFilters
-from tests.contracts.store_ids import StoreIds
-from tests.contracts.store_labels import StoreLabels
-from tests.contracts.store_lifecycle import StoreLifecycle
-from tests.contracts.store_notes import StoreNotes
-from tests.contracts.store_queries import StoreQueries
-from tests.contracts.store_reads import StoreReads
-from tests.contracts.store_relevance import StoreRelevance
-from tests.contracts.store_search import StoreSearch
-from tests.contracts.store_words import StoreWords
-from tests.contracts.store_writes import StoreWrites
+from esclip.testing.store_duplicates import StoreDuplicates
+from esclip.testing.store_filters import StoreFilters
+from esclip.testing.store_ids import StoreIds
+from esclip.testing.store_labels import StoreLabels
+from esclip.testing.store_lifecycle import StoreLifecycle
+from esclip.testing.store_notes import StoreNotes
+from esclip.testing.store_queries import StoreQueries
+from esclip.testing.store_reads import StoreReads
+from esclip.testing.store_relevance import StoreRelevance
+from esclip.testing.store_search import StoreSearch
+from esclip.testing.store_words import StoreWords
+from esclip.testing.store_writes import StoreWrites
 
 __all__ = ["StoreContract"]
 

@@ -13,7 +13,7 @@ from esclip._core.searches import KnnSearch
 from esclip._core.types import GeoPoint, MetadataValue, unit_rows
 from esclip._protocols import Store
 from esclip.stores.memory import MemoryStore
-from tests.contracts.documents import (
+from esclip.testing.documents import (
     FIELDS,
     SCHEMA,
     axis,
@@ -23,7 +23,7 @@ from tests.contracts.documents import (
     random_vectors,
     where,
 )
-from tests.contracts.store_case import StoreCase, ids_where
+from esclip.testing.store_case import StoreCase, ids_where
 
 __all__ = ["StoreSearch"]
 

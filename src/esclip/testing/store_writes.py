@@ -12,8 +12,8 @@ import pytest
 from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.types import MetadataValue
 from esclip._protocols import Store
-from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
-from tests.contracts.store_case import StoreCase, count, ids_where, reasons
+from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
+from esclip.testing.store_case import StoreCase, count, ids_where, reasons
 
 __all__ = ["StoreWrites"]
 

@@ -10,8 +10,8 @@ import pytest
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
-from tests.contracts.documents import FIELDS, SCHEMA, SPACE, axis, document, nearest, record, where
-from tests.contracts.store_case import StoreCase
+from esclip.testing.documents import FIELDS, SCHEMA, SPACE, axis, document, nearest, record, where
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["StoreLifecycle"]
 

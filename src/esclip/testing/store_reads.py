@@ -8,8 +8,8 @@ import numpy as np
 
 from esclip._core.types import Document
 from esclip._protocols import Store
-from tests.contracts.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
-from tests.contracts.store_case import StoreCase, assert_same, ids_where
+from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
+from esclip.testing.store_case import StoreCase, assert_same, ids_where
 
 __all__ = ["StoreReads"]
 

@@ -9,8 +9,8 @@ import pytest
 from esclip import ImageIndex, Keywords, Query, VectorQuery, open_index
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
-from tests.contracts.documents import axis, document
-from tests.contracts.store_case import StoreCase
+from esclip.testing.documents import axis, document
+from esclip.testing.store_case import StoreCase
 
 __all__ = ["StoreNotes"]
 
