@@ -153,7 +153,7 @@ def _union(name: str, union: Any) -> str:
 
 def _error(name: str, error: type) -> str:
     (base,) = error.__bases__
-    return f"### {name}\n\n{_markdown(error.__doc__)} Is a `{base.__name__}`.\n"
+    return f"### {name}({base.__name__})\n\n{_markdown(error.__doc__)}\n"
 
 
 def _markdown(doc: str | None) -> str:
