@@ -54,7 +54,7 @@ def _kind(value: Any) -> str:
         return "Errors"
     if issubclass(value, enum.Enum):
         return "Enumerations"
-    if getattr(value, "_is_protocol", False):
+    if getattr(value, "_is_protocol", False) or inspect.isabstract(value):
         return "Protocols"
     if is_typeddict(value):
         return "SearchOptions"
