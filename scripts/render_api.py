@@ -54,7 +54,7 @@ def _kind(value: Any) -> str:
         return "Errors"
     if issubclass(value, enum.Enum):
         return "Enumerations"
-    if getattr(value, "_is_protocol", False):
+    if getattr(value, "_is_protocol", False) or inspect.isabstract(value):
         return "Protocols"
     if is_typeddict(value):
         return "SearchOptions"
@@ -153,7 +153,7 @@ def _union(name: str, union: Any) -> str:
 
 def _error(name: str, error: type) -> str:
     (base,) = error.__bases__
-    return f"### {name}\n\n{_markdown(error.__doc__)} Is a `{base.__name__}`.\n"
+    return f"### {name}({base.__name__})\n\n{_markdown(error.__doc__)}\n"
 
 
 def _markdown(doc: str | None) -> str:

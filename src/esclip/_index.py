@@ -119,7 +119,7 @@ def open_index(
         store = open_store(store, index, access)
     elif access is not None:
         raise ConfigError("access goes with a store's address, not with a store")
-    elif not hasattr(store, "upsert"):
+    elif not isinstance(store, Store):
         raise wrong_kind("the store", store, "a folder, an address or a Store")
     if isinstance(encoder, (str, os.PathLike)):
         encoder = Address(_named("the encoder", encoder))

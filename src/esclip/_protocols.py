@@ -6,20 +6,27 @@ contract in `tests/contracts/`. Nothing else in esclip knows which implementatio
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from threading import Event
-from typing import Protocol
+from typing import Protocol, Self
 
 from PIL import Image
 
-from esclip._core.rejections import Rejection
+from esclip._core.rejections import Reason, Rejection, Stage, rejected
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
-from esclip._core.searches import Search
+from esclip._core.searches import Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
 
 __all__ = ["Encoder", "Source", "Store"]
+
+NOT_STORED = "no document has this id"
+"""Why a record is rejected that `Store.update` has no document for."""
+
+SCAN_PAGE = 1000
+"""Hits per request of the default scans."""
 
 
 class Source(Protocol):
@@ -141,37 +148,35 @@ class Encoder(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(ABC):
     """Keeps one kNN index of documents, compared by cosine. Thread-safe.
+
+    A new store writes the abstract methods. The other methods work by these; a store overrides them where it
+    can be faster.
 
     Every method raises `StoreUnavailable` when the store can't be reached and `IndexExists` when something
     that esclip did not make has the index's name. All but `schema`, `info` and `ensure_index` raise
     `IndexNotFound` when the index does not exist.
+
+    Args:
+        address: The store's address as a user names it, without credentials; kept as an attribute.
+        index: The index's name; kept as an attribute.
+
+    Attributes:
+        write_concurrency: The number of concurrent calls of `upsert` that keep the store busy.
     """
 
-    @property
-    def address(self) -> str:
-        """The store's address as a user names it, without credentials."""
-        ...
+    write_concurrency = 1
 
-    @property
-    def index(self) -> str:
-        """The index's name."""
-        ...
+    def __init__(self, address: str, index: str) -> None:
+        self.address = address
+        self.index = index
 
-    @property
-    def write_concurrency(self) -> int:
-        """The number of concurrent calls of `upsert` that keep the store busy."""
-        ...
-
-    def schema(self) -> IndexSchema | None:
-        """Read the index's schema, in one request at most; None when the index does not exist."""
-        ...
-
+    @abstractmethod
     def info(self) -> IndexInfo | None:
         """Count documents, every acknowledged write included; None when the index does not exist."""
-        ...
 
+    @abstractmethod
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the index, or add missing fields and runtimes to it. Changes nothing that exists.
 
@@ -181,58 +186,28 @@ class Store(Protocol):
             IndexMismatch: The index has a field with another type, another dimension, or a metric that isn't
                 cosine.
         """
-        ...
 
+    @abstractmethod
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Read fingerprints by id, every acknowledged write included. Missing ids are left out."""
-        ...
 
+    @abstractmethod
+    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Read documents by id, with vectors, every acknowledged write included. Missing ids are left out."""
+
+    @abstractmethod
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Write documents, each replacing the one with its id.
 
         Returns:
             A rejection for each document that the store refused.
         """
-        ...
 
-    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
-        """Replace documents but for their vectors.
-
-        Args:
-            records: Records whose ids the index holds.
-
-        Returns:
-            A rejection for each record that the store refused.
-        """
-        ...
-
+    @abstractmethod
     def delete(self, ids: Sequence[str]) -> None:
         """Remove documents by id. Missing ids are no error."""
-        ...
 
-    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """Read vectors by the fingerprint of pictures' bytes.
-
-        Args:
-            contents: Values of `Document.content`.
-
-        Returns:
-            Vectors of shape (dim,), float32, unit length, by content. Writes since the last `bulk_load` may
-            be missing.
-        """
-        ...
-
-    def scan_locations(self) -> Iterator[tuple[str, str]]:
-        """Iterate over id and location of all documents, as of the end of the last `bulk_load`."""
-        ...
-
-    def bulk_load(self) -> AbstractContextManager[None]:
-        """Bulk-load context. On exit, also by an error, all that was written is searchable and indexed.
-
-        On exit by `KeyboardInterrupt` it is searchable within seconds; indexing may be left to the next time.
-        """
-        ...
-
+    @abstractmethod
     def search(self, *searches: Search) -> list[list[Hit]]:
         """Run searches, which is faster together than one by one.
 
@@ -244,24 +219,86 @@ class Store(Protocol):
             IndexMismatch: A vector has another dimension.
             ConfigError: Conditions are wider or deeper than every store can evaluate.
         """
-        ...
 
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
-        """Read documents by id, with vectors, every acknowledged write included. Missing ids are left out."""
-        ...
-
+    @abstractmethod
     def open_other(self, index: str) -> Store:
         """Open the store of another index at the same address, existing or not. The caller closes it."""
-        ...
 
+    @abstractmethod
     def drop(self) -> None:
         """Remove the index with all its documents.
 
         Raises:
             IndexNotFound: The index does not exist.
         """
-        ...
 
-    def close(self) -> None:
+    def schema(self) -> IndexSchema | None:
+        """Read the index's schema, in one request at most; None when the index does not exist."""
+        info = self.info()
+        return None if info is None else info.schema
+
+    def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
+        """Context manager: within it, many documents are written.
+
+        What makes writes visible and searches fast may be postponed to the exit. After the exit, also after
+        an exit by an exception, everything written is searchable.
+
+        Args:
+            cancelled: Any thread may set it. Then calls under way stop waiting for a busy store, and the exit
+                takes seconds: what only makes searches faster is left to the next bulk load.
+        """
+        return nullcontext()
+
+    def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
+        """Replace documents but for their vectors and contents.
+
+        Args:
+            records: Records whose ids the index holds.
+
+        Returns:
+            A rejection for each record that the store refused.
+        """
+        documents = self.documents([record.id for record in records])
+        missing = [
+            rejected(record, Stage.WRITE, Reason.WRITE_REJECTED, NOT_STORED)
+            for record in records
+            if record.id not in documents
+        ]
+        updated = [
+            replace(documents[record.id], record=record) for record in records if record.id in documents
+        ]
+        return missing + self.upsert(updated)
+
+    def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
+        """Read vectors by the fingerprint of pictures' bytes. By default a scan of the whole index.
+
+        Args:
+            contents: Values of `Document.content`.
+
+        Returns:
+            Vectors of shape (dim,), float32, unit length, by content. Writes since the last `bulk_load` may
+            be missing.
+        """
+        wanted = set(contents)
+        ids = {hit.content: hit.id for hit in self._scan() if hit.content in wanted} if wanted else {}
+        return {document.content: document.vector for document in self.documents([*ids.values()]).values()}
+
+    def scan_locations(self) -> Iterator[tuple[str, str]]:
+        """Iterate over id and location of all documents, as of the end of the last `bulk_load`."""
+        return ((hit.id, hit.location) for hit in self._scan())
+
+    def close(self) -> None:  # noqa: B027 - a store may have nothing to close
         """Free connections and files. Closing twice is harmless."""
-        ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _scan(self) -> Iterator[Hit]:
+        """Iterate over all documents as hits, ordered by id."""
+        last_id = ""
+        while hits := self.search(Scan(SCAN_PAGE, after=last_id))[0]:
+            yield from hits
+            last_id = hits[-1].id

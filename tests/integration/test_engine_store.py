@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -179,6 +180,10 @@ def test_loading_keeps_what_a_user_has_set(store: EngineStore, interval: str | N
     assert settings(store) == (interval, "2")
     with pytest.raises(KeyboardInterrupt), store.bulk_load():
         raise KeyboardInterrupt
+    assert settings(store) == (interval, "2")
+    cancelled = threading.Event()
+    with store.bulk_load(cancelled):
+        cancelled.set()
     assert settings(store) == (interval, "2")
 
 

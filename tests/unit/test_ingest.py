@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
-from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Pixels, Vectors
@@ -322,19 +321,16 @@ class AskingStore(MemoryStore):
     def __init__(self, stop: CancelToken) -> None:
         super().__init__("i")
         self.stop = stop
-        self.interrupted = False
+        self.hurried = False
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         self.stop.request()
         return super().upsert(documents)
 
     @contextmanager
-    def bulk_load(self) -> Iterator[None]:
-        try:
-            yield
-        except KeyboardInterrupt:
-            self.interrupted = True
-            raise
+    def bulk_load(self, cancelled: threading.Event | None = None) -> Iterator[None]:
+        yield
+        self.hurried = cancelled is not None and cancelled.is_set()
 
 
 def endless(path: Path) -> Iterator[ImageRecord]:
@@ -355,7 +351,7 @@ def test_a_run_that_is_asked_to_stop_writes_what_is_in_flight(tmp_path: Path) ->
     assert report.stopped
     assert accounted(report)[2] >= 512
     assert len(list(store.scan_locations())) == report.written
-    assert store.interrupted
+    assert store.hurried
     assert source.closed
     assert threading.active_count() == before
     assert not stop.request(), "asked once before"
@@ -376,18 +372,19 @@ class DeadStore(MemoryStore):
     def __init__(self, stop: CancelToken) -> None:
         super().__init__("i")
         self.stop = stop
+        self.cancelled = threading.Event()
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         self.stop.request()
-        assert cancellation.current().wait(60)
+        assert self.cancelled.wait(60)
         raise StoreUnavailable("no answer")
 
     @contextmanager
-    def bulk_load(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            assert cancellation.current().wait(60)
+    def bulk_load(self, cancelled: threading.Event | None = None) -> Iterator[None]:
+        assert cancelled is not None
+        self.cancelled = cancelled
+        yield
+        assert cancelled.wait(60)
 
 
 def test_a_store_that_does_not_answer_holds_up_nobody(tmp_path: Path) -> None:

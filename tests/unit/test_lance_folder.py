@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,19 @@ def test_interrupted_loading_finds_all(store: LanceStore) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupt()
     assert [hit.id for hit in nearest(store, axis(0), 3)] == ["a"]
+
+
+def test_a_cancelled_bulk_load_leaves_maintenance_to_the_next(store: LanceStore, tmp_path: Path) -> None:
+    """What only makes searches faster isn't done once a bulk load is cancelled, and is made up for later."""
+    cancelled = threading.Event()
+    with store.bulk_load(cancelled):
+        for i in range(12):
+            store.upsert([document(f"{i}")])
+        cancelled.set()
+    assert len(_raw(tmp_path).get_fragments()) == 12
+    with store.bulk_load():
+        pass
+    assert len(_raw(tmp_path).get_fragments()) == 1
 
 
 def test_loading_of_a_dropped_index(store: LanceStore) -> None:

@@ -18,7 +18,7 @@ from esclip._core.searches import KnnSearch, Scan
 from esclip._core.settings import CALIBRATED_FROM
 from esclip._core.types import Vectors
 from esclip._protocols import Encoder, Store
-from esclip.stores.paged_reads import documents_of
+from esclip.stores.paged_reads import iter_documents
 
 __all__ = ["calibrate"]
 
@@ -58,7 +58,7 @@ def _is_due(info: IndexInfo, text_model: str) -> bool:
 
 def _measured(store: Store, encoder: Encoder, documents: int) -> Calibration:
     (listed,) = store.search(Scan(SAMPLE))
-    pictures = np.stack([one.vector for one in documents_of(store, [hit.id for hit in listed])])
+    pictures = np.stack([one.vector for one in iter_documents(store, [hit.id for hit in listed])])
     groups = sorted(NULL_QUERIES)
     texts = encoder.encode_texts([text for group in groups for text in NULL_QUERIES[group]])
     best = _best_scores(store, texts)

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 
 from esclip._concurrency.streams import batches
 from esclip._core.parts import (
@@ -89,9 +90,9 @@ class StoreWithParts(StoreWrapper):
                 yield base, location
 
     @contextmanager
-    def bulk_load(self) -> Iterator[None]:
+    def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """For both indexes."""
-        with self.store.bulk_load(), self._parts.bulk_load():
+        with self.store.bulk_load(cancelled), self._parts.bulk_load(cancelled):
             yield
 
     def _held(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:

@@ -58,10 +58,6 @@ class Fetched:
     """`content_fingerprint` of the bytes."""
 
 
-class _Stopped(KeyboardInterrupt):
-    """Leaves `Store.bulk_load` as a Ctrl-C does: within seconds."""
-
-
 def ingest(
     source: Source,
     encoder: Encoder,
@@ -82,7 +78,8 @@ def ingest(
     `pruning`, documents whose record has left the source are removed at the end.
     """
     vectors_each = 1 + len(GRID) if crops else 1
-    copies, census, abandoned = ContentDeduplicator(vectors_each), SeenRecords(), Event()
+    copies, census = ContentDeduplicator(vectors_each), SeenRecords()
+    abandoned, cancelled = Event(), Event()
 
     def fetch(record: ImageRecord) -> list[Fetched | Rejection]:
         try:
@@ -107,6 +104,10 @@ def ingest(
             return [] if stop.event.is_set() else encoded(batch, encoder, copies, tally)
         return []
 
+    def give_up() -> None:
+        abandoned.set()
+        cancelled.set()
+
     def write(page: list[Document]) -> None:
         with cancellation.scope(abandoned):  # a store that is busy is asked again for long
             tally.write(_ids(page), store.upsert(page), encoded=True)
@@ -124,16 +125,15 @@ def ingest(
     at_once = store.write_concurrency
     writes = parallel_map(write, pages, workers=at_once, window=at_once, stop=abandoned.set)
     with (
-        stop.grace_period(GRACE_S, abandoned.set) as late,
+        stop.grace_period(GRACE_S, give_up) as late,
         cancellation.scope(late),
-        suppress(_Stopped),
-        store.bulk_load(),
+        store.bulk_load(cancelled),
     ):
         with stop.active(), owned(writes) as written:
             _drain(written, stop)
         tally.enter(Phase.INDEXING)
         if stop.requested:
-            raise _Stopped
+            cancelled.set()
     if pruning and not stop.requested:
         tally.enter(Phase.PRUNING)
         tally.prune(*delete_stale(source, store, census, pruning))

@@ -20,7 +20,7 @@ from esclip._core.types import Document, ImageRecord, Vector, cosines, document_
 from esclip._protocols import Store
 from esclip._search.collapse import COSINE_TOLERANCE
 from esclip._search.hits import Hits
-from esclip.stores.paged_reads import documents_of
+from esclip.stores.paged_reads import iter_documents
 
 __all__ = ["DuplicateGroup", "find_duplicates"]
 
@@ -89,7 +89,7 @@ def _scan_vectors(store: Store, where: tuple[Condition, ...]) -> Iterator[dict[s
     last_id = ""
     while hits := store.search(Scan(PAGE, where, last_id))[0]:
         for batch in batches(hits, BATCH):
-            documents = documents_of(store, [hit.id for hit in batch])
+            documents = iter_documents(store, [hit.id for hit in batch])
             yield {document.record.id: document.vector for document in documents}
         last_id = hits[-1].id
 
@@ -140,7 +140,7 @@ class _DisjointSets:
 def _read_groups(store: Store, groups: Sequence[Sequence[str]]) -> Iterator[DuplicateGroup]:
     """The groups with their documents, without those of which deletions left a single picture."""
     for batch in batches(groups, BATCH):
-        documents = {d.record.id: d for d in documents_of(store, [id for ids in batch for id in ids])}
+        documents = {d.record.id: d for d in iter_documents(store, [id for ids in batch for id in ids])}
         for ids in batch:
             members = [documents[id] for id in ids if id in documents]
             if len(members) > 1:

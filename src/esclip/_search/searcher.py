@@ -27,7 +27,7 @@ from esclip._search.query import Query
 from esclip._search.query_vectors import QueryVector, embed_queries
 from esclip._search.relevance import annotate_relevance, is_match, null_scores_for, score_threshold
 from esclip._search.retriever import Retriever
-from esclip.stores.paged_reads import documents_of
+from esclip.stores.paged_reads import iter_documents
 
 __all__ = ["Searcher"]
 
@@ -109,7 +109,7 @@ class Searcher:
         pending = {number: plan for number, plan in enumerate(plans) if plan.query.collapse}
         while pending:
             unread = {hit.id for number in pending for hit in results[number]} - vectors.keys()
-            documents = documents_of(self.retriever.store, sorted(unread))
+            documents = iter_documents(self.retriever.store, sorted(unread))
             vectors |= {document.record.id: document.vector for document in documents}
             deeper = {}
             for number, plan in pending.items():

@@ -1,4 +1,4 @@
-"""An exact store in memory, gone with the process: for trying things out, and the oracle of the other stores.
+"""An exact store in memory, lost with the process: for experiments, and the oracle of the other stores.
 
 Every search compares the query with every document, in float64.
 """
@@ -6,7 +6,6 @@ Every search compares the query with every document, in float64.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from heapq import nsmallest
@@ -23,163 +22,141 @@ from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._errors import IndexMismatch, IndexNotFound
-from esclip.stores.filter_eval import matcher
+from esclip._protocols import Store
+from esclip.stores.filter_eval import compile_filter
 from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.validation import (
     check_field_names,
     merge_schemas,
     schema_conflict,
     stored_date,
-    validation_error,
-    write_rejection,
+    validate_documents,
+    validate_records,
 )
 
 __all__ = ["MemoryStore"]
 
 
-class MemoryStore:
-    """A `Store` that is a dictionary."""
-
-    address = "memory:"
-    write_concurrency = 1
+class MemoryStore(Store):
+    """Keeps documents in a dictionary."""
 
     def __init__(self, index: str) -> None:
-        self.index = index
-        self._siblings = {index: self}
+        super().__init__("memory:", index)
+        self._stores = {index: self}
         self._lock = RLock()
         self._schema: IndexSchema | None = None
         self._documents: dict[str, Document] = {}
         renew_in_children(self)
 
     def renew(self) -> None:
-        """A lock of a forked child's own."""
+        """A new lock in a forked child."""
         self._lock = RLock()
 
-    def schema(self) -> IndexSchema | None:
-        """The schema that it was prepared with."""
-        return self._schema
-
     def info(self) -> IndexInfo | None:
-        """What the dictionary holds, and the schema that it was prepared with."""
+        """The schema and the number of documents."""
         with self._lock:
             if self._schema is None:
                 return None
             return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
 
     def ensure_index(self, schema: IndexSchema) -> None:
-        """Keep the schema, or add what is new in it."""
+        """Keep the schema, or merge it into the present one."""
         check_field_names(schema.fields)
         with self._lock:
-            held = self._schema or schema
-            if why := schema_conflict(held, schema):
-                raise IndexMismatch(f"Index {self.index} can't take this data: {why}.")
-            self._schema = merge_schemas(held, schema) or held
+            present = self._schema or schema
+            if conflict := schema_conflict(present, schema):
+                raise IndexMismatch(f"Index {self.index} can't take this data: {conflict}.")
+            self._schema = merge_schemas(present, schema)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
-        """The held records' fingerprints, computed anew."""
+        """The fingerprints of the records, computed anew."""
         with self._lock:
-            self._existing()
+            self._require_schema()
             return {id: self._documents[id].record.fingerprint for id in ids if id in self._documents}
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
-        """Keep documents with no fault, each under its id."""
+        """Keep valid documents, each under its id."""
         with self._lock:
-            schema, rejected = self._existing(), []
-            for document in documents:
-                if found := validation_error(document.record, document.vector, schema):
-                    rejected.append(write_rejection(document.record, found))
-                else:
-                    vector = document.vector.astype(np.float32)
-                    self._documents[document.record.id] = replace(document, vector=vector, crops=())
-            return rejected
+            valid, rejections = validate_documents(documents, self._require_schema())
+            for id, document in valid.items():
+                vector = document.vector.astype(np.float32)
+                self._documents[id] = replace(document, vector=vector, crops=())
+            return rejections
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
-        """Exchange records and keep their vectors."""
+        """Replace records and keep their vectors."""
         with self._lock:
-            schema, rejected = self._existing(), []
-            for record in records:
-                held = self._documents.get(record.id)
-                found = validation_error(record, None, schema) if held else "no document has this id"
-                if held is None or found:
-                    rejected.append(write_rejection(record, found or ""))
-                else:
-                    self._documents[record.id] = replace(held, record=record)
-            return rejected
+            valid, rejections = validate_records(records, self._require_schema(), self._documents)
+            for id, record in valid.items():
+                self._documents[id] = replace(self._documents[id], record=record)
+            return rejections
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Forget the documents."""
+        """Remove the documents."""
         with self._lock:
-            self._existing()
+            self._require_schema()
             for id in ids:
                 self._documents.pop(id, None)
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """Look through all documents."""
+        """A pass over all documents."""
         with self._lock:
-            self._existing()
+            self._require_schema()
             wanted = set(contents)
             return {d.content: d.vector for d in self._documents.values() if d.content in wanted}
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
-        """A list of what is held now."""
+        """A pass over all documents."""
         with self._lock:
-            self._existing()
+            self._require_schema()
             return iter([(id, document.record.location) for id, document in self._documents.items()])
 
-    @contextmanager
-    def bulk_load(self) -> Iterator[None]:
-        """All is found at once in memory: nothing to do."""
-        yield
-
     def search(self, *searches: Search) -> list[list[Hit]]:
-        """Look at every document that fulfils the conditions of each search."""
+        """Compare every document that fulfils the conditions of each search."""
         with self._lock:
-            self._existing()
+            self._require_schema()
             documents = list(self._documents.values())
         return [_search(documents, search) for search in simplify_searches(searches)]
 
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
-        """Copies of what is held, so that the caller can't change it."""
+        """Copies, so that callers can't change the stored documents."""
         with self._lock:
-            self._existing()
-            held = [self._documents[id] for id in ids if id in self._documents]
-        return {d.record.id: replace(d, record=_kept(d.record), vector=d.vector.copy()) for d in held}
+            self._require_schema()
+            found = [self._documents[id] for id in ids if id in self._documents]
+        return {d.record.id: replace(d, record=_stored(d.record), vector=d.vector.copy()) for d in found}
 
     def drop(self) -> None:
-        """Forget schema and documents."""
+        """Remove schema and documents."""
         with self._lock:
-            self._existing()
+            self._require_schema()
             self._schema = None
             self._documents = {}
 
     def open_other(self, index: str) -> MemoryStore:
         """The same object for the same name."""
-        if index not in self._siblings:
-            self._siblings[index] = MemoryStore(index)
-            self._siblings[index]._siblings = self._siblings
-        return self._siblings[index]
+        if index not in self._stores:
+            self._stores[index] = MemoryStore(index)
+            self._stores[index]._stores = self._stores
+        return self._stores[index]
 
-    def close(self) -> None:
-        """Nothing to free: what is held lives as long as the store."""
-
-    def _existing(self) -> IndexSchema:
+    def _require_schema(self) -> IndexSchema:
         if self._schema is None:
             raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
         return self._schema
 
 
 def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
-    fulfils = matcher(search.where)
-    found = [d for d in documents if fulfils(d.record)]
+    matches = compile_filter(search.where)
+    matching = [document for document in documents if matches(document.record)]
     match search:
         case KnnSearch(vector=vector):
-            scores = cosines(np.stack([d.vector for d in found]), vector).tolist() if found else []
-            nearest = nsmallest(search.k, zip(scores, found, strict=True), key=_by_score_and_id)
-            hits = ranked(_hit(d, score) for score, d in nearest)
+            scores = cosines(np.stack([d.vector for d in matching]), vector).tolist() if matching else []
+            nearest = nsmallest(search.k, zip(scores, matching, strict=True), key=_by_score_and_id)
+            hits = ranked(_hit(document, score) for score, document in nearest)
         case KeywordSearch(words=words):
-            hits = ranked(hit for hit in _word_hits(documents, found, words) if hit.score)
+            hits = ranked(hit for hit in _keyword_hits(documents, matching, words) if hit.score)
         case Scan(after=after):
-            hits = ranked(_hit(d, 1.0) for d in found if d.record.id > after)
+            hits = ranked(_hit(document, 1.0) for document in matching if document.record.id > after)
         case _:
             assert_never(search)
     return hits[: search.k]
@@ -190,19 +167,21 @@ def _by_score_and_id(scored: tuple[float, Document]) -> tuple[float, str]:
     return -score, document.record.id
 
 
-def _word_hits(documents: Sequence[Document], found: Sequence[Document], words: Sequence[str]) -> list[Hit]:
-    held = {d.record.id: set(analyze_record(d.record)) for d in documents}
-    holders = [sum(word in of_one for of_one in held.values()) for word in words]
-    weights = idf_weights(words, holders, len(documents))
-    return [score_hit(_hit(d, 0.0), weights, held[d.record.id]) for d in found]
+def _keyword_hits(
+    documents: Sequence[Document], matching: Sequence[Document], words: Sequence[str]
+) -> list[Hit]:
+    words_by_id = {document.record.id: set(analyze_record(document.record)) for document in documents}
+    counts = [sum(word in document_words for document_words in words_by_id.values()) for word in words]
+    weights = idf_weights(words, counts, len(documents))
+    return [score_hit(_hit(document, 0.0), weights, words_by_id[document.record.id]) for document in matching]
 
 
 def _hit(document: Document, score: float) -> Hit:
-    return document_hit(replace(document, record=_kept(document.record)), score)
+    return document_hit(replace(document, record=_stored(document.record)), score)
 
 
-def _kept(record: ImageRecord) -> ImageRecord:
-    """The record as every store gives it back: dates in UTC and to the millisecond."""
+def _stored(record: ImageRecord) -> ImageRecord:
+    """The record as every store gives it back: dates in UTC, truncated to milliseconds."""
     metadata = {
         name: stored_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()

@@ -1,4 +1,4 @@
-"""Many documents of a store, read a page at a time, so that memory does not grow with their number."""
+"""Reads many documents of a store in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from esclip._concurrency.streams import batches
 from esclip._core.types import Document
 from esclip._protocols import Store
 
-__all__ = ["documents_of"]
+__all__ = ["iter_documents"]
 
-READ = 256
-"""Documents that are read at a time."""
+READ_BATCH = 256
+"""Documents per read."""
 
 
-def documents_of(store: Store, ids: Sequence[str]) -> Iterator[Document]:
-    """Those of `ids` that the store still holds, read some at a time."""
-    for some in batches(ids, READ):
-        yield from store.documents(some).values()
+def iter_documents(store: Store, ids: Sequence[str]) -> Iterator[Document]:
+    """The documents with these ids; missing ids are left out."""
+    for batch in batches(ids, READ_BATCH):
+        yield from store.documents(batch).values()

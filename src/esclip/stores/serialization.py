@@ -1,7 +1,7 @@
-"""A document as JSON, there and back: what an engine calls its `_source`, and the embedded store a column.
+"""A document as JSON and back: an engine's `_source`, and a column of the embedded store.
 
-ImageRecord    ─► source ─► {"id": ..., "location": ..., "country": "Norway", ...}
-Hit, Document  ◄───────────┘   a field that is null was removed by an update
+Document       ─► to_source      ─► {"id": ..., "location": ..., "country": "Norway", ...}
+Hit, Document  ◄─ ..._from_source ◄─┘   a field that is null was removed by an update
 """
 
 from __future__ import annotations
@@ -25,98 +25,109 @@ from esclip._core.types import (
 )
 from esclip.stores.validation import stored_date
 
-__all__ = ["document", "fingerprint", "hit", "record_source", "score_hit", "to_partial_source", "to_source"]
+__all__ = [
+    "document_from_source",
+    "fingerprint_from_source",
+    "hit_from_source",
+    "record_source",
+    "scored_id",
+    "to_partial_source",
+    "to_source",
+]
 
 
 def to_source(document: Document) -> dict[str, Any]:
-    """A whole document; it replaces all that was there, so what is absent is left out."""
+    """A whole document, which replaces an existing one: missing values are left out."""
     content = {"content_fingerprint": document.content} if document.content else {}
-    return _identified(document.record) | content | {"vector": document.vector}
+    return _indexed_source(document.record) | content | {"vector": document.vector}
 
 
 def to_partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any]:
-    """All of a document but its picture's. What the record lacks is null: that takes it out of the index."""
+    """A document without vector and content. Missing values are null, which removes them from the index."""
     absent = {"page": None, **{field.name: None for field in schema.fields}}
-    return absent | _identified(record)
-
-
-def _identified(record: ImageRecord) -> dict[str, Any]:
-    fingerprint = record.fingerprint
-    own = {
-        "id": record.id,
-        "pixels_fingerprint": fingerprint.pixels,
-        "record_fingerprint": fingerprint.record,
-        "words": " ".join(analyze_record(record)),  # as one text: an engine takes longer for a list
-    }
-    return record_source(record) | own
+    return absent | _indexed_source(record)
 
 
 def record_source(record: ImageRecord) -> dict[str, Any]:
-    """What a hit is made of, but its id; what the record lacks is left out."""
-    kept = {
+    """What a hit is read from, without the id; missing values are left out."""
+    metadata = {
         name: stored_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
-    own = {"location": record.location, "description": record.description}
+    texts = {"location": record.location, "description": record.description}
     page = {} if record.page is None else {"page": record.page}
-    return json_metadata(kept) | own | page
+    return json_metadata(metadata) | texts | page
 
 
-def fingerprint(record_source: Mapping[str, Any]) -> Fingerprint:
+def fingerprint_from_source(source: Mapping[str, Any]) -> Fingerprint:
     """The fingerprint of a stored document."""
-    return Fingerprint(_text(record_source, "pixels_fingerprint"), _text(record_source, "record_fingerprint"))
+    return Fingerprint(_text(source, "pixels_fingerprint"), _text(source, "record_fingerprint"))
 
 
-def hit(id: str, score: float, record_source: Mapping[str, Any], fields: Iterable[Field]) -> Hit:
-    """A search's hit, its score the true cosine; not ranked yet."""
+def hit_from_source(id: str, score: float, source: Mapping[str, Any], fields: Iterable[Field]) -> Hit:
+    """A hit that is not ranked yet."""
     return Hit(
         rank=0,
         id=id,
         score=score,
-        location=_text(record_source, "location"),
-        page=None if record_source.get("page") is None else _text(record_source, "page"),
-        description=_text(record_source, "description"),
-        metadata=_metadata(record_source, fields),
-        content=_content(record_source),
+        location=_text(source, "location"),
+        page=None if source.get("page") is None else _text(source, "page"),
+        description=_text(source, "description"),
+        metadata=_metadata(source, fields),
+        content=_content(source),
     )
 
 
-def score_hit(id: str, score: float) -> Hit:
-    """A hit of a search for scores alone."""
+def scored_id(id: str, score: float) -> Hit:
+    """A hit of a search for scores only."""
     return Hit(rank=0, id=id, score=score, location="", page=None, description="", metadata={})
 
 
-def document(id: str, vector: Vector, record_source: Mapping[str, Any], fields: Iterable[Field]) -> Document:
-    """A stored document. How its picture was read is not stored: that is where a person finds it."""
+def document_from_source(
+    id: str, vector: Vector, source: Mapping[str, Any], fields: Iterable[Field]
+) -> Document:
+    """A stored document. Its record's `picture` is the location: how it was read is not stored."""
+    location = _text(source, "location")
     record = ImageRecord(
         id=id,
-        location=_text(record_source, "location"),
-        picture=_text(record_source, "location"),
+        location=location,
+        picture=location,
         image_version="",
-        page=None if record_source.get("page") is None else _text(record_source, "page"),
-        description=_text(record_source, "description"),
-        metadata=_metadata(record_source, fields),
+        page=None if source.get("page") is None else _text(source, "page"),
+        description=_text(source, "description"),
+        metadata=_metadata(source, fields),
     )
-    return Document(record, vector, _content(record_source))
+    return Document(record, vector, _content(source))
 
 
-def _text(record_source: Mapping[str, Any], name: str) -> str:
-    """A document's own text. Raises `KeyError` or `TypeError` for a document that lacks it."""
-    value = record_source[name]
+def _indexed_source(record: ImageRecord) -> dict[str, Any]:
+    fingerprint = record.fingerprint
+    indexed = {
+        "id": record.id,
+        "pixels_fingerprint": fingerprint.pixels,
+        "record_fingerprint": fingerprint.record,
+        "words": " ".join(analyze_record(record)),  # one text: an engine takes longer for a list
+    }
+    return record_source(record) | indexed
+
+
+def _text(source: Mapping[str, Any], name: str) -> str:
+    """A text of a stored document. Raises `KeyError` or `TypeError` where it has none."""
+    value = source[name]
     if not isinstance(value, str):
         raise TypeError(f"{name} is no text")
     return value
 
 
-def _content(record_source: Mapping[str, Any]) -> str:
-    return _text(record_source, "content_fingerprint") if record_source.get("content_fingerprint") else ""
+def _content(source: Mapping[str, Any]) -> str:
+    return _text(source, "content_fingerprint") if source.get("content_fingerprint") else ""
 
 
-def _metadata(record_source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:
+def _metadata(source: Mapping[str, Any], fields: Iterable[Field]) -> Metadata:
     return {
-        field.name: _value(record_source[field.name], field.type)
+        field.name: _value(source[field.name], field.type)
         for field in fields
-        if record_source.get(field.name) is not None
+        if source.get(field.name) is not None
     }
 
 
@@ -133,7 +144,7 @@ def _value(value: Any, kind: FieldType) -> MetadataValue:
         case FieldType.BOOLEAN:
             return bool(value)
         case FieldType.DATE:
-            # columns have dates, JSON has their text
+            # a column has dates, JSON texts
             return stored_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
         case FieldType.GEO_POINT:
             return GeoPoint(float(value["lat"]), float(value["lon"]))

@@ -1,13 +1,13 @@
-"""What all stores say alike about fields: the names that are taken, those to add, and faults of a document.
+"""Validation of schemas and documents, the same in all stores. Pure functions.
 
-A store that writes what `validation_error` finds nothing wrong with gives back the same values.
+A store gives back a valid document with the same values.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -16,17 +16,19 @@ import numpy as np
 
 from esclip._core.rejections import Reason, Rejection, Stage, rejected
 from esclip._core.schema import Field, FieldType, IndexSchema
-from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vector
+from esclip._core.types import Document, GeoPoint, ImageRecord, MetadataValue, Vector
+from esclip._protocols import NOT_STORED
 from esclip._text.forms import is_unicode
 
 __all__ = [
     "RESERVED",
     "check_field_names",
     "merge_schemas",
-    "possible",
     "schema_conflict",
     "stored_date",
-    "validation_error",
+    "valid_keys",
+    "validate_documents",
+    "validate_records",
     "write_rejection",
 ]
 
@@ -43,14 +45,14 @@ RESERVED = frozenset(
         "words",
     }
 )
-"""Names of a stored document's own fields; no metadata field may have one of them."""
+"""Names of a stored document's own fields, which no metadata field may have."""
 
 _NAME = re.compile(r"[^\W_][\w-]*")
-"""A dot would mean an object inside an object, a leading underscore a field of the engine's own."""
+"""In an engine, a dot means a nested object, and a leading underscore a field of the engine's own."""
 
 
 def check_field_names(fields: tuple[Field, ...]) -> None:
-    """Raise `ValueError` when a metadata field has a name that some store can't give it."""
+    """Raise `ValueError` when a metadata field has a name that some store can't use."""
     for field in fields:
         if field.name in RESERVED:
             raise ValueError(
@@ -62,55 +64,81 @@ def check_field_names(fields: tuple[Field, ...]) -> None:
             )
 
 
-def schema_conflict(held: IndexSchema, wanted: IndexSchema) -> str | None:
-    """Why documents of schema `wanted` can't go where `held` is, in words; None when they can."""
-    if held.space.dim != wanted.space.dim:
-        return f"it has vectors of {held.space.dim} dimensions, not {wanted.space.dim}"
-    types = {field.name: field.type for field in held.fields}
+def schema_conflict(present: IndexSchema, wanted: IndexSchema) -> str | None:
+    """Why an index of schema `present` can't store documents of schema `wanted`; None when it can."""
+    if present.space.dim != wanted.space.dim:
+        return f"it has vectors of {present.space.dim} dimensions, not {wanted.space.dim}"
+    types = {field.name: field.type for field in present.fields}
     for field in wanted.fields:
-        kept = types.get(field.name, field.type)
-        if kept is not field.type:
-            return f"its field {field.name} is {kept.value}, not {field.type.value}"
+        type = types.get(field.name, field.type)
+        if type is not field.type:
+            return f"its field {field.name} is {type.value}, not {field.type.value}"
     return None
 
 
-def merge_schemas(held: IndexSchema, wanted: IndexSchema) -> IndexSchema | None:
-    """`held` with what it lacks of `wanted`, newer labels and calibration included; None for nothing."""
-    fields = {field.name: field for field in (*held.fields, *wanted.fields)}
-    wider = replace(
-        held,
+def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
+    """`present` with the fields, runtimes and parts of `wanted`, and its labels and calibration if any."""
+    fields = {field.name: field for field in (*present.fields, *wanted.fields)}
+    return replace(
+        present,
         fields=tuple(fields.values()),
-        runtimes=tuple(dict.fromkeys(held.runtimes + wanted.runtimes)),
-        labelling=held.labelling if wanted.labelling is None else wanted.labelling,
-        parts=tuple(dict.fromkeys(held.parts + wanted.parts)),
-        calibration=wanted.calibration or held.calibration,
+        runtimes=tuple(dict.fromkeys(present.runtimes + wanted.runtimes)),
+        labelling=present.labelling if wanted.labelling is None else wanted.labelling,
+        parts=tuple(dict.fromkeys(present.parts + wanted.parts)),
+        calibration=wanted.calibration or present.calibration,
     )
-    return wider if wider != held else None
 
 
 def stored_date(value: datetime) -> datetime:
-    """A date as stores keep it: in UTC, cut to the millisecond."""
+    """A date as stores keep it: in UTC, truncated to milliseconds."""
     utc = value.astimezone(UTC)
     return utc - timedelta(microseconds=utc.microsecond % 1000)
 
 
 def write_rejection(record: ImageRecord, detail: str) -> Rejection:
-    """What a store says of a record that it refused to write."""
+    """The rejection of a record that a store refused to write."""
     return rejected(record, Stage.WRITE, Reason.WRITE_REJECTED, detail)
 
 
-def possible(names: Iterable[str]) -> list[str]:
-    """Those ids (or fingerprints) that a document can have, each once: no other can be asked for."""
-    return [name for name in dict.fromkeys(names) if is_unicode(name)]
+def valid_keys(keys: Iterable[str]) -> list[str]:
+    """The distinct ids or contents that a document can have, out of those that are asked for."""
+    return [key for key in dict.fromkeys(keys) if is_unicode(key)]
 
 
-def validation_error(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:
-    """Why a store can't hold this record (and vector, unless None), in one line; None when it can."""
+def validate_documents(
+    documents: Sequence[Document], schema: IndexSchema
+) -> tuple[dict[str, Document], list[Rejection]]:
+    """The valid documents by id, of several with one id the last, and rejections of the others."""
+    valid, rejections = {}, []
+    for document in documents:
+        if error := _validation_error(document.record, document.vector, schema):
+            rejections.append(write_rejection(document.record, error))
+        else:
+            valid[document.record.id] = document
+    return valid, rejections
+
+
+def validate_records(
+    records: Sequence[ImageRecord], schema: IndexSchema, stored: Container[str] | None = None
+) -> tuple[dict[str, ImageRecord], list[Rejection]]:
+    """The same of records for an update; `stored` are the ids of existing documents, if known."""
+    valid, rejections = {}, []
+    for record in records:
+        is_stored = stored is None or record.id in stored
+        if error := _validation_error(record, None, schema) if is_stored else NOT_STORED:
+            rejections.append(write_rejection(record, error))
+        else:
+            valid[record.id] = record
+    return valid, rejections
+
+
+def _validation_error(record: ImageRecord, vector: Vector | None, schema: IndexSchema) -> str | None:
+    """Why no store can keep this record (and vector, unless None), in one line; None when all can."""
     texts = (record.id, record.location, record.page or "", record.description)
     if not _are_texts(texts):
         return "a text is not valid Unicode: it has half of a surrogate pair"
-    if vector is not None and (found := _vector_fault(vector, schema.space.dim)):
-        return found
+    if vector is not None and (error := _vector_error(vector, schema.space.dim)):
+        return error
     types = {field.name: field.type for field in schema.fields}
     for name, value in record.all_metadata.items():
         if name not in types:
@@ -120,7 +148,7 @@ def validation_error(record: ImageRecord, vector: Vector | None, schema: IndexSc
     return None
 
 
-def _vector_fault(vector: Vector, dim: int) -> str | None:
+def _vector_error(vector: Vector, dim: int) -> str | None:
     if vector.shape != (dim,):
         return f"the vector's shape is {vector.shape}, not ({dim},)"
     if not np.isfinite(vector).all() or not vector.any():
@@ -149,7 +177,7 @@ def _fits(value: MetadataValue, kind: FieldType) -> bool:
 
 
 def _are_texts(values: tuple[str, ...]) -> bool:
-    """Whether all are strings and valid Unicode; joined, because a document has hundreds of them."""
+    """Whether all are strings of valid Unicode; checked as one, because a document has hundreds."""
     try:
         "".join(values).encode()
     except (TypeError, UnicodeEncodeError):

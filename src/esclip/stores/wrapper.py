@@ -1,9 +1,10 @@
-"""A store that hands everything on to another one: who wants to do one thing else overrides that."""
+"""A store that forwards to another one: the base of stores that add something to one method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from threading import Event
 
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
@@ -14,23 +15,13 @@ from esclip._protocols import Store
 __all__ = ["StoreWrapper"]
 
 
-class StoreWrapper:
-    """Another store under the same name. Fulfils `Store`, whose docstrings hold here."""
+class StoreWrapper(Store):
+    """Forwards every call to another store."""
 
     def __init__(self, store: Store) -> None:
+        super().__init__(store.address, store.index)
         self.store = store
-
-    @property
-    def address(self) -> str:
-        return self.store.address
-
-    @property
-    def index(self) -> str:
-        return self.store.index
-
-    @property
-    def write_concurrency(self) -> int:
-        return self.store.write_concurrency
+        self.write_concurrency = store.write_concurrency
 
     def schema(self) -> IndexSchema | None:
         return self.store.schema()
@@ -59,8 +50,8 @@ class StoreWrapper:
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         return self.store.scan_locations()
 
-    def bulk_load(self) -> AbstractContextManager[None]:
-        return self.store.bulk_load()
+    def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
+        return self.store.bulk_load(cancelled)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         return self.store.search(*searches)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -193,6 +195,36 @@ class StoreWrites(StoreCase):
 
         with pytest.raises(ZeroDivisionError):
             fail_midway()
+        assert [hit.id for hit in nearest(prepared, axis(0), 3)] == ["a"]
+
+    def test_bulk_load_cancelled(self, prepared: Store) -> None:
+        """A bulk load that is cancelled, before or while it runs, ends within seconds, and all is found."""
+        for turn, early in enumerate((True, False)):
+            cancelled = Event()
+            if early:
+                cancelled.set()
+            with prepared.bulk_load(cancelled):
+                assert prepared.upsert([document(f"{turn}{i}", axis(i)) for i in range(3)]) == []
+                cancelled.set()
+                before = time.monotonic()
+            assert time.monotonic() - before < 30
+            assert len(nearest(prepared, axis(0), 9)) == 3 * (turn + 1)
+        with prepared.bulk_load():
+            prepared.delete(["00"])
+        assert len(nearest(prepared, axis(0), 9)) == 5
+
+    def test_bulk_load_cancelled_and_left_by_an_error(self, prepared: Store) -> None:
+        """An error passes through a cancelled bulk load unchanged, and what was written is found."""
+        cancelled = Event()
+
+        def fail() -> None:
+            with prepared.bulk_load(cancelled):
+                prepared.upsert([document("a")])
+                cancelled.set()
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
         assert [hit.id for hit in nearest(prepared, axis(0), 3)] == ["a"]
 
     def test_threads_lose_and_duplicate_nothing(self, prepared: Store) -> None:

@@ -22,7 +22,6 @@ from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, ranked
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
-from esclip.stores import serialization as stored
 from esclip.stores.engine.answers import (
     error_of,
     further,
@@ -38,6 +37,7 @@ from esclip.stores.engine.dialects import Engine, cosine
 from esclip.stores.engine.errors import BUSY, index_missing
 from esclip.stores.engine.queries import MOST, count_body, search_body, search_head, word_counts
 from esclip.stores.idf import idf_weights, score_hit
+from esclip.stores.serialization import hit_from_source, scored_id
 
 __all__ = ["searched"]
 
@@ -175,8 +175,8 @@ def _hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
     def hit(found: Any) -> Hit:
         score = cosine(number_of(found, "_score")) if isinstance(search, KnnSearch) else 1.0
         if isinstance(search, KnnSearch) and search.scores_only:
-            return stored.score_hit(found["_id"], score)
-        hit = stored.hit(found["_id"], score, object_of(found, "_source"), schema.fields)
+            return scored_id(found["_id"], score)
+        hit = hit_from_source(found["_id"], score, object_of(found, "_source"), schema.fields)
         if isinstance(search, KeywordSearch):
             return score_hit(hit, weights, list_of(found, "matched_queries"))
         return hit

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from threading import Event
 from typing import Any
 
 from esclip._concurrency.retry import StoreTimeouts
@@ -24,7 +25,7 @@ from esclip._core.searches import Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
-from esclip.stores import serialization as stored
+from esclip._protocols import Store
 from esclip.stores.engine.answers import MALFORMED, error_of, integer_of, object_of
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import kind_of, reason_text
@@ -41,13 +42,19 @@ from esclip.stores.engine.reads import delete_documents, documents_of, every_loc
 from esclip.stores.engine.refresh import data_nodes, disable_refresh, restore_refresh
 from esclip.stores.engine.search import searched
 from esclip.stores.engine.vectors import decode_vectors, encode_vector
+from esclip.stores.serialization import (
+    document_from_source,
+    fingerprint_from_source,
+    to_partial_source,
+    to_source,
+)
 from esclip.stores.validation import (
     check_field_names,
     merge_schemas,
-    possible,
     schema_conflict,
-    validation_error,
-    write_rejection,
+    valid_keys,
+    validate_documents,
+    validate_records,
 )
 
 __all__ = ["EngineStore"]
@@ -57,8 +64,8 @@ log = logging.getLogger("esclip")
 FINGERPRINTS = "pixels_fingerprint,record_fingerprint"
 
 
-class EngineStore:
-    """A `Store` that is an index of OpenSearch 2.19 or later, or of Elasticsearch 8 or 9."""
+class EngineStore(Store):
+    """Keeps an index in OpenSearch 2.19 or later, or in Elasticsearch 8 or 9."""
 
     write_concurrency = 4
 
@@ -70,8 +77,8 @@ class EngineStore:
         access: StoreAuth | None = None,
     ) -> None:
         """`address` may hold a user and a password; they are never shown. Nothing is connected to yet."""
-        self.index = index
         self._client = EngineClient(address, index, timeouts or StoreTimeouts(), access or StoreAuth())
+        super().__init__(self._client.address, index)
         target = f"Index {self.index} at {self.address}"
         policy = self._client.policy(self._client.timeouts.write)
         self._bulk = BulkWriter(self._client.bulk, target, policy, self.write_concurrency)
@@ -82,11 +89,6 @@ class EngineStore:
     @property
     def _raw(self) -> Any:
         return self._client.raw
-
-    @property
-    def address(self) -> str:
-        """Scheme, host, port and path, without user and password."""
-        return self._client.address
 
     def schema(self) -> IndexSchema | None:
         """What stands in the index's mapping."""
@@ -112,17 +114,17 @@ class EngineStore:
         if self._mapping() is None:
             self._create(schema)
         mapping = self._mapping()
-        held = self._read_schema(mapping)
-        why = schema_conflict(held, schema) or vector_fault(
+        present = self._read_schema(mapping)
+        conflict = schema_conflict(present, schema) or vector_fault(
             self._client.server().engine, mapping["properties"].get("vector", {}), schema.space.dim
         )
-        if why:
+        if conflict:
             raise IndexMismatch(
-                f"Index {self.index} at {self.address} can't take this data: {why}; use another index."
+                f"Index {self.index} at {self.address} can't take this data: {conflict}; use another index."
             )
-        wider = merge_schemas(held, schema)
-        if wider or not OWN.keys() <= mapping["properties"].keys():
-            body = mapping_body(wider or held, mapping["_meta"])
+        merged = merge_schemas(present, schema)
+        if merged != present or not OWN.keys() <= mapping["properties"].keys():
+            body = mapping_body(merged, mapping["_meta"])
             self._client.change(self._raw.indices.put_mapping, index=self.index, body=body)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
@@ -130,46 +132,44 @@ class EngineStore:
         self._existing()
         return documents_of(
             self._client,
-            possible(ids),
-            lambda found: {one["_id"]: stored.fingerprint(one["_source"]) for one in found},
+            valid_keys(ids),
+            lambda found: {one["_id"]: fingerprint_from_source(one["_source"]) for one in found},
             _source_includes=FINGERPRINTS,
         )
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
         schema, server = self._existing(), self._client.server()
-        rejected, lines = [], {}
-        for document in documents:
-            record = document.record
-            if why := validation_error(record, document.vector, schema):
-                rejected.append(write_rejection(record, why))
-            else:
-                body = stored.to_source(document) | {"vector": encode_vector(server, document.vector)}
-                lines[record.id] = bulk_action("index", record, body)
-        return rejected + self._bulk.write(list(lines.values()))
+        valid, rejections = validate_documents(documents, schema)
+        actions = [
+            bulk_action(
+                "index",
+                document.record,
+                to_source(document) | {"vector": encode_vector(server, document.vector)},
+            )
+            for document in valid.values()
+        ]
+        return rejections + self._bulk.write(actions)
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
-        """Bulk-update all but the vectors; what a record lacks becomes null."""
+        """Bulk-update all but vectors and contents; missing values become null."""
         schema = self._existing()
-        rejected, lines = [], {}
-        for record in records:
-            if why := validation_error(record, None, schema):
-                rejected.append(write_rejection(record, why))
-            else:
-                lines[record.id] = bulk_action(
-                    "update", record, {"doc": stored.to_partial_source(record, schema)}
-                )
-        return rejected + self._bulk.write(list(lines.values()))
+        valid, rejections = validate_records(records, schema)
+        actions = [
+            bulk_action("update", record, {"doc": to_partial_source(record, schema)})
+            for record in valid.values()
+        ]
+        return rejections + self._bulk.write(actions)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
         self._existing()
-        delete_documents(self._client, possible(ids))
+        delete_documents(self._client, valid_keys(ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """A search for the fingerprints, one document of each."""
         schema = self._existing()
-        return vectors_of(self._client, possible(contents), schema.space.dim)
+        return vectors_of(self._client, valid_keys(contents), schema.space.dim)
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         """Searches, each for the next ids."""
@@ -177,22 +177,29 @@ class EngineStore:
         return every_location(self._client)
 
     @contextmanager
-    def bulk_load(self) -> Iterator[None]:
-        """See `Store.bulk_load`. Of two loaders at once, the last to leave restores the index's settings."""
+    def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
+        """Without refreshes. Of overlapping bulk loads, the last to exit restores the refresh interval."""
         with self._client.write_timeouts():
-            before = disable_refresh(self._client)
+            previous = disable_refresh(self._client)
         try:
             with self._client.write_timeouts():
                 yield
         except BaseException:
-            try:
-                with suppress(IndexNotFound):  # there is nothing to restore
-                    restore_refresh(self._client, before)
-            except StoreError as error:
-                log.warning("%s; its settings are restored by the next ingest", error)
+            self._restore_quickly(previous)
             raise
-        with self._client.write_timeouts():
-            restore_refresh(self._client, before)
+        if cancelled is not None and cancelled.is_set():
+            self._restore_quickly(previous)
+        else:
+            with self._client.write_timeouts():
+                restore_refresh(self._client, previous)
+
+    def _restore_quickly(self, previous: str | None) -> None:
+        """Restore the refresh interval, or log that the next bulk load does."""
+        try:
+            with suppress(IndexNotFound):  # nothing to restore
+                restore_refresh(self._client, previous)
+        except StoreError as error:
+            log.warning("%s; its settings are restored by the next ingest", error)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All in one request, but those that are exact or go deeper than 10,000."""
@@ -202,7 +209,7 @@ class EngineStore:
         """What `_mget` finds, vectors included."""
         schema = self._existing()
         # Elasticsearch leaves vectors out since 9.2, unless they are asked for
-        return documents_of(self._client, possible(ids), partial(_documents, schema), _source_includes="*")
+        return documents_of(self._client, valid_keys(ids), partial(_documents, schema), _source_includes="*")
 
     def open_other(self, index: str) -> EngineStore:
         """Another index of the same cluster, by connections of its own."""
@@ -259,6 +266,6 @@ def _size(answer: Any) -> int | None:
 def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, Document]:
     vectors = decode_vectors([one["_source"]["vector"] for one in found], schema.space.dim)
     return {
-        one["_id"]: stored.document(one["_id"], vector, one["_source"], schema.fields)
+        one["_id"]: document_from_source(one["_id"], vector, one["_source"], schema.fields)
         for one, vector in zip(found, vectors, strict=True)
     }

@@ -1,18 +1,20 @@
-"""Documents as the embedded store's columns have them, and back. Pure functions.
+"""Documents and schema as the embedded store keeps them. Pure functions.
 
-id | vector | content_fingerprint | words
-   | _source | location | page | description | pixels_fingerprint | record_fingerprint | fields ...
-       └ the record as JSON, which hits are read from: each column that is read takes 0.1 ms.
-         The others are for filters, and for other programs.
+columns   id | vector | content_fingerprint | words
+             | _source | location | page | description | pixels_fingerprint | record_fingerprint | fields ...
+                 └ the record as JSON, from which hits are read: each column read takes 0.1 ms.
+                   The others are for filters, and for other programs.
+metadata  esclip: the index's schema as JSON
 
-Of indexes that were made before, some lack `_source`; those that lack other columns are given them by
-`LanceStore.ensure_index`, empty for what is held.
+Some indexes of older versions lack `_source`; `LanceStore.ensure_index` adds other missing columns, filled
+with null.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, assert_never
 
 import numpy as np
@@ -28,25 +30,28 @@ from esclip._core.types import (
     Hit,
     ImageRecord,
     MetadataValue,
-    Vector,
     Vectors,
 )
-from esclip.stores.serialization import document, hit, record_source
+from esclip._errors import StoreError
+from esclip.stores.serialization import document_from_source, hit_from_source, record_source
 from esclip.stores.validation import stored_date
 
 __all__ = [
     "CONTENT",
+    "SCHEMA_KEY",
     "WORDS",
-    "added_columns",
     "arrow_schema",
     "document_table",
-    "field_columns",
     "hit_columns",
-    "hit_of",
+    "optional_columns",
     "read_documents",
     "read_fingerprint",
+    "read_hit",
+    "read_schema",
     "read_vectors",
     "record_table",
+    "schema_metadata",
+    "select_present",
 ]
 
 CONTENT = "content_fingerprint"
@@ -55,27 +60,28 @@ CONTENT = "content_fingerprint"
 WORDS = "words"
 """The column of a record's words."""
 
+SCHEMA_KEY = "esclip"
+"""The metadata key of the index's schema."""
+
+MAX_SCHEMA_LENGTH = 1 << 22
+"""Characters: enough for thousands of fields and a thousand labels."""
+
 _SOURCE = "_source"
 
 _PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
-"""Without it two processes that write the same new id at once leave it twice (lancedb #2463)."""
+"""Without it two processes that write the same new id concurrently write it twice (lancedb #2463)."""
 
 
 def arrow_schema(schema: IndexSchema) -> pa.Schema:
     """All columns of an index."""
     vector = pa.field("vector", pa.list_(pa.float32(), schema.space.dim))
-    id, *others = _own_columns()
-    return pa.schema([id, vector, pa.field(CONTENT, pa.string()), *others, *field_columns(schema.fields)])
+    id, *others = _record_columns(schema.fields)
+    return pa.schema([id, vector, pa.field(CONTENT, pa.string()), *others])
 
 
-def added_columns(fields: Iterable[Field]) -> list[pa.Field]:
-    """The columns that an index may lack and can be given: of metadata fields, and two that came later."""
-    return [pa.field(CONTENT, pa.string()), _words_column(), *field_columns(fields)]
-
-
-def field_columns(fields: Iterable[Field]) -> list[pa.Field]:
-    """The columns of metadata fields."""
-    return [pa.field(field.name, _arrow_type(field.type)) for field in fields]
+def optional_columns(fields: Iterable[Field]) -> list[pa.Field]:
+    """The columns that an index may lack: of metadata fields, and two that older versions did not write."""
+    return [pa.field(CONTENT, pa.string()), _words_column(), *_field_columns(fields)]
 
 
 def document_table(documents: Sequence[Document], schema: IndexSchema) -> pa.Table:
@@ -90,28 +96,60 @@ def document_table(documents: Sequence[Document], schema: IndexSchema) -> pa.Tab
 
 
 def record_table(records: Sequence[ImageRecord], schema: IndexSchema) -> pa.Table:
-    """Records as rows of all columns but the picture's; metadata that a record lacks is null."""
-    columns = pa.schema([*_own_columns(), *field_columns(schema.fields)])
+    """Records as rows of all columns but vector and content; missing metadata is null."""
+    columns = pa.schema(_record_columns(schema.fields))
     return pa.Table.from_pylist([_row(record) for record in records], schema=columns)
 
 
+def select_present(table: Any, dataset: Any) -> Any:
+    """The columns of `table` that the dataset has: an older version may have created it with fewer."""
+    present = set(dataset.schema.names)
+    return table.select([name for name in table.column_names if name in present])
+
+
+def schema_metadata(schema: IndexSchema) -> dict[str, str]:
+    """The dataset metadata that keeps the schema."""
+    return {SCHEMA_KEY: orjson.dumps(schema.to_json()).decode()}
+
+
+def read_schema(dataset: Any) -> IndexSchema:
+    """The schema in a dataset's metadata. Raises `StoreError` when it can't be parsed."""
+    try:
+        return _parse_schema(dataset.schema_metadata[SCHEMA_KEY])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{dataset.uri} was made by another version of esclip, or is damaged; ingest again."
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _parse_schema(text: str) -> IndexSchema:
+    """Cached, because every call of the store opens the dataset anew."""
+    if len(text) > MAX_SCHEMA_LENGTH:
+        raise ValueError("the schema is too long")
+    return IndexSchema.from_json(orjson.loads(text))
+
+
 def hit_columns(present: Sequence[str]) -> list[str]:
-    """The columns that a hit is read from, of those that are there."""
+    """The columns that a hit is read from, out of the `present` ones."""
     if _SOURCE in present:
         return [name for name in ("id", CONTENT, _SOURCE) if name in present]
     return [name for name in present if name not in ("vector", WORDS)]
 
 
-def hit_of(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:
-    """A found row as a hit without rank."""
-    return hit(row["id"], score, _source_with_content(row), fields)
+def read_hit(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:
+    """A row as a hit without rank."""
+    return hit_from_source(row["id"], score, _row_source(row), fields)
 
 
 def read_documents(table: Any, schema: IndexSchema) -> dict[str, Document]:
     """Rows of all columns as documents by id."""
     vectors = read_vectors(table, schema)
     rows = table.drop_columns(["vector"]).to_pylist()
-    return {row["id"]: _read_document(row, vector, schema) for row, vector in zip(rows, vectors, strict=True)}
+    return {
+        row["id"]: document_from_source(row["id"], vector, _row_source(row), schema.fields)
+        for row, vector in zip(rows, vectors, strict=True)
+    }
 
 
 def read_vectors(table: Any, schema: IndexSchema) -> Vectors:
@@ -120,29 +158,30 @@ def read_vectors(table: Any, schema: IndexSchema) -> Vectors:
     return vectors
 
 
-def _read_document(row: Mapping[str, Any], vector: Vector, schema: IndexSchema) -> Document:
-    return document(row["id"], vector, _source_with_content(row), schema.fields)
-
-
-def _source_with_content(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**_read_source(row), CONTENT: row.get(CONTENT)}
-
-
-def _read_source(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record in a row: its JSON, or without that the columns, which have the same names."""
-    text = row.get(_SOURCE)
-    return row if text is None else orjson.loads(text)
-
-
 def read_fingerprint(row: Mapping[str, Any]) -> Fingerprint:
-    """The fingerprints that were written with a row."""
+    """The fingerprints in a row."""
     return Fingerprint(row["pixels_fingerprint"], row["record_fingerprint"])
 
 
-def _own_columns() -> list[pa.Field]:
+def _row_source(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record's JSON with the content, or without that JSON the columns, which have the same names."""
+    text = row.get(_SOURCE)
+    return {**(row if text is None else orjson.loads(text)), CONTENT: row.get(CONTENT)}
+
+
+def _record_columns(fields: Iterable[Field]) -> list[pa.Field]:
     names = (_SOURCE, "location", "page", "description", "pixels_fingerprint", "record_fingerprint")
     id = pa.field("id", pa.string(), nullable=False, metadata=_PRIMARY_KEY)
-    return [id, *(pa.field(name, pa.string()) for name in names), _words_column()]
+    return [
+        id,
+        *(pa.field(name, pa.string()) for name in names),
+        _words_column(),
+        *_field_columns(fields),
+    ]
+
+
+def _field_columns(fields: Iterable[Field]) -> list[pa.Field]:
+    return [pa.field(field.name, _arrow_type(field.type)) for field in fields]
 
 
 def _words_column() -> pa.Field:
@@ -171,7 +210,7 @@ def _arrow_type(kind: FieldType) -> pa.DataType:
 
 def _row(record: ImageRecord) -> dict[str, Any]:
     fingerprint = record.fingerprint
-    own = {
+    columns = {
         "id": record.id,
         _SOURCE: orjson.dumps(record_source(record)).decode(),
         "location": record.location,
@@ -181,7 +220,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
         "record_fingerprint": fingerprint.record,
         WORDS: analyze_record(record),
     }
-    return own | {name: _arrow_value(value) for name, value in record.all_metadata.items()}
+    return columns | {name: _arrow_value(value) for name, value in record.all_metadata.items()}
 
 
 def _arrow_value(value: MetadataValue) -> Any:

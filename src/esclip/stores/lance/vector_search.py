@@ -1,7 +1,7 @@
-"""The embedded store's searches; those by words and by conditions alone are in `stores.lance.keyword_search`.
+"""The embedded store's searches. Keyword searches and scans are in `stores.lance.keyword_search`.
 
-vectors in the index, rounded to a byte a number ─┐
-all other vectors, as they are ───────────────────┴─► nearest rows ─► their vectors ─► hits by true cosine
+vectors in the index, quantized to a byte per number ─┐
+all other vectors, unquantized ───────────────────────┴─► nearest rows ─► their vectors ─► hits by true cosine
 """
 
 from __future__ import annotations
@@ -21,167 +21,170 @@ from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, cosines, ranked
 from esclip.stores.lance.filters import filter_sql
-from esclip.stores.lance.keyword_search import listed, matching, read_rows
-from esclip.stores.lance.maintenance import IndexThresholds, partitions_of, vector_indexes
-from esclip.stores.lance.rows import hit_columns, hit_of, read_vectors
-from esclip.stores.serialization import score_hit
+from esclip.stores.lance.keyword_search import keyword_search, read_rows, scan
+from esclip.stores.lance.maintenance import IndexThresholds, count_partitions, vector_indexes
+from esclip.stores.lance.rows import hit_columns, read_hit, read_vectors
+from esclip.stores.serialization import scored_id
 
-__all__ = ["found"]
+__all__ = ["search_many"]
 
-Rows: TypeAlias = npt.NDArray[np.intp]
-"""Places in a table, shape (n,)."""
+Positions: TypeAlias = npt.NDArray[np.intp]
+"""Positions in a table, shape (n,)."""
 Scores: TypeAlias = npt.NDArray[np.float64]
 
 REFINE_EXTRA = 10
-"""Rows to find beyond k hits, or k more: an index keeps a byte of each number, and errs a little. Among more
-nearly equal pictures than these, the hits' cosines can be 0.0001 below the best ones."""
+"""Rows to find beyond k hits, or k more: quantized vectors err a little. Among more nearly equal pictures
+than these, the hits' cosines can be 0.0001 below the best ones."""
 
 MAX_TIES = 10_000
-"""Where the last of so many rows is as near as the last hit, others may be too, and not all are looked at."""
+"""Rows beyond k that are compared to break ties at the last rank by id; beyond them, ties are arbitrary."""
 
 
-def found(
-    dataset: Any, schema: IndexSchema, searches: Sequence[Search], scale: IndexThresholds
+def search_many(
+    dataset: Any, schema: IndexSchema, searches: Sequence[Search], thresholds: IndexThresholds
 ) -> list[list[Hit]]:
-    """The hits of each search, of whatever kind; all kNN searches at once.
+    """The hits of each search, of whatever kind; all kNN searches together.
 
     Raises `ConfigError` for a filter that is too wide or too deep.
     """
     searches = simplify_searches(searches)
-    near = iter(_nearest(dataset, schema, [one for one in searches if isinstance(one, KnnSearch)], scale))
+    knn_searches = [search for search in searches if isinstance(search, KnnSearch)]
+    knn_hits = iter(_knn_many(dataset, schema, knn_searches, thresholds))
 
     def hits(search: Search) -> list[Hit]:
         match search:
             case KnnSearch():
-                return next(near)
+                return next(knn_hits)
             case KeywordSearch():
-                return matching(dataset, schema, search)
+                return keyword_search(dataset, schema, search)
             case Scan():
-                return listed(dataset, schema, search)
+                return scan(dataset, schema, search)
             case _:
                 assert_never(search)
 
     return [hits(search) for search in searches]
 
 
-def _nearest(
-    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], scale: IndexThresholds
+def _knn_many(
+    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], thresholds: IndexThresholds
 ) -> list[list[Hit]]:
-    """The hits of each search; all vectors are compared where the probed ones give too few."""
-    probes = _probe(dataset, scale)
-    hasty = [number for number, search in enumerate(searches) if not (search.exact or probes is _EXACT)]
-    found: dict[int, list[Hit]] = {}
-    for number, hits in zip(
-        hasty, _found(dataset, schema, [searches[n] for n in hasty], probes), strict=True
+    """The hits of each search; all vectors are compared where the probed partitions give too few."""
+    probes = _choose_probes(dataset, thresholds)
+    probed = [n for n, search in enumerate(searches) if not (search.exact or probes is _EXACT)]
+    hits: dict[int, list[Hit]] = {}
+    for n, batch_hits in zip(
+        probed, _knn_batch(dataset, schema, [searches[n] for n in probed], probes), strict=True
     ):
-        if len(hits) == searches[number].k or probes.exact:
-            found[number] = hits
-    left = [number for number in range(len(searches)) if number not in found]
-    exact = _found(dataset, schema, [searches[number] for number in left], _EXACT)
-    found.update(zip(left, exact, strict=True))
-    return [found[number] for number in range(len(searches))]
+        if len(batch_hits) == searches[n].k or probes.exact:
+            hits[n] = batch_hits
+    rest = [n for n in range(len(searches)) if n not in hits]
+    exact_hits = _knn_batch(dataset, schema, [searches[n] for n in rest], _EXACT)
+    hits.update(zip(rest, exact_hits, strict=True))
+    return [hits[n] for n in range(len(searches))]
 
 
-def _found(
+def _knn_batch(
     dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], probes: _ProbeOptions
 ) -> list[list[Hit]]:
-    """The hits of each search; those that differ in their vectors only are asked together."""
-    alike: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-    for number, search in enumerate(searches):
-        alike[search.where, search.k, search.scores_only].append(number)
-    found: dict[int, list[Hit]] = {}
-    for numbers in (some for of_one in alike.values() for some in batches(of_one, SEARCHES_AT_ONCE)):
-        together = [searches[number] for number in numbers]
-        rows = together[0].k + max(together[0].k, REFINE_EXTRA)
-        for number, best in zip(numbers, _find(dataset, schema, together, probes, rows), strict=True):
-            whole = best.whole or best.search.scores_only
-            found[number] = best.hits if whole else _among_many(dataset, schema, best.search, probes, rows)
-    return [found[number] for number in range(len(searches))]
+    """The hits of each search; searches that differ only in their vectors are run together."""
+    groups: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+    for n, search in enumerate(searches):
+        groups[search.where, search.k, search.scores_only].append(n)
+    hits: dict[int, list[Hit]] = {}
+    for numbers in (batch for group in groups.values() for batch in batches(group, SEARCHES_AT_ONCE)):
+        batch_searches = [searches[n] for n in numbers]
+        row_count = batch_searches[0].k + max(batch_searches[0].k, REFINE_EXTRA)
+        reranked = _knn(dataset, schema, batch_searches, probes, row_count)
+        for n, search, result in zip(numbers, batch_searches, reranked, strict=True):
+            complete = result.complete or search.scores_only
+            hits[n] = result.hits if complete else _break_ties(dataset, schema, search, probes, row_count)
+    return [hits[n] for n in range(len(searches))]
 
 
 class _ProbeOptions(NamedTuple):
     """How to search the vectors."""
 
     options: dict[str, Any]
-    """For Lance's `nearest`."""
+    """Arguments of Lance's `nearest`."""
     exact: bool
-    """Whether no vector is passed over."""
+    """Whether every vector is compared."""
 
 
 _EXACT = _ProbeOptions({"use_index": False}, exact=True)
 """Compare all vectors, read from disk."""
 
 
-def _probe(dataset: Any, scale: IndexThresholds) -> _ProbeOptions:
-    """How a search should go about the dataset as it is now."""
-    partitions = max((partitions_of(index) for index in vector_indexes(dataset)), default=0)
+def _choose_probes(dataset: Any, thresholds: IndexThresholds) -> _ProbeOptions:
+    """Probe as many partitions as hold `thresholds.probed` vectors."""
+    partitions = max((count_partitions(index) for index in vector_indexes(dataset)), default=0)
     if partitions == 0:
         return _EXACT
-    probed = math.ceil(partitions * min(1, scale.probed / max(1, dataset.count_rows())))
+    probed = math.ceil(partitions * min(1, thresholds.probed / max(1, dataset.count_rows())))
     return _ProbeOptions({"nprobes": probed}, exact=probed == partitions)
 
 
-def _find(
-    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], probes: _ProbeOptions, rows: int
-) -> list[_Reranked]:
-    """For searches that differ in nothing but their vectors: the nearest rows, by true cosine."""
-    columns = ["id"] if searches[0].scores_only else hit_columns(dataset.schema.names)
-    table = _near(dataset, schema, searches, probes, rows, columns)
-    vectors = read_vectors(table, schema)
-    asked = table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
-    read = table.select(columns)
-    found = (np.flatnonzero(asked == number) for number in range(len(searches)))
-    return [
-        _best(read.take(some), cosines(vectors[some], search.vector), search, schema, rows)
-        for search, some in zip(searches, found, strict=True)
-    ]
-
-
 class _Reranked(NamedTuple):
-    search: KnnSearch
     hits: list[Hit]
-    whole: bool
-    """Whether no row that was not found is as near as the last hit."""
+    complete: bool
+    """Whether no row that was not retrieved is as near as the last hit."""
 
 
-def _best(table: Any, scores: Scores, search: KnnSearch, schema: IndexSchema, rows: int) -> _Reranked:
-    """The k best of the found rows; only they are read."""
-    kept, whole = _first(table, scores, search.k, rows)
-    read = zip(table.take(kept).to_pylist(), scores[kept].tolist(), strict=True)
-    hits = [
-        score_hit(row["id"], score) if search.scores_only else hit_of(row, score, schema.fields)
-        for row, score in read
+def _knn(
+    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], probes: _ProbeOptions, row_count: int
+) -> list[_Reranked]:
+    """The hits of searches that differ only in their vectors, reranked by true cosine."""
+    columns = ["id"] if searches[0].scores_only else hit_columns(dataset.schema.names)
+    table = _nearest_rows(dataset, schema, searches, probes, row_count, columns)
+    vectors = read_vectors(table, schema)
+    query_numbers = (
+        table["query_index"].to_numpy() if len(searches) > 1 else np.zeros(len(vectors), dtype=int)
+    )
+    hit_table = table.select(columns)
+    positions = (np.flatnonzero(query_numbers == n) for n in range(len(searches)))
+    return [
+        _rerank(hit_table.take(rows), cosines(vectors[rows], search.vector), search, schema, row_count)
+        for search, rows in zip(searches, positions, strict=True)
     ]
-    return _Reranked(search, ranked(hits), whole)
 
 
-def _among_many(
-    dataset: Any, schema: IndexSchema, search: KnnSearch, probes: _ProbeOptions, rows: int
+def _rerank(table: Any, scores: Scores, search: KnnSearch, schema: IndexSchema, row_count: int) -> _Reranked:
+    """The k best of the retrieved rows; only these are read."""
+    best, complete = _best_positions(table, scores, search.k, row_count)
+    rows = zip(table.take(best).to_pylist(), scores[best].tolist(), strict=True)
+    hits = [
+        scored_id(row["id"], score) if search.scores_only else read_hit(row, score, schema.fields)
+        for row, score in rows
+    ]
+    return _Reranked(ranked(hits), complete)
+
+
+def _break_ties(
+    dataset: Any, schema: IndexSchema, search: KnnSearch, probes: _ProbeOptions, row_count: int
 ) -> list[Hit]:
-    """The hits of a search whose last ones are as near as many others: those with the first ids.
+    """The hits of a search whose last hits are as near as many other rows: those with the first ids.
 
-    Only their ids and vectors are looked at, of more and more rows; and what the hits are made of is read.
+    Retrieves only ids and vectors of more and more rows, and reads the rest of the hits.
     """
-    whole = False
-    while not whole and rows < search.k + MAX_TIES:
-        rows = min(16 * rows, search.k + MAX_TIES)
-        table = _near(dataset, schema, [search], probes, rows, ["id"])
+    complete = False
+    while not complete and row_count < search.k + MAX_TIES:
+        row_count = min(16 * row_count, search.k + MAX_TIES)
+        table = _nearest_rows(dataset, schema, [search], probes, row_count, ["id"])
         scores = cosines(read_vectors(table, schema), search.vector)
-        kept, whole = _first(table, scores, search.k, rows)
-    by_row = dict(zip(table["_rowid"].to_numpy()[kept].tolist(), scores[kept].tolist(), strict=True))
-    read = read_rows(dataset, hit_columns(dataset.schema.names), list(by_row))
-    return ranked(hit_of(row, by_row[row["_rowid"]], schema.fields) for row in read)
+        best, complete = _best_positions(table, scores, search.k, row_count)
+    score_by_row = dict(zip(table["_rowid"].to_numpy()[best].tolist(), scores[best].tolist(), strict=True))
+    rows = read_rows(dataset, hit_columns(dataset.schema.names), list(score_by_row))
+    return ranked(read_hit(row, score_by_row[row["_rowid"]], schema.fields) for row in rows)
 
 
-def _near(
+def _nearest_rows(
     dataset: Any,
     schema: IndexSchema,
     searches: Sequence[KnnSearch],
     probes: _ProbeOptions,
-    rows: int,
+    row_count: int,
     columns: Sequence[str],
 ) -> Any:
-    """So many rows near to each search's vector, with their own vectors and Lance's numbers."""
+    """The nearest rows of each search's vector, with their own vectors and Lance's row numbers."""
     queries = np.stack([search.vector for search in searches])
     return dataset.to_table(
         columns=[*columns, "vector", "_distance"],
@@ -190,7 +193,7 @@ def _near(
         nearest={
             "column": "vector",
             "q": queries if len(searches) > 1 else queries[0],
-            "k": rows,
+            "k": row_count,
             "metric": "cosine",
             **probes.options,
         },
@@ -198,14 +201,11 @@ def _near(
     )
 
 
-def _first(table: Any, scores: Scores, k: int, rows: int) -> tuple[Rows, bool]:
-    """Where the k best of the found rows are, of equally good ones those with the first ids.
-
-    And whether that is all there is to know: no row that was not found is as near as the last of them.
-    """
-    last = np.sort(scores)[-k:].min(initial=1)
-    level = np.flatnonzero(scores >= last)
-    ids = table["id"].take(level).to_pylist()
-    best = sorted(zip((-scores[level]).tolist(), ids, level.tolist(), strict=True))[:k]
-    kept = np.array([at for _, _, at in best], dtype=np.intp)
-    return kept, len(scores) < rows or len(level) < len(scores)
+def _best_positions(table: Any, scores: Scores, k: int, row_count: int) -> tuple[Positions, bool]:
+    """The positions of the k best rows, ties by id, and whether no other row can be as near as the last."""
+    last_score = np.sort(scores)[-k:].min(initial=1)
+    candidates = np.flatnonzero(scores >= last_score)
+    ids = table["id"].take(candidates).to_pylist()
+    best = sorted(zip((-scores[candidates]).tolist(), ids, candidates.tolist(), strict=True))[:k]
+    positions = np.array([position for _, _, position in best], dtype=np.intp)
+    return positions, len(scores) < row_count or len(candidates) < len(scores)
