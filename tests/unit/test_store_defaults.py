@@ -15,8 +15,8 @@ from esclip._core.types import Document, Fingerprint, Hit
 from esclip._protocols import Store
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
-from tests.contracts.documents import SCHEMA
-from tests.contracts.store_contract import StoreContract
+from esclip.testing.documents import SCHEMA
+from esclip.testing.store import StoreContract
 from tests.unit import test_memory_store
 
 MOST_REQUIRED = 10
