@@ -23,10 +23,11 @@ from esclip import StoreAuth
 __all__ = [
     "ENGINES",
     "LOCKED",
-    "contract_engines",
     "engine_access",
     "engine_address",
+    "engine_kinds",
     "engine_opener",
+    "engine_versions",
     "http",
     "words_apart",
 ]
@@ -42,17 +43,24 @@ ENGINES = {
 LOCKED = {"secured": "ESCLIP_TEST_SECURED", "proxied": "ESCLIP_TEST_PROXIED"}
 """The same for those with TLS and a password."""
 
-CONTRACT = ("cluster", "opensearch2", "secured")
-"""Those that the contract of all stores runs on: each version once, one of them with several nodes, one with
-TLS and a password. What concerns engines alone is tried on all."""
+VERSIONS = ("cluster", "opensearch2", "secured")
+"""Each version once: one of them with several nodes, one with TLS and a password."""
+
+KINDS = ("cluster", "elasticsearch")
+"""OpenSearch and Elasticsearch, for tests above the store: versions differ in the store alone."""
 
 BREAKING = {"faulty": "ESCLIP_TEST_FAULTY"}
 """The same for the one whose nodes tests kill."""
 
 
-def contract_engines() -> Sequence[str]:
-    """The engines for the contract of all stores; with ESCLIP_ALL_ENGINES=1 every one that there is."""
-    return [*ENGINES, *LOCKED] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else CONTRACT
+def engine_versions() -> Sequence[str]:
+    """The engines for tests of the store; with ESCLIP_ALL_ENGINES=1 every one that there is."""
+    return [*ENGINES, *LOCKED] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else VERSIONS
+
+
+def engine_kinds() -> Sequence[str]:
+    """The engines for tests above the store; with ESCLIP_ALL_ENGINES=1 every one without a lock."""
+    return [*ENGINES] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else KINDS
 
 
 def engine_address(name: str) -> str:

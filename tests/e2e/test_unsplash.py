@@ -17,10 +17,10 @@ from PIL import Image
 from esclip import open_index
 from esclip.testing.pictures import PLAIN
 from tests.command_line import Esclip, runner
-from tests.engines import ENGINES, engine_address
+from tests.engines import engine_address, engine_kinds
 from tests.servers import PictureServer, body, redirect, status, unused_port
 
-STORES = ["embedded", *(pytest.param(name, marks=pytest.mark.engine) for name in ENGINES)]
+STORES = ["embedded", *(pytest.param(name, marks=pytest.mark.engine) for name in engine_kinds())]
 
 QUERIES = ("red", "绿色", "ein graues Haus", "black and white", "no colour at all", "rose et bleu")
 
@@ -235,7 +235,7 @@ def test_pictures_on_disk_are_read_instead_of_fetched(
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", engine_kinds())
 def test_the_index_that_an_ingest_leaves(engine: str, photos: Path, esclip: Esclip) -> None:
     """Three shards under cosine, refreshed every minute, replicas only where there is a second data node."""
     address = engine_address(engine)

@@ -10,12 +10,12 @@ import pytest
 from esclip.stores.engine.store import EngineStore
 from tests.contracts.deletions import DeletionContract
 from tests.contracts.parts import PartsContract
-from tests.engines import contract_engines, engine_access, engine_address, http
+from tests.engines import engine_access, engine_address, engine_kinds, http
 
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(params=contract_engines())
+@pytest.fixture(params=engine_kinds())
 def address(request: pytest.FixtureRequest) -> str:
     """The address of each engine that the contracts run on."""
     return engine_address(request.param)
