@@ -40,7 +40,7 @@ from esclip.encoders.runtimes.towers import (
     load_text_tower,
     prepare_text_tower,
 )
-from esclip.encoders.scripts import warn_of_scripts
+from esclip.encoders.text_warnings import warn_of_scripts
 
 __all__ = ["ClipEncoder"]
 

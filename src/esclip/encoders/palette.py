@@ -14,7 +14,6 @@ cosine is the Bhattacharyya coefficient of their colours.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -24,11 +23,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from esclip._core.arguments import given_texts
-from esclip._core.null_queries import is_null_query
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors, unit_rows
 from esclip.encoders.color_words import Color, colors_in
 from esclip.encoders.preprocessing import Preprocessing
+from esclip.encoders.text_warnings import warn_of_missing_colors
 
 __all__ = ["PALETTE_LIMITS", "PaletteEncoder"]
 
@@ -37,8 +36,6 @@ PALETTE_LIMITS = (
     "and nothing else; name one, or use a CLIP model such as clip-ViT-B-32"
 )
 """What a user of this encoder has to know, in one line."""
-
-_log = logging.getLogger("esclip")
 
 _SIDE = 64
 _NO_COLOR = len(Color)
@@ -74,14 +71,15 @@ class PaletteEncoder:
         return unit_rows(np.sqrt(shares))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Equal parts of the colours that a text names. Logs a warning for a text that names none."""
+        """Equal parts of the colours that a text names. Logs a warning of texts that name none."""
         texts = given_texts("texts", texts)
+        colors = [colors_in(text) for text in texts]
+        warn_of_missing_colors(
+            [text for text, some in zip(texts, colors, strict=True) if not some], PALETTE_LIMITS
+        )
         rows = np.zeros((len(texts), _DIM))
-        for row, text in enumerate(texts):
-            colors = colors_in(text)
-            if not colors and not is_null_query(text):
-                _log.warning("no colour word in %r: %s", text, PALETTE_LIMITS)
-            rows[row, [color.value for color in colors] or [_NO_COLOR]] = 1
+        for row, some in zip(rows, colors, strict=True):
+            row[[color.value for color in some] or [_NO_COLOR]] = 1
         return unit_rows(rows)
 
 

@@ -25,7 +25,7 @@ from esclip._errors import EncoderError
 from esclip._text.secrets import Address, Secret
 from esclip.encoders.remote import protocol
 from esclip.encoders.remote.client import EncoderClient
-from esclip.encoders.scripts import warn_of_scripts
+from esclip.encoders.text_warnings import warn_of_scripts
 from esclip.encoders.tokenizer import valid
 
 __all__ = ["RemoteEncoder"]

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from esclip._core.null_queries import NULL_QUERIES
-from esclip.encoders.scripts import warn_of_scripts
+from esclip.encoders.text_warnings import warn_of_scripts
 
 ENGLISH, MULTILINGUAL = "clip-ViT-B-16", "clip-ViT-B-32-multilingual-v1"
 

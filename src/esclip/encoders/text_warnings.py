@@ -1,4 +1,7 @@
-"""Texts in a script that a text tower was not trained on: their vectors are chance, and nothing shows it."""
+"""Warnings about texts that an encoder can't understand: nothing in their vectors shows it.
+
+Null queries are exempt: an ingest encodes them in every script, and no user has written them.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,45 @@ from esclip._core.null_queries import is_null_query
 from esclip._errors import Hint, one_line
 from esclip.encoders.catalogue import known_scripts
 
-__all__ = ["warn_of_scripts"]
+__all__ = ["warn_of_missing_colors", "warn_of_scripts"]
 
 _log = logging.getLogger("esclip")
 
 
+def warn_of_missing_colors(texts: Sequence[str], advice: str) -> None:
+    """Log one warning of the texts, which name no colour, with the advice of the palette encoder."""
+    if texts := _written_by_users(texts):
+        _log.warning("no colour word in %s: %s", _first_of(texts), advice)
+
+
 def warn_of_scripts(text_encoder: str, texts: Sequence[str]) -> None:
-    """Log one warning where texts have letters that the text tower doesn't know, as far as that is known."""
+    """Log one warning of texts in scripts that a text tower was not trained on, as far as that is known."""
     scripts = known_scripts(text_encoder)
     if scripts is None:
         return
-    strange = [(text, found) for text in texts if (found := _scripts(text) - scripts)]
-    strange = [(text, found) for text, found in strange if not is_null_query(text)]
-    if strange:
-        text, found = strange[0]
-        others = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+    foreign = [text for text in _written_by_users(texts) if _scripts(text) - scripts]
+    if foreign:
         _log.warning(
-            "text tower %s was not trained on %s: what it makes of %r%s is chance; use a language that it "
+            "text tower %s was not trained on %s: what it makes of %s is chance; use a language that it "
             "knows, or an index of another model: %s",
             one_line(text_encoder),
-            ", ".join(sorted(script.capitalize() for script in found)),
-            one_line(text, 40),
-            others,
+            ", ".join(sorted(script.capitalize() for script in _scripts(foreign[0]) - scripts)),
+            _first_of(foreign),
             Hint.MODELS,
         )
 
 
+def _written_by_users(texts: Sequence[str]) -> list[str]:
+    return [text for text in texts if not is_null_query(text)]
+
+
+def _first_of(texts: Sequence[str]) -> str:
+    others = f" and {len(texts) - 1} more" if len(texts) > 1 else ""
+    return f"{one_line(texts[0], 40)!r}{others}"
+
+
 def _scripts(text: str) -> set[str]:
-    """The scripts of its letters, those of no living language left out; a single Greek letter is a sign."""
+    """The scripts of a text's letters, if of a living language; a single Greek letter is a symbol."""
     if text.isascii():
         return set()
     letters = [c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) in _LETTERS]
