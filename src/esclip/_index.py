@@ -250,7 +250,7 @@ class ImageIndex:
             self._ledger,
             labelling=labelling,
             parts=[kind for kind in PART_KINDS if kind in kinds],
-            parts_store=self._parts,
+            parts_store=self._open_parts,
             origin="\n".join(roots) if limit is None else None,
             pruning=Pruning(roots, confirm) if prune else None,
             **options,
@@ -318,7 +318,7 @@ class ImageIndex:
         from esclip._ingest.run import run
 
         self._schema = None  # the labels may be others now
-        schema, wanted = self._searchable(), _reasons(reasons)
+        schema, wanted = self._require_schema(), _reasons(reasons)
         self._require_own_pictures(schema)
         source = LedgerSource(self._ledger, schema.fields, wanted)
         if without := sum(self._ledger.counts(wanted).values()) - source.total():
@@ -333,7 +333,7 @@ class ImageIndex:
             self._ledger,
             labelling=schema.labelling,
             parts=schema.parts,
-            parts_store=self._parts,
+            parts_store=self._open_parts,
             origin=None,
             pruning=None,
             **(IngestOptions(max_rejection_rate=1) | options),
@@ -424,20 +424,17 @@ class ImageIndex:
         Raises:
             EsclipError: As `search`.
         """
-        takes = "several queries, such as a list"
-        asked = [Query.of(query) for query in given_several("queries", queries, takes)]
-        schema = self._searchable()
+        wanted = [Query.of(q) for q in given_several("queries", queries, "several queries, such as a list")]
+        schema = self._require_schema()
+        retriever = Retriever(self._store, cache(self._require_parts))  # checked once for all searches
         try:
-            parts = cache(self._held_parts)  # checked once a call, however often a search goes there
-            found = Searcher(
-                Retriever(self._store, parts), schema, lambda: self._encoder(schema)
-            ).search_many(asked)
+            results = Searcher(retriever, schema, lambda: self._encoder(schema)).search_many(wanted)
         except DocumentNotFound:
             self._require_documents()
             raise
-        if not any(found):
-            self._require_documents()  # to find nothing in an index that is gone or empty is no success
-        return found
+        if not any(results):
+            self._require_documents()  # without an index or documents, no hits are an error
+        return results
 
     def search_text(
         self,
@@ -505,8 +502,8 @@ class ImageIndex:
         Raises:
             EsclipError: As `search`.
         """
-        wanted = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
-        return self.search_many([_text_query(text, hybrid, k, where, options) for text in wanted])
+        texts = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
+        return self.search_many([_text_query(text, hybrid, k, where, options) for text in texts])
 
     def search_image(
         self,
@@ -584,9 +581,12 @@ class ImageIndex:
             hits = index.search_text("something red", k=2)
             index.recommend(like=hits[0], unlike=hits[1])
         """
-        good, bad = given_ids("like", like), given_ids("unlike", unlike)
-        parts = [SimilarTo(id, 1 / len(good)) for id in good] + [SimilarTo(id, -0.5 / len(bad)) for id in bad]
-        return self.search(Query(*parts, k=k, where=where, **options))
+        positive, negative = given_ids("like", like), given_ids("unlike", unlike)
+        clauses = [
+            *(SimilarTo(id, 1 / len(positive)) for id in positive),
+            *(SimilarTo(id, -0.5 / len(negative)) for id in negative),
+        ]
+        return self.search(Query(*clauses, k=k, where=where, **options))
 
     def duplicates(
         self,
@@ -610,7 +610,7 @@ class ImageIndex:
         """
         THRESHOLDS.check("threshold", threshold)
         given_callback("on_progress", on_progress)
-        filters = parse_filter(where, self._searchable().fields)
+        filters = parse_filter(where, self._require_schema().fields)
         groups = find_duplicates(self._store, filters, threshold, on_progress or (lambda _: None))
         if not groups:
             self._require_documents()
@@ -624,8 +624,8 @@ class ImageIndex:
         Raises:
             IndexNotFound: There is no such index.
         """
-        info = self._existing()
-        beside = self._parts().info() if info.schema.parts else None
+        info = self._require_info()
+        beside = self._open_parts().info() if info.schema.parts else None
         all_of_it = (info, beside) if beside and holds_parts(beside.schema) else (info,)
         sizes = [one.bytes for one in all_of_it if one.bytes is not None]
         space = info.schema.space
@@ -652,8 +652,8 @@ class ImageIndex:
             IndexNotFound: There is no such index.
         """
         schema = self._store.schema()
-        if schema and holds_parts(self._parts().schema()):
-            self._parts().drop()  # first: what is dropped by halves still says that it has them
+        if schema and holds_parts(self._open_parts().schema()):
+            self._open_parts().drop()  # first: what is dropped by halves still says that it has them
         self._store.drop()
         self._schema = None
         self._ledger.remove()
@@ -668,7 +668,7 @@ class ImageIndex:
         self._open_ledger.close()
 
     def __enter__(self) -> ImageIndex:
-        assert self._store  # which one that is closed has no more
+        assert self._store  # raises when closed
         return self
 
     def __exit__(
@@ -677,24 +677,24 @@ class ImageIndex:
         self.close()
 
     def renew(self) -> None:
-        """A lock of a forked child's own."""
+        """Give a forked child a lock of its own."""
         self._lock = Lock()
 
     @property
     def _store(self) -> Store:
-        """The store. Raises `ConfigError` when the index is closed: whatever it is asked for begins here."""
+        """The store. Raises `ConfigError` when the index is closed: all use of the index begins here."""
         if self._closed:
             raise ConfigError("the index is closed; open it again with open_index")
         return self._open_store
 
     @property
     def _ledger(self) -> Ledger:
-        """What was rejected. Raises `ConfigError` when the index is closed."""
+        """The ledger of rejections. Raises `ConfigError` when the index is closed."""
         assert self._store
         return self._open_ledger
 
-    def _searchable(self) -> IndexSchema:
-        """The index's schema, asked for once. Raises `IndexNotFound` when there is none."""
+    def _require_schema(self) -> IndexSchema:
+        """The index's schema, read once and kept. Raises `IndexNotFound` when there is no index."""
         schema = self._schema
         if schema is None:
             self._schema = schema = self._store.schema()
@@ -703,31 +703,31 @@ class ImageIndex:
         return schema
 
     def _require_documents(self) -> None:
-        """Raise `IndexNotFound` when the index holds nothing: asked only when nothing was found."""
+        """Raise `IndexNotFound` when the index is empty or gone; called only when there are no hits."""
         self._schema = None
-        if self._existing().documents == 0:
+        if self._require_info().documents == 0:
             raise self._not_found("is empty")
 
-    def _existing(self) -> IndexInfo:
+    def _require_info(self) -> IndexInfo:
         info = self._store.info()
         if info is None:
             raise self._not_found("does not exist")
         return info
 
-    def _not_found(self, what: str) -> IndexNotFound:
+    def _not_found(self, problem: str) -> IndexNotFound:
         name, address = self._store.index, self._store.address
-        return IndexNotFound(f"index {name!r} {what} in {address}", Hint.INGEST)
+        return IndexNotFound(f"index {name!r} {problem} in {address}", Hint.INGEST)
 
-    def _parts(self) -> Store:
-        """The index of the pictures' parts, opened once."""
+    def _open_parts(self) -> Store:
+        """The parts index, there or not, opened once."""
         with self._lock:
             if self._parts_store is None:
                 self._parts_store = self._store.open_other(parts_index(self._store.index))
             return self._parts_store
 
-    def _held_parts(self) -> Store:
-        """The index of the pictures' parts, to be searched. Raises `IndexNotFound` when it isn't there."""
-        parts = self._parts()
+    def _require_parts(self) -> Store:
+        """The parts index, for searching. Raises `IndexNotFound` when it isn't there."""
+        parts = self._open_parts()
         if not holds_parts(parts.schema()):
             raise IndexNotFound(
                 f"index {self._store.index!r} in {self._store.address} has lost its parts: {parts.index!r} "
@@ -736,16 +736,16 @@ class ImageIndex:
             )
         return parts
 
-    def _encoder(self, held: IndexSchema | None) -> Encoder:
-        return self._encoders.for_index(self._store.index, held)
+    def _encoder(self, schema: IndexSchema | None) -> Encoder:
+        return self._encoders.resolve(self._store.index, schema)
 
     def _with_parts(self, schema: IndexSchema) -> Store:
         """The store, which removes the parts of documents with them."""
         from esclip._ingest.parts import StoreWithParts
 
-        if not schema.parts or not holds_parts(self._parts().schema()):
+        if not schema.parts or not holds_parts(self._open_parts().schema()):
             return self._store
-        return StoreWithParts(self._store, self._parts(), schema.parts)
+        return StoreWithParts(self._store, self._open_parts(), schema.parts)
 
     def _has_left(self, path: str | Path, held: IndexSchema | None) -> bool:
         """Whether a path has no pictures any more, and something is held of those that it had."""
@@ -779,7 +779,7 @@ class ImageIndex:
     def _require_index_or_ledger(self) -> None:
         """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
         if not self._ledger.exists():
-            self._searchable()
+            self._require_schema()
 
 
 def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:

@@ -108,14 +108,14 @@ def test_a_model_that_only_the_index_names_is_told(model: str, caplog: pytest.Lo
 
     schema = IndexSchema(_space(model, model))
     with caplog.at_level(logging.WARNING):
-        EncoderResolver(None, None, load).for_index("pictures", schema)
+        EncoderResolver(None, None, load).resolve("pictures", schema)
     (message,) = seen
     assert "'pictures'" in message
     assert model in message
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        EncoderResolver(model, None, load).for_index("pictures", schema)
-        EncoderResolver(None, None, load).for_index("pictures", IndexSchema(_space(CLIP, MULTILINGUAL)))
+        EncoderResolver(model, None, load).resolve("pictures", schema)
+        EncoderResolver(None, None, load).resolve("pictures", IndexSchema(_space(CLIP, MULTILINGUAL)))
     assert caplog.messages == []
 
 
@@ -127,7 +127,7 @@ def test_the_text_tower_is_the_indexs(
 ) -> None:
     """However the model is named, or if it isn't, texts go through the tower that the index remembers."""
     with caplog.at_level(logging.WARNING):
-        encoder = EncoderResolver(asked, None, _Named).for_index("pictures", IndexSchema(_space(held, texts)))
+        encoder = EncoderResolver(asked, None, _Named).resolve("pictures", IndexSchema(_space(held, texts)))
     assert encoder.space.text_model == texts
     assert caplog.messages == []
 
@@ -137,8 +137,8 @@ def test_another_text_tower_is_told(caplog: pytest.LogCaptureFixture) -> None:
     encoders = EncoderResolver(CLIP, CLIP, _Named)
     schema = IndexSchema(_space(CLIP, MULTILINGUAL))
     with caplog.at_level(logging.WARNING):
-        assert encoders.for_index("pictures", schema).space.text_model == CLIP
-        encoders.for_index("pictures", schema)
+        assert encoders.resolve("pictures", schema).space.text_model == CLIP
+        encoders.resolve("pictures", schema)
     (message,) = caplog.messages
     assert f"text tower {MULTILINGUAL}" in message
     assert f"through {CLIP}:" in message
@@ -148,7 +148,7 @@ def test_a_text_tower_of_another_machine_is_told(tmp_path: Path, caplog: pytest.
     """A folder that isn't here costs no ingest: the encoder's own tower is taken, with a warning."""
     schema = IndexSchema(_space(CLIP, str(tmp_path / "gone")))
     with caplog.at_level(logging.WARNING):
-        encoder = EncoderResolver(CLIP, None, _Named).for_index("pictures", schema)
+        encoder = EncoderResolver(CLIP, None, _Named).resolve("pictures", schema)
     assert encoder.space.text_model == MULTILINGUAL
     assert [message for message in caplog.messages if "gone" in message] == caplog.messages
     assert len(caplog.messages) == 1
@@ -160,7 +160,7 @@ def test_a_text_tower_that_only_the_index_names_is_told(
     """Where the encoder is named and the text tower is not, one line names that and its option."""
     schema = IndexSchema(_space(CLIP, str(tmp_path)))
     with caplog.at_level(logging.WARNING):
-        encoder = EncoderResolver(CLIP, None, _Named).for_index("pictures", schema)
+        encoder = EncoderResolver(CLIP, None, _Named).resolve("pictures", schema)
     assert encoder.space.text_model == str(tmp_path)
     (message,) = caplog.messages
     assert f"text tower {tmp_path}:" in message
@@ -172,5 +172,5 @@ def test_an_index_that_remembers_another_spelling_is_searched_by_it() -> None:
     mirror = "openai/clip-vit-base-patch32"
     schema = IndexSchema(_space(mirror, mirror))
     for asked in (None, mirror, CLIP):
-        space = EncoderResolver(asked, None, _Named).for_index("pictures", schema).space
+        space = EncoderResolver(asked, None, _Named).resolve("pictures", schema).space
         assert (space.model, space.text_model) == (mirror, mirror)

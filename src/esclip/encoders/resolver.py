@@ -57,7 +57,7 @@ class EncoderResolver:
         """A lock of a forked child's own."""
         self._lock = threading.Lock()
 
-    def for_index(self, index: str, held: IndexSchema | None) -> Encoder:
+    def resolve(self, index: str, held: IndexSchema | None) -> Encoder:
         """The encoder, checked against what the index holds.
 
         The index's text tower is taken where none is named; a warning tells where another one is.
