@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from esclip._protocols import Encoder
-from esclip._server.encoder_server import EncoderServer, Limits
+from esclip._server.encoder_app import EncoderApp, open_server
+from esclip._server.http import HttpServer, Limits
 from esclip.encoders.palette import PaletteEncoder
 
 __all__ = ["served"]
@@ -22,10 +23,10 @@ def served(
     batch_size: int = 8,
     max_body: int = 1 << 20,
     limits: Limits | None = None,
-) -> Iterator[EncoderServer]:
+) -> Iterator[HttpServer[EncoderApp]]:
     """A running server of `encoder`, palette by default."""
     encoder = encoder or PaletteEncoder()
-    with EncoderServer(
+    with open_server(
         encoder,
         host="127.0.0.1",
         port=port,

@@ -20,7 +20,7 @@ from PIL import Image
 from esclip import LabelSet, classify
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
-from esclip._server.encoder_server import EncoderServer
+from esclip._server.encoder_app import open_server
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.clip import ClipEncoder
@@ -441,7 +441,7 @@ def _reference(folder: Path, inputs: list[Image.Image] | list[str]) -> npt.NDArr
 def test_a_model_can_be_served(tiny_models: Models) -> None:
     """A client of a server that has the model gets the vectors that it would make itself."""
     local = load_encoder(str(tiny_models.clip), str(tiny_models.texts), device="cpu")
-    server = EncoderServer(local, host="127.0.0.1", port=0, token=None, batch_size=8, max_body=1 << 24)
+    server = open_server(local, host="127.0.0.1", port=0, token=None, batch_size=8, max_body=1 << 24)
     with server, ThreadPoolExecutor(1) as pool:
         running = pool.submit(server.run)
         try:

@@ -10,16 +10,17 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
-from esclip._server.encoder_server import EncoderServer, Limits
+from esclip._server.encoder_app import EncoderApp
+from esclip._server.http import HttpServer, Limits
 from tests.encoder_servers import served
 from tests.unit.test_encoder_server import BYTES, PICTURE, POST, TOKEN, ask
 
-LIMITS = Limits(connections=20, head_seconds=0.5, body_seconds=1.0, buffered=1 << 20)
+LIMITS = Limits(connections=20, head_seconds=0.5, body_seconds=1.0, buffered_bytes=1 << 20)
 LONG = POST + b"Content-Length: 1000000\r\n"
 
 
 @contextmanager
-def clients(server: EncoderServer, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
+def clients(server: HttpServer[EncoderApp], count: int, sent: bytes) -> Iterator[list[socket.socket]]:
     """So many connections that have sent this."""
     host, _, port = server.address.removeprefix("http://").rpartition(":")
     with ExitStack() as stack:
@@ -91,7 +92,7 @@ def test_connections_that_are_kept_do_not_lock_others_out() -> None:
 
 def test_unfinished_bodies_are_bounded_together() -> None:
     """Bodies that never end take no more than is allowed for all; who brings more is told to come again."""
-    limits = Limits(body_seconds=60, buffered=1 << 20)
+    limits = Limits(body_seconds=60, buffered_bytes=1 << 20)
     with served(limits=limits) as server, clients(server, 6, LONG + b"\r\n" + b"x" * 300_000) as slow:
         time.sleep(0.5)
         answers = []
@@ -111,7 +112,7 @@ def test_unfinished_bodies_are_bounded_together() -> None:
 
 def test_bodies_that_were_answered_are_no_longer_counted() -> None:
     """A server answers as much as one likes, one after the other, within what it may hold at once."""
-    with served(limits=Limits(buffered=1 << 20)) as server:
+    with served(limits=Limits(buffered_bytes=1 << 20)) as server:
         for _ in range(5):
             assert ask(server, "POST", "/v1/images", PICTURE * 40, **BYTES)[0] == 200
 

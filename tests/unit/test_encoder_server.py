@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from esclip._core.types import Vectors
-from esclip._errors import ConfigError, EncoderError
+from esclip._errors import ConfigError, EncoderError, Hint
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
-from esclip._server.encoder_server import EncoderServer, open_server
+from esclip._server.encoder_app import EncoderApp, open_server
+from esclip._server.http import HttpServer
 from esclip.encoders.palette import PaletteEncoder
 from esclip.testing.encoder import RecordingEncoder, sample_pictures
 from tests.encoder_servers import served
@@ -32,7 +33,7 @@ TOKEN = {"Authorization": "Bearer s3cret"}
 
 
 def ask(
-    server: EncoderServer, method: str, path: str, body: bytes | None = None, **headers: str
+    server: HttpServer[EncoderApp], method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, Any]:
     """The status and the answer's body, which is JSON wherever it isn't vectors."""
     connection = HTTPConnection(server.address.removeprefix("http://"), timeout=20)
@@ -46,7 +47,7 @@ def ask(
         connection.close()
 
 
-def send_raw(server: EncoderServer, data: bytes) -> bytes:
+def send_raw(server: HttpServer[EncoderApp], data: bytes) -> bytes:
     """What comes back for these bytes until the server hangs up, or a second passes."""
     host, _, port = server.address.removeprefix("http://").rpartition(":")
     got = b""
@@ -266,7 +267,7 @@ def test_an_open_door_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
         opened("0.0.0.0", token="s3cret")
         assert not [record for record in caplog.records if "token" in record.getMessage()]
         opened("0.0.0.0")
-    assert "ESCLIP_ENCODER_TOKEN" in caplog.text
+    assert Hint.ENCODER_TOKEN in caplog.text
 
 
 class TestBatcher:
@@ -276,7 +277,7 @@ class TestBatcher:
 
     def test_everyone_gets_their_own_rows(self) -> None:
         """Whatever the sizes and the number of workers, each caller's rows are its own, in order."""
-        batcher: Batcher[int] = Batcher(self.square, size=7, workers=3, callers=100)
+        batcher: Batcher[int] = Batcher(self.square, size=7, workers=3, max_calls=100)
         with ThreadPoolExecutor(14) as pool:
             calls = [list(range(at, at + 1 + at % 30)) for at in range(200)]
             for call, rows in zip(calls, pool.map(batcher.encode, calls), strict=True):
@@ -296,7 +297,7 @@ class TestBatcher:
                 raise ValueError("no")
             return self.square(items)
 
-        batcher: Batcher[int] = Batcher(fail_once, size=5, workers=1, callers=10)
+        batcher: Batcher[int] = Batcher(fail_once, size=5, workers=1, max_calls=10)
         with pytest.raises(BatchFailed, match="ValueError: no"):
             batcher.encode(range(50))
         np.testing.assert_array_equal(batcher.encode([3]), [[9]])
@@ -305,7 +306,7 @@ class TestBatcher:
 
     def test_an_encoder_that_loses_rows_is_told(self) -> None:
         """Rows are never given to the wrong caller."""
-        batcher: Batcher[int] = Batcher(lambda items: self.square(items[1:]), size=5, workers=1, callers=9)
+        batcher: Batcher[int] = Batcher(lambda items: self.square(items[1:]), size=5, workers=1, max_calls=9)
         with pytest.raises(BatchFailed, match="2 vectors for 3 items"):
             batcher.encode([1, 2, 3])
         batcher.close()
@@ -318,7 +319,7 @@ class TestBatcher:
             going.wait()
             return self.square(items)
 
-        batcher: Batcher[int] = Batcher(wait, size=5, workers=1, callers=3)
+        batcher: Batcher[int] = Batcher(wait, size=5, workers=1, max_calls=3)
         with ThreadPoolExecutor(3) as pool:
             asked = [pool.submit(batcher.encode, [at]) for at in range(3)]
             time.sleep(0.1)

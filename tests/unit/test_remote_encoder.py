@@ -20,7 +20,8 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._errors import ConfigError, EncoderError
 from esclip._net.session import FOREIGN_ERRORS
 from esclip._protocols import Encoder
-from esclip._server.encoder_server import EncoderServer
+from esclip._server.encoder_app import EncoderApp
+from esclip._server.http import HttpServer
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder
@@ -37,18 +38,18 @@ JSON, BYTES = {"Content_Type": "application/json"}, {"Content_Type": "applicatio
 
 
 @pytest.fixture
-def server() -> Iterator[EncoderServer]:
+def server() -> Iterator[HttpServer[EncoderApp]]:
     with served() as running:
         yield running
 
 
 class TestRemoteEncoder(EncoderContract):
     @pytest.fixture
-    def encoder(self, server: EncoderServer) -> Encoder:
+    def encoder(self, server: HttpServer[EncoderApp]) -> Encoder:
         return load_encoder(server.address)
 
     @pytest.fixture
-    def again(self, server: EncoderServer) -> Encoder:
+    def again(self, server: HttpServer[EncoderApp]) -> Encoder:
         return load_encoder(server.address)
 
 
@@ -62,7 +63,7 @@ def connect(server: PictureServer, *, timeout: float = 5.0) -> RemoteEncoder:
     return RemoteEncoder(server.url(""), timeout=timeout, backoff=0.01)
 
 
-def test_it_is_what_is_served(server: EncoderServer) -> None:
+def test_it_is_what_is_served(server: HttpServer[EncoderApp]) -> None:
     """The space is the served model's to the letter; the runtime also says where that is."""
     encoder = load_encoder(server.address + "/")
     assert encoder.space == PALETTE.space
@@ -91,7 +92,7 @@ def test_requests_are_split_by_the_servers_limit() -> None:
             encoder.encode_texts(["red", "red " * 10_000])
 
 
-def test_any_text_can_be_sent(server: EncoderServer) -> None:
+def test_any_text_can_be_sent(server: HttpServer[EncoderApp]) -> None:
     """Quotes, control characters and half a surrogate pair reach the server, or what stands for them."""
     texts = ['"red"', "red\x00\n", "red \ud83d", "\U0001f534 red"]
     assert np.isfinite(load_encoder(server.address).encode_texts(texts)).all()
@@ -107,7 +108,7 @@ def test_a_picture_without_direction_stays_one() -> None:
     np.testing.assert_array_equal(got[1], VECTORS[1])
 
 
-def test_pixels_of_another_encoder_are_a_programming_error(server: EncoderServer) -> None:
+def test_pixels_of_another_encoder_are_a_programming_error(server: HttpServer[EncoderApp]) -> None:
     """Pixels of another shape are not sent."""
     with pytest.raises(ValueError, match="not from this preprocess"):
         load_encoder(server.address).encode_images([np.zeros((3, 224, 224), np.uint8)])
@@ -345,7 +346,7 @@ def test_no_foreign_exception_is_unmapped() -> None:
     assert client._FOREIGN[-1][0] is FOREIGN_ERRORS
 
 
-def test_it_needs_no_torch(server: EncoderServer) -> None:
+def test_it_needs_no_torch(server: HttpServer[EncoderApp]) -> None:
     """A client of a server imports neither torch nor transformers, nor the server's own library."""
     code = (
         "import sys; from esclip import load_encoder; load_encoder(sys.argv[1]).encode_texts(['red']);"

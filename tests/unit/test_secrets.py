@@ -21,7 +21,7 @@ from esclip import EsclipError, StoreAuth
 from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._net.redaction import Redactor, with_base64
-from esclip._server.encoder_server import EncoderServer
+from esclip._server.encoder_app import open_server
 from esclip._text.secrets import Address, Secret, masked
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
@@ -284,7 +284,7 @@ def test_values_that_hold_secrets_show_none() -> None:
     )
     held: list[Any] = [options, EncoderOptions(encoder_token=Secret(TOKEN)), StoreAuth(api_key=TOKEN)]
     held += [vars(store) for store in (EngineStore(f"http://alice:{TOKEN}@127.0.0.1", "x"),)]
-    with EncoderServer(
+    with open_server(
         PaletteEncoder(), host="127.0.0.1", port=0, token=TOKEN, batch_size=1, max_body=1 << 20
     ) as server:
         held += [server, vars(server), vars(server.app)]

@@ -259,11 +259,13 @@ def serve_encoder(
     """Encode for other machines, which give the address of this one as their --encoder."""
     from esclip._cli.output.console import show_info_logs
     from esclip._cli.output.reports import print_server_address
-    from esclip._server import encoder_server
+    from esclip._server import encoder_app
 
     show_info_logs()
-    with encoder_server.open_server(
-        by.load(),
+    encoder = by.load()
+    encoder_app.check_encoder(encoder)
+    with encoder_app.open_server(
+        encoder,
         host=host,
         port=port,
         token=by.encoder_token or None,

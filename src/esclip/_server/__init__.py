@@ -1,1 +1,1 @@
-"""Programs that listen: an encoder for other machines."""
+"""What listens: `http.py` runs an application, `encoder_app.py` is one."""

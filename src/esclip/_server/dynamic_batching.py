@@ -1,11 +1,11 @@
-"""Calls of many threads, put together to batches for an encoder.
+"""Dynamic batching: calls of many threads, encoded together.
 
     caller ─► [ 3 items ] ─┐
     caller ─► [ 1 item  ] ─┼─► queue ─► batch of up to `size` ─► encode ─► rows ─► each caller its own
     caller ─► [ 90 items] ─┘            (worker threads)
 
 A batch takes what waits, and waits a moment for more where it isn't full; a call with many items is spread
-over several. The queue is bounded: who comes when it is full is told so at once.
+over several. The queue is bounded: a call that finds it full fails at once.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from esclip._core.types import Vectors
+from esclip._errors import one_line
 
 __all__ = ["BatchFailed", "Batcher", "QueueFull"]
 
 T = TypeVar("T")
 
-BATCHES = 64
-"""As many batches' items may wait: enough for a GPU not to run dry before clients come again, and not so many
-that they give up on a CPU's work before it is done."""
+MAX_QUEUED_BATCHES = 64
+"""Enough for a GPU to stay busy until clients send more, and few enough for a CPU to encode before they time
+out."""
 
 _log = logging.getLogger("esclip")
 
 
 class QueueFull(Exception):
-    """As much waits as may."""
+    """Too many calls wait, or too many items."""
 
 
 class BatchFailed(Exception):
-    """The encoder failed, in one line."""
+    """The encoder failed; the message is one line."""
 
 
 class Batcher(Generic[T]):
-    """One encoder's batches. Safe from any number of threads, of which `callers` may wait at a time."""
+    """Batches for one encoder. Thread-safe; at most `max_calls` wait at a time."""
 
     def __init__(
         self,
@@ -51,7 +52,7 @@ class Batcher(Generic[T]):
         *,
         size: int,
         workers: int,
-        callers: int,
+        max_calls: int,
         linger: float = 0.003,
     ) -> None:
         """Start `workers` threads that call `encode` with up to `size` items.
@@ -66,10 +67,10 @@ class Batcher(Generic[T]):
         """Whether the last batch failed."""
         self._encode = encode
         self._size = size
-        self._callers = callers
+        self._max_calls = max_calls
         self._linger = linger
         self._calls: deque[_Call[T]] = deque()
-        self._present = 0
+        self._waiting = 0
         self._queued = 0
         self._closed = False
         self._changed = Condition()
@@ -81,39 +82,40 @@ class Batcher(Generic[T]):
 
     @property
     def queued(self) -> int:
-        """Items that no batch has taken yet."""
+        """Items that are in no batch yet."""
         return self._queued
 
     def encode(self, items: Sequence[T]) -> Vectors:
-        """A row for each item, of which there is at least one. Waits for it.
+        """A row for each of the items, at least one. Waits for them.
 
-        Raises `QueueFull` when too much waits already, and `BatchFailed`.
+        Raises `QueueFull`, and `BatchFailed`.
         """
-        with self._present_in(_Call(items)) as call:
+        with self._enqueued(_Call(items)) as call:
             return call.rows.result()
 
-    def close(self, patience: float = 5.0) -> None:
-        """Take no more calls, finish those that wait, and end the threads."""
+    def close(self, timeout: float = 5.0) -> None:
+        """Accept no more calls, finish those that wait, and end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         for thread in self._threads:
-            thread.join(patience)
+            thread.join(timeout)
 
     @contextmanager
-    def _present_in(self, call: _Call[T]) -> Iterator[_Call[T]]:
+    def _enqueued(self, call: _Call[T]) -> Iterator[_Call[T]]:
         with self._changed:
-            if self._closed or self._present >= self._callers or self._queued >= BATCHES * self._size:
+            too_many = self._waiting >= self._max_calls or self._queued >= MAX_QUEUED_BATCHES * self._size
+            if self._closed or too_many:
                 raise QueueFull
             self._calls.append(call)
-            self._present += 1
+            self._waiting += 1
             self._queued += len(call.items)
             self._changed.notify_all()
         try:
             yield call
         finally:
             with self._changed:
-                self._present -= 1
+                self._waiting -= 1
 
     def _work(self) -> None:
         while (shares := self._next()) is not None:
@@ -121,7 +123,7 @@ class Batcher(Generic[T]):
                 self._run(shares)
 
     def _next(self) -> list[_Share[T]] | None:
-        """What the next batch holds: nothing where another worker was faster, None at the end."""
+        """The next batch: empty where another worker was faster, None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._queued or self._closed)
             if not self._queued:
@@ -147,31 +149,31 @@ class Batcher(Generic[T]):
             rows = self._encode(items)
             if len(rows) != len(items):
                 raise ValueError(f"{len(rows)} vectors for {len(items)} items")
-        except Exception as error:  # whatever it is: the server lives on, and says so
+        except Exception as error:  # any: the server goes on
             self.failing = True
-            words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            _log.error("a batch of %d failed: %s", len(items), words)
+            message = one_line(f"{type(error).__name__}: {error}", 300)
+            _log.error("a batch of %d failed: %s", len(items), message)
             for share in shares:
-                share.call.fail(BatchFailed(words))
+                share.call.fail(BatchFailed(message))
             return
         with self._changed:
             self.failing = False
             self.batches += 1
             self.encoded += len(items)
-        at = 0
+        first = 0
         for share in shares:
-            share.call.give(share.start, rows[at : at + len(share.items)])
-            at += len(share.items)
+            share.call.set_rows(share.start, rows[first : first + len(share.items)])
+            first += len(share.items)
 
 
 @dataclass(eq=False)
 class _Call(Generic[T]):
-    """One caller's items on their way. `take` and `waiting` are for who holds the batcher's lock."""
+    """The items of one call. `take` and `waiting` need the batcher's lock."""
 
     items: Sequence[T]
     rows: Future[Vectors] = field(default_factory=Future)
     _taken: int = 0
-    _given: dict[int, Vectors] = field(default_factory=dict)
+    _rows_from: dict[int, Vectors] = field(default_factory=dict)
     _changed: Condition = field(default_factory=Condition)
 
     @property
@@ -179,17 +181,18 @@ class _Call(Generic[T]):
         return len(self.items) - self._taken
 
     def take(self, room: int) -> _Share[T]:
-        """The next items; none, and nothing waits any more, when a batch before has failed."""
+        """The next items; none, also later, when a batch before has failed."""
         start, over = self._taken, self.rows.done()
         self._taken = len(self.items) if over else min(len(self.items), start + room)
         return _Share(self, start, () if over else self.items[start : self._taken])
 
-    def give(self, start: int, rows: Vectors) -> None:
+    def set_rows(self, start: int, rows: Vectors) -> None:
         with self._changed:
-            self._given[start] = rows
-            whole = sum(map(len, self._given.values())) == len(self.items)
-            if whole:
-                self.rows.set_result(np.concatenate([self._given[at] for at in sorted(self._given)]))
+            self._rows_from[start] = rows
+            if sum(map(len, self._rows_from.values())) == len(self.items):
+                self.rows.set_result(
+                    np.concatenate([self._rows_from[start] for start in sorted(self._rows_from)])
+                )
 
     def fail(self, error: BatchFailed) -> None:
         with self._changed:
@@ -199,7 +202,7 @@ class _Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Share(Generic[T]):
-    """The part of a call that a batch holds."""
+    """The items of a call that are in one batch."""
 
     call: _Call[T]
     start: int
