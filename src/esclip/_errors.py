@@ -26,8 +26,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from esclip._text.escaping import joined_lines
-from esclip._text.secrets import masked
+from esclip._text.escaping import join_lines
+from esclip._text.secrets import mask
 
 if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Reason
@@ -90,7 +90,7 @@ def map_errors(
 
 def one_line(text: str, max_chars: int = MAX_DETAIL) -> str:
     """`text` of any origin, safe to show: in one line, without terminal escapes, cut to `max_chars`."""
-    line = joined_lines(text[: 4 * max_chars])
+    line = join_lines(text[: 4 * max_chars])
     return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 
@@ -140,7 +140,7 @@ class EsclipError(Exception):
     """
 
     def __init__(self, message: object = "", hint: Hint | None = None) -> None:
-        self.message = masked(str(message))
+        self.message = mask(str(message))
         self.hint = hint
         super().__init__(f"{self.message}; {hint}" if hint else self.message)
 
@@ -159,7 +159,7 @@ class RecordError(EsclipError):
     def __init__(self, reason: Reason, detail: str) -> None:
         """Keep `reason`, one of the closed list, and `detail` for a person, as one line."""
         self.reason = reason
-        self.detail = one_line(masked(detail))
+        self.detail = one_line(mask(detail))
         super().__init__(f"{reason.value}: {self.detail}")
 
 

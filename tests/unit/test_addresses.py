@@ -10,7 +10,7 @@ from PIL import Image
 
 import esclip
 from esclip import ConfigError, FetchError, StoreAuth
-from esclip._files.locations import server_address, user_path, without_credentials
+from esclip._files.locations import server_address, split_credentials, user_path
 from esclip.stores import SERVERS, is_folder, is_server, open_store
 
 MISSPELLED = [
@@ -152,7 +152,7 @@ def test_stores_and_encoders_tell_alike(text: str, what: str) -> None:
 def test_characters_that_no_address_has(address: str) -> None:
     """What a URL parser would quietly leave out is an error, not another host."""
     with pytest.raises(ConfigError, match="store's address"):
-        without_credentials(address, "store", "https://host:9200")
+        split_credentials(address, "store", "https://host:9200")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from esclip import FetchError
 from esclip._cli.output.console import json_line
 from esclip._core.rejections import Reason
 from esclip._errors import one_line
-from esclip._text.escaping import escaped, json_escape
+from esclip._text.escaping import escape, json_escape
 
 any_text = st.text(st.characters(exclude_categories=()))
 
@@ -32,7 +32,7 @@ any_text = st.text(st.characters(exclude_categories=()))
 )
 def test_names_of_files_are_kept(name: str) -> None:
     """Spaces of every kind, joiners, direction marks, private characters: the name still names its file."""
-    assert escaped(name) == name
+    assert escape(name) == name
     assert one_line(name) == name
 
 
@@ -43,8 +43,8 @@ def test_names_of_files_are_kept(name: str) -> None:
 )
 def test_what_commands_a_terminal_is_escaped(unsafe: str) -> None:
     """Control characters, line separators, overrides of direction and half surrogates become JSON escapes."""
-    assert escaped(f"a{unsafe}b") == f"a{json_escape(unsafe)}b"
-    assert escaped(f"a{unsafe}b").isascii()
+    assert escape(f"a{unsafe}b") == f"a{json_escape(unsafe)}b"
+    assert escape(f"a{unsafe}b").isascii()
     assert unsafe not in one_line(f"a{unsafe}b")
 
 

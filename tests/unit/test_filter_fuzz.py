@@ -17,7 +17,7 @@ from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
 from esclip._search.filter_parser import check_syntax, parse_filter
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import FIELDS, SCHEMA, document
@@ -178,7 +178,7 @@ def read_or_refused(read: Callable[[], T]) -> T | None:
     except ConfigError as error:
         said = str(error)
     assert len(said) < 600
-    assert said == escaped(said)
+    assert said == escape(said)
     return None
 
 

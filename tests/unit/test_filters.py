@@ -9,7 +9,7 @@ import pytest
 from esclip import ConfigError, Field, FieldType
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
 from esclip._search.filter_parser import Where, parse_filter
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
 KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS
@@ -194,7 +194,7 @@ def test_what_was_meant_otherwise_is_told(where: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
         parse_filter(where, FIELDS)
     assert len(str(caught.value)) < 400
-    assert str(caught.value) == escaped(str(caught.value))
+    assert str(caught.value) == escape(str(caught.value))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._net.redaction import Redactor, with_base64
 from esclip._server.encoder_app import open_server
-from esclip._text.secrets import Address, Secret, masked
+from esclip._text.secrets import Address, Secret, mask
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.engine.store import EngineStore
@@ -76,7 +76,7 @@ def shown(error: BaseException) -> str:
 )
 def test_urls_in_texts_lose_their_users(text: str, says: str) -> None:
     """Whoever stands before a host is masked, an @ elsewhere stays."""
-    assert masked(text) == says
+    assert mask(text) == says
     assert str(esclip.StoreError(text)) == says
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import esclip
 from esclip import ImageIndex, ImageRecord, LabelSet
-from esclip._text.forms import composed, existing_path, forms
+from esclip._text.forms import compose, existing_path, forms
 from esclip.stores.memory import MemoryStore
 
 NFC, NFD = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
@@ -109,7 +109,7 @@ class TestTexts:
         assert forms(NFC) == (NFC, NFD)
         assert forms(NFD) == (NFD, NFC)
         assert forms("東京") == ("東京",)
-        assert composed("\ud800\u0308") == "\ud800\u0308"
+        assert compose("\ud800\u0308") == "\ud800\u0308"
 
 
 def _keeps_both(folder: Path) -> bool:

@@ -48,7 +48,7 @@ from esclip._core.settings import (
     MAX_REJECTION_RATE,
 )
 from esclip._errors import EsclipError
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 
 __all__ = ["app", "main"]
 
@@ -93,7 +93,7 @@ def _usage_escaped() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
-        error.message = escaped(error.message)
+        error.message = escape(error.message)
         raise
 
 

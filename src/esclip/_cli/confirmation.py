@@ -7,7 +7,7 @@ import sys
 import typer
 
 from esclip._errors import ConfigError
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 
 __all__ = ["ask", "can_ask", "confirm"]
 
@@ -28,7 +28,7 @@ def confirm(what: str, *, yes: bool) -> None:
 def ask(what: str) -> bool:
     """Whether a person on the terminal says yes to `what`; Ctrl-C and the end of input are a no."""
     try:
-        return typer.confirm(escaped(f"{what[0].upper()}{what[1:]}?"), err=True)
+        return typer.confirm(escape(f"{what[0].upper()}{what[1:]}?"), err=True)
     except typer.Abort:
         return False
 

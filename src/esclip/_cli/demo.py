@@ -20,7 +20,7 @@ from esclip._files.user_folders import data_folder
 from esclip._index import ImageIndex, open_index
 from esclip._ingest.progress import Progress
 from esclip._search.hits import Hits
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 from esclip.encoders.palette import PALETTE_LIMITS
 from esclip.stores import is_folder
 
@@ -112,7 +112,7 @@ def _searches(index: ImageIndex, pictures: Path, address: str) -> list[Search]:
 def _page(searches: tuple[Search, ...]) -> str:
     head = "<!doctype html><meta charset=utf-8><title>esclip demo</title><body style='font-family:sans'>"
     parts = (
-        f"<h2><code>{html.escape(escaped(s.command))}</code></h2>{s.hits._repr_html_()}" for s in searches
+        f"<h2><code>{html.escape(escape(s.command))}</code></h2>{s.hits._repr_html_()}" for s in searches
     )
     return head + "".join(parts)
 

@@ -14,8 +14,8 @@ from esclip._cli.options import Json, not_blank
 from esclip._cli.search_options import Hybrid, MinRelevance
 from esclip._core.bounds import MAX_WEIGHT
 from esclip._core.settings import SEARCHES_AT_ONCE
-from esclip._errors import ConfigError, one_line
-from esclip._files.text import NotText, error_words, text_lines
+from esclip._errors import ConfigError, error_text, one_line
+from esclip._files.text import NotText, text_lines
 
 if TYPE_CHECKING:
     from esclip._search.hits import Hits
@@ -85,7 +85,7 @@ def _lines(file: typer.FileBinaryRead) -> Iterator[str]:
     try:
         yield from text_lines(file)
     except (OSError, NotText) as error:
-        raise ConfigError(f"queries {one_line(file.name)}: {error_words(error)}") from error
+        raise ConfigError(f"queries {one_line(file.name)}: {error_text(error)}") from error
 
 
 def search_image(

@@ -21,7 +21,7 @@ from typing import Any
 
 from esclip._concurrency.forks import run_in_children
 from esclip._core.types import GeoPoint, ImageRecord, Metadata
-from esclip._text.forms import folded
+from esclip._text.forms import fold
 
 __all__ = ["analyze_document", "analyze_query", "analyze_record", "former_words"]
 
@@ -100,7 +100,7 @@ def former_words(text: str) -> dict[str, str]:
     """
     if text.isascii():
         return {}
-    runs, former_runs = _split(folded(text)), _split(_formerly_folded(text))
+    runs, former_runs = _split(fold(text)), _split(_formerly_folded(text))
     if len(runs) != len(former_runs):  # a mark was taken for a separator
         return {}
     forms: dict[str, str] = {}
@@ -135,7 +135,7 @@ def _texts(description: str, metadata: Metadata) -> Iterator[str]:
 
 def _runs(text: str) -> list[str]:
     """Runs of letters and digits, folded."""
-    return _split(folded(text))
+    return _split(fold(text))
 
 
 def _split(text: str) -> list[str]:
@@ -162,7 +162,7 @@ def _bigrams(characters: str, singles: bool) -> Iterator[str]:
 
 
 def _formerly_folded(text: str) -> str:
-    """`folded` of former versions: it removed accents only, and only of letters that Unicode decomposes."""
+    """`fold` of former versions: it removed accents only, and only of letters that Unicode decomposes."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFKC", re.sub("[\u0300-\u036f]", "", decomposed))
 

@@ -17,7 +17,7 @@ from esclip._core.filters import AllOf, AnyOf, Condition, Not, OneOf, Value
 from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Search
 from esclip._errors import ConfigError
-from esclip._text.forms import composed
+from esclip._text.forms import compose
 
 __all__ = [
     "MAX_LEVELS",
@@ -139,7 +139,7 @@ def _count_values(condition: Condition) -> int:
         case AllOf(parts) | AnyOf(parts):
             return sum(map(_count_values, parts))
         case OneOf(_, values):  # a text may be there in several Unicode forms
-            return len({composed(value) if isinstance(value, str) else value for value in values})
+            return len({compose(value) if isinstance(value, str) else value for value in values})
         case _:
             return 0
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, error_text
 from esclip._files.locations import user_path
-from esclip._files.text import NotText, error_words, read_text
-from esclip._text.forms import composed, existing_path, is_unicode
+from esclip._files.text import NotText, read_text
+from esclip._text.forms import compose, existing_path, is_unicode
 
 __all__ = ["MAX_LABELS", "TEMPLATES", "LabelSet", "Labels"]
 
@@ -67,8 +67,8 @@ class LabelSet:
         if isinstance(labels, str) or isinstance(templates, str):
             raise ValueError("labels and templates are lists of texts; for a single text see Labelling.read")
         labels, templates = _texts("labels", labels), _texts("templates", templates)
-        object.__setattr__(self, "labels", tuple(composed(label.strip()) for label in labels))
-        object.__setattr__(self, "templates", tuple(map(composed, templates)))
+        object.__setattr__(self, "labels", tuple(compose(label.strip()) for label in labels))
+        object.__setattr__(self, "templates", tuple(map(compose, templates)))
         self._check()
 
     @classmethod
@@ -175,4 +175,4 @@ def _lines(path: Path) -> list[str]:
     try:
         return read_text(path, MAX_FILE_SIZE).split("\n")
     except (OSError, NotText) as error:
-        raise ConfigError(f"labels {path} can't be read: {error_words(error)}") from error
+        raise ConfigError(f"labels {path} can't be read: {error_text(error)}") from error

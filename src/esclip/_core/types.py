@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from esclip._text.forms import composed
+from esclip._text.forms import compose
 
 __all__ = [
     "Box",
@@ -118,7 +118,7 @@ class ImageRecord:
 
     def __post_init__(self) -> None:
         """Texts that are compared are in NFC, however the source has them; id and location stay."""
-        object.__setattr__(self, "description", composed(self.description))
+        object.__setattr__(self, "description", compose(self.description))
         object.__setattr__(self, "metadata", _composed(self.metadata))
         object.__setattr__(self, "derived", _composed(self.derived))
 
@@ -169,11 +169,9 @@ def _composed(metadata: Metadata) -> Metadata:
 
 def _composed_value(value: MetadataValue) -> MetadataValue:
     if isinstance(value, str):
-        return composed(value)
+        return compose(value)
     if isinstance(value, tuple) and not isinstance(value, GeoPoint):
-        return tuple(
-            composed(one) if isinstance(one, str) else one for one in value
-        )  # a store refuses others
+        return tuple(compose(one) if isinstance(one, str) else one for one in value)  # a store refuses others
     return value
 
 

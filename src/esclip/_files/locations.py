@@ -17,9 +17,9 @@ from urllib.parse import unquote, urlsplit
 
 from esclip._errors import ConfigError, one_line
 from esclip._text.forms import existing_path
-from esclip._text.secrets import Address, Secret, masked
+from esclip._text.secrets import Address, Secret, mask
 
-__all__ = ["respelled", "scheme_of", "server_address", "user_path", "without_credentials"]
+__all__ = ["correct_address", "scheme_of", "server_address", "split_credentials", "user_path"]
 
 WEB_SCHEMES = ("http", "https")
 
@@ -55,9 +55,9 @@ def server_address(text: str, whose: str, schemes: Collection[str] = WEB_SCHEMES
     text = text.strip()
     if scheme_of(text) in schemes:
         return Address(text)
-    if (spelled := respelled(text, schemes)) is None:
+    if (spelled := correct_address(text, schemes)) is None:
         return None
-    told = one_line(masked(text), 200)
+    told = one_line(mask(text), 200)
     if "@" in text and told == one_line(text, 200):  # what stands before it may be a password
         told = "with a user or a password in it"
     remedy = f"write {one_line(spelled, 200)}"
@@ -67,7 +67,7 @@ def server_address(text: str, whose: str, schemes: Collection[str] = WEB_SCHEMES
     raise ConfigError(f"The {whose}'s address {told} begins with neither {listed}; {remedy}")
 
 
-def respelled(text: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
+def correct_address(text: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
     """A text that looks like a server's address, as one; None for any other text."""
     if text.startswith("//"):
         if text.startswith("///") or _exists(text):
@@ -108,7 +108,7 @@ def _exists(path: str | Path) -> bool:
         return False
 
 
-def without_credentials(address: str, whose: str, like: str) -> tuple[str, tuple[str, Secret] | None]:
+def split_credentials(address: str, whose: str, like: str) -> tuple[str, tuple[str, Secret] | None]:
     """The address as it may be shown, and its user and password.
 
     Raises `ConfigError`, which names `whose` it is and what it should be `like`, when it is no server's.

@@ -21,8 +21,8 @@ __all__ = [
     "NotText",
     "TextDecoder",
     "Utf8",
+    "detect_encoding",
     "error_words",
-    "marked_encoding",
     "read_beginning",
     "read_text",
     "text_lines",
@@ -53,7 +53,7 @@ def error_words(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
-def marked_encoding(begin: bytes) -> str:
+def detect_encoding(begin: bytes) -> str:
     """The encoding of a text that begins so, by the mark that it may have."""
     return _marked(begin)[1]
 

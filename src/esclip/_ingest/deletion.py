@@ -19,7 +19,7 @@ from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._files.paths import is_below
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Store
-from esclip._text.forms import composed
+from esclip._text.forms import compose
 
 __all__ = ["Deletion", "Selection", "delete"]
 
@@ -54,8 +54,8 @@ class Selection:
         if id in self.ids:
             yield id
         if self.paths:
-            place = composed(location)
-            yield from (path for path in self.paths if is_below(place, composed(path)))
+            place = compose(location)
+            yield from (path for path in self.paths if is_below(place, compose(path)))
 
     def documents(self, store: Store) -> Iterator[list[tuple[str, str]]]:
         """Id and location of those that are held, page by page; no location where the id is named."""

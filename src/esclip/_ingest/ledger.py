@@ -23,9 +23,9 @@ from typing import Any
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._core.rejections import LedgerEntry, Reason, Rejection, Stage
 from esclip._errors import StoreError
-from esclip._ingest.ledger_file import connected
+from esclip._ingest.ledger_file import connect
 from esclip._ingest.ledger_records import read_record, record_text, storable
-from esclip._text.secrets import masked
+from esclip._text.secrets import mask
 
 __all__ = ["Ledger"]
 
@@ -95,13 +95,13 @@ class Ledger:
             if self._connection is None:
                 if self._path is not None:
                     self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = connected(self._path)
+                self._connection = connect(self._path)
                 self._closed = weakref.finalize(self, self._connection.close)
 
     def add(self, rejection: Rejection, origin: str | None = None) -> None:
         """Keep a rejection in place of an earlier one of the same record, whose `origin` stays if None."""
         usable = rejection.id and rejection.reason is not Reason.BAD_ID
-        location = masked(storable(rejection.location))
+        location = mask(storable(rejection.location))
         row = {
             "id": storable(rejection.id),
             "place": "" if usable else location,
@@ -109,7 +109,7 @@ class Ledger:
             "stage": rejection.stage.value,
             "reason": rejection.reason.value,
             "location": location,
-            "detail": masked(storable(rejection.detail)),
+            "detail": mask(storable(rejection.detail)),
             "record": rejection.record and record_text(rejection.record),
             "tried": datetime.now(UTC).isoformat(timespec="seconds"),
         }

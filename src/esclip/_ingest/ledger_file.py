@@ -12,7 +12,7 @@ from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
 from esclip.stores import is_server
 
-__all__ = ["connected", "ledger_path"]
+__all__ = ["connect", "ledger_path"]
 
 VERSION = 1
 
@@ -48,7 +48,7 @@ def ledger_path(address: str, index: str) -> Path | None:
     return folder / name if folder.is_absolute() else None
 
 
-def connected(path: Path | None) -> sqlite3.Connection:
+def connect(path: Path | None) -> sqlite3.Connection:
     """A connection in which each statement is a transaction of its own."""
     connection = sqlite3.connect(
         path or ":memory:", timeout=LEDGER.timeout, isolation_level=None, check_same_thread=False

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
-from esclip._text.secrets import masked
+from esclip._text.secrets import mask
 
 __all__ = ["read_record", "record_text", "storable"]
 
@@ -28,9 +28,9 @@ def record_text(record: ImageRecord) -> str:
     return json.dumps(
         {
             "id": record.id,
-            "location": masked(record.location),
-            "picture": masked(picture) if isinstance(picture, str) else {"file": str(picture)},
-            "version": masked(record.image_version),
+            "location": mask(record.location),
+            "picture": mask(picture) if isinstance(picture, str) else {"file": str(picture)},
+            "version": mask(record.image_version),
             "page": record.page,
             "description": record.description,
             "captioned": record.captioned,

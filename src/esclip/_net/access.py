@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from esclip._errors import ConfigError, Hint
-from esclip._files.locations import user_path, without_credentials
+from esclip._files.locations import split_credentials, user_path
 from esclip._text.secrets import Secret
 
 __all__ = ["StoreAuth", "resolve_access"]
@@ -77,7 +77,7 @@ def resolve_access(address: str, access: StoreAuth) -> tuple[str, StoreAuth]:
 
     Credentials may go over plain HTTP, with a warning: many a network ends TLS at a proxy beside the client.
     """
-    shown, credentials = without_credentials(address, "store", "https://host:9200")
+    shown, credentials = split_credentials(address, "store", "https://host:9200")
     if credentials:
         if access.how:
             raise ConfigError(f"{shown} has a user before its host, and {access.how} is given; give one")

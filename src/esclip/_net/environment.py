@@ -16,7 +16,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from esclip._errors import ConfigError
-from esclip._text.secrets import masked
+from esclip._text.secrets import mask
 
 __all__ = ["check_certificates", "check_proxy", "check_proxy_of_environment"]
 
@@ -36,7 +36,7 @@ def check_proxy(url: str, proxies: Mapping[str, str], schemes: Collection[str] =
     if fault:
         variable = next(f"{scheme}_proxy" for scheme, value in proxies.items() if value == proxy)
         raise ConfigError(
-            f"The variable {variable} (or {variable.upper()}) is {masked(proxy)!r:.200}, {fault}; "
+            f"The variable {variable} (or {variable.upper()}) is {mask(proxy)!r:.200}, {fault}; "
             "it is like http://proxy:3128, or is not set"
         )
 

@@ -19,7 +19,7 @@ import orjson
 from urllib3.exceptions import ProtocolError
 
 from esclip._net.session import causes
-from esclip._text.secrets import HIDDEN, frames_forgotten
+from esclip._text.secrets import HIDDEN, drop_frames
 
 __all__ = ["Redactor", "with_base64"]
 
@@ -80,7 +80,7 @@ class Redactor:
 
     def failure(self, error: Exception) -> Exception:
         """A failure to get an answer, without the secrets that its words or its frames' locals have."""
-        frames_forgotten(error)
+        drop_frames(error)
         repeats = any(self.text(str(one)) != str(one) for one in causes(error))
         return ProtocolError("what came is no HTTP") if repeats else error
 

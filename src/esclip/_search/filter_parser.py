@@ -36,7 +36,7 @@ from esclip._search.filter_values import (
     require_field,
     require_geo,
 )
-from esclip._text.forms import composed
+from esclip._text.forms import compose
 
 __all__ = ["Where", "check_syntax", "parse_filter"]
 
@@ -87,7 +87,7 @@ class _Parser:
 
     def __init__(self, text: str, fields: Mapping[str, Field] | None) -> None:
         """Without `fields`, any field and value is accepted."""
-        self._text = composed(text)
+        self._text = compose(text)
         self._fields = fields
         self._missing_joint = _missing_joint(fields or ())
         self._position = 0

@@ -20,7 +20,7 @@ from esclip._core.filters import (
     Range,
     Value,
 )
-from esclip._text.forms import composed
+from esclip._text.forms import compose
 
 __all__ = ["filter_text", "value_text"]
 
@@ -64,7 +64,7 @@ def filter_text(condition: Condition) -> str:
 
 def _texts(values: Iterable[Value]) -> Iterable[str]:
     """The values; a text in two Unicode forms once."""
-    return dict.fromkeys(composed(value_text(value)) for value in values)
+    return dict.fromkeys(compose(value_text(value)) for value in values)
 
 
 def value_text(value: Value) -> str:

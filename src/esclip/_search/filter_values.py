@@ -22,7 +22,7 @@ from esclip._core.filter_limits import MAX_VALUES
 from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Range, Value
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
-from esclip._text.forms import composed, forms, is_unicode
+from esclip._text.forms import compose, forms, is_unicode
 
 __all__ = [
     "CALLS",
@@ -88,7 +88,7 @@ def normalize_where(where: Where | None) -> str | tuple[str, ...] | dict[str, tu
 
 def require_field(name: str, fields: Mapping[str, Field]) -> Field:
     """The index's field of this name. Raises `ConfigError` that names the nearest."""
-    name = composed(name)
+    name = compose(name)
     if name in fields:
         return fields[name]
     similar = difflib.get_close_matches(name, fields, n=1)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.types import Hit
 from esclip._errors import one_line
-from esclip._text.escaping import escaped
-from esclip._text.secrets import masked
+from esclip._text.escaping import escape
+from esclip._text.secrets import mask
 from esclip._text.urls import is_web_address
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Hits(Sequence[Hit]):
 
     def __repr__(self) -> str:
         if self.note:
-            return f"<0 hits: {escaped(self.note)}>"
-        shown = ", ".join(f"{escaped(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
+            return f"<0 hits: {escape(self.note)}>"
+        shown = ", ".join(f"{escape(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
         return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
 
     def to_pandas(self) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def _figure(hit: Hit) -> str:
 
     credit = str(hit.metadata.get("photographer", ""))
     parts = (f"{hit.score:.3f}", credit, hit.description[:80])
-    text = html.escape(escaped(" · ".join(part for part in parts if part)))
+    text = html.escape(escape(" · ".join(part for part in parts if part)))
     if hit.page and is_web_address(hit.page):
         text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener noreferrer">{text}</a>'
     source = _image_source(hit)
@@ -133,7 +133,7 @@ def _figure(hit: Hit) -> str:
         f'<img src="{html.escape(source)}" style="height:{THUMBNAIL}px" loading="lazy" '
         'referrerpolicy="no-referrer">'
         if source
-        else f"<code>{html.escape(one_line(masked(hit.location)))}</code>"
+        else f"<code>{html.escape(one_line(mask(hit.location)))}</code>"
     )
     style = f"margin:0;max-width:{THUMBNAIL * 2}px;overflow-wrap:anywhere"
     return f'<figure style="{style}">{picture}<figcaption>{text}</figcaption></figure>'

@@ -10,7 +10,7 @@ from PIL import Image
 from esclip._core.arguments import AnyImage, given_image
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError, RecordError, one_line
-from esclip._files.locations import respelled, user_path
+from esclip._files.locations import correct_address, user_path
 from esclip._images.decode import decode, to_rgb
 
 __all__ = ["open_image"]
@@ -33,7 +33,7 @@ def _read_image(place: str | Path) -> Image.Image:
     from esclip._fetch.fetcher import Fetcher
 
     is_address = isinstance(place, str) and "://" in place
-    if not is_address and (spelled := respelled(str(place))) and not os.path.lexists(place):
+    if not is_address and (spelled := correct_address(str(place))) and not os.path.lexists(place):
         raise FetchError(Reason.BAD_URL, f"{place}: no such file, and as an address it is {spelled}")
     picture = place if is_address else user_path(place, "picture")
     try:

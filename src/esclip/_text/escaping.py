@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 import re
 
-__all__ = ["escaped", "joined_lines", "json_escape"]
+__all__ = ["escape", "join_lines", "json_escape"]
 
 _LINE_BREAK = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """`text` in one line, with each character that is unsafe to show as its JSON escape."""
     return _UNSAFE.sub(lambda found: json_escape(found[0]), text)
 
@@ -28,7 +28,7 @@ def json_escape(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
-def joined_lines(text: str) -> str:
+def join_lines(text: str) -> str:
     """`text`, a message of several lines, in one: what else is in it is escaped."""
     parts = (part.strip(" ") for part in _LINE_BREAK.split(text))
-    return escaped(" ".join(part for part in parts if part))
+    return escape(" ".join(part for part in parts if part))

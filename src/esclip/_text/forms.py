@@ -14,10 +14,10 @@ import re
 import unicodedata
 from pathlib import Path
 
-__all__ = ["composed", "existing_path", "folded", "forms", "is_unicode"]
+__all__ = ["compose", "existing_path", "fold", "forms", "is_unicode"]
 
 
-def composed(text: str) -> str:
+def compose(text: str) -> str:
     """The text in NFC, where a letter with its marks is one character if there is such a one."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
@@ -26,7 +26,7 @@ def forms(text: str) -> tuple[str, ...]:
     """The text as it is, in NFC and in NFD, each once: one of them is how others may have it."""
     if text.isascii():
         return (text,)
-    return tuple(dict.fromkeys((text, composed(text), unicodedata.normalize("NFD", text))))
+    return tuple(dict.fromkeys((text, compose(text), unicodedata.normalize("NFD", text))))
 
 
 def is_unicode(text: str) -> bool:
@@ -52,7 +52,7 @@ def existing_path(path: str | Path) -> Path:
     return found
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """The text without differences of width, case, accents, marks and digits.
 
     As Lucene's ICU and ASCII folding: ø is o, æ ae, ß ss; Arabic and Hebrew are without vowel points. Vowel
@@ -64,10 +64,10 @@ def folded(text: str) -> str:
 
 
 def _name_on_disk(folder: Path, name: str) -> str:
-    wanted = composed(name)
+    wanted = compose(name)
     try:
         with os.scandir(folder) as entries:
-            alike = [entry.name for entry in entries if composed(entry.name) == wanted]
+            alike = [entry.name for entry in entries if compose(entry.name) == wanted]
     except (OSError, ValueError):  # it can't be listed, or is a name that no folder has
         return name
     return name if name in alike or not alike else min(alike)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["HIDDEN", "Address", "Secret", "frames_forgotten", "masked"]
+__all__ = ["HIDDEN", "Address", "Secret", "drop_frames", "mask"]
 
 HIDDEN = "***"
 
@@ -32,17 +32,17 @@ class Address(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return repr(masked(str(self)))
+        return repr(mask(str(self)))
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """The text without users and passwords in its URLs; such a URL is fetched neither with nor without."""
     if "@" not in text:
         return text
     return _CREDENTIALS.sub(lambda found: "/" * found[0].startswith("/") + f"{HIDDEN}@", text)
 
 
-def frames_forgotten(error: BaseException) -> BaseException:
+def drop_frames(error: BaseException) -> BaseException:
     """The exception, with what caused it, without the frames below: their locals hold headers as bytes."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]

@@ -21,7 +21,7 @@ from esclip._core.schema import IndexSchema, Space
 from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError, EncoderError, Hint, IndexMismatch, one_line
 from esclip._protocols import Encoder
-from esclip._text.secrets import masked
+from esclip._text.secrets import mask
 from esclip.encoders import load_encoder
 from esclip.encoders.catalogue import known_name
 from esclip.encoders.checkpoints.find import is_hub_name
@@ -184,7 +184,7 @@ def _alike(held: str, used: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    return masked(one_line(name, 200))
+    return mask(one_line(name, 200))
 
 
 def _describe(space: Space) -> str:

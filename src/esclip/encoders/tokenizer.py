@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from esclip._text.forms import composed
+from esclip._text.forms import compose
 
 __all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "valid"]
 
@@ -86,4 +86,4 @@ class Tokenizer:
 
 def valid(texts: Sequence[str]) -> list[str]:
     """The texts in NFC, with a question mark for each half of a surrogate pair, which no tokenizer takes."""
-    return [composed(text).encode("utf-8", "replace").decode() for text in texts]
+    return [compose(text).encode("utf-8", "replace").decode() for text in texts]

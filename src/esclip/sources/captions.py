@@ -24,11 +24,11 @@ from esclip._concurrency.streams import owned
 from esclip._core.arguments import AnyCaptions, given_path, given_text
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
-from esclip._errors import SourceError, one_line
+from esclip._errors import SourceError, error_text, one_line
 from esclip._files.locations import user_path
-from esclip._files.text import NotText, error_words, read_beginning, read_text
+from esclip._files.text import NotText, read_beginning, read_text
 from esclip._protocols import Source
-from esclip._text.forms import composed, forms
+from esclip._text.forms import compose, forms
 from esclip.sources.wrapper import SourceWrapper
 
 __all__ = [
@@ -161,7 +161,7 @@ class Sidecars:
             except (OSError, NotText) as error:
                 if isinstance(error, OSError) and error.errno in ABSENT:
                     continue
-                self._first = self._first or f"{file}: {error_words(error)}"
+                self._first = self._first or f"{file}: {error_text(error)}"
                 self._unreadable += 1
                 return None
         return ""
@@ -187,7 +187,7 @@ def _read(file: Path) -> dict[str, str]:
     try:
         data = orjson.loads(read_text(file, LARGEST_FILE))
     except (OSError, NotText) as error:
-        raise SourceError(f"captions: {file} can't be read: {error_words(error)}") from error
+        raise SourceError(f"captions: {file} can't be read: {error_text(error)}") from error
     except orjson.JSONDecodeError as error:
         raise SourceError(f"captions: {file} is no JSON: {one_line(str(error))}") from error
     if not isinstance(data, dict):
@@ -199,7 +199,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def _place(folder: Path, path: str) -> str:
-    return composed(path if "://" in path else os.path.normpath(folder / path))
+    return compose(path if "://" in path else os.path.normpath(folder / path))
 
 
 def _clipped(text: str) -> str:

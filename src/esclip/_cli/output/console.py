@@ -21,8 +21,8 @@ import orjson
 from rich.console import Console
 
 from esclip._cli.hints import format_warning
-from esclip._text.escaping import escaped, joined_lines, json_escape
-from esclip._text.secrets import masked
+from esclip._text.escaping import escape, join_lines, json_escape
+from esclip._text.secrets import mask
 
 __all__ = [
     "is_terminal",
@@ -39,7 +39,7 @@ __all__ = [
 
 def say(message: str) -> None:
     """A line of esclip's own on stderr, at once: progress, a summary, a warning, an error."""
-    print(f"esclip: {joined_lines(message)}", file=sys.stderr, flush=True)
+    print(f"esclip: {join_lines(message)}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def log_on_stderr() -> Iterator[None]:
 
 class _LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say(masked(format_warning(record)))
+        say(mask(format_warning(record)))
 
 
 def show_info_logs() -> None:
@@ -76,7 +76,7 @@ def progress_console() -> Console:
 
 def print_columns(*columns: str) -> None:
     """A line on stdout, with tabs between the columns."""
-    print("\t".join(map(escaped, columns)))
+    print("\t".join(map(escape, columns)))
 
 
 def print_json(value: Any) -> None:
@@ -88,9 +88,9 @@ def print_json(value: Any) -> None:
 def json_line(value: Any) -> str:
     """A value as JSON in one line, also where a text of it has half of a surrogate pair."""
     try:
-        return escaped(orjson.dumps(value).decode())
+        return escape(orjson.dumps(value).decode())
     except TypeError:  # such a text, the name of a file that is no UTF-8, is none to orjson
-        return escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return escape(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _writes_utf8() -> bool:
@@ -102,4 +102,4 @@ def print_heading(text: str) -> None:
     """A line on stdout that stands out on a terminal."""
     from rich.text import Text
 
-    Console().print(Text(escaped(text), style="bold"), soft_wrap=True)
+    Console().print(Text(escape(text), style="bold"), soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esclip._cli.output.console import say
 from esclip._cli.output.table import Column, print_rows
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 
 if TYPE_CHECKING:
     from esclip._core.types import Hit
@@ -63,4 +63,4 @@ def write_page(page: Path, groups: Sequence[DuplicateGroup]) -> None:
             file.write(f"<h2>{number}: {len(group.hits)} pictures, {_kind(group)}, cosines {span}</h2>")
             file.write(group.hits._repr_html_())
             where = (f"{hit.score:.4f} {hit.id} {hit.location}" for hit in group.hits)
-            file.write("".join(f"<div><code>{html.escape(escaped(line))}</code></div>" for line in where))
+            file.write("".join(f"<div><code>{html.escape(escape(line))}</code></div>" for line in where))

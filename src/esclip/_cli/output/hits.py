@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
 from esclip._cli.output.reports import print_report
 from esclip._cli.output.table import Column, plain_cells, print_rows, print_table
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 
 if TYPE_CHECKING:
     from esclip._cli.demo import Demo
@@ -81,7 +81,7 @@ def _relevance(hit: Hit) -> str:
 
 def _description(hit: Hit) -> str:
     alike = f" (+{len(hit.duplicates)} alike)" if hit.duplicates else ""
-    return escaped(hit.description)[:120] + alike
+    return escape(hit.description)[:120] + alike
 
 
 def _detail(detail: ScoreDetail) -> str:

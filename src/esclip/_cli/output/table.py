@@ -14,7 +14,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from rich.console import Console, OverflowMethod
 
 from esclip._cli.output.console import is_terminal, print_columns, print_json
-from esclip._text.escaping import escaped
+from esclip._text.escaping import escape
 
 __all__ = ["Cell", "Column", "plain_cells", "print_rows", "print_table"]
 
@@ -88,5 +88,5 @@ def print_table(rows: Iterable[T], columns: Sequence[Column[T]]) -> None:
     for row in rows:
         cells = (column.cell(row) for column in shown)
         lines = ([cell] if isinstance(cell, str) else cell for cell in cells)
-        table.add_row(*(Text("\n".join(map(escaped, some))) for some in lines))
+        table.add_row(*(Text("\n".join(map(escape, some))) for some in lines))
     Console().print(table)

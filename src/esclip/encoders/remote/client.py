@@ -21,7 +21,7 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import RetryPolicy, TransientError, retry
 from esclip._errors import ConfigError, EncoderError, ErrorTable, Hint, error_text, map_errors, one_line
-from esclip._files.locations import without_credentials
+from esclip._files.locations import split_credentials
 from esclip._net.redaction import Redactor, with_base64
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send
 from esclip._net.sockets import DeadlineExceededError, deadline_scope
@@ -42,7 +42,7 @@ class EncoderClient:
 
     def __init__(self, address: str, token: str | None, *, connections: int) -> None:
         """Connect to nothing yet. Raises `ConfigError` for an address or a token that can't be used."""
-        self.address, credentials = without_credentials(address, "encoder", "https://host:8090")
+        self.address, credentials = split_credentials(address, "encoder", "https://host:8090")
         """Without credentials."""
         headers = {"Accept-Encoding": "identity"}
         self._redactor = Redactor(())

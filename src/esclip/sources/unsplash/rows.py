@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from esclip._errors import SourceError
-from esclip._files.text import NotText, error_words
+from esclip._errors import SourceError, error_text
+from esclip._files.text import NotText
 
 __all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "rows"]
 
@@ -134,6 +134,6 @@ class Lines:
                 rest = self._stream.readline(LONGEST_ROW)
         except READ_ERRORS as error:
             raise SourceError(
-                f"{self._path} can't be read behind line {self._given}: {error_words(error)}"
+                f"{self._path} can't be read behind line {self._given}: {error_text(error)}"
             ) from error
         return line
