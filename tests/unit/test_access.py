@@ -49,7 +49,7 @@ def test_what_cannot_be_meant_is_refused(given: dict[str, str], says: str) -> No
 def test_an_access_says_how_but_not_with_what(given: dict[str, str], how: str | None) -> None:
     """What it is called has no secret in it, nor has its repr, a copy's, or that of what holds it."""
     access = StoreAuth(**given)
-    assert access.how == how
+    assert access.describe() == how
     copy = pickle.loads(pickle.dumps(access))
     assert copy == access
     assert "s3cret" not in repr([access, copy, {"a": access.password, "b": access.api_key}])

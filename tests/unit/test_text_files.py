@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from esclip._core.labels import LabelSet
-from esclip._files.text import LONGEST_LINE, NotText, TextDecoder, Utf8, read_beginning, read_text, text_lines
+from esclip._files.text import (
+    MAX_LINE_CHARS,
+    NotText,
+    TextDecoder,
+    Utf8,
+    read_beginning,
+    read_text,
+    text_lines,
+)
 
 TEXT = "réd\nzwei  Wörter\n\n雪 🐶\u2028x"
 LINES = TEXT.split("\n")
@@ -75,7 +83,7 @@ def test_what_is_no_text_is_told_by_its_line(tmp_path: Path, data: bytes, said: 
 def test_a_line_without_end_is_none() -> None:
     """What comes from a pipe is read no further."""
     with pytest.raises(NotText, match="line 2 is longer than"):
-        list(text_lines(io.BytesIO(b"red\n" + b"x" * 2 * LONGEST_LINE)))
+        list(text_lines(io.BytesIO(b"red\n" + b"x" * 2 * MAX_LINE_CHARS)))
 
 
 def test_no_more_is_read_than_may_be(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ class StoreOptions:
         from esclip.stores import is_folder
 
         address = self.store or default_store()
-        return None if is_folder(address) else resolve_access(address, self.access())[1].how
+        return None if is_folder(address) else resolve_access(address, self.access())[1].describe()
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

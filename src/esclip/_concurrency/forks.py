@@ -1,10 +1,10 @@
-"""Forked processes: what a child can't use of its parent's is left behind, and made anew when it is needed.
+"""Forked processes: a child replaces the locks, connections and files of its parent.
 
     parent: locks, connections, files of ledgers ─► fork ─► child: renew() of each object ─► its own
-            Lance, OpenVINO, torch               ─► fork ─► child: an error, for these libraries can't do it
+            Lance, OpenVINO, torch               ─► fork ─► child: an error, as they can't fork
 
-A child has one thread. Locks that others held stay locked in it, threads that libraries in C wait for are
-missing, and a connection is one with the parent's: answers would go to whichever reads first.
+A child has one thread. Locks held by other threads stay locked, threads that C libraries wait for are
+missing, and connections are shared with the parent: a response would go to the process that reads first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["Unforkable", "leave_behind", "renew_in_children", "run_in_children"]
 
 
 class Renewable(Protocol):
-    """What has locks, connections or threads."""
+    """An object with locks, connections or threads."""
 
     def renew(self) -> None:
-        """Replace them: called in a forked child before anything else runs there. Must not wait."""
+        """Replace them. Called in a forked child before anything else; must not wait."""
         ...
 
 
@@ -33,32 +33,32 @@ _left: list[object] = []
 
 
 def renew_in_children(owner: Renewable) -> None:
-    """Have `owner.renew()` called in each process that is forked from this one."""
+    """Call `owner.renew()` in each process that is forked from this one."""
     _objects.add(owner)
 
 
 def run_in_children(function: Callable[[], None]) -> None:
-    """Have a module's function called there."""
+    """Call a module's function in each process that is forked from this one."""
     _functions.append(function)
 
 
 def leave_behind(value: object) -> None:
-    """Keep the parent's `value` for ever: taking it down would wait for threads that the child hasn't."""
+    """Never delete the parent's `value`: its finalizer would wait for threads that the child lacks."""
     _left.append(value)
 
 
 class Unforkable:
-    """A library that crashes or hangs in a process that is forked from one in which it has begun threads."""
+    """A library that crashes or hangs in a process forked from one in which it has started threads."""
 
     def __init__(self, name: str, error: type[EsclipError], otherwise: str) -> None:
-        """`error` is what a child gets that uses it, and `otherwise` what it may do about it."""
+        """In a child, `use` raises `error`, with the advice `otherwise`."""
         self._name = name
         self._error = error
         self._otherwise = otherwise
         self._user: int | None = None
 
     def use(self) -> None:
-        """Call it before any use. Raises the error where the parent has done so."""
+        """Call before each use. Raises the error where the parent has called it."""
         if self._user is None:
             self._user = os.getpid()
         elif self._user != os.getpid():

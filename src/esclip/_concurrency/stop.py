@@ -1,7 +1,7 @@
-"""How a run is asked to end early: from any thread, or from the handler of a signal.
+"""Cancels a run: from any thread, or from the handler of a signal.
 
-ask ─► the source is read no further ─► fetches end ─► what is being encoded is written ─► the report
-└─► within so many seconds, whether the store takes it or not
+request ─► the source is read no further ─► fetches end ─► what is being encoded is written ─► the report
+└─► after the grace period, whether the store takes it or not
 """
 
 from __future__ import annotations
@@ -14,23 +14,20 @@ __all__ = ["CancelToken"]
 
 
 class CancelToken:
-    """A run's end, which can be asked for once; each run has its own."""
+    """Cancels one run. Each run needs a token of its own."""
 
     def __init__(self) -> None:
         self.event = Event()
-        """Set when nothing new shall be begun: asked for, or because the run is at its end.
+        """Set when nothing new shall begin: cancelled, or because the run is at its end.
 
-        Nothing waits for it in the main thread, where a handler that sets it would then block for ever.
+        The main thread never waits for it: a signal handler that sets it there would block for ever.
         """
         self.requested = False
-        """Whether somebody asked."""
+        """Whether a cancellation was requested."""
         self._active = False
 
     def request(self) -> bool:
-        """Ask for the end. False when nobody listens now, or it isn't the first time.
-
-        A run that begins later ends at once.
-        """
+        """Cancel. True when a run is active and it is the first request; a later run ends at once."""
         first = not self.requested
         self.requested = True
         self.event.set()
@@ -38,7 +35,7 @@ class CancelToken:
 
     @contextmanager
     def grace_period(self, seconds: float, give_up: Callable[[], object]) -> Iterator[Event]:
-        """A time with an event that is set, and `give_up` called, `seconds` after the end was asked for."""
+        """Context manager: yields an event, set `seconds` after a request, when `give_up` is called too."""
         late, over = Event(), Event()
 
         def watch() -> None:
@@ -58,9 +55,9 @@ class CancelToken:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """A time in which somebody listens. Raises `ValueError` when a run has had it before."""
+        """Context manager: within it, `request` returns True. Raises `ValueError` in a second run."""
         if self.event.is_set() and not self.requested:
-            raise ValueError("this Stop belongs to a run that is over; give each run one of its own")
+            raise ValueError("this CancelToken belongs to a run that is over; give each run one of its own")
         self._active = True
         try:
             yield

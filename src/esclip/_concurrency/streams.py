@@ -11,11 +11,11 @@ close anywhere ends the whole chain and leaves no thread behind, provided that t
         for batch in chain:
             ...
 
-A link starts when its first item is asked for; one that nobody asked has nothing to end.
+A link starts when its first item is pulled; before that there is nothing to end.
 
 Closing waits for calls that have begun, and a prefetch may be in the middle of one that takes long: a slow
 fetch, or a batch that doesn't fill because all records are skipped. Two things together end it at once:
-`stop`, which is called before anything is waited for, and `until` around what the chain begins with.
+`stop`, which is called before anything is waited for, and `until` around the first link's input.
 
     records = until(fetcher.stopped, source.records())
     ...
@@ -35,18 +35,17 @@ from queue import Empty, SimpleQueue
 from threading import Event, Semaphore
 from typing import TypeVar
 
+from esclip._concurrency.cancellation import POLL_INTERVAL_S
+
 __all__ = ["batches", "flat", "owned", "parallel_map", "prefetch", "until"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-TURN_S = 0.5
-"""The longest wait in one go."""
-
 
 @contextmanager
 def owned(items: Iterable[T]) -> Iterator[Iterator[T]]:
-    """An iterator over `items` that is closed on leaving, where it can be closed at all."""
+    """Context manager: an iterator over `items`, closed on exit if it can be closed."""
     iterator = iter(items)
     try:
         yield iterator
@@ -64,9 +63,9 @@ def parallel_map(
 ) -> Iterator[R]:
     """`function` of each item, from `workers` threads, in the order in which the calls finish.
 
-    At most `window` items (two for each worker, unless told otherwise) are taken from `items` and not yet
-    given out. The first exception of a call is raised here and ends everything. `stop` is called on leaving,
-    before calls that have begun are waited for.
+    At most `window` items, by default two for each worker, are taken from `items` and not yet yielded. The
+    first exception of a call is raised here and ends everything. `stop` is called on exit, before running
+    calls are waited for.
     """
     limit = 2 * workers if window is None else window
     if limit < 1:
@@ -81,13 +80,13 @@ def parallel_map(
             if not in_flight:
                 return
             in_flight -= 1
-            yield _taken(finished).result()
+            yield _next_of(finished).result()
 
 
 def batches(items: Iterable[T], size: int, *, seconds: float = math.inf) -> Iterator[list[T]]:
     """Lists of `size` items each, in order; the last may be shorter, none is empty.
 
-    A list that has waited for `seconds` is given out with the next item, however short it is.
+    A list is yielded with the first item that comes after `seconds`, however short it is.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size}")
@@ -112,11 +111,11 @@ def flat(lists: Iterable[Iterable[T]]) -> Iterator[T]:
 
 
 def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lambda: None) -> Iterator[T]:
-    """The same items in the same order, up to `ahead` of them pulled before they are asked for.
+    """The same items in the same order, up to `ahead` of them pulled in advance.
 
     They are pulled in one background thread, and closed there: a generator belongs to one thread. A large
-    `ahead` takes no memory by itself, only items do. `stop` is called on leaving, before that thread is
-    waited for; also by a Ctrl-C that arrives in here.
+    `ahead` takes no memory by itself, only items do. `stop` is called on exit, also by Ctrl-C, before that
+    thread is waited for.
     """
     if ahead < 1:
         raise ValueError(f"ahead must be at least 1, not {ahead}")
@@ -134,44 +133,44 @@ def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lam
     with _threads("prefetch", 1) as pool:
         pulling = pool.submit(pull)
         try:
-            while (item := _taken(ready)) is not _End.END:
+            while (item := _next_of(ready)) is not _End.END:
                 room.release()
                 yield item
-            _outcome(pulling)  # which raises what the source raised
+            _result_of(pulling)  # which raises what the source raised
         finally:
             stop()
             left.set()
             room.release()
-            _outcome(pool.submit(_close, source))
+            _result_of(pool.submit(_close, source))
 
 
 def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:
-    """The same items, up to the moment at which `stopped` is set, by whichever thread."""
+    """The same items, until `stopped` is set by any thread."""
     with owned(items) as source:
         while not stopped.is_set() and (item := next(source, _End.END)) is not _End.END:
             yield item
 
 
-def _outcome(call: Future[R]) -> R:
-    """What the call gives, waited for in turns.
+def _result_of(call: Future[R]) -> R:
+    """The call's result, polled for.
 
-    A signal that comes between Python's last look for one and the beginning of a wait is acted upon when the
-    wait is over, so that none may last.
+    A signal that arrives between Python's last check and the beginning of a wait is handled after the wait,
+    which therefore must be short.
     """
-    while not wait([call], TURN_S).done:
+    while not wait([call], POLL_INTERVAL_S).done:
         pass
     return call.result()
 
 
-def _taken(queue: SimpleQueue[T]) -> T:
-    """The next of the queue, waited for in turns as well."""
+def _next_of(queue: SimpleQueue[T]) -> T:
+    """The next item of the queue, polled for as well."""
     while True:
         with suppress(Empty):
-            return queue.get(timeout=TURN_S)
+            return queue.get(timeout=POLL_INTERVAL_S)
 
 
 class _End(Enum):
-    """Stands for the end of a source, which no item can be mistaken for."""
+    """Marks the end of a source; unlike None, no item can be it."""
 
     END = "end"
 
@@ -180,7 +179,7 @@ class _End(Enum):
 def _threads(
     name: str, count: int, stop: Callable[[], object] = lambda: None
 ) -> Iterator[ThreadPoolExecutor]:
-    """A pool whose calls that haven't begun are cancelled on leaving; those that have are waited for."""
+    """Context manager: a pool. On exit, calls that haven't begun are cancelled, others waited for."""
     pool = ThreadPoolExecutor(count, thread_name_prefix=f"esclip-{name}")
     try:
         yield pool

@@ -1,6 +1,6 @@
-"""Files that several processes share: each appears whole under its name, or not at all.
+"""Writes files that several processes share: each appears whole under its name, or not at all.
 
-data ─► a private file beside its place ─► renamed
+data ─► temporary file in the same folder ─► renamed
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 __all__ = ["UNFINISHED", "write_atomically"]
 
 UNFINISHED = ".new-"
-"""What the names of private files and folders begin with."""
+"""Prefix of the names of temporary files and folders."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file, making its folder if need be. Raises `OSError`; then nothing is left behind.
+    """Write a file, and make its folder if it is missing. Raises `OSError`; then nothing is left behind.
 
-    A reader that holds an earlier version keeps it: that file is replaced and never written to.
+    A reader that has an earlier version open keeps it: that file is replaced, not overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"

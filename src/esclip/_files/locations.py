@@ -1,10 +1,10 @@
-"""Servers' addresses and users' paths: which of them a text is, and how it may be shown.
+"""Addresses of servers and paths of users: which of them a text is, and how it is shown.
 
     "http://host:9200"                       server_address ─► the address
     "pictures", "./localhost:9200"                          └► None: a folder, or a name
-    "localhost:9200", "htpp://host", "//host"               └► ConfigError, which names the right spelling
+    "localhost:9200", "htpp://host", "//host"               └► ConfigError with the right spelling
 
-This is the one place that tells them apart.
+This is the one place that distinguishes them.
 """
 
 from __future__ import annotations
@@ -38,67 +38,67 @@ _UNMARKED = tuple(
         r"(?P<rest>[0-9a-f:]*::[0-9a-f:.]*)",
     )
 )
-"""What stands for a server, and hardly for a folder; `rest` is what follows its scheme."""
+"""Texts that probably mean a server and not a folder; `rest` follows the scheme."""
 
 
 def scheme_of(address: str) -> str:
-    """What stands before `://`, in lower case; empty where that is missing."""
+    """The text before `://`, in lower case; empty without one."""
     scheme, separator, _ = address.partition("://")
     return scheme.lower() if separator else ""
 
 
 def server_address(text: str, whose: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
-    """The address with one of these schemes that a user's text is, or None: then it is a folder or a name.
+    """The text, if it is an address with one of these schemes; None for a folder or a name.
 
-    Raises `ConfigError` for what looks like an address and is spelled in another way.
+    Raises `ConfigError` for a text that looks like a misspelled address.
     """
     text = text.strip()
     if scheme_of(text) in schemes:
         return Address(text)
-    if (spelled := correct_address(text, schemes)) is None:
+    if (corrected := correct_address(text, schemes)) is None:
         return None
-    told = one_line(mask(text), 200)
-    if "@" in text and told == one_line(text, 200):  # what stands before it may be a password
-        told = "with a user or a password in it"
-    remedy = f"write {one_line(spelled, 200)}"
-    if "@" not in text and spelled.endswith(f"//{text}"):
-        remedy += f", or ./{told} for a folder"
+    shown = one_line(mask(text), 200)
+    if "@" in text and shown == one_line(text, 200):  # the text before it may be a password
+        shown = "with a user or a password in it"
+    remedy = f"write {one_line(corrected, 200)}"
+    if "@" not in text and corrected.endswith(f"//{text}"):
+        remedy += f", or ./{shown} for a folder"
     listed = " nor ".join(f"{scheme}://" for scheme in schemes)
-    raise ConfigError(f"The {whose}'s address {told} begins with neither {listed}; {remedy}")
+    raise ConfigError(f"The {whose}'s address {shown} begins with neither {listed}; {remedy}")
 
 
 def correct_address(text: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
-    """A text that looks like a server's address, as one; None for any other text."""
+    """The address that a text was probably meant to be; None for a text that isn't like one."""
     if text.startswith("//"):
         if text.startswith("///") or _exists(text):
             return None
         return f"http:{text}"
     for pattern in _UNMARKED:
-        if found := pattern.fullmatch(text):
-            given = (found.groupdict().get("scheme") or WEB_SCHEMES[0]).lower()
+        if match := pattern.fullmatch(text):
+            given = (match.groupdict().get("scheme") or WEB_SCHEMES[0]).lower()
             near = get_close_matches(given, schemes, n=1, cutoff=0.7) or WEB_SCHEMES
-            rest = found["rest"].lstrip("/\\")
+            rest = match["rest"].lstrip("/\\")
             host = f"[{rest}]" if re.fullmatch(r"[0-9a-f:.]*::[0-9a-f:.]*", rest, re.IGNORECASE) else rest
             return f"{near[0]}://{host}"
     return None
 
 
 def user_path(path: str | Path, what: str) -> Path:
-    """The path that a user names, `~` being the home directory: in a variable no shell has put it there.
+    """The path that a user gives, with `~` expanded, which no shell does in a variable.
 
-    Its names are as the disk has them, where it has the same text in another Unicode form.
+    Names have the Unicode form that they have on disk.
 
-    Raises `ConfigError`, which names `what` it is, for an address, and for the home of nobody.
+    Raises `ConfigError`, which says `what` the path is for, for an address and for an unknown user's home.
     """
     text = str(path)
     if isinstance(path, str) and not _exists(path):
         path = path.strip()
     if _SCHEME.match(text) and not _exists(path):
-        raise ConfigError(f"{what} {one_line(text, 200)}: an address, where a path is wanted")
+        raise ConfigError(f"{what} {one_line(text, 200)}: an address where a path is expected")
     try:
         return existing_path(Path(path).expanduser())
     except RuntimeError as error:
-        raise ConfigError(f"{what} {one_line(text, 200)}: nobody here has that home directory") from error
+        raise ConfigError(f"{what} {one_line(text, 200)}: there is no such home directory") from error
 
 
 def _exists(path: str | Path) -> bool:
@@ -109,9 +109,9 @@ def _exists(path: str | Path) -> bool:
 
 
 def split_credentials(address: str, whose: str, like: str) -> tuple[str, tuple[str, Secret] | None]:
-    """The address as it may be shown, and its user and password.
+    """Splits credentials out of an address: (address without them, user and password).
 
-    Raises `ConfigError`, which names `whose` it is and what it should be `like`, when it is no server's.
+    Raises `ConfigError`, which says `whose` it is and what it should be `like`, for no server's address.
     """
     address = Address(address.strip())
     try:

@@ -1,4 +1,4 @@
-"""Paths as locations name them: absolute, as text that can be shown, one below another."""
+"""Paths as locations: absolute, as text that can be shown; and which is below which."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["is_below", "location_of", "path_text"]
 
 
 def path_text(path: str | Path) -> str:
-    """A path that can be shown and stored, even one that isn't UTF-8."""
+    """A path as text that can be shown and stored, even if it isn't UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def location_of(path: str | Path) -> str:
-    """What documents at this path have as their location, or begin with; a URL is one already.
+    """The location of a document at this path, or the prefix of those below it; a URL stays as it is.
 
-    Raises `ConfigError` for an empty path, which is not meant to be the current directory, for the home
-    directory of nobody, and for what no file is called.
+    Raises `ConfigError` for an empty path, which hardly means the current directory, for the home directory
+    of an unknown user, and for a text that is no file's name.
     """
     if not str(path).strip():
         raise ConfigError("a path is empty; for the current directory give .")
@@ -30,11 +30,11 @@ def location_of(path: str | Path) -> str:
         return path_text(os.path.normpath(Path.cwd() / user_path(path, "path")))
     except UnicodeEncodeError as error:
         raise ConfigError(
-            f"path {str(path)!a:.200}: no file is called so, it is not valid Unicode"
+            f"path {str(path)!a:.200}: it is not valid Unicode, so no file has this name"
         ) from error
 
 
 def is_below(location: str, root: str) -> bool:
-    """Whether a location is `root`, or lies in that folder, however deep."""
+    """Whether a location is `root`, or in that folder at any depth."""
     root = root.rstrip("/") if "://" in root else root.rstrip(os.sep)
     return location == root or location.startswith((f"{root}/", f"{root}{os.sep}"))

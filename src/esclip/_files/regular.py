@@ -1,10 +1,10 @@
-"""Opens files that somebody else may have put there: regular ones only, and without waiting for anybody.
+"""Opens files of untrusted folders: regular files only, without blocking.
 
-path ─► open_regular ─► a picture, wherever its links lead
-     └► open_beside  ─► a text: through no link but to a file of the same folder
+path ─► open_regular ─► a picture, through any symbolic links
+     └► open_beside  ─► a text, through links to files of the same folder only
 
-A folder of pictures may come from anywhere. A link in it that leads to a text of this machine, a password
-file or a process's environment, would bring that into the index; a named pipe would hold the reader for ever.
+A folder of pictures may come from anywhere. A link in it to a text of this machine, such as a password file
+or a process's environment, would bring that into the index; a named pipe would block the reader for ever.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 __all__ = ["open_beside", "open_regular"]
 
-MOST_LINKS = 8
+MAX_LINKS = 8
 """Links from one to the next within a folder."""
 
 _FLAGS = (
@@ -25,38 +25,38 @@ _FLAGS = (
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # opening a named pipe would wait until somebody writes to it
+    | getattr(os, "O_NONBLOCK", 0)  # opening a named pipe would wait for a writer
 )
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _IS_LINK = (errno.ELOOP, errno.EMLINK)
-"""What opening a link without following it fails with; the second on BSD."""
+"""Errors of opening a link without following it; the second on BSD."""
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """The file at `path`, to read bytes from. Raises `OSError` where no regular file is."""
-    return _regular(os.open(path, _FLAGS), path)
+    """The file at `path`, for reading bytes. Raises `OSError` unless it is a regular file."""
+    return _require_regular(os.open(path, _FLAGS), path)
 
 
 def open_beside(path: Path) -> BinaryIO:
-    """The same, where a link may lead to another file of its folder only.
+    """Like `open_regular`, but a link may lead to another file of its folder only.
 
-    The folder is opened once, and the file by its name in there: nothing that is exchanged meanwhile counts.
+    The folder is opened once and the file by its name in there: exchanging the folder has no effect.
     """
     if os.open not in os.supports_dir_fd:  # Windows, where links are rare: none is followed
         if path.is_symlink():
-            raise _leads_out(path)
+            raise _outside_error(path)
         return open_regular(path)
     folder = os.open(path.parent, _FOLDER)
     try:
-        return _regular(_opened_in(folder, path), path)
+        return _require_regular(_open_in(folder, path), path)
     finally:
         os.close(folder)
 
 
-def _opened_in(folder: int, path: Path) -> int:
+def _open_in(folder: int, path: Path) -> int:
     name = path.name
-    for _ in range(MOST_LINKS):
+    for _ in range(MAX_LINKS):
         try:
             return os.open(name, _FLAGS | _NO_LINK, dir_fd=folder)
         except OSError as error:
@@ -64,16 +64,16 @@ def _opened_in(folder: int, path: Path) -> int:
                 raise
         head, name = os.path.split(os.readlink(name, dir_fd=folder))
         if not name or (head and not os.path.samestat(os.stat(head, dir_fd=folder), os.fstat(folder))):
-            raise _leads_out(path)
+            raise _outside_error(path)
     raise OSError(errno.ELOOP, "too many links from one to the next", str(path))
 
 
-def _leads_out(path: Path) -> OSError:
-    words = "it is a link out of its folder, which is not followed; put the file itself there"
-    return OSError(errno.EPERM, words, str(path))
+def _outside_error(path: Path) -> OSError:
+    message = "it is a link out of its folder, which is not followed; put the file itself there"
+    return OSError(errno.EPERM, message, str(path))
 
 
-def _regular(descriptor: int, path: Path) -> BinaryIO:
+def _require_regular(descriptor: int, path: Path) -> BinaryIO:
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):

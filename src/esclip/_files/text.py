@@ -1,9 +1,9 @@
-"""Text files of whatever origin, read in one way: in UTF-8 or UTF-16, with any line ends.
+"""Reads text files of any origin: in UTF-8 or UTF-16, with any line ends.
 
-bytes ─► by their first ones: UTF-8, with a mark or without, or UTF-16 with one ─► text, a line ends with \\n
-                                                                   └─► NotText: which line, and what to do
+bytes ─► encoding by the byte-order mark, UTF-8 without one ─► text, a line ends with \\n
+                                                    └─► NotText: which line, and what to do
 
-Other encodings have no mark. To guess one would change words in silence, so they are an error.
+Other encodings have no mark. A wrong guess would change words unnoticed, so they are an error.
 """
 
 from __future__ import annotations
@@ -17,19 +17,18 @@ from typing import IO
 from esclip._files.regular import open_beside
 
 __all__ = [
-    "LONGEST_MARK",
+    "MAX_MARK_BYTES",
     "NotText",
     "TextDecoder",
     "Utf8",
     "detect_encoding",
-    "error_words",
     "read_beginning",
     "read_text",
     "text_lines",
 ]
 
-LONGEST_LINE = 1 << 20
-"""Characters of a line that are read before it is none."""
+MAX_LINE_CHARS = 1 << 20
+"""Of a line; a longer one is an error."""
 
 CHUNK = 1 << 16
 
@@ -40,30 +39,24 @@ _MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-LONGEST_MARK = 4
-"""Bytes."""
+MAX_MARK_BYTES = 4
 
 
 class NotText(ValueError):
-    """The bytes are no text that can be read; the message says where, and what to do."""
-
-
-def error_words(error: Exception) -> str:
-    """Why a text file can't be read, in words of a message."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    """The bytes can't be decoded; the message says where, and what to do."""
 
 
 def detect_encoding(begin: bytes) -> str:
-    """The encoding of a text that begins so, by the mark that it may have."""
-    return _marked(begin)[1]
+    """The encoding by the byte-order mark of a text's first bytes."""
+    return _detect_mark(begin)[1]
 
 
-def _marked(begin: bytes) -> tuple[bytes, str]:
-    return next((one for one in _MARKS if begin.startswith(one[0])), (b"", "utf-8"))
+def _detect_mark(begin: bytes) -> tuple[bytes, str]:
+    return next((row for row in _MARKS if begin.startswith(row[0])), (b"", "utf-8"))
 
 
 class TextDecoder:
-    """Bytes become text piece by piece, in the encoding that the first of them say."""
+    """Decodes bytes piece by piece, in the encoding that the byte-order mark says."""
 
     def __init__(self, *, any_line_ends: bool = True) -> None:
         """With `any_line_ends`, CR and CR LF become LF."""
@@ -75,12 +68,12 @@ class TextDecoder:
         self._lines = 0
 
     def decode(self, data: bytes, *, final: bool = False) -> str:
-        """The text of further bytes, as far as they go; `final` says that none follow. Raises `NotText`."""
+        """The text of further bytes, as far as it is complete; `final`: none follow. Raises `NotText`."""
         if self._decoder is None:
             data = self._begin = self._begin + data
-            if len(data) < LONGEST_MARK and not final:
+            if len(data) < MAX_MARK_BYTES and not final:
                 return ""
-            data = self._begun(data)
+            data = self._start(data)
         assert self._decoder is not None
         pending: int = len(self._decoder.getstate()[0])
         try:
@@ -90,13 +83,13 @@ class TextDecoder:
         self._bytes += len(data)
         if "\0" in text:
             line = self._lines + text[: text.index("\0")].count("\n") + 1
-            raise NotText(f"line {line} holds a NUL, as binary files do; save it as text, in UTF-8")
+            raise NotText(f"line {line} has a NUL, as binary files do; save it as text, in UTF-8")
         self._lines += text.count("\n")
         return text
 
-    def _begun(self, data: bytes) -> bytes:
-        """The first bytes without their mark."""
-        mark, self._encoding = _marked(data)
+    def _start(self, data: bytes) -> bytes:
+        """Choose the decoder. Returns the first bytes without their mark."""
+        mark, self._encoding = _detect_mark(data)
         self._decoder = codecs.getincrementaldecoder(self._encoding)()
         self._begin = b""
         self._bytes = len(mark)
@@ -113,7 +106,7 @@ class TextDecoder:
 
 
 def text_lines(stream: io.BufferedIOBase) -> Iterator[str]:
-    """The lines of a stream of bytes, without their ends, as they come. Raises `NotText` and `OSError`."""
+    """The lines of a stream of bytes, without their ends, as they arrive. Raises `NotText` and `OSError`."""
     decoder, rest, number, more = TextDecoder(), "", 1, True
     while more:
         chunk = stream.read1(CHUNK)
@@ -121,35 +114,35 @@ def text_lines(stream: io.BufferedIOBase) -> Iterator[str]:
         *lines, rest = (rest + decoder.decode(chunk, final=not more)).split("\n")
         yield from lines
         number += len(lines)
-        if len(rest) > LONGEST_LINE:
-            raise NotText(f"line {number} is longer than {LONGEST_LINE:,} characters; break it")
+        if len(rest) > MAX_LINE_CHARS:
+            raise NotText(f"line {number} is longer than {MAX_LINE_CHARS:,} characters; break it")
     if rest:
         yield rest
 
 
-def read_text(path: Path, most: int) -> str:
-    """The text of a file of at most so many bytes. A link may lead to a file of the same folder only.
+def read_text(path: Path, max_bytes: int) -> str:
+    """The text of a file. A symbolic link may lead to a file of the same folder only.
 
     Raises `NotText` and `OSError`.
     """
     with open_beside(path) as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise NotText(f"it is longer than {most:,} bytes")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise NotText(f"it is longer than {max_bytes:,} bytes")
     return TextDecoder().decode(data, final=True)
 
 
-def read_beginning(path: Path, most: int) -> str:
-    """The same of the first bytes of a file of any length; a character that is cut at the end is left out."""
+def read_beginning(path: Path, max_bytes: int) -> str:
+    """The text of a file's first bytes; a character cut at their end is left out."""
     with open_beside(path) as file:
-        data = file.read(most + 1)
-    return TextDecoder().decode(data[:most], final=len(data) <= most)
+        data = file.read(max_bytes + 1)
+    return TextDecoder().decode(data[:max_bytes], final=len(data) <= max_bytes)
 
 
 class Utf8(io.RawIOBase):
-    """A stream of bytes in any of the encodings as one in UTF-8, without a mark and with its own line ends.
+    """A stream of bytes in any of the encodings, converted to UTF-8 without a mark; line ends stay.
 
-    Reading raises `NotText` besides what the stream raises.
+    Reading raises `NotText`, and what the stream raises.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:

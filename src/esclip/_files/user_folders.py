@@ -1,9 +1,9 @@
-"""The user's own folders for data and caches, also where the user has no home directory that can be used.
+"""The user's folders for data and caches, also for users without a usable home directory.
 
-    data   <home>/.local/share/esclip ─┐ no home, or one that can't be written, as in containers
-    cache  <home>/.cache/esclip ───────┴► <temporary folder>/esclip-<user's number>, with one warning
+    data   <home>/.local/share/esclip ─┐ no home, or one that isn't writable, as in containers
+    cache  <home>/.cache/esclip ───────┴► <temporary folder>/esclip-<user id>, with one warning
 
-(or as the system has it: platformdirs knows). Indexes are never put into a temporary folder.
+On other systems the folders are those of platformdirs. Indexes are never put into a temporary folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _log = logging.getLogger("esclip")
 
 
 def data_folder() -> Path:
-    """Where data is kept that would be missed; it isn't made.
+    """The folder for indexes, which may not exist yet.
 
     Raises `ConfigError` where the user has no home.
     """
@@ -36,17 +36,17 @@ def data_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """Where data is kept that can be done without. Raises `ConfigError` as `usable_folder`."""
+    """The folder for data that an index works without. Raises `ConfigError` as `usable_folder`."""
     return usable_folder(_of_platform("data"), "data")
 
 
 def cache_folder() -> Path:
-    """Where is kept what can be computed or fetched again. Raises `ConfigError` as `usable_folder`."""
+    """The folder for data that can be made again. Raises `ConfigError` as `usable_folder`."""
     return usable_folder(_of_platform("cache"), "cache")
 
 
 def usable_folder(folder: Path | None, name: str) -> Path:
-    """The folder, made if need be; where there is none and it can't be made, one of this `name` for a while.
+    """The folder, made if it is missing; where that fails, a temporary one of this `name`.
 
     Raises `ConfigError` when there is no temporary folder either.
     """
@@ -54,13 +54,13 @@ def usable_folder(folder: Path | None, name: str) -> Path:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             return folder
-        except OSError:  # such a home is as good as none
+        except OSError:  # treated as no home
             pass
     return _temporary() / name
 
 
 def check_writable(folder: Path) -> None:
-    """Make the folder if it isn't there. Raises `OSError` where no files can be made in it."""
+    """Make the folder if it is missing. Raises `OSError` when no files can be made in it."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
@@ -77,7 +77,7 @@ def _of_platform(kind: str) -> Path | None:
 
 @cache
 def _temporary() -> Path:
-    """The user's own folder among those of others, which nobody else can write to. Warns, once."""
+    """A temporary folder of the user, not writable by others. Warns once."""
     try:
         folder = Path(tempfile.gettempdir()) / f"esclip-{_user()}"
         if not _is_private(folder):  # another user was there first

@@ -1,9 +1,9 @@
-"""What lets us into a cluster: certificates to trust and credentials, which nothing shows.
+"""How a client is authenticated by a cluster, and which certificates it trusts. Secrets are never shown.
 
     user, password, api_key, ... ─┐
-    https://user:password@host ───┴► admitted ─► the address as it may be shown, and the one Access
+    https://user:password@host ───┴► resolve_access ─► (address without credentials, StoreAuth)
 
-Certificates and host names are always checked; there is no switch for it.
+Certificates and host names are always verified; there is no option against it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ log = logging.getLogger("esclip")
 
 @dataclass(frozen=True, slots=True)
 class StoreAuth:
-    """How a cluster lets us in: by user and password, by API key, or by AWS credentials. At most one of them.
+    """Authentication by user and password, by API key, or by AWS credentials: at most one of them.
 
-    Raises `ConfigError` for what can't be meant.
+    Raises `ConfigError` for a combination or a value that can't be used.
     """
 
     ca_file: str | Path | None = None
-    """PEM certificates of who may have signed the server's, instead of the system's."""
+    """PEM file of the certificate authorities to trust, instead of the system's."""
     user: str | None = None
     password: str | None = None
     api_key: str | None = None
     """As Elasticsearch encodes it, or `id:key`."""
     aws_region: str | None = None
-    """Requests are signed for this region, with credentials from where AWS's own tools find them."""
+    """Requests are signed for this region, with credentials from AWS's default sources."""
 
     def __post_init__(self) -> None:
         for name in ("user", "password", "api_key", "aws_region"):
@@ -52,7 +52,7 @@ class StoreAuth:
                 object.__setattr__(self, name, Secret(value))
         if (self.user is None) != (self.password is None):
             has, lacks = ("password", "user") if self.user is None else ("user", "password")
-            raise ConfigError(f"A {has} without a {lacks} lets nobody in", Hint.USER_AND_PASSWORD)
+            raise ConfigError(f"A {has} without a {lacks} authenticates nobody", Hint.USER_AND_PASSWORD)
         if ":" in (self.user or ""):
             raise ConfigError("A user's name has no colon in it", Hint.PASSWORD)
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
@@ -60,11 +60,10 @@ class StoreAuth:
                 "The API key has a line break or another character that no key has; copy it again"
             )
         if len(self._kinds()) > 1:
-            raise ConfigError(f"{' and '.join(self._kinds())} are given; a cluster lets in by one of them")
+            raise ConfigError(f"{' and '.join(self._kinds())} are given; a cluster takes one of them")
 
-    @property
-    def how(self) -> str | None:
-        """How we are let in, but not with what: `user alice`, `API key`, `AWS us-east-1`."""
+    def describe(self) -> str | None:
+        """The kind of authentication, without secrets: `user alice`, `API key`, `AWS us-east-1`; or None."""
         return next(iter(self._kinds()), None)
 
     def _kinds(self) -> list[str]:
@@ -73,20 +72,20 @@ class StoreAuth:
 
 
 def resolve_access(address: str, access: StoreAuth) -> tuple[str, StoreAuth]:
-    """The address as it may be shown, and `access` with the user and password that stood in it.
+    """Splits credentials out of the URL: (address without them, auth with them).
 
-    Credentials may go over plain HTTP, with a warning: many a network ends TLS at a proxy beside the client.
+    Credentials may be sent over plain HTTP, with a warning: TLS may end at a proxy beside the client.
     """
     shown, credentials = split_credentials(address, "store", "https://host:9200")
     if credentials:
-        if access.how:
-            raise ConfigError(f"{shown} has a user before its host, and {access.how} is given; give one")
+        if given := access.describe():
+            raise ConfigError(f"{shown} has a user before its host, and {given} is given; give one")
         access = replace(access, user=credentials[0], password=credentials[1])
     if not shown.startswith("https://"):
         if access.ca_file is not None:
             raise ConfigError(f"A CA file is given, and {shown} has no certificate; it begins with https://")
-        if access.how and not _is_loopback(shown):
-            log.warning("%s: credentials go there unencrypted; https:// would hide them", shown)
+        if access.describe() and not _is_loopback(shown):
+            log.warning("%s: credentials are sent unencrypted; https:// would encrypt them", shown)
     return shown, access
 
 

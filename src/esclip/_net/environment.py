@@ -1,6 +1,6 @@
-"""What the environment says about connections, proxies and certificates, checked before a connection is made.
+"""Checks the environment's proxies and certificates before a connection is made.
 
-A variable that can't be used is a fault of the run, named once, and not of each picture that is fetched.
+A variable that can't be used is an error of the run, reported once, and not of each picture.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from esclip._text.secrets import mask
 __all__ = ["check_certificates", "check_proxy", "check_proxy_of_environment"]
 
 SCHEMES = frozenset({"http", "https"})
-"""Of proxies that our connections go through."""
+"""Of proxies that our connections support."""
 
 
 def check_proxy(url: str, proxies: Mapping[str, str], schemes: Collection[str] = SCHEMES) -> None:
-    """Look at the one of `proxies`, by the scheme that each is for, through which `url` would be requested.
+    """Check the proxy for `url` among `proxies`, by URL scheme.
 
-    Raises `ConfigError`, which names the variable, when it is none that can be used.
+    Raises `ConfigError`, which names the variable, when it can't be used.
     """
     proxy = select_proxy(url, dict(proxies))
-    if not proxy:  # an empty variable says that there is none
+    if not proxy:  # an empty variable means no proxy
         return
-    fault = _fault(proxy, schemes)
-    if fault:
+    problem = _problem(proxy, schemes)
+    if problem:
         variable = next(f"{scheme}_proxy" for scheme, value in proxies.items() if value == proxy)
         raise ConfigError(
-            f"The variable {variable} (or {variable.upper()}) is {mask(proxy)!r:.200}, {fault}; "
+            f"The variable {variable} (or {variable.upper()}) is {mask(proxy)!r:.200}, {problem}; "
             "it is like http://proxy:3128, or is not set"
         )
 
 
 def check_proxy_of_environment(url: str, schemes: Collection[str] = SCHEMES) -> None:
-    """The same with the proxies of the environment, for requests that other libraries make."""
+    """Check the environment's proxy for `url`, for requests of other libraries."""
     check_proxy(url, get_environ_proxies(url), schemes)
 
 
 def check_certificates(url: str, bundle: str | bool | None) -> None:
-    """Look at the file or folder of certificates, which a variable names, for an https `url`.
+    """Check that the file or folder of a variable has certificates, for an https `url`.
 
-    Raises `ConfigError` when there are none.
+    Raises `ConfigError` when it has none.
     """
     if isinstance(bundle, str) and urlsplit(url).scheme == "https" and not _has_certificates(bundle):
         raise ConfigError(
-            f"The variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) is {bundle!r:.200}, where no certificates "
-            "are; it names a PEM file or a folder of them, or is not set"
+            f"The variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) is {bundle!r:.200}, which has no "
+            "certificates; it names a PEM file or a folder of them, or is not set"
         )
 
 
-def _fault(proxy: str, schemes: Collection[str]) -> str | None:
+def _problem(proxy: str, schemes: Collection[str]) -> str | None:
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
         host = (parts.host or "").strip("[]")

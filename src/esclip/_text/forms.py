@@ -1,10 +1,10 @@
-"""The forms in which texts are compared.
+"""Unicode forms in which texts are compared.
 
-text ─┬─► composed   NFC: what equality, names, keys and tokenizers see
-      └─► folded     for words: without differences of width, case, accents and marks
+text ─┬─► compose   NFC: for equality, names, keys and tokenizers
+      └─► fold      for words: without differences of width, case, accents and marks
 
 One text can be written in several ways: ü as one character, or as u and a combining mark, which is how macOS
-writes file names. They look the same, and nobody knows which one was typed.
+writes file names. They look the same.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ __all__ = ["compose", "existing_path", "fold", "forms", "is_unicode"]
 
 
 def compose(text: str) -> str:
-    """The text in NFC, where a letter with its marks is one character if there is such a one."""
+    """The text in NFC: a letter with its marks is one character if Unicode has one."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def forms(text: str) -> tuple[str, ...]:
-    """The text as it is, in NFC and in NFD, each once: one of them is how others may have it."""
+    """The text as it is, in NFC and in NFD, without repetitions."""
     if text.isascii():
         return (text,)
     return tuple(dict.fromkeys((text, compose(text), unicodedata.normalize("NFD", text))))
 
 
 def is_unicode(text: str) -> bool:
-    """Whether it can be written: odd bytes of a command line or a file's name become half surrogate pairs."""
+    """Whether it can be encoded: invalid bytes of arguments or file names become half surrogate pairs."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -39,17 +39,17 @@ def is_unicode(text: str) -> bool:
 
 
 def existing_path(path: str | Path) -> Path:
-    """The path with its names as the disk has them, where it has the same text in another form.
+    """The path with each name in the Unicode form that it has on disk.
 
-    So a path is the same however it was typed. Names that are not there in any form stay as they are.
+    So a path is the same however it was typed. Names that aren't on disk stay as they are.
     """
     path = Path(path)
     if str(path).isascii():
         return path
-    found = Path(path.anchor)
+    existing = Path(path.anchor)
     for name in path.relative_to(path.anchor).parts:
-        found /= _name_on_disk(found, name) if len(forms(name)) > 1 else name
-    return found
+        existing /= _name_on_disk(existing, name) if len(forms(name)) > 1 else name
+    return existing
 
 
 def fold(text: str) -> str:
@@ -68,13 +68,13 @@ def _name_on_disk(folder: Path, name: str) -> str:
     try:
         with os.scandir(folder) as entries:
             alike = [entry.name for entry in entries if compose(entry.name) == wanted]
-    except (OSError, ValueError):  # it can't be listed, or is a name that no folder has
+    except (OSError, ValueError):  # not readable, or not a valid folder name
         return name
     return name if name in alike or not alike else min(alike)
 
 
 class _Folds(dict[int, str]):
-    """What each character becomes, worked out when it is first met."""
+    """Maps each character to its folded text, computed on first use."""
 
     def __missing__(self, code: int) -> str:
         apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", chr(code)).casefold())
@@ -88,12 +88,11 @@ _LATIN = re.compile(
     "LATIN (?:SMALL LETTER|SMALL LIGATURE|LETTER SMALL CAPITAL|SMALL CAPITAL LETTER) "
     "(?:DOTLESS |SCRIPT |OPEN |INSULAR )?([A-Z]{1,2})(?: BAR| WITH .*)?"
 )
-"""Names of letters that are one or two plain ones with a stroke, a hook or a tail, which Unicode takes for
-letters of their own."""
+"""Names of letters with a stroke, a hook or a tail, which Unicode doesn't decompose."""
 
 _LETTERS = str.maketrans(
-    # eth, thorn, eng, schwa, kra; and of Arabic letters those that habits and keyboards exchange, as Lucene's
-    # normalizers have them: alef wasla, alef maksura, Farsi yeh, keheh, teh marbuta, heh goal
+    # eth, thorn, eng, schwa, kra; and Arabic letters that are often written for one another, as in Lucene's
+    # normalizers: alef wasla, alef maksura, Farsi yeh, keheh, teh marbuta, heh goal
     {"\u00f0": "d", "\u00fe": "th", "\u014b": "n", "\u0259": "e", "\u0138": "q"}
     | dict(zip("\u0671\u0649\u06cc\u06a9\u0629\u06c1", "\u0627\u064a\u064a\u0643\u0647\u0647", strict=True))
 )
@@ -102,9 +101,9 @@ _MODIFIERS = "\u02b9\u02ba\u02bb\u02bc\u02bd\u02be\u02bf\u02c0\u02c1"
 """Apostrophes that are letters to Unicode: Hawaiʻi."""
 
 _TATWEEL = "\u0640"
-"""Makes an Arabic word longer."""
+"""Elongates an Arabic word."""
 _BREAK = "\u200b"
-"""A space without width: the one format character that stands between words."""
+"""Zero-width space: the only format character that separates words."""
 
 
 def _plain(character: str) -> str:
@@ -121,7 +120,7 @@ def _plain(character: str) -> str:
 
 
 def _is_mark(character: str) -> bool:
-    """Whether it only marks other characters."""
+    """Whether it only modifies other characters."""
     if character in _MODIFIERS or character == _TATWEEL or "\u0300" <= character <= "\u036f":
         return True
     if "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef":  # variation selectors

@@ -1,4 +1,4 @@
-"""What must be shown nowhere: tokens and passwords as values, and in the URLs of messages."""
+"""Hides secrets: tokens and passwords as values, and in the URLs of messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _CREDENTIALS = re.compile(
     r"(?<=:/)(?:"
     r"/[^/?#\s]*"
     r"|/[^\s/:@?#]+:(?!\d{1,5}[/?#])[^\s@]*"  # a password with a slash in it, which cuts the URL short
-    r"|(?<=\w\w:/)[^\s/:@]+:[^\s/@]*"  # an address that was taken for a path, which has no double slash
+    r"|(?<=\w\w:/)[^\s/:@]+:[^\s/@]*"  # an address parsed as a path, which has no double slash
     r")@"
 )
 
 
 class Secret(str):
-    """Text that no `repr` shows, neither that of what holds it nor that of a traceback's locals."""
+    """Text whose `repr` is hidden, also in the `repr` of containers and of a traceback's locals."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ class Secret(str):
 
 
 class Address(str):
-    """A place that a user names, whose `repr` has no user and password."""
+    """An address or a path of a user; its `repr` has no user and password."""
 
     __slots__ = ()
 
@@ -36,21 +36,21 @@ class Address(str):
 
 
 def mask(text: str) -> str:
-    """The text without users and passwords in its URLs; such a URL is fetched neither with nor without."""
+    """The text with users and passwords in its URLs replaced. Such a URL can't be fetched."""
     if "@" not in text:
         return text
-    return _CREDENTIALS.sub(lambda found: "/" * found[0].startswith("/") + f"{HIDDEN}@", text)
+    return _CREDENTIALS.sub(lambda match: "/" * match[0].startswith("/") + f"{HIDDEN}@", text)
 
 
 def drop_frames(error: BaseException) -> BaseException:
-    """The exception, with what caused it, without the frames below: their locals hold headers as bytes."""
+    """The exception and its causes without tracebacks, whose frames' locals have headers as bytes."""
     seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            one.__traceback__ = None
-            waiting += [one.__cause__, one.__context__]
-            waiting += [arg for arg in one.args if isinstance(arg, BaseException)]
+    pending: list[BaseException | None] = [error]
+    while pending:
+        cause = pending.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            cause.__traceback__ = None
+            pending += [cause.__cause__, cause.__context__]
+            pending += [arg for arg in cause.args if isinstance(arg, BaseException)]
     return error

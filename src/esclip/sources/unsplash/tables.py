@@ -22,7 +22,7 @@ from typing import IO, cast
 
 from esclip._errors import SourceError, error_text
 from esclip._files.regular import open_beside
-from esclip._files.text import LONGEST_MARK, Utf8, detect_encoding
+from esclip._files.text import MAX_MARK_BYTES, Utf8, detect_encoding
 from esclip.sources.unsplash.rows import READ_ERRORS, BrokenRow, Lines, Row, rows
 
 __all__ = ["TablePart", "is_table_part", "table_parts"]
@@ -77,7 +77,7 @@ class TablePart:
         with _reading(path), open_beside(path) as file:
             self._is_packed = file.read(len(PACKED)) == PACKED  # whatever it is called
         with _reading(path), self._stream() as stream:
-            self._is_utf8 = detect_encoding(stream.read(LONGEST_MARK)) == "utf-8"
+            self._is_utf8 = detect_encoding(stream.read(MAX_MARK_BYTES)) == "utf-8"
         with self._opened() as lines:
             self._stamp = _stamp(path)
             header = next(rows(lines, None), None)

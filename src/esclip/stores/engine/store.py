@@ -106,7 +106,7 @@ class EngineStore(Store):
             size = ask(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        return IndexInfo(schema, count, str(self._client.server()), size, access.how)
+        return IndexInfo(schema, count, str(self._client.server()), size, access.describe())
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Make the index with its settings and mapping, or put what its mapping lacks."""
