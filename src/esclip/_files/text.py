@@ -83,7 +83,7 @@ class TextDecoder:
         self._bytes += len(data)
         if "\0" in text:
             line = self._lines + text[: text.index("\0")].count("\n") + 1
-            raise NotText(f"line {line} has a NUL, as binary files do; save it as text, in UTF-8")
+            raise NotText(f"line {line} holds a NUL, as binary files do; save it as text, in UTF-8")
         self._lines += text.count("\n")
         return text
 

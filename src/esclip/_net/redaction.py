@@ -89,7 +89,7 @@ class Redactor:
 
     @cached_property
     def _in_text(self) -> Callable[[str], str]:
-        return _redactor_of(self._certain | {secret for secret in self._all if len(secret) >= MIN_LENGTH})
+        return _redactor_of(self._certain | self._long)
 
     @cached_property
     def _alone(self) -> Callable[[str], str]:
