@@ -189,7 +189,7 @@ def test_a_tilde_is_the_home_directory(home: Path) -> None:
 @pytest.mark.parametrize("path", ["http://host/a", "https:/host", "file:///a"])
 def test_an_address_is_no_path(path: str) -> None:
     """Where a path is wanted an address is told, and nothing is made of that name."""
-    with pytest.raises(ConfigError, match=r"cache .*: an address, where a path is wanted"):
+    with pytest.raises(ConfigError, match=r"cache .*: an address where a path is expected"):
         user_path(path, "cache")
 
 
@@ -206,5 +206,5 @@ def test_a_picture_at_an_address_spelled_wrongly(home: Path, place: str) -> None
 
 def test_the_home_of_nobody() -> None:
     """A home directory that isn't there is told, not taken for a folder."""
-    with pytest.raises(ConfigError, match="store ~no-such-user-here/x: nobody"):
+    with pytest.raises(ConfigError, match="store ~no-such-user-here/x: there is no such home directory"):
         open_store("~no-such-user-here/x", "x")
