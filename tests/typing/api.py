@@ -6,11 +6,13 @@ error that is no longer found fails the check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import assert_type
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
@@ -100,6 +102,51 @@ def classify(image: Image.Image, encoder: esclip.Encoder) -> None:
     assert_type(esclip.load_encoder("palette"), esclip.Encoder)
 
     esclip.classify("a.jpg")  # type: ignore[call-arg]
+
+
+class Feed(esclip.Source):
+    """A source of one's own: two members to write, the others have defaults."""
+
+    @property
+    def fields(self) -> Sequence[esclip.Field]:
+        """One field."""
+        return [esclip.Field("country", esclip.FieldType.KEYWORD)]
+
+    def records(self, cancelled: Event) -> Iterator[esclip.ImageRecord | esclip.Rejection]:
+        """One record."""
+        yield esclip.ImageRecord("a", "https://example.org/a", "https://example.org/a.jpg", "a.jpg")
+
+
+class Brightness:
+    """An encoder of one's own, which inherits from nothing."""
+
+    space = esclip.Space("brightness", "brightness", weights="", preprocessing="1 pixel", dim=1)
+    runtime = "NumPy"
+    useful_side: int | None = 1
+    encode_concurrency = 1
+    logit_scale = 1.0
+
+    def preprocess(self, image: Image.Image) -> npt.NDArray[np.float32]:
+        """The mean brightness."""
+        return np.asarray(image.convert("L").resize((1, 1)), dtype=np.float32)
+
+    def encode_images(self, batch: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """Ones, as all vectors of one dimension are."""
+        return np.ones((len(batch), 1), dtype=np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """The same for texts."""
+        return np.ones((len(texts), 1), dtype=np.float32)
+
+
+def extend(store: esclip.Store) -> None:
+    """Sources, encoders and stores of others fit where esclip's own do."""
+    source: esclip.Source = Feed()
+    assert_type(source.total(), int | None)
+    index = esclip.open_index(store, encoder=Brightness())
+    assert_type(index, esclip.ImageIndex)
+    esclip.open_index(store, encoder=Feed())  # type: ignore[arg-type]
+    esclip.Store("address", "index")  # type: ignore[abstract]
 
 
 def handle_errors(index: esclip.ImageIndex, log: Callable[[str], None]) -> None:
