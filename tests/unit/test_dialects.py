@@ -17,15 +17,16 @@ from esclip._core.searches import KnnSearch
 from esclip.stores.engine.dialects import (
     Engine,
     Server,
-    cosine,
+    decode_vectors,
+    encode_vector,
     index_body,
+    live_settings,
     mapping_body,
-    schema_of,
-    settled,
-    vector_fault,
+    schema_from_mapping,
+    score_to_cosine,
+    vector_conflict,
 )
 from esclip.stores.engine.queries import search_body
-from esclip.stores.engine.vectors import decode_vectors, encode_vector
 from esclip.stores.validation import RESERVED
 from esclip.testing.documents import DIM, SCHEMA, SPACE, axis, where
 from scripts.render_mappings import MAPPINGS, rendered
@@ -91,14 +92,14 @@ def test_elasticsearch_vector() -> None:
 
 def test_one_replica_where_a_node_can_hold_it() -> None:
     """A copy is asked for only where there is a second node."""
-    assert [settled(n)["number_of_replicas"] for n in (1, 2, 5)] == [0, 1, 1]
+    assert [live_settings(n)["number_of_replicas"] for n in (1, 2, 5)] == [0, 1, 1]
 
 
 def test_schema_survives_sorted_keys() -> None:
     """A mapping gives its schema back with the fields in order, though engines sort the keys."""
     body = mapping_body(SCHEMA, {"theirs": 1})
     read: Any = orjson.loads(orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
-    assert schema_of(read) == SCHEMA
+    assert schema_from_mapping(read) == SCHEMA
     assert read["_meta"]["theirs"] == 1
 
 
@@ -109,7 +110,7 @@ def test_schema_survives_sorted_keys() -> None:
 def test_foreign_mapping_has_no_schema(mapping: dict[str, Any]) -> None:
     """A mapping that esclip did not write is told from one that it did."""
     with pytest.raises((KeyError, TypeError, ValueError)):
-        schema_of(mapping)
+        schema_from_mapping(mapping)
 
 
 def _changed(vector: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def _changed(vector: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def test_vector_fault(engine: Engine, changes: dict[str, Any], words: str | None) -> None:
     """A vector field of another type, dimension or space is named."""
     vector = index_body(engine, SCHEMA, 1)["mappings"]["properties"]["vector"]
-    found = vector_fault(engine, _changed(vector, **changes), DIM)
+    found = vector_conflict(engine, _changed(vector, **changes), DIM)
     assert found is None if words is None else words in (found or "")
 
 
@@ -180,9 +181,9 @@ def test_filter_value_is_no_query() -> None:
 
 def test_scores_are_cosines() -> None:
     """A score is half of one plus the cosine, and rounding never leads beyond 1."""
-    assert [cosine(score) for score in (1.0, 0.75, 0.5, 0.0)] == [1.0, 0.5, 0.0, -1.0]
-    assert (cosine(1.0000001), cosine(-0.0000001)) == (1.0, -1.0)
-    assert np.isclose(cosine(np.float32((1 + 0.3127) / 2).item()), 0.3127, atol=1e-6)
+    assert [score_to_cosine(score) for score in (1.0, 0.75, 0.5, 0.0)] == [1.0, 0.5, 0.0, -1.0]
+    assert (score_to_cosine(1.0000001), score_to_cosine(-0.0000001)) == (1.0, -1.0)
+    assert np.isclose(score_to_cosine(np.float32((1 + 0.3127) / 2).item()), 0.3127, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -221,4 +222,4 @@ def test_schema_without_fields() -> None:
     """An index may have no metadata at all."""
     body = index_body(Engine.OPENSEARCH, IndexSchema(SPACE), 1)
     assert set(body["mappings"]["properties"]) == RESERVED
-    assert schema_of(body["mappings"]) == IndexSchema(SPACE)
+    assert schema_from_mapping(body["mappings"]) == IndexSchema(SPACE)

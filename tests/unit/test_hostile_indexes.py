@@ -14,7 +14,7 @@ import pytest
 import esclip
 from esclip._core.schema import IndexSchema
 from esclip._errors import StoreError
-from esclip.stores.engine.dialects import schema_of
+from esclip.stores.engine.dialects import schema_from_mapping
 from esclip.testing.documents import SCHEMA
 
 GOOD: dict[str, Any] = {
@@ -87,7 +87,7 @@ def test_an_odd_mapping_is_an_error_that_the_engine_store_expects(whole: Any) ->
     """So it is with what stands in a mapping's `_meta`."""
     for meta in ({"_meta": {"esclip": whole}}, {"_meta": whole}, {}):
         with pytest.raises((KeyError, TypeError, ValueError)):
-            schema_of(meta)
+            schema_from_mapping(meta)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""What an engine's answers have to be, as pure functions: each gives a part of one, or raises `Malformed`.
+"""Checks that an engine's answer has the expected shape. Pure functions, which raise `Malformed` where not.
 
-answer ─► hits_of | found_of | mapping_of | ... ─► values of the types that the rest relies on
+answer ─► get_hits | get_found | get_mappings | ... ─► values of the types that callers rely on
 
-What answers at an address may be another program, or a proxy that changes answers: none of it is believed.
+Another program may answer at an address, or a proxy may change answers: nothing in them is trusted.
 """
 
 from __future__ import annotations
@@ -16,127 +16,127 @@ from esclip.stores.engine.bulk_errors import reason_text
 __all__ = [
     "MALFORMED",
     "Malformed",
-    "acknowledged",
-    "as_it_is",
-    "error_of",
-    "found_of",
-    "further",
-    "hits_of",
-    "integer_of",
-    "list_of",
-    "mappings_of",
-    "number_of",
-    "object_of",
-    "text_of",
-    "told",
+    "describe",
+    "get_count",
+    "get_error",
+    "get_found",
+    "get_hits",
+    "get_list",
+    "get_mappings",
+    "get_number",
+    "get_object",
+    "get_text",
+    "is_acknowledged",
+    "next_page",
+    "unread",
 ]
 
 T = TypeVar("T")
 
 
 class Malformed(ValueError):
-    """An answer has another shape than an engine's; the message says what and where."""
+    """An answer has not the shape of an engine's; the message says what and where."""
 
 
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What reading an answer of another shape raises: `Malformed`, or what Python says of a value's own parts."""
+"""What reading a malformed answer raises: `Malformed`, or Python's errors for parts of values."""
 
 
-def as_it_is(answer: Any) -> Any:
-    """For an answer in which nothing is read."""
+def unread(answer: Any) -> Any:
+    """The answer itself: the reader of answers that need no check."""
     return answer
 
 
-def object_of(value: Any, *path: str) -> dict[str, Any]:
+def get_object(value: Any, *path: str) -> dict[str, Any]:
     """The object below these keys."""
     return _typed(_below(value, path), dict, "object", path)
 
 
-def list_of(value: Any, *path: str) -> list[Any]:
+def get_list(value: Any, *path: str) -> list[Any]:
     """The list below these keys."""
     return _typed(_below(value, path), list, "list", path)
 
 
-def text_of(value: Any, *path: str) -> str:
+def get_text(value: Any, *path: str) -> str:
     """The text below these keys."""
     return _typed(_below(value, path), str, "text", path)
 
 
-def integer_of(value: Any, *path: str) -> int:
-    """The number of something below these keys: whole, and not negative."""
+def get_count(value: Any, *path: str) -> int:
+    """The non-negative integer below these keys."""
     number = _below(value, path)
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise Malformed(f"{_named(path)} is no number of anything")
+        raise Malformed(f"{_path_name(path)} is no number of anything")
     return number
 
 
-def number_of(value: Any, *path: str) -> float:
+def get_number(value: Any, *path: str) -> float:
     """The finite number below these keys."""
     number = _below(value, path)
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise Malformed(f"{_named(path)} is no number")
+        raise Malformed(f"{_path_name(path)} is no number")
     return float(number)
 
 
-def acknowledged(answer: Any) -> bool:
-    """Whether the cluster has done what was asked in the time that it takes for that."""
+def is_acknowledged(answer: Any) -> bool:
+    """Whether the cluster confirms that a change is complete."""
     return _typed(_below(answer, ("acknowledged",)), bool, "yes or no", ("acknowledged",))
 
 
-def error_of(answer: Any) -> tuple[int, Any] | None:
-    """Status and error of one answer of several, or None where it is none."""
-    error = object_of(answer).get("error")
-    return (integer_of(answer.get("status", 500)), error) if error else None
+def get_error(answer: Any) -> tuple[int, Any] | None:
+    """Status and error of one of several answers, None where it is no error."""
+    error = get_object(answer).get("error")
+    return (get_count(answer.get("status", 500)), error) if error else None
 
 
-def hits_of(answer: Any) -> list[dict[str, Any]]:
+def get_hits(answer: Any) -> list[dict[str, Any]]:
     """The hits of a search, each with its id."""
-    hits = list_of(answer, "hits", "hits")
+    hits = get_list(answer, "hits", "hits")
     for hit in hits:
-        text_of(hit, "_id")
+        get_text(hit, "_id")
     return hits
 
 
-def further(hits: Sequence[Mapping[str, Any]], most: int, before: Any) -> list[Any]:
-    """Behind what the next hits come, where these are the `most` that are given at once; else nothing.
+def next_page(hits: Sequence[Mapping[str, Any]], page_size: int, previous: Any) -> list[Any]:
+    """The `search_after` of the next page, empty after the last.
 
-    `before` is what these came behind: an answer that does not get on would be asked for without end.
+    Raises `Malformed` where it equals the `previous` one: such pages would not end.
     """
-    if len(hits) < most:
+    if len(hits) < page_size:
         return []
-    after = list_of(hits[-1], "sort")
-    if not after or after == before:
+    after = get_list(hits[-1], "sort")
+    if not after or after == previous:
         raise Malformed("the same hits come again")
     return after
 
 
-def found_of(answer: Any, asked: Sequence[str]) -> list[dict[str, Any]]:
-    """Those of the documents that `_mget` has found."""
-    documents = list_of(answer, "docs")
-    if len(documents) != len(asked):
-        raise Malformed(f"{len(documents)} documents where {len(asked)} were asked for")
-    found = [one for one in documents if _typed(_below(one, ("found",)), bool, "yes or no", ("found",))]
-    for one in found:
-        text_of(one, "_id")
-        object_of(one, "_source")
+def get_found(answer: Any, requested: int) -> list[dict[str, Any]]:
+    """The existing documents in an answer of `_mget` for so many ids."""
+    documents = get_list(answer, "docs")
+    if len(documents) != requested:
+        raise Malformed(f"{len(documents)} documents where {requested} were asked for")
+    found = [doc for doc in documents if _typed(_below(doc, ("found",)), bool, "yes or no", ("found",))]
+    for document in found:
+        get_text(document, "_id")
+        get_object(document, "_source")
     return found
 
 
-def mappings_of(answer: Any) -> dict[str, dict[str, Any]]:
-    """The mapping of each index that a name stands for, with its properties, which may be none."""
-    mappings = {name: dict(object_of(value, "mappings")) for name, value in object_of(answer).items()}
+def get_mappings(answer: Any) -> dict[str, dict[str, Any]]:
+    """The mappings of the indexes that a name stands for, each with `properties`."""
+    mappings = {name: dict(get_object(value, "mappings")) for name, value in get_object(answer).items()}
     if not mappings:
         raise Malformed("no index is in it")
     for mapping in mappings.values():
         mapping.setdefault("properties", {})
-        for property in object_of(mapping, "properties").values():
-            object_of(property)
-            object_of(property.get("method", {}))
+        for property in get_object(mapping, "properties").values():
+            get_object(property)
+            get_object(property.get("method", {}))
     return mappings
 
 
-def told(error: BaseException) -> str:
-    """What is wrong with an answer, in words."""
+def describe(error: BaseException) -> str:
+    """What is malformed in an answer, in words."""
     if isinstance(error, Malformed):
         return str(error)
     kind = "lacks" if isinstance(error, KeyError) else type(error).__name__
@@ -146,18 +146,18 @@ def told(error: BaseException) -> str:
 def _below(value: Any, path: Sequence[str]) -> Any:
     for number, key in enumerate(path):
         if not isinstance(value, Mapping):
-            raise Malformed(f"{_named(path[:number])} is no object")
+            raise Malformed(f"{_path_name(path[:number])} is no object")
         if key not in value:
-            raise Malformed(f"it lacks {_named(path[: number + 1])}")
+            raise Malformed(f"it lacks {_path_name(path[: number + 1])}")
         value = value[key]
     return value
 
 
 def _typed(value: Any, kind: type[T], name: str, path: Sequence[str]) -> T:
     if not isinstance(value, kind):
-        raise Malformed(f"{_named(path)} is no {name}")
+        raise Malformed(f"{_path_name(path)} is no {name}")
     return value
 
 
-def _named(path: Sequence[str]) -> str:
+def _path_name(path: Sequence[str]) -> str:
     return ".".join(path) or "it"

@@ -1,12 +1,12 @@
-"""Bulk writes: every document ends as written or as a Rejection, or the call raises.
+"""Bulk writes: every document ends as written or as a `Rejection`, or the call raises.
 
-    lines ─► chunk by bytes and number ─► slot ─► send ─► per document: written
-      ▲                                            │       ├ rejected   the engine's own words
-      └──────── cut smaller when too large ────────┘       └ left       sent again, until the deadline
+    actions ─► chunk by bytes and number ─► slot ─► send ─► per document: written
+      ▲                                              │       ├ rejected   with the engine's reason
+      └────────── split when too large ──────────────┘       └ pending    sent again, until the deadline
 
-A document that is sent twice is written once: its id is the source's own. So a broken connection, a node that
-leaves and a conflict with another writer cost another attempt and nothing else. The client's bulk helpers are
-not used because they give up at the first busy document, or never look at one.
+A document that is sent twice is written once, because its id is the source's. So a broken connection, a lost
+node and a conflict with another writer cost one more attempt. The client's bulk helpers are not used: they
+give up at the first busy document, or ignore it.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from esclip._concurrency.retry import RetryPolicy, TransientError, retry
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
-from esclip.stores.engine.answers import MALFORMED, integer_of
+from esclip.stores.engine.answers import MALFORMED, get_count
 from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_item, disk_full, reason_text
 from esclip.stores.throttle import AdaptiveLimiter
 from esclip.stores.validation import write_rejection
 
-__all__ = ["BulkWriter", "Line", "bulk_action"]
+__all__ = ["BulkAction", "BulkWriter", "bulk_action"]
 
 CHUNK_BYTES = 8 * 1024 * 1024
-CHUNK_LINES = 1000
-FAILURES = 3
-"""Attempts at which an engine may fail over a document that it then doesn't get again."""
-FEW = 0.1
-"""When more of a chunk fails, beyond a single document, these are not at fault: a shard is broken."""
+CHUNK_ACTIONS = 1000
+MAX_ENGINE_ERRORS = 3
+"""Attempts after which a document is rejected over which the engine fails."""
+MAX_FAILED_SHARE = 0.1
+"""When more of a chunk fails, and more than one document, a shard is broken and no document is rejected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A document on its way: its record, and the two lines of NDJSON that write it."""
+class BulkAction:
+    """The two lines of NDJSON that write a document, with its record."""
 
     record: ImageRecord
     payload: bytes
 
 
-def bulk_action(action: str, record: ImageRecord, body: Any) -> Line:
-    """The bulk action `index` or `update` on one document."""
+def bulk_action(action: str, record: ImageRecord, body: Any) -> BulkAction:
+    """The action `index` or `update` on one document."""
     head = orjson.dumps({action: {"_id": record.id}})
-    return Line(record, head + b"\n" + orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
+    return BulkAction(record, head + b"\n" + orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
 
 
 class BulkWriter:
-    """Writes to one index. Safe from several threads: they share its slots, and what it learns."""
+    """Writes to one index. Thread-safe: threads share its slots and the accepted chunk size."""
 
     def __init__(
         self, send: Callable[[bytes, float], Any], target: str, policy: RetryPolicy, concurrency: int
@@ -64,34 +64,34 @@ class BulkWriter:
         self._limiter = AdaptiveLimiter(concurrency)
         self._chunk_bytes = CHUNK_BYTES
 
-    def write(self, lines: Sequence[Line]) -> list[Rejection]:
-        """Write all lines, in order.
+    def write(self, actions: Sequence[BulkAction]) -> list[Rejection]:
+        """Perform all actions, in order.
 
-        Raises `StoreUnavailable` when documents of a chunk are still not taken when the policy gives up.
+        Raises `StoreUnavailable` when the policy gives up before all documents of a chunk are accepted.
         """
-        rejected: list[Rejection] = []
-        waiting = deque(lines)
+        rejections: list[Rejection] = []
+        waiting = deque(actions)
         while waiting:
-            chunk = _Chunk(_cut(waiting, self._chunk_bytes), self._target)
+            chunk = _Chunk(_take_chunk(waiting, self._chunk_bytes), self._target)
             try:
                 with self._limiter.slot():
-                    self._settle(chunk)
+                    self._send_until_done(chunk)
             except PayloadTooLarge as error:
-                if len(chunk.left) == 1:
-                    chunk.reject(chunk.left.pop(), str(error))
-                else:  # and so are the next ones
+                if len(chunk.pending) == 1:
+                    chunk.reject(chunk.pending.pop(), str(error))
+                else:  # and so are the next chunks
                     self._chunk_bytes = min(self._chunk_bytes, len(chunk.payload()) // 2)
-                    waiting.extendleft(reversed(chunk.left))
-            rejected += chunk.rejected
-        return rejected
+                    waiting.extendleft(reversed(chunk.pending))
+            rejections += chunk.rejections
+        return rejections
 
-    def _settle(self, chunk: _Chunk) -> None:
+    def _send_until_done(self, chunk: _Chunk) -> None:
         overloaded = False
 
         def attempt(deadline: float) -> None:
             nonlocal overloaded
             try:
-                chunk.settle(self._send(chunk.payload(), deadline))
+                chunk.apply(self._send(chunk.payload(), deadline))
             except TransientError as error:
                 if error.overloaded:
                     overloaded = True
@@ -103,81 +103,84 @@ class BulkWriter:
             self._limiter.increase()
 
 
-def _cut(waiting: deque[Line], most: int) -> list[Line]:
-    """The first of the lines, as many as fit, one at least; taken out."""
+def _take_chunk(waiting: deque[BulkAction], max_bytes: int) -> list[BulkAction]:
+    """Take the first actions that fit, at least one."""
     size = 0
-    chunk: list[Line] = []
-    while waiting and len(chunk) < CHUNK_LINES:
+    chunk: list[BulkAction] = []
+    while waiting and len(chunk) < CHUNK_ACTIONS:
         size += len(waiting[0].payload)
-        if chunk and size > most:
+        if chunk and size > max_bytes:
             break
         chunk.append(waiting.popleft())
     return chunk
 
 
 class _Chunk:
-    """The documents of one request, and what has become of them."""
+    """The documents of one request, and their outcomes."""
 
-    def __init__(self, left: list[Line], target: str) -> None:
-        self.left = left
-        self.rejected: list[Rejection] = []
-        self._size = len(left)
+    def __init__(self, pending: list[BulkAction], target: str) -> None:
+        self.pending = pending
+        self.rejections: list[Rejection] = []
+        self._size = len(pending)
         self._target = target
-        self._failures = 0
+        self._engine_errors = 0
 
     def payload(self) -> bytes:
-        """What is left, as a request."""
-        return b"".join(one.payload for one in self.left)
+        """The request for the pending documents."""
+        return b"".join(action.payload for action in self.pending)
 
-    def reject(self, one: Line, why: str) -> None:
-        """Count a document of it as rejected."""
-        self.rejected.append(write_rejection(one.record, why))
+    def reject(self, action: BulkAction, reason: str) -> None:
+        """Reject one of its documents."""
+        self.rejections.append(write_rejection(action.record, reason))
 
-    def settle(self, answer: Any) -> None:
-        """Keep as `left` what the answer doesn't settle, and raise `TransientError` when there is any."""
-        left: dict[Outcome, list[Line]] = defaultdict(list)
-        told: dict[Outcome, str] = {}
-        for one, (status, error) in zip(self.left, self._items(answer), strict=True):
-            judged = classify_item(status, error)
-            match judged:
+    def apply(self, answer: Any) -> None:
+        """Keep as `pending` what has to be sent again, and raise `TransientError` when there is any."""
+        pending: dict[Outcome, list[BulkAction]] = defaultdict(list)
+        reasons: dict[Outcome, str] = {}
+        for action, (status, error) in zip(self.pending, self._items(answer), strict=True):
+            outcome = classify_item(status, error)
+            match outcome:
                 case Outcome.WRITTEN:
                     continue
                 case Outcome.REJECTED:
-                    self.reject(one, reason_text(error))
+                    self.reject(action, reason_text(error))
                 case Outcome.INDEX_MISSING:
                     raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it.")
                 case Outcome.INDEX_CLOSED:
                     raise StoreError(f"{self._target} takes no documents: {reason_text(error)}")
                 case _:
-                    left[judged].append(one)
-                    told[judged] = reason_text(error)
-        self._give_up_few(left, told)
-        self.left = [one for lines in left.values() for one in lines]
-        if Outcome.DISK_FULL in left:
-            raise disk_full(self._target, told[Outcome.DISK_FULL])
-        if left:
-            why = told[next(iter(left))]
-            message = f"{self._target} does not take {len(self.left)} documents: {why}"
-            raise TransientError(StoreUnavailable(message), overloaded=Outcome.CROWDED in left)
+                    pending[outcome].append(action)
+                    reasons[outcome] = reason_text(error)
+        self._reject_repeated_errors(pending, reasons)
+        self.pending = [action for actions in pending.values() for action in actions]
+        if Outcome.DISK_FULL in pending:
+            raise disk_full(self._target, reasons[Outcome.DISK_FULL])
+        if pending:
+            reason = reasons[next(iter(pending))]
+            message = f"{self._target} does not take {len(self.pending)} documents: {reason}"
+            raise TransientError(StoreUnavailable(message), overloaded=Outcome.OVERLOADED in pending)
 
-    def _give_up_few(self, left: dict[Outcome, list[Line]], told: Mapping[Outcome, str]) -> None:
-        """Reject the few documents over which an engine fails each time while it takes the others."""
-        if Outcome.FAILED not in left:
+    def _reject_repeated_errors(
+        self, pending: dict[Outcome, list[BulkAction]], reasons: Mapping[Outcome, str]
+    ) -> None:
+        """Reject the few documents over which an engine fails each time while it accepts the others."""
+        failed = pending.get(Outcome.ENGINE_ERROR, [])
+        if not failed:
             return
-        self._failures += 1
-        if self._failures >= FAILURES and len(left[Outcome.FAILED]) <= max(1, FEW * self._size):
-            for one in left.pop(Outcome.FAILED):
-                self.reject(one, told[Outcome.FAILED])
+        self._engine_errors += 1
+        if self._engine_errors >= MAX_ENGINE_ERRORS and len(failed) <= max(1, MAX_FAILED_SHARE * self._size):
+            for action in pending.pop(Outcome.ENGINE_ERROR):
+                self.reject(action, reasons[Outcome.ENGINE_ERROR])
 
     def _items(self, answer: Any) -> list[tuple[int, Any]]:
-        """Status and error of each document; an answer that is damaged says nothing of any."""
+        """Status and error of each document. Raises `StoreUnavailable` for a malformed answer."""
         try:
             results = [result for item in answer["items"] for result in item.values()]
-            items = [(integer_of(result, "status"), result.get("error") or {}) for result in results]
+            items = [(get_count(result, "status"), result.get("error") or {}) for result in results]
         except MALFORMED:
             items = []
-        if len(items) != len(self.left):
+        if len(items) != len(self.pending):
             raise StoreUnavailable(
-                f"{self._target} gave no answer to {len(self.left)} documents that are sent"
+                f"{self._target} gave no answer to {len(self.pending)} documents that are sent"
             )
         return items

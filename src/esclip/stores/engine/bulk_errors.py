@@ -1,6 +1,6 @@
-"""What an engine says of a document or a request that it did not write, and what that means.
+"""What an engine's errors mean for a document of a bulk request.
 
-status, error ─► verdict ─► again | rejected | an error that ends the run
+status, error ─► classify_item ─► retry | rejection | an error that ends the run
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = [
     "PayloadTooLarge",
     "classify_item",
     "disk_full",
+    "error_type",
     "is_disk_full",
-    "kind_of",
     "reason_text",
 ]
 
@@ -28,60 +28,60 @@ class PayloadTooLarge(StoreError):
 
 
 class Outcome(Enum):
-    """What becomes of one document of a bulk request."""
+    """The outcome of one document of a bulk request."""
 
     WRITTEN = auto()
     REJECTED = auto()
-    """Its own fault: a value that its field can't hold, an update of what isn't there."""
-    AGAIN = auto()
-    """Its shard is not ready, or another writer was faster (409): sent again it is the last, as it should."""
-    CROWDED = auto()
-    """The engine has too much to do: a full queue, or a circuit breaker that spares its memory."""
-    FAILED = auto()
-    """The engine failed, by a broken shard or over this very document."""
+    """The document is invalid: a value that its field can't hold, an update of a missing document."""
+    RETRY = auto()
+    """Its shard is not ready, or it conflicts with another writer (409)."""
+    OVERLOADED = auto()
+    """A queue is full, or a circuit breaker protects the engine's memory."""
+    ENGINE_ERROR = auto()
+    """The engine failed: because of a broken shard, or of this document."""
     DISK_FULL = auto()
-    """The engine writes nothing more, so that its disk does not run full; it begins again by itself."""
+    """The engine blocks writes because a disk is nearly full; it unblocks them by itself."""
     INDEX_MISSING = auto()
     INDEX_CLOSED = auto()
-    """The index takes no documents at all: closed, blocked, or not for this user."""
+    """The index accepts no documents: it is closed, blocked, or forbidden for this user."""
 
 
-SHUT = frozenset({"index_closed_exception", "cluster_block_exception"})
+CLOSED_ERRORS = frozenset({"index_closed_exception", "cluster_block_exception"})
 
 
 def classify_item(status: int, error: Any) -> Outcome:
-    """What a document's status and error mean."""
+    """The outcome of a document by its status and error."""
     if status < 300:
         return Outcome.WRITTEN
-    kind = kind_of(error)
+    kind = error_type(error)
     if is_disk_full(error):
         return Outcome.DISK_FULL
     if kind == "index_not_found_exception":
         return Outcome.INDEX_MISSING
-    if status in (401, 403) or (kind in SHUT and status < 500 and status != 429):
+    if status in (401, 403) or (kind in CLOSED_ERRORS and status < 500 and status != 429):
         return Outcome.INDEX_CLOSED
     match status:
         case 429:
-            return Outcome.CROWDED
+            return Outcome.OVERLOADED
         case 500:
-            return Outcome.FAILED
-        case 404 if kind != "document_missing_exception":  # a shard that has just moved
-            return Outcome.AGAIN
+            return Outcome.ENGINE_ERROR
+        case 404 if kind != "document_missing_exception":  # a shard has just moved
+            return Outcome.RETRY
         case 408 | 409:
-            return Outcome.AGAIN
+            return Outcome.RETRY
         case _:
-            return Outcome.AGAIN if status > 500 else Outcome.REJECTED
+            return Outcome.RETRY if status > 500 else Outcome.REJECTED
 
 
-def kind_of(error: Any) -> str | None:
-    """The name of an engine's error."""
+def error_type(error: Any) -> str | None:
+    """The `type` of an engine's error."""
     kind = error.get("type") if isinstance(error, Mapping) else None
     return kind if isinstance(kind, str) else None
 
 
 def is_disk_full(error: Any) -> bool:
-    """Whether this is the block, number 12, that both engines put on indexes when a disk is nearly full."""
-    if not isinstance(error, Mapping) or kind_of(error) != "cluster_block_exception":
+    """Whether this is block 12, which both engines set on indexes when a disk is nearly full."""
+    if not isinstance(error, Mapping) or error_type(error) != "cluster_block_exception":
         return False
     return "/12/" in str(error.get("reason"))
 

@@ -1,9 +1,9 @@
-"""Requests to an OpenSearch or Elasticsearch, retried, and which of them it is.
+"""Requests to OpenSearch or Elasticsearch, with retries, and the detection of the engine.
 
-    ask(call) ─► again while it is unavailable, within a deadline ─► the answer, or a StoreError
-    bulk(payload) ─► once ─► the answer, or a StoreError that says after how long to try again
+    request(call) ─► retried while unavailable, until a deadline ─► the answer, or a StoreError
+    bulk(payload) ─► sent once ─► the answer, or an error that says when to retry
 
-opensearch-py talks to both engines. Its own retries are off, so that one place decides.
+opensearch-py talks to both engines. Its own retries are off: `_concurrency.retry` decides.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import retry_after
 from esclip.stores.engine.answers import (
     MALFORMED,
-    acknowledged,
-    as_it_is,
-    integer_of,
-    mappings_of,
-    object_of,
-    told,
+    describe,
+    get_count,
+    get_mappings,
+    get_object,
+    is_acknowledged,
+    unread,
 )
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores.engine.errors import ENGINE_ERRORS, Forbidden
@@ -41,20 +41,20 @@ T = TypeVar("T")
 ATTEMPT_S = 60.0
 """The longest timeout of one attempt."""
 BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
-"""Half of an attempt for a shard to come back: after that the engine tells which documents have to wait."""
+"""Half of an attempt for a shard to come back; then the engine reports which documents have to wait."""
 
-# opensearch-py warns of every failed request; where no one set up logging, Python would print that
+# opensearch-py logs a warning for every failed request, which Python prints where logging is not set up
 logging.getLogger("opensearch").addHandler(logging.NullHandler())
 
 
 class EngineClient:
-    """A server that is asked, again where that may help. Safe from several threads."""
+    """Sends requests to one server, and retries them. Thread-safe."""
 
     def __init__(self, address: str, index: str, timeouts: StoreTimeouts, access: StoreAuth) -> None:
         self.address, self.access = resolve_access(address, access)
         self.index = index
         self.timeouts = timeouts
-        self._loaders = 0
+        self._bulk_loads = 0
         self._lock = threading.Lock()
         self._server: Server | None = None
         self._raw: Any = connect(self.address, self.access)
@@ -62,36 +62,38 @@ class EngineClient:
 
     @property
     def raw(self) -> Any:
-        """opensearch-py's client, of this process."""
+        """opensearch-py's client of this process."""
         if self._raw is None:
             self._raw = connect(self.address, self.access)
         return self._raw
 
     def renew(self) -> None:
-        """Connections of a forked child's own."""
+        """New connections in a forked child."""
         leave_behind(self._raw)
-        self._raw, self._lock, self._loaders = None, threading.Lock(), 0
+        self._raw, self._lock, self._bulk_loads = None, threading.Lock(), 0
 
-    def ask(
+    def request(
         self,
         call: Callable[..., Any],
         timeout: float | None = None,
-        read: Callable[[Any], T] = as_it_is,
+        read: Callable[[Any], T] = unread,
         **arguments: Any,
     ) -> T:
-        """What `read` makes of the answer to the client's `call`; it alone looks into it.
+        """Call one of opensearch-py's methods and parse the answer by `read`.
 
-        Raises one of our errors, `StoreUnavailable` after retries.
+        Raises `StoreUnavailable` after retries, and other errors of `ENGINE_ERRORS`.
         """
         if timeout is None:
-            timeout = self.timeouts.write if self._loaders else self.timeouts.read
-        return retry(lambda deadline: self._ask_once(call, deadline, read, arguments), self.policy(timeout))
+            timeout = self.timeouts.write if self._bulk_loads else self.timeouts.read
+        return retry(
+            lambda deadline: self._request_once(call, deadline, read, arguments), self.policy(timeout)
+        )
 
     def policy(self, timeout: float) -> RetryPolicy:
-        """How requests are retried that may take so many seconds."""
+        """The retry policy of requests with this timeout in seconds."""
         return replace(STORE, timeout=timeout, backoff=self.timeouts.backoff)
 
-    def _ask_once(
+    def _request_once(
         self, call: Callable[..., Any], deadline: float, read: Callable[[Any], T], arguments: dict[str, Any]
     ) -> T:
         with map_errors(ENGINE_ERRORS, self.address, self.index):
@@ -101,19 +103,19 @@ class EngineClient:
         except MALFORMED as error:
             raise StoreError(
                 f"{self.address} answered {call.__name__} of index {self.index} as no engine does "
-                f"({told(error)}); check the address, and what may stand between"
+                f"({describe(error)}); check the address, and what may stand between"
             ) from error
 
-    def change(self, call: Callable[..., Any], **arguments: Any) -> None:
-        """Have the cluster do something. Raises `StoreUnavailable` when it doesn't say that it is done."""
+    def request_change(self, call: Callable[..., Any], **arguments: Any) -> None:
+        """Request a change of the cluster. Raises `StoreUnavailable` unless it confirms it."""
 
-        def done(answer: Any) -> None:
-            if not acknowledged(answer):
+        def check(answer: Any) -> None:
+            if not is_acknowledged(answer):
                 raise StoreUnavailable(
                     f"{self.address} did not finish {call.__name__} of index {self.index} in time; try again"
                 )
 
-        self.ask(call, read=done, **arguments)
+        self.request(call, read=check, **arguments)
 
     def bulk(self, payload: bytes, deadline: float) -> Any:
         """The answer to one bulk request, sent once, before `deadline` on the monotonic clock."""
@@ -138,35 +140,35 @@ class EngineClient:
     def write_timeouts(self) -> Iterator[None]:
         """Context manager: within it, all requests may take as long as writes."""
         with self._lock:
-            self._loaders += 1
+            self._bulk_loads += 1
         try:
             yield
         finally:
             with self._lock:
-                self._loaders -= 1
+                self._bulk_loads -= 1
 
     def server(self) -> Server:
-        """What answers at the address, asked once. Raises `StoreError` when it is none that is supported."""
+        """The engine at the address, requested once. Raises `StoreError` when it is not supported."""
         with self._lock:
             if self._server is None:
-                self._server = self._recognise()
+                self._server = self._identify()
             return self._server
 
     def count(self) -> int:
-        """The documents that a search sees. Raises `StoreUnavailable` when a shard doesn't answer."""
+        """The number of visible documents. Raises `StoreUnavailable` when a shard doesn't answer."""
 
-        def counted(answer: Any) -> int:
-            if failed := integer_of(answer, "_shards", "failed"):
+        def read(answer: Any) -> int:
+            if failed := get_count(answer, "_shards", "failed"):
                 raise StoreUnavailable(
                     f"{failed} shards of index {self.index} at {self.address} do not answer."
                 )
-            return integer_of(answer, "count")
+            return get_count(answer, "count")
 
-        return self.ask(self.raw.count, read=counted, index=self.index)
+        return self.request(self.raw.count, read=read, index=self.index)
 
     def mapping(self) -> dict[str, Any]:
-        """The index's mapping as the engine has it. Raises `IndexNotFound`, and for a name of several."""
-        mappings = self.ask(self.raw.indices.get_mapping, read=mappings_of, index=self.index)
+        """The index's mapping. Raises `IndexNotFound`, and `StoreError` for an alias of several indexes."""
+        mappings = self.request(self.raw.indices.get_mapping, read=get_mappings, index=self.index)
         if len(mappings) > 1:
             names = ", ".join(sorted(mappings))
             raise StoreError(
@@ -180,11 +182,11 @@ class EngineClient:
         """Close all connections. Twice is harmless."""
         self.raw.close()
 
-    def _recognise(self) -> Server:
+    def _identify(self) -> Server:
         try:
             root = self._root()
         except Forbidden as forbidden:
-            return self._recognise_by_index(forbidden)
+            return self._identify_by_index(forbidden)
         server = _server(root)
         if server is None:
             raise StoreError(f"{self.address} is neither OpenSearch nor Elasticsearch; check the address.")
@@ -197,20 +199,20 @@ class EngineClient:
 
     def _root(self) -> Any:
         timeout = self.timeouts.first
-        root: Any = self.ask(self.raw.info, timeout, ignore=(404, 405))
+        root: Any = self.request(self.raw.info, timeout, ignore=(404, 405))
         if isinstance(root, Mapping) and root.get("status") == 405:
-            # an Elasticsearch built without its REST root has versions all the same
-            number = self.ask(
+            # some builds of Elasticsearch lack the REST root
+            version = self.request(
                 self.raw.nodes.info, timeout, _first_version, node_id="_local", filter_path="nodes.*.version"
             )
-            root = {"version": {"number": number}}
+            root = {"version": {"number": version}}
         return root
 
-    def _recognise_by_index(self, forbidden: Forbidden) -> Server:
-        """The server by the type of its vectors: a key for one index may not ask for its version."""
-        vector = self.mapping()["properties"].get("vector", {}).get("type")
+    def _identify_by_index(self, forbidden: Forbidden) -> Server:
+        """The engine by the type of its vectors: a key for one index may not read the version."""
+        vector_type = self.mapping()["properties"].get("vector", {}).get("type")
         for engine, kind in VECTOR_TYPES.items():
-            if vector == kind:
+            if vector_type == kind:
                 return Server(engine, "")
         raise forbidden
 
@@ -220,15 +222,15 @@ def _attempt_timeout(deadline: float) -> float:
 
 
 def _answer(status: int, text: str) -> Any:
-    """An answer's JSON. Raises what the client would raise."""
+    """An answer's JSON. Raises what opensearch-py would raise."""
     if status < 300:
         return from_json(text)
     raise refusal(status, text)
 
 
 def _first_version(answer: Any) -> Any:
-    nodes = object_of(object_of(answer).get("nodes", {}))
-    return next((object_of(node).get("version") for node in nodes.values()), None)
+    nodes = get_object(get_object(answer).get("nodes", {}))
+    return next((get_object(node).get("version") for node in nodes.values()), None)
 
 
 def _server(root: Any) -> Server | None:
@@ -236,10 +238,10 @@ def _server(root: Any) -> Server | None:
     number = version.get("number") if isinstance(version, Mapping) else None
     if not isinstance(version, Mapping) or not isinstance(number, str):
         return None
-    ours = version.get("distribution") == "opensearch"
-    server = Server(Engine.OPENSEARCH if ours else Engine.ELASTICSEARCH, number)
+    is_opensearch = version.get("distribution") == "opensearch"
+    server = Server(Engine.OPENSEARCH if is_opensearch else Engine.ELASTICSEARCH, number)
     try:
-        server.release  # noqa: B018 - a number that is no version is no engine's
+        server.release  # noqa: B018 - raises for what is no version
     except ValueError:
         return None
     return server

@@ -1,62 +1,73 @@
 """The JSON of OpenSearch and Elasticsearch, as pure functions: the one place that knows how they differ.
 
-    index_body   ─► PUT  /index            fields flat at the top, beside our own; dynamic mapping off
-    cosine       ◄─ a hit's _score         of a search by vector; its body is in `stores.engine.queries`
+    index_body       ─► PUT  /index       metadata fields beside the system fields; dynamic mapping off
+    score_to_cosine  ◄─ a hit's _score    of a kNN search, whose body is in `stores.engine.queries`
+    encode_vector    ─► numbers | base64 ─► _source ─► decode_vectors
 
-Both say `(1 + cosine) / 2`. OpenSearch gets the lucene engine: no native memory, and on every version alike.
+Both scores are `(1 + cosine) / 2`. OpenSearch uses the lucene engine: no native memory, and in every version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, assert_never
 
+import numpy as np
+import numpy.typing as npt
+
 from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import Vector, unit_rows
 
 __all__ = [
-    "OWN",
     "REFRESH_INTERVAL",
     "REFRESH_OFF",
     "SHARDS",
+    "SYSTEM_FIELDS",
     "VECTOR_TYPES",
     "Engine",
     "Server",
-    "cosine",
+    "decode_vectors",
+    "encode_vector",
     "field_properties",
     "index_body",
+    "live_settings",
     "mapping_body",
-    "schema_of",
-    "settled",
-    "vector_fault",
+    "schema_from_mapping",
+    "score_to_cosine",
+    "vector_conflict",
 ]
 
 SHARDS = 3
 HNSW = {"m": 16, "ef_construction": 100}
 REFRESH_INTERVAL = "60s"
-"""How often what was written is made visible in an index that is searched."""
+"""How often writes become visible in an index that is searched."""
 REFRESH_OFF = "-1"
-"""While it is loaded."""
+"""The refresh interval during a bulk load."""
 
-LONGEST_KEYWORD = 8191
-"""Characters; of 4 bytes each they just fit into Lucene's 32,766 bytes for a term. Longer ones are kept, and
-no filter finds them."""
+PACKED = np.dtype(">f4")
+"""The numbers in a vector's base64."""
 
-UNSEARCHED = {"type": "keyword", "index": False, "doc_values": False}
+MAX_KEYWORD_LENGTH = 8191
+"""Characters: with 4 bytes each they just fit into the 32,766 bytes of a Lucene term. Longer keywords are
+stored, and no filter matches them."""
 
-OWN = {
+NOT_INDEXED = {"type": "keyword", "index": False, "doc_values": False}
+
+SYSTEM_FIELDS = {
     "id": {"type": "keyword"},
-    "location": UNSEARCHED,
-    "page": UNSEARCHED,
+    "location": NOT_INDEXED,
+    "page": NOT_INDEXED,
     "description": {"type": "text"},
-    "pixels_fingerprint": UNSEARCHED,
-    "record_fingerprint": UNSEARCHED,
+    "pixels_fingerprint": NOT_INDEXED,
+    "record_fingerprint": NOT_INDEXED,
     "content_fingerprint": {"type": "keyword"},
-    # no keyword: OpenSearch 3 gives a term of those the same score, however rare it is
+    # not a keyword: OpenSearch 3 scores all terms of a keyword field alike, however rare
     "words": {"type": "text", "analyzer": "whitespace", "norms": False, "index_options": "docs"},
 }
-"""How a document's own fields are mapped, all but its vector."""
+"""The mappings of a document's own fields except the vector."""
 
 
 class Engine(Enum):
@@ -67,23 +78,23 @@ class Engine(Enum):
 
 
 VECTOR_TYPES = {Engine.OPENSEARCH: "knn_vector", Engine.ELASTICSEARCH: "dense_vector"}
-"""What each calls a field of vectors."""
+"""The type of a field of vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What answers at an address."""
+    """An engine with its version."""
 
     engine: Engine
     version: str
-    """Empty where it may not be asked for."""
+    """Empty where the user may not read it."""
 
     def __str__(self) -> str:
         return f"{self.engine.value} {self.version}".rstrip()
 
     @property
     def release(self) -> tuple[int, int]:
-        """Major and minor version; of an unknown one the least, which can do nothing that came later."""
+        """Major and minor version; 0.0 where unknown."""
         if not self.version:
             return 0, 0
         major, minor = self.version.split(".")[:2]
@@ -91,23 +102,23 @@ class Server:
 
     @property
     def supported(self) -> bool:
-        """Whether scores and bodies are known to be as here: OpenSearch from 2.19, Elasticsearch from 8."""
+        """Whether requests and scores are tested: OpenSearch from 2.19, Elasticsearch from 8."""
         return self.release >= ((2, 19) if self.engine is Engine.OPENSEARCH else (8, 0))
 
     @property
     def unpacks_vectors(self) -> bool:
-        """Whether it is known to take vectors in base64: less than half as long, and nothing to parse."""
+        """Whether it accepts vectors in base64: less than half as long, and faster to parse."""
         return self.engine is Engine.ELASTICSEARCH and bool(self.version) and self.release >= (9, 3)
 
 
-def settled(data_nodes: int) -> dict[str, Any]:
-    """Settings of an index that is searched. One replica where there is a second node to hold it."""
+def live_settings(data_nodes: int) -> dict[str, Any]:
+    """Settings of an index that is searched. One replica where there is a second data node."""
     return {"refresh_interval": REFRESH_INTERVAL, "number_of_replicas": 1 if data_nodes > 1 else 0}
 
 
 def index_body(engine: Engine, schema: IndexSchema, data_nodes: int) -> dict[str, Any]:
-    """What makes an index."""
-    settings = {"number_of_shards": SHARDS, **settled(data_nodes)}
+    """The body that creates an index."""
+    settings = {"number_of_shards": SHARDS, **live_settings(data_nodes)}
     if engine is Engine.OPENSEARCH:
         settings["knn"] = True
     mappings = mapping_body(schema, {})
@@ -116,27 +127,31 @@ def index_body(engine: Engine, schema: IndexSchema, data_nodes: int) -> dict[str
 
 
 def mapping_body(schema: IndexSchema, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """What adds a schema's fields to a mapping, keeping all else of its `_meta`."""
-    # engines sort the keys of what they keep, so the order of the fields is kept apart
-    kept = {**schema.to_json(), "order": [field.name for field in schema.fields]}
-    return {"_meta": {**meta, "esclip": kept}, "properties": {**OWN, **field_properties(schema.fields)}}
+    """The mapping that adds a schema's fields, keeping everything else of its `_meta`."""
+    # engines sort keys, so the order of the fields is stored separately
+    stored = {**schema.to_json(), "order": [field.name for field in schema.fields]}
+    return {
+        "_meta": {**meta, "esclip": stored},
+        "properties": {**SYSTEM_FIELDS, **field_properties(schema.fields)},
+    }
 
 
-def schema_of(mapping: Mapping[str, Any]) -> IndexSchema:
-    """The schema in a mapping. Raises `KeyError`, `TypeError` or `ValueError` when it is not ours."""
-    kept = mapping["_meta"]["esclip"]
-    return IndexSchema.from_json(kept | {"fields": {name: kept["fields"][name] for name in kept["order"]}})
+def schema_from_mapping(mapping: Mapping[str, Any]) -> IndexSchema:
+    """The schema in a mapping. Raises `KeyError`, `TypeError` or `ValueError` for a foreign index."""
+    stored = mapping["_meta"]["esclip"]
+    fields = {name: stored["fields"][name] for name in stored["order"]}
+    return IndexSchema.from_json(stored | {"fields": fields})
 
 
 def field_properties(fields: Iterable[Field]) -> dict[str, Any]:
-    """How metadata fields are mapped."""
+    """The mappings of metadata fields."""
     return {field.name: _property(field.type) for field in fields}
 
 
 def _property(kind: FieldType) -> dict[str, Any]:
     match kind:
         case FieldType.KEYWORD | FieldType.KEYWORDS:
-            return {"type": "keyword", "ignore_above": LONGEST_KEYWORD}
+            return {"type": "keyword", "ignore_above": MAX_KEYWORD_LENGTH}
         case FieldType.INTEGER:
             return {"type": "long"}
         case FieldType.FLOAT:
@@ -150,11 +165,11 @@ def _property(kind: FieldType) -> dict[str, Any]:
 def _vector_property(engine: Engine, dim: int) -> dict[str, Any]:
     match engine:
         case Engine.OPENSEARCH:
-            # engine and space_type inside method: the one spelling that every version reads alike
+            # engine and space_type inside method: the one spelling that every version supports
             method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil", "parameters": HNSW}
             return {"type": VECTOR_TYPES[engine], "dimension": dim, "method": method}
         case Engine.ELASTICSEARCH:
-            # without index_options, 9.1 and later keep one bit of each number
+            # without index_options, 9.1 and later quantize to one bit per number
             options = {"type": "hnsw", **HNSW}
             return {
                 "type": VECTOR_TYPES[engine],
@@ -167,27 +182,50 @@ def _vector_property(engine: Engine, dim: int) -> dict[str, Any]:
             assert_never(engine)
 
 
-def vector_fault(engine: Engine, found: Mapping[str, Any], dim: int) -> str | None:
-    """What is wrong with the vector field of a mapping as the engine gives it back, in words."""
+def vector_conflict(engine: Engine, property: Mapping[str, Any], dim: int) -> str | None:
+    """Why an index whose mapping has this vector field can't be used; None when it can."""
     match engine:
         case Engine.OPENSEARCH:
-            size = found.get("dimension")
-            space = found.get("method", {}).get("space_type") or found.get("space_type")
-            wanted = "cosinesimil"
+            size = property.get("dimension")
+            metric = property.get("method", {}).get("space_type") or property.get("space_type")
+            cosine = "cosinesimil"
         case Engine.ELASTICSEARCH:
-            size = found.get("dims")
-            space, wanted = found.get("similarity"), "cosine"
+            size = property.get("dims")
+            metric, cosine = property.get("similarity"), "cosine"
         case _:
             assert_never(engine)
-    if found.get("type") != (kind := VECTOR_TYPES[engine]):
-        return f"its field vector is {found.get('type', 'missing')}, not {kind}"
+    if property.get("type") != (kind := VECTOR_TYPES[engine]):
+        return f"its field vector is {property.get('type', 'missing')}, not {kind}"
     if size != dim:
         return f"it has vectors of {size} dimensions, not {dim}"
-    if space != wanted:
-        return f"it compares vectors by {space}, not {wanted}"
+    if metric != cosine:
+        return f"it compares vectors by {metric}, not {cosine}"
     return None
 
 
-def cosine(score: float) -> float:
-    """The true cosine that a hit's `_score` stands for."""
+def score_to_cosine(score: float) -> float:
+    """The cosine that a hit's `_score` encodes."""
     return min(1.0, max(-1.0, 2 * score - 1))
+
+
+def encode_vector(server: Server, vector: Vector) -> Vector | str:
+    """A vector in the JSON that its engine parses fastest: numbers, or base64."""
+    return base64.b64encode(vector.astype(PACKED).tobytes()).decode() if server.unpacks_vectors else vector
+
+
+def decode_vectors(values: Sequence[Sequence[float] | str], dim: int) -> Sequence[Vector]:
+    """The vectors of some `_source`s. Raises `ValueError` or `TypeError` for what isn't `dim` numbers."""
+    if not values:
+        return ()
+    rows = [_decode_vector(value) for value in values]
+    if wrong := next((row for row in rows if row.shape != (dim,)), None):
+        raise ValueError(f"a vector of shape {wrong.shape}, not ({dim},)")
+    with np.errstate(over="ignore"):  # a number out of range gives a row of NaN
+        return list(unit_rows(rows))
+
+
+def _decode_vector(value: Sequence[float] | str) -> npt.NDArray[Any]:
+    """An index created before Elasticsearch 9.2 gives back what it was sent."""
+    if isinstance(value, str):
+        return np.frombuffer(base64.b64decode(value, validate=True), PACKED)
+    return np.array(value, dtype=np.float64)

@@ -22,7 +22,7 @@ from esclip._errors import (
 )
 from esclip._net.session import causes
 from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full
-from esclip.stores.engine.transport import TooLong
+from esclip.stores.engine.transport import ResponseTooLong
 
 __all__ = ["BUSY", "ENGINE_ERRORS", "Forbidden", "index_missing"]
 
@@ -62,7 +62,7 @@ def _refused(error: Any, address: str, index: str) -> StoreError | TransientErro
 def _unreachable(error: Any, address: str, _: str) -> EsclipError:
     if isinstance(error.info, EsclipError):  # raised while the request was made, not sent
         return error.info
-    if isinstance(error.info, TooLong):
+    if isinstance(error.info, ResponseTooLong):
         return StoreError(f"{address} sends {error.info}, which no engine does; check the address")
     why = type(error.info).__name__
     remedy = "is it running?"

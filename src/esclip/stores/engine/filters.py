@@ -1,4 +1,4 @@
-"""Conditions as the JSON of OpenSearch and Elasticsearch, which agree on it. Pure functions."""
+"""Filters as the JSON of OpenSearch and Elasticsearch, which is the same in both. Pure functions."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from esclip._core.filters import (
 from esclip._core.types import json_metadata
 from esclip.stores.validation import stored_date
 
-__all__ = ["clause"]
+__all__ = ["filter_clause"]
 
-CLOSEST = 0.02
-"""Meters: engines refuse 0, and keep a place to a centimetre."""
+MIN_DISTANCE = 0.02
+"""Meters: engines refuse 0, and store points with a precision of a centimetre."""
 
-THIN = 1e-7
-"""Degrees: a centimetre."""
+MIN_EXTENT = 1e-7
+"""Degrees, about a centimetre: engines refuse boxes without an extent."""
 
-TERMS = 65_536
-"""The most terms that an engine takes in one list (`index.max_terms_count`)."""
+MAX_TERMS = 65_536
+"""The most terms in one list (`index.max_terms_count`)."""
 
 
-def clause(condition: Condition) -> dict[str, Any]:
-    """What filters by the condition, without a score."""
+def filter_clause(condition: Condition) -> dict[str, Any]:
+    """The query clause of a condition, which does not score."""
     match condition:
         case Not(inner):
-            return {"bool": {"must_not": [clause(inner)]}}
-        case AllOf(parts):
-            return {"bool": {"filter": _clauses(parts)}}
-        case AnyOf(parts):
-            return _any(_clauses(parts))
+            return {"bool": {"must_not": [filter_clause(inner)]}}
+        case AllOf(conditions):
+            return {"bool": {"filter": _filter_clauses(conditions)}}
+        case AnyOf(conditions):
+            return _any(_filter_clauses(conditions))
         case HasId(ids):
             return _terms("id", ids)
         case Exists(field):
@@ -56,33 +56,33 @@ def clause(condition: Condition) -> dict[str, Any]:
         case Near(field, lat, lon, meters):
             return {
                 "geo_distance": {
-                    "distance": f"{max(meters, CLOSEST)!r}m",
+                    "distance": f"{max(meters, MIN_DISTANCE)!r}m",
                     field.name: {"lat": lat, "lon": lon},
                 }
             }
         case Inside(field, south, west, north, east):
-            south, north = _apart(south, north, 90)
-            west, east = _apart(west, east, 180)
+            south, north = _widen(south, north, 90)
+            west, east = _widen(west, east, 180)
             corners = {"top_left": {"lat": north, "lon": west}, "bottom_right": {"lat": south, "lon": east}}
             return {"geo_bounding_box": {field.name: corners}}
         case _:
             assert_never(condition)
 
 
-def _clauses(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
-    return [clause(condition) for condition in conditions]
+def _filter_clauses(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
+    return [filter_clause(condition) for condition in conditions]
 
 
-def _apart(one: float, other: float, most: float) -> tuple[float, float]:
-    """Two sides of a box, a centimetre apart where they are the same, which engines refuse."""
-    if one != other:
-        return one, other
-    return max(-most, one - THIN), min(most, other + THIN)
+def _widen(low: float, high: float, limit: float) -> tuple[float, float]:
+    """Two sides of a box, moved apart where they are equal."""
+    if low != high:
+        return low, high
+    return max(-limit, low - MIN_EXTENT), min(limit, high + MIN_EXTENT)
 
 
 def _terms(field: str, values: Sequence[Any]) -> dict[str, Any]:
-    parts = [{"terms": {field: list(some)}} for some in batches(values, TERMS)]
-    return parts[0] if len(parts) == 1 else _any(parts)
+    clauses = [{"terms": {field: list(batch)}} for batch in batches(values, MAX_TERMS)]
+    return clauses[0] if len(clauses) == 1 else _any(clauses)
 
 
 def _any(clauses: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The JSON of searches in OpenSearch and Elasticsearch, as pure functions.
 
-KnnSearch  ─► kNN with the filter inside
-KeywordSearch ─► the words as terms, each with its name; beside the hits, how many documents have each
-Scan  ─► the filter, sorted by id
+KnnSearch     ─► kNN with the filter inside
+KeywordSearch ─► the words as named terms; aggregations count the documents that have each
+Scan          ─► the filter, sorted by id
 """
 
 from __future__ import annotations
@@ -11,47 +11,48 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-from esclip.stores.engine.answers import integer_of, list_of
+from esclip.stores.engine.answers import get_count, get_list
 from esclip.stores.engine.dialects import Engine
-from esclip.stores.engine.filters import clause
+from esclip.stores.engine.filters import filter_clause
 
-__all__ = ["MOST", "count_body", "search_body", "search_head", "word_counts"]
+__all__ = ["MAX_HITS", "count_body", "read_frequencies", "search_body", "search_head"]
 
-MOST = 10_000
-"""The most hits, and neighbours, that both engines give in one answer."""
+MAX_HITS = 10_000
+"""The most hits and neighbours in one answer of either engine."""
 
-CANDIDATES = 600
-"""Neighbours that each shard looks at, at least. On 10,000 random vectors of 512 dimensions, which are the
-hardest, recall@10 is then 1.0 on both engines; with 200 it is 0.96."""
+MIN_CANDIDATES = 600
+"""The fewest neighbours that each shard considers. On 10,000 random vectors of 512 dimensions, which are the
+hardest, recall@10 is 1.0 on both engines; with 200 it is 0.96."""
 
 
 def search_body(
-    engine: Engine, search: Search, among: Mapping[str, str] | None = None, after: Sequence[Any] = ()
+    engine: Engine, search: Search, id_range: Mapping[str, str] | None = None, after: Sequence[Any] = ()
 ) -> dict[str, Any]:
-    """What finds the k best documents, or the first 10,000 of them; of equally good ones, by id.
+    """The body that finds the k best documents, or the first 10,000 of them, ties by id.
 
-    `among` are bounds of ids, as in a range query; of no more than 10,000 documents, a vector is compared
-    with each. `after` is the sort of the last hit of the answer before.
+    Args:
+        id_range: Bounds of ids, as in a range query, of at most 10,000 documents, which are all compared.
+        after: The sort values of the last hit of the previous page.
     """
     scores_only = isinstance(search, KnnSearch) and search.scores_only
     body: dict[str, Any] = {
-        "size": min(search.k, MOST),
-        # it orders what the vector index has found, and doesn't replace it
+        "size": min(search.k, MAX_HITS),
+        # orders the hits of the vector index, and doesn't replace it
         "sort": [{"id": "asc"}] if isinstance(search, Scan) else [{"_score": "desc"}, {"id": "asc"}],
         "_source": False if scores_only else {"excludes": ["vector", "words"]},
         "track_total_hits": False,
     }
-    filters = [clause(condition) for condition in search.where]
-    if among:
-        filters.append({"range": {"id": among}})
+    filters = [filter_clause(condition) for condition in search.where]
+    if id_range:
+        filters.append({"range": {"id": id_range}})
     match search:
         case KnnSearch():
-            body |= _nearest(engine, search, filters, exact=among is not None)
+            body |= _knn(engine, search, filters, exact=id_range is not None)
         case KeywordSearch(words=words):
-            terms = [_word(word, search.former) for word in words]
+            terms = [_word_query(word, search.former) for word in words]
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
-            counted = {"filters": {"filters": [_has_one(word, search.former) for word in words]}}
-            body["aggs"] = {"all": {"global": {}, "aggs": {"holders": counted}}}
+            counts = {"filters": {"filters": [_word_filter(word, search.former) for word in words]}}
+            body["aggs"] = {"all": {"global": {}, "aggs": {"holders": counts}}}
         case Scan(after=id):
             if id:
                 filters.append({"range": {"id": {"gt": id}}})
@@ -61,47 +62,47 @@ def search_body(
     return body | ({"search_after": list(after)} if after else {})
 
 
-def _word(word: str, former: Mapping[str, str]) -> dict[str, Any]:
-    """What finds a word under its name; of two forms that weighs which is found."""
+def _word_query(word: str, former: Mapping[str, str]) -> dict[str, Any]:
+    """The named query of a word; with a former form, the better of both."""
     if word not in former:
         return {"term": {"words": {"value": word, "_name": word}}}
     forms = [{"term": {"words": form}} for form in (word, former[word])]
     return {"dis_max": {"queries": forms, "_name": word}}
 
 
-def _has_one(word: str, former: Mapping[str, str]) -> dict[str, Any]:
+def _word_filter(word: str, former: Mapping[str, str]) -> dict[str, Any]:
     if word not in former:
         return {"term": {"words": word}}
     return {"terms": {"words": [word, former[word]]}}
 
 
-def _nearest(engine: Engine, search: KnnSearch, filters: list[Any], *, exact: bool) -> dict[str, Any]:
-    candidates = MOST if exact else min(MOST, max(CANDIDATES, 2 * search.k))
+def _knn(engine: Engine, search: KnnSearch, filters: list[Any], *, exact: bool) -> dict[str, Any]:
+    candidates = MAX_HITS if exact else min(MAX_HITS, max(MIN_CANDIDATES, 2 * search.k))
     numbers = search.vector.tolist()
-    narrowed = {"filter": {"bool": {"filter": filters}}} if filters else {}
+    prefilter = {"filter": {"bool": {"filter": filters}}} if filters else {}
     match engine:
         case Engine.OPENSEARCH:
-            return {"query": {"knn": {"vector": {"vector": numbers, "k": candidates, **narrowed}}}}
+            return {"query": {"knn": {"vector": {"vector": numbers, "k": candidates, **prefilter}}}}
         case Engine.ELASTICSEARCH:
             knn = {"field": "vector", "query_vector": numbers, "k": candidates, "num_candidates": candidates}
-            return {"knn": knn | narrowed}
+            return {"knn": knn | prefilter}
         case _:
             assert_never(engine)
 
 
 def count_body(search: Search) -> dict[str, Any]:
-    """What tells how many documents fulfil the conditions, up to the k that are wanted."""
-    filters = [clause(condition) for condition in search.where]
+    """The body that counts the documents that fulfil the conditions, up to k."""
+    filters = [filter_clause(condition) for condition in search.where]
     return {"size": 0, "query": {"bool": {"filter": filters}}, "track_total_hits": search.k}
 
 
 def search_head(body: Mapping[str, Any]) -> dict[str, str]:
-    """What goes before the body: the words of a search shall weigh the same in all shards."""
+    """The header of a search in `_msearch`: words have the same weights in all shards."""
     return {"search_type": "dfs_query_then_fetch"} if "aggs" in body else {}
 
 
-def word_counts(answer: Mapping[str, Any]) -> tuple[list[int], int]:
-    """From the answer to a search by words: how many documents have each, and how many there are."""
-    documents = integer_of(answer, "aggregations", "all", "doc_count")
-    buckets = list_of(answer, "aggregations", "all", "holders", "buckets")
-    return [integer_of(one, "doc_count") for one in buckets], documents
+def read_frequencies(answer: Mapping[str, Any]) -> tuple[list[int], int]:
+    """The document frequency of each word, and the number of documents, from a keyword search's answer."""
+    documents = get_count(answer, "aggregations", "all", "doc_count")
+    buckets = get_list(answer, "aggregations", "all", "holders", "buckets")
+    return [get_count(bucket, "doc_count") for bucket in buckets], documents

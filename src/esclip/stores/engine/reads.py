@@ -1,6 +1,6 @@
-"""Documents by id, vectors by the bytes of their pictures, the location of every document, deletes.
+"""Reads documents by id, vectors by content and all locations; deletes documents.
 
-Searches see what the last refresh has made visible; documents by id are found at once.
+Searches see what the last refresh has made visible; reads by id see every write.
 """
 
 from __future__ import annotations
@@ -14,72 +14,73 @@ from esclip._core.types import Vector
 from esclip._errors import StoreUnavailable
 from esclip.stores.engine.answers import (
     Malformed,
-    found_of,
-    further,
-    hits_of,
-    integer_of,
-    list_of,
-    object_of,
-    text_of,
+    get_count,
+    get_found,
+    get_hits,
+    get_list,
+    get_object,
+    get_text,
+    next_page,
 )
-from esclip.stores.engine.bulk_errors import kind_of, reason_text
+from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
+from esclip.stores.engine.dialects import decode_vectors
 from esclip.stores.engine.errors import index_missing
-from esclip.stores.engine.vectors import decode_vectors
 
-__all__ = ["delete_documents", "documents_of", "every_location", "vectors_of"]
+__all__ = ["delete_documents", "read_documents", "read_vectors", "scan_locations"]
 
 T = TypeVar("T")
 
-PAGE = 5_000
-GONE = (200, 404)
-STATUSES = {"filter_path": "items.*.status"}
-WHOLE = {"allow_partial_search_results": "false"}
-"""Without it, what a shard that fails holds is missing, and nobody is told."""
+SCAN_PAGE = 5_000
+DELETED_STATUSES = (200, 404)
+STATUS_ONLY = {"filter_path": "items.*.status"}
+NO_PARTIAL_RESULTS = {"allow_partial_search_results": "false"}
+"""Without it, documents of a failed shard are silently missing."""
 
 
-def documents_of(
+def read_documents(
     client: EngineClient, ids: Sequence[str], read: Callable[[list[Any]], dict[str, T]], **options: Any
 ) -> dict[str, T]:
-    """What `read` makes of those of the documents that are held. Ids go in the body: some break a URL."""
+    """Parse existing documents by `read`. Ids go in the body: some break a URL."""
 
-    def found(answer: Any) -> dict[str, T]:
-        for error in (one["error"] for one in list_of(answer, "docs") if "error" in object_of(one)):
-            if kind_of(error) == "index_not_found_exception":
+    def read_answer(answer: Any) -> dict[str, T]:
+        for error in (doc["error"] for doc in get_list(answer, "docs") if "error" in get_object(doc)):
+            if error_type(error) == "index_not_found_exception":
                 raise index_missing(client.address, client.index)
             raise StoreUnavailable(f"{client.address} can't read index {client.index}: {reason_text(error)}")
-        return read(found_of(answer, asked))
+        return read(get_found(answer, len(ids)))
 
     if not ids:
         return {}
-    asked = list(dict.fromkeys(ids))
-    return client.ask(client.raw.mget, read=found, index=client.index, body={"ids": asked}, **options)
+    return client.request(client.raw.mget, read=read_answer, index=client.index, body={"ids": ids}, **options)
 
 
-def vectors_of(client: EngineClient, contents: Sequence[str], dim: int) -> dict[str, Vector]:
-    """The vector of one document for each content fingerprint that is held."""
+def read_vectors(client: EngineClient, contents: Sequence[str], dim: int) -> dict[str, Vector]:
+    """The vector of one document per content."""
     if not contents:
         return {}
     body = {
         "size": len(contents),
         "query": {"terms": {"content_fingerprint": list(contents)}},
         "collapse": {"field": "content_fingerprint"},
-        "_source": {"includes": ["content_fingerprint", "vector"]},  # named, or newer engines leave it out
+        "_source": {"includes": ["content_fingerprint", "vector"]},  # newer engines leave out unnamed vectors
     }
 
     def read(answer: Any) -> dict[str, Vector]:
-        sources = [object_of(hit, "_source") for hit in hits_of(answer)]
+        sources = [get_object(hit, "_source") for hit in get_hits(answer)]
         vectors = decode_vectors([source["vector"] for source in sources], dim)
-        names = [text_of(source, "content_fingerprint") for source in sources]
-        return dict(zip(names, vectors, strict=True))
+        contents = [get_text(source, "content_fingerprint") for source in sources]
+        return dict(zip(contents, vectors, strict=True))
 
-    return client.ask(client.raw.search, read=read, index=client.index, body=body, params=WHOLE)
+    return client.request(
+        client.raw.search, read=read, index=client.index, body=body, params=NO_PARTIAL_RESULTS
+    )
 
 
-def every_location(client: EngineClient) -> Iterator[tuple[str, str]]:
-    """Id and location of every document, in the order of the ids."""
+def scan_locations(client: EngineClient) -> Iterator[tuple[str, str]]:
+    """Id and location of every document, ordered by id."""
     body: dict[str, Any] = {
-        "size": PAGE,
+        "size": SCAN_PAGE,
         "query": {"match_all": {}},
         "sort": [{"id": "asc"}],
         "_source": ["location"],
@@ -87,33 +88,35 @@ def every_location(client: EngineClient) -> Iterator[tuple[str, str]]:
     }
 
     def read(answer: Any) -> tuple[list[tuple[str, str]], list[Any]]:
-        hits = hits_of(answer)
-        found = [(hit["_id"], text_of(hit, "_source", "location")) for hit in hits]
-        return found, further(hits, PAGE, body.get("search_after"))
+        hits = get_hits(answer)
+        locations = [(hit["_id"], get_text(hit, "_source", "location")) for hit in hits]
+        return locations, next_page(hits, SCAN_PAGE, body.get("search_after"))
 
     after: list[Any] = [None]
     while after:
-        found, after = client.ask(client.raw.search, read=read, index=client.index, body=body, params=WHOLE)
-        yield from found
+        locations, after = client.request(
+            client.raw.search, read=read, index=client.index, body=body, params=NO_PARTIAL_RESULTS
+        )
+        yield from locations
         body["search_after"] = after
 
 
 def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
-    """Remove documents in one bulk request, which is sent again until all of them are gone."""
+    """Delete documents in one bulk request, retried until all are deleted."""
     if not ids:
         return
     payload = b"".join(orjson.dumps({"delete": {"_id": id}}) + b"\n" for id in ids)
 
-    def deleted(answer: Any) -> None:
-        statuses = [integer_of(item, "delete", "status") for item in list_of(answer, "items")]
+    def check(answer: Any) -> None:
+        statuses = [get_count(item, "delete", "status") for item in get_list(answer, "items")]
         if len(statuses) != len(ids):
             raise Malformed(f"{len(statuses)} items where {len(ids)} were sent")
-        if failed := [status for status in statuses if status not in GONE]:
+        if failed := [status for status in statuses if status not in DELETED_STATUSES]:
             raise StoreUnavailable(
                 f"{client.address} did not delete {len(failed)} documents of index {client.index} "
                 f"(status {failed[0]}); run the same command again."
             )
 
-    client.ask(
-        client.raw.bulk, client.timeouts.write, deleted, index=client.index, body=payload, params=STATUSES
+    client.request(
+        client.raw.bulk, client.timeouts.write, check, index=client.index, body=payload, params=STATUS_ONLY
     )

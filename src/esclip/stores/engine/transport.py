@@ -1,4 +1,4 @@
-"""opensearch-py's client as we use it: what it trusts, what lets it in, and nothing of that in what it tells.
+"""opensearch-py's client with TLS and credentials, which are redacted in answers and errors.
 
 Access ─► TLS context ─► client ─► request, with a header or a signature ─► answer, our secrets hidden
 """
@@ -29,14 +29,14 @@ from esclip._text.secrets import Secret
 if TYPE_CHECKING:
     from esclip.stores.engine.aws import Signer
 
-__all__ = ["TooLong", "connect", "from_json", "refusal"]
+__all__ = ["ResponseTooLong", "connect", "from_json", "refusal"]
 
 CONNECTIONS = 8
 STATUSES_WITH_BODY = frozenset({200, 201, 400, 404, 405})
 """Statuses with which an engine always sends a body: without one the answer has been cut off in its head."""
-LONGEST = 1 << 30
+MAX_RESPONSE_BYTES = 1 << 30
 """Bytes of an answer: ten times what hits with long texts take."""
-LONGEST_PACKED = 1 << 26
+MAX_COMPRESSED_RESPONSE_BYTES = 1 << 26
 """The same of one that is packed, which we never ask for: few of its bytes may become many."""
 CHUNK = 1 << 20
 CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
@@ -180,7 +180,7 @@ class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # o
         self.pool = RedactingPool(self._urllib3_pool_factory(), self._secrets)
 
 
-class TooLong(HTTPError):
+class ResponseTooLong(HTTPError):
     """An answer that is longer than any that was asked for."""
 
 
@@ -193,13 +193,13 @@ class _Answer:
 
 def _whole(answer: BaseHTTPResponse) -> bytes:
     """The body, unpacked. Raises `HTTPError` for one that is longer than any that was asked for."""
-    longest = LONGEST_PACKED if answer.headers.get("Content-Encoding") else LONGEST
+    longest = MAX_COMPRESSED_RESPONSE_BYTES if answer.headers.get("Content-Encoding") else MAX_RESPONSE_BYTES
     body = bytearray()
     while chunk := answer.read(CHUNK, decode_content=True):
         body += chunk
         if len(body) > longest:
             answer.close()
-            raise TooLong(f"an answer of more than {longest >> 20} MiB")
+            raise ResponseTooLong(f"an answer of more than {longest >> 20} MiB")
     answer.release_conn()
     return bytes(body)
 
