@@ -62,7 +62,7 @@ class Fault:
     """Whether the connection ends by a reset instead of an orderly close."""
 
 
-def plan(seed: int, faults: int, seconds: float = 2.0) -> Iterator[Fault]:
+def plan(seed: int, faults: int, seconds: float = 0.5) -> Iterator[Fault]:
     """So many faults, the same ones for each seed. Half of the answers are harmed in their heads."""
     chance = random.Random(seed)
     for _ in range(faults):

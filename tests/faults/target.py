@@ -12,7 +12,7 @@ import lance
 from esclip._core.types import ImageRecord
 from esclip._protocols import Encoder
 from tests.engines import http
-from tests.faults.whole import VectorQuery, held_by_engine, held_by_folder
+from tests.faults.whole import RawDocument, held_by_engine, held_by_folder
 
 __all__ = ["AssertWhole", "Target"]
 
@@ -41,7 +41,7 @@ class Target:
         path = Path(self.store) / f"{self.index}.lance"
         return int(lance.dataset(path).count_rows()) if path.exists() else 0
 
-    def held(self) -> Iterator[VectorQuery]:
+    def held(self) -> Iterator[RawDocument]:
         """All of its documents."""
         return (held_by_engine if self.is_engine else held_by_folder)(self.store, self.index)
 

@@ -10,24 +10,24 @@ import pytest
 
 from tests.faults.material import Dataset, SketchEncoder, ingest, made
 from tests.faults.target import Target
-from tests.faults.whole import VectorQuery, assert_same
+from tests.faults.whole import RawDocument, assert_same
 
 pytestmark = pytest.mark.fault
 
 
-def swap_vectors(held: list[VectorQuery]) -> None:
+def swap_vectors(held: list[RawDocument]) -> None:
     held[0]["vector"], held[1]["vector"] = held[1]["vector"], held[0]["vector"]
 
 
-def nudge_vector(held: list[VectorQuery]) -> None:
+def nudge_vector(held: list[RawDocument]) -> None:
     held[0]["vector"][0] += 0.01
 
 
-def change(name: str, value: Any) -> Callable[[list[VectorQuery]], None]:
+def change(name: str, value: Any) -> Callable[[list[RawDocument]], None]:
     return lambda held: held[0].update({name: value})
 
 
-HARMS: dict[str, Callable[[list[VectorQuery]], Any]] = {
+HARMS: dict[str, Callable[[list[RawDocument]], Any]] = {
     "lost": lambda held: held.pop(),
     "twice": lambda held: held.append(dict(held[0])),
     "strange": lambda held: held.append(held[0] | {"id": "another"}),

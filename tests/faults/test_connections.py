@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import SCHEMA, document
 from tests.faults.material import Dataset, SketchEncoder, ingest
@@ -41,7 +42,7 @@ def test_an_answer_that_ends_anywhere_is_asked_for_again(
     chance = random.Random(seed)
     with (
         Proxy(engine_target.store, []) as proxy,
-        closing(EngineStore(proxy.address, engine_target.index)) as store,
+        closing(EngineStore(proxy.address, engine_target.index, StoreTimeouts(backoff=0.01))) as store,
     ):
         store.ensure_index(SCHEMA)
         for number in range(75):

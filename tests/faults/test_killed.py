@@ -14,7 +14,7 @@ from tests.command_line import Esclip
 from tests.e2e.test_interrupt import start
 from tests.faults.material import Dataset, made, records_of
 from tests.faults.target import AssertWhole, Target
-from tests.faults.whole import VectorQuery
+from tests.faults.whole import RawDocument
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]  # 25 runs of the command, on any machine
 
@@ -47,7 +47,7 @@ def test_kills_leave_no_picture_without_its_parts(
     esclip: Esclip, target: Target, tmp_path: Path, seed: int
 ) -> None:
     """After kills and the same command once more, crops and labels are those of an undisturbed ingest."""
-    images = made(tmp_path / "few", photos=300).images
+    images = made(tmp_path / "few", photos=200).images
     parts = Target(target.store, f"{target.index}_parts")
     kept: tuple[str, ...] = ("--parts", "crops", "--labels", "red,green,blue")
     command: tuple[str | Path, ...] = ("ingest", images, "--encoder", "palette", *kept, *target.options)
@@ -56,7 +56,7 @@ def test_kills_leave_no_picture_without_its_parts(
         esclip(*command)
         seconds = time.monotonic() - began
         expected = _by_id(target), _by_id(parts)
-        assert len(expected[0]) == 300 < len(expected[1])
+        assert len(expected[0]) == 200 < len(expected[1])
         assert all("p_green" in document for document in expected[1].values())
         for _ in range(2):
             target.remove()
@@ -82,5 +82,5 @@ def _kill(
                 killed += 1
 
 
-def _by_id(target: Target) -> dict[str, VectorQuery]:
+def _by_id(target: Target) -> dict[str, RawDocument]:
     return {document["id"]: document for document in target.held()}

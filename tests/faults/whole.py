@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,21 +21,25 @@ import orjson
 from PIL import Image
 
 from esclip._core.analysis import analyze_record
-from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vectors
+from esclip._core.schema import Space
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vector, Vectors
 from esclip._protocols import Encoder
 from tests.engines import http, words_apart
 
-__all__ = ["VectorQuery", "assert_same", "held_by_engine", "held_by_folder"]
+__all__ = ["RawDocument", "assert_same", "held_by_engine", "held_by_folder"]
 
-VectorQuery: TypeAlias = dict[str, Any]
+RawDocument: TypeAlias = dict[str, Any]
 """A document's fields as JSON has them; those without a value are left out."""
 
 PAGE = 1000
+_vectors: dict[tuple[Space, Path], Vector] = {}
+"""Each picture's vector in each space: pictures don't change, and are compared many times."""
+
 CLOSE = 1 - 1e-6
 """The least cosine between a vector that is held and the one that the encoder gives."""
 
 
-def assert_same(held: Iterable[VectorQuery], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
+def assert_same(held: Iterable[RawDocument], records: Mapping[str, ImageRecord], encoder: Encoder) -> None:
     """Each record is held once, with all of its fields and its picture's vector, and nothing else is."""
     documents = list(held)
     times = Counter(document["id"] for document in documents)
@@ -44,19 +49,18 @@ def assert_same(held: Iterable[VectorQuery], records: Mapping[str, ImageRecord],
     twice = {id: n for id, n in times.items() if n > 1}
     assert not twice, f"{len(twice)} held more than once: {sorted(twice.items())[:5]}"
     in_order = [records[document["id"]] for document in documents]
-    pictures = [_bytes(record) for record in in_order]
     _assert_vectors([document.pop("vector") for document in documents], in_order, encoder)
-    for document, record, data in zip(documents, in_order, pictures, strict=True):
+    for document, record in zip(documents, in_order, strict=True):
         content = document.pop("content_fingerprint", None)
-        assert content in (None, hashlib.sha256(data).hexdigest()[:24])
+        assert content in (None, _fingerprint(_picture(record)))
         assert document == _expected(record)
 
 
-def held_by_engine(address: str, index: str) -> Iterator[VectorQuery]:
+def held_by_engine(address: str, index: str) -> Iterator[RawDocument]:
     """All documents of an engine's index, refreshed, page by page in the order of their ids."""
     http("POST", f"{address}/{index}/_refresh")
     url = f"{address}/{index}/_search?allow_partial_search_results=false"
-    body: VectorQuery = {"size": PAGE, "query": {"match_all": {}}, "sort": [{"id": "asc"}]}
+    body: RawDocument = {"size": PAGE, "query": {"match_all": {}}, "sort": [{"id": "asc"}]}
     read = 0
     while hits := http("POST", url, body)["hits"]["hits"]:
         if "vector" not in hits[0]["_source"]:  # an Elasticsearch, which leaves vectors out unless asked
@@ -70,7 +74,7 @@ def held_by_engine(address: str, index: str) -> Iterator[VectorQuery]:
     assert http("GET", f"{address}/{index}/_count")["count"] == read
 
 
-def held_by_folder(folder: str | Path, index: str) -> Iterator[VectorQuery]:
+def held_by_folder(folder: str | Path, index: str) -> Iterator[RawDocument]:
     """All rows of an embedded index."""
     for row in lance.dataset(Path(folder) / f"{index}.lance").to_table().to_pylist():
         source = orjson.loads(row.pop("_source"))  # what hits are made of says the same once more
@@ -79,11 +83,11 @@ def held_by_folder(folder: str | Path, index: str) -> Iterator[VectorQuery]:
         yield fields
 
 
-def _present(source: VectorQuery) -> VectorQuery:
+def _present(source: RawDocument) -> RawDocument:
     return {name: value for name, value in source.items() if value is not None}
 
 
-def _expected(record: ImageRecord) -> VectorQuery:
+def _expected(record: ImageRecord) -> RawDocument:
     own = {
         "id": record.id,
         "location": record.location,
@@ -109,19 +113,35 @@ def _json(value: MetadataValue) -> Any:
             return value
 
 
-def _bytes(record: ImageRecord) -> bytes:
+def _picture(record: ImageRecord) -> Path:
     assert isinstance(record.picture, Path)
-    return record.picture.read_bytes()
+    return record.picture
 
 
 def _assert_vectors(found: list[Any], records: list[ImageRecord], encoder: Encoder) -> None:
     """What is held points where the encoder's own vector does."""
-    pixels = []
-    for record in records:
-        with Image.open(record.picture) as picture:
-            pixels.append(encoder.preprocess(picture.convert("RGB")))
-    wanted: Vectors = encoder.encode_images(pixels)
     rows = np.array(found, dtype=np.float64)
-    cosines = (rows * wanted).sum(axis=1) / np.linalg.norm(rows, axis=1)
+    cosines = (rows * _encoded([_picture(record) for record in records], encoder)).sum(
+        axis=1
+    ) / np.linalg.norm(rows, axis=1)
     wrong = [record.id for record, cosine in zip(records, cosines, strict=True) if not cosine >= CLOSE]
     assert not wrong, f"{len(wrong)} have another picture's vector: {wrong[:5]}"
+
+
+def _encoded(pictures: list[Path], encoder: Encoder) -> Vectors:
+    """The encoder's own vectors of pictures."""
+    space = encoder.space
+    if new := [path for path in pictures if (space, path) not in _vectors]:
+        vectors = encoder.encode_images([encoder.preprocess(_decoded(path)) for path in new])
+        _vectors.update({(space, path): vector for path, vector in zip(new, vectors, strict=True)})
+    return np.stack([_vectors[space, path] for path in pictures])
+
+
+def _decoded(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB")
+
+
+@cache
+def _fingerprint(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:24]
