@@ -1,7 +1,8 @@
 """The three seams: where pictures come from, what encodes them, and what holds their vectors.
 
-A new source, encoder or store is one file that fulfils one of these, and one test class that inherits the
-contract in `tests/contracts/`. Nothing else in esclip knows which implementation it has.
+A new source, encoder or store is one file that fulfils one of these, and one test class that inherits its
+contract from `esclip.testing`; docs/extending.md has an example of each. Nothing else in esclip knows which
+implementation it has.
 """
 
 from __future__ import annotations
