@@ -27,7 +27,7 @@ from esclip._concurrency.streams import parallel_map
 from esclip._core.types import Vectors, unit_rows
 from esclip._images.decode import decode
 from esclip.encoders.preprocessing import Preprocessing
-from esclip.encoders.runtimes.samples import sample_pictures
+from esclip.encoders.runtimes.samples import sample_images
 from esclip.stores.memory import MemoryStore
 from scripts.make_models import make_clip, make_text_tower
 from scripts.measure import machine, measure, print_table, run_python, write_json
@@ -93,7 +93,7 @@ def write_pictures(folder: Path, count: int, size: tuple[int, int]) -> list[Path
     """JPEG files with detail at every scale; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{at:06}.jpg" for at in range(count)]
-    for path, picture in zip(paths, sample_pictures(count, size), strict=True):
+    for path, picture in zip(paths, sample_images(count, size), strict=True):
         picture.save(path, quality=85)
     return paths
 
@@ -155,10 +155,10 @@ def _torch_forward(clip: Path, model: Any, pixels: Any, *, half: bool) -> tuple[
 
     from esclip.encoders.checkpoints.find import find_model
     from esclip.encoders.preprocessing import read_processor
-    from esclip.encoders.runtimes.sentence_transformers import Pictures
-    from esclip.encoders.runtimes.torch_model import PictureModule
+    from esclip.encoders.runtimes.sentence_transformers import ImageFeatures
+    from esclip.encoders.runtimes.torch_model import ImageModule
 
-    module = PictureModule(Pictures(model), read_processor(find_model(str(clip)).processor)[1]).eval()
+    module = ImageModule(ImageFeatures(model), read_processor(find_model(str(clip)).processor)[1]).eval()
     started = time.perf_counter()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         parts = [torch.from_numpy(pixels[at : at + BATCH]) for at in range(0, len(pixels), BATCH)]
@@ -213,7 +213,7 @@ def _print_draft(clip: Path) -> None:
     encoder = load_encoder(str(clip), precision="f32", device="cpu")
     print("short side / decoded to / times the model's | largest 1 - cosine | mean")
     for short in (460, 520, 580, 640, 700, 760, 820, 880, 1800, 3000):
-        data = [_jpeg(picture) for picture in sample_pictures(12, (short * 3 // 2, short))]
+        data = [_jpeg(picture) for picture in sample_images(12, (short * 3 // 2, short))]
         small = [decode(part, side=CLIP.height) for part in data]
         whole = encoder.encode_images([CLIP(decode(part)) for part in data])
         lost = 1 - np.sum(whole * encoder.encode_images([CLIP(picture) for picture in small]), axis=1)

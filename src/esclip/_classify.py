@@ -22,7 +22,7 @@ from esclip._errors import ConfigError, RecordError
 from esclip._protocols import Encoder
 from esclip._search.query_image import open_image
 from esclip.encoders import load_encoder
-from esclip.encoders.zero_shot import label_vectors, probabilities
+from esclip.encoders.zero_shot import embed_labels, probabilities
 
 __all__ = ["Classifier", "LabelScore", "LabelScores", "classify"]
 
@@ -134,4 +134,4 @@ class Classifier:
 
     @cached_property
     def _label_vectors(self) -> Vectors:
-        return label_vectors(self._encoder, self._labelling)
+        return embed_labels(self._encoder, self._labelling)

@@ -24,7 +24,7 @@ from esclip._server.encoder_app import open_server
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.clip import ClipEncoder
-from esclip.testing.encoder import EncoderContract, sample_pictures
+from esclip.testing.encoder import EncoderContract, sample_images
 from scripts.make_models import make_clip, make_text_tower
 from tests.models import Models, tiny_models
 from tests.runtimes import RUNTIMES, TORCH
@@ -75,7 +75,7 @@ def test_images_agree_with_sentence_transformers(
     tiny_models: Models, device: str, precision: str | None, likeness: float
 ) -> None:
     """A picture's vector is sentence-transformers' on every runtime, whatever the picture's shape."""
-    pictures = [*sample_pictures(), Image.new("RGB", (640, 48), "teal"), Image.new("RGB", (5, 5), "white")]
+    pictures = [*sample_images(), Image.new("RGB", (640, 48), "teal"), Image.new("RGB", (5, 5), "white")]
     encoder = load_encoder(str(tiny_models.clip), device=device, precision=precision)
     vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
     assert np.sum(vectors * _reference(tiny_models.clip, pictures), axis=1).min() >= likeness
@@ -91,7 +91,7 @@ def test_the_softmax_is_the_models(tiny_models: Models, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_models.clip, tmp_path / "model"))
     weights = folder / "0_CLIPModel" / "model.safetensors"
     save_file(load_file(weights) | {"logit_scale": torch.tensor(3.0)}, weights, {"format": "pt"})
-    texts, pictures = ["a red car", "two dogs", "snow"], sample_pictures()
+    texts, pictures = ["a red car", "two dogs", "snow"], sample_images()
     processor = CLIPProcessor.from_pretrained(weights.parent, use_fast=False)
     inputs = processor(text=texts, images=pictures, return_tensors="pt", padding=True)
     with torch.no_grad():
@@ -320,7 +320,7 @@ def test_a_text_needs_no_image_tower(tiny_models: Models, tmp_path: Path) -> Non
     (broken / "0_CLIPModel" / "model.safetensors").write_bytes(b"not weights")
     encoder = load_encoder(str(broken), str(tiny_models.texts), device="cpu")
     assert encoder.space.dim == 64
-    assert encoder.preprocess(sample_pictures(1)[0]).shape == (224, 224, 3)
+    assert encoder.preprocess(sample_images(1)[0]).shape == (224, 224, 3)
     assert encoder.encode_texts(["a dog"]).shape == (1, 64)
 
 
@@ -425,7 +425,7 @@ def test_a_bad_device_is_an_error(tiny_models: Models) -> None:
 def _use(encoder: Encoder) -> None:
     """Make the encoder load and use its picture tower."""
     assert encoder.space.dim
-    encoder.encode_images([encoder.preprocess(sample_pictures(1)[0])])
+    encoder.encode_images([encoder.preprocess(sample_images(1)[0])])
 
 
 def _reference(folder: Path, inputs: list[Image.Image] | list[str]) -> npt.NDArray[np.float32]:
@@ -446,7 +446,7 @@ def test_a_model_can_be_served(tiny_models: Models) -> None:
         running = pool.submit(server.run)
         try:
             remote = load_encoder(server.address)
-            pixels = [remote.preprocess(picture) for picture in sample_pictures()]
+            pixels = [remote.preprocess(picture) for picture in sample_images()]
             assert remote.space == local.space
             assert remote.runtime.startswith(local.runtime)
             np.testing.assert_allclose(remote.encode_images(pixels), local.encode_images(pixels), atol=1e-5)

@@ -17,7 +17,7 @@ from PIL import Image
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.testing.encoder import EncoderContract, sample_pictures
+from esclip.testing.encoder import EncoderContract, sample_images
 from tests.integration.hub_server import HubServer
 from tests.runtimes import RUNTIMES, TORCH
 from tests.sharing import make_once, session_folder
@@ -78,7 +78,7 @@ def test_images_agree_with_open_clip(
 ) -> None:
     """A picture's vector is open_clip's on every runtime, whatever the picture's shape."""
     encoder = load_encoder(str(model), device=device, precision=precision)
-    pictures = [*sample_pictures(), Image.new("RGB", (640, 48), "teal"), Image.new("RGB", (5, 5), "white")]
+    pictures = [*sample_images(), Image.new("RGB", (640, 48), "teal"), Image.new("RGB", (5, 5), "white")]
     vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
     assert np.sum(vectors * _reference(model, tmp_path, pictures), axis=1).min() >= likeness
     assert (precision or "torch") in encoder.runtime

@@ -17,7 +17,7 @@ from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
-from esclip.testing.encoder import EncoderContract, sample_pictures
+from esclip.testing.encoder import EncoderContract, sample_images
 from scripts.make_siglip import make_siglip
 from tests.integration.hub_server import HubServer
 from tests.runtimes import RUNTIMES, TORCH
@@ -75,7 +75,7 @@ def test_images_agree_with_transformers(
 ) -> None:
     """A picture's vector is transformers' on every runtime, whatever the picture's shape."""
     encoder = load_encoder(str(siglip), device=device, precision=precision)
-    pictures = sample_pictures()
+    pictures = sample_images()
     vectors = encoder.encode_images([encoder.preprocess(picture) for picture in pictures])
     assert np.sum(vectors * _reference_images(siglip), axis=1).min() >= likeness
     assert (precision or "torch") in encoder.runtime
@@ -154,7 +154,7 @@ def _reference_images(folder: Path) -> npt.NDArray[np.float32]:
     from transformers import AutoImageProcessor, AutoModel
 
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
-    pixels = processor(sample_pictures(), return_tensors="pt")["pixel_values"]
+    pixels = processor(sample_images(), return_tensors="pt")["pixel_values"]
     with torch.inference_mode():
         return _unit(AutoModel.from_pretrained(folder).eval().get_image_features(pixel_values=pixels))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from esclip._core.settings import DEFAULT_ENCODER
-from esclip.encoders.catalogue import MODELS, default_text_encoder, hub_name, known_name
+from esclip.encoders.catalogue import MODELS, canonical_name, default_text_encoder, hub_name
 from esclip.encoders.runtimes.export import Kind
 
 
@@ -59,14 +59,14 @@ def test_an_unknown_model_reads_texts_itself() -> None:
 )
 def test_one_model_has_one_name(spelling: str) -> None:
     """However a model is spelled, it is one entry, one repository, with one text tower."""
-    assert (known_name(spelling), hub_name(spelling)) == ("clip-ViT-B-32", "clip-ViT-B-32")
+    assert (canonical_name(spelling), hub_name(spelling)) == ("clip-ViT-B-32", "clip-ViT-B-32")
     assert default_text_encoder(spelling) == "clip-ViT-B-32-multilingual-v1"
 
 
 def test_a_mirror_is_the_same_model_from_its_own_repository() -> None:
     """The same weights in a file of other bytes: loaded from where it was named, with the entry's tower."""
     mirror = "openai/clip-vit-base-patch32"
-    assert (known_name(mirror), hub_name(mirror)) == ("clip-ViT-B-32", mirror)
+    assert (canonical_name(mirror), hub_name(mirror)) == ("clip-ViT-B-32", mirror)
     assert default_text_encoder(mirror) == "clip-ViT-B-32-multilingual-v1"
 
 
@@ -75,7 +75,7 @@ def test_a_mirror_is_the_same_model_from_its_own_repository() -> None:
 )
 def test_others_are_themselves(name: str) -> None:
     """Folders, other weights and addresses are no spelling of a known model."""
-    assert (known_name(name), hub_name(name)) == (None, name)
+    assert (canonical_name(name), hub_name(name)) == (None, name)
 
 
 def test_a_damaged_model_is_told_and_counts_as_missing(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._server.encoder_app import EncoderApp, open_server
 from esclip._server.http import HttpServer
 from esclip.encoders.palette import PaletteEncoder
-from esclip.testing.encoder import RecordingEncoder, sample_pictures
+from esclip.testing.encoder import RecordingEncoder, sample_images
 from tests.encoder_servers import served
 from tests.servers import unused_port
 
 PALETTE = PaletteEncoder()
-PICTURE = PALETTE.preprocess(sample_pictures(1)[0]).tobytes()
+PICTURE = PALETTE.preprocess(sample_images(1)[0]).tobytes()
 BYTES = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json"}
 POST = b"POST /v1/images HTTP/1.1\r\nContent-Type: application/octet-stream\r\n"

@@ -66,7 +66,7 @@ def test_a_cause_is_mapped() -> None:
         ENGINE_ERRORS,
         LANCE_ERRORS,
         MODEL_ERRORS,
-        decode._FOREIGN,
+        decode._DECODE_ERRORS,
         duckdb_errors(),
         fetch_client._FOREIGN,
         encoder_client._FOREIGN,

@@ -20,7 +20,7 @@ from esclip._core.types import Vectors, unit_rows
 from esclip._ingest.labels import Labeller
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, read_logit_scale
 from esclip.encoders.palette import PaletteEncoder
-from esclip.encoders.zero_shot import label_vectors, probabilities
+from esclip.encoders.zero_shot import embed_labels, probabilities
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import random_vectors
 
@@ -120,7 +120,7 @@ class TestProbabilities:
 
     def test_the_mean_of_templates_counts(self) -> None:
         """A label's vector is the direction of the mean of its prompts' vectors."""
-        vectors = label_vectors(PALETTE, LabelSet(["red", "blue"], ["{}", "{} and green", "{}"]))
+        vectors = embed_labels(PALETTE, LabelSet(["red", "blue"], ["{}", "{} and green", "{}"]))
         for label, vector in zip(["red", "blue"], vectors, strict=True):
             rows = PALETTE.encode_texts([label, f"{label} and green", label])
             np.testing.assert_allclose(vector, unit_rows([rows.mean(axis=0)])[0], atol=1e-6)
@@ -133,7 +133,7 @@ class TestProbabilities:
                 return np.full((len(texts), 12), np.nan, dtype=np.float32)
 
         with pytest.raises(EncoderError, match="'cat'"):
-            label_vectors(Deaf(), LabelSet(["cat"]))
+            embed_labels(Deaf(), LabelSet(["cat"]))
 
 
 class TestClassify:

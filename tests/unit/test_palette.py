@@ -14,7 +14,7 @@ from PIL import Image
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
-from esclip.encoders.color_words import Color, colors_in
+from esclip.encoders.color_words import Color, find_colors
 from esclip.encoders.palette import PALETTE_LIMITS, PaletteEncoder
 from esclip.testing.encoder import EncoderContract
 
@@ -144,14 +144,14 @@ def test_a_text_without_color_is_far_from_every_picture(caplog: pytest.LogCaptur
 )
 def test_words_are_found_as_they_stand(text: str, expected: set[Color]) -> None:
     """Latin words count as a whole, Chinese and Japanese ones by the longest match, in any case and width."""
-    assert colors_in(text) == expected
+    assert find_colors(text) == expected
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
 def test_normal_forms_are_alike(form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> None:
     """Accents count the same, composed or not."""
     text = unicodedata.normalize(form, "marrón, grün, púrpura, ピンク")
-    assert colors_in(text) == {Color.BROWN, Color.GREEN, Color.PURPLE, Color.PINK}
+    assert find_colors(text) == {Color.BROWN, Color.GREEN, Color.PURPLE, Color.PINK}
 
 
 def test_palette_has_no_text_encoder() -> None:

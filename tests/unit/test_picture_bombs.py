@@ -17,7 +17,7 @@ from PIL import Image
 
 from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
-from esclip._images.decode import PIXELS_AT_ONCE, PixelBudget, decode, decoding
+from esclip._images.decode import MAX_PIXELS_IN_MEMORY, PixelBudget, decode, decoding
 from esclip._images.heif import decoded_pixels
 from scripts.picture_bombs import (
     BOMBS,
@@ -196,7 +196,7 @@ class TestRoom:
     def test_a_picture_has_room_for_as_long_as_it_is_used(self) -> None:
         """Pictures that fill the room keep another one out until one of them is let go."""
         large, small = png(9_459, bits=1, color=0), png(64)
-        assert PIXELS_AT_ONCE // 9_459**2 == 2
+        assert MAX_PIXELS_IN_MEMORY // 9_459**2 == 2
         done = threading.Event()
 
         def another() -> None:

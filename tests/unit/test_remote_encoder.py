@@ -26,12 +26,12 @@ from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.encoders.remote.protocol import EncoderInfo, pack_vectors
-from esclip.testing.encoder import EncoderContract, RecordingEncoder, sample_pictures
+from esclip.testing.encoder import EncoderContract, RecordingEncoder, sample_images
 from tests.encoder_servers import served
 from tests.servers import PictureServer, Route, body, cut_off, hang_up, in_turn, status, unused_port
 
 PALETTE = PaletteEncoder()
-PICTURES = [PALETTE.preprocess(picture) for picture in sample_pictures()]
+PICTURES = [PALETTE.preprocess(picture) for picture in sample_images()]
 VECTORS = PALETTE.encode_images(PICTURES)
 ABOUT = EncoderInfo(PALETTE.space, PALETTE.preprocess, "palette", 1 << 20).to_json()
 JSON, BYTES = {"Content_Type": "application/json"}, {"Content_Type": "application/octet-stream"}

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from esclip._core.null_queries import NULL_QUERIES
-from esclip.encoders.text_warnings import warn_of_scripts
+from esclip.encoders.text_warnings import warn_of_unknown_scripts
 
 ENGLISH, MULTILINGUAL = "clip-ViT-B-16", "clip-ViT-B-32-multilingual-v1"
 
@@ -32,7 +32,7 @@ def test_a_strange_script_is_told(
 ) -> None:
     """One line names the tower, the script and the first such text."""
     with caplog.at_level(logging.WARNING, "esclip"):
-        warn_of_scripts(tower, ["a dog", text, text])
+        warn_of_unknown_scripts(tower, ["a dog", text, text])
     (message,) = caplog.messages
     assert tower in message
     assert script in message
@@ -57,12 +57,12 @@ def test_known_scripts_and_unknown_towers_are_not(
 ) -> None:
     """Accents, signs and pictographs are no script, and a tower that isn't known may know all."""
     with caplog.at_level(logging.WARNING, "esclip"):
-        warn_of_scripts(tower, [text])
+        warn_of_unknown_scripts(tower, [text])
     assert caplog.messages == []
 
 
 def test_what_an_index_is_measured_with_is_not(caplog: pytest.LogCaptureFixture) -> None:
     """Sentences for calibration are in all scripts, and nobody's query."""
     with caplog.at_level(logging.WARNING, "esclip"):
-        warn_of_scripts(ENGLISH, [text for texts in NULL_QUERIES.values() for text in texts])
+        warn_of_unknown_scripts(ENGLISH, [text for texts in NULL_QUERIES.values() for text in texts])
     assert caplog.messages == []

@@ -10,7 +10,7 @@ from pathlib import Path
 from esclip._cli.hints import format_error
 from esclip._core.settings import picture_cache
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
-from esclip._images.formats import INSTALLS, PictureFormat, is_read
+from esclip._images.formats import INSTALL_HINTS, ImageFormat, is_supported
 from esclip._index import ImageIndex
 from esclip._protocols import Encoder
 
@@ -81,10 +81,10 @@ def _examine(
 
 
 def _formats() -> Iterator[Finding]:
-    read = [format.value for format in PictureFormat if is_read(format)]
+    read = [format.value for format in ImageFormat if is_supported(format)]
     yield Finding("pictures", True, True, f"{', '.join(read)} are read")
-    for format, remedy in INSTALLS.items():
-        if not is_read(format):
+    for format, remedy in INSTALL_HINTS.items():
+        if not is_supported(format):
             yield Finding(f"{format.value} pictures", False, False, f"passed over; {remedy}")
 
 

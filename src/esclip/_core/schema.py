@@ -23,7 +23,7 @@ __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 
 LONGEST_NAME = 4096
 """Characters of a model's name, which may be a path, and of other texts that an index remembers."""
-MOST_DIMENSIONS = 1 << 16
+MAX_DIMENSIONS = 1 << 16
 
 
 class FieldType(Enum):
@@ -74,7 +74,7 @@ class Space:
         texts = (space.model, space.text_model, space.weights, space.preprocessing)
         if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in texts):
             raise ValueError("a space without names")
-        if type(space.dim) is not int or not 0 < space.dim <= MOST_DIMENSIONS:
+        if type(space.dim) is not int or not 0 < space.dim <= MAX_DIMENSIONS:
             raise ValueError("a space without a dimension")
         return space
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["MOST_OBUS", "frame_pixels"]
+__all__ = ["MAX_OBUS", "frame_pixels"]
 
-MOST_OBUS = 256
+MAX_OBUS = 256
 """Units that are looked at: a picture has a handful. In more, anything may be hidden."""
 
-UNKNOWN = 1 << 62
+UNBOUNDED = 1 << 62
 
-LONGEST_HEADER = 512
+MAX_HEADER_BYTES = 512
 """Bytes of a sequence header up to the size, with 32 operating points."""
 
 _SEQUENCE_HEADER = 1
@@ -24,10 +24,10 @@ def frame_pixels(data: bytes) -> int:
     """The most pixels that a frame in the stream may have; 0 where no header says it."""
     pixels = 0
     for number, (kind, begin, end) in enumerate(_units(data)):
-        if number == MOST_OBUS:
-            return UNKNOWN
+        if number == MAX_OBUS:
+            return UNBOUNDED
         if kind == _SEQUENCE_HEADER:
-            header = data[begin : min(end, begin + LONGEST_HEADER)]
+            header = data[begin : min(end, begin + MAX_HEADER_BYTES)]
             pixels = max(pixels, _largest_frame(_Bits(header)))
     return pixels
 

@@ -16,13 +16,13 @@ from PIL import ExifTags, Image
 
 __all__ = ["apply_orientation", "to_rgb"]
 
-BAND = 1 << 20
+BAND_PIXELS = 1 << 20
 """Pixels of more than 8 bits that are scaled at once."""
 
-LONGEST_EXIF = 1 << 20
+MAX_EXIF_BYTES = 1 << 20
 """Bytes of EXIF that are looked at; a camera writes less than 64 kB."""
 
-_UPRIGHT = {
+_TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -38,8 +38,8 @@ def apply_orientation(image: Image.Image) -> Image.Image:
     """The image as its EXIF says that it was held. Raises whatever Pillow raises for pixels it can't read."""
     image.load()
     with suppress(Exception):  # damaged EXIF costs the orientation, not the picture
-        if len(image.info.get("exif", b"")) <= LONGEST_EXIF:
-            method = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        if len(image.info.get("exif", b"")) <= MAX_EXIF_BYTES:
+            method = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
             return image if method is None else image.transpose(method)
     return image
 
@@ -50,18 +50,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
         case "RGB" if not image.has_transparency_data:
             return image
         case "I" | "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":
-            return _eight_bits(image).convert("RGB")
+            return _scale_to_8_bits(image).convert("RGB")
         case "La":
-            return _on_white(image.convert("LA").convert("RGBA"))  # Pillow knows no direct way
+            return _paste_on_white(image.convert("LA").convert("RGBA"))  # Pillow knows no direct way
         case "RGBA":
-            return _on_white(image)
+            return _paste_on_white(image)
         case _ if image.has_transparency_data:
-            return _on_white(image.convert("RGBA"))
+            return _paste_on_white(image.convert("RGBA"))
         case _:
             return image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
     """Grey of more bits, scaled: Pillow would clip at 255. Where the range isn't known, its own is taken."""
     low, high = 0.0, 65535.0
     lows, highs = zip(*((float(v.min()), float(v.max())) for _, v in _bands(image)), strict=True)
@@ -76,13 +76,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
     """The image's values by some rows at a time, each time with the first one's number."""
-    rows = max(1, BAND // image.width)
+    rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))
         yield top, np.nan_to_num(np.asarray(band, dtype=np.float32), posinf=0.0, neginf=0.0)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _paste_on_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image)
     return white

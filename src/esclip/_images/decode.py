@@ -33,13 +33,13 @@ from esclip._core.rejections import Reason
 from esclip._errors import DecodeError, ErrorTable, error_text, map_errors
 from esclip._images import convert
 from esclip._images.convert import apply_orientation
-from esclip._images.formats import INSTALLS, PictureFormat, format_of, is_read
+from esclip._images.formats import INSTALL_HINTS, ImageFormat, detect_format, is_supported
 from esclip._images.sanitize import (
     check_decode_cost,
     check_tiff,
-    without_heif_metadata,
-    without_jpeg_metadata,
-    without_png_metadata,
+    strip_heif_metadata,
+    strip_jpeg_metadata,
+    strip_png_metadata,
 )
 
 __all__ = ["decode", "decoding", "to_rgb"]
@@ -47,14 +47,14 @@ __all__ = ["decode", "decoding", "to_rgb"]
 MAX_PIXELS = 89_478_485
 """A third of a gigabyte as Pillow holds it; where it begins to warn, so that it never does."""
 
-PIXELS_AT_ONCE = 2 * MAX_PIXELS
+MAX_PIXELS_IN_MEMORY = 2 * MAX_PIXELS
 """Pixels in memory at once, of all threads: 12 bytes each at worst, so 2.1 GB when all are bombs."""
 
-MOST_READS = 4_000_000
+MAX_READS = 4_000_000
 """What Pillow may read of a file, piece by piece in Python: in a second or two."""
 
 
-class _Reading(NamedTuple):
+class _Reader(NamedTuple):
     reader: Callable[[io.BytesIO], ImageFile.ImageFile]
     prepared: Callable[[bytes], bytes] = bytes
     """Its bytes as the reader is given them."""
@@ -67,15 +67,15 @@ def _heic(file: io.BytesIO) -> ImageFile.ImageFile:
     return image
 
 
-_READINGS = {
-    PictureFormat.JPEG: _Reading(JpegImagePlugin.JpegImageFile, without_jpeg_metadata),
-    PictureFormat.PNG: _Reading(PngImagePlugin.PngImageFile, without_png_metadata),
-    PictureFormat.WEBP: _Reading(WebPImagePlugin.WebPImageFile),
-    PictureFormat.GIF: _Reading(GifImagePlugin.GifImageFile),
-    PictureFormat.BMP: _Reading(BmpImagePlugin.BmpImageFile),
-    PictureFormat.TIFF: _Reading(TiffImagePlugin.TiffImageFile, check_tiff),
-    PictureFormat.AVIF: _Reading(AvifImagePlugin.AvifImageFile, without_heif_metadata),
-    PictureFormat.HEIC: _Reading(_heic, without_heif_metadata),
+_READERS = {
+    ImageFormat.JPEG: _Reader(JpegImagePlugin.JpegImageFile, strip_jpeg_metadata),
+    ImageFormat.PNG: _Reader(PngImagePlugin.PngImageFile, strip_png_metadata),
+    ImageFormat.WEBP: _Reader(WebPImagePlugin.WebPImageFile),
+    ImageFormat.GIF: _Reader(GifImagePlugin.GifImageFile),
+    ImageFormat.BMP: _Reader(BmpImagePlugin.BmpImageFile),
+    ImageFormat.TIFF: _Reader(TiffImagePlugin.TiffImageFile, check_tiff),
+    ImageFormat.AVIF: _Reader(AvifImagePlugin.AvifImageFile, strip_heif_metadata),
+    ImageFormat.HEIC: _Reader(_heic, strip_heif_metadata),
 }
 """`Image.open` would choose as well, but warns about large pictures before their size can be asked for."""
 
@@ -96,10 +96,10 @@ def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS
 @contextmanager
 def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """The same picture, for no longer than it is needed: those of other threads may be waiting for room."""
-    with map_errors(_FOREIGN), _pillow_silenced():
-        image, pixels = _opened(data, side, max_pixels)
-    with _room(pixels):
-        with map_errors(_FOREIGN), _pillow_silenced():
+    with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
+        image, pixels = _open(data, side, max_pixels)
+    with _pixel_budget(pixels):
+        with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
             image = apply_orientation(image)  # step by step: each lets go of what the one before made
             image = convert.to_rgb(image)
         yield image
@@ -107,15 +107,15 @@ def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXE
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as `decode` gives it. Raises `DecodeError` when its pixels can't be read."""
-    with map_errors(_FOREIGN), _pillow_silenced():
+    with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
         return convert.to_rgb(apply_orientation(image))
 
 
-def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
+def _open(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
     """The image whose pixels are still to be read, and how many of them that takes room for."""
-    reading = _reading(data)
+    reading = _choose_reader(data)
     data = reading.prepared(data)
-    image = reading.reader(_CountedReads(data))
+    image = reading.reader(_CountingFile(data))
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
@@ -130,29 +130,29 @@ def _opened(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image
             pixels *= 2  # its decoder has two pictures of its own
         case _ if image.format in ("AVIF", "HEIF"):
             pixels *= 2  # the same, of more than 8 bits
-    return image, min(pixels, PIXELS_AT_ONCE)
+    return image, min(pixels, MAX_PIXELS_IN_MEMORY)
 
 
-def _reading(data: bytes) -> _Reading:
-    format = format_of(data)
+def _choose_reader(data: bytes) -> _Reader:
+    format = detect_format(data)
     if format is None:
-        *names, last = (format.value for format in PictureFormat)
+        *names, last = (format.value for format in ImageFormat)
         begins = "nothing at all" if not data else f"it begins with {data[:12]!r}"
         raise DecodeError(Reason.NOT_AN_IMAGE, f"not {', '.join(names)} or {last}: {begins}")
-    if not is_read(format):
-        raise DecodeError(Reason.NOT_AN_IMAGE, f"no decoder of {format.value} here: {INSTALLS[format]}")
-    return _READINGS[format]
+    if not is_supported(format):
+        raise DecodeError(Reason.NOT_AN_IMAGE, f"no decoder of {format.value} here: {INSTALL_HINTS[format]}")
+    return _READERS[format]
 
 
-class _CountedReads(io.BytesIO):
+class _CountingFile(io.BytesIO):
     """A file that ends a reader which has read it in too many pieces: no picture needs as many."""
 
-    left = MOST_READS
+    left = MAX_READS
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
         if self.left < 0:
-            raise DecodeError(Reason.TOO_LARGE, f"it is in more than {MOST_READS:,} pieces")
+            raise DecodeError(Reason.TOO_LARGE, f"it is in more than {MAX_READS:,} pieces")
         return super().read(size)
 
 
@@ -183,20 +183,20 @@ class PixelBudget:
                 self._changed.notify_all()
 
 
-_room = PixelBudget(PIXELS_AT_ONCE)
+_pixel_budget = PixelBudget(MAX_PIXELS_IN_MEMORY)
 
 
-def _failure(reason: Reason) -> Callable[[Exception], DecodeError]:
+def _decode_error(reason: Reason) -> Callable[[Exception], DecodeError]:
     return lambda error: DecodeError(reason, error_text(error, 200))
 
 
-_FOREIGN: ErrorTable = (
-    ((MemoryError, Image.DecompressionBombError), _failure(Reason.TOO_LARGE)),
-    (Exception, _failure(Reason.TRUNCATED)),  # on damaged bytes Pillow raises almost anything
+_DECODE_ERRORS: ErrorTable = (
+    ((MemoryError, Image.DecompressionBombError), _decode_error(Reason.TOO_LARGE)),
+    (Exception, _decode_error(Reason.TRUNCATED)),  # on damaged bytes Pillow raises almost anything
 )
 
 
-class _Silence:
+class _WarningFilter:
     """Ignores Pillow's warnings for as long as any thread is inside.
 
     The filters of `warnings` are the whole process's, so the first thread in sets them and the last one out
@@ -230,4 +230,4 @@ class _Silence:
                     self._filters.__exit__(None, None, None)
 
 
-_pillow_silenced = _Silence()
+_ignore_pillow_warnings = _WarningFilter()

@@ -1,9 +1,9 @@
-"""The formats of pictures that are read: what their files are called, and how their bytes begin.
+"""Image formats: file supported_suffixes, and signatures in the first bytes.
 
-a file's name  ─► passed_over_as ─► None: a folder's walk takes it, or a kind to be counted
-a file's bytes ─► format_of ─► what the decoder reads it with; of a file that a person names, they alone count
+a folder's file by its name ─► skipped_kind ─► None: the walk takes it; or a kind to count
+a file by its first bytes   ─► detect_format ─► the decoder's format
 
-One list for both, so that what a walk takes can be decoded, and what is decoded is taken.
+Both use one list, so that every file that a walk takes can be decoded.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from functools import cache
 from importlib.util import find_spec
 
 __all__ = [
-    "INSTALLS",
+    "INSTALL_HINTS",
     "LINKED_FOLDERS",
-    "UNREAD",
-    "PictureFormat",
-    "described",
-    "format_of",
-    "is_read",
-    "passed_over_as",
-    "suffixes",
+    "UNREADABLE_KINDS",
+    "ImageFormat",
+    "describe_skipped",
+    "detect_format",
+    "is_supported",
+    "skipped_kind",
+    "supported_suffixes",
 ]
 
 
-class PictureFormat(Enum):
+class ImageFormat(Enum):
     """A format, by the name that people know."""
 
     JPEG = "JPEG"
@@ -39,45 +39,45 @@ class PictureFormat(Enum):
     HEIC = "HEIC"
 
 
-INSTALLS: Mapping[PictureFormat, str] = {
-    PictureFormat.HEIC: "pip install 'esclip[heic]'",
-    PictureFormat.AVIF: "install a Pillow that has it",
+INSTALL_HINTS: Mapping[ImageFormat, str] = {
+    ImageFormat.HEIC: "pip install 'esclip[heic]'",
+    ImageFormat.AVIF: "install a Pillow that has it",
 }
 """What reads the formats that not every installation reads."""
 
-_SUFFIXES: Mapping[PictureFormat, str] = {
-    PictureFormat.JPEG: ".jpg .jpeg .jpe .jfif .pjpeg .pjp",
-    PictureFormat.PNG: ".png .apng",
-    PictureFormat.WEBP: ".webp",
-    PictureFormat.GIF: ".gif",
-    PictureFormat.BMP: ".bmp .dib",
-    PictureFormat.TIFF: ".tif .tiff",
-    PictureFormat.AVIF: ".avif .avifs",
-    PictureFormat.HEIC: ".heic .heif .hif",
+_SUFFIXES: Mapping[ImageFormat, str] = {
+    ImageFormat.JPEG: ".jpg .jpeg .jpe .jfif .pjpeg .pjp",
+    ImageFormat.PNG: ".png .apng",
+    ImageFormat.WEBP: ".webp",
+    ImageFormat.GIF: ".gif",
+    ImageFormat.BMP: ".bmp .dib",
+    ImageFormat.TIFF: ".tif .tiff",
+    ImageFormat.AVIF: ".avif .avifs",
+    ImageFormat.HEIC: ".heic .heif .hif",
 }
 
-_MARKS: tuple[tuple[PictureFormat, tuple[tuple[int, bytes], ...]], ...] = (
-    (PictureFormat.JPEG, ((0, b"\xff\xd8\xff"),)),
-    (PictureFormat.PNG, ((0, b"\x89PNG\r\n\x1a\n"),)),
-    (PictureFormat.WEBP, ((0, b"RIFF"), (8, b"WEBP"))),
-    (PictureFormat.GIF, ((0, b"GIF87a"),)),
-    (PictureFormat.GIF, ((0, b"GIF89a"),)),
-    (PictureFormat.BMP, ((0, b"BM"), (6, bytes(4)))),
-    (PictureFormat.TIFF, ((0, b"II*\x00"),)),
-    (PictureFormat.TIFF, ((0, b"MM\x00*"),)),
+_SIGNATURES: tuple[tuple[ImageFormat, tuple[tuple[int, bytes], ...]], ...] = (
+    (ImageFormat.JPEG, ((0, b"\xff\xd8\xff"),)),
+    (ImageFormat.PNG, ((0, b"\x89PNG\r\n\x1a\n"),)),
+    (ImageFormat.WEBP, ((0, b"RIFF"), (8, b"WEBP"))),
+    (ImageFormat.GIF, ((0, b"GIF87a"),)),
+    (ImageFormat.GIF, ((0, b"GIF89a"),)),
+    (ImageFormat.BMP, ((0, b"BM"), (6, bytes(4)))),
+    (ImageFormat.TIFF, ((0, b"II*\x00"),)),
+    (ImageFormat.TIFF, ((0, b"MM\x00*"),)),
 )
 """What a format's bytes have at which place."""
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-MOST_BRANDS = 64
+MAX_BRANDS = 64
 
 LINKED_FOLDERS = "linked_folders"
 
-UNREAD = frozenset(format.value.lower() for format in PictureFormat)
+UNREADABLE_KINDS = frozenset(format.value.lower() for format in ImageFormat)
 """The kinds of what is passed over where nothing is installed that reads it."""
 
-_WORDS: Mapping[str, str] = {
+_KIND_TEXTS: Mapping[str, str] = {
     "heic": "HEIC {:,} (pip install 'esclip[heic]' reads them)",
     "avif": "AVIF {:,} (a Pillow with AVIF reads them)",
     "raw": "raw camera pictures {:,}",
@@ -88,7 +88,7 @@ _WORDS: Mapping[str, str] = {
 }
 """The kinds of what is passed over, in the order in which they are told."""
 
-_KINDS: Mapping[str, str] = {
+_SUFFIXES_BY_KIND: Mapping[str, str] = {
     "raw": ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .gpr .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf "
     ".raw .rw2 .rwl .sr2 .srf .srw .x3f",
     "video": ".3g2 .3gp .avi .flv .insv .lrv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv",
@@ -98,27 +98,27 @@ _KINDS: Mapping[str, str] = {
 }
 
 
-def format_of(data: bytes) -> PictureFormat | None:
+def detect_format(data: bytes) -> ImageFormat | None:
     """The format of a picture that begins so; None for any other."""
-    for format, marks in _MARKS:
+    for format, marks in _SIGNATURES:
         if all(data.startswith(mark, at) for at, mark in marks):
             return format
     if data[4:8] != b"ftyp":
         return None
-    end = min(int.from_bytes(data[:4], "big"), 16 + 4 * MOST_BRANDS)
+    end = min(int.from_bytes(data[:4], "big"), 16 + 4 * MAX_BRANDS)
     brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
     if brands & _AVIF_BRANDS:
-        return PictureFormat.AVIF
-    return PictureFormat.HEIC if brands & _HEIC_BRANDS else None
+        return ImageFormat.AVIF
+    return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
 
 
 @cache
-def is_read(format: PictureFormat) -> bool:
+def is_supported(format: ImageFormat) -> bool:
     """Whether this installation has what decodes it."""
     match format:
-        case PictureFormat.HEIC:
+        case ImageFormat.HEIC:
             return find_spec("pillow_heif") is not None
-        case PictureFormat.AVIF:
+        case ImageFormat.AVIF:
             from PIL import features
 
             return features.check("avif") is True
@@ -126,29 +126,31 @@ def is_read(format: PictureFormat) -> bool:
             return True
 
 
-def suffixes() -> list[str]:
+def supported_suffixes() -> list[str]:
     """How files are called that a folder's walk takes."""
     return sorted(
-        suffix for format in PictureFormat if is_read(format) for suffix in _SUFFIXES[format].split()
+        suffix for format in ImageFormat if is_supported(format) for suffix in _SUFFIXES[format].split()
     )
 
 
 @cache
 def _kinds() -> Mapping[str, str | None]:
     """The kind that a suffix stands for; None for a picture that is read."""
-    kinds: dict[str, str | None] = {suffix: kind for kind, all in _KINDS.items() for suffix in all.split()}
-    for format in PictureFormat:
-        kind = None if is_read(format) else format.value.lower()
+    kinds: dict[str, str | None] = {
+        suffix: kind for kind, all in _SUFFIXES_BY_KIND.items() for suffix in all.split()
+    }
+    for format in ImageFormat:
+        kind = None if is_supported(format) else format.value.lower()
         kinds |= dict.fromkeys(_SUFFIXES[format].split(), kind)
     return kinds
 
 
-def passed_over_as(name: str) -> str | None:
+def skipped_kind(name: str) -> str | None:
     """The kind under which a walk counts a file of this name; empty for none, None where it is taken."""
     _, dot, suffix = name.rpartition(".")
     return _kinds().get(dot + suffix.lower() if dot else "", "other_files")
 
 
-def described(passed: Mapping[str, int]) -> str:
+def describe_skipped(passed: Mapping[str, int]) -> str:
     """What was passed over, in words."""
-    return ", ".join(words.format(passed[kind]) for kind, words in _WORDS.items() if passed.get(kind))
+    return ", ".join(words.format(passed[kind]) for kind, words in _KIND_TEXTS.items() if passed.get(kind))

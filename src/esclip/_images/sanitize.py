@@ -22,37 +22,37 @@ from esclip._images.heif import decoded_pixels
 __all__ = [
     "check_decode_cost",
     "check_tiff",
-    "without_heif_metadata",
-    "without_jpeg_metadata",
-    "without_png_metadata",
+    "strip_heif_metadata",
+    "strip_jpeg_metadata",
+    "strip_png_metadata",
 ]
 
-LONGEST_SIDE = 65_535
+MAX_SIDE = 65_535
 """JPEG's own. A narrower and longer picture shows nothing, and costs as much for each of its rows."""
 
-MOST_PARTS = 100_000
+MAX_SEGMENTS = 100_000
 """JPEG segments, or PNG chunks: 64 MiB in chunks of 1 KiB are fewer."""
 
-LONGEST_KEPT = 1 << 16
+MAX_PNG_ORIENTATION_BYTES = 1 << 16
 """Bytes of a PNG's orientation; a JPEG's is never longer."""
 
-MOST_SCANNED = 2_000_000_000
+MAX_SCANNED_PIXELS = 2_000_000_000
 """Pixels of a JPEG, for all of its scans together: a tenth of a second for each 89 million. The most detailed
 have about 12 scans, a bomb a hundred thousand that are empty."""
 
-SCAN_COSTS = 100_000
+SCAN_COST_PIXELS = 100_000
 """What a scan costs however small the picture, in pixels."""
 
-MOST_TIFF_VALUES = 1 << 20
+MAX_TIFF_VALUES = 1 << 20
 """Numbers in a TIFF's directories: 89 million pixels in tiles of 16 x 16 are 350,000."""
 
-LARGEST_TILE = 4096 * 4096
+MAX_TILE_PIXELS = 4096 * 4096
 """Pixels of a tile that may be larger than its picture."""
 
-MOST_TIMES_TILED = 4
+MAX_TILE_OVERHEAD = 4
 """Tiles of a HEIC or AVIF, and of its alpha, may stand over its edges, and have a tile's room besides."""
 
-MOST_BMP_RUNS_PIXELS = 10_000_000
+MAX_RLE_BMP_PIXELS = 10_000_000
 """Pixels of a run-length encoded BMP, which Pillow decodes in Python: a second."""
 
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
@@ -60,10 +60,14 @@ _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 _SOS, _EOI = 0xDA, 0xD9
 
-_JPEG_KEPT = {0xE0: (b"JFIF\0",), 0xE1: (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"), 0xEE: (b"Adobe",)}
+_JPEG_METADATA_KEPT = {
+    0xE0: (b"JFIF\0",),
+    0xE1: (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"),
+    0xEE: (b"Adobe",),
+}
 """Of the segments that applications write, those that say how colours are stored, or which way is up."""
 
-_PNG_KEPT = (b"tRNS", b"eXIf", b"iTXtXML:com.adobe.xmp\0", b"zTXtRaw profile type exif\0")
+_PNG_METADATA_KEPT = (b"tRNS", b"eXIf", b"iTXtXML:com.adobe.xmp\0", b"zTXtRaw profile type exif\0")
 """The same of a PNG's chunks that a decoder need not know."""
 
 _TIFF_SIZES = dict(zip(range(1, 14), (1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4), strict=True))
@@ -84,7 +88,7 @@ _HEIF_METADATA = re.compile(rb"(?s)(infe[\x02\x03].{7,9})(?:Exif|mime)")
 """An item that holds metadata: its entry in the list of items, up to its type."""
 
 
-def without_jpeg_metadata(data: bytes) -> bytes:
+def strip_jpeg_metadata(data: bytes) -> bytes:
     """The JPEG with what decides colours and orientation only. Raises `DecodeError` for too many segments."""
     parts = [data[:2]]
     kept: set[bytes] = set()
@@ -94,7 +98,7 @@ def without_jpeg_metadata(data: bytes) -> bytes:
             break
         if 0xE0 <= kind <= 0xEF or kind == 0xFE:
             known = next(
-                (name for name in _JPEG_KEPT.get(kind, ()) if data.startswith(name, begin + 4)), None
+                (name for name in _JPEG_METADATA_KEPT.get(kind, ()) if data.startswith(name, begin + 4)), None
             )
             if known is None or known in kept:
                 continue
@@ -103,26 +107,26 @@ def without_jpeg_metadata(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def without_png_metadata(data: bytes) -> bytes:
+def strip_png_metadata(data: bytes) -> bytes:
     """The PNG with its picture and orientation only. Raises `DecodeError` for too many chunks."""
     parts = [data[:8]]
     kept: set[bytes] = set()
     at = 8
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_SEGMENTS):
         if at + 12 > len(data):
             parts.append(data[at:])
             return b"".join(parts)
         length = int.from_bytes(data[at : at + 4], "big")
-        known = next((name for name in _PNG_KEPT if data.startswith(name, at + 4)), None)
-        is_wanted = known is not None and known not in kept and length <= LONGEST_KEPT
+        known = next((name for name in _PNG_METADATA_KEPT if data.startswith(name, at + 4)), None)
+        is_wanted = known is not None and known not in kept and length <= MAX_PNG_ORIENTATION_BYTES
         if is_wanted or not data[at + 4] & 0x20:  # the bit says that a decoder may do without
             kept.add(known or b"")
             parts.append(data[at : at + 12 + length])
         at += 12 + length
-    raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} PNG chunks")
+    raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_SEGMENTS:,} PNG chunks")
 
 
-def without_heif_metadata(data: bytes) -> bytes:
+def strip_heif_metadata(data: bytes) -> bytes:
     """The HEIC or AVIF whose EXIF and XMP have a type that nobody reads: which way is up stands elsewhere."""
     data = data.replace(b"ftypavis", b"ftypavif", 1)  # a sequence: its picture, whose size is looked at
     return _HEIF_METADATA.sub(rb"\1skip", data)
@@ -139,13 +143,15 @@ def check_tiff(data: bytes) -> bytes:
         seen.add(directory)
         count = _tiff_number(data, directory, 2)
         entries += count
-        if entries > MOST_PARTS:
-            raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} entries in the TIFF's directories")
+        if entries > MAX_SEGMENTS:
+            raise DecodeError(
+                Reason.TOO_LARGE, f"more than {MAX_SEGMENTS:,} entries in the TIFF's directories"
+            )
         for at in range(directory + 2, directory + 2 + 12 * count, 12):
             values += _tiff_values(data, at)
             if _tiff_number(data, at, 2) in _TIFF_DIRECTORIES:  # it may be written with any size
                 waiting += (_tiff_number(data, at + 8, size) for size in (1, 2, 4))
-    if values > MOST_TIFF_VALUES:
+    if values > MAX_TIFF_VALUES:
         raise DecodeError(Reason.TOO_LARGE, f"{values:,} numbers in the TIFF's directories")
     return data
 
@@ -166,27 +172,29 @@ def _tiff_number(data: bytes, at: int, size: int) -> int:
 def check_decode_cost(data: bytes, image: ImageFile.ImageFile) -> None:
     """Raises `DecodeError` when an opened picture would take far longer to decode than its pixels explain."""
     pixels = image.width * image.height
-    if max(image.size) > LONGEST_SIDE:
+    if max(image.size) > MAX_SIDE:
         raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
     match image:
-        case JpegImagePlugin.JpegImageFile() if image.info.get("progressive") or _is_in_parts(data, image):
-            most = MOST_SCANNED // (pixels + SCAN_COSTS)
-            if _scans(data, most) > most:
+        case JpegImagePlugin.JpegImageFile() if image.info.get("progressive") or _has_partial_scans(
+            data, image
+        ):
+            most = MAX_SCANNED_PIXELS // (pixels + SCAN_COST_PIXELS)
+            if _count_scans(data, most) > most:
                 raise DecodeError(
                     Reason.TOO_LARGE, f"more than {most:,} scans of {image.width} x {image.height} pixels"
                 )
         case TiffImagePlugin.TiffImageFile():
             width, height = (image.tag_v2.get(tag, 0) for tag in (322, 323))
-            if width * height > max(pixels, LARGEST_TILE):
+            if width * height > max(pixels, MAX_TILE_PIXELS):
                 raise DecodeError(Reason.TOO_LARGE, f"tiles of {width} x {height} pixels")
         case _ if image.format in ("AVIF", "HEIF"):
             made = decoded_pixels(data, av1=image.format == "AVIF")
-            if made > MOST_TIMES_TILED * pixels + LARGEST_TILE:
+            if made > MAX_TILE_OVERHEAD * pixels + MAX_TILE_PIXELS:
                 raise DecodeError(
                     Reason.TOO_LARGE, f"{made:,} pixels of tiles for {image.width} x {image.height} pixels"
                 )
         case BmpImagePlugin.BmpImageFile() if image.tile and image.tile[0].codec_name == "bmp_rle":
-            if pixels > MOST_BMP_RUNS_PIXELS:
+            if pixels > MAX_RLE_BMP_PIXELS:
                 raise DecodeError(
                     Reason.TOO_LARGE, f"{image.width} x {image.height} pixels in a run-length encoded BMP"
                 )
@@ -194,23 +202,23 @@ def check_decode_cost(data: bytes, image: ImageFile.ImageFile) -> None:
 
 def _segments(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
     """A JPEG's segments from a place on: what each is, where it begins, and ends without what is scanned."""
-    for _ in range(MOST_PARTS):
+    for _ in range(MAX_SEGMENTS):
         found = _MARKER.search(data, at)
         if found is None:
             return
         begin = found.end() - 2
         at = begin + 2 + max(2, int.from_bytes(data[begin + 2 : begin + 4], "big"))
         yield found[1][0], begin, at
-    raise DecodeError(Reason.TOO_LARGE, f"more than {MOST_PARTS:,} JPEG segments")
+    raise DecodeError(Reason.TOO_LARGE, f"more than {MAX_SEGMENTS:,} JPEG segments")
 
 
-def _is_in_parts(data: bytes, image: JpegImagePlugin.JpegImageFile) -> bool:
+def _has_partial_scans(data: bytes, image: JpegImagePlugin.JpegImageFile) -> bool:
     """Whether the first scan has some of the colours only, so that others must follow."""
     begin = next((begin for kind, begin, _ in _segments(data, 2) if kind == _SOS), len(data))
     return data[begin + 4 : begin + 5] < bytes([image.layers])
 
 
-def _scans(data: bytes, most: int) -> int:
+def _count_scans(data: bytes, most: int) -> int:
     """How many scans a JPEG has; none are counted beyond `most`, nor behind its end."""
     count = data.count(b"\xff\xda")  # at least as many, and soon known
     if count <= most:

@@ -17,9 +17,9 @@ from esclip._errors import DecodeError
 from esclip._files.regular import open_regular
 from esclip._images.decode import decoding
 
-__all__ = ["THUMBNAIL", "thumbnail"]
+__all__ = ["THUMBNAIL_HEIGHT", "thumbnail"]
 
-THUMBNAIL = 240
+THUMBNAIL_HEIGHT = 240
 """Height of a thumbnail, in pixels."""
 
 
@@ -34,8 +34,8 @@ def thumbnail(file: Path, content: str | None) -> bytes | None:
             data = stream.read(MAX_PICTURE_BYTES + 1)
         if len(data) > MAX_PICTURE_BYTES or content not in (None, content_fingerprint(data)):
             return None
-        with decoding(data, side=THUMBNAIL) as picture:
-            picture.thumbnail((THUMBNAIL * 4, THUMBNAIL))
+        with decoding(data, side=THUMBNAIL_HEIGHT) as picture:
+            picture.thumbnail((THUMBNAIL_HEIGHT * 4, THUMBNAIL_HEIGHT))
             small = io.BytesIO()
             picture.save(small, "JPEG", quality=85)
     except (OSError, ValueError, DecodeError):  # gone or broken by now; ValueError: no path at all

@@ -26,7 +26,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder, Source, Store
-from esclip.encoders.zero_shot import label_vectors, probabilities
+from esclip.encoders.zero_shot import embed_labels, probabilities
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
@@ -81,7 +81,7 @@ class Labeller:
         """Those of the labels, encoded when first needed: an ingest that finds nothing new loads no tower."""
         with self._lock:
             if self._known is None:
-                self._known = label_vectors(self._encoder, self._labelling)
+                self._known = embed_labels(self._encoder, self._labelling)
             return self._known
 
 

@@ -121,7 +121,7 @@ def _column(values: Sequence[Any], kind: type | None = None) -> pd.Series[Any]:
 
 def _figure(hit: Hit) -> str:
     """One picture with its score and, where known, its photographer and a link to its page."""
-    from esclip._images.thumbnails import THUMBNAIL  # imports the decoder, which a search doesn't need
+    from esclip._images.thumbnails import THUMBNAIL_HEIGHT  # imports the decoder, which a search doesn't need
 
     credit = str(hit.metadata.get("photographer", ""))
     parts = (f"{hit.score:.3f}", credit, hit.description[:80])
@@ -130,12 +130,12 @@ def _figure(hit: Hit) -> str:
         text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener noreferrer">{text}</a>'
     source = _image_source(hit)
     picture = (
-        f'<img src="{html.escape(source)}" style="height:{THUMBNAIL}px" loading="lazy" '
+        f'<img src="{html.escape(source)}" style="height:{THUMBNAIL_HEIGHT}px" loading="lazy" '
         'referrerpolicy="no-referrer">'
         if source
         else f"<code>{html.escape(one_line(mask(hit.location)))}</code>"
     )
-    style = f"margin:0;max-width:{THUMBNAIL * 2}px;overflow-wrap:anywhere"
+    style = f"margin:0;max-width:{THUMBNAIL_HEIGHT * 2}px;overflow-wrap:anywhere"
     return f'<figure style="{style}">{picture}<figcaption>{text}</figcaption></figure>'
 
 
@@ -144,10 +144,10 @@ def _image_source(hit: Hit) -> str:
 
     A location is untrusted input: only the very file that was encoded is opened.
     """
-    from esclip._images.thumbnails import THUMBNAIL, thumbnail
+    from esclip._images.thumbnails import THUMBNAIL_HEIGHT, thumbnail
     from esclip.sources import preview_url
 
     if is_web_address(hit.location):
-        return preview_url(hit.location, THUMBNAIL * 2)
+        return preview_url(hit.location, THUMBNAIL_HEIGHT * 2)
     image = None if "://" in hit.location else thumbnail(Path(hit.location), hit.content)
     return f"data:image/jpeg;base64,{base64.b64encode(image).decode()}" if image else ""

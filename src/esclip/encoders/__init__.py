@@ -9,7 +9,7 @@ from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError
 from esclip._files.locations import server_address
 from esclip._text.secrets import Address, Secret
-from esclip.encoders.catalogue import Model, known_name
+from esclip.encoders.catalogue import Model, canonical_name
 
 if TYPE_CHECKING:
     from esclip._protocols import Encoder
@@ -65,7 +65,7 @@ def load_encoder(
         from esclip.encoders.palette import PaletteEncoder
 
         return PaletteEncoder()
-    server = server_address(name, "encoder") if known_name(name) is None else None
+    server = server_address(name, "encoder") if canonical_name(name) is None else None
     if server is not None:
         if text_encoder is not None:
             raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
@@ -84,6 +84,6 @@ def models() -> tuple[Model, ...]:
 
     Asks no network. Any other model that sentence-transformers loads can be named too.
     """
-    from esclip.encoders.inventory import take_inventory
+    from esclip.encoders.inventory import list_models
 
-    return take_inventory()
+    return list_models()

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MODELS", "Model", "default_text_encoder", "hub_name", "known_name", "known_scripts"]
+__all__ = ["MODELS", "Model", "canonical_name", "default_text_encoder", "hub_name", "known_scripts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +60,26 @@ class Model:
         return asdict(self) | {"folder": str(self.folder) if self.folder else None}
 
 
-def known_name(name: str) -> str | None:
+def canonical_name(name: str) -> str | None:
     """The name here of a model by any of its names, in any case; None for a model that isn't here."""
     return _NAMES.get(name.strip().casefold())
 
 
 def hub_name(name: str) -> str:
     """What the hub knows a model by: the name here, or that of another repository with the same weights."""
-    known = known_name(name)
+    known = canonical_name(name)
     return name.strip() if known is None or name.strip() in _REPOSITORIES.values() else known
 
 
 def default_text_encoder(name: str) -> str:
     """The text tower that was trained to fit a model; the model itself where there is no better one."""
-    known = known_name(name)
+    known = canonical_name(name)
     return next((model.text_encoder for model in MODELS if model.name == known), name)
 
 
 def known_scripts(text_encoder: str) -> frozenset[str] | None:
     """The scripts that a text tower was trained on, by Unicode's names; None where that isn't known."""
-    return _SCRIPTS.get(known_name(text_encoder) or "")
+    return _SCRIPTS.get(canonical_name(text_encoder) or "")
 
 
 _CLIP_LICENCE = "none named (CLIP's code: MIT)"
@@ -162,7 +162,7 @@ _REPOSITORIES = {
 """Other repositories with the same weights, in a file of other bytes: they are loaded from there."""
 
 
-def _names() -> dict[str, str]:
+def _build_names() -> dict[str, str]:
     names = {model.name: model.name for model in MODELS}
     names |= {f"sentence-transformers/{name}": name for name in names if "/" not in name}
     names |= {repository: name for name, repository in _REPOSITORIES.items()}
@@ -179,17 +179,19 @@ def _names() -> dict[str, str]:
         "xlm-roberta-base-ViT-B-32__laion5b_s13b_b90k",
     ):
         names |= {own: xlm, f"open_clip:{own}": xlm}
-    names |= {f"{prefix}{name}": names[name] for prefix in _HUBS for name in list(names) if "/" in name}
+    names |= {
+        f"{prefix}{name}": names[name] for prefix in _HUB_PREFIXES for name in list(names) if "/" in name
+    }
     return {name.casefold(): model for name, model in names.items()}
 
 
-_HUBS = ("hf-hub:", "hf://", "https://huggingface.co/")
+_HUB_PREFIXES = ("hf-hub:", "hf://", "https://huggingface.co/")
 """What stands before a name on the hub where a program knows other places too."""
 
-_NAMES = _names()
+_NAMES = _build_names()
 
 _ENGLISH = frozenset({"LATIN"})
-_FIFTY = _ENGLISH | {
+_MULTILINGUAL = _ENGLISH | {
     "ARABIC",
     "ARMENIAN",
     "CJK",
@@ -209,7 +211,7 @@ _FIFTY = _ENGLISH | {
 
 _SCRIPTS: Mapping[str, frozenset[str]] = {
     "clip-ViT-B-32": _ENGLISH,
-    "clip-ViT-B-32-multilingual-v1": _FIFTY,
+    "clip-ViT-B-32-multilingual-v1": _MULTILINGUAL,
     "clip-ViT-B-16": _ENGLISH,
     "clip-ViT-L-14": _ENGLISH,
 }

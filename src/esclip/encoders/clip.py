@@ -33,20 +33,20 @@ from esclip.encoders.loading import MODEL_ERRORS
 from esclip.encoders.preprocessing import Preprocessing, read_processor
 from esclip.encoders.runtimes.export import Kind
 from esclip.encoders.runtimes.towers import (
-    PictureTower,
+    ImageTower,
     TextTower,
-    choose,
-    load_picture_tower,
+    choose_runtime,
+    load_image_tower,
     load_text_tower,
     prepare_text_tower,
 )
-from esclip.encoders.text_warnings import warn_of_scripts
+from esclip.encoders.text_warnings import warn_of_unknown_scripts
 
 __all__ = ["ClipEncoder"]
 
 T = TypeVar("T")
 
-_TEXTS_AT_ONCE = 64
+_TEXT_BATCH = 64
 """More in a pass gain nothing, and all are padded to the longest."""
 
 
@@ -69,7 +69,7 @@ class ClipEncoder:
         """
         self._images = find_model(name)
         self._text_name = text_encoder or default_text_encoder(name)
-        self._asked = device, precision
+        self._runtime_options = device, precision
         self._cache = cache or tower_cache()
         self._picture_tower = Lazy(self._load_picture_tower)
         self._text_tower = Lazy(self._load_text_tower)
@@ -142,25 +142,31 @@ class ClipEncoder:
         texts = given_texts("texts", texts)
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
-        warn_of_scripts(self._text_name, texts)
+        warn_of_unknown_scripts(self._text_name, texts)
         tower = self._text_tower()
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # alike: little is padding
         with map_errors(MODEL_ERRORS, self._text_name, "can't encode texts"):
-            rows = [tower([texts[number] for number in some]) for some in batches(order, _TEXTS_AT_ONCE)]
+            rows = [tower([texts[number] for number in some]) for some in batches(order, _TEXT_BATCH)]
         vectors = unit_rows(np.concatenate(rows))
         self._check_text_dim(vectors.shape[1])
         return vectors[np.argsort(order)]
 
-    def _load_picture_tower(self) -> PictureTower:
+    def _load_picture_tower(self) -> ImageTower:
         """With the text tower's export beside it, if the model is here: the first search shall not wait."""
         assert self.preprocess  # whose error is the clearer one
-        tower = load_picture_tower(self._images, choose(Kind.PICTURES, *self._asked), self._cache)
+        tower = load_image_tower(
+            self._images, choose_runtime(Kind.PICTURES, *self._runtime_options), self._cache
+        )
         if self._local_texts is not None:
-            prepare_text_tower(self._local_texts, choose(Kind.TEXTS, *self._asked), self._cache)
+            prepare_text_tower(
+                self._local_texts, choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
+            )
         return tower
 
     def _load_text_tower(self) -> TextTower:
-        return load_text_tower(self._text_model, choose(Kind.TEXTS, *self._asked), self._cache)
+        return load_text_tower(
+            self._text_model, choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
+        )
 
     @cached_property
     def _text_model(self) -> ModelFolder:

@@ -4,7 +4,7 @@ The eleven colours are the basic colour terms of Berlin and Kay, "Basic Color Te
 Latin script are compared as whole words, without accents; Chinese and Japanese ones wherever they stand, the
 longest first, so that 粉红 is pink and not red.
 
-    colors_in("ein roter Ball im Gras")  ─►  {Color.RED}
+    find_colors("ein roter Ball im Gras")  ─►  {Color.RED}
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import unicodedata
 from enum import IntEnum
 from functools import cache
 
-__all__ = ["Color", "colors_in"]
+__all__ = ["Color", "find_colors"]
 
 
 class Color(IntEnum):
@@ -33,9 +33,9 @@ class Color(IntEnum):
     GREY = 10
 
 
-def colors_in(text: str) -> set[Color]:
+def find_colors(text: str) -> set[Color]:
     """The colours that `text` names, each once."""
-    plain = _plain(text)
+    plain = _fold(text)
     latin, cjk = _latin_words(), _cjk_words()
     found = {latin[word] for word in re.findall(r"[a-z]+", plain) if word in latin}
     for match in _cjk_pattern().finditer(plain):
@@ -45,7 +45,7 @@ def colors_in(text: str) -> set[Color]:
     return found
 
 
-def _plain(text: str) -> str:
+def _fold(text: str) -> str:
     """`text` without case, accents and widths, so that `WEIß` equals `weiss` and `ﾋﾟﾝｸ` equals `ピンク`.
 
     Only Latin's accents go: the marks of kana tell letters apart.
@@ -60,14 +60,14 @@ def _latin_words() -> dict[str, Color]:
     for color, stem in _GERMAN.items():
         for shade in ("", "hell", "dunkel"):
             words |= {f"{shade}{stem}{ending}": color for ending in ("", "e", "er", "es", "en", "em")}
-    return {_plain(word): color for word, color in words.items()}
+    return {_fold(word): color for word, color in words.items()}
 
 
 @cache
 def _cjk_words() -> dict[str, Color | None]:
     """Chinese and Japanese words; None for those that hold a colour's character and name no colour."""
-    words: dict[str, Color | None] = {_plain(word): None for word in _NO_COLORS.split()}
-    return words | {_plain(word): color for color, names in _CJK.items() for word in names.split()}
+    words: dict[str, Color | None] = {_fold(word): None for word in _NO_COLORS.split()}
+    return words | {_fold(word): color for color, names in _CJK.items() for word in names.split()}
 
 
 @cache

@@ -12,19 +12,19 @@ from esclip.encoders.catalogue import MODELS, Model
 from esclip.encoders.checkpoints.find import local_model
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.runtimes.export import Kind, find_export
-from esclip.encoders.runtimes.towers import choose
+from esclip.encoders.runtimes.towers import choose_runtime
 
-__all__ = ["take_inventory"]
+__all__ = ["list_models"]
 
 _log = logging.getLogger("esclip")
 
 
-def take_inventory(cache: Path | None = None) -> tuple[Model, ...]:
+def list_models(cache: Path | None = None) -> tuple[Model, ...]:
     """The known models, each with what is there of it. `cache` is the folder for exported towers."""
-    return tuple(_found(model, cache or tower_cache()) for model in MODELS)
+    return tuple(_with_local_files(model, cache or tower_cache()) for model in MODELS)
 
 
-def _found(model: Model, cache: Path) -> Model:
+def _with_local_files(model: Model, cache: Path) -> Model:
     """The model with its folder; one that is there and damaged counts as missing, with a warning."""
     try:
         folder = local_model(model.name)
@@ -38,6 +38,6 @@ def _found(model: Model, cache: Path) -> Model:
 
 
 def _is_prepared(folder: ModelFolder, kind: Kind, cache: Path) -> bool:
-    precisions = choose(kind, "cpu", None).precisions
+    precisions = choose_runtime(kind, "cpu", None).precisions
     exports = (find_export(cache, folder, kind, precision) for precision in precisions)
     return any(export is not None and export.accepted for export in exports)

@@ -36,7 +36,11 @@ def quiet_loading() -> Iterator[None]:
     with quiet_download():
         from transformers.utils import logging as transformers_logging  # sets its log level itself
 
-    with quiet_download(), _silenced("transformers", "sentence_transformers", "nncf"), _root_untouched():
+    with (
+        quiet_download(),
+        _log_levels_raised("transformers", "sentence_transformers", "nncf"),
+        _root_handler_present(),
+    ):
         shown = transformers_logging.is_progress_bar_enabled()
         transformers_logging.disable_progress_bar()
         try:
@@ -55,7 +59,7 @@ def quiet_download() -> Iterator[None]:
         enable_progress_bars,
     )
 
-    with _loading, warnings.catch_warnings(), _silenced("huggingface_hub"):
+    with _loading, warnings.catch_warnings(), _log_levels_raised("huggingface_hub"):
         warnings.simplefilter("ignore")
         shown = not are_progress_bars_disabled()
         disable_progress_bars()
@@ -67,7 +71,7 @@ def quiet_download() -> Iterator[None]:
 
 
 @contextmanager
-def _silenced(*names: str) -> Iterator[None]:
+def _log_levels_raised(*names: str) -> Iterator[None]:
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -79,7 +83,7 @@ def _silenced(*names: str) -> Iterator[None]:
 
 
 @contextmanager
-def _root_untouched() -> Iterator[None]:
+def _root_handler_present() -> Iterator[None]:
     """With a handler on the root logger: open_clip logs there, which else would give it one for good."""
     handler = logging.NullHandler()
     logging.getLogger().addHandler(handler)
@@ -89,7 +93,7 @@ def _root_untouched() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
-def _cause(error: Exception) -> str:
+def _describe_cause(error: Exception) -> str:
     """Why, in a few words: the name that `_CAUSES` has for the error or one that it came from."""
     cause: BaseException | None = error
     while cause is not None:
@@ -117,11 +121,11 @@ _CAUSES: Mapping[str, str] = {
 }
 
 
-def _unusable(error: Exception, name: str, problem: str) -> EncoderError:
-    return EncoderError(f"model {name} {problem} ({_cause(error)})", Hint.MODEL_FOLDER)
+def _model_error(error: Exception, name: str, problem: str) -> EncoderError:
+    return EncoderError(f"model {name} {problem} ({_describe_cause(error)})", Hint.MODEL_FOLDER)
 
 
-MODEL_ERRORS: ErrorTable = ((Exception, _unusable),)
+MODEL_ERRORS: ErrorTable = ((Exception, _model_error),)
 """A model folder is foreign input and a model foreign code: any exception may be raised.
 
 The context is the model's name and what the problem is."""

@@ -25,7 +25,7 @@ from PIL import Image
 from esclip._core.arguments import given_texts
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors, unit_rows
-from esclip.encoders.color_words import Color, colors_in
+from esclip.encoders.color_words import Color, find_colors
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.text_warnings import warn_of_missing_colors
 
@@ -67,13 +67,13 @@ class PaletteEncoder:
         """The square roots of the shares of the colours; the last axis, of texts without colour, is 0."""
         shares = np.zeros((len(batch), _DIM))
         for row, pixels in enumerate(batch):
-            shares[row] = np.bincount(_colors_of(pixels), minlength=_DIM) / (_SIDE * _SIDE)
+            shares[row] = np.bincount(_classify_pixels(pixels), minlength=_DIM) / (_SIDE * _SIDE)
         return unit_rows(np.sqrt(shares))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Equal parts of the colours that a text names. Logs a warning of texts that name none."""
         texts = given_texts("texts", texts)
-        colors = [colors_in(text) for text in texts]
+        colors = [find_colors(text) for text in texts]
         warn_of_missing_colors(
             [text for text, some in zip(texts, colors, strict=True) if not some], PALETTE_LIMITS
         )
@@ -83,7 +83,7 @@ class PaletteEncoder:
         return unit_rows(rows)
 
 
-def _colors_of(pixels: Pixels) -> npt.NDArray[np.intp]:
+def _classify_pixels(pixels: Pixels) -> npt.NDArray[np.intp]:
     """The number of the colour of each pixel, by the five high bits of its red, green and blue."""
     red, green, blue = np.moveaxis(pixels.reshape(-1, 3).astype(np.intp) >> 3, 1, 0)
     colors: npt.NDArray[np.intp] = _color_table()[(red << 10) | (green << 5) | blue]

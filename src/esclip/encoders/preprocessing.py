@@ -27,9 +27,9 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Of the pictures that CLIP was trained on (openai/CLIP, clip.py)."""
 
 _MAX_ASPECT = 16
-_LONGEST_SIDE = 4096
+_MAX_SIDE = 4096
 
-_SCALED_DOWN = 2
+_DECODE_OVERSAMPLING = 2
 """A JPEG decoder may leave out detail down to this many times the size that is wanted: there a vector moves
 by less than 0.001 in cosine, even with models that round badly (`docs/performance.md`)."""
 
@@ -55,19 +55,19 @@ class Preprocessing:
         if self.short_side is None:
             scaled = image.resize((self.width, self.height), self.resample, None, self.reducing_gap)
         else:
-            scaled = self._middle(_cut_ends(image), self.short_side)
+            scaled = self._resize_and_crop(_crop_long_side(image), self.short_side)
         return np.asarray(scaled.convert("RGB"))
 
     @property
     def useful_side(self) -> int:
         """The short side, in pixels, beyond which a picture's vector hardly gains."""
-        return _SCALED_DOWN * max(self.width, self.height, self.short_side or 0)
+        return _DECODE_OVERSAMPLING * max(self.width, self.height, self.short_side or 0)
 
     @property
     def has_usable_sides(self) -> bool:
         """Whether they are numbers that no picture is too small for, and none takes all memory for."""
         sides = (self.width, self.height, self.short_side or 1)
-        return all(isinstance(side, int) and 0 < side <= _LONGEST_SIDE for side in sides)
+        return all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in sides)
 
     def to_json(self) -> dict[str, Any]:
         """As a server of encoders tells its clients."""
@@ -84,7 +84,7 @@ class Preprocessing:
         Image.Resampling(made.resample)
         return made
 
-    def _middle(self, image: Image.Image, short: int) -> Image.Image:
+    def _resize_and_crop(self, image: Image.Image, short: int) -> Image.Image:
         """Scaled whole, then cut, with sizes rounded as transformers does: the same to the last bit.
 
         To scale only what is kept (Pillow's `box`) is a quarter faster, and moved vectors by 0.0004.
@@ -92,15 +92,15 @@ class Preprocessing:
         width, height = image.size
         long = int(short * max(width, height) / min(width, height))
         size = (short, long) if width <= height else (long, short)
-        left, top = self._half(size[0] - self.width), self._half(size[1] - self.height)
+        left, top = self._halve(size[0] - self.width), self._halve(size[1] - self.height)
         scaled = image.resize(size, self.resample, None, self.reducing_gap)
         return scaled.crop((left, top, left + self.width, top + self.height))
 
-    def _half(self, pixels: int) -> int:
+    def _halve(self, pixels: int) -> int:
         return round(pixels / 2) if self.crop_rounds else pixels // 2
 
 
-def _cut_ends(image: Image.Image) -> Image.Image:
+def _crop_long_side(image: Image.Image) -> Image.Image:
     """The middle of a picture that is many times longer than wide; other pictures as they are.
 
     The short side is scaled up before the middle is cut out, which takes gigabytes for a line of pixels.

@@ -14,7 +14,7 @@ from esclip._core.null_queries import is_null_query
 from esclip._errors import Hint, one_line
 from esclip.encoders.catalogue import known_scripts
 
-__all__ = ["warn_of_missing_colors", "warn_of_scripts"]
+__all__ = ["warn_of_missing_colors", "warn_of_unknown_scripts"]
 
 _log = logging.getLogger("esclip")
 
@@ -25,18 +25,18 @@ def warn_of_missing_colors(texts: Sequence[str], advice: str) -> None:
         _log.warning("no colour word in %s: %s", _first_of(texts), advice)
 
 
-def warn_of_scripts(text_encoder: str, texts: Sequence[str]) -> None:
+def warn_of_unknown_scripts(text_encoder: str, texts: Sequence[str]) -> None:
     """Log one warning of texts in scripts that a text tower was not trained on, as far as that is known."""
     scripts = known_scripts(text_encoder)
     if scripts is None:
         return
-    foreign = [text for text in _written_by_users(texts) if _scripts(text) - scripts]
+    foreign = [text for text in _written_by_users(texts) if _scripts_of(text) - scripts]
     if foreign:
         _log.warning(
             "text tower %s was not trained on %s: what it makes of %s is chance; use a language that it "
             "knows, or an index of another model: %s",
             one_line(text_encoder),
-            ", ".join(sorted(script.capitalize() for script in _scripts(foreign[0]) - scripts)),
+            ", ".join(sorted(script.capitalize() for script in _scripts_of(foreign[0]) - scripts)),
             _first_of(foreign),
             Hint.MODELS,
         )
@@ -51,7 +51,7 @@ def _first_of(texts: Sequence[str]) -> str:
     return f"{one_line(texts[0], 40)!r}{others}"
 
 
-def _scripts(text: str) -> set[str]:
+def _scripts_of(text: str) -> set[str]:
     """The scripts of a text's letters, if of a living language; a single Greek letter is a symbol."""
     if text.isascii():
         return set()

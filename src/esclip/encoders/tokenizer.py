@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from esclip._text.forms import compose
 
-__all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "valid"]
+__all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "clean_texts"]
 
 _log = logging.getLogger("esclip")
 
-MOST_TOKENS = 1 << 20
+MAX_TOKENS = 1 << 20
 """The highest limit of a tower that is believed: a text may be padded to it."""
 
 Tokens: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -47,7 +47,7 @@ class TokenizerFile:
     def from_json(cls, data: Mapping[str, Any]) -> TokenizerFile:
         """What `to_json` gave. Raises `TypeError` or `ValueError` on others."""
         file = cls(**data)
-        if type(file.limit) is not int or not 0 <= file.limit <= MOST_TOKENS:
+        if type(file.limit) is not int or not 0 <= file.limit <= MAX_TOKENS:
             raise ValueError("a limit that is none")
         return file
 
@@ -72,7 +72,7 @@ class Tokenizer:
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """The texts' tokens. One that is too long is cut, and the log says so."""
-        encodings = self._engine.encode_batch(valid(texts))
+        encodings = self._engine.encode_batch(clean_texts(texts))
         for text, encoding in zip(texts, encodings, strict=True):
             if self._warn and encoding.overflowing:
                 parts = [encoding, *encoding.overflowing]
@@ -84,6 +84,6 @@ class Tokenizer:
         return ids, mask
 
 
-def valid(texts: Sequence[str]) -> list[str]:
+def clean_texts(texts: Sequence[str]) -> list[str]:
     """The texts in NFC, with a question mark for each half of a surrogate pair, which no tokenizer takes."""
     return [compose(text).encode("utf-8", "replace").decode() for text in texts]

@@ -10,10 +10,10 @@ from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 
-__all__ = ["label_vectors", "probabilities"]
+__all__ = ["embed_labels", "probabilities"]
 
 
-def label_vectors(encoder: Encoder, labelling: LabelSet) -> Vectors:
+def embed_labels(encoder: Encoder, labelling: LabelSet) -> Vectors:
     """A unit row for each label: the direction of the mean of its prompts' vectors."""
     prompts = labelling.prompts()
     rows = encoder.encode_texts([text for texts in prompts for text in texts])

@@ -26,7 +26,13 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, MetadataValue, file_id
 from esclip._errors import SourceError
 from esclip._files.paths import is_below, path_text
-from esclip._images.formats import LINKED_FOLDERS, UNREAD, described, passed_over_as, suffixes
+from esclip._images.formats import (
+    LINKED_FOLDERS,
+    UNREADABLE_KINDS,
+    describe_skipped,
+    skipped_kind,
+    supported_suffixes,
+)
 from esclip._protocols import Source
 
 __all__ = ["FolderSource", "file_record", "is_empty"]
@@ -86,7 +92,7 @@ class FolderSource(Source):
         """The file, or all that lies in the folder at any depth, except formats that this installation can't
         read: those are missing from the walk for another reason.
         """
-        return passed_over_as(location) not in UNREAD and is_below(location, path_text(self._path))
+        return skipped_kind(location) not in UNREADABLE_KINDS and is_below(location, path_text(self._path))
 
     def _is_gone(self) -> bool:
         return self._gone and is_empty(self._path)
@@ -121,8 +127,10 @@ def _check(path: Path) -> None:
     passed: Counter[str] = Counter()
     with owned(_iter_names(path, passed)) as names:
         if next(names, None) is None:
-            without = f"{path_text(path)} holds neither a photos table nor pictures ({' '.join(suffixes())})"
-            raise SourceError(f"{without}; but {told}" if (told := described(passed)) else without)
+            suffixes = " ".join(supported_suffixes())
+            problem = f"{path_text(path)} holds neither a photos table nor pictures ({suffixes})"
+            skipped = describe_skipped(passed)
+            raise SourceError(f"{problem}; but {skipped}" if skipped else problem)
 
 
 def _iter_files(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
@@ -191,7 +199,7 @@ def _visible_entries(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, 
 
 def _kind(entry: os.DirEntry[str]) -> str | None:
     """What a file, or a link, is passed over as; None for what has a picture's name."""
-    kind = passed_over_as(entry.name)
+    kind = skipped_kind(entry.name)
     if kind is None or not entry.is_symlink():
         return kind
     with suppress(OSError):  # links in circles lead to no folder

@@ -18,10 +18,10 @@ from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip.encoders.palette import PaletteEncoder
 
-__all__ = ["EncoderContract", "RecordingEncoder", "sample_pictures"]
+__all__ = ["EncoderContract", "RecordingEncoder", "sample_images"]
 
 
-def sample_pictures(count: int = 12) -> list[Image.Image]:
+def sample_images(count: int = 12) -> list[Image.Image]:
     """Pictures of different sizes and colours, the same each time."""
     random = np.random.default_rng(7)
     pictures = []
@@ -71,7 +71,7 @@ class EncoderContract:
 
     def test_images_become_unit_rows(self, encoder: Encoder) -> None:
         """Pictures become float32 rows of unit length, one each, with the space's dimension."""
-        vectors = encoder.encode_images([encoder.preprocess(picture) for picture in sample_pictures()])
+        vectors = encoder.encode_images([encoder.preprocess(picture) for picture in sample_images()])
         assert vectors.shape == (12, encoder.space.dim)
         assert vectors.dtype == np.float32
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
@@ -85,7 +85,7 @@ class EncoderContract:
 
     def test_a_batch_of_images_equals_one_at_a_time(self, encoder: Encoder) -> None:
         """What a picture's vector is doesn't depend on its batch, and the order is kept."""
-        batch = [encoder.preprocess(picture) for picture in sample_pictures()]
+        batch = [encoder.preprocess(picture) for picture in sample_images()]
         single = np.concatenate([encoder.encode_images([pixels]) for pixels in batch])
         np.testing.assert_allclose(encoder.encode_images(batch), single, atol=1e-5)
 
@@ -107,7 +107,7 @@ class EncoderContract:
 
     def test_different_images_have_different_vectors(self, encoder: Encoder) -> None:
         """Different pictures are told apart."""
-        vectors = encoder.encode_images([encoder.preprocess(picture) for picture in sample_pictures()])
+        vectors = encoder.encode_images([encoder.preprocess(picture) for picture in sample_images()])
         cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
         assert cosines.max() < 0.9999
         assert cosines.std() > 0.02
@@ -119,7 +119,7 @@ class EncoderContract:
 
     def test_preprocess_is_safe_in_threads(self, encoder: Encoder) -> None:
         """Threads that preprocess at once get what one thread gets."""
-        pictures = sample_pictures()
+        pictures = sample_images()
         with ThreadPoolExecutor(8) as pool:
             concurrent = list(pool.map(encoder.preprocess, pictures * 4))
         for pixels, picture in zip(concurrent, pictures * 4, strict=True):
@@ -145,7 +145,7 @@ class EncoderContract:
 
     def test_two_instances_agree(self, encoder: Encoder, again: Encoder) -> None:
         """Another instance has the same space and makes the same vectors."""
-        picture = sample_pictures(1)[0]
+        picture = sample_images(1)[0]
         assert again.space == encoder.space
         np.testing.assert_allclose(
             again.encode_texts(self.texts), encoder.encode_texts(self.texts), atol=1e-6

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
 from esclip._cli.output.table import Column, print_rows
 from esclip._errors import TooManyRejections
-from esclip._images.formats import described
+from esclip._images.formats import describe_skipped
 
 if TYPE_CHECKING:
     from esclip._classify import LabelScore, LabelScores
@@ -44,7 +44,7 @@ def print_report(report: IngestReport, *, json: bool) -> None:
         f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}"
     )
     if report.passed_over:
-        say(f"passed over: {described(report.passed_over)}")
+        say(f"passed over: {describe_skipped(report.passed_over)}")
     if report.pruned is not None:
         say(f"{report.pruned:,} documents removed: their records are gone")
     if report.stopped:

@@ -13,7 +13,7 @@ from esclip.encoders.loading import MODEL_ERRORS
 
 __all__ = ["read_json"]
 
-LONGEST = 1 << 24
+MAX_CONFIG_BYTES = 1 << 24
 """Bytes of a config file; they have a few thousand."""
 
 
@@ -23,9 +23,9 @@ def read_json(path: Path, kind: type[Any] = dict) -> Any:
         return kind()
     with map_errors(MODEL_ERRORS, f"file {path}", "can't be read"):
         with open_regular(path) as file:
-            read = file.read(LONGEST + 1)
-        if len(read) > LONGEST:
-            raise ValueError(f"more than {LONGEST} bytes")
+            read = file.read(MAX_CONFIG_BYTES + 1)
+        if len(read) > MAX_CONFIG_BYTES:
+            raise ValueError(f"more than {MAX_CONFIG_BYTES} bytes")
         data = orjson.loads(read)
         if not isinstance(data, kind):
             raise TypeError(f"no {kind.__name__}")

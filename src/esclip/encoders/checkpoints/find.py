@@ -15,7 +15,7 @@ from pathlib import Path
 
 from esclip._errors import EncoderError, map_errors
 from esclip._files.user_folders import usable_folder
-from esclip.encoders.catalogue import hub_name, known_name
+from esclip.encoders.catalogue import canonical_name, hub_name
 from esclip.encoders.checkpoints.folder import MARKER_FILES, ModelFolder
 from esclip.encoders.loading import MODEL_ERRORS, quiet_download
 
@@ -42,8 +42,8 @@ def local_model(name: str) -> ModelFolder | None:
     A name that is known, or that has no separator in it, is never a folder's: a folder in the working
     directory may come from anybody, and would be taken for the model without a word.
     """
-    if known_name(name) is not None:
-        return _cached(hub_name(name))
+    if canonical_name(name) is not None:
+        return _find_in_cache(hub_name(name))
     with map_errors(MODEL_ERRORS, name, "can't be looked for"):
         folder = Path(name).expanduser()
         if name and folder.is_dir():
@@ -58,7 +58,7 @@ def local_model(name: str) -> ModelFolder | None:
         raise EncoderError(
             f"model {name}: no such folder; give an existing model folder or a name on the hub"
         )
-    return _cached(name)
+    return _find_in_cache(name)
 
 
 def _names_folder(name: str) -> bool:
@@ -71,7 +71,7 @@ def is_hub_name(name: str) -> bool:
     return _HUB_NAME.fullmatch(name) is not None
 
 
-def _cached(name: str) -> ModelFolder | None:
+def _find_in_cache(name: str) -> ModelFolder | None:
     with map_errors(MODEL_ERRORS, name, "can't be looked for"):
         from huggingface_hub import try_to_load_from_cache
 
@@ -92,7 +92,9 @@ def _download(name: str) -> ModelFolder:
         info = HfApi().model_info(_repository(name), timeout=_HUB_TIMEOUT_S)
         files = [sibling.rfilename for sibling in info.siblings or ()]
         _log.info("downloading model %s from the hub", name)
-        path = snapshot_download(_repository(name), cache_dir=_hub_cache(), allow_patterns=_needed(files))
+        path = snapshot_download(
+            _repository(name), cache_dir=_hub_cache(), allow_patterns=_select_files(files)
+        )
     model = ModelFolder(name, Path(path))
     model.check()
     return model
@@ -106,7 +108,7 @@ def _hub_cache() -> Path:
     return usable_folder(None if named.parts[:1] == ("~",) else named.absolute(), "huggingface")
 
 
-def _needed(files: list[str]) -> list[str]:
+def _select_files(files: list[str]) -> list[str]:
     """Of a repository's files those that torch loads: no exports, no second format of the same weights."""
     folders_with_safetensors = {Path(file).parent for file in files if file.endswith(".safetensors")}
     texts = [file for file in files if file.endswith((".json", ".txt", ".model", ".safetensors"))]

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from esclip._core.schema import MOST_DIMENSIONS
+from esclip._core.schema import MAX_DIMENSIONS
 from esclip._errors import EncoderError, map_errors
 from esclip.encoders.checkpoints.files import read_json
 from esclip.encoders.checkpoints.hashes import file_sha256
@@ -41,7 +41,7 @@ class ModelFolder:
         """The dimension of its vectors by its config files; None when they don't tell."""
         with map_errors(MODEL_ERRORS, self.name, f"has no usable config in {self.path}"):
             dim = self._read_dim()
-            if dim is not None and (type(dim) is not int or not 0 < dim <= MOST_DIMENSIONS):
+            if dim is not None and (type(dim) is not int or not 0 < dim <= MAX_DIMENSIONS):
                 raise ValueError("a dimension that is none")
             return dim
 
@@ -129,7 +129,7 @@ class ModelFolder:
             return None
         with map_errors(MODEL_ERRORS, self.name, f"has no usable config in {self.path}"):
             length = self._first_config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH)
-            if type(length) is not int or not 0 < length <= MOST_DIMENSIONS:
+            if type(length) is not int or not 0 < length <= MAX_DIMENSIONS:
                 raise ValueError("a length of texts that is none")
             return length
 
@@ -152,8 +152,8 @@ class ModelFolder:
     @property
     def is_complete(self) -> bool:
         """Whether all modules that can't do without weights have them. False for what is no model."""
-        modules = self._weighty()
-        return bool(modules) and all(map(_weights_in, modules))
+        modules = self._modules_with_weights()
+        return bool(modules) and all(map(_find_weights, modules))
 
     def check(self) -> None:
         """Raise `EncoderError` unless the folder is laid out as a model and has weights."""
@@ -185,17 +185,21 @@ class ModelFolder:
         with map_errors(MODEL_ERRORS, self.name, f"can't be read from {self.path}"):
             if not (self.path / "modules.json").is_file() and self._is_bare:
                 return [self.path]
-            return [self._inside(module["path"]) for module in read_json(self.path / "modules.json", list)]
+            return [
+                self._module_folder(module["path"]) for module in read_json(self.path / "modules.json", list)
+            ]
 
-    def _weighty(self) -> list[Path]:
+    def _modules_with_weights(self) -> list[Path]:
         if not (self.path / "modules.json").is_file():
             return [self.path] if self._is_bare else []
         modules = read_json(self.path / "modules.json", list)
         kinds = ("Transformer", "CLIPModel", "Dense")
         with map_errors(MODEL_ERRORS, self.name, f"can't be read from {self.path}"):
-            return [self._inside(module["path"]) for module in modules if module["type"].endswith(kinds)]
+            return [
+                self._module_folder(module["path"]) for module in modules if module["type"].endswith(kinds)
+            ]
 
-    def _inside(self, folder: str) -> Path:
+    def _module_folder(self, folder: str) -> Path:
         """A folder of the model. Raises `ValueError` for one elsewhere: `..`, a link that leads out."""
         found = self.path / folder
         if not found.resolve().is_relative_to(self.path.resolve()):
@@ -205,10 +209,10 @@ class ModelFolder:
     def _weight_files(self) -> list[Path]:
         if self.open_clip:
             return open_clip_weights(self.path)
-        return [file for module in self._modules() for file in _weights_in(module)]
+        return [file for module in self._modules() for file in _find_weights(module)]
 
 
-def _weights_in(module: Path) -> list[Path]:
+def _find_weights(module: Path) -> list[Path]:
     """What is loaded; a named pipe would hold who reads it for ever."""
     kinds = (sorted(filter(Path.is_file, module.glob(f"*{kind}"))) for kind in (".safetensors", ".bin"))
     return next(filter(None, kinds), [])

@@ -18,19 +18,19 @@ from esclip._files.atomic import write_atomically
 
 __all__ = ["file_sha256"]
 
-_WORTH_A_NOTE = 1 << 20
+_MIN_NOTED_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def file_sha256(path: Path) -> str:
     """The hash of a file's bytes; of a large one noted down, until it changes. Raises `OSError`."""
     file = path.resolve()
-    if _is_named_by_hash(file):
+    if _is_hub_blob(file):
         return file.name
     about = file.stat()
     note = hash_notes() / hashlib.sha256(str(file).encode("utf-8", "surrogateescape")).hexdigest()[:32]
     seen = f"{about.st_size} {about.st_mtime_ns} {about.st_ctime_ns} {about.st_ino}"
-    if about.st_size < _WORTH_A_NOTE:
+    if about.st_size < _MIN_NOTED_BYTES:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     with suppress(OSError, ValueError):
         known, _, digest = note.read_text("ascii").rpartition(" ")
@@ -43,7 +43,7 @@ def file_sha256(path: Path) -> str:
     return digest
 
 
-def _is_named_by_hash(file: Path) -> bool:
+def _is_hub_blob(file: Path) -> bool:
     """Whether it is a large file of the Hugging Face cache; elsewhere such a name says nothing."""
     if file.parent.name != "blobs" or not _SHA256.fullmatch(file.name):
         return False

@@ -14,49 +14,49 @@ from typing import Any
 
 import orjson
 
-__all__ = ["HIGHEST", "LOGIT_SCALE", "read_logit_scale"]
+__all__ = ["LOGIT_SCALE", "MAX_LOGIT_SCALE", "read_logit_scale"]
 
 LOGIT_SCALE = 100.0
 """CLIP's: training held it below that, and all of its models ended there."""
 
 _NAME = "logit_scale"
-_HEADER = 100 << 20
+_MAX_HEADER_BYTES = 100 << 20
 """The longest header that safetensors itself reads."""
-_LARGEST = 8
+_MAX_SCALAR_BYTES = 8
 """Bytes of the number."""
 _FORMATS = {"F64": "<d", "F32": "<f", "F16": "<e"}
-HIGHEST = 1e4
+MAX_LOGIT_SCALE = 1e4
 """What is beyond was not learned: the number of another thing, or a broken file."""
 
 
 def read_logit_scale(files: Iterable[Path]) -> float:
     """The scale in the first of these weights that has one; CLIP's where none has, or none can be read."""
-    scales = (_scale_in(file) for file in files if file.suffix == ".safetensors")
+    scales = (_read_scale(file) for file in files if file.suffix == ".safetensors")
     return next((scale for scale in scales if scale is not None), LOGIT_SCALE)
 
 
-def _scale_in(path: Path) -> float | None:
+def _read_scale(path: Path) -> float | None:
     """8 bytes length, a header in JSON, and behind it the tensors' bytes (safetensors, "Format")."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > _HEADER:
+            if length > _MAX_HEADER_BYTES:
                 return None
             header: dict[str, Any] = orjson.loads(file.read(length))
             entry = next((header[name] for name in header if name.rpartition(".")[2] == _NAME), None)
             if entry is None:
                 return None
             start, end = entry["data_offsets"]
-            if not 0 < end - start <= _LARGEST:
+            if not 0 < end - start <= _MAX_SCALAR_BYTES:
                 return None
             file.seek(8 + length + start)
-            scale = math.exp(_number(entry["dtype"], file.read(end - start)))
+            scale = math.exp(_read_number(entry["dtype"], file.read(end - start)))
     except (OSError, OverflowError, LookupError, TypeError, ValueError, struct.error):
         return None
-    return scale if 0 < scale <= HIGHEST else None
+    return scale if 0 < scale <= MAX_LOGIT_SCALE else None
 
 
-def _number(kind: str, data: bytes) -> float:
+def _read_number(kind: str, data: bytes) -> float:
     if kind == "BF16":  # the upper half of a float32
         kind, data = "F32", b"\0\0" + data
     (number,) = struct.unpack(_FORMATS[kind], data)

@@ -32,7 +32,7 @@ def open_clip_config(folder: Path, name: str) -> Mapping[str, Any]:
     written: Mapping[str, Any] = read_json(folder / CONFIG)
     if "model_cfg" in written:
         return written
-    return _KNOWN.get(name.rpartition("/")[2], {}) if open_clip_weights(folder) else {}
+    return _CONFIGS.get(name.rpartition("/")[2], {}) if open_clip_weights(folder) else {}
 
 
 def open_clip_weights(folder: Path) -> list[Path]:
@@ -82,7 +82,7 @@ def text_tower(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
 _RESAMPLING = {"nearest": 0, "bilinear": 2, "bicubic": 3}
 """Pillow's numbers."""
 
-_KNOWN: Mapping[str, Mapping[str, Any]] = {
+_CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k": {
         "model_cfg": {
             "embed_dim": 512,

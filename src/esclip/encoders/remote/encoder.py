@@ -25,8 +25,8 @@ from esclip._errors import EncoderError
 from esclip._text.secrets import Address, Secret
 from esclip.encoders.remote import protocol
 from esclip.encoders.remote.client import EncoderClient
-from esclip.encoders.text_warnings import warn_of_scripts
-from esclip.encoders.tokenizer import valid
+from esclip.encoders.text_warnings import warn_of_unknown_scripts
+from esclip.encoders.tokenizer import clean_texts
 
 __all__ = ["RemoteEncoder"]
 
@@ -98,10 +98,10 @@ class RemoteEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts in as few requests as the server's limits allow."""
         texts = given_texts("texts", texts)
-        warn_of_scripts(self.space.text_model, texts)
+        warn_of_unknown_scripts(self.space.text_model, texts)
         return self._joined(
             self._vectors(protocol.TEXTS_PATH, protocol.pack_texts(part), protocol.JSON, len(part))
-            for part in self._text_parts(valid(texts))
+            for part in self._text_parts(clean_texts(texts))
         )
 
     def _text_parts(self, texts: list[str]) -> Iterator[list[str]]:

@@ -24,7 +24,7 @@ from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError
 from esclip._text.secrets import Secret
-from esclip.encoders.checkpoints.logit_scale import HIGHEST, LOGIT_SCALE
+from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, MAX_LOGIT_SCALE
 from esclip.encoders.preprocessing import Preprocessing
 
 __all__ = [
@@ -116,7 +116,7 @@ class EncoderInfo:
         info = cls(space, preprocessing, data["runtime"], data["max_body"], float(scale))
         if not isinstance(info.runtime, str) or not 0 < space.dim <= 65_536:
             raise ValueError("no runtime, or a dimension out of range")
-        if not 0 < info.logit_scale <= HIGHEST:
+        if not 0 < info.logit_scale <= MAX_LOGIT_SCALE:
             raise ValueError(f"a logit scale of {info.logit_scale}")
         if info.max_body < info.picture_bytes:
             raise ValueError(f"not one picture of {info.picture_bytes} bytes fits into a body")

@@ -35,10 +35,10 @@ def private_cache(kept: Path) -> Iterator[Path | None]:
     private = _new_folder(kept)
     try:
         if private is not None:
-            _link_kept(kept, private)
+            _link_stored(kept, private)
         yield private
         if private is not None:
-            _keep_new(kept, private)
+            _store_new(kept, private)
     finally:
         if private is not None:
             shutil.rmtree(private, ignore_errors=True)
@@ -54,7 +54,7 @@ def _new_folder(kept: Path) -> Path | None:
     return None
 
 
-def _link_kept(kept: Path, private: Path) -> None:
+def _link_stored(kept: Path, private: Path) -> None:
     with suppress(OSError):
         for file in kept.iterdir():
             named = _NAME.fullmatch(file.name)
@@ -64,7 +64,7 @@ def _link_kept(kept: Path, private: Path) -> None:
                     link.symlink_to(file.resolve())
 
 
-def _keep_new(kept: Path, private: Path) -> None:
+def _store_new(kept: Path, private: Path) -> None:
     """Move what OpenVINO wrote, in place of what it had found unfit."""
     with suppress(OSError):
         for file in private.glob("*.blob"):

@@ -32,8 +32,8 @@ from esclip._files.atomic import UNFINISHED
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.checkpoints.hashes import file_sha256
 from esclip.encoders.preprocessing import read_processor
-from esclip.encoders.runtimes.openvino import OpenVinoTower, unreported
-from esclip.encoders.runtimes.samples import sample_pictures, sample_texts
+from esclip.encoders.runtimes.openvino import OpenVinoTower, import_without_telemetry
+from esclip.encoders.runtimes.samples import sample_images, sample_texts
 from esclip.encoders.tokenizer import NO_TOKENIZER, Tokenizer, TokenizerFile
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ _BATCH = 16
 _TOKENIZER = "tokenizer.json"
 _TOWER = ("tower.xml", "tower.bin")
 _COMPILED = "compiled"
-_ABANDONED_S = 6 * 3600
+_ABANDONED_AFTER_S = 6 * 3600
 
 Inputs = tuple[Any, ...]
 
@@ -100,7 +100,7 @@ def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> 
     try:
         kept = orjson.loads((folder / "tower.json").read_bytes())
         export = Export(folder, kind, precision, float(kept["cosine"]), dict(kept["tokenizer"]))
-        whole = all(file_sha256(folder / name) == kept["sha256"][name] for name in _files_of(export))
+        whole = all(file_sha256(folder / name) == kept["sha256"][name] for name in _required_files(export))
         return export if whole else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -112,15 +112,15 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
     Raises `OSError` when `cache` can't be written, `EncoderError` for int8 without its library, and whatever
     torch, OpenVINO and NNCF raise.
     """
-    tower = _Pictures(model, source) if kind is Kind.PICTURES else _Texts(source)
+    tower = _ImageExport(model, source) if kind is Kind.PICTURES else _TextExport(source)
     samples = tower.samples()
     cache.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(cache)
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache) as scratch:
         folder = Path(scratch) / "export"
         folder.mkdir()
-        _save(_converted(tower.module, samples, precision), folder / "tower.xml", precision)
-        cosine = _worst(folder, precision, samples, tower.reference)
+        _save(_convert(tower.module, samples, precision), folder / "tower.xml", precision)
+        cosine = _min_cosine(folder, precision, samples, tower.reference)
         tokenizer = tower.tokenizer.to_json()
         (folder / _TOKENIZER).write_text(tokenizer.pop("model"), "utf-8")
         export = Export(folder, kind, precision, cosine, tokenizer)
@@ -142,15 +142,15 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
     return kept
 
 
-class _Pictures:
+class _ImageExport:
     """What is exported of a picture tower, and what it is tried with."""
 
     tokenizer = NO_TOKENIZER
 
     def __init__(self, model: ModelFolder, source: TorchModel) -> None:
         self._preprocessing, values = read_processor(model.processor)
-        self.module = source.picture_module(values)
-        self._pictures = sample_pictures(_SAMPLES)
+        self.module = source.image_module(values)
+        self._pictures = sample_images(_SAMPLES)
         self._encode = source.encode
 
     def samples(self) -> list[Inputs]:
@@ -161,7 +161,7 @@ class _Pictures:
         return self._encode(self._pictures)
 
 
-class _Texts:
+class _TextExport:
     """What is exported of a text tower, and what it is tried with."""
 
     def __init__(self, source: TorchModel) -> None:
@@ -178,20 +178,20 @@ class _Texts:
         return self._encode(self._texts)
 
 
-def _converted(module: Any, samples: Sequence[Inputs], precision: str) -> Any:
+def _convert(module: Any, samples: Sequence[Inputs], precision: str) -> Any:
     """The torch module as an OpenVINO model whose batch, and texts' length, can be any."""
     import torch
 
     with torch.no_grad():
         example = tuple(torch.from_numpy(part[:2]) for part in samples[0])
-        model = unreported("openvino").convert_model(module, example_input=example)
-    return _quantized(model, samples) if precision == "int8" else model
+        model = import_without_telemetry("openvino").convert_model(module, example_input=example)
+    return _quantize(model, samples) if precision == "int8" else model
 
 
-def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
+def _quantize(model: Any, samples: Sequence[Inputs]) -> Any:
     """The model with weights and activations of 8 bits, their ranges found by running the samples."""
     try:
-        nncf = unreported("nncf")
+        nncf = import_without_telemetry("nncf")
     except ImportError as error:
         raise EncoderError("precision int8 needs NNCF: pip install 'esclip[int8]'") from error
     calibration = nncf.Dataset([list(batch) for batch in samples])
@@ -203,10 +203,10 @@ def _quantized(model: Any, samples: Sequence[Inputs]) -> Any:
 
 def _save(model: Any, path: Path, precision: str) -> None:
     # Weights of 16 bits are half the file, and finer than what bf16 and int8 compute with.
-    unreported("openvino").save_model(model, path, compress_to_fp16=precision != "f32")
+    import_without_telemetry("openvino").save_model(model, path, compress_to_fp16=precision != "f32")
 
 
-def _worst(
+def _min_cosine(
     folder: Path, precision: str, samples: Sequence[Inputs], reference: Callable[[], Vectors]
 ) -> float:
     tower = OpenVinoTower(folder / "tower.xml", precision, many=False)
@@ -222,13 +222,13 @@ def _write_facts(export: Export, model: ModelFolder) -> None:
         "precision": export.precision,
         "cosine": export.cosine,
         "tokenizer": export.tokenizer_parts,
-        "sha256": {name: file_sha256(export.folder / name) for name in _files_of(export)},
+        "sha256": {name: file_sha256(export.folder / name) for name in _required_files(export)},
         "versions": _versions(export.precision),
     }
     (export.folder / "tower.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2))
 
 
-def _files_of(export: Export) -> tuple[str, ...]:
+def _required_files(export: Export) -> tuple[str, ...]:
     """What has to be in its folder; a tower that was refused is not kept."""
     return (_TOKENIZER, *_TOWER) if export.accepted else (_TOKENIZER,)
 
@@ -238,7 +238,7 @@ def _remove_leftovers(cache: Path) -> None:
     for pattern in (f"{UNFINISHED}*", f"*/{_COMPILED}/{UNFINISHED}*"):
         for folder in cache.glob(pattern):
             with suppress(OSError):
-                if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                if time.time() - folder.stat().st_mtime > _ABANDONED_AFTER_S:
                     shutil.rmtree(folder)
 
 

@@ -25,7 +25,7 @@ from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.checkpoints.open_clip_config import CONFIG, open_clip_weights, text_tower
 from esclip.encoders.preprocessing import Normalization
-from esclip.encoders.runtimes.torch_model import PictureModule
+from esclip.encoders.runtimes.torch_model import ImageModule
 from esclip.encoders.tokenizer import TokenizerFile
 
 __all__ = ["OpenClipModel"]
@@ -39,7 +39,7 @@ class OpenClipModel:
     def __init__(self, folder: ModelFolder, device: str = "cpu") -> None:
         """Load the folder. Raises whatever torch and open_clip raise."""
         with tempfile.TemporaryDirectory(prefix="esclip-") as scratch:
-            named = f"local-dir:{_completed(folder, Path(scratch))}"
+            named = f"local-dir:{_complete_folder(folder, Path(scratch))}"
             self._model = open_clip.create_model(named, load_weights=False, pretrained_text=False)
             self._tokenizer = open_clip.get_tokenizer(named)
         open_clip.load_checkpoint(self._model, str(open_clip_weights(folder.path)[0]))
@@ -52,9 +52,9 @@ class OpenClipModel:
         """Where its weights are."""
         return self._model.logit_scale.device
 
-    def picture_module(self, normalization: Normalization) -> torch.nn.Module:
+    def image_module(self, normalization: Normalization) -> torch.nn.Module:
         """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
-        return PictureModule(self._model.visual, normalization).to(self.device).eval()
+        return ImageModule(self._model.visual, normalization).to(self.device).eval()
 
     def text_module(self) -> torch.nn.Module:
         """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
@@ -65,7 +65,7 @@ class OpenClipModel:
         inner = self._tokenizer.tokenizer
         engine = type(inner.backend_tokenizer).from_str(inner.backend_tokenizer.to_str())
         steps = [engine.normalizer] if engine.normalizer else []
-        engine.normalizer = normalizers.Sequence([*_cleaning(), *steps])
+        engine.normalizer = normalizers.Sequence([*_text_normalizers(), *steps])
         return TokenizerFile(
             model=engine.to_str(),
             limit=int(self._tokenizer.context_length),
@@ -100,7 +100,7 @@ class _TextModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped he
         return self.tower(input_ids)
 
 
-def _completed(folder: ModelFolder, scratch: Path) -> Path:
+def _complete_folder(folder: ModelFolder, scratch: Path) -> Path:
     """A copy without weights that needs no hub: with the text tower's config, and a tokenizer of a class."""
     config = dict(folder.open_clip)
     model = dict(config["model_cfg"])
@@ -119,7 +119,7 @@ def _write(path: Path, data: Any) -> None:
     path.write_bytes(orjson.dumps(data))
 
 
-def _cleaning() -> list[Any]:
+def _text_normalizers() -> list[Any]:
     """What open_clip does to a text first, by ftfy and Python: straight quotes, single spaces.
 
     Its other repairs are for broken encodings and HTML, which queries don't have.

@@ -17,7 +17,7 @@ from esclip._core.optional_imports import hide_module
 from esclip._errors import EncoderError
 from esclip.encoders.runtimes.compiled import private_cache
 
-__all__ = ["OpenVinoTower", "has_bf16", "is_installed", "unreported"]
+__all__ = ["OpenVinoTower", "has_bf16", "import_without_telemetry", "is_installed"]
 
 OPENVINO = Unforkable("OpenVINO", EncoderError, "encode on a server (esclip serve-encoder)")
 """It keeps threads for the next model: compiling one in a child would wait for them."""
@@ -39,7 +39,7 @@ class OpenVinoTower:
             "INFERENCE_PRECISION_HINT": "bf16" if precision != "f32" and has_bf16() else "f32",
         }
         self.runtime = f"OpenVINO {precision} on cpu"
-        runs = _compiled(model, settings, compiled)
+        runs = _compile(model, settings, compiled)
         self.encode_concurrency: int = runs.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
         self._inputs = len(runs.inputs)
         """The last go where the tower has no use for them: SigLIP takes no mask."""
@@ -58,7 +58,7 @@ class OpenVinoTower:
             self._idle.put(request)
 
 
-def _compiled(model: Path, settings: dict[str, str], kept: Path | None) -> Any:
+def _compile(model: Path, settings: dict[str, str], kept: Path | None) -> Any:
     OPENVINO.use()
     if kept is not None:
         with suppress(RuntimeError), private_cache(kept) as folder:  # also where that can't be written
@@ -82,7 +82,7 @@ def has_bf16() -> bool:
 
 
 @cache
-def unreported(name: str) -> Any:
+def import_without_telemetry(name: str) -> Any:
     """A library of OpenVINO's, imported so that it reports nothing to its makers. Raises `ImportError`.
 
     It would, by default, at every import: from a forked process, to an analytics service. What it does where
@@ -94,4 +94,4 @@ def unreported(name: str) -> Any:
 
 @cache
 def _core() -> Any:
-    return unreported("openvino").Core()
+    return import_without_telemetry("openvino").Core()

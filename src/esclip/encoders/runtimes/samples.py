@@ -12,12 +12,12 @@ from itertools import islice, product
 import numpy as np
 from PIL import Image, ImageDraw
 
-__all__ = ["sample_pictures", "sample_texts"]
+__all__ = ["sample_images", "sample_texts"]
 
 _SIZES = ((336, 224), (224, 336), (500, 375), (300, 300), (640, 427), (224, 640), (180, 120), (450, 800))
 
 
-def sample_pictures(count: int, *sizes: tuple[int, int]) -> list[Image.Image]:
+def sample_images(count: int, *sizes: tuple[int, int]) -> list[Image.Image]:
     """Pictures of these sizes in turn, or of several shapes; the same each time."""
     sizes = sizes or _SIZES
     return [_picture(*sizes[at % len(sizes)], seed=at) for at in range(count)]

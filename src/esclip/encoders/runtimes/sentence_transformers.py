@@ -13,10 +13,10 @@ from tokenizers import normalizers
 from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.preprocessing import Normalization
-from esclip.encoders.runtimes.torch_model import PictureModule
+from esclip.encoders.runtimes.torch_model import ImageModule
 from esclip.encoders.tokenizer import TokenizerFile
 
-__all__ = ["Pictures", "SentenceTransformersModel"]
+__all__ = ["ImageFeatures", "SentenceTransformersModel"]
 
 
 class SentenceTransformersModel:
@@ -32,20 +32,20 @@ class SentenceTransformersModel:
         ).eval()
         self._length = folder.text_length
         if self._length is not None:
-            self._read_texts_as_siglip(self._length, lower_case=folder.lower_case)
+            self._configure_siglip_texts(self._length, lower_case=folder.lower_case)
 
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
         return self._model.device
 
-    def picture_module(self, normalization: Normalization) -> torch.nn.Module:
+    def image_module(self, normalization: Normalization) -> torch.nn.Module:
         """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
-        return PictureModule(Pictures(self._model), normalization).to(self.device).eval()
+        return ImageModule(ImageFeatures(self._model), normalization).to(self.device).eval()
 
     def text_module(self) -> torch.nn.Module:
         """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
-        return _Texts(self._model).eval()
+        return _TextModule(self._model).eval()
 
     def tokenizer(self) -> TokenizerFile:
         """The tokenizer, with all that the model's folder says about it."""
@@ -59,10 +59,10 @@ class SentenceTransformersModel:
         )
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
-        """Pictures or texts as sentence-transformers itself encodes them, as unit rows."""
+        """ImageFeatures or texts as sentence-transformers itself encodes them, as unit rows."""
         return unit_rows(self._model.encode(list(inputs), show_progress_bar=False, convert_to_numpy=True))
 
-    def _read_texts_as_siglip(self, length: int, *, lower_case: bool) -> None:
+    def _configure_siglip_texts(self, length: int, *, lower_case: bool) -> None:
         """Give the model its texts as it was trained on them, which its files don't ask for.
 
         Padded at the end to one length, without a mask, which changes the vector: it comes from the last
@@ -78,7 +78,7 @@ class SentenceTransformersModel:
             engine.normalizer = normalizers.Sequence([normalizers.Lowercase(), *steps])
 
 
-class Pictures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+class ImageFeatures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The picture tower."""
 
     def __init__(self, model: SentenceTransformer) -> None:
@@ -90,7 +90,7 @@ class Pictures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
         return self.model({"pixel_values": values, "modality": "image"})["sentence_embedding"]
 
 
-class _Texts(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+class _TextModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The text tower with all that comes after it: pooling, a dense layer."""
 
     def __init__(self, model: SentenceTransformer) -> None:

@@ -16,9 +16,9 @@ from esclip._errors import EncoderError
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.preprocessing import Normalization
 from esclip.encoders.runtimes.torch_model import TORCH, TorchModel
-from esclip.encoders.tokenizer import Tokenizer, valid
+from esclip.encoders.tokenizer import Tokenizer, clean_texts
 
-__all__ = ["TorchPictures", "TorchTexts", "load_torch_model"]
+__all__ = ["TorchImageTower", "TorchTextTower", "load_torch_model"]
 
 
 def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
@@ -39,15 +39,15 @@ def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
     return OpenClipModel(model, device)
 
 
-class TorchPictures:
-    """A picture tower on a device, in half precision where that is faster. Fulfils `PictureTower`."""
+class TorchImageTower:
+    """A picture tower on a device, in half precision where that is faster. Fulfils `ImageTower`."""
 
     encode_concurrency = 1
 
     def __init__(self, model: TorchModel, values: Normalization) -> None:
-        self._module = model.picture_module(values)
+        self._module = model.image_module(values)
         self._device = model.device
-        self._half = half_precision(self._device)
+        self._half = choose_half_precision(self._device)
         precision = str(self._half or torch.float32).removeprefix("torch.")
         self.runtime = f"torch {precision} on {self._device.type}"
 
@@ -63,7 +63,7 @@ class TorchPictures:
             return rows
 
 
-class TorchTexts:
+class TorchTextTower:
     """A text tower on a device, all by its library. A `TextTower`."""
 
     def __init__(self, model: TorchModel) -> None:
@@ -74,13 +74,13 @@ class TorchTexts:
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """All texts; one that is too long is cut, with a warning."""
         TORCH.use()
-        clean = valid(texts)
+        clean = clean_texts(texts)
         self._warn_of_cuts(clean)
         with self._lock:
             return self._model.encode(clean)
 
 
-def half_precision(device: torch.device) -> torch.dtype | None:
+def choose_half_precision(device: torch.device) -> torch.dtype | None:
     """What autocast computes in on this device; None where float32 is as fast or safer."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

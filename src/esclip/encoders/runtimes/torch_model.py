@@ -20,7 +20,7 @@ from esclip._errors import EncoderError
 from esclip.encoders.preprocessing import Normalization
 from esclip.encoders.tokenizer import TokenizerFile
 
-__all__ = ["TORCH", "PictureModule", "TorchModel"]
+__all__ = ["TORCH", "ImageModule", "TorchModel"]
 
 TORCH = Unforkable("torch", EncoderError, "encode on a server (esclip serve-encoder)")
 
@@ -33,7 +33,7 @@ class TorchModel(Protocol):
         """Where its weights are."""
         ...
 
-    def picture_module(self, normalization: Normalization) -> torch.nn.Module:
+    def image_module(self, normalization: Normalization) -> torch.nn.Module:
         """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
         ...
 
@@ -50,7 +50,7 @@ class TorchModel(Protocol):
         ...
 
 
-class PictureModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
+class ImageModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
     """The picture tower with the normalization of its pixels before it."""
 
     def __init__(self, tower: torch.nn.Module, values: Normalization) -> None:

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from esclip.encoders.runtimes.torch_model import TorchModel
 
 __all__ = [
-    "PictureTower",
+    "ImageTower",
     "RuntimeChoice",
     "TextTower",
-    "choose",
-    "load_picture_tower",
+    "choose_runtime",
+    "load_image_tower",
     "load_text_tower",
     "prepare_text_tower",
 ]
@@ -50,7 +50,7 @@ T = TypeVar("T")
 _log = logging.getLogger("esclip")
 
 
-class PictureTower(Protocol):
+class ImageTower(Protocol):
     """What makes features of pictures. Safe from several threads."""
 
     @property
@@ -82,11 +82,11 @@ class RuntimeChoice:
     reason: str
 
 
-def choose(kind: Kind, device: str | None, precision: str | None) -> RuntimeChoice:
+def choose_runtime(kind: Kind, device: str | None, precision: str | None) -> RuntimeChoice:
     """The best runtime for this machine, or what was asked for. Raises `ConfigError` for what there isn't."""
     if precision is not None and precision not in PRECISIONS:
-        raise ConfigError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
-    if device is None and kind is Kind.PICTURES and precision is None and (gpu := _gpu()):
+        raise ConfigError(f"precision {precision!r}: choose_runtime one of {', '.join(PRECISIONS)}")
+    if device is None and kind is Kind.PICTURES and precision is None and (gpu := _find_gpu()):
         return RuntimeChoice(*gpu)
     if device not in (None, "cpu"):
         if precision is not None:
@@ -107,47 +107,51 @@ def choose(kind: Kind, device: str | None, precision: str | None) -> RuntimeChoi
     )
 
 
-def load_picture_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> PictureTower:
+def load_image_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> ImageTower:
     """The picture tower as it was chosen, exported now if it never was.
 
     Raises `EncoderError` when it can't be had.
     """
-    source = _Source(model)
-    if (export := _best_export(source, Kind.PICTURES, choice, cache)) and (tower := _opened(model, export)):
-        return _told(model, Kind.PICTURES, tower, tower.runtime, _why(model, export, choice))
+    source = _TorchSource(model)
+    if (export := _best_export(source, Kind.PICTURES, choice, cache)) and (
+        tower := _load_export(model, export)
+    ):
+        return _log_tower(model, Kind.PICTURES, tower, tower.runtime, _reason(model, export, choice))
     loaded = source.on(choice.device)
     with map_errors(MODEL_ERRORS, model.name, f"can't run on {choice.device}"):
-        from esclip.encoders.runtimes.torch import TorchPictures
+        from esclip.encoders.runtimes.torch import TorchImageTower
 
-        in_torch = TorchPictures(loaded, read_processor(model.processor)[1])
-        return _told(model, Kind.PICTURES, in_torch, in_torch.runtime, choice.reason)
+        in_torch = TorchImageTower(loaded, read_processor(model.processor)[1])
+        return _log_tower(model, Kind.PICTURES, in_torch, in_torch.runtime, choice.reason)
 
 
 def load_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> TextTower:
     """The same for texts, with the tokenizer before it."""
-    source = _Source(model)
+    source = _TorchSource(model)
     if export := _best_export(source, Kind.TEXTS, choice, cache):
         with ThreadPoolExecutor(1) as beside:  # each takes a tenth of a search's first second
-            opened = beside.submit(_opened, model, export)
+            opened = beside.submit(_load_export, model, export)
             with map_errors(MODEL_ERRORS, model.name, "has no usable tokenizer"):
                 tokenize = Tokenizer(export.tokenizer())
             tower = opened.result()
         if tower is not None:
-            _told(model, Kind.TEXTS, tower, tower.runtime, _why(model, export, choice))
+            _log_tower(model, Kind.TEXTS, tower, tower.runtime, _reason(model, export, choice))
             return lambda texts: tower(*tokenize(texts))
     loaded = source.on(choice.device)
     with map_errors(MODEL_ERRORS, model.name, f"can't run on {choice.device}"):
-        from esclip.encoders.runtimes.torch import TorchTexts
+        from esclip.encoders.runtimes.torch import TorchTextTower
 
-        return _told(model, Kind.TEXTS, TorchTexts(loaded), f"torch on {choice.device}", choice.reason)
+        return _log_tower(
+            model, Kind.TEXTS, TorchTextTower(loaded), f"torch on {choice.device}", choice.reason
+        )
 
 
 def prepare_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> None:
     """Export the text tower if that was never done: what the first search would wait for."""
-    _best_export(_Source(model), Kind.TEXTS, choice, cache)
+    _best_export(_TorchSource(model), Kind.TEXTS, choice, cache)
 
 
-class _Source:
+class _TorchSource:
     """The model in torch, loaded when it is first needed: seconds and gigabytes."""
 
     def __init__(self, model: ModelFolder) -> None:
@@ -164,15 +168,15 @@ class _Source:
         return self._loaded[device]
 
 
-def _best_export(source: _Source, kind: Kind, choice: RuntimeChoice, cache: Path) -> Export | None:
+def _best_export(source: _TorchSource, kind: Kind, choice: RuntimeChoice, cache: Path) -> Export | None:
     """The first of the chosen precisions that can be had; None, with a warning, if that is none of them."""
     model = source.model
     for precision in choice.precisions:
         with map_errors(MODEL_ERRORS, model.name, f"can't be read from {model.path}"):
             export = find_export(cache, model, kind, precision)
-            if export is None and not _can_keep(model, cache):
+            if export is None and not _is_cache_writable(model, cache):
                 break
-            export = export or _export(source, cache, kind, precision)
+            export = export or _make_export(source, cache, kind, precision)
         if export is not None and export.accepted:
             return export
     if choice.precisions:
@@ -180,7 +184,7 @@ def _best_export(source: _Source, kind: Kind, choice: RuntimeChoice, cache: Path
     return None
 
 
-def _can_keep(model: ModelFolder, cache: Path) -> bool:
+def _is_cache_writable(model: ModelFolder, cache: Path) -> bool:
     """Whether exports can be kept at all; where not, a warning says why."""
     try:
         check_writable(cache)
@@ -191,7 +195,7 @@ def _can_keep(model: ModelFolder, cache: Path) -> bool:
     return True
 
 
-def _opened(model: ModelFolder, export: Export) -> OpenVinoTower | None:
+def _load_export(model: ModelFolder, export: Export) -> OpenVinoTower | None:
     try:
         return export.load()
     except RuntimeError:  # OpenVINO raises nothing finer
@@ -199,12 +203,12 @@ def _opened(model: ModelFolder, export: Export) -> OpenVinoTower | None:
         return None
 
 
-def _why(model: ModelFolder, export: Export, choice: RuntimeChoice) -> str:
+def _reason(model: ModelFolder, export: Export, choice: RuntimeChoice) -> str:
     first = choice.precisions[0]
     return choice.reason if export.precision == first else f"{first} is too far from {model.library}"
 
 
-def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export | None:
+def _make_export(source: _TorchSource, cache: Path, kind: Kind, precision: str) -> Export | None:
     """The tower exported and tried; None where it can't be, which is told."""
     model = source.model
     _log.warning("%s: preparing %s for OpenVINO in %s, once", model.name, kind.value, precision)
@@ -231,12 +235,12 @@ def _export(source: _Source, cache: Path, kind: Kind, precision: str) -> Export 
     return export
 
 
-def _told(model: ModelFolder, kind: Kind, tower: T, runtime: str, why: str) -> T:
+def _log_tower(model: ModelFolder, kind: Kind, tower: T, runtime: str, why: str) -> T:
     _log.info("%s: %s by %s (%s)", model.name, kind.value, runtime, why)
     return tower
 
 
-def _gpu() -> tuple[str, tuple[str, ...], str] | None:
+def _find_gpu() -> tuple[str, tuple[str, ...], str] | None:
     """Torch's fastest device and why, where there is a GPU; torch is imported only if there may be one."""
     if not ("torch" in sys.modules or sys.platform == "darwin" or _has_gpu_driver()):
         return None
