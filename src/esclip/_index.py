@@ -275,7 +275,7 @@ class ImageIndex:
                 print(rejection.location, rejection.detail)
         """
         self._require_index_or_ledger()
-        return self._until_closed(self._ledger.rejections(_reasons(reasons)))
+        return self._until_closed(self._ledger.entries(_reasons(reasons)))
 
     def rejection_counts(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
         """Count the `rejections` by reason, most frequent first.
@@ -757,7 +757,7 @@ class ImageIndex:
         documents = (
             (location for _, location in self._with_parts(held).scan_locations()) if held else iter(())
         )
-        rejections = (location for _, _, location in self._ledger.places())
+        rejections = (location for _, _, location in self._ledger.locations())
         return any(is_below(location, root) for location in chain(documents, rejections))
 
     def _until_closed(self, rejections: Iterator[LedgerEntry]) -> Iterator[LedgerEntry]:

@@ -1,4 +1,4 @@
-"""The three seams: where pictures come from, what encodes them, and what holds their vectors.
+"""The three seams: sources of records, encoders, stores of vectors.
 
 A new source, encoder or store is one file that fulfils one of these, and one test class that inherits its
 contract from `esclip.testing`; docs/extending.md has an example of each. Nothing else in esclip knows which
@@ -30,7 +30,7 @@ SCAN_PAGE = 1000
 """Hits per request of the default scans."""
 
 
-class Source(Protocol):
+class Source(ABC):
     """Reads records. Used by one thread at a time.
 
     A class that inherits from it writes `fields` and `records`; the other methods have defaults.

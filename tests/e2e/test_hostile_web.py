@@ -223,7 +223,7 @@ def run(folder: Path, timeout: float) -> IngestReport:
     encoder, store = load_encoder("palette"), MemoryStore("index")
     source = open_source([folder])
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
-    tally = IngestProgress(
+    progress = IngestProgress(
         index=store.index,
         store=store.address,
         encoder="palette",
@@ -235,5 +235,5 @@ def run(folder: Path, timeout: float) -> IngestReport:
     with Fetcher(
         allow_hosts={"127.0.0.1"}, cache=None, workers=8, timeout=timeout, stopped=stop.event
     ) as fetcher:
-        ingest(source, encoder, store, fetcher=fetcher, tally=tally, batch_size=4, workers=8, stop=stop)
-    return tally.finish()
+        ingest(source, encoder, store, fetcher=fetcher, progress=progress, batch_size=4, workers=8, stop=stop)
+    return progress.report()

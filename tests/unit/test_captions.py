@@ -15,7 +15,7 @@ from PIL import Image
 import esclip
 from esclip import ConfigError, Document, ImageRecord, SourceError
 from esclip.sources import open_source
-from esclip.sources.captions import LONGEST_CAPTION
+from esclip.sources.captions import MAX_CAPTION_BYTES
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
 from scripts.make_unsplash import make_dataset
@@ -50,9 +50,9 @@ class TestSidecars:
 
     def test_no_more_than_a_caption(self, folder: Path) -> None:
         """Of an endless text the beginning is taken, to a whole character."""
-        (folder / "a.txt").write_text("x" + "ü" * LONGEST_CAPTION, encoding="utf-8")
+        (folder / "a.txt").write_text("x" + "ü" * MAX_CAPTION_BYTES, encoding="utf-8")
         caption = captions(folder, "sidecar")["a.jpg"]
-        assert len(caption.encode()) == LONGEST_CAPTION - 1
+        assert len(caption.encode()) == MAX_CAPTION_BYTES - 1
         assert set(caption[1:]) == {"ü"}
 
     def test_what_can_not_be_read(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:

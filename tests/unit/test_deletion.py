@@ -74,15 +74,15 @@ def test_a_prune_of_most_of_a_path_is_asked(tmp_path: Path) -> None:
     root, held = str(tmp_path), {f"{tmp_path}/disk": 150, f"{tmp_path}/other": 100}
     for folders, asked in ((held, [(root, 150)]), ({f"{root}/disk": 50, f"{root}/other": 40}, [])):
         store = planted(MemoryStore("i"), folders)
-        census, questions = SeenRecords(), list[tuple[str, int]]()
+        seen, questions = SeenRecords(), list[tuple[str, int]]()
         for id, _ in store.scan_locations():
             if "other" in id:
-                census.add(id)
+                seen.mark(id)
 
         def no(path: str, documents: int) -> bool:
             questions.append((path, documents))  # noqa: B023
             return False
 
-        pruned = delete_stale(FolderSource(tmp_path, gone=True), store, census, Pruning((root,), no))
+        pruned = delete_stale(FolderSource(tmp_path, gone=True), store, seen, Pruning((root,), no))
         assert questions == asked
         assert pruned == ((0, 150) if asked else (50, 0))

@@ -15,7 +15,7 @@ from esclip._core.rejections import Reason, Rejection, Stage
 from esclip._core.types import ImageRecord
 from esclip._errors import StoreError
 from esclip._ingest.ledger import Ledger
-from esclip._ingest.ledger_records import record_text
+from esclip._ingest.ledger_records import dump_record
 
 RECORD = ImageRecord("a", "/a.png", Path("/a.png"), "1", metadata={"width": 3})
 REJECTION = Rejection("a", "/a.png", Stage.DECODE, Reason.NOT_AN_IMAGE, "it is none", RECORD)
@@ -43,7 +43,7 @@ def _use_all(path: Path) -> None:
     ledger = Ledger(path)
     try:
         ledger.counts()
-        list(ledger.rejections())
+        list(ledger.entries())
         ledger.add(REJECTION)
     finally:
         ledger.close()
@@ -99,7 +99,7 @@ def test_an_odd_row_is_an_error_of_one_line(path: Path, column: str, value: obje
 )
 def test_an_odd_record_is_an_error_of_one_line(path: Path, odd: dict[str, Any]) -> None:
     """So it is with the JSON of a record."""
-    text = json.dumps(json.loads(record_text(RECORD)) | odd)
+    text = json.dumps(json.loads(dump_record(RECORD)) | odd)
     _change(path, "UPDATE rejections SET record = ?", values=(text,))
     _fails(path)
 

@@ -20,9 +20,10 @@ from esclip._core.schema import IndexSchema, Space
 from esclip._core.types import Document, Pixels, Vectors
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch.fetcher import Fetcher
+from esclip._ingest.id_set import IdSet
 from esclip._ingest.pipeline import ingest
 from esclip._ingest.progress import IngestProgress, Progress
-from esclip._ingest.pruning import IdSet, Pruning
+from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
@@ -30,7 +31,7 @@ from esclip.testing.documents import nearest
 
 
 @dataclass
-class ListSource:
+class ListSource(Source):
     """A source of given records."""
 
     items: Iterable[ImageRecord | Rejection]
@@ -122,20 +123,20 @@ def run(
     encoder = encoder or CountingEncoder()
     stop = stop or CancelToken()
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
-    tally = IngestProgress(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
+    progress = IngestProgress(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
     with Fetcher(allow_hosts=(), cache=None, workers=2, stopped=stop.event) as fetcher:
         ingest(
             source,
             encoder,  # type: ignore[arg-type]
             store,
             fetcher=fetcher,
-            tally=tally,
+            progress=progress,
             batch_size=4,
             workers=2,
             stop=stop,
             pruning=pruning,
         )
-    return tally.finish(stopped=stop.requested)
+    return progress.report(stopped=stop.requested)
 
 
 @pytest.fixture

@@ -117,18 +117,18 @@ def refused(id: str) -> Rejection:
 def test_counts_of_several_threads() -> None:
     """Pages that threads count at the same time are all counted, as are those who were refused."""
     told: list[Rejection] = []
-    tally = IngestProgress(index="i", store="s", encoder="e", on_rejection=told.append)
+    progress = IngestProgress(index="i", store="s", encoder="e", on_rejection=told.append)
     for _ in range(8 * 50 * 10):
-        tally.read()
+        progress.count_read()
 
     def write(number: int) -> None:
         for page in range(50):
             ids = [f"{number}-{page}-{at}" for at in range(10)]
-            tally.write(ids, [refused(id) for id in ids[:2]], encoded=True)
+            progress.count_written(ids, [refused(id) for id in ids[:2]], encoded=True)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write, range(8)))
-    report = tally.finish()
+    report = progress.report()
     assert (report.read, report.written, report.rejected) == (4000, 3200, 800)
     assert len({one.id for one in told}) == 800
 
@@ -136,13 +136,15 @@ def test_counts_of_several_threads() -> None:
 def test_a_page_is_counted_whole_before_the_budget_is_looked_at() -> None:
     """The documents of the page that spends the failure budget are in the report and told, all of them."""
     told: list[Rejection] = []
-    tally = IngestProgress(
+    progress = IngestProgress(
         index="i", store="s", encoder="e", max_rejection_rate=0.1, on_rejection=told.append
     )
     for _ in range(300):
-        tally.read()
+        progress.count_read()
     with pytest.raises(TooManyRejections) as raised:
-        tally.write([f"{at}" for at in range(200)], [refused(f"{at}") for at in range(150)], encoded=True)
+        progress.count_written(
+            [f"{at}" for at in range(200)], [refused(f"{at}") for at in range(150)], encoded=True
+        )
     assert len(told) == 150
     assert (raised.value.report.read, raised.value.report.written, raised.value.report.rejected) == (
         200,

@@ -20,7 +20,7 @@ from esclip import ImageRecord, Reason, Rejection, Stage, StoreError
 from esclip._core.types import GeoPoint
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.ledger_file import ledger_path
-from esclip._ingest.ledger_records import read_record, record_text
+from esclip._ingest.ledger_records import dump_record, load_record
 from esclip.testing.documents import EVERYTHING, record
 
 
@@ -42,7 +42,7 @@ def bad_row(line: int) -> Rejection:
 
 
 def ids(ledger: Ledger) -> list[str]:
-    return [rejection.id for rejection in ledger.rejections()]
+    return [rejection.id for rejection in ledger.entries()]
 
 
 def test_a_rejection_is_kept_with_its_record(ledger: Ledger, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_rejection_is_kept_with_its_record(ledger: Ledger, tmp_path: Path) -> 
     ledger.add(rejected("a"))
     ledger.add(bad_row(7))
     other = Ledger(tmp_path / "new" / "folder" / "index.rejections.sqlite")
-    one, row = other.rejections()
+    one, row = other.entries()
     other.close()
     assert Rejection.to_json(one) == rejected("a").to_json()
     assert one.record == rejected("a").record
@@ -65,7 +65,7 @@ def test_a_further_rejection_of_a_record_replaces_the_first(ledger: Ledger) -> N
     """There is one row a record, with the last reason and the number of tries."""
     for reason in (Reason.TIMEOUT, Reason.HTTP_5XX, Reason.HTTP_404):
         ledger.add(rejected("a", reason))
-    [kept] = ledger.rejections()
+    [kept] = ledger.entries()
     assert (kept.reason, kept.attempts) == (Reason.HTTP_404, 3)
 
 
@@ -75,17 +75,17 @@ def test_what_has_no_id_is_kept_by_its_place(ledger: Ledger) -> None:
     ledger.add(bad_row(2))
     for line in (3, 4):
         ledger.add(Rejection("x" * 512, f"photos.tsv:{line}", Stage.READ, Reason.BAD_ID, "too long"))
-    ledger.settle(["", "x" * 512])
+    ledger.resolve(["", "x" * 512])
     assert ledger.counts() == {Reason.BAD_ID: 2, Reason.BAD_ROW: 2}
 
 
 def test_what_the_index_holds_is_forgotten(ledger: Ledger) -> None:
     """Of a page of ids those that are kept are settled, and no other; nothing has to be kept for it."""
-    ledger.settle([f"{at}" for at in range(5000)])
+    ledger.resolve([f"{at}" for at in range(5000)])
     for id in ("a", "b", "1", "c"):
         ledger.add(rejected(id))
-    ledger.settle([])
-    ledger.settle(["b", "1", "nobody", *(f"{at}" for at in range(5000))])
+    ledger.resolve([])
+    ledger.resolve(["b", "1", "nobody", *(f"{at}" for at in range(5000))])
     assert ids(ledger) == ["a", "c"]
 
 
@@ -97,8 +97,8 @@ def test_reasons_narrow_what_is_counted_and_given(ledger: Ledger) -> None:
     ledger.add(bad_row(1))
     assert next(iter(ledger.counts().items())) == (Reason.HTTP_404, 3)
     assert ledger.counts([Reason.TIMEOUT, Reason.TLS_ERROR]) == {Reason.TIMEOUT: 1}
-    assert [r.id for r in ledger.rejections([Reason.TIMEOUT])] == ["slow"]
-    assert (ledger.records(), ledger.records([Reason.BAD_ROW])) == (4, 0)
+    assert [r.id for r in ledger.entries([Reason.TIMEOUT])] == ["slow"]
+    assert (ledger.count_retryable(), ledger.count_retryable([Reason.BAD_ROW])) == (4, 0)
 
 
 def test_what_is_rejected_again_while_it_is_read_comes_once(ledger: Ledger) -> None:
@@ -106,11 +106,11 @@ def test_what_is_rejected_again_while_it_is_read_comes_once(ledger: Ledger) -> N
     for at in range(2500):
         ledger.add(rejected(f"{at}"))
     seen = []
-    for rejection in ledger.rejections():
+    for rejection in ledger.entries():
         seen.append(rejection.id)
         ledger.add(rejected(rejection.id, Reason.TIMEOUT))
         if len(seen) == 100:
-            ledger.settle([f"{at}" for at in range(2400, 2500)])
+            ledger.resolve([f"{at}" for at in range(2400, 2500)])
     assert seen == [f"{at}" for at in range(2400)]
     assert ledger.counts() == {Reason.TIMEOUT: 2400}
 
@@ -122,21 +122,21 @@ def test_what_has_left_its_origin_is_forgotten(ledger: Ledger) -> None:
     ledger.add(bad_row(1), "/photos")
     ledger.add(rejected("elsewhere"), "/other")
     ledger.add(rejected("of a part"))
-    before = ledger.newest()
+    before = ledger.last_number()
     ledger.add(rejected("again"), "/photos")
     ledger.add(rejected("tried"))
     ledger.add(rejected("new"), "/photos")
     ledger.forget("/photos", before)
     assert ids(ledger) == ["elsewhere", "of a part", "again", "tried", "new"]
-    ledger.forget("/photos", ledger.newest())
+    ledger.forget("/photos", ledger.last_number())
     assert ids(ledger) == ["elsewhere", "of a part"]
 
 
 def test_numbers_are_not_used_twice(ledger: Ledger) -> None:
     """`newest` never goes back, also when the newest was settled: nothing new is taken for old."""
     ledger.add(rejected("a"), "/photos")
-    before = ledger.newest()
-    ledger.settle(["a"])
+    before = ledger.last_number()
+    ledger.resolve(["a"])
     ledger.add(rejected("b"), "/photos")
     ledger.forget("/photos", before)
     assert ids(ledger) == ["b"]
@@ -172,7 +172,7 @@ records = st.builds(
 @given(records)
 def test_a_record_comes_back_as_it_was(given: ImageRecord) -> None:
     """Values of every type, file names in any encoding: the record is equal, and its types are the same."""
-    read = read_record(record_text(given))
+    read = load_record(dump_record(given))
     assert read == given
     assert type(read.picture) is type(given.picture)
     assert {n: type(v) for n, v in read.metadata.items()} == {n: type(v) for n, v in given.metadata.items()}
@@ -183,14 +183,14 @@ def test_a_record_keeps_its_fingerprint() -> None:
     given = record(
         "a", dict(EVERYTHING) | {"taken_at": datetime(2021, 3, 4, tzinfo=timezone(timedelta(hours=5)))}
     )
-    assert read_record(record_text(given)).fingerprint == given.fingerprint
+    assert load_record(dump_record(given)).fingerprint == given.fingerprint
 
 
 def test_a_record_that_json_can_not_hold_is_kept_too(ledger: Ledger) -> None:
     """Half of a surrogate pair and a number that is none are a reason to reject a record, not to lose it."""
     odd = record("a", {"caption": "\ud800", "aperture": math.nan})
     ledger.add(Rejection("\udfff", "loc\ud800", Stage.WRITE, Reason.WRITE_REJECTED, "no \udc00", odd))
-    [kept] = ledger.rejections()
+    [kept] = ledger.entries()
     assert (kept.id, kept.location, kept.detail) == ("\\udfff", "loc\\ud800", "no \\udc00")
     assert kept.record is not None
     assert kept.record.metadata["caption"] == "\ud800"
@@ -203,7 +203,7 @@ def test_credentials_are_not_kept(ledger: Ledger, tmp_path: Path, url: str) -> N
     whole = record("a", location=url, picture=url, image_version=url)
     ledger.add(Rejection("a", url, Stage.FETCH, Reason.BAD_URL, f"{url} has a password", whole))
     ledger.add(Rejection("", f"{url}:7", Stage.READ, Reason.BAD_ROW, "too few"))
-    [kept, _] = ledger.rejections()
+    [kept, _] = ledger.entries()
     assert kept.record is not None
     assert (
         kept.record.picture == kept.location == url.replace(url.partition("://")[2].split("@")[0], "***", 1)
@@ -284,7 +284,7 @@ def test_a_new_file_may_be_found_by_many_at_once(tmp_path: Path) -> None:
 def test_reading_makes_no_file(ledger: Ledger, tmp_path: Path) -> None:
     """An index without rejections has no ledger, and to ask for it changes nothing."""
     assert not ledger.exists()
-    assert (ledger.counts(), ledger.records(), ids(ledger), ledger.newest()) == ({}, 0, [], 0)
+    assert (ledger.counts(), ledger.count_retryable(), ids(ledger), ledger.last_number()) == ({}, 0, [], 0)
     ledger.remove()
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ import pytest
 
 from esclip._errors import SourceError, map_errors
 from esclip.sources import open_source
-from esclip.sources.unsplash.joins import duckdb_errors, interrupted_by
+from esclip.sources.unsplash.joins import duckdb_errors, interrupt_on
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 
@@ -111,7 +111,7 @@ def test_a_join_that_is_no_longer_wanted_ends_soon(tmp_path: Path) -> None:
     with (
         pytest.raises(CancelledError),
         duckdb.connect() as database,
-        interrupted_by(stopped, database),
+        interrupt_on(stopped, database),
     ):
         database.execute("SELECT sum(length(md5(range::VARCHAR))) FROM range(200000000)")
     write(tmp_path / "photos.tsv", [photo("a")])

@@ -11,7 +11,7 @@ import pytest
 
 from esclip._core.types import GeoPoint
 from esclip.sources import open_source
-from esclip.sources.unsplash.values import date, integer, place, real, sized_url
+from esclip.sources.unsplash.fields import parse_date, parse_integer, parse_number, parse_point, sized_url
 from esclip.testing.source import records_of
 from tests.unit.unsplash_tables import URL, metadata, photo, write
 
@@ -137,19 +137,22 @@ def test_sized_url_keeps_the_rest(url: str, sized: str) -> None:
 
 def test_numbers_are_plain() -> None:
     """What Python would take but no dataset means is no number."""
-    assert [integer(text) for text in ("400", "-3", "400.0", "1_000", " 4", "4.5", "", "٣")] == [
+    assert [parse_integer(text) for text in ("400", "-3", "400.0", "1_000", " 4", "4.5", "", "٣")] == [
         400, -3, 400, None, None, None, None, None,
     ]  # fmt: skip
-    assert [integer(str(number)) for number in (2**63 - 1, 2**63)] == [2**63 - 1, None]
-    assert [real(text) for text in ("1e3", "nan", "-inf", "1_0", "f/2.8", "")] == [1000.0, *[None] * 5]
+    assert [parse_integer(str(number)) for number in (2**63 - 1, 2**63)] == [2**63 - 1, None]
+    assert [parse_number(text) for text in ("1e3", "nan", "-inf", "1_0", "f/2.8", "")] == [
+        1000.0,
+        *[None] * 5,
+    ]
 
 
 def test_dates_are_utc() -> None:
     """A time without a zone is in UTC; another zone is converted; beyond the calendar is nothing."""
     expected = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
     for text in ("2020-01-02 03:04:05", "2020-01-02T03:04:05Z", "2020-01-02 05:04:05.000999+02"):
-        assert date(text) == expected
-    assert date("0001-01-01 00:00:00+02") is None
+        assert parse_date(text) == expected
+    assert parse_date("0001-01-01 00:00:00+02") is None
 
 
 @pytest.mark.parametrize(
@@ -167,4 +170,4 @@ def test_dates_are_utc() -> None:
 )
 def test_places_are_on_earth(latitude: str, longitude: str, expected: tuple[float, float] | None) -> None:
     """A latitude beyond the pole was swapped with its longitude; what is nowhere either way is nothing."""
-    assert place(latitude, longitude) == expected
+    assert parse_point(latitude, longitude) == expected

@@ -1,4 +1,4 @@
-"""Measures what scores say in an index, at the end of an ingest.
+"""Measures what an index's scores mean, at the end of an ingest.
 
 sentences ─► vectors ─┬─► cosines with a sample of pictures ─► quantiles     ┐
                       └─► the best that each finds ─► mean, deviation        ├─ Calibration ─► Store
@@ -25,57 +25,58 @@ __all__ = ["calibrate"]
 log = logging.getLogger("esclip")
 
 SAMPLE = 1024
-"""Pictures. Ids are made at random, or are hashes: the first ones by id are as good as any."""
+"""Pictures. Ids are random, or hashes: the first by id are a random sample."""
 
 GROWTH_FACTOR = 2
 """How many times the pictures have to be more, or fewer, to measure again."""
 
 
 def calibrate(store: Store, encoder: Encoder, on_start: Callable[[], None] = lambda: None) -> None:
-    """Measure and keep the index's calibration, where it has none or has outgrown it.
+    """Measure and store the index's calibration, where it is missing or outdated.
 
-    `on_start` is called before it is measured. What goes wrong is told in the log, and is no reason for an
-    ingest to fail: hits are found without it.
+    `on_start` is called before the measurement. Errors are logged, and fail no ingest: searches work without.
     """
     try:
         info = store.info()
         if info is not None and _is_due(info, encoder.space.text_model):
             on_start()
-            measured = _measured(store, encoder, info.documents)
-            store.ensure_index(IndexSchema(info.schema.space, calibration=measured))
+            calibration = _measure(store, encoder, info.documents)
+            store.ensure_index(IndexSchema(info.schema.space, calibration=calibration))
     except Exception as error:
         log.warning("hits of index %s get no relevance until the next ingest: %s", store.index, error)
 
 
 def _is_due(info: IndexInfo, text_model: str) -> bool:
-    held = info.schema.calibration
+    calibration = info.schema.calibration
     if info.documents < CALIBRATED_FROM:
         return False
-    if held is None or not held.is_for(text_model):
+    if calibration is None or not calibration.is_for(text_model):
         return True
-    return not held.documents / GROWTH_FACTOR < info.documents < held.documents * GROWTH_FACTOR
+    least, most = calibration.documents / GROWTH_FACTOR, calibration.documents * GROWTH_FACTOR
+    return not least < info.documents < most
 
 
-def _measured(store: Store, encoder: Encoder, documents: int) -> Calibration:
-    (listed,) = store.search(Scan(SAMPLE))
-    pictures = np.stack([one.vector for one in iter_documents(store, [hit.id for hit in listed])])
-    groups = sorted(NULL_QUERIES)
-    texts = encoder.encode_texts([text for group in groups for text in NULL_QUERIES[group]])
+def _measure(store: Store, encoder: Encoder, documents: int) -> Calibration:
+    (hits,) = store.search(Scan(SAMPLE))
+    sample = iter_documents(store, [hit.id for hit in hits])
+    pictures = np.stack([document.vector for document in sample])
+    scripts = sorted(NULL_QUERIES)
+    texts = encoder.encode_texts([text for script in scripts for text in NULL_QUERIES[script]])
     best = _best_scores(store, texts)
-    ends = np.cumsum([len(NULL_QUERIES[group]) for group in groups])[:-1]
-    parts = zip(groups, np.split(texts, ends), np.split(best, ends), strict=True)
-    backgrounds = tuple(_background(group, rows, pictures, scores) for group, rows, scores in parts)
-    return Calibration(encoder.space.text_model, documents, backgrounds)
+    ends = np.cumsum([len(NULL_QUERIES[script]) for script in scripts])[:-1]
+    parts = zip(scripts, np.split(texts, ends), np.split(best, ends), strict=True)
+    null_scores = tuple(_null_scores(script, rows, pictures, scores) for script, rows, scores in parts)
+    return Calibration(encoder.space.text_model, documents, null_scores)
 
 
 def _best_scores(store: Store, texts: Vectors) -> Vectors:
-    """The best score of each row in the whole index, shape (n,); equal rows are searched for once."""
-    distinct, at = np.unique(texts, axis=0, return_inverse=True)
-    found = store.search(*(KnnSearch(row, 1, scores_only=True) for row in distinct))
-    scores = np.array([hits[0].score for hits in found])
-    return scores[at.reshape(-1)]
+    """The best score of each row in the whole index, shape (n,); equal rows are searched once."""
+    distinct, positions = np.unique(texts, axis=0, return_inverse=True)
+    results = store.search(*(KnnSearch(row, 1, scores_only=True) for row in distinct))
+    scores = np.array([hits[0].score for hits in results])
+    return scores[positions.reshape(-1)]
 
 
-def _background(group: str, texts: Vectors, pictures: Vectors, best: Vectors) -> NullScores:
+def _null_scores(script: str, texts: Vectors, pictures: Vectors, best: Vectors) -> NullScores:
     quantiles = np.percentile(texts @ pictures.T, PERCENTS)
-    return NullScores.of(group, quantiles.tolist(), float(best.mean()), float(best.std(ddof=1)))
+    return NullScores.of(script, quantiles.tolist(), float(best.mean()), float(best.std(ddof=1)))

@@ -1,8 +1,8 @@
-"""Documents taken out of an index by id, by path or by a filter, with their parts and rejections.
+"""Deletes documents from an index by id, path or filter, with their parts and rejections.
 
-ids, paths, where ─► Selection ─► counted ─► asked ─► rejections, parts and documents removed, page by page
+ids, paths, where ─► Selection ─► counted ─► confirmed ─► rejections, parts, documents deleted page by page
 
-What a kill leaves half done, the same delete finishes: each page is found again until it is gone.
+A delete that was killed can be repeated: rejections and parts go before their documents.
 """
 
 from __future__ import annotations
@@ -25,61 +25,67 @@ __all__ = ["Deletion", "Selection", "delete"]
 
 log = logging.getLogger("esclip")
 
-SHOWN = 3
-"""Names of which nothing is held that are shown one by one."""
+MAX_NAMES_SHOWN = 3
+"""Missing ids and paths that are named in a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What a delete is about to remove."""
+    """What a delete would remove."""
 
     documents: int
     rejections: int
-    """In the ledger: of these documents, and of records that never became one."""
+    """In the ledger: of these documents, and of records without one."""
     missing: tuple[str, ...] = ()
-    """Ids and paths of which nothing is held."""
+    """Ids and paths without a document or rejection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which documents: those with one of the ids or below one of the paths, which fulfil the conditions."""
+    """Documents with one of the ids or below one of the paths, which fulfil the conditions."""
 
     ids: frozenset[str] = frozenset()
     paths: tuple[str, ...] = ()
     """As `_files.paths.location_of` gives them."""
     where: tuple[Condition, ...] = ()
 
-    def names(self, id: str, location: str) -> Iterator[str]:
-        """The id and the paths by which this is chosen, conditions left aside."""
+    def matching_names(self, id: str, location: str) -> Iterator[str]:
+        """The given id and paths that match a document, regardless of the conditions."""
         if id in self.ids:
             yield id
         if self.paths:
-            place = compose(location)
-            yield from (path for path in self.paths if is_below(place, compose(path)))
+            normalized = compose(location)
+            yield from (path for path in self.paths if is_below(normalized, compose(path)))
 
     def documents(self, store: Store) -> Iterator[list[tuple[str, str]]]:
-        """Id and location of those that are held, page by page; no location where the id is named."""
+        """Id and location of the selected documents, page by page; no location where the id is given."""
         if self.where:
-            yield from self._listed(store)
+            yield from self._scan(store)
             return
         for ids in batches(sorted(filter(_is_text, self.ids)), PAGE_SIZE):
             yield [(id, "") for id in store.fingerprints(ids)]
         if self.paths:
             with owned(batches(store.scan_locations(), PAGE_SIZE)) as pages:
                 for page in pages:
-                    yield [one for one in page if one[0] not in self.ids and any(self.names(*one))]
+                    yield [
+                        (id, location)
+                        for id, location in page
+                        if id not in self.ids and any(self.matching_names(id, location))
+                    ]
 
-    def _listed(self, store: Store) -> Iterator[list[tuple[str, str]]]:
-        after, everything = "", not (self.ids or self.paths)
-        while hits := store.search(Scan(PAGE_SIZE, self.where, after))[0]:
-            after = hits[-1].id
+    def _scan(self, store: Store) -> Iterator[list[tuple[str, str]]]:
+        last_id, all_match = "", not (self.ids or self.paths)
+        while hits := store.search(Scan(PAGE_SIZE, self.where, last_id))[0]:
+            last_id = hits[-1].id
             yield [
-                (hit.id, hit.location) for hit in hits if everything or any(self.names(hit.id, hit.location))
+                (hit.id, hit.location)
+                for hit in hits
+                if all_match or any(self.matching_names(hit.id, hit.location))
             ]
 
 
 def _is_text(id: str) -> bool:
-    """Whether a document can have the id: none has half of a surrogate pair in it."""
+    """Whether a document can have the id: it has no lone surrogates."""
     try:
         id.encode()
     except UnicodeEncodeError:
@@ -93,62 +99,66 @@ def delete(
     selection: Selection,
     confirm: Callable[[Deletion], bool] | None,
 ) -> int:
-    """Remove what is selected from `store`, where there is one, and from `ledger`.
+    """Remove the selected documents from `store`, if any, and their rejections from `ledger`.
 
-    `confirm` is told what would be removed, and says whether to. Returns how many documents were removed.
-    Raises `DocumentNotFound` when nothing is held of all the ids and paths that are named, and `ConfigError`
-    for an id that is empty.
+    `confirm` returns whether to remove a `Deletion`. Returns the number of documents removed. Raises
+    `DocumentNotFound` when none of the given ids and paths is in the index or the ledger, and `ConfigError`
+    for an empty id.
     """
     if not all(id.strip() for id in selection.ids):
         raise ConfigError("an id is empty; give one as searches print it")
-    found, rejections = _found(store, ledger, selection)
-    _tell_missing(selection, found)
-    if not found.documents and not found.rejections:
+    deletion, rejections = _plan(store, ledger, selection)
+    _report_missing(selection, deletion)
+    if not deletion.documents and not deletion.rejections:
         return 0
-    if confirm and not confirm(found):
+    if confirm and not confirm(deletion):
         return 0
     ledger.discard(rejections)
-    return _removed(store, ledger, selection) if store and found.documents else 0
+    return _remove(store, ledger, selection) if store and deletion.documents else 0
 
 
-def _found(store: Store | None, ledger: Ledger, selection: Selection) -> tuple[Deletion, list[int]]:
-    """What would be removed, with the numbers of its rejections, but of those of a filter's documents."""
+def _plan(store: Store | None, ledger: Ledger, selection: Selection) -> tuple[Deletion, list[int]]:
+    """What would be removed, with the numbers of its rejections, unless there is a filter."""
     documents, of_documents = 0, 0
     names: set[str] = set()
     for page in selection.documents(store) if store else ():
         documents += len(page)
-        of_documents += ledger.of_ids([id for id, _ in page]) if selection.where and page else 0
-        names.update(name for one in page for name in selection.names(*one))
+        of_documents += ledger.count_ids([id for id, _ in page]) if selection.where and page else 0
+        names.update(name for id, location in page for name in selection.matching_names(id, location))
     numbers: list[int] = []
-    for number, id, location in ledger.places() if not selection.where else ():
-        if chosen := list(selection.names(id, location)):
+    for number, id, location in ledger.locations() if not selection.where else ():
+        if matching := list(selection.matching_names(id, location)):
             numbers.append(number)
-            names.update(chosen)
+            names.update(matching)
     missing = [name for name in (*sorted(selection.ids), *selection.paths) if name not in names]
     return Deletion(documents, len(numbers) or of_documents, tuple(missing)), numbers
 
 
-def _tell_missing(selection: Selection, found: Deletion) -> None:
-    if selection.where and not found.documents:
-        log.warning("no document %sfulfils the filter", "of these " if found.missing else "")
-    if not found.missing or selection.where:
+def _report_missing(selection: Selection, deletion: Deletion) -> None:
+    if selection.where and not deletion.documents:
+        log.warning("no document %sfulfils the filter", "of these " if deletion.missing else "")
+    if not deletion.missing or selection.where:
         return
-    names = ", ".join(one_line(name, 200) for name in found.missing[:SHOWN])
-    more = f" and {len(found.missing) - SHOWN} others" if len(found.missing) > SHOWN else ""
-    if not found.documents and not found.rejections:
+    names = ", ".join(one_line(name, 200) for name in deletion.missing[:MAX_NAMES_SHOWN])
+    more = (
+        f" and {len(deletion.missing) - MAX_NAMES_SHOWN} others"
+        if len(deletion.missing) > MAX_NAMES_SHOWN
+        else ""
+    )
+    if not deletion.documents and not deletion.rejections:
         raise DocumentNotFound(
             f"the index holds nothing of {names}{more}; an id is as searches print it, a path has a / in it"
         )
     log.warning("nothing is held of %s%s", names, more)
 
 
-def _removed(store: Store, ledger: Ledger, selection: Selection) -> int:
+def _remove(store: Store, ledger: Ledger, selection: Selection) -> int:
     removed = 0
     with store.bulk_load(), owned(selection.documents(store)) as pages:
         for page in pages:
             ids = [id for id, _ in page]
             if ledger.exists():
-                ledger.settle(ids)  # first: afterwards a filter finds them no more
+                ledger.resolve(ids)  # first: a repeated delete finds the documents, not the rejections
             store.delete(ids)
             removed += len(ids)
     return removed

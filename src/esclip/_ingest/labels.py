@@ -1,11 +1,11 @@
-"""Labels at ingest: metadata computed from each picture's vector, beside what its source says.
+"""Labels at ingest: metadata computed from each picture's vector.
 
     Source ─► LabelingSource ─► pipeline ─► LabelingStore ─► Store
-              + fields,           as ever     + label, label_probability,
-                recipe                          p_dog, p_cat, ...
+              + fields,           unchanged   + label, label_probability,
+                derivation                      p_dog, p_cat, ...
 
-The recipe is in a record's fingerprint, the labels are not: an index that was labelled in another way is
-written anew, from the vectors that it holds, and one that was labelled so is skipped.
+The derivation is in a record's fingerprint, the labels are not: documents with other labels are updated from
+the vectors in the index, those with the same labels are skipped.
 """
 
 from __future__ import annotations
@@ -35,93 +35,93 @@ __all__ = ["LabelingSource", "LabelingStore", "Labeller"]
 LABEL = Field("label", FieldType.KEYWORD)
 PROBABILITY = Field("label_probability", FieldType.FLOAT)
 
-MAX_STORED = 100
-"""Each is a field, of which an engine allows an index a thousand."""
+MAX_LABELS = 100
+"""Each is a field, and engines allow an index a thousand."""
 
 DECIMALS = 6
-"""Of a kept probability: what is behind them is rounding, and differs between batches."""
+"""Of a stored probability: further ones are rounding errors, which differ between batches."""
 
 
 class Labeller:
     """Computes the labels of vectors. Safe from several threads."""
 
-    def __init__(self, encoder: Encoder, labelling: LabelSet) -> None:
+    def __init__(self, encoder: Encoder, label_set: LabelSet) -> None:
         """Raises `ConfigError` for too many labels, and for those whose fields would have the same name."""
         self._encoder = encoder
-        self._labelling = labelling
-        self._names = _field_names(labelling.labels)
-        self._known: Vectors | None = None
+        self._label_set = label_set
+        self._names = _field_names(label_set.labels)
+        self._label_vectors: Vectors | None = None
         self._lock = Lock()
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What it adds to a record's metadata."""
+        """The fields added to a record's metadata."""
         return (LABEL, PROBABILITY, *(Field(name, FieldType.FLOAT) for name in self._names))
 
     @property
-    def recipe(self) -> str:
-        """The same as long as the labels of a vector are: for labels, templates and text tower."""
-        text_model = PurePath(self._encoder.space.text_model).name  # wherever it lies
-        return hashlib.sha256(f"{self._labelling.digest} {text_model}".encode()).hexdigest()[:24]
+    def derivation(self) -> str:
+        """Identifies labels, templates and text tower: with the same, a vector has the same labels."""
+        text_model = PurePath(self._encoder.space.text_model).name  # in any folder
+        return hashlib.sha256(f"{self._label_set.digest} {text_model}".encode()).hexdigest()[:24]
 
     def metadata(self, vectors: Sequence[Vector]) -> list[Metadata]:
-        """The labels of each vector, of which there is one at least."""
+        """The labels of each vector, at least one."""
         rows = probabilities(np.stack(vectors), self._vectors(), self._encoder.logit_scale)
-        return [self._fields_of(row) for row in rows.round(DECIMALS).tolist()]
+        return [self._metadata_of(row) for row in rows.round(DECIMALS).tolist()]
 
-    def _fields_of(self, row: list[float]) -> Metadata:
+    def _metadata_of(self, row: list[float]) -> Metadata:
         best = max(range(len(row)), key=row.__getitem__)
-        own: dict[str, MetadataValue] = {
-            LABEL.name: self._labelling.labels[best],
+        metadata: dict[str, MetadataValue] = {
+            LABEL.name: self._label_set.labels[best],
             PROBABILITY.name: row[best],
         }
-        return own | dict(zip(self._names, row, strict=True))
+        return metadata | dict(zip(self._names, row, strict=True))
 
     def _vectors(self) -> Vectors:
-        """Those of the labels, encoded when first needed: an ingest that finds nothing new loads no tower."""
+        """The labels' vectors, encoded on first use: an ingest without new pictures loads no text tower."""
         with self._lock:
-            if self._known is None:
-                self._known = embed_labels(self._encoder, self._labelling)
-            return self._known
+            if self._label_vectors is None:
+                self._label_vectors = embed_labels(self._encoder, self._label_set)
+            return self._label_vectors
 
 
 class LabelingSource(SourceWrapper):
-    """A source whose records are to be labelled."""
+    """A source that marks its records as labelled."""
 
     def __init__(self, source: Source, labeller: Labeller) -> None:
         super().__init__(source)
         self._labeller = labeller
-        self._recipe = labeller.recipe
+        self._derivation = labeller.derivation
 
     @property
     def fields(self) -> Sequence[Field]:
-        """The source's fields, and those of the labels."""
+        """The source's fields, and the labels'."""
         return tuple(dict.fromkeys((*self.source.fields, *self._labeller.fields)))
 
-    def changed(self, record: ImageRecord) -> ImageRecord:
-        """With the recipe behind another that it may have."""
-        return replace(record, derivation=f"{record.derivation} {self._recipe}")
+    def transform(self, record: ImageRecord) -> ImageRecord:
+        """Append the labels' derivation."""
+        return replace(record, derivation=f"{record.derivation} {self._derivation}")
 
 
 class LabelingStore(StoreWrapper):
-    """A store that is written to with labels."""
+    """A store that adds labels to what it writes."""
 
     def __init__(self, store: Store, labeller: Labeller) -> None:
         super().__init__(store)
         self._labeller = labeller
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
-        """With the labels of the documents' vectors."""
-        return self.store.upsert(self._labelled(documents))
+        """Write documents with the labels of their vectors."""
+        return self.store.upsert(self._add_labels(documents))
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
-        """With the labels of the vectors that are held."""
-        held = self.store.documents([record.id for record in records])
-        known = [replace(held[record.id], record=record) for record in records if record.id in held]
-        labelled = {document.record.id: document.record for document in self._labelled(known)}
+        """Update documents with the labels of their stored vectors."""
+        stored = self.store.documents([record.id for record in records])
+        documents = [replace(stored[record.id], record=record) for record in records if record.id in stored]
+        labelled = {document.record.id: document.record for document in self._add_labels(documents)}
         return self.store.update([labelled.get(record.id, record) for record in records])
 
-    def _labelled(self, documents: Sequence[Document]) -> list[Document]:
+    def _add_labels(self, documents: Sequence[Document]) -> list[Document]:
         if not documents:
             return []
         labels = self._labeller.metadata([document.vector for document in documents])
@@ -132,10 +132,10 @@ class LabelingStore(StoreWrapper):
 
 
 def _field_names(labels: Sequence[str]) -> tuple[str, ...]:
-    if len(labels) > MAX_STORED:
+    if len(labels) > MAX_LABELS:
         raise ConfigError(
             f"{len(labels)} labels are too many to be kept: each is a field of the index; "
-            f"give {MAX_STORED} at most"
+            f"give {MAX_LABELS} at most"
         )
     names: dict[str, str] = {}
     for label in labels:

@@ -1,4 +1,4 @@
-"""The SQLite file of a ledger: where it is, what is in it, and how it is opened by several at once."""
+"""The SQLite file of a ledger: its path, its table, and how several processes open it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ALL = "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\
 
 
 def ledger_path(address: str, index: str) -> Path | None:
-    """Where the ledger of a store's index is; None for a store that is neither a folder nor a server.
+    """The path of the ledger of a store's index; None for a store that is neither a folder nor a server.
 
     A folder's is in it, a server's in the user's data directory: `address` holds no credentials.
     """
@@ -49,7 +49,7 @@ def ledger_path(address: str, index: str) -> Path | None:
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
-    """A connection in which each statement is a transaction of its own."""
+    """Open the file, or a database in memory, with each statement as its own transaction."""
     connection = sqlite3.connect(
         path or ":memory:", timeout=LEDGER.timeout, isolation_level=None, check_same_thread=False
     )
@@ -69,7 +69,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """SQLite waits for other processes everywhere but here, when all of them find a new file at once."""
+    """Retried, since SQLite waits for other processes except here, when several open a new file at once."""
     retry(lambda _: connection.execute("PRAGMA journal_mode = WAL"), LEDGER)
 
 
@@ -87,11 +87,11 @@ def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:
 def _version(connection: sqlite3.Connection) -> int:
     """The version of the file, 0 for a new one. Raises `sqlite3.DatabaseError` for one that is no ledger.
 
-    A folder may come from anybody, and the ledger in it: a view of that name may compute for ever.
+    An index folder may come from a stranger, with a ledger whose table is a view that computes for ever.
     """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    held = [_plain(row["sql"] or "") for row in connection.execute(_ALL)]
-    if version in (0, VERSION) and held not in ([], [_plain(_TABLE)]):
+    tables = [_plain(row["sql"] or "") for row in connection.execute(_ALL)]
+    if version in (0, VERSION) and tables not in ([], [_plain(_TABLE)]):
         raise sqlite3.DatabaseError("it holds something else")
     return int(version)
 

@@ -1,7 +1,7 @@
-"""A record as text for the ledger, there and back, without loss; only credentials in its URLs are masked.
+"""Serializes a record for the ledger, without loss; only credentials in its URLs are masked.
 
-Its fingerprint is the same afterwards: a record that was tried again with success is unchanged for the next
-ingest of its source. orjson would not do: a file's name may be no UTF-8, and a number may be infinite.
+The fingerprint stays the same: a record that a retry has ingested is unchanged for the next ingest of its
+source. orjson can't do it: a file's name may not be UTF-8, and a number may be infinite.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip._text.secrets import mask
 
-__all__ = ["read_record", "record_text", "storable"]
+__all__ = ["dump_record", "escape_surrogates", "load_record"]
 
 
-def storable(text: str) -> str:
-    """The text with what UTF-8 can't hold, half of a surrogate pair, spelled out."""
+def escape_surrogates(text: str) -> str:
+    """The text with lone surrogates, which UTF-8 can't encode, as escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def record_text(record: ImageRecord) -> str:
-    """The record as JSON, in ASCII."""
+def dump_record(record: ImageRecord) -> str:
+    """Write the record as JSON, in ASCII."""
     picture = record.picture
     return json.dumps(
         {
@@ -39,8 +39,8 @@ def record_text(record: ImageRecord) -> str:
     )
 
 
-def read_record(text: str) -> ImageRecord:
-    """The record that `record_text` wrote. Raises `LookupError`, `TypeError` or `ValueError` on others."""
+def load_record(text: str) -> ImageRecord:
+    """Read what `dump_record` wrote. Raises `LookupError`, `TypeError` or `ValueError` for other texts."""
     data = json.loads(text)
     picture = data["picture"]
     return ImageRecord(

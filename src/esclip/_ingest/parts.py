@@ -1,10 +1,10 @@
-"""Parts of pictures at ingest: a source and a store around those of the run, which keep the parts in step.
+"""Parts of pictures at ingest: wrappers of source and store that keep the parts up to date.
 
 Source ─► PartedSource ─► pipeline ─► PartedStore ─┬─► the index of parts, first: no picture lacks its own
           + what makes     + crops                 └─► the index
             them anew
 
-An ingest that adds a kind has every picture's crops cut, and encodes the captions that are held.
+An ingest that adds a kind crops every picture, or encodes the captions in the index.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from threading import Event
 
 from esclip._concurrency.streams import batches
@@ -34,7 +35,7 @@ from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
 from esclip._errors import Hint, IndexExists
-from esclip._ingest.pruning import IdSet
+from esclip._ingest.id_set import IdSet
 from esclip._protocols import Encoder, Source, Store
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
@@ -45,30 +46,30 @@ log = logging.getLogger("esclip")
 
 
 class PartsSource(SourceWrapper):
-    """A source whose pictures are to have parts: that is in the records' fingerprints.
+    """A source that marks its records with the parts of their pictures, so that they are made where missing.
 
-    Records with another fingerprint than without captions are not encoded for it.
+    Crops are in the picture's fingerprint, captions in the record's: for them no picture is encoded again.
     """
 
     def __init__(self, source: Source, kinds: Collection[str]) -> None:
         super().__init__(source)
         self._kinds = kinds
 
-    def changed(self, record: ImageRecord) -> ImageRecord:
-        """With the marks of its parts."""
-        version, recipe = record.image_version, record.derivation
+    def transform(self, record: ImageRecord) -> ImageRecord:
+        """Add the marks of the parts to image version and derivation."""
+        image_version, derivation = record.image_version, record.derivation
         if CROPS in self._kinds:
-            version = _marked(version, CROPPING)
+            image_version = _append_mark(image_version, CROPPING)
         if CAPTIONS in self._kinds:
-            recipe = _marked(recipe, CAPTIONS)
-        return replace(record, image_version=version, derivation=recipe)
+            derivation = _append_mark(derivation, CAPTIONS)
+        return replace(record, image_version=image_version, derivation=derivation)
 
 
 class StoreWithParts(StoreWrapper):
-    """A store whose documents are removed with their parts."""
+    """A store that deletes documents with their parts."""
 
     def __init__(self, store: Store, parts: Store, kinds: Collection[str]) -> None:
-        """`parts` is the store's sibling for them; who opened it closes it."""
+        """`parts` is the index of parts beside the store's; its opener closes it."""
         super().__init__(store)
         self._parts = parts
         self._kinds = kinds
@@ -79,7 +80,7 @@ class StoreWithParts(StoreWrapper):
         self.store.delete(ids)
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
-        """And those of parts whose picture a kill has kept from being written, so that they can be pruned."""
+        """Includes parts whose picture a killed run has not written, so that they can be pruned."""
         pictures = IdSet()
         for id, location in self.store.scan_locations():
             pictures.add(part_base(id))
@@ -95,23 +96,23 @@ class StoreWithParts(StoreWrapper):
         with self.store.bulk_load(cancelled), self._parts.bulk_load(cancelled):
             yield
 
-    def _held(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:
-        """Those of these parts that are held."""
+    def _stored(self, ids: Iterable[str]) -> Iterator[tuple[str, Fingerprint]]:
+        """Which of these parts are stored, with their fingerprints."""
         for page in batches(ids, PAGE_SIZE):
             yield from self._parts.fingerprints(page).items()
 
     def _remove(self, ids: Iterable[str]) -> None:
-        for page in batches((id for id, _ in self._held(ids)), PAGE_SIZE):
+        for page in batches((id for id, _ in self._stored(ids)), PAGE_SIZE):
             self._parts.delete(page)
 
 
 class PartsStore(StoreWithParts):
-    """A store that is written to with parts."""
+    """A store that writes documents with their parts."""
 
     def __init__(
         self, store: Store, parts: Store, encoder: Encoder, kinds: Collection[str], batch_size: int
     ) -> None:
-        """`parts` is the store's sibling for them; its opener closes it.
+        """`parts` is the index of parts beside the store's; its opener closes it.
 
         `encoder` encodes captions, at most `batch_size` in a call.
         """
@@ -121,16 +122,16 @@ class PartsStore(StoreWithParts):
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Prepare both indexes. Raises `IndexExists` when the name of the second is taken."""
-        held, beside = self.store.schema(), self._parts.schema()
-        if beside is not None and not holds_parts(beside):
+        schema_before, parts_schema = self.store.schema(), self._parts.schema()
+        if parts_schema is not None and not holds_parts(parts_schema):
             raise IndexExists(
                 f"index {self._parts.index!r} in {self.address} is where the parts of {self.index!r} would "
                 "be kept, and holds pictures of its own",
                 Hint.OTHER_INDEX,
             )
-        if beside is not None and held is None:
-            self._parts.drop()  # left by an index that is gone
-        if beside is None and held is not None and held.parts:
+        if parts_schema is not None and schema_before is None:
+            self._parts.drop()  # left over from a dropped index
+        if parts_schema is None and schema_before is not None and schema_before.parts:
             log.warning(
                 "index %s has lost %s, which held its parts; to have them all again, drop it and ingest anew",
                 self.index,
@@ -140,7 +141,7 @@ class PartsStore(StoreWithParts):
         self.store.ensure_index(schema)
 
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
-        """Write the documents' parts, and then those that have theirs."""
+        """Write the documents' parts, and then the documents whose parts were accepted."""
         crops = [
             Document(
                 crop_record(document.record, crop.number),
@@ -155,52 +156,53 @@ class PartsStore(StoreWithParts):
         written = {part.record.id for part in parts}
         self._remove([id for id in self._ids(records) if id not in written])
         refused = self._refused(self._parts.upsert(parts), records)
-        rest = [document for document in documents if document.record.id not in refused]
-        refusals = [*refused.values(), *(self.store.upsert(rest) if rest else ())]
-        self._forget(refusals)
-        return refusals
+        accepted = [document for document in documents if document.record.id not in refused]
+        rejections = [*refused.values(), *(self.store.upsert(accepted) if accepted else ())]
+        self._remove_orphans(rejections)
+        return rejections
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
-        """Update the parts, encode captions that are new, and then update the pictures."""
-        held = dict(self._held(self._ids(records)))
+        """Update the parts, encode new captions, and then update the pictures."""
+        stored = dict(self._stored(self._ids(records)))
         possible = [part for record in records for part in self._possible(record)]
         ids = {part.id for part in possible}
-        self._remove([id for id in held if id not in ids])
-        new = [record for record in records if self._is_new(record, held.get(caption_id(record.id)))]
-        others = held.keys() - {caption_id(record.id) for record in new}
-        answers = self._parts.upsert(self._captions(new)) if new else []
-        answers += self._parts.update([part for part in possible if part.id in others])
-        refused = self._refused(answers, records)
-        rest = [record for record in records if record.id not in refused]
-        return [*refused.values(), *(self.store.update(rest) if rest else ())]
+        self._remove([id for id in stored if id not in ids])
+        new = [record for record in records if self._is_new(record, stored.get(caption_id(record.id)))]
+        others = stored.keys() - {caption_id(record.id) for record in new}
+        rejections = self._parts.upsert(self._captions(new)) if new else []
+        rejections += self._parts.update([part for part in possible if part.id in others])
+        refused = self._refused(rejections, records)
+        accepted = [record for record in records if record.id not in refused]
+        return [*refused.values(), *(self.store.update(accepted) if accepted else ())]
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """Where crops are wanted, of those that have been cut in all ways: others may have been without."""
-        found = self.store.vectors_by_content(contents)
+        """With crops, only pictures that have all of them: others may be from an ingest without crops."""
+        vectors = self.store.vectors_by_content(contents)
         if CROPS not in self._kinds:
-            return found
-        crops = self._crops(found)
-        return {content: vector for content, vector in found.items() if len(crops[content]) == len(GRID)}
+            return vectors
+        crops = self._crops(vectors)
+        return {content: vector for content, vector in vectors.items() if len(crops[content]) == len(GRID)}
 
     def _with_crops(self, documents: Sequence[Document]) -> list[Document]:
-        """With those of the same bytes where a document comes without: its vector was found by `vectors`."""
-        without = {document.content for document in documents if document.content and not document.crops}
-        held = self._crops(without) if CROPS in self._kinds else {}
+        """Documents without crops get those of the same bytes: their vector is from `vectors_by_content`."""
+        contents = {document.content for document in documents if document.content and not document.crops}
+        crops = self._crops(contents) if CROPS in self._kinds else {}
         return [
-            document if document.crops else replace(document, crops=held.get(document.content, ()))
+            document if document.crops else replace(document, crops=crops.get(document.content, ()))
             for document in documents
         ]
 
     def _crops(self, contents: Iterable[str]) -> dict[str, tuple[Crop, ...]]:
-        """What is held of the crops of pictures of these bytes."""
+        """The stored crops of pictures with these bytes."""
         names = {c: [crop_content(c, number) for number in range(len(GRID))] for c in contents}
-        wanted = [name for several in names.values() for name in several]
-        held: dict[str, Vector] = {}
-        for page in batches(wanted, PAGE_SIZE):
-            held |= self._parts.vectors_by_content(page)
+        vectors: dict[str, Vector] = {}
+        for page in batches(chain.from_iterable(names.values()), PAGE_SIZE):
+            vectors |= self._parts.vectors_by_content(page)
         return {
-            content: tuple(Crop(at, held[name]) for at, name in enumerate(several) if name in held)
-            for content, several in names.items()
+            content: tuple(
+                Crop(number, vectors[name]) for number, name in enumerate(crops) if name in vectors
+            )
+            for content, crops in names.items()
         }
 
     def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
@@ -213,14 +215,14 @@ class PartsStore(StoreWithParts):
     def _has_caption(self, record: ImageRecord) -> bool:
         return CAPTIONS in self._kinds and bool(record.description.strip())
 
-    def _is_new(self, record: ImageRecord, held: Fingerprint | None) -> bool:
-        """Whether a picture has a caption other than the one that is held."""
+    def _is_new(self, record: ImageRecord, stored: Fingerprint | None) -> bool:
+        """Whether a picture has a caption that differs from the stored one."""
         if not self._has_caption(record):
             return False
-        return held is None or held.pixels != caption_record(record).fingerprint.pixels
+        return stored is None or stored.pixels != caption_record(record).fingerprint.pixels
 
     def _possible(self, record: ImageRecord) -> Iterator[ImageRecord]:
-        """The parts that a picture may have by what is known of it."""
+        """All parts that a picture may have."""
         if self._has_caption(record):
             yield caption_record(record)
         if CROPS in self._kinds:
@@ -229,15 +231,17 @@ class PartsStore(StoreWithParts):
     def _ids(self, records: Iterable[ImageRecord]) -> list[str]:
         return [id for record in records for id in part_ids(record.id, self._kinds)]
 
-    def _forget(self, refusals: Sequence[Rejection]) -> None:
-        """Remove the parts of pictures that were refused, but of those that are held in an older shape."""
-        ids = [refusal.id for refusal in refusals]
-        held = self.store.fingerprints(ids) if ids else {}
-        self._remove([part for id in ids if id not in held for part in part_ids(id, self._kinds)])
+    def _remove_orphans(self, rejections: Sequence[Rejection]) -> None:
+        """Remove the parts of rejected pictures, except of those that are in the index from before."""
+        ids = [rejection.id for rejection in rejections]
+        stored = self.store.fingerprints(ids) if ids else {}
+        self._remove([part for id in ids if id not in stored for part in part_ids(id, self._kinds)])
 
-    def _refused(self, answers: Iterable[Rejection], records: Iterable[ImageRecord]) -> dict[str, Rejection]:
-        """The pictures that have a part which was refused, each once, as rejections of the picture."""
-        refused = {answer.id: answer for answer in answers}
+    def _refused(
+        self, rejections: Iterable[Rejection], records: Iterable[ImageRecord]
+    ) -> dict[str, Rejection]:
+        """Rejections of pictures with a rejected part, one each, by the picture's id."""
+        refused = {rejection.id: rejection for rejection in rejections}
         if not refused:
             return {}
         return {
@@ -248,6 +252,6 @@ class PartsStore(StoreWithParts):
         }
 
 
-def _marked(text: str, mark: str) -> str:
-    """With the mark at its end, where a record of the ledger has it already."""
+def _append_mark(text: str, mark: str) -> str:
+    """Append the mark, unless it is there: a record from the ledger has it already."""
     return text if text.endswith(mark) else f"{text} {mark}".strip()

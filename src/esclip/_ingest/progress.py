@@ -1,6 +1,6 @@
-"""The counts of an ingest while it runs: what was read, skipped, written, rejected, and whether to go on.
+"""The counts of a running ingest: records read, skipped, written, rejected; its failure budget.
 
-items ─► tally.sift ─► the same without its rejections
+items ─► without_rejections ─► the other items
               └─► counts, ledger, on_rejection, on_progress, the failure budget
 """
 
@@ -25,9 +25,9 @@ __all__ = ["IngestProgress", "Phase", "Progress"]
 T = TypeVar("T")
 
 BUDGET_FROM = 100
-"""Records before the failure budget is looked at: the first few say little about the rest."""
+"""Records before the failure budget is checked: the first few say little about the rest."""
 
-PROGRESS_SECONDS = 0.1
+PROGRESS_INTERVAL_S = 0.1
 
 
 class Phase(Enum):
@@ -36,11 +36,11 @@ class Phase(Enum):
     PICTURES = "reading pictures"
     """Records are read, encoded and written."""
     INDEXING = "indexing"
-    """All is written; the store makes it fast to search."""
+    """All is written; the store builds its search index."""
     PRUNING = "removing what is gone"
     """Documents whose record has left the source are removed."""
     MEASURING = "measuring relevance"
-    """It is measured what scores say in the index."""
+    """The index's calibration is measured: what its scores mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,19 @@ class Progress:
     """How far an ingest is."""
 
     total: int | None
-    """Records that the source will give; None while it isn't known."""
+    """Records in the source; None while unknown."""
     read: int
     done: int
-    """Records that need no more encoding: skipped, rejected, updated or encoded."""
+    """Records that need no further encoding: skipped, rejected, updated or encoded."""
     encoded: int
-    """Pictures encoded; with `seconds`, the speed. Far below `done`: most were skipped."""
+    """Pictures encoded; divided by `seconds`, the speed. Far below `done` when most are skipped."""
     rejected: int
     seconds: float
     phase: Phase = Phase.PICTURES
 
 
 class IngestProgress:
-    """Counts an ingest from all of its threads, and stops it when its failure budget is spent."""
+    """Counts an ingest from all of its threads, and ends it when its failure budget is spent."""
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class IngestProgress:
     ) -> None:
         """Start the clock. The callbacks are called from any thread, one call at a time.
 
-        `ledger` keeps the rejections, as those of `origin`, until a run finds their records in the index.
+        `ledger` keeps the rejections, as those of `origin`, until their records are in the index.
         """
         if not 0 <= max_rejection_rate <= 1:
             raise ValueError(f"max_rejection_rate is {max_rejection_rate}, not between 0 and 1")
         self.total: int | None = None
         self._names = (index, store, encoder)
-        self._rate = max_rejection_rate
+        self._max_rejection_rate = max_rejection_rate
         self._ledger = ledger
         self._origin = origin
         self._on_rejection = on_rejection
@@ -98,113 +98,114 @@ class IngestProgress:
 
     @property
     def seconds(self) -> float:
-        """Since the clock was started."""
+        """Seconds since the clock was started."""
         return time.monotonic() - self._started
 
     def enter(self, phase: Phase) -> None:
-        """Tell what the run is doing from now on."""
+        """Report a new phase of the run."""
         with self._lock:
             self._phase = phase
-            self._show(at_once=True)
+            self._report_progress(immediately=True)
 
-    def read(self) -> None:
-        """Count a record that the source gave."""
+    def count_read(self) -> None:
+        """Count a record of the source."""
         with self._lock:
             self._read += 1
 
-    def skip(self) -> None:
-        """Count a further row of an id that this run has had."""
+    def count_repeated(self) -> None:
+        """Count a record whose id the run has seen before."""
         with self._lock:
             self._skipped += 1
-            self._show()
+            self._report_progress()
 
-    def keep(self, ids: Collection[str]) -> None:
-        """Count records that the index holds unchanged."""
-        self._settle(ids)
+    def count_unchanged(self, ids: Collection[str]) -> None:
+        """Count records that are unchanged in the index."""
+        self._resolve(ids)
         with self._lock:
             self._skipped += len(ids)
-            self._show()
+            self._report_progress()
 
-    def encode(self, records: int) -> None:
-        """Count records whose picture has its vector now."""
+    def count_encoded(self, records: int) -> None:
+        """Count records whose picture is encoded."""
         with self._lock:
             self._encoded += records
-            self._show()
+            self._report_progress()
 
-    def write(self, ids: Collection[str], refused: Iterable[Rejection], *, encoded: bool) -> None:
+    def count_written(self, ids: Collection[str], refused: Iterable[Rejection], *, encoded: bool) -> None:
         """Count documents sent to the store, and those of them that it refused.
 
-        Raises `TooManyRejections` when these are too many, after all of them are counted.
+        `encoded` is False where their pictures were not encoded for it. Raises `TooManyRejections` when too
+        many are refused, after all of them are counted.
         """
         refused = list(refused)
-        self._settle(set(ids) - {rejection.id for rejection in refused})
+        self._resolve(set(ids) - {rejection.id for rejection in refused})
         with self._lock:
             self._written += len(ids) - len(refused)
             if not encoded:
                 self._updated += len(ids) - len(refused)
             if refused:
-                self._reject(refused)
+                self._count_rejected(refused)
 
-    def reject(self, rejection: Rejection) -> None:
-        """Count a rejection. Raises `TooManyRejections` when it is one too many."""
+    def count_rejected(self, rejection: Rejection) -> None:
+        """Count a rejection. Raises `TooManyRejections` when the failure budget is spent."""
         with self._lock:
-            self._reject([rejection])
+            self._count_rejected([rejection])
 
-    def _reject(self, rejections: Iterable[Rejection]) -> None:
+    def _count_rejected(self, rejections: Iterable[Rejection]) -> None:
         for rejection in rejections:
             self._rejected[rejection.reason] += 1
             if self._ledger:
                 self._ledger.add(rejection, self._origin)
             if self._on_rejection:
                 self._on_rejection(rejection)
-        self._show()
+        self._report_progress()
         if self._read >= BUDGET_FROM:
             self._check_budget()
 
-    def prune(self, documents: int, spared: int) -> None:
-        """Count documents that were removed because their record has left the source, and those spared."""
+    def count_pruned(self, documents: int, spared: int) -> None:
+        """Count documents removed because their record has left the source, and those left in place."""
         self._pruned, self._unpruned = documents, spared
 
-    def sift(self, items: Iterable[T | Rejection]) -> Iterator[T]:
-        """Pass `items` on without the rejections among them, which are counted."""
-        with owned(items) as flow:
-            for item in flow:
+    def without_rejections(self, items: Iterable[T | Rejection]) -> Iterator[T]:
+        """The other items; rejections are counted."""
+        with owned(items) as source:
+            for item in source:
                 if isinstance(item, Rejection):
-                    self.reject(item)
+                    self.count_rejected(item)
                 else:
                     yield item
 
-    def finish(self, *, stopped: bool = False) -> IngestReport:
-        """The report of a run that came to its end. Raises `TooManyRejections` when it is no success.
+    def report(self, *, stopped: bool = False) -> IngestReport:
+        """The report of a run that has ended. Raises `TooManyRejections` when too many were rejected.
 
-        Of one that was `stopped`, records that were still under way are not part.
+        The report of one that was `stopped` leaves out the records in flight.
         """
         with self._lock:
-            self._show(at_once=True)
+            self._report_progress(immediately=True)
             if not stopped:
                 self._check_budget()
-            return self._report(stopped=stopped)
+            return self._make_report(stopped=stopped)
 
-    def _settle(self, ids: Collection[str]) -> None:
+    def _resolve(self, ids: Collection[str]) -> None:
         if self._ledger:
-            self._ledger.settle(ids)
+            self._ledger.resolve(ids)
 
     def _check_budget(self) -> None:
         rejected = self._rejected.total()
-        if rejected <= self._rate * self._read:
+        if rejected <= self._max_rejection_rate * self._read:
             return
         reasons = ", ".join(f"{reason.value} {n}" for reason, n in self._rejected.most_common(4))
         raise TooManyRejections(
             f"{rejected} of {self._read} records were rejected ({reasons}), more than "
-            f"the share of {self._rate:g} that may be",
-            self._report(stopped=True),
+            f"the share of {self._max_rejection_rate:g} that may be",
+            self._make_report(stopped=True),
         )
 
-    def _report(self, *, stopped: bool) -> IngestReport:
+    def _make_report(self, *, stopped: bool) -> IngestReport:
         index, store, encoder = self._names
         rejected = self._rejected.total()
         return IngestReport(
-            # records still under way are neither written nor rejected
+            # records in flight are neither written nor rejected
             read=self._skipped + self._written + rejected if stopped else self._read,
             skipped=self._skipped,
             written=self._written,
@@ -219,11 +220,11 @@ class IngestProgress:
             unpruned=self._unpruned,
         )
 
-    def _show(self, *, at_once: bool = False) -> None:
+    def _report_progress(self, *, immediately: bool = False) -> None:
         now = time.monotonic()
-        if self._on_progress is None or (now < self._next_progress and not at_once):
+        if self._on_progress is None or (now < self._next_progress and not immediately):
             return
-        self._next_progress = now + PROGRESS_SECONDS
+        self._next_progress = now + PROGRESS_INTERVAL_S
         rejected = self._rejected.total()
         done = self._skipped + self._encoded + self._updated + rejected
         seconds = now - self._started

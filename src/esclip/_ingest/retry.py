@@ -1,7 +1,7 @@
-"""The records that an index's ledger keeps, to try them again.
+"""The records of an index's ledger as a source, to try them again.
 
-Ledger.rejections ─► those with a record ─► a file of a folder: as it is now ─► ImageRecord | Rejection
-                                         └► any other: as its source gave it
+Ledger.entries ─► those with a record ─► a file in a folder: its current state ─► ImageRecord | Rejection
+                                      └► any other: as its source gave it
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ __all__ = ["LedgerSource"]
 
 
 class LedgerSource(Source):
-    """What was rejected for one of `reasons`, or for any, and has a record."""
+    """The rejected records, for one of `reasons` or any."""
 
     def __init__(self, ledger: Ledger, fields: Sequence[Field], reasons: Collection[Reason] = ()) -> None:
-        """`fields` are those of the ledger's index: the records were made for it."""
+        """`fields` are those of the ledger's index."""
         self._ledger = ledger
         self._reasons = reasons
         self._fields = fields
@@ -37,19 +37,19 @@ class LedgerSource(Source):
         return self._fields
 
     def total(self) -> int:
-        """The current number of such records."""
-        return self._ledger.records(self._reasons)
+        """The current number of these records."""
+        return self._ledger.count_retryable(self._reasons)
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
-        """All that are in the ledger at the first item: what is rejected again is not repeated."""
-        with owned(self._ledger.rejections(self._reasons)) as rejections:
-            for rejection in rejections:
-                if rejection.record is not None:
-                    yield _current_record(rejection.record)
+        """All that are in the ledger at the beginning; those rejected again meanwhile are not repeated."""
+        with owned(self._ledger.entries(self._reasons)) as entries:
+            for entry in entries:
+                if entry.record is not None:
+                    yield _current_record(entry.record)
 
 
 def _current_record(record: ImageRecord) -> ImageRecord | Rejection:
-    """A folder's record is made anew, as the folder's next ingest finds it; its caption is kept."""
+    """The record of a file as the folder's next ingest reads it, with its caption; others unchanged."""
     if not record.is_of_file:
         return record
     current = file_record(Path(record.picture))

@@ -1,4 +1,4 @@
-"""One run of the pipeline, from a source into a store, with its fetcher, its tally and the ledger.
+"""One run of the pipeline, from a source into a store, with its fetcher, its counts and the ledger.
 
 source, encoder, store, ledger ─► run ─► IngestReport
 """
@@ -79,8 +79,8 @@ def run(
     fields, runtimes = tuple(source.fields), (encoder.runtime,)
     store.ensure_index(IndexSchema(encoder.space, fields, runtimes, labelling, tuple(parts)))
     ledger.open()
-    before = ledger.newest()
-    tally = IngestProgress(
+    before = ledger.last_number()
+    progress = IngestProgress(
         index=store.index,
         store=store.address,
         encoder=encoder.space.model,
@@ -104,17 +104,17 @@ def run(
             encoder,
             store,
             fetcher=fetcher,
-            tally=tally,
+            progress=progress,
             batch_size=batch_size,
             workers=workers,
             stop=stop,
             crops=CROPS in parts,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
         )
-    report = replace(tally.finish(stopped=stop.requested), passed_over=dict(source.passed_over()))
+    report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
     if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
         ledger.forget(origin, until=before)
     if not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
-            calibrate(pictures, encoder, lambda: tally.enter(Phase.MEASURING))
-    return replace(report, seconds=tally.seconds)
+            calibrate(pictures, encoder, lambda: progress.enter(Phase.MEASURING))
+    return replace(report, seconds=progress.seconds)

@@ -1,25 +1,32 @@
-"""What a picture goes through on its way to a document, and where they are wanted its crops with it.
+"""The stages of a picture on its way to a document, with its crops where they are wanted.
 
-bytes ─► decoded ─┬─► pixels ─────┐
-                  └─► crops' ─────┴─► a batch ─► encoded ─► Document, with the crops' vectors
+Fetched ─► decode_picture ─┬─► pixels ─────┐
+                           └─► crops' ─────┴─► a batch ─► encode_batch ─► Document, with the crops' vectors
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from esclip._core.parts import FINEST, crops_of
-from esclip._core.rejections import Reason, Rejection, Stage, rejected
-from esclip._core.types import Crop, Document, ImageRecord, Pixels
+from esclip._core.types import Crop, Document, ImageRecord, Pixels, Vector
 from esclip._images.decode import decoding
-from esclip._ingest.deduplication import ContentDeduplicator
-from esclip._ingest.progress import IngestProgress
 from esclip._protocols import Encoder
 
-__all__ = ["Decoded", "decoded", "encoded"]
+__all__ = ["Decoded", "Fetched", "decode_picture", "encode_batch", "has_direction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A record and its picture's bytes."""
+
+    record: ImageRecord
+    data: bytes
+    content: str
+    """`content_fingerprint` of the bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,43 +34,34 @@ class Decoded:
     """A record and its picture, ready for the encoder."""
 
     record: ImageRecord
+    content: str
     pixels: Pixels
     crops: tuple[tuple[int, Pixels], ...]
-    """Parts of the picture, with their numbers."""
-    content: str
+    """Crops of the picture, with their numbers."""
 
 
-def decoded(record: ImageRecord, data: bytes, content: str, encoder: Encoder, *, crops: bool) -> Decoded:
-    """The picture in `data`. Raises `DecodeError`."""
+def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decoded:
+    """Decode and preprocess a picture. Raises `DecodeError`."""
     side = encoder.useful_side
     if side is not None and crops:
         side *= FINEST
-    with decoding(data, side=side) as picture:
-        cuts = [(number, encoder.preprocess(crop)) for number, crop in crops_of(picture)] if crops else ()
-        return Decoded(record, encoder.preprocess(picture), tuple(cuts), content)
+    with decoding(picture.data, side=side) as image:
+        cut = [(number, encoder.preprocess(crop)) for number, crop in crops_of(image)] if crops else ()
+        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut))
 
 
-def encoded(
-    batch: Sequence[Decoded], encoder: Encoder, copies: ContentDeduplicator, tally: IngestProgress
-) -> list[Document | Rejection]:
-    """The documents of a batch, and those of pictures that have waited for one of it."""
-    pixels = [one for item in batch for one in (item.pixels, *(crop for _, crop in item.crops))]
+def encode_batch(batch: Sequence[Decoded], encoder: Encoder) -> list[Document]:
+    """The documents of a batch; a vector may have no direction, crops without one are left out."""
+    pixels = [array for item in batch for array in (item.pixels, *(crop for _, crop in item.crops))]
     vectors = iter(encoder.encode_images(pixels))
-    outcomes: list[Document | Rejection] = []
+    documents = []
     for item in batch:
         vector, crops = next(vectors), [Crop(number, next(vectors)) for number, _ in item.crops]
-        good = tuple(crop for crop in crops if np.isfinite(crop.vector).all())
-        document = Document(item.record, vector, item.content, good)
-        usable = bool(np.isfinite(vector).all())
-        alike = [item.record, *copies.settle(item.content, document if usable else None)]
-        if usable:
-            tally.encode(len(alike))
-            outcomes += [replace(document, record=record) for record in alike]
-        else:
-            outcomes += [_without_direction(record) for record in alike]
-    return outcomes
+        usable = tuple(crop for crop in crops if has_direction(crop.vector))
+        documents.append(Document(item.record, vector, item.content, usable))
+    return documents
 
 
-def _without_direction(record: ImageRecord) -> Rejection:
-    detail = "the encoder gave a vector without a direction"
-    return rejected(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
+def has_direction(vector: Vector) -> bool:
+    """Whether a vector can be compared: a zero one is NaN by now."""
+    return bool(np.isfinite(vector).all())

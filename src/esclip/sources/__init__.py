@@ -18,20 +18,20 @@ from esclip._protocols import Source
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
 from esclip.sources.folder import FolderSource, is_empty
+from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
-from esclip.sources.unsplash.values import preview_url
 
 __all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source", "preview_url"]
 
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What a source may be opened with."""
+    """Options for opening a source."""
 
     images: Path | None
     """A folder that holds a dataset's pictures as `<photo_id>.jpg`."""
     limit: int | None
-    """No more records than this are read: where that saves work."""
+    """The maximum number of records, for a source that can save work by it."""
     column: str | None
     """A column of a dataset that has the captions."""
     gone: bool = False

@@ -1,10 +1,10 @@
-"""Descriptions that come with pictures: in a JSON file by path, or in a text file beside each picture.
+"""Captions of pictures: in a JSON file by path, or in a text file beside each picture.
 
 Source ─► CaptionedSource ─► the same records, with the captions as their descriptions
               └─ PathCaptions  {"photos/a.jpg": "two dogs in the snow", ...}
               └─ Sidecars      a.jpg.txt or a.txt beside a.jpg
 
-They are texts of the record: found by keyword search, and changed without encoding the picture again.
+They are the records' descriptions: part of keyword search, and updated without encoding pictures again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from esclip._text.forms import compose, forms
 from esclip.sources.wrapper import SourceWrapper
 
 __all__ = [
-    "LONGEST_CAPTION",
+    "MAX_CAPTION_BYTES",
     "SIDECAR",
     "CaptionedSource",
     "Captions",
@@ -42,63 +42,63 @@ __all__ = [
 SIDECAR = "sidecar"
 """Captions in a text file beside each picture."""
 
-LONGEST_CAPTION = 64 * 1024
-"""Bytes of a caption; of a longer one the beginning is taken."""
+MAX_CAPTION_BYTES = 64 * 1024
+"""A longer caption is cut off."""
 
-LARGEST_FILE = 1 << 30
-"""Bytes of a captions file: a thousand for each of a million pictures."""
+MAX_FILE_BYTES = 1 << 30
+"""Of a captions file: a thousand for each of a million pictures."""
 
-ABSENT = (errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG)
-"""Where there is no text beside a picture."""
+ABSENT_ERRORS = (errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG)
+"""The errors for a picture without a text file."""
 
 log = logging.getLogger("esclip")
 
 
 class Captions(Protocol):
-    """What knows the captions of pictures."""
+    """Looks up the captions of pictures."""
 
-    def of(self, record: ImageRecord) -> str | None:
-        """The caption of a record's picture; empty where there is none, None where that can't be told."""
+    def caption_of(self, record: ImageRecord) -> str | None:
+        """The caption of a record's picture; empty: it has none; None: unknown."""
         ...
 
     def warn(self) -> None:
-        """Log what was wrong, after a complete walk over the pictures."""
+        """Log problems, after all pictures were looked up."""
         ...
 
 
 class CaptionedSource(SourceWrapper):
-    """A source whose records get their captions as descriptions; those without one stay as they are."""
+    """A source whose records get captions as descriptions; those without one keep their description."""
 
     def __init__(self, source: Source, captions: Captions, *, complete: bool) -> None:
-        """`complete` says that the source gives all that there is."""
+        """With `complete`, the source reads all of its records."""
         super().__init__(source)
         self._captions = captions
         self._complete = complete
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
-        """The source's records; then warn of what was wrong."""
+        """The source's records; then log problems of the captions."""
         with owned(super().records(cancelled)) as items:
             yield from items
         if self._complete:
             self._captions.warn()
 
-    def changed(self, record: ImageRecord) -> ImageRecord:
-        """With its caption; where that can't be told, the index keeps what it holds."""
-        caption = self._captions.of(record)
+    def transform(self, record: ImageRecord) -> ImageRecord:
+        """Set the caption; where it is unknown, the index keeps its own."""
+        caption = self._captions.caption_of(record)
         if caption is None:
             return record
         return replace(record, description=caption or record.description, captioned=bool(caption))
 
 
 def resolve_captions(captions: AnyCaptions | None) -> Captions | str | None:
-    """What an ingest was given as captions: texts beside the records, or the name of a column that has them.
+    """Interpret the `captions` option: captions by picture, or the name of a column that has them.
 
-    Raises `SourceError` when a file can't be read, `ConfigError` when it is something else.
+    Raises `SourceError` when a file can't be read, `ConfigError` for a value of another type.
     """
     if captions is None:
         return None
     if captions == "":
-        return PathCaptions({}, Path.cwd(), "captions")  # records without: the index drops those it holds
+        return PathCaptions({}, Path.cwd(), "captions")  # no record has one: the index removes its own
     if isinstance(captions, Mapping):
         return PathCaptions(captions, Path.cwd(), "captions")
     accepted = "sidecar, a .json file, a dictionary of paths and texts, or a column of the dataset's photos"
@@ -112,27 +112,27 @@ def resolve_captions(captions: AnyCaptions | None) -> Captions | str | None:
 
 
 class PathCaptions:
-    """Texts by the path of their picture, or by the URL of one there."""
+    """Captions by the path or URL of their picture."""
 
     def __init__(self, texts: Mapping[str, str] | Mapping[Path, str], folder: Path, name: str) -> None:
-        """Paths are relative to `folder`; `name` is where they stand. Raises `ConfigError` for no texts."""
+        """Paths are relative to `folder`; `name` is for messages. Raises `ConfigError` for other values."""
         self._name = name
-        self._here = Path.cwd()
+        self._current_folder = Path.cwd()
         self._texts: dict[str, str] = {}
         for path, text in texts.items():
-            place = _place(folder, os.fspath(given_path("the path of a caption", path)))
-            self._texts[place] = given_text("a caption", text)
+            key = _normalize(folder, os.fspath(given_path("the path of a caption", path)))
+            self._texts[key] = given_text("a caption", text)
         self._unused = set(self._texts)
 
-    def of(self, record: ImageRecord) -> str:
-        """By the file of the picture, else by its location."""
+    def caption_of(self, record: ImageRecord) -> str:
+        """Look up the picture's file, else its location."""
         picture = record.picture
-        place = _place(self._here, str(picture) if isinstance(picture, Path) else record.location)
-        self._unused.discard(place)
-        return _clipped(self._texts.get(place, ""))
+        key = _normalize(self._current_folder, str(picture) if isinstance(picture, Path) else record.location)
+        self._unused.discard(key)
+        return _clip(self._texts.get(key, ""))
 
     def warn(self) -> None:
-        """Of entries without a picture."""
+        """Log the number of captions without a picture."""
         if self._unused:
             log.warning(
                 "%s: %d of %d captions are of no picture that is ingested: %s, for one",
@@ -144,48 +144,48 @@ class PathCaptions:
 
 
 class Sidecars:
-    """Text files beside the pictures: `a.jpg.txt`, else `a.txt`. No link leads to one in another folder."""
+    """Text files beside the pictures: `a.jpg.txt`, else `a.txt`. Links to other folders are not followed."""
 
     def __init__(self) -> None:
         self._unreadable = 0
-        self._first = ""
+        self._example = ""
 
-    def of(self, record: ImageRecord) -> str | None:
-        """The text of the first that is there; None where it can't be read."""
+    def caption_of(self, record: ImageRecord) -> str | None:
+        """The text of the first file that exists; None where it can't be read."""
         if not isinstance(record.picture, Path):
             return ""
-        for file in _beside(record.picture):
+        for file in _sidecar_paths(record.picture):
             try:
                 if file != record.picture:
-                    return _clipped(read_beginning(file, LONGEST_CAPTION))
+                    return _clip(read_beginning(file, MAX_CAPTION_BYTES))
             except (OSError, NotText) as error:
-                if isinstance(error, OSError) and error.errno in ABSENT:
+                if isinstance(error, OSError) and error.errno in ABSENT_ERRORS:
                     continue
-                self._first = self._first or f"{file}: {error_text(error)}"
+                self._example = self._example or f"{file}: {error_text(error)}"
                 self._unreadable += 1
                 return None
         return ""
 
     def warn(self) -> None:
-        """Of those that can't be read."""
+        """Log the number of unreadable text files."""
         if self._unreadable:
             log.warning(
                 "%d text files beside pictures can't be read, and give no captions: %s, for one",
                 self._unreadable,
-                one_line(self._first),
+                one_line(self._example),
             )
-            self._unreadable, self._first = 0, ""
+            self._unreadable, self._example = 0, ""
 
 
-def _beside(picture: Path) -> Iterator[Path]:
-    """Where its text may be, in any form of the name."""
+def _sidecar_paths(picture: Path) -> Iterator[Path]:
+    """The possible paths of a picture's text, in all Unicode forms of the name."""
     for file in (picture.with_name(f"{picture.name}.txt"), picture.with_suffix(".txt")):
         yield from map(file.with_name, forms(file.name))
 
 
 def _read(file: Path) -> dict[str, str]:
     try:
-        data = orjson.loads(read_text(file, LARGEST_FILE))
+        data = orjson.loads(read_text(file, MAX_FILE_BYTES))
     except (OSError, NotText) as error:
         raise SourceError(f"captions: {file} can't be read: {error_text(error)}") from error
     except orjson.JSONDecodeError as error:
@@ -198,12 +198,14 @@ def _read(file: Path) -> dict[str, str]:
     return data
 
 
-def _place(folder: Path, path: str) -> str:
+def _normalize(folder: Path, path: str) -> str:
     return compose(path if "://" in path else os.path.normpath(folder / path))
 
 
-def _clipped(text: str) -> str:
-    """As much of a text as a caption may have, without what is left of a character at the end."""
+def _clip(text: str) -> str:
+    """A text cut to the maximum length, without an incomplete character at the end."""
     text = text.strip()
     data = text.encode()
-    return text if len(data) <= LONGEST_CAPTION else data[:LONGEST_CAPTION].decode(errors="ignore").strip()
+    return (
+        text if len(data) <= MAX_CAPTION_BYTES else data[:MAX_CAPTION_BYTES].decode(errors="ignore").strip()
+    )

@@ -1,11 +1,11 @@
-"""Pictures on disk: folders, walked to the bottom, and single files.
+"""Pictures on disk: folders with all subfolders, and single files.
 
-    paths ─► files, folder by folder in the order of their names ─► ImageRecord | Rejection
-                └─► counted by kind: what is no picture that is read, linked folders
+    path ─► files, folder by folder in the order of their names ─► ImageRecord | Rejection
+                └─► counted by kind: unsupported files, linked folders
 
-A link to a file is a picture as any other file; a link to a folder is counted, and not followed: so a walk
-never goes in circles, and a folder that somebody handed over leads to no other.
-A picture's id is made of its absolute path, so it is the same from whichever folder it is reached.
+A link to a file is read as any other file; a link to a folder is counted, and not followed: a walk never goes
+in circles, and a folder from a stranger leads to no other. A picture's id is made of its absolute path, so it
+doesn't depend on the folder that is ingested.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from esclip._protocols import Source
 
 __all__ = ["FolderSource", "file_record", "is_empty"]
 
-FOLDER = "\0"
-"""Behind a name that is a folder's: no name has it, and it doesn't change their order."""
+FOLDER_MARK = "\0"
+"""Appended to names of folders: no name contains it, and it doesn't change their order."""
 
 FIELDS = (
     Field("file_name", FieldType.KEYWORD),
@@ -99,9 +99,9 @@ class FolderSource(Source):
 
 
 def is_empty(path: Path) -> bool:
-    """Whether nothing is there, or a folder without pictures: also what is left of a disk that isn't mounted.
+    """Whether nothing is there, or a folder without pictures: such as that of an unmounted disk.
 
-    What can't be read is not gone.
+    What can't be read is not empty.
     """
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
@@ -134,7 +134,7 @@ def _check(path: Path) -> None:
 
 
 def _iter_files(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
-    """Pictures, and folders that can't be listed, by name. Deep nesting is no problem."""
+    """Pictures, and folders that can't be listed, by name. Without recursion, for any depth."""
     levels = [_sorted_entries(folder, passed)]
     while levels:
         entry = next(levels[-1], None)
@@ -149,18 +149,18 @@ def _iter_files(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection
 
 
 def _iter_names(folder: Path, passed: Counter[str]) -> Iterator[str]:
-    """The names of what `_iter_files` gives, in any order, so that none has to be held."""
+    """The names of what `_iter_files` gives, in any order, so that no list of names is in memory."""
     folders = [folder]
     while folders:
-        here = folders.pop()
+        current = folders.pop()
         try:
-            for name, is_folder in _visible_entries(here, passed):
+            for name, is_folder in _visible_entries(current, passed):
                 if is_folder:
-                    folders.append(here / name)
+                    folders.append(current / name)
                 else:
                     yield name
         except OSError:
-            yield here.name
+            yield current.name
 
 
 class _Entry(NamedTuple):
@@ -169,22 +169,22 @@ class _Entry(NamedTuple):
 
 
 def _sorted_entries(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
-    """What a folder shows, by name; where it can't be read, or not to its end, that comes first."""
-    names: list[str] = []  # and no objects: a hundred bytes each, in folders of a million
+    """A folder's visible entries, by name; where it can't be read completely, a rejection first."""
+    names: list[str] = []  # not objects of a hundred bytes each: folders may have a million
     try:
         names.extend(
-            name + FOLDER if is_folder else name for name, is_folder in _visible_entries(folder, passed)
+            name + FOLDER_MARK if is_folder else name for name, is_folder in _visible_entries(folder, passed)
         )
     except OSError as error:
         yield _rejected(folder, error)
     names.sort(reverse=True)
     while names:
         name = names.pop()
-        yield _Entry(folder / name.removesuffix(FOLDER), name.endswith(FOLDER))
+        yield _Entry(folder / name.removesuffix(FOLDER_MARK), name.endswith(FOLDER_MARK))
 
 
 def _visible_entries(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, bool]]:
-    """Pictures and subfolders, which are told apart, but those hidden; others are counted."""
+    """Names of pictures and subfolders, and whether each is a folder; unsupported files are counted."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
@@ -198,7 +198,7 @@ def _visible_entries(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, 
 
 
 def _kind(entry: os.DirEntry[str]) -> str | None:
-    """What a file, or a link, is passed over as; None for what has a picture's name."""
+    """The kind under which a file or link is passed over; None for a picture's name."""
     kind = skipped_kind(entry.name)
     if kind is None or not entry.is_symlink():
         return kind
@@ -208,7 +208,7 @@ def _kind(entry: os.DirEntry[str]) -> str | None:
 
 
 def file_record(file: Path) -> ImageRecord | Rejection:
-    """What is known of a file now; a rejection when it can't be looked at."""
+    """The record of a file's current state; a rejection when it can't be read."""
     try:
         status = file.stat()
     except OSError as error:
@@ -227,16 +227,16 @@ def file_record(file: Path) -> ImageRecord | Rejection:
 
 
 def _metadata(file: Path, status: os.stat_result) -> dict[str, MetadataValue]:
-    known: dict[str, MetadataValue] = {
+    metadata: dict[str, MetadataValue] = {
         "file_name": path_text(file.name),
         "folder": path_text(file.parent.name),
         "file_size": status.st_size,
     }
     try:
-        known["modified"] = EPOCH + timedelta(milliseconds=status.st_mtime_ns // 1_000_000)
-    except OverflowError:  # a clock gone wild: a time that no calendar has is not known
-        return known
-    return known
+        metadata["modified"] = EPOCH + timedelta(milliseconds=status.st_mtime_ns // 1_000_000)
+    except OverflowError:  # a wrong clock: no calendar has the time
+        return metadata
+    return metadata
 
 
 def _rejected(path: Path, error: OSError) -> Rejection:

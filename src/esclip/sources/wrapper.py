@@ -1,4 +1,4 @@
-"""A source whose records are another one's, changed a little on the way."""
+"""A source that transforms the records of another one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SourceWrapper"]
 
 
 class SourceWrapper(Source):
-    """Fulfils `Source`, whose docstrings hold here. Who wants other records overrides `changed`."""
+    """Delegates to another source. Subclasses override `transform`."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -30,7 +30,7 @@ class SourceWrapper(Source):
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         with owned(self.source.records(cancelled)) as items:
             for item in items:
-                yield item if isinstance(item, Rejection) else self.changed(item)
+                yield item if isinstance(item, Rejection) else self.transform(item)
 
     def passed_over(self) -> Mapping[str, int]:
         return self.source.passed_over()
@@ -38,6 +38,6 @@ class SourceWrapper(Source):
     def covers(self, location: str) -> bool:
         return self.source.covers(location)
 
-    def changed(self, record: ImageRecord) -> ImageRecord:
-        """A record as it is to be."""
+    def transform(self, record: ImageRecord) -> ImageRecord:
+        """The record to give in place of another."""
         return record

@@ -1,11 +1,11 @@
-"""What the dataset's other tables say about each photo, brought into the order of the photos.
+"""Joins the dataset's other tables to the photos, in the photos' order.
 
     photo ids, numbered ─┐
-    keywords ────────────┼─► rows of known photos, sorted by number ─► Joins.of(first, last) ─► PhotoDetails
+    keywords ────────────┼─► rows sorted by photo number ─► Joins.details(first, last) ─► PhotoDetails
     collections, colors ─┘        in DuckDB, in a folder of its own
 
-The tables lie in any order and may be many times larger than memory, so DuckDB sorts them on disk, once;
-after that a range of photos is a few neighbouring blocks. The folder is removed when the join is left.
+The tables are in no order and may be many times larger than memory, so DuckDB sorts them on disk, once;
+after that a range of photos is a few neighbouring blocks. The folder is removed on exit.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from esclip.sources.unsplash.tables import TablePart
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Joins", "PhotoDetails", "duckdb_errors", "interrupted_by", "joined"]
+__all__ = ["Joins", "PhotoDetails", "duckdb_errors", "interrupt_on", "open_joins"]
 
 MEMORY_LIMIT = "256MB"
-MOST_THREADS = 2
-INSERTED_ROWS = 50_000
-WATCHED_S = 0.2
-"""Between two looks at whether the join is still wanted."""
+MAX_THREADS = 2
+INSERT_BATCH = 50_000
+POLL_INTERVAL_S = 0.2
+"""Between two checks for cancellation."""
 
 INTERRUPTED = "Query interrupted"
-"""How DuckDB says that Python got a SIGINT in the middle of a query, in a plain RuntimeError."""
+"""The message of the RuntimeError that DuckDB raises for a SIGINT in the middle of a query."""
 
 log = logging.getLogger("esclip")
 
 
 class PhotoDetails(NamedTuple):
-    """What the other tables say about one photo, most important first."""
+    """The values of the other tables for one photo, most important first."""
 
     keywords: tuple[str, ...] = ()
     keywords_from: str = ""
@@ -54,15 +54,15 @@ class PhotoDetails(NamedTuple):
 
 
 @contextmanager
-def joined(
+def open_joins(
     ids: Iterable[tuple[int, str]],
     children: Mapping[str, Sequence[TablePart]],
     threshold: float,
     cancelled: Event,
 ) -> Iterator[Joins]:
-    """The children's rows for these photos, given as number and id. Of an id that comes twice, the first.
+    """Context manager: the child tables' rows of these photos (number, id); a repeated id is ignored.
 
-    Raises `SourceError` when a table can't be read, or memory or disk do not suffice, and `CancelledError`
+    Raises `SourceError` when a table can't be read, or memory or disk is too small, and `CancelledError`
     once `cancelled` is set.
     """
     import duckdb
@@ -73,7 +73,7 @@ def joined(
     ):
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY_LIMIT,
-            "threads": min(MOST_THREADS, os.cpu_count() or 1),
+            "threads": min(MAX_THREADS, os.cpu_count() or 1),
             "temp_directory": str(Path(folder) / "spill"),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -81,7 +81,7 @@ def joined(
         with duckdb.connect(str(Path(folder) / "joins.duckdb"), config=config) as database:
             database.execute("SET enable_progress_bar = false")  # in a notebook it would print
             joins = Joins(database, Path(folder), threshold)
-            with interrupted_by(cancelled, database):
+            with interrupt_on(cancelled, database):
                 joins.number_photos(ids)
                 for name, parts in children.items():
                     joins.load(name, parts)
@@ -89,14 +89,14 @@ def joined(
 
 
 @contextmanager
-def interrupted_by(event: Event, database: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """A time in which the event ends a query, which may take minutes."""
+def interrupt_on(event: Event, database: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Context manager: within it, setting `event` interrupts a query, which may take minutes."""
     import duckdb
 
     over = Event()
 
     def watch() -> None:
-        while not over.wait(WATCHED_S):
+        while not over.wait(POLL_INTERVAL_S):
             if event.is_set():
                 database.interrupt()  # again, should it have come between two queries
 
@@ -114,7 +114,7 @@ def interrupted_by(event: Event, database: duckdb.DuckDBPyConnection) -> Iterato
 
 
 def duckdb_errors() -> ErrorTable:
-    """What DuckDB raises."""
+    """The errors that DuckDB raises, and a SIGINT during a query."""
     import duckdb
 
     def failure(error: Exception) -> SourceError:
@@ -128,7 +128,7 @@ def duckdb_errors() -> ErrorTable:
 
 
 class Joins:
-    """An open join: the children's rows in the order of the photos."""
+    """An open join: the child tables' rows in the order of the photos."""
 
     def __init__(self, database: duckdb.DuckDBPyConnection, folder: Path, threshold: float) -> None:
         self._database = database
@@ -136,32 +136,32 @@ class Joins:
         self._threshold = threshold
         self._loaded: list[str] = []
 
-    def of(self, first: int, last: int) -> dict[int, PhotoDetails]:
-        """What is known of the photos numbered `first` to `last`, by number; who is missing is unknown."""
-        found: dict[int, PhotoDetails] = {}
+    def details(self, first: int, last: int) -> dict[int, PhotoDetails]:
+        """The details of the photos numbered `first` to `last`, by number, of those that have some."""
+        details: dict[int, PhotoDetails] = {}
         for name in self._loaded:
-            told = self._run(CHILD_TABLES[name].told, first=first, last=last)
-            fields = [column[0] for column in told.description][1:]
-            for n, *values in told.fetchall():
-                known: dict[str, Any] = {
+            result = self._run(CHILD_TABLES[name].details, first=first, last=last)
+            fields = [column[0] for column in result.description][1:]
+            for n, *values in result.fetchall():
+                by_field: dict[str, Any] = {
                     field: tuple(value) if isinstance(value, list) else value
                     for field, value in zip(fields, values, strict=True)
                 }
-                found[n] = found.get(n, PhotoDetails())._replace(**known)
-        return found
+                details[n] = details.get(n, PhotoDetails())._replace(**by_field)
+        return details
 
     def number_photos(self, ids: Iterable[tuple[int, str]]) -> None:
-        """Remember which number each photo has."""
+        """Store the number of each photo."""
         self._run("CREATE TABLE numbered (n BIGINT, photo_id VARCHAR)")
-        for batch in batches(ids, INSERTED_ROWS):
+        for batch in batches(ids, INSERT_BATCH):
             self._insert("INSERT INTO numbered SELECT * FROM given", ["n", "photo_id"], batch)
         self._run("CREATE TABLE photos AS SELECT photo_id, min(n) AS n FROM numbered GROUP BY photo_id")
         self._run("DROP TABLE numbered")
 
     def load(self, name: str, parts: Sequence[TablePart]) -> None:
-        """Take in a child table and sort it by the photos' numbers."""
+        """Read a child table and sort it by the photos' numbers."""
         table = CHILD_TABLES[name]
-        self._run(f"CREATE TABLE {name}_read (n BIGINT, {table.kept})")
+        self._run(f"CREATE TABLE {name}_read (n BIGINT, {table.stored_columns})")
         for part in parts:
             if part.position(*table.columns[0]) is None:
                 log.warning("%s is not used: it has no column %s", part.path, table.columns[0][0])
@@ -169,12 +169,12 @@ class Joins:
                 self._load_part(name, part)
         self._run(f"CREATE TABLE {name} AS SELECT * FROM {name}_read ORDER BY n")
         self._run(f"DROP TABLE {name}_read")
-        if table.loaded:
-            self._run(table.loaded)
+        if table.after_load:
+            self._run(table.after_load)
         self._loaded.append(name)
 
     def _load_part(self, name: str, part: TablePart) -> None:
-        """By DuckDB, which is fast and strict; row by row where it refuses a row, or can't say the path."""
+        """By DuckDB, which is fast and strict; row by row where it refuses a row or the path."""
         import duckdb
 
         table = CHILD_TABLES[name]
@@ -184,7 +184,7 @@ class Joins:
             f"{source} AS {alias}" for source, alias in zip(sources, _aliases(table), strict=True)
         )
         try:
-            # Unpacked here, since of a packed file that was cut DuckDB may read the rest and say nothing.
+            # Unpacked here, since DuckDB may read a truncated packed file without an error.
             with part.unpacked(self._folder) as path:
                 self._run(_insertion(name, f"(SELECT {raw} FROM {_csv_scan(part)})"), path=_escaped(path))
         except (duckdb.InvalidInputException, duckdb.NotImplementedException, UnicodeEncodeError):
@@ -201,12 +201,12 @@ class Joins:
                 else:
                     broken += 1
 
-        for batch in batches(usable(), INSERTED_ROWS):
+        for batch in batches(usable(), INSERT_BATCH):
             self._insert(_insertion(name, "given"), _aliases(CHILD_TABLES[name]), batch)
         log.warning("%s: %d broken rows are left out", part.path, broken)
 
     def _insert(self, sql: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Run an insertion from `given`, which has these rows."""
+        """Run an insertion from the table `given`, which has these rows."""
         import pyarrow
 
         given = [[row[i] for row in rows] for i in range(len(columns))]
@@ -228,16 +228,16 @@ def _aliases(table: ChildTable) -> list[str]:
 
 
 def _insertion(name: str, relation: str) -> str:
-    """From raw rows to the kept ones: of known photos, and worth it."""
+    """Inserts the raw rows of `relation` that are of a photo and fulfil the table's `where`."""
     table = CHILD_TABLES[name]
     return (
-        f"INSERT INTO {name}_read SELECT photos.n, {table.read} FROM {relation} AS raw "
+        f"INSERT INTO {name}_read SELECT photos.n, {table.stored_values} FROM {relation} AS raw "
         f"JOIN photos ON raw.photo_id = photos.photo_id WHERE c0 IS NOT NULL AND ({table.where})"
     )
 
 
 def _csv_scan(part: TablePart) -> str:
-    """The file $path with all columns as text, nothing guessed: the header may be in any order."""
+    """The file $path with all columns as text, without type detection: the columns may be in any order."""
     columns = ", ".join(f"'column{i}': 'VARCHAR'" for i in range(len(part.columns)))
     return (
         f"read_csv($path, columns = {{{columns}}}, auto_detect = false, header = true, delim = '\t', "
@@ -246,5 +246,5 @@ def _csv_scan(part: TablePart) -> str:
 
 
 def _escaped(path: Path) -> str:
-    """A path as DuckDB takes it literally: it would search for the files that match."""
+    """A path in which DuckDB finds no wildcards."""
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))

@@ -1,11 +1,11 @@
-"""The lines of an Unsplash table become rows, and nothing is lost on the way.
+"""Parses the lines of an Unsplash table into rows, each broken row reported.
 
-    file ─► Lines ─► rows(columns) ─► Row | BrokenRow
+    file ─► Lines ─► read_rows(columns) ─► Row | BrokenRow
 
 The dialect is Postgres's `COPY ... CSV`: fields separated by tabs whatever the file's extension, quoted
 with `"` where they hold a tab, a newline or a quote, which is then doubled. A row that isn't in this dialect
 is a `BrokenRow`, and reading goes on at the next line that looks like a row. DuckDB, which reads the large
-tables (`sources.unsplash.joins`), can't do that: told to skip broken rows, it skips all behind an open quote.
+tables (`sources.unsplash.joins`), can't: where it ignores broken rows, it skips all behind an open quote.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from typing import IO, NamedTuple
 from esclip._errors import SourceError, error_text
 from esclip._files.text import NotText
 
-__all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "rows"]
+__all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "read_rows"]
 
-LONGEST_ROW = 32 * 1024 * 1024
-"""Bytes of a row that are read before it counts as broken: memory stays bounded behind an open quote."""
+MAX_ROW_BYTES = 32 * 1024 * 1024
+"""A longer row counts as broken: memory stays bounded behind an open quote."""
 
 READ_ERRORS = (OSError, EOFError, zlib.error, NotText)
-"""What reading a file may raise, packed or not."""
+"""The exceptions of reading a file, packed or not."""
 
 
 class Row(NamedTuple):
@@ -37,16 +37,16 @@ class Row(NamedTuple):
 
 
 class BrokenRow(NamedTuple):
-    """A row that can't be read, with the line it begins in and why."""
+    """A row that can't be parsed, with its first line's number and the problem."""
 
     line: int
     problem: str
 
 
-def rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
-    """Rows of so many columns; None: of any number, as the header has."""
-    # The limit is the process's own; a field is at most as long as a row, which `Lines` bounds.
-    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_ROW))
+def read_rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
+    """Rows of this number of columns; None: of any number, for the header."""
+    # The limit is global to the process; a field is at most as long as a row, which `Lines` bounds.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))
     reader = csv.reader(lines, delimiter="\t", strict=True)
     while True:
         begin = lines.begin_row()
@@ -69,14 +69,14 @@ def rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
 
 
 def _holds_row(values: list[str], columns: int) -> bool:
-    """Whether a value seems to have swallowed a whole row: it has a further line with all of the tabs."""
+    """Whether a value contains what looks like a whole row: a further line with all of the tabs."""
     return columns > 2 and any(
         line.count("\t") == columns - 1 for value in values for line in value.split("\n")[1:]
     )
 
 
 class Lines:
-    """A file's lines as `csv.reader` pulls them; those of the row at hand are kept, to go back to."""
+    """A file's lines as `csv.reader` pulls them; those of the current row are kept, to go back to."""
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         self._stream = stream
@@ -84,29 +84,29 @@ class Lines:
         self._ahead: deque[bytes] = deque()
         self._row: list[bytes] = []
         self._row_bytes = 0
-        self._given = 0
+        self._line_number = 0
 
     @property
     def in_row(self) -> int:
-        """How many lines the row at hand has so far."""
+        """The number of lines of the current row so far."""
         return len(self._row)
 
     def begin_row(self) -> int:
-        """Forget the lines of the row before; returns the next one's line number."""
+        """Start the next row; returns the number of its first line."""
         self._row.clear()
         self._row_bytes = 0
-        return self._given + 1
+        return self._line_number + 1
 
     def leave_row(self, tabs: int) -> None:
         """Go back to the first further line of this row that has as many tabs as a whole row.
 
-        So a quote that is never closed costs its own row and not the thousands behind it.
+        So a quote that is never closed breaks its own row only, not the thousands behind it.
         """
         rest = next(
             (i for i, line in enumerate(self._row) if i and line.count(b"\t") == tabs), len(self._row)
         )
         self._ahead.extendleft(reversed(self._row[rest:]))
-        self._given -= len(self._row) - rest
+        self._line_number -= len(self._row) - rest
 
     def __iter__(self) -> Lines:
         return self
@@ -115,11 +115,11 @@ class Lines:
         line = self._ahead.popleft() if self._ahead else self._read_line()
         if not line:
             raise StopIteration
-        self._given += 1
+        self._line_number += 1
         self._row.append(line)
         self._row_bytes += len(line)
-        if self._row_bytes >= LONGEST_ROW:
-            raise csv.Error(f"longer than {LONGEST_ROW} bytes, perhaps by a quote that is never closed")
+        if self._row_bytes >= MAX_ROW_BYTES:
+            raise csv.Error(f"longer than {MAX_ROW_BYTES} bytes, perhaps by a quote that is never closed")
         if b"\0" in line:
             raise csv.Error("it holds a NUL byte, as UTF-16 does")
         try:
@@ -129,11 +129,11 @@ class Lines:
 
     def _read_line(self) -> bytes:
         try:
-            line = rest = self._stream.readline(LONGEST_ROW)
-            while len(rest) == LONGEST_ROW and not rest.endswith(b"\n"):
-                rest = self._stream.readline(LONGEST_ROW)
+            line = rest = self._stream.readline(MAX_ROW_BYTES)
+            while len(rest) == MAX_ROW_BYTES and not rest.endswith(b"\n"):
+                rest = self._stream.readline(MAX_ROW_BYTES)
         except READ_ERRORS as error:
             raise SourceError(
-                f"{self._path} can't be read behind line {self._given}: {error_text(error)}"
+                f"{self._path} can't be read behind line {self._line_number}: {error_text(error)}"
             ) from error
         return line

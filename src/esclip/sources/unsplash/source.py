@@ -1,11 +1,11 @@
-"""An Unsplash dataset as it is unzipped: a folder of tables, without pictures.
+"""An Unsplash dataset as unzipped: a folder of tables, without pictures.
 
     photos.tsv000 ... ─► rows, numbered ─┬─► ids ─► joined with keywords, colors, collections
                                          │                   │ a page of photos at a time
                                          └─► once more ──────┴─► ImageRecord | Rejection
 
 The photos are read twice, which is cheap, so that only ids and the other tables' rows have to be sorted, on
-disk. Any release's columns will do: they are read by name, and what a release lacks is left out.
+disk. All releases are supported: columns are read by name, and columns that a release lacks are left out.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from esclip._errors import ConfigError, SourceError, suggest
 from esclip._protocols import Source
 from esclip._text.urls import is_web_address
 from esclip.sources.unsplash.child_tables import CHILD_TABLES
-from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, photo_metadata
-from esclip.sources.unsplash.joins import PhotoDetails, joined
+from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, parse_integer, photo_metadata, sized_url
+from esclip.sources.unsplash.joins import PhotoDetails, open_joins
 from esclip.sources.unsplash.rows import BrokenRow, Row
-from esclip.sources.unsplash.tables import TablePart, is_table_part, table_parts
-from esclip.sources.unsplash.values import integer, sized_url
+from esclip.sources.unsplash.tables import TablePart, find_parts, is_table_part
 
 __all__ = ["UnsplashSource", "is_dataset"]
 
 KEYWORD_THRESHOLD = 40.0
-"""Percent: what Unsplash itself keeps since release 1.3."""
+"""Percent: Unsplash leaves out keywords below since release 1.3."""
 
-LONGEST_ID = 512
+MAX_ID_BYTES = 512
 PAGE = 2_000
+"""Photos for which the other tables are queried at once."""
 
 log = logging.getLogger("esclip")
 
@@ -59,7 +59,7 @@ def _folder(path: Path) -> Path:
 
 
 class UnsplashSource(Source):
-    """The photos of a dataset folder, with what its other tables say about them."""
+    """The photos of a dataset folder, joined with its other tables."""
 
     fields = FIELDS
 
@@ -74,47 +74,46 @@ class UnsplashSource(Source):
     ) -> None:
         """`path` is the dataset's folder, or a file of its photos table.
 
-        `images` is a folder with the pictures as `<photo_id>.jpg`; without it they are at their URLs.
-
-        `captions` is a column of the photos that has their descriptions, where it isn't empty.
-        A photo without keywords by people gets those by AI with a confidence of `keyword_threshold` percent.
+        `images` is a folder with the pictures as `<photo_id>.jpg`; without it they are fetched by URL.
+        `captions` is a column of the photos that has their descriptions, where it isn't empty. A photo
+        without keywords by people gets those by AI with a confidence of at least `keyword_threshold` percent.
 
         Raises `SourceError` when a table can't be read, or lacks its header or a required column, and
-        `ConfigError` when it has no such column of `captions`.
+        `ConfigError` when no column is called `captions`.
         """
         folder = _folder(path)
         self._images = images
         self._captions = captions
         self._limit = limit
         self._threshold = keyword_threshold
-        self._photos = table_parts(folder, "photos")
+        self._photos = find_parts(folder, "photos")
         if not self._photos:
             raise SourceError(f"{folder} has no photos table (any more)")
         for part in self._photos:
             _check_columns(part, captions)
         self._description = (*([captions] if captions else ()), "photo_description", "ai_description")
-        tables = {name: table_parts(folder, name) for name in CHILD_TABLES}
+        tables = {name: find_parts(folder, name) for name in CHILD_TABLES}
         self._children = {name: parts for name, parts in tables.items() if parts}
         self._total: int | None = None
 
     def total(self) -> int:
-        """How many photos, counted by reading them once."""
+        """The number of photos, counted by reading them once."""
         if self._total is None:
             self._total = sum(1 for _ in self._rows())
         return self._total
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
-        """Every photo, in the order of the files and their rows; with a temporary folder while it lasts."""
+        """Every photo, in the order of the files and their rows. Uses a temporary folder until closed."""
         children = self._children
-        join = joined(self._ids(), children, self._threshold, cancelled) if children else nullcontext()
+        join = open_joins(self._ids(), children, self._threshold, cancelled) if children else nullcontext()
         with join as joins, owned(batches(self._rows(), PAGE)) as pages:
             for page in pages:
-                details = joins.of(page[0].number, page[-1].number) if joins else {}
+                details = joins.details(page[0].number, page[-1].number) if joins else {}
                 for photo in page:
                     yield self._record(photo, details.get(photo.number, PhotoDetails()))
 
     def covers(self, location: str) -> bool:
-        """Every URL: of several datasets in one index, only the one that is ingested keeps its photos."""
+        """Every URL: so pruning removes the photos of other datasets in the index."""
         images = f"{self._images}{os.sep}" if self._images else None
         return location.startswith(("https://", "http://")) or bool(images and location.startswith(images))
 
@@ -135,7 +134,7 @@ class UnsplashSource(Source):
                     number += 1
 
     def _record(self, photo: _PhotoRow, details: PhotoDetails) -> ImageRecord | Rejection:
-        """The photo of a row, whatever its URL: that is judged where it is fetched."""
+        """The record of a row with any URL: the fetcher checks it."""
         if isinstance(photo.row, BrokenRow):
             return photo.rejected("", Reason.BAD_ROW, photo.row.problem)
         row = {name: value for name, value in zip(photo.part.columns, photo.row.values, strict=True) if value}
@@ -145,13 +144,13 @@ class UnsplashSource(Source):
         url, page = row.get("photo_image_url", ""), row.get("photo_url", "")
         if not url and not self._images:
             return photo.rejected(id, Reason.BAD_URL, "no photo_image_url")
-        width, height = (integer(row.get(name, "")) for name in ("photo_width", "photo_height"))
+        width, height = (parse_integer(row.get(name, "")) for name in ("photo_width", "photo_height"))
         picture = self._images / f"{id}.jpg" if self._images else sized_url(url, width, height)
-        # Galleries show what is at a location: where the URL is none, that is the file that is read.
-        is_shown = is_web_address(url) or not self._images
+        # Galleries show the location: where the URL can't be opened, the file.
+        has_url = is_web_address(url) or not self._images
         return ImageRecord(
             id=id,
-            location=url if is_shown else str(picture),
+            location=url if has_url else str(picture),
             picture=picture,
             image_version=url or str(picture),
             page=page if is_web_address(page) else None,
@@ -163,8 +162,8 @@ class UnsplashSource(Source):
     def _id_problem(self, id: str) -> str:
         if not id.strip():
             return "no photo_id"
-        if len(id.encode()) > LONGEST_ID:
-            return f"photo_id is longer than {LONGEST_ID} bytes"
+        if len(id.encode()) > MAX_ID_BYTES:
+            return f"photo_id is longer than {MAX_ID_BYTES} bytes"
         if not id.isprintable():
             return f"photo_id is not printable: {id!a}"
         if self._images and (id in (".", "..") or set(id) & set("/\\")):
@@ -173,17 +172,17 @@ class UnsplashSource(Source):
 
 
 class _PhotoRow(NamedTuple):
-    """A row of the photos table, its number in the dataset, and where it is from."""
+    """A row of the photos table, its number in the dataset, and its file."""
 
     number: int
     part: TablePart
     row: Row | BrokenRow
 
     def rejected(self, id: str, reason: Reason, problem: str) -> Rejection:
-        """The row as a rejection that says where it is."""
-        place = f"{self.part.path}:{self.row.line}"
+        """The row as a rejection with its file and line."""
+        location = f"{self.part.path}:{self.row.line}"
         detail = f"{self.part.path.name}, line {self.row.line}: {problem}"
-        return Rejection(id[:LONGEST_ID], place, Stage.READ, reason, detail)
+        return Rejection(id[:MAX_ID_BYTES], location, Stage.READ, reason, detail)
 
 
 def _check_columns(part: TablePart, captions: str | None) -> None:
@@ -192,7 +191,7 @@ def _check_columns(part: TablePart, captions: str | None) -> None:
             f"{part.path}, line 1: no column photo_image_url in {', '.join(part.columns)[:200]!a}"
         )
     if captions is not None and captions not in part.columns:
-        near = suggest(captions, part.columns)
-        raise ConfigError(f"captions: {part.path} has no column {captions!r:.80}; it may be {near:.400}")
+        similar = suggest(captions, part.columns)
+        raise ConfigError(f"captions: {part.path} has no column {captions!r:.80}; it may be {similar:.400}")
     if unknown := [name for name in part.columns if name not in KNOWN_COLUMNS | {captions}]:
         log.warning("%s: unknown columns are left out: %s", part.path, ", ".join(unknown))

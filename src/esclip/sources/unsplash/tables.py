@@ -1,9 +1,9 @@
-"""The files of an Unsplash dataset: which make up a table, what columns they have, packed or not.
+"""The files of an Unsplash dataset: those of a table, their columns, packed or not.
 
-folder ─► table_parts("photos") ─► TablePart(path, columns) ─► rows() ─► Row | BrokenRow
+folder ─► find_parts("photos") ─► TablePart(path, columns) ─► rows() ─► Row | BrokenRow
           photos.tsv000, .csv001.gz ...
 
-A part may be in UTF-16 with its mark, as spreadsheets write it. A link may lead to another part only.
+A part may be in UTF-16 with a byte order mark, as spreadsheets write it. A link may lead to a part only.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from typing import IO, cast
 from esclip._errors import SourceError, error_text
 from esclip._files.regular import open_beside
 from esclip._files.text import MAX_MARK_BYTES, Utf8, detect_encoding
-from esclip.sources.unsplash.rows import READ_ERRORS, BrokenRow, Lines, Row, rows
+from esclip.sources.unsplash.rows import READ_ERRORS, BrokenRow, Lines, Row, read_rows
 
-__all__ = ["TablePart", "is_table_part", "table_parts"]
+__all__ = ["TablePart", "find_parts", "is_table_part"]
 
-COPIED_BYTES = 1024 * 1024
-UNPACKED_BYTES, UNPACKED_TIMES = 256 << 20, 200
-"""A packed table may become so large, or so many times as large; the dataset becomes 3 to 20 times."""
+COPY_CHUNK_BYTES = 1024 * 1024
+MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 256 << 20, 200
+"""A packed table may unpack to the larger of both; the dataset's unpack to 3 to 20 times their size."""
 
 BOM = b"\xef\xbb\xbf"
-PACKED = b"\x1f\x8b"
-"""What gzip's files begin with."""
+GZIP_MAGIC = b"\x1f\x8b"
 
 log = logging.getLogger("esclip")
 
@@ -43,10 +42,10 @@ def is_table_part(path: Path | os.DirEntry[str], table: str) -> bool:
     return _part_number(path.name, table) is not None and path.is_file()
 
 
-def table_parts(folder: Path, table: str) -> list[TablePart]:
-    """The table's files in the order of their numbers; warns of a number that is missing among them.
+def find_parts(folder: Path, table: str) -> list[TablePart]:
+    """The table's files in the order of their numbers. Logs a warning when a number is missing in between.
 
-    A part that lies there both packed and unpacked counts once.
+    Of a part that is there packed and unpacked, the unpacked one is used.
 
     Raises `SourceError` when one can't be read or has no header with `photo_id`.
     """
@@ -75,34 +74,34 @@ class TablePart:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _reading(path), open_beside(path) as file:
-            self._is_packed = file.read(len(PACKED)) == PACKED  # whatever it is called
+            self._is_packed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC  # regardless of its name
         with _reading(path), self._stream() as stream:
             self._is_utf8 = detect_encoding(stream.read(MAX_MARK_BYTES)) == "utf-8"
-        with self._opened() as lines:
+        with self._open_lines() as lines:
             self._stamp = _stamp(path)
-            header = next(rows(lines, None), None)
+            header = next(read_rows(lines, None), None)
         self.columns: tuple[str, ...] = tuple(header.values) if isinstance(header, Row) else ()
         if problem := _header_problem(header):
             raise SourceError(f"{path}, line {header.line if header else 1}: {problem}")
 
     def position(self, *names: str) -> int | None:
-        """Where the first of these columns that the file has is in a row; None where it has none."""
+        """The index of the first of these columns that the file has; None where it has none."""
         return next((self.columns.index(name) for name in names if name in self.columns), None)
 
     def rows(self) -> Iterator[Row | BrokenRow]:
         """All rows below the header, in order.
 
-        Raises `SourceError` when the file can't be read to its end, or isn't the same any more.
+        Raises `SourceError` when the file can't be read to its end, or has changed.
         """
-        with self._opened() as lines:
+        with self._open_lines() as lines:
             if _stamp(self.path) != self._stamp:
                 raise SourceError(f"{self.path} changed while it was in use: start again")
-            next(rows(lines, None), None)
-            yield from rows(lines, len(self.columns))
+            next(read_rows(lines, None), None)
+            yield from read_rows(lines, len(self.columns))
 
     @contextmanager
     def unpacked(self, folder: Path) -> Iterator[Path]:
-        """The file in UTF-8 and not packed: itself, or a copy in `folder` while it is needed."""
+        """Context manager: the file in UTF-8 and unpacked, itself or a temporary copy in `folder`."""
         if not self._is_packed and self._is_utf8:
             yield self.path
             return
@@ -115,19 +114,19 @@ class TablePart:
             copy.unlink()
 
     def _copy(self, stream: IO[bytes], file: IO[bytes]) -> None:
-        """Copy what a few packed bytes become, up to what tables are: a bomb would fill the disk."""
+        """Copy up to a limit: a decompression bomb would fill the disk."""
         packed = self.path.stat().st_size
-        most = max(UNPACKED_BYTES, UNPACKED_TIMES * packed)
-        while chunk := stream.read(COPIED_BYTES):
-            if file.tell() + len(chunk) > most:
+        limit = max(MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO * packed)
+        while chunk := stream.read(COPY_CHUNK_BYTES):
+            if file.tell() + len(chunk) > limit:
                 raise SourceError(
-                    f"{self.path}: its {packed} bytes unpack to more than {most}, as no table's do; "
+                    f"{self.path}: its {packed} bytes unpack to more than {limit}, as no table's do; "
                     "unpack it yourself if it is one"
                 )
             file.write(chunk)
 
     @contextmanager
-    def _opened(self) -> Iterator[Lines]:
+    def _open_lines(self) -> Iterator[Lines]:
         with _reading(self.path), self._stream() as packed:
             stream = self._in_utf8(packed)
             if self._is_utf8 and stream.read(len(BOM)) != BOM:
@@ -136,7 +135,7 @@ class TablePart:
 
     @contextmanager
     def _stream(self) -> Iterator[IO[bytes]]:
-        """The file's bytes as they are when nothing packs them."""
+        """The file's bytes, unpacked."""
         with open_beside(self.path) as file:
             yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._is_packed else file
 
