@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pictures", type=int, default=128)
     parser.add_argument("--pixels", default="1080x720", help="size of the pictures")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds before those that count")
     parser.add_argument("--int8", action="store_true", help="with the int8 rows; needs NNCF")
     parser.add_argument("--json", type=Path, help="write the results here, too")
     parser.add_argument("--draft", action="store_true", help="measure reduced decoding instead")
@@ -60,9 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         files = write_pictures(Path(scratch) / "pictures", given.pictures, (width, height))
         paths, likeness = _paths(clip, files, ["f32", "bf16"] + ["int8"] * given.int8)
-        rates = measure(paths, unit="pictures/s", rounds=given.rounds, baseline=BATCHED)
-        singles = measure(_singles(files), unit="ms", rounds=given.rounds, baseline="decode, whole")
-        starts = measure(_starts(texts, clip), unit="s", rounds=given.rounds, baseline="esclip")
+        rounds = partial(measure, rounds=given.rounds, warm_up=given.warm_up)
+        rates = rounds(paths, unit="pictures/s", baseline=BATCHED)
+        singles = rounds(_singles(files), unit="ms", baseline="decode, whole")
+        starts = rounds(_starts(texts, clip), unit="s", baseline="esclip")
         weights = sum(file.stat().st_size for file in clip.rglob("*.safetensors"))
     facts = {
         **machine(),

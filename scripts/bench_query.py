@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=Path, help="a folder for the models; those it lacks are made")
     parser.add_argument("--size", choices=["full", "tiny"], default="full", help="of models that are made")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--warm-up", type=int, default=1, help="processes before those that count")
     parser.add_argument("--queries", type=int, default=200, help="of a warm process, in each round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds and medians here as well")
     parser.add_argument("--measure", choices=sorted(MEASURES), help=argparse.SUPPRESS)
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with TemporaryDirectory(prefix="bench-query-") as folder:
         models = models_in(given.models or Path(folder) / "models", given.size)[0].parent
         _plant(Path(folder), models, given.documents)
-        rounds = list(_rounds(models, Path(folder) / "store", given.rounds, given.queries))
+        rounds = list(_rounds(models, Path(folder) / "store", given.warm_up, given.rounds, given.queries))
     medians = {name: median(one[name] for one in rounds) for name in rounds[0]}
     for name, fact in machine().items():
         print(f"{name}: {fact}")
@@ -98,8 +99,8 @@ def _documents(records: Iterator[ImageRecord], space: Space) -> Iterator[Documen
         yield Document(record, unit_rows(rng.standard_normal((1, space.dim)))[0])
 
 
-def _rounds(models: Path, store: Path, rounds: int, queries: int) -> Iterator[Figures]:
-    """Figures by name, in ms but for rates; the first processes, which fill caches, are not counted."""
+def _rounds(models: Path, store: Path, warm_up: int, rounds: int, queries: int) -> Iterator[Figures]:
+    """Figures by name, in ms but for rates; the first `warm_up` processes fill caches and are not counted."""
     picture, text = map(str, _towers(models))
     search = [sys.executable, "-m", "esclip", "search-text", "a red dog in the snow", "--store", str(store)]
     own = [
@@ -120,7 +121,7 @@ def _rounds(models: Path, store: Path, rounds: int, queries: int) -> Iterator[Fi
         "esclip": [*own, "--measure", "esclip"],
         "plain": [*own, "--measure", "plain"],
     }
-    for command in list(commands.values())[:3]:
+    for command in list(commands.values())[:3] * warm_up:
         _run(command)
     for turn in range(rounds):
         figures: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 from esclip.testing.pictures import draw_photos
 from tests.command_line import Esclip, runner
 from tests.sharing import session_folder
+
+# Starting the threads of OpenBLAS takes a tenth of a command's start, and workers share the cores anyway.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,15 +15,20 @@ from tests.models import Models, tiny_models
 __all__ = ["tiny_models"]
 
 FEW = ("--pictures", "8", "--pixels", "240x160")
+COLD = ("--warm-up", "0")
 
 
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("main", "options", "names"),
     [
-        (bench_encode.main, FEW, ["esclip ingest", "decode, whole", "sentence-transformers"]),
+        (bench_encode.main, (*FEW, *COLD), ["esclip ingest", "decode, whole", "sentence-transformers"]),
         (bench_ingest.main, FEW, ["bound", "from the web", "embedded folder"]),
-        (bench_query.main, ("--documents", "200", "--queries", "5"), ["warm p50", "16 callers p50", "cold"]),
+        (
+            bench_query.main,
+            ("--documents", "200", "--queries", "5", *COLD),
+            ["warm p50", "16 callers p50", "cold"],
+        ),
     ],
     ids=["encode", "ingest", "query"],
 )
