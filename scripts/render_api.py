@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_args, is_typeddict
 
 import esclip
+from esclip._core.options import Opt, declared
 from scripts.signatures import format_annotation, format_default, format_signature
 
 __all__ = ["API", "render"]
@@ -57,7 +58,7 @@ def _kind(value: Any) -> str:
     if getattr(value, "_is_protocol", False) or inspect.isabstract(value):
         return "Protocols"
     if is_typeddict(value):
-        return "SearchOptions"
+        return "Options"
     return "Values" if dataclasses.is_dataclass(value) or issubclass(value, tuple) else "Classes"
 
 
@@ -97,11 +98,18 @@ def _is_documented(name: str, value: Any) -> bool:
 
 
 def _value(name: str, cls: type) -> str:
-    """A class of attributes, each with the text below it."""
-    docs = _attribute_docs(cls)
+    """A class of attributes, each with the help of its declaration as an option, or the text below it."""
+    docs = _attribute_docs(cls) | _option_docs(cls)
+    written = [base.id for base in _definition(cls).bases if isinstance(base, ast.Name)]
+    public = [getattr(esclip, name) for name in written if name in esclip.__all__]
+    bases = [base for base in public if is_typeddict(base)]
+    inherited = {name for base in bases for name in inspect.get_annotations(base)}
     lines = [
-        f"- {declared}{': ' + docs[field] if field in docs else ''}" for field, declared in _attributes(cls)
+        f"- {shown}{': ' + docs[field] if field in docs else ''}"
+        for field, shown in _attributes(cls)
+        if field not in inherited
     ]
+    lines += [f"- those of `{base.__name__}`" for base in bases]
     return f"### {name}\n\n{_markdown(cls.__doc__)}\n\n" + "\n".join(lines) + "\n"
 
 
@@ -118,6 +126,19 @@ def _attributes(cls: type) -> Iterator[tuple[str, str]]:
     for name, annotation in inspect.get_annotations(cls).items():
         default = f" = {format_default(defaults[name])}" if name in defaults else ""
         yield name, f"`{name}: {format_annotation(annotation)}{default}`"
+
+
+def _option_docs(cls: type) -> dict[str, str]:
+    """The helps of the options that a class declares, with defaults and bounds."""
+    if not any("Annotated[" in str(annotation) for annotation in inspect.get_annotations(cls).values()):
+        return {}
+    return {name: _option_doc(opt) for name, (_, opt) in declared(cls).items() if opt}
+
+
+def _option_doc(opt: Opt) -> str:
+    notes = [] if opt.default in (None, ()) else [f"Default: `{opt.default!r}`."]
+    notes += [] if opt.maximum is None else [f"From {opt.minimum:,} to {opt.maximum:,}."]
+    return " ".join([re.sub(r"\{(\w+)\}", r"`\1`", opt.help), *notes])
 
 
 def _attribute_docs(cls: type) -> dict[str, str]:
@@ -178,7 +199,7 @@ def _section(title: str, body: str) -> str:
 KINDS: dict[str, Callable[[str, Any], str]] = {
     "Functions": _function,
     "Classes": _class,
-    "SearchOptions": _value,
+    "Options": _value,
     "Values": _value,
     "Enumerations": _value,
     "Unions": _union,

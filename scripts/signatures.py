@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable
 from typing import Any, ForwardRef
@@ -36,10 +37,14 @@ def _format_parameter(parameter: inspect.Parameter) -> str:
 
 
 def format_annotation(annotation: Any) -> str:
-    """As it is written in the code."""
-    if isinstance(annotation, ForwardRef):
-        return annotation.__forward_arg__
-    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    """As it is written in the code, without the notes of an `Annotated`."""
+    text = annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
+    if not isinstance(text, str):
+        return inspect.formatannotation(annotation)
+    match ast.parse(text, mode="eval").body:
+        case ast.Subscript(value=ast.Name("Annotated"), slice=ast.Tuple(elts=[kind, *_])):
+            return ast.unparse(kind)
+    return text
 
 
 def format_default(value: Any) -> str:

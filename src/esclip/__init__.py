@@ -50,13 +50,14 @@ if TYPE_CHECKING:
         TooManyRejections,
     )
     from esclip._index import ImageIndex, open_index
-    from esclip._ingest.options import IngestOptions
+    from esclip._ingest.options import IngestOptions, RetryOptions, RunOptions
     from esclip._ingest.progress import Phase, Progress
     from esclip._net.access import StoreAuth
     from esclip._protocols import Encoder, Source, Store
     from esclip._search.duplicates import DuplicateGroup
     from esclip._search.hits import Hits
-    from esclip._search.query import ImageQuery, Keywords, Query, SearchOptions, SimilarTo, Text, VectorQuery
+    from esclip._search.options import HitOptions, QueryOptions, SearchOptions, TextSearchOptions
+    from esclip._search.query import ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
     from esclip.encoders import Model, load_encoder, models
 
     __version__: str
@@ -83,6 +84,7 @@ __all__ = [
     "GeoPoint",
     "HasId",
     "Hit",
+    "HitOptions",
     "Hits",
     "ImageIndex",
     "ImageQuery",
@@ -108,10 +110,13 @@ __all__ = [
     "Phase",
     "Progress",
     "Query",
+    "QueryOptions",
     "Range",
     "Reason",
     "RecordError",
     "Rejection",
+    "RetryOptions",
+    "RunOptions",
     "Scan",
     "ScoreDetail",
     "Search",
@@ -127,6 +132,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "Text",
+    "TextSearchOptions",
     "TooManyRejections",
     "VectorQuery",
     "classify",
@@ -144,6 +150,7 @@ _HOMES = (
     "_core.types",
     "_core.searches",
     "_search.query",
+    "_search.options",
     "_core.rejections",
     "_protocols",
     "_ingest.progress",

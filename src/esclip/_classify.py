@@ -14,11 +14,12 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from esclip._core.arguments import AnyImage, AnyPath, given_image, wrong_kind
+from esclip._core.arguments import AnyImage, given_image, wrong_kind
 from esclip._core.labels import Labels, LabelSet
 from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError, RecordError
+from esclip._files.locations import AnyPath
 from esclip._protocols import Encoder
 from esclip._search.query_image import open_image
 from esclip.encoders import load_encoder

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, cast
 
 from esclip._concurrency.forks import renew_in_children
 from esclip._core.arguments import (
-    AnyCaptions,
     AnyId,
     AnyImage,
-    AnyPath,
     given_callback,
     given_ids,
     given_path,
@@ -31,27 +29,28 @@ from esclip._core.arguments import (
     given_texts,
     wrong_kind,
 )
-from esclip._core.bounds import HYBRID_WEIGHTS, LIMITS, THRESHOLDS
-from esclip._core.labels import Labels, LabelSet
+from esclip._core.labels import LabelSet
+from esclip._core.options import resolve
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry, Reason
 from esclip._core.schema import IndexInfo, IndexSchema, Stats
-from esclip._core.settings import DEFAULT_INDEX, DUPLICATE, default_store
-from esclip._core.targets import PART_KINDS, select_known
+from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, default_store
+from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
-from esclip._files.locations import user_path
+from esclip._files.locations import AnyPath
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.ledger_file import ledger_path
-from esclip._ingest.options import IngestOptions
+from esclip._ingest.options import IngestOptions, RetryOptions
 from esclip._net.access import StoreAuth
 from esclip._protocols import Encoder, Store
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
-from esclip._search.filter_parser import Where, parse_filter
+from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits
 from esclip._search.no_hits import explain_filter
-from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SearchOptions, SimilarTo, Text
+from esclip._search.options import THRESHOLD, SearchOptions, TextSearchOptions, Where
+from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SimilarTo, Text
 from esclip._search.retriever import Retriever
 from esclip._search.searcher import Searcher
 from esclip._text.secrets import Address, Secret
@@ -160,13 +159,6 @@ class ImageIndex:
     def ingest(
         self,
         *paths: AnyPath | Iterable[AnyPath],
-        limit: int | None = None,
-        images: AnyPath | None = None,
-        prune: bool = False,
-        confirm: Callable[[str, int], bool] | None = None,
-        labels: Labels | None = None,
-        captions: AnyCaptions | None = None,
-        parts: Collection[str] = (),
         **options: Unpack[IngestOptions],
     ) -> IngestReport:
         """Write the pictures of `paths` that the index lacks or holds differently.
@@ -217,43 +209,40 @@ class ImageIndex:
             print(report.written, report.rejections)
         """
         given = given_paths("a path", paths)
-        if prune and limit is not None:
+        options = resolve(IngestOptions, options)
+        limit, labels, images = options["limit"], options["labels"], options["images"]
+        if options["prune"] and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
-        if limit is not None:
-            LIMITS.check("limit", limit)
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._ingest.pruning import Pruning
         from esclip._ingest.run import run
         from esclip.sources import open_source
 
-        names = parts if isinstance(parts, str) else given_texts("parts", parts)
-        asked = select_known(names, PART_KINDS, "parts") if names else ()
         held = self._store.schema()
         self._require_own_pictures(held)
         remembered = held.labelling if held else None
-        labelling = remembered if labels is None else LabelSet.of(labels, remembered)
-        kinds = {*asked, *(held.parts if held else ())}
+        kinds = {*options["parts"], *(held.parts if held else ())}
         gone = [path for path in given if self._has_left(path, held)]
-        if gone and not prune:
+        if gone and not options["prune"]:
             raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
         roots = tuple(sorted(map(location_of, given)))
         report = run(
             open_source(
                 given,
-                images=user_path(given_path("images", images), "images") if images else None,
+                images=Path(images) if images else None,
                 limit=limit,
-                captions=captions,
+                captions=options["captions"],
                 gone=gone,
             ),
             self._encoder(held),
             self._store,
             self._ledger,
-            labelling=labelling,
+            options,
+            labelling=remembered if labels is None else LabelSet.of(labels, remembered),
             parts=[kind for kind in PART_KINDS if kind in kinds],
             parts_store=self._open_parts,
             origin="\n".join(roots) if limit is None else None,
-            pruning=Pruning(roots, confirm) if prune else None,
-            **options,
+            pruning=Pruning(roots, options["confirm"]) if options["prune"] else None,
         )
         self._schema = None  # the fields may be more now
         return report
@@ -293,7 +282,7 @@ class ImageIndex:
         self,
         *,
         reasons: Reason | str | Iterable[Reason | str] = (),
-        **options: Unpack[IngestOptions],
+        **options: Unpack[RetryOptions],
     ) -> IngestReport:
         """Ingest again what was rejected, and only that.
 
@@ -317,6 +306,7 @@ class ImageIndex:
         from esclip._ingest.retry import LedgerSource
         from esclip._ingest.run import run
 
+        options = resolve(RetryOptions, options)
         self._schema = None  # the labels may be others now
         schema, wanted = self._require_schema(), _reasons(reasons)
         self._require_own_pictures(schema)
@@ -331,12 +321,12 @@ class ImageIndex:
             self._encoder(schema),
             self._store,
             self._ledger,
+            options,
             labelling=schema.labelling,
             parts=schema.parts,
             parts_store=self._open_parts,
             origin=None,
             pruning=None,
-            **(IngestOptions(max_rejection_rate=1) | options),
         )
         self._schema = None  # the runtimes may be more now
         return report
@@ -439,11 +429,9 @@ class ImageIndex:
     def search_text(
         self,
         text: str,
-        k: int = 10,
+        k: int = DEFAULT_K,
         where: Where | None = None,
-        *,
-        hybrid: float = 0.0,
-        **options: Unpack[SearchOptions],
+        **options: Unpack[TextSearchOptions],
     ) -> Hits:
         """Find the pictures that show what a text says.
 
@@ -475,16 +463,14 @@ class ImageIndex:
             for hit in index.search_text("a red car in the snow", k=5, hybrid=0.5):
                 print(hit.score, hit.location)
         """
-        return self.search(_text_query(text, hybrid, k, where, options))
+        return self.search(_text_query(text, k, where, options))
 
     def search_texts(
         self,
         texts: Iterable[str],
-        k: int = 10,
+        k: int = DEFAULT_K,
         where: Where | None = None,
-        *,
-        hybrid: float = 0.0,
-        **options: Unpack[SearchOptions],
+        **options: Unpack[TextSearchOptions],
     ) -> list[Hits]:
         """Search by several texts at once, each as in `search_text`.
 
@@ -503,12 +489,12 @@ class ImageIndex:
             EsclipError: As `search`.
         """
         texts = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
-        return self.search_many([_text_query(text, hybrid, k, where, options) for text in texts])
+        return self.search_many([_text_query(text, k, where, options) for text in texts])
 
     def search_image(
         self,
         image: AnyImage,
-        k: int = 10,
+        k: int = DEFAULT_K,
         where: Where | None = None,
         **options: Unpack[SearchOptions],
     ) -> Hits:
@@ -534,7 +520,7 @@ class ImageIndex:
         return self.search(Query(ImageQuery(image), k=k, where=where, **options))
 
     def similar(
-        self, id: AnyId, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
+        self, id: AnyId, k: int = DEFAULT_K, where: Where | None = None, **options: Unpack[SearchOptions]
     ) -> Hits:
         """Find the pictures most like one of the index, which is left out.
 
@@ -557,7 +543,7 @@ class ImageIndex:
         self,
         like: AnyId | Iterable[AnyId],
         unlike: AnyId | Iterable[AnyId] = (),
-        k: int = 10,
+        k: int = DEFAULT_K,
         where: Where | None = None,
         **options: Unpack[SearchOptions],
     ) -> Hits:
@@ -608,7 +594,7 @@ class ImageIndex:
         Raises:
             EsclipError: As `search`.
         """
-        THRESHOLDS.check("threshold", threshold)
+        THRESHOLD.check("threshold", threshold)
         given_callback("on_progress", on_progress)
         filters = parse_filter(where, self._require_schema().fields)
         groups = find_duplicates(self._store, filters, threshold, on_progress or (lambda _: None))
@@ -789,7 +775,9 @@ def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason
     return frozenset(map(Reason, several))
 
 
-def _text_query(text: str, hybrid: float, k: int, where: Where | None, options: SearchOptions) -> Query:
-    HYBRID_WEIGHTS.check("hybrid", hybrid)
-    words = [Keywords(text, hybrid)] if hybrid else []
-    return Query(Text(text), *words, k=k, where=where, **options)
+def _text_query(text: str, k: int, where: Where | None, given: TextSearchOptions) -> Query:
+    resolved = resolve(TextSearchOptions, given)
+    hybrid = resolved["hybrid"]
+    options = cast(SearchOptions, {name: value for name, value in resolved.items() if name != "hybrid"})
+    keywords = [Keywords(text, hybrid)] if hybrid else []
+    return Query(Text(text), *keywords, k=k, where=where, **options)

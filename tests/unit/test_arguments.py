@@ -157,14 +157,14 @@ def test_classify_takes_lists_and_arrays(its: Given, tmp_path: Path) -> None:
 
 
 WRONG: dict[str, tuple[Call, str]] = {
-    "search(None)": (lambda its: its.index.search(None), "a text, Text, Picture"),
-    "search(5)": (lambda its: its.index.search(5), "a text, Text, Picture"),
-    "search([...])": (lambda its: its.index.search(["red"]), "one after the other"),
+    "search(None)": (lambda its: its.index.search(None), "a text, Text, ImageQuery"),
+    "search(5)": (lambda its: its.index.search(5), "a text, Text, ImageQuery"),
+    "search([...])": (lambda its: its.index.search(["red"]), "one by one"),
     "search({})": (lambda its: its.index.search({"text": "red"}), "of type dict"),
     "search_many(text)": (lambda its: its.index.search_many("red"), "several queries"),
     "search_many(Query)": (lambda its: its.index.search_many(Query("red")), "several queries"),
     "search_many(None)": (lambda its: its.index.search_many(None), "is None"),
-    "search_many([None])": (lambda its: its.index.search_many([None]), "a text, Text, Picture"),
+    "search_many([None])": (lambda its: its.index.search_many([None]), "a text, Text, ImageQuery"),
     "search_text(list)": (lambda its: its.index.search_text(["red"]), "search_texts"),
     "search_text(None)": (lambda its: its.index.search_text(None), "one text"),
     "search_text(bytes)": (lambda its: its.index.search_text(b"red"), "of type bytes"),
@@ -206,7 +206,7 @@ WRONG: dict[str, tuple[Call, str]] = {
     "ingest(parts=5)": (lambda its: its.index.ingest(its.photos, parts=5), "parts"),
     "ingest(allow_hosts=5)": (lambda its: its.index.ingest(its.photos, allow_hosts=5), "allow_hosts"),
     "ingest(cache=5)": (lambda its: its.index.ingest(its.photos, cache=5), "a path"),
-    "ingest(stop=5)": (lambda its: its.index.ingest(its.photos, stop=5), "a Stop"),
+    "ingest(stop=5)": (lambda its: its.index.ingest(its.photos, stop=5), "a CancelToken"),
     "ingest(on_progress=5)": (lambda its: its.index.ingest(its.photos, on_progress=5), "a function"),
     "ingest(on_rejection=5)": (lambda its: its.index.ingest(its.photos, on_rejection=5), "a function"),
     "rejections(5)": (lambda its: its.index.rejections(5), "reasons"),

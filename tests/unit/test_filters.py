@@ -8,7 +8,8 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
-from esclip._search.filter_parser import Where, parse_filter
+from esclip._search.filter_parser import parse_filter
+from esclip._search.options import Where
 from esclip._text.escaping import escape
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]

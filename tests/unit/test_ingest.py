@@ -17,6 +17,7 @@ from PIL import Image
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
 from esclip._concurrency.stop import CancelToken
 from esclip._core.schema import IndexSchema, Space
+from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._core.types import Document, Pixels, Vectors
 from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
 from esclip._fetch.fetcher import Fetcher
@@ -123,6 +124,7 @@ def run(
     encoder = encoder or CountingEncoder()
     stop = stop or CancelToken()
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
+    options = {"max_rejection_rate": MAX_REJECTION_RATE} | options
     progress = IngestProgress(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
     with Fetcher(allow_hosts=(), cache=None, workers=2, stopped=stop.event) as fetcher:
         ingest(

@@ -117,7 +117,9 @@ def refused(id: str) -> Rejection:
 def test_counts_of_several_threads() -> None:
     """Pages that threads count at the same time are all counted, as are those who were refused."""
     told: list[Rejection] = []
-    progress = IngestProgress(index="i", store="s", encoder="e", on_rejection=told.append)
+    progress = IngestProgress(
+        index="i", store="s", encoder="e", max_rejection_rate=0.5, on_rejection=told.append
+    )
     for _ in range(8 * 50 * 10):
         progress.count_read()
 

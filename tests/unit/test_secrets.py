@@ -280,7 +280,7 @@ def test_a_version_that_repeats_a_secret() -> None:
 def test_values_that_hold_secrets_show_none() -> None:
     """The options of commands, an access, a server and its clients have a repr without them."""
     options = StoreOptions(
-        store=Address(f"http://alice:{TOKEN}@host"), password=Secret(TOKEN), api_key=Secret(TOKEN)
+        store=Address(f"http://alice:{TOKEN}@host"), auth={"password": TOKEN, "api_key": Secret(TOKEN)}
     )
     held: list[Any] = [options, EncoderOptions(encoder_token=Secret(TOKEN)), StoreAuth(api_key=TOKEN)]
     held += [vars(store) for store in (EngineStore(f"http://alice:{TOKEN}@127.0.0.1", "x"),)]

@@ -12,45 +12,30 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from esclip._cli import classify, duplicates, forget, ledger, search
+from esclip._cli import classify, forget, ingest, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand
 from esclip._cli.confirmation import confirm
-from esclip._cli.groups import EncoderOptions, FetchOptions, StoreOptions, grouped
+from esclip._cli.groups import EncoderOptions, StoreOptions, expand_groups
 from esclip._cli.hints import format_error
-from esclip._cli.ingest import run_to_report
-from esclip._cli.ingest_options import (
-    BatchSize,
-    Captions,
-    Images,
-    KeptTemplates,
-    Labels,
-    Limit,
-    MaxRejectionRate,
-    Parts,
-    Prune,
-    RejectionsFile,
-    labelling,
-)
-from esclip._cli.options import Host, Json, MaxBody, Port, Yes, as_path, split
+from esclip._cli.options import Json, Yes, as_path, number
 from esclip._cli.signals import Interrupted, exit_status, handle_signals
 from esclip._cli.standard_streams import standard_streams
-from esclip._core.settings import (
-    BATCH_SIZE,
-    ENCODER_PORT,
-    MAX_BODY_MIB,
-    MAX_REJECTION_RATE,
-)
+from esclip._core.options import BATCH_SIZE_OPTION, Opt
+from esclip._core.settings import ENCODER_PORT, MAX_BODY_MIB
 from esclip._errors import EsclipError
 from esclip._text.escaping import escape
 
 __all__ = ["app", "main"]
+
+
+PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
+MAX_BODY = Opt(MAX_BODY_MIB, "The longest request, in MiB.", minimum=1, maximum=1024, metavar="MIB")
 
 
 class ErrorsAsExit(TyperGroup):
@@ -65,7 +50,7 @@ class ErrorsAsExit(TyperGroup):
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Read the options before the command's name."""
-        with _usage_escaped():
+        with _escape_usage():
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
@@ -73,7 +58,7 @@ class ErrorsAsExit(TyperGroup):
         from esclip._cli.output.console import log_on_stderr, say
 
         try:
-            with log_on_stderr(), _usage_escaped():
+            with log_on_stderr(), _escape_usage():
                 return super().invoke(ctx)
         except EsclipError as error:
             say(format_error(error))
@@ -88,7 +73,7 @@ class ErrorsAsExit(TyperGroup):
 
 
 @contextmanager
-def _usage_escaped() -> Iterator[None]:
+def _escape_usage() -> Iterator[None]:
     """Within it, errors of wrong usage repeat arguments escaped: Typer shows them as they are."""
     try:
         yield
@@ -138,98 +123,56 @@ def _esclip(
     pass
 
 
-@app.command()
-@grouped
-def ingest(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH...", help="An Unsplash dataset folder, a folder of images, or images."),
-    ],
-    *,
-    at: StoreOptions,
-    by: EncoderOptions,
-    limit: Limit = None,
-    images: Images = None,
-    having: FetchOptions,
-    rejections: RejectionsFile = None,
-    max_rejection_rate: MaxRejectionRate = MAX_REJECTION_RATE,
-    prune: Prune = False,
-    yes: Yes = False,
-    labels: Labels = None,
-    label_template: KeptTemplates = None,
-    captions: Captions = None,
-    parts: Parts = None,
-    json: Json = False,
-) -> None:
-    """Encode pictures and write them into the index; what it holds unchanged is skipped."""
-    if prune and limit is not None:
-        raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
-    asked = labelling(labels, label_template)
-    with at.open(by) as held:
-        run = partial(
-            held.ingest,
-            *paths,
-            limit=limit,
-            images=images,
-            max_rejection_rate=max_rejection_rate,
-            prune=prune,
-            labels=asked if label_template or asked is None else asked.labels,
-            captions=captions,
-            parts=split(parts or ""),
-            **having.named(),
-        )
-        run_to_report(run, rejections, json=json, prune_yes=yes if prune else None)
+app.command()(expand_groups(ingest.ingest))
+app.command()(expand_groups(ingest.rejections))
+app.command()(expand_groups(ingest.retry))
+app.command(cls=RemovalCommand)(expand_groups(forget.forget))
 
 
-app.command()(grouped(ledger.rejections))
-app.command()(grouped(ledger.retry))
-app.command(cls=RemovalCommand)(grouped(forget.forget))
-
-
-app.command("search-text")(grouped(search.search_text))
-app.command("search-texts")(grouped(search.search_texts))
-app.command("search-image")(grouped(search.search_image))
-app.command(cls=WeightedCommand)(grouped(search.search))
-app.command(cls=DashedIdCommand)(grouped(search.similar))
-app.command(cls=DashedIdCommand)(grouped(search.recommend))
-app.command()(grouped(duplicates.duplicates))
-app.command()(grouped(classify.classify))
+app.command("search-text")(expand_groups(search.search_text))
+app.command("search-texts")(expand_groups(search.search_texts))
+app.command("search-image")(expand_groups(search.search_image))
+app.command(cls=WeightedCommand)(expand_groups(search.search))
+app.command(cls=DashedIdCommand)(expand_groups(search.similar))
+app.command(cls=DashedIdCommand)(expand_groups(search.recommend))
+app.command()(expand_groups(search.duplicates))
+app.command()(expand_groups(classify.classify))
 
 
 @app.command()
-@grouped
-def stats(*, at: StoreOptions, json: Json = False) -> None:
+@expand_groups
+def stats(*, store: StoreOptions, json: Json = False) -> None:
     """Show what the index holds."""
     from esclip._cli.output.reports import print_stats
 
-    with at.open() as held:
-        print_stats(held.stats(), json=json)
+    with store.open() as index:
+        print_stats(index.stats(), json=json)
 
 
 @app.command()
-@grouped
+@expand_groups
 def drop(
     *,
-    at: StoreOptions,
+    store: StoreOptions,
     yes: Yes = False,
 ) -> None:
     """Remove the index and all that it holds. Pictures are untouched."""
     from esclip._cli.output.console import say
 
-    with at.open() as held:
+    with store.open() as index:
         if not yes:
-            documents = held.stats().documents
-            confirm(f"remove index {at.index!r} and its {documents:,} documents", yes=yes)
-        held.drop()
-    say(f"index {at.index!r} removed")
+            documents = index.stats().documents
+            confirm(f"remove index {store.index!r} and its {documents:,} documents", yes=yes)
+        index.drop()
+    say(f"index {store.index!r} removed")
 
 
 @app.command()
-@grouped
+@expand_groups
 def doctor(
     *,
-    at: StoreOptions,
-    by: EncoderOptions,
+    store: StoreOptions,
+    encoder: EncoderOptions,
     json: Json = False,
 ) -> None:
     """Tell what works on this machine and what is missing. Exit status 1 when something that you named is."""
@@ -239,7 +182,10 @@ def doctor(
 
     show_info_logs()
     findings = examine(
-        at.open, at.how, lambda: by.load(token=by.encoder_token), encoder_named=by.encoder is not None
+        store.open,
+        store.describe_access,
+        lambda: encoder.load(token=encoder.encoder_token),
+        encoder_named=encoder.encoder is not None,
     )
     print_findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):
@@ -247,28 +193,30 @@ def doctor(
 
 
 @app.command("serve-encoder")
-@grouped
+@expand_groups
 def serve_encoder(
-    host: Host = "127.0.0.1",
-    port: Port = ENCODER_PORT,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, number(PORT)] = PORT.default,
     *,
-    by: EncoderOptions,
-    batch_size: BatchSize = BATCH_SIZE,
-    max_body: MaxBody = MAX_BODY_MIB,
+    encoder: EncoderOptions,
+    batch_size: Annotated[int, number(BATCH_SIZE_OPTION)] = BATCH_SIZE_OPTION.default,
+    max_body: Annotated[int, number(MAX_BODY)] = MAX_BODY.default,
 ) -> None:
     """Encode for other machines, which give the address of this one as their --encoder."""
     from esclip._cli.output.console import show_info_logs
     from esclip._cli.output.reports import print_server_address
-    from esclip._server import encoder_app
+    from esclip._server.encoder_app import check_encoder, open_server
 
     show_info_logs()
-    encoder = by.load()
-    encoder_app.check_encoder(encoder)
-    with encoder_app.open_server(
-        encoder,
+    loaded = encoder.load()
+    check_encoder(loaded)
+    with open_server(
+        loaded,
         host=host,
         port=port,
-        token=by.encoder_token or None,
+        token=encoder.encoder_token or None,
         batch_size=batch_size,
         max_body=max_body << 20,
     ) as server:
@@ -296,14 +244,11 @@ def demo(
             metavar="DIR",
             parser=as_path,
             help="Where pictures, index and page go. [default: esclip-demo in your data directory]",
-            show_default=False,
         ),
     ] = None,
     store: Annotated[
         str | None,
-        typer.Option(
-            "--store", metavar="ADDRESS", help="Another store than the demo's own.", show_default=False
-        ),
+        typer.Option("--store", metavar="ADDRESS", help="Another store than the demo's own."),
     ] = None,
 ) -> None:
     """Draw pictures, ingest them and run some searches: offline, within a minute."""

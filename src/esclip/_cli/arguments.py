@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from typer.core import TyperCommand
 
-from esclip._core.bounds import MAX_WEIGHT
+from esclip._core.options import MAX_WEIGHT
 
-__all__ = ["DashedIdCommand", "RemovalCommand", "WeightedCommand", "as_once_weighed", "weighed"]
+__all__ = ["DashedIdCommand", "RemovalCommand", "WeightedCommand", "parse_weight", "parse_weighted"]
 
 WEIGHTED = ("--text", "--image", "--id", "--words")
 """Options that may have a weight: `--text:0.5 red`. No value has one in itself, for any text may be meant."""
@@ -83,19 +83,19 @@ class WeightedCommand(TyperCommand):
     """Takes the options of `WEIGHTED` with a weight after the name: `--text:0.5 red`, `--text:-1=people`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Move each weight to its value, where `weighed` reads it. One that is no number is wrong usage."""
+        """Move each weight to its value, for `parse_weighted`. One that is no number is wrong usage."""
         pieces, rest = _pieces(args, _takes_value(self.get_params(ctx)))
         words = [word for piece in pieces for word in _with_its_weight(ctx, piece)]
         return super().parse_args(ctx, [*words, "--", *rest] if rest else words)
 
 
-def weighed(value: str) -> tuple[str, float]:
+def parse_weighted(value: str) -> tuple[str, float]:
     """The value of an option and its weight, which is 1 where none is given."""
     weight, mark, words = value.partition(MARK)
     return (words, float(weight)) if mark else (value, 1.0)
 
 
-def as_once_weighed(value: str) -> tuple[str, str] | None:
+def parse_weight(value: str) -> tuple[str, str] | None:
     """Weight and words of a value like `0.5:red`, which once was a weight; not of ratios and times."""
     found = None if RATIO.fullmatch(value) else ONCE.fullmatch(value)
     return (found[1], found[2]) if found else None

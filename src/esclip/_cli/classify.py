@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from esclip._cli.groups import EncoderOptions
-from esclip._cli.ingest_options import LabelTemplates, labelling
-from esclip._cli.options import Json, not_blank
-from esclip._core.bounds import KS
+from esclip._cli.labels import read_labels
+from esclip._cli.options import Json, not_blank, number
+from esclip._search.options import K
 
 __all__ = ["classify"]
 
@@ -25,12 +25,17 @@ def classify(
             help="What they may show, in any language of the text tower; or a file with a label a line.",
         ),
     ],
-    template: LabelTemplates = None,
-    k: Annotated[
-        int, typer.Option("-k", metavar="N", min=KS.least, max=KS.most, help="Labels for each picture.")
-    ] = 5,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help="The text for a label, which stands for {}; repeatable, the mean counts. "
+            "[default: a photo of a {}]",
+        ),
+    ] = None,
+    k: Annotated[int, number(K, "-k", help="Labels for each picture.")] = 5,
     *,
-    by: EncoderOptions,
+    encoder: EncoderOptions,
     json: Json = False,
 ) -> None:
     """Tell which of some labels pictures show, and how probable each is by the model's softmax."""
@@ -39,10 +44,10 @@ def classify(
     from esclip._cli.output.reports import print_labels
     from esclip._errors import RecordError
 
-    asked = labelling(labels, template)
-    assert asked is not None
+    label_set = read_labels(labels, template)
+    assert label_set is not None
     failed = False
-    outcomes = Classifier(by.load(token=by.encoder_token), asked).classify(images)
+    outcomes = Classifier(encoder.load(token=encoder.encoder_token), label_set).classify(images)
     for image, outcome in zip(images, outcomes, strict=True):
         if isinstance(outcome, RecordError):
             failed = True

@@ -8,8 +8,7 @@ import typer
 
 from esclip._cli.confirmation import confirm
 from esclip._cli.groups import StoreOptions
-from esclip._cli.options import Json, Yes
-from esclip._cli.search_options import Where
+from esclip._cli.options import Json, WhereOption, Yes
 from esclip._cli.signals import handle_signals
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ def forget(
             metavar="[PATH|ID]...",
             help="A file or a folder, gone or not, a URL, or a document's id. What has a / in it, is . or "
             ".., or begins with ~ is a path; all else is an id.",
-            show_default=False,
         ),
     ] = None,
     id: Annotated[
@@ -34,13 +32,12 @@ def forget(
             "--id",
             metavar="ID",
             help="An id that looks like a path or an option; repeatable.",
-            show_default=False,
         ),
     ] = None,
-    where: Where = None,
+    where: WhereOption = None,
     yes: Yes = False,
     *,
-    at: StoreOptions,
+    store: StoreOptions,
     json: Json = False,
 ) -> None:
     """Remove documents from the index, with their parts and rejections. Pictures are untouched.
@@ -53,25 +50,25 @@ def forget(
     ids = [*(id or ()), *(word for word in words or () if not _is_path(word))]
     if not ids and not paths and not where:
         raise typer.BadParameter("name a PATH, an ID or a --where; `esclip drop` removes the whole index")
-    asked: list[Deletion] = []
+    confirmed: list[Deletion] = []
 
-    def agree(found: Deletion) -> bool:
-        confirm(_what(found, at.index), yes=yes)
-        asked.append(found)
+    def ask_first(deletion: Deletion) -> bool:
+        confirm(_describe(deletion, store.index), yes=yes)
+        confirmed.append(deletion)
         return True
 
-    with handle_signals(lambda: False), at.open() as held:
-        removed = held.delete(ids, paths=paths, where=where, confirm=agree)
-        rejections = sum(found.rejections for found in asked)
-        missing = [name for found in asked for name in found.missing]
-        print_deletion(at.index, removed, rejections, missing, json=json)
+    with handle_signals(lambda: False), store.open() as index:
+        removed = index.delete(ids, paths=paths, where=where, confirm=ask_first)
+        rejections = sum(deletion.rejections for deletion in confirmed)
+        missing = [name for deletion in confirmed for name in deletion.missing]
+        print_deletion(store.index, removed, rejections, missing, json=json)
 
 
 def _is_path(word: str) -> bool:
     return "/" in word or word in (".", "..") or word.startswith("~")
 
 
-def _what(found: Deletion, index: str) -> str:
-    parts = [f"{found.documents:,} documents"] if found.documents or not found.rejections else []
-    parts += [f"{found.rejections:,} rejections"] if found.rejections else []
+def _describe(deletion: Deletion, index: str) -> str:
+    parts = [f"{deletion.documents:,} documents"] if deletion.documents or not deletion.rejections else []
+    parts += [f"{deletion.rejections:,} rejections"] if deletion.rejections else []
     return f"remove {' and '.join(parts)} from index {index!r}"

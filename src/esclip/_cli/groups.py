@@ -1,109 +1,105 @@
-"""Options that go together, as one parameter of a command: where the index is, and what encodes.
+"""Options that go together, as one parameter of a command: where the index is, what encodes, how to search.
 
-@app.command()
-@grouped
-def stats(*, at: StoreOptions, json: Json = False) -> None:
-    with at.open() as held: ...
+    @app.command()
+    @expand_groups
+    def similar(id: ..., *, search: QueryOptions, store: StoreOptions, json: Json = False) -> None:
+        with store.open() as index:
+            print_hits(index.similar(id, **search), json=json)
+
+A group is a dataclass whose options are written here, or a `TypedDict` of options that the library declares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import typer
 
-from esclip._cli.ingest_options import AllowHosts, BatchSize, Cache, IgnoreRobotsTag, Workers
-from esclip._cli.options import (
-    ApiKey,
-    AwsRegion,
-    CaFile,
-    Device,
-    EncoderName,
-    EncoderToken,
-    Index,
-    Password,
-    PrecisionName,
-    Store,
-    TextEncoderName,
-    User,
-    split,
-)
-from esclip._cli.search_options import Collapse, Exact, Explain, K, MinScore, Offset, Targets, Where, Window
+from esclip._cli.options import as_address, to_arguments, to_parameters
 from esclip._core.optional_imports import hide_module
-from esclip._core.settings import (
-    BATCH_SIZE,
-    DEFAULT_ENCODER,
-    DEFAULT_INDEX,
-    FETCH_WORKERS,
-    RANK_WINDOW_SIZE,
-    default_store,
-)
-from esclip._core.targets import PICTURES
+from esclip._core.settings import DEFAULT_ENCODER, DEFAULT_INDEX, default_store
 from esclip._net.access import StoreAuth, resolve_access
+from esclip._text.secrets import Secret
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex
     from esclip._protocols import Encoder
 
-__all__ = ["EncoderOptions", "FetchOptions", "HitOptions", "PictureEncoderOptions", "StoreOptions", "grouped"]
+__all__ = ["EncoderOptions", "ImageEncoderOptions", "StoreOptions", "Without", "expand_groups"]
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """Note in the type of a group: a command doesn't have these of its options."""
+
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HitOptions:
-    """Which hits are wanted."""
-
-    k: K = 10
-    where: Where = None
-    offset: Offset = 0
-    min_score: MinScore = -1.0
-    targets: Targets = PICTURES
-    exact: Exact = False
-    rank_window_size: Window = RANK_WINDOW_SIZE
-    explain: Explain = False
-    collapse: Collapse = None
-
-    def named(self) -> dict[str, Any]:
-        """As the facade's methods take them."""
-        return {one.name: getattr(self, one.name) for one in fields(self)} | {
-            "targets": split(self.targets) or (PICTURES,)
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchOptions:
-    """How pictures are had and encoded, in an ingest and in a retry."""
-
-    batch_size: BatchSize = BATCH_SIZE
-    workers: Workers = FETCH_WORKERS
-    allow_host: AllowHosts = None
-    ignore_robots_tag: IgnoreRobotsTag = False
-    cache: Cache = None
-
-    def named(self) -> dict[str, Any]:
-        """As the facade's methods take them."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return values | {"allow_hosts": values.pop("allow_host") or ()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureEncoderOptions:
+class ImageEncoderOptions:
     """What encodes pictures. An empty option is as if it were not given."""
 
-    encoder: EncoderName = None
-    device: Device = None
-    precision: PrecisionName = None
-    encoder_token: EncoderToken = field(default=None, repr=False)
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder",
+            envvar="ESCLIP_ENCODER",
+            parser=as_address,
+            metavar="NAME",
+            help="A model name, a local model folder (with a / in it: ./clip), palette (colours only, no "
+            "download), or the http(s):// address of an encoder server. "
+            f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
+        ),
+    ] = None
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            metavar="NAME",
+            help="cpu, cuda, mps or another of torch's. [default: the fastest for pictures, the CPU for "
+            "texts]",
+        ),
+    ] = None
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            "--precision",
+            metavar="NAME",
+            help="What the CPU computes in: f32, bf16 or int8. [default: bf16 where the CPU has it, else "
+            "f32]",
+        ),
+    ] = None
+    encoder_token: Annotated[
+        str | None,
+        typer.Option(
+            "--encoder-token",
+            envvar="ESCLIP_ENCODER_TOKEN",
+            parser=Secret,
+            metavar="TOKEN",
+            help="What an encoder server lets clients in for; better in the variable, which no list of "
+            "processes shows.",
+        ),
+    ] = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderOptions(PictureEncoderOptions):
+class EncoderOptions(ImageEncoderOptions):
     """What encodes pictures and texts."""
 
-    text_encoder: TextEncoderName = None
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            "--text-encoder",
+            envvar="ESCLIP_TEXT_ENCODER",
+            metavar="NAME",
+            help="The text tower for queries. [default: the index's; for a new one the encoder's, the "
+            f"multilingual one for {DEFAULT_ENCODER}]",
+        ),
+    ] = None
 
     def load(self, *, token: str | None = None) -> Encoder:
         """The encoder, to be tried or served."""
@@ -120,84 +116,120 @@ class EncoderOptions(PictureEncoderOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreOptions:
-    """Where the index is, and what lets us in there. An empty option is as if it were not given."""
+    """Where the index is, and how to authenticate there. An empty option is as if it were not given."""
 
-    store: Store = None
-    index: Index = DEFAULT_INDEX
-    ca_file: CaFile = None
-    user: User = None
-    password: Password = field(default=None, repr=False)
-    api_key: ApiKey = field(default=None, repr=False)
-    aws_region: AwsRegion = None
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            envvar="ESCLIP_STORE",
+            parser=as_address,
+            metavar="ADDRESS",
+            help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
+            "[default: a folder in your data directory]",
+        ),
+    ] = None
+    index: Annotated[
+        str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")
+    ] = DEFAULT_INDEX
+    auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Those of `StoreAuth`."""
     typed: Collection[str] = ()
     """Which of them stand on the command line; the others come from variables, or are defaults."""
 
-    def open(self, by: PictureEncoderOptions | None = None) -> ImageIndex:
-        """The index, encoding `by` these."""
-        by = by or PictureEncoderOptions()
+    def open(self, encoder: ImageEncoderOptions | None = None) -> ImageIndex:
+        """The index, with these options of an encoder."""
+        encoder = encoder or ImageEncoderOptions()
         with hide_module("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
             from esclip._index import open_index
 
             return open_index(
                 self.store or None,
                 self.index,
-                by.encoder or None,
-                (by.text_encoder or None) if isinstance(by, EncoderOptions) else None,
-                device=by.device or None,
-                precision=by.precision or None,
-                encoder_token=by.encoder_token or None,
+                encoder.encoder or None,
+                (encoder.text_encoder or None) if isinstance(encoder, EncoderOptions) else None,
+                device=encoder.device or None,
+                precision=encoder.precision or None,
+                encoder_token=encoder.encoder_token or None,
                 access=self.access(),
             )
 
     def access(self) -> StoreAuth:
-        """What lets us in. What variables hold for a cluster says nothing about a folder, and is left out."""
+        """Credentials and CA file. For a folder, those of variables are left out: they are for a cluster."""
         from esclip.stores import is_folder
 
-        names = [name.name for name in fields(StoreAuth)]
-        given = {name: value for name in names if (value := getattr(self, name))}
+        given = {name: value for name, value in self.auth.items() if value}
         if is_folder(self.store or default_store()):
             given = {name: value for name, value in given.items() if name in self.typed}
         return StoreAuth(**given)
 
-    def how(self) -> str | None:
-        """How we are let in, but not with what."""
+    def describe_access(self) -> str | None:
+        """How the cluster authenticates us, without the secret."""
         from esclip.stores import is_folder
 
         address = self.store or default_store()
         return None if is_folder(address) else resolve_access(address, self.access())[1].describe()
 
 
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with each field of its groups as an option of its own, as Typer wants it."""
+def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of its groups as parameters of their own, as Typer wants them."""
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+    groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
 
     @wraps(command)
     def run(ctx: typer.Context, **values: Any) -> None:
-        for name, kind in groups.items():
-            options = {option: values.pop(option) for option in _options_of(kind)}
-            if kind is StoreOptions:
-                options["typed"] = [option for option in options if _is_typed(ctx, option)]
-            values[name] = kind(**options)
+        for name, group in groups.items():
+            parsed = {option: values.pop(option) for option in _parameters(group)}
+            values[name] = _group_value(ctx, group, parsed)
         command(**values)
 
     parameters = [Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in signature(command).parameters.items():
         if name in groups:
-            parameters += _options_of(groups[name]).values()
+            parameters += _parameters(groups[name]).values()
         else:
             parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return run
 
 
-def _options_of(group: Any) -> dict[str, Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return {
-        one.name: Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.default, annotation=hints[one.name])
-        for one in fields(group)
-        if get_origin(hints[one.name]) is Annotated
+def _is_group(hint: Any) -> bool:
+    kind, _ = _without_notes(hint)
+    return is_dataclass(kind) or is_typeddict(kind)
+
+
+def _without_notes(hint: Any) -> tuple[Any, tuple[str, ...]]:
+    """The type of a group, and the options that the command doesn't have."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    kind, *notes = get_args(hint)
+    return kind, next((note.names for note in notes if isinstance(note, Without)), ())
+
+
+def _parameters(group: Any) -> dict[str, Parameter]:
+    kind, without = _without_notes(group)
+    if is_typeddict(kind):
+        return to_parameters(kind, without=without)
+    hints = get_type_hints(kind, include_extras=True)
+    own = {
+        option.name: Parameter(
+            option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=hints[option.name]
+        )
+        for option in fields(kind)
+        if get_origin(hints[option.name]) is Annotated
     }
+    return own | (to_parameters(StoreAuth, variables=True) if kind is StoreOptions else {})
+
+
+def _group_value(ctx: typer.Context, group: Any, parsed: dict[str, Any]) -> Any:
+    kind, _ = _without_notes(group)
+    if is_typeddict(kind):
+        return to_arguments(kind, parsed)
+    if kind is StoreOptions:
+        auth = {option.name: parsed.pop(option.name) for option in fields(StoreAuth)}
+        typed = [name for name in (*parsed, *auth) if _is_typed(ctx, name)]
+        return StoreOptions(**parsed, auth=auth, typed=typed)
+    return kind(**parsed)
 
 
 def _is_typed(ctx: typer.Context, option: str) -> bool:

@@ -1,27 +1,128 @@
-"""An ingest as commands run it: with its progress, its report, its rejections in a file, ended by signals."""
+"""The commands that ingest, show what was rejected, and try it again: with progress, and ended by signals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from esclip._cli.confirmation import ask, can_ask
+from esclip._cli.groups import EncoderOptions, StoreOptions
+from esclip._cli.labels import read_labels
+from esclip._cli.options import Json, LimitOption, Yes, as_path, split
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._concurrency.stop import CancelToken
-from esclip._errors import ConfigError
+from esclip._core.rejections import Reason
+from esclip._errors import ConfigError, suggest
+from esclip._ingest.options import IngestOptions, RetryOptions
 
 if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Rejection
     from esclip._ingest.progress import Progress
 
-__all__ = ["run_to_report"]
+__all__ = ["ingest", "rejections", "retry"]
+
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason",
+        metavar="REASON,...",
+        help="Only what was rejected for one of these reasons; repeatable.",
+    ),
+]
+
+RejectionsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        parser=as_path,
+        help="Write each rejected record and its reason here, a JSON line each.",
+    ),
+]
+
+KeptTemplates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT",
+        help="The text for a label of --labels, which stands for {}; repeatable, the mean counts. "
+        "[default: those of the last ingest, at first: a photo of a {}]",
+    ),
+]
 
 
-def run_to_report(
+def ingest(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="An Unsplash dataset folder, a folder of images, or images."),
+    ],
+    *,
+    store: StoreOptions,
+    encoder: EncoderOptions,
+    options: IngestOptions,
+    label_template: KeptTemplates = None,
+    rejections: RejectionsFile = None,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Encode pictures and write them into the index; what it holds unchanged is skipped."""
+    if options["prune"] and options["limit"] is not None:
+        raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
+    label_set = read_labels(options["labels"], label_template)
+    options["labels"] = label_set if label_template or label_set is None else label_set.labels
+    with store.open(encoder) as index:
+        run = partial(index.ingest, *paths, **options)
+        _run_to_report(run, rejections, json=json, prune_yes=yes if options["prune"] else None)
+
+
+def rejections(
+    reason: Reasons = None,
+    limit: LimitOption = None,
+    *,
+    store: StoreOptions,
+    json: Json = False,
+) -> None:
+    """Show what ingests rejected and the index lacks: the reason, id, location and detail of each."""
+    from esclip._cli.output.reports import print_rejection_counts, print_rejections
+
+    reasons = _parse_reasons(reason)
+    with store.open() as index:
+        print_rejection_counts(index.rejection_counts(reasons))
+        print_rejections(islice(index.rejections(reasons), limit), json=json)
+
+
+def retry(
+    reason: Reasons = None,
+    *,
+    store: StoreOptions,
+    encoder: EncoderOptions,
+    options: RetryOptions,
+    rejections: RejectionsFile = None,
+    json: Json = False,
+) -> None:
+    """Ingest again just what was rejected; all of it may be rejected again."""
+    reasons = _parse_reasons(reason)
+    with store.open(encoder) as index:
+        _run_to_report(partial(index.retry, reasons=reasons, **options), rejections, json=json)
+
+
+def _parse_reasons(words: list[str] | None) -> list[Reason]:
+    """The reasons that are named, several in a word with commas between. An unknown one is wrong usage."""
+    reasons: list[Reason] = []
+    for name in split(",".join(words or ())):
+        try:
+            reasons.append(Reason(name.lower()))
+        except ValueError:
+            near = suggest(name.lower(), [reason.value for reason in Reason])
+            raise typer.BadParameter(f"--reason {name}: there is no such reason; it may be {near}") from None
+    return reasons
+
+
+def _run_to_report(
     run: Callable[..., IngestReport], rejections: Path | None, *, json: bool, prune_yes: bool | None = None
 ) -> None:
     """An ingest with its progress and its report; a signal asks it to end, and is then the exit status.

@@ -1,192 +1,38 @@
-"""The options and arguments that all kinds of commands share, and how their words are read."""
+"""Options of the command line, made from their declarations; and how words of a command line are read.
+
+declaration (name, type, Opt) ─► to_parameters ─► Typer parses ─► to_arguments ─► arguments of the library
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_origin
 
 import typer
 
-from esclip._core.bounds import BODIES_MIB, PORTS
-from esclip._core.settings import DEFAULT_ENCODER
-from esclip._errors import suggest
-from esclip._files.locations import user_path
+from esclip._core.options import Declaration, Opt, declared
+from esclip._errors import ConfigError, suggest
+from esclip._files.locations import AnyPath, user_path
+from esclip._ingest.options import IngestOptions
+from esclip._search.options import QueryOptions, Where
 from esclip._text.secrets import Address, Secret
 
 __all__ = [
-    "ApiKey",
-    "AwsRegion",
-    "CaFile",
-    "Device",
-    "EncoderName",
-    "EncoderToken",
-    "Host",
-    "Index",
     "Json",
-    "MaxBody",
-    "Password",
-    "Port",
-    "PrecisionName",
-    "Store",
-    "TextEncoderName",
-    "User",
+    "LimitOption",
+    "WhereOption",
     "Yes",
+    "as_address",
     "as_path",
     "not_blank",
-    "several",
+    "number",
     "split",
+    "to_arguments",
+    "to_parameters",
 ]
 
-
-def several(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
-    """Names with commas between, all of them known; others are wrong usage."""
-
-    def checked(words: str | None) -> str | None:
-        for name in split(words or ""):
-            if name not in known:
-                raise typer.BadParameter(f"there is no {name}; it may be {suggest(name, known)}")
-        return words
-
-    return checked
-
-
-def as_address(text: str) -> Address:
-    """A server's address or a folder, without the blanks around it that a variable may have."""
-    return Address(text.strip())
-
-
-def as_path(text: str) -> Path:
-    """A path, in which `~` is the home directory: in a variable, or in quotes, no shell puts it there."""
-    return user_path(text, "path")
-
-
-Store = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        envvar="ESCLIP_STORE",
-        parser=as_address,
-        metavar="ADDRESS",
-        help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
-        "[default: a folder in your data directory]",
-        show_default=False,
-    ),
-]
-Index = Annotated[str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")]
-CaFile = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="ESCLIP_CA_FILE",
-        parser=as_path,
-        metavar="FILE",
-        help="PEM certificates of who may have signed the cluster's. [default: the system's]",
-        show_default=False,
-    ),
-]
-User = Annotated[
-    str | None,
-    typer.Option(
-        envvar="ESCLIP_USER",
-        metavar="NAME",
-        help="Who the cluster lets in, with a password.",
-        show_default=False,
-    ),
-]
-Password = Annotated[
-    str | None,
-    typer.Option(
-        envvar="ESCLIP_PASSWORD",
-        parser=Secret,
-        metavar="PASSWORD",
-        help="The user's password; better in the variable, which no list of processes shows.",
-        show_default=False,
-    ),
-]
-ApiKey = Annotated[
-    str | None,
-    typer.Option(
-        envvar="ESCLIP_API_KEY",
-        parser=Secret,
-        metavar="KEY",
-        help="An Elasticsearch API key, encoded or as id:key; better in the variable.",
-        show_default=False,
-    ),
-]
-AwsRegion = Annotated[
-    str | None,
-    typer.Option(
-        envvar="ESCLIP_AWS_REGION",
-        metavar="REGION",
-        help="Sign requests to Amazon OpenSearch Service for this region, with AWS's own credentials.",
-        show_default=False,
-    ),
-]
-EncoderName = Annotated[
-    str | None,
-    typer.Option(
-        "--encoder",
-        envvar="ESCLIP_ENCODER",
-        parser=as_address,
-        metavar="NAME",
-        help="A model name, a local model folder (with a / in it: ./clip), palette (colours only, no "
-        "download), or the http(s):// address of an encoder server. "
-        f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
-        show_default=False,
-    ),
-]
-TextEncoderName = Annotated[
-    str | None,
-    typer.Option(
-        "--text-encoder",
-        envvar="ESCLIP_TEXT_ENCODER",
-        metavar="NAME",
-        help="The text tower for queries. [default: the index's; for a new one the encoder's, the "
-        f"multilingual one for {DEFAULT_ENCODER}]",
-        show_default=False,
-    ),
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device",
-        metavar="NAME",
-        help="cpu, cuda, mps or another of torch's. [default: the fastest for pictures, the CPU for texts]",
-        show_default=False,
-    ),
-]
-PrecisionName = Annotated[
-    str | None,
-    typer.Option(
-        "--precision",
-        metavar="NAME",
-        help="What the CPU computes in: f32, bf16 or int8. [default: bf16 where the CPU has it, else f32]",
-        show_default=False,
-    ),
-]
-EncoderToken = Annotated[
-    str | None,
-    typer.Option(
-        "--encoder-token",
-        envvar="ESCLIP_ENCODER_TOKEN",
-        parser=Secret,
-        metavar="TOKEN",
-        help="What an encoder server lets clients in for; better in the variable, which no list of "
-        "processes shows.",
-        show_default=False,
-    ),
-]
-Host = Annotated[str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")]
-Port = Annotated[
-    int,
-    typer.Option(metavar="PORT", min=PORTS.least, max=PORTS.most, help="The port; 0 for a free one."),
-]
-MaxBody = Annotated[
-    int,
-    typer.Option(
-        metavar="MIB", min=BODIES_MIB.least, max=BODIES_MIB.most, help="The longest request, in MiB."
-    ),
-]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
 
 Yes = Annotated[
@@ -195,6 +41,127 @@ Yes = Annotated[
         "--yes", "-y", help="Don't ask. Without a terminal, where nobody can be asked, it is needed."
     ),
 ]
+
+
+def to_parameters(
+    options: type, *, without: Collection[str] = (), variables: bool = False
+) -> dict[str, Parameter]:
+    """Parameters for Typer by the names of options. `variables`: each has an environment variable, too."""
+    return {
+        name: Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=_shown_default(opt),
+            annotation=Annotated[_parsed_type(kind, opt), _option(options, name, variable=variables)],
+        )
+        for name, (kind, opt) in declared(options).items()
+        if opt and name not in without
+    }
+
+
+def to_arguments(options: type, parsed: Mapping[str, Any]) -> dict[str, Any]:
+    """What Typer has parsed as the library takes it."""
+    known = declared(options)
+    return {name: _argument(known[name], value) for name, value in parsed.items()}
+
+
+def number(opt: Opt, *names: str, metavar: str | None = None, help: str | None = None) -> Any:
+    """The Typer option for a number with the bounds of a declaration."""
+    return typer.Option(
+        *names,
+        metavar=metavar or opt.metavar,
+        help=help or opt.help,
+        min=opt.minimum,
+        max=opt.maximum,
+    )
+
+
+def _option(options: type, name: str, *, variable: bool = False) -> Any:
+    kind, opt = declared(options)[name]
+    assert opt
+    return typer.Option(
+        _flag(name, opt),
+        metavar=opt.metavar,
+        help=_with_flags(opt.help),
+        min=opt.minimum,
+        max=opt.maximum,
+        callback=check_filters if kind == Where else _check_choices(opt.choices) if opt.choices else None,
+        parser=as_path if kind in _PATHS else Secret if opt.secret else None,
+        envvar=f"ESCLIP_{name.upper()}" if variable else None,
+    )
+
+
+def _parsed_type(kind: Any, opt: Opt) -> Any:
+    """What Typer reads words as."""
+    if kind in (bool, int, float):
+        return kind if opt.default is not None else kind | None
+    if kind in _PATHS:
+        return Path | None
+    several = not opt.choices and (kind == Where or get_origin(kind) in (Collection, Sequence))
+    return list[str] | None if several else str | None
+
+
+_PATHS = (AnyPath, str | Path)
+
+
+def _shown_default(opt: Opt) -> Any:
+    """The default as a help shows it; None where there is none to show."""
+    return ",".join(opt.default) or None if isinstance(opt.default, tuple) else opt.default
+
+
+def _argument(declaration: Declaration, value: Any) -> Any:
+    opt = declaration.opt
+    assert opt
+    if opt.choices:
+        return split(value or "") or opt.default
+    return opt.default if value is None or value == [] else value
+
+
+def _flag(name: str, opt: Opt) -> str:
+    flag = opt.flag or name.replace("_", "-")
+    return f"--{flag}" if len(flag) > 1 else f"-{flag}"
+
+
+def _with_flags(help: str) -> str:
+    """A help, in which other options are named as `{name}`, with their flags."""
+    for name, flag in _FLAGS.items():
+        help = help.replace(f"{{{name}}}", flag)
+    return help
+
+
+_FLAGS = {
+    name: _flag(name, opt)
+    for options in (IngestOptions, QueryOptions)
+    for name, (_, opt) in declared(options).items()
+    if opt
+}
+
+
+def check_filters(where: list[str] | None) -> list[str] | None:
+    """Filters that can be read; others are wrong usage."""
+    from esclip._search.filter_parser import check_syntax
+
+    try:
+        check_syntax(where or ())
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+    return where
+
+
+def _check_choices(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
+    """Names with commas between, all of them known; others are wrong usage."""
+
+    def check(words: str | None) -> str | None:
+        for name in split(words or ""):
+            if name not in known:
+                raise typer.BadParameter(f"there is no {name}; it may be {suggest(name, known)}")
+        return words
+
+    return check
+
+
+WhereOption = Annotated[list[str] | None, _option(QueryOptions, "where")]
+LimitOption = Annotated[int | None, _option(IngestOptions, "limit")]
 
 
 def split(words: str) -> tuple[str, ...]:
@@ -207,3 +174,13 @@ def not_blank(text: str) -> str:
     if not text.strip():
         raise typer.BadParameter("is empty")
     return text
+
+
+def as_address(text: str) -> Address:
+    """A server's address or a folder, without the blanks around it that a variable may have."""
+    return Address(text.strip())
+
+
+def as_path(text: str) -> Path:
+    """A path, in which `~` is the home directory: in a variable, or in quotes, no shell puts it there."""
+    return user_path(text, "path")

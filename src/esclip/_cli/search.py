@@ -1,26 +1,27 @@
-"""The commands that search."""
+"""The commands that search, and the one that compares all pictures of an index."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 
-from esclip._cli.arguments import as_once_weighed, weighed
-from esclip._cli.groups import EncoderOptions, HitOptions, PictureEncoderOptions, StoreOptions
-from esclip._cli.options import Json, not_blank
-from esclip._cli.search_options import Hybrid, MinRelevance
-from esclip._core.bounds import MAX_WEIGHT
+from esclip._cli.arguments import parse_weight, parse_weighted
+from esclip._cli.groups import EncoderOptions, ImageEncoderOptions, StoreOptions, Without
+from esclip._cli.options import Json, WhereOption, as_path, not_blank, number
+from esclip._core.options import MAX_WEIGHT
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, error_text, one_line
 from esclip._files.text import NotText, text_lines
+from esclip._search.options import THRESHOLD, QueryOptions, TextQueryOptions
 
-if TYPE_CHECKING:
-    from esclip._search.hits import Hits
+__all__ = ["duplicates", "recommend", "search", "search_image", "search_text", "search_texts", "similar"]
 
-__all__ = ["recommend", "search", "search_image", "search_text", "search_texts", "similar"]
+ImageQueryOptions: TypeAlias = Annotated[QueryOptions, Without(("min_relevance",))]
+"""Only searches by text have a relevance."""
 
 Ids = Annotated[
     list[str],
@@ -32,7 +33,7 @@ Ids = Annotated[
 log = logging.getLogger("esclip")
 
 
-def _part(name: str, metavar: str, help: str, least: str = "-0.5") -> typer.models.OptionInfo:
+def _clause_option(name: str, metavar: str, help: str, least: str = "-0.5") -> typer.models.OptionInfo:
     wording = f"{help}; repeatable. With a weight as {name}:0.5 or {name}:{least}, at most {MAX_WEIGHT:,}."
     option: typer.models.OptionInfo = typer.Option(name, metavar=metavar, help=wording, show_default=False)
     return option
@@ -43,16 +44,16 @@ def search_text(
         str, typer.Argument(metavar="QUERY", callback=not_blank, help="What the pictures show.")
     ],
     *,
-    hybrid: Hybrid = 0.0,
-    min_relevance: MinRelevance = None,
-    of: HitOptions,
-    at: StoreOptions,
-    by: EncoderOptions,
+    search: TextQueryOptions,
+    store: StoreOptions,
+    encoder: EncoderOptions,
     json: Json = False,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
-    with at.open(by) as held:
-        _show(held.search_text(query, hybrid=hybrid, min_relevance=min_relevance, **of.named()), json=json)
+    from esclip._cli.output.hits import print_hits
+
+    with store.open(encoder) as index:
+        print_hits(index.search_text(query, **search), json=json)
 
 
 def search_texts(
@@ -61,11 +62,9 @@ def search_texts(
         typer.Argument(metavar="FILE", help="Queries, one a line; - for standard input."),
     ],
     *,
-    hybrid: Hybrid = 0.0,
-    min_relevance: MinRelevance = None,
-    of: HitOptions,
-    at: StoreOptions,
-    by: EncoderOptions,
+    search: TextQueryOptions,
+    store: StoreOptions,
+    encoder: EncoderOptions,
     json: Json = False,
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
@@ -73,10 +72,10 @@ def search_texts(
     from esclip._concurrency.streams import batches
 
     texts = (line.strip() for line in _lines(file) if line.strip())
-    with at.open(by) as held:
-        for some in batches(texts, SEARCHES_AT_ONCE):
-            found = held.search_texts(some, hybrid=hybrid, min_relevance=min_relevance, **of.named())
-            for text, hits in zip(some, found, strict=True):
+    with store.open(encoder) as index:
+        for batch in batches(texts, SEARCHES_AT_ONCE):
+            results = index.search_texts(batch, **search)
+            for text, hits in zip(batch, results, strict=True):
                 print_query_hits(text, hits, json=json)
 
 
@@ -93,14 +92,16 @@ def search_image(
         str, typer.Argument(metavar="FILE|URL", callback=not_blank, help="A picture like those wanted.")
     ],
     *,
-    of: HitOptions,
-    at: StoreOptions,
-    by: PictureEncoderOptions,
+    search: ImageQueryOptions,
+    store: StoreOptions,
+    encoder: ImageEncoderOptions,
     json: Json = False,
 ) -> None:
     """Find pictures that look like another one."""
-    with at.open(by) as held:
-        _show(held.search_image(image, **of.named()), json=json)
+    from esclip._cli.output.hits import print_hits
+
+    with store.open(encoder) as index:
+        print_hits(index.search_image(image, **search), json=json)
 
 
 def similar(
@@ -111,66 +112,71 @@ def similar(
         ),
     ],
     *,
-    of: HitOptions,
-    at: StoreOptions,
+    search: ImageQueryOptions,
+    store: StoreOptions,
     json: Json = False,
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
-    with at.open() as held:
-        _show(held.similar(id, **of.named()), json=json)
+    from esclip._cli.output.hits import print_hits
+
+    with store.open() as index:
+        print_hits(index.similar(id, **search), json=json)
 
 
 def recommend(
     like: Ids,
     unlike: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID", help="A stored picture to lead away from; repeatable.", show_default=False
-        ),
+        typer.Option(metavar="ID", help="A stored picture to lead away from; repeatable."),
     ] = None,
     *,
-    of: HitOptions,
-    at: StoreOptions,
+    search: ImageQueryOptions,
+    store: StoreOptions,
     json: Json = False,
 ) -> None:
     """Find pictures like several stored ones, and unlike others."""
-    with at.open() as held:
-        _show(held.recommend(like, unlike or (), **of.named()), json=json)
+    from esclip._cli.output.hits import print_hits
+
+    with store.open() as index:
+        print_hits(index.recommend(like, unlike or (), **search), json=json)
 
 
 def search(
-    text: Annotated[list[str] | None, _part("--text", "WORDS", "What the pictures show")] = None,
-    image: Annotated[list[str] | None, _part("--image", "FILE|URL", "A picture like those wanted")] = None,
-    id: Annotated[list[str] | None, _part("--id", "ID", "A stored picture, itself left out")] = None,
+    text: Annotated[list[str] | None, _clause_option("--text", "WORDS", "What the pictures show")] = None,
+    image: Annotated[
+        list[str] | None, _clause_option("--image", "FILE|URL", "A picture like those wanted")
+    ] = None,
+    id: Annotated[list[str] | None, _clause_option("--id", "ID", "A stored picture, itself left out")] = None,
     words: Annotated[
-        list[str] | None, _part("--words", "WORDS", "Words in descriptions, keywords, places and names", "2")
+        list[str] | None,
+        _clause_option("--words", "WORDS", "Words in descriptions, keywords, places and names", "2"),
     ] = None,
     *,
-    min_relevance: MinRelevance = None,
-    of: HitOptions,
-    at: StoreOptions,
-    by: EncoderOptions,
+    search: QueryOptions,
+    store: StoreOptions,
+    encoder: EncoderOptions,
     json: Json = False,
 ) -> None:
     """Find pictures by texts, pictures and words at once: --text "a beach" --words oslo; or by --where."""
+    from esclip._cli.output.hits import print_hits
     from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text
 
-    parts: list[Clause] = [Text(*_weighed("--text", value)) for value in text or ()]
-    parts += [ImageQuery(*_weighed("--image", value)) for value in image or ()]
-    parts += [SimilarTo(*_weighed("--id", value)) for value in id or ()]
-    parts += [Keywords(*_weighed("--words", value)) for value in words or ()]
-    if not parts and not of.where:
+    clauses: list[Clause] = [Text(*_parse_clause("--text", value)) for value in text or ()]
+    clauses += [ImageQuery(*_parse_clause("--image", value)) for value in image or ()]
+    clauses += [SimilarTo(*_parse_clause("--id", value)) for value in id or ()]
+    clauses += [Keywords(*_parse_clause("--words", value)) for value in words or ()]
+    if not clauses and not search["where"]:
         raise typer.BadParameter("say what to look for: --text, --image, --id, --words or --where")
-    if any(isinstance(part, Keywords) and part.weight <= 0 for part in parts):
+    if any(isinstance(clause, Keywords) and clause.weight <= 0 for clause in clauses):
         raise typer.BadParameter("--words has a weight above zero; to leave something out, use --where")
-    with at.open(by) as held:
-        _show(held.search(Query(*parts, min_relevance=min_relevance, **of.named())), json=json)
+    with store.open(encoder) as index:
+        print_hits(index.search(Query(*clauses, **search)), json=json)
 
 
-def _weighed(option: str, given: str) -> tuple[str, float]:
-    """The value and its weight. Who seems to have put a weight into the value is told where it belongs."""
-    value, weight = weighed(given)
-    if value == given and (meant := as_once_weighed(value)):
+def _parse_clause(option: str, given: str) -> tuple[str, float]:
+    """The value and its weight. Warns where a weight seems to stand in the value."""
+    value, weight = parse_weighted(given)
+    if value == given and (meant := parse_weight(value)):
         log.warning(
             '%s "%s" is looked for as it stands; a weight belongs to the option: %s:%s "%s"',
             option,
@@ -181,7 +187,29 @@ def _weighed(option: str, given: str) -> tuple[str, float]:
     return not_blank(value), weight
 
 
-def _show(hits: Hits, *, json: bool) -> None:
-    from esclip._cli.output.hits import print_hits
+def duplicates(
+    threshold: Annotated[float, number(THRESHOLD)] = THRESHOLD.default,
+    where: WhereOption = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", parser=as_path, help="Write a page with the pictures side by side."),
+    ] = None,
+    *,
+    store: StoreOptions,
+    json: Json = False,
+) -> None:
+    """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
+    from esclip._cli.output.duplicates import print_groups, print_summary, write_page
+    from esclip._cli.output.progress import DuplicatesProgress
 
-    print_hits(hits, json=json)
+    progress = DuplicatesProgress()
+    with store.open() as index:
+        groups = index.duplicates(threshold, where, on_progress=progress)
+    print_groups(groups, json=json)
+    if page:
+        try:
+            write_page(page, groups)
+        except OSError as error:
+            message = f"--page {page}: {error.strerror}; name a file that can be written"
+            raise ConfigError(message) from error
+    print_summary(groups, of=progress.compared, page=page)

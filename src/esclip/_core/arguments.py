@@ -19,10 +19,8 @@ from esclip._core.types import Hit
 from esclip._errors import ConfigError
 
 __all__ = [
-    "AnyCaptions",
     "AnyId",
     "AnyImage",
-    "AnyPath",
     "given_callback",
     "given_id",
     "given_ids",

@@ -11,6 +11,7 @@ __all__ = [
     "CALIBRATED_FROM",
     "DEFAULT_ENCODER",
     "DEFAULT_INDEX",
+    "DEFAULT_K",
     "DUPLICATE",
     "ENCODER_PORT",
     "FETCH_WORKERS",
@@ -32,6 +33,8 @@ __all__ = [
 
 DEFAULT_INDEX = "image_search"
 DEFAULT_ENCODER = "clip-ViT-B-32"
+DEFAULT_K = 10
+"""Hits of a search."""
 
 BATCH_SIZE = 32
 """Pictures in a forward pass. Larger ones gain nothing on a CPU and little on a GPU with a B/32."""

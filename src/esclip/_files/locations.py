@@ -9,17 +9,32 @@ This is the one place that distinguishes them.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from esclip._errors import ConfigError, one_line
 from esclip._text.forms import existing_path
 from esclip._text.secrets import Address, Secret, mask
 
-__all__ = ["correct_address", "scheme_of", "server_address", "split_credentials", "user_path"]
+__all__ = [
+    "AnyCaptions",
+    "AnyPath",
+    "correct_address",
+    "scheme_of",
+    "server_address",
+    "split_credentials",
+    "user_path",
+]
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+
+AnyCaptions: TypeAlias = AnyPath | Mapping[str, str] | Mapping[Path, str]
+"""Where captions are, or texts by the paths of their pictures."""
 
 WEB_SCHEMES = ("http", "https")
 

@@ -1,39 +1,107 @@
-"""How pictures are had and encoded, in an ingest and in a retry."""
+"""The options of an ingest and of a retry: their one declaration (`_core/options.py`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from pathlib import Path
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 from esclip._concurrency.stop import CancelToken
+from esclip._core.labels import Labels
+from esclip._core.options import BATCH_SIZE_OPTION, Opt
 from esclip._core.rejections import Rejection
+from esclip._core.settings import FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST
+from esclip._core.targets import PART_KINDS
+from esclip._files.locations import AnyCaptions, AnyPath
 from esclip._ingest.progress import Progress
 
-__all__ = ["IngestOptions"]
+__all__ = ["LIMIT", "IngestOptions", "RetryOptions", "RunOptions"]
+
+LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 
 
-class IngestOptions(TypedDict, total=False):
-    """Options of `ImageIndex.ingest` and `ImageIndex.retry`. The callbacks are called from any thread,
-    one call at a time.
-    """
+def _max_rejection_rate(default: float) -> Opt:
+    help = "Fail when more than this share is rejected."
+    return Opt(default, help, minimum=0.0, maximum=1.0, metavar="R")
 
-    batch_size: int
-    """Pictures in a forward pass. [32]"""
-    workers: int
-    """Fetches at once. [16]"""
-    allow_hosts: Collection[str]
-    """Further hosts that may be fetched from, also at private addresses."""
-    ignore_robots_tag: bool
-    """Take pictures whose server opts out by `X-Robots-Tag`. [False]"""
-    max_rejection_rate: float
-    """The share of rejected records above which the run fails: looked at from the 100th on, and at the end.
-    [0.5; of a retry 1]"""
-    cache: str | Path | None
-    """The folder for fetched pictures. [in the user's cache directory]"""
+
+class RunOptions(TypedDict, total=False):
+    """Options of all runs. Callbacks are called from any thread, one call at a time."""
+
+    batch_size: Annotated[int, BATCH_SIZE_OPTION]
+    workers: Annotated[int, Opt(FETCH_WORKERS, "Fetches at once.", minimum=1, maximum=256, metavar="N")]
+    allow_hosts: Annotated[
+        Collection[str],
+        Opt(
+            (),
+            f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
+            metavar="HOST",
+            flag="allow-host",
+        ),
+    ]
+    ignore_robots_tag: Annotated[
+        bool,
+        Opt(False, "Take also pictures that their server opts out by X-Robots-Tag: noai or noimageai."),
+    ]
+    cache: Annotated[
+        AnyPath | None,
+        Opt(None, "Where fetched pictures are kept. [default: your cache directory]", metavar="DIR"),
+    ]
     stop: CancelToken | None
-    """How the run can be asked to end early, which takes seconds; its report then says `stopped`."""
+    """Ends the run early, within seconds, on request."""
     on_rejection: Callable[[Rejection], None] | None
-    """Told of each record that is rejected."""
+    """Called with each rejection."""
     on_progress: Callable[[Progress], None] | None
-    """Told how far the run is."""
+    """Called with the progress."""
+
+
+class RetryOptions(RunOptions, total=False):
+    """Options of `ImageIndex.retry`."""
+
+    max_rejection_rate: Annotated[float, _max_rejection_rate(1)]
+
+
+class IngestOptions(RunOptions, total=False):
+    """Options of `ImageIndex.ingest`."""
+
+    max_rejection_rate: Annotated[float, _max_rejection_rate(MAX_REJECTION_RATE)]
+    limit: Annotated[int | None, LIMIT]
+    images: Annotated[
+        AnyPath | None,
+        Opt(
+            None,
+            "The dataset's pictures, on disk as <photo_id>.jpg; nothing is fetched.",
+            metavar="DIR",
+        ),
+    ]
+    prune: Annotated[bool, Opt(False, "Remove documents of these paths whose record is not there any more.")]
+    confirm: Callable[[str, int], bool] | None
+    """Called with a path and a number of documents before `prune` removes all or most of them."""
+    labels: Annotated[
+        Labels | None,
+        Opt(
+            None,
+            "Label each picture by the most probable of these, or of a file's lines; kept as fields: "
+            "{where} label=dog, {where} 'p_dog>=0.8'. '' for none. [default: those of the last ingest]",
+            metavar="LABEL,...",
+        ),
+    ]
+    captions: Annotated[
+        AnyCaptions | None,
+        Opt(
+            None,
+            "The pictures' descriptions: a JSON object of paths and texts, a photo.txt beside each "
+            "photo.jpg, or a column of the dataset's photos; '' takes them away. [default: documents keep "
+            "those that they have]",
+            metavar="FILE.json|sidecar|COLUMN",
+        ),
+    ]
+    parts: Annotated[
+        Collection[str],
+        Opt(
+            (),
+            "Parts of pictures that get vectors of their own, for {targets}: captions, crops. With crops "
+            "there are 14 times as many to encode. [default: those that the index has]",
+            choices=PART_KINDS,
+            metavar="KIND,...",
+        ),
+    ]

@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from esclip._concurrency.streams import owned
 from esclip._core.rejections import IngestReport, Reason, Rejection
-from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._errors import TooManyRejections
-from esclip._ingest.ledger import Ledger
+
+if TYPE_CHECKING:
+    from esclip._ingest.ledger import Ledger
 
 __all__ = ["IngestProgress", "Phase", "Progress"]
 
@@ -68,7 +69,7 @@ class IngestProgress:
         index: str,
         store: str,
         encoder: str,
-        max_rejection_rate: float = MAX_REJECTION_RATE,
+        max_rejection_rate: float,
         ledger: Ledger | None = None,
         origin: str | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
@@ -78,8 +79,6 @@ class IngestProgress:
 
         `ledger` keeps the rejections, as those of `origin`, until their records are in the index.
         """
-        if not 0 <= max_rejection_rate <= 1:
-            raise ValueError(f"max_rejection_rate is {max_rejection_rate}, not between 0 and 1")
         self.total: int | None = None
         self._names = (index, store, encoder)
         self._max_rejection_rate = max_rejection_rate

@@ -12,8 +12,10 @@ import logging
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
+from esclip._core.options import Opt
 from esclip._errors import ConfigError, Hint
 from esclip._files.locations import split_credentials, user_path
 from esclip._text.secrets import Secret
@@ -30,14 +32,41 @@ class StoreAuth:
     Raises `ConfigError` for a combination or a value that can't be used.
     """
 
-    ca_file: str | Path | None = None
-    """PEM file of the certificate authorities to trust, instead of the system's."""
-    user: str | None = None
-    password: str | None = None
-    api_key: str | None = None
-    """As Elasticsearch encodes it, or `id:key`."""
-    aws_region: str | None = None
-    """Requests are signed for this region, with credentials from AWS's default sources."""
+    ca_file: Annotated[
+        str | Path | None,
+        Opt(
+            None,
+            "PEM certificates of who may have signed the cluster's. [default: the system's]",
+            metavar="FILE",
+        ),
+    ] = None
+    user: Annotated[str | None, Opt(None, "Who the cluster lets in, with a password.", metavar="NAME")] = None
+    password: Annotated[
+        str | None,
+        Opt(
+            None,
+            "The user's password; better in the variable, which no list of processes shows.",
+            metavar="PASSWORD",
+            secret=True,
+        ),
+    ] = None
+    api_key: Annotated[
+        str | None,
+        Opt(
+            None,
+            "An Elasticsearch API key, encoded or as id:key; better in the variable.",
+            metavar="KEY",
+            secret=True,
+        ),
+    ] = None
+    aws_region: Annotated[
+        str | None,
+        Opt(
+            None,
+            "Sign requests to Amazon OpenSearch Service for this region, with AWS's own credentials.",
+            metavar="REGION",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         for name in ("user", "password", "api_key", "aws_region"):

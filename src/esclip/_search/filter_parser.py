@@ -28,7 +28,6 @@ from esclip._errors import ConfigError, one_line
 from esclip._search.filter_values import (
     CALLS,
     MAX_SHOWN,
-    Where,
     normalize_where,
     parse_comparison,
     parse_inside,
@@ -36,9 +35,10 @@ from esclip._search.filter_values import (
     require_field,
     require_geo,
 )
+from esclip._search.options import Where
 from esclip._text.forms import compose
 
-__all__ = ["Where", "check_syntax", "parse_filter"]
+__all__ = ["check_syntax", "parse_filter"]
 
 _TOKEN = re.compile(
     r"""\s*(?:

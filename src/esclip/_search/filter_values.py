@@ -22,12 +22,12 @@ from esclip._core.filter_limits import MAX_VALUES
 from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Range, Value
 from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, one_line
+from esclip._search.options import Where
 from esclip._text.forms import compose, forms, is_unicode
 
 __all__ = [
     "CALLS",
     "MAX_SHOWN",
-    "Where",
     "normalize_where",
     "parse_comparison",
     "parse_inside",
@@ -37,8 +37,6 @@ __all__ = [
 ]
 
 Plain: TypeAlias = str | int | float | bool | datetime | date
-Where: TypeAlias = str | Iterable[str] | Mapping[str, Any]
-"""An expression, several that must all hold, or values by field name, of which one must be equal."""
 
 
 CALLS = {

@@ -41,16 +41,18 @@ def explain_empty_page(
     `accepted` are the candidates that score enough.
     """
     if accepted:
-        return f"the search has {_count(len(accepted), 'hit')}, and passes over {query.offset:,}"
-    if candidates and query.min_relevance is not None and null_scores is not None:
+        return f"the search has {_count(len(accepted), 'hit')}, and passes over {query.options['offset']:,}"
+    if candidates and query.options["min_relevance"] is not None and null_scores is not None:
         best = max(null_scores.relevance(hit.score) for hit in candidates)
-        return f"no hit has a relevance of {query.min_relevance:g} or more; the best has {best:.4f}"
+        return (
+            f"no hit has a relevance of {query.options['min_relevance']:g} or more; the best has {best:.4f}"
+        )
     if candidates:
         best = max(hit.score for hit in candidates)
-        return f"no hit has a score of {query.min_score:g} or more; the best has {best:.4f}"
+        return f"no hit has a score of {query.options['min_score']:g} or more; the best has {best:.4f}"
     if query.keywords and not query.vector_clauses:
         words = " ".join(keywords.text for keywords in query.keywords)
-        filtered = " that fulfils the filter" if query.where else ""
+        filtered = " that fulfils the filter" if query.options["where"] else ""
         return f"no document{filtered} has a word of {one_line(words, MAX_SHOWN)!r}"
     return "there is no other picture to find"
 

@@ -3,7 +3,7 @@
 Query ─┬─ vector clauses   Text · ImageQuery · SimilarTo · VectorQuery, each with a weight, maybe negative
        ├─ keywords         Keywords, with a weight
        ├─ where            filter
-       └─ SearchOptions    page, targets, minimum score, ...
+       └─ QueryOptions     page, targets, minimum score, ... (options.py)
 
 The weighted sum of the vectors of the vector clauses is one search. Each `Keywords` is another, and so are
 captions beside other targets. The rankings of several searches are fused. Without clauses, a query lists
@@ -13,10 +13,9 @@ documents by id.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypedDict, Unpack
+from typing import TypeAlias, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +27,14 @@ from esclip._core.arguments import (
     given_id,
     given_image,
     given_text,
-    given_texts,
     wrong_kind,
 )
-from esclip._core.bounds import COSINES, KS, OFFSETS, RELEVANCES, THRESHOLDS, WEIGHTS, WINDOWS
-from esclip._core.settings import RANK_WINDOW_SIZE
-from esclip._core.targets import PICTURES, TARGETS, is_fused, select_known
+from esclip._core.options import WEIGHT, resolve
+from esclip._core.targets import PICTURES, is_fused
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
-from esclip._search.filter_values import Where, normalize_where
+from esclip._search.filter_values import normalize_where
+from esclip._search.options import QueryOptions
 from esclip._text.forms import is_unicode
 
 __all__ = [
@@ -46,7 +44,6 @@ __all__ = [
     "ImageQuery",
     "Keywords",
     "Query",
-    "SearchOptions",
     "SimilarTo",
     "Text",
     "VectorClause",
@@ -147,49 +144,15 @@ AnyQuery: TypeAlias = "Query | AnyClause"
 _ONE_TEXT = "one text; for several there are search_texts and search_many"
 
 
-class SearchOptions(TypedDict, total=False):
-    """How a query is gone about."""
-
-    offset: int
-    """So many hits are passed over. [0]"""
-    min_score: float
-    """Hits with a lower score are left out. [-1]"""
-    exact: bool
-    """Compare every vector, without the vector index. [False]"""
-    rank_window_size: int
-    """How many of each ranking are fused, where there are several. [200]"""
-    targets: Sequence[str]
-    """Where to look, of `pictures`, `crops` and `captions`. ["pictures"]
-
-    A hit by a crop is its picture, with the score of the best crop and its `box`. Scores of captions beside
-    others are those of the others; of captions alone, cosines of query and caption."""
-    explain: bool
-    """Say of each hit why it is there: `Hit.explanation`. [False]"""
-    collapse: float | None
-    """Fold hits into a better one that they have this cosine with: `Hit.duplicates`. [None: don't]"""
-    min_relevance: float | None
-    """Hits with a lower `Hit.relevance` are left out: for queries of texts alone. [None: don't]"""
-
-
 @dataclass(frozen=True, slots=True)
 class Query:
     """One search. `Query(Text("a beach"), Text("people", -0.5), k=20)`."""
 
     clauses: tuple[Clause, ...]
-    k: int
-    where: Where
-    offset: int = 0
-    min_score: float = -1.0
-    exact: bool = False
-    rank_window_size: int = RANK_WINDOW_SIZE
-    explain: bool = False
-    targets: tuple[str, ...] = (PICTURES,)
-    collapse: float | None = None
-    min_relevance: float | None = None
+    options: QueryOptions
+    """All of them, with their defaults."""
 
-    def __init__(
-        self, *clauses: AnyClause, k: int = 10, where: Where | None = None, **options: Unpack[SearchOptions]
-    ) -> None:
+    def __init__(self, *clauses: AnyClause, **options: Unpack[QueryOptions]) -> None:
         """Combine clauses to a query.
 
         Args:
@@ -206,27 +169,21 @@ class Query:
             ConfigError: A clause can't be used, the page lies beyond `rank_window_size`, or hits of these
                 clauses have no relevance.
         """
-        values = {
-            "clauses": tuple(map(_to_clause, clauses)),
-            "k": k,
-            "where": normalize_where(where),
-            **options,
-        }
-        for field in fields(type(self)):
-            object.__setattr__(self, field.name, values.pop(field.name, field.default))
-        targets: object = self.targets
-        places = targets if isinstance(targets, str) else given_texts("targets", targets)
-        object.__setattr__(self, "targets", select_known(places, TARGETS, "targets"))
-        if values:
-            raise TypeError(f"a query has no {', '.join(values)}")
+        resolved = resolve(QueryOptions, options)
+        resolved["where"] = normalize_where(resolved["where"])
+        object.__setattr__(self, "clauses", tuple(map(_to_clause, clauses)))
+        object.__setattr__(self, "options", resolved)
         self._check()
-        for name in ("k", "offset", "rank_window_size"):
-            object.__setattr__(self, name, int(getattr(self, name)))  # not NumPy's
 
     @classmethod
     def of(cls, query: AnyQuery) -> Query:
         """A query as it is, or a query of a single clause. Raises `ConfigError` for anything else."""
         return query if isinstance(query, Query) else cls(query)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What its vector is compared with, in the order of `TARGETS`."""
+        return tuple(self.options["targets"])
 
     @property
     def vector_clauses(self) -> tuple[VectorClause, ...]:
@@ -250,7 +207,7 @@ class Query:
     @property
     def depth(self) -> int:
         """How many hits to retrieve, so that the page is full without the excluded ids."""
-        return self.offset + self.k + len(self.excluded_ids)
+        return self.options["offset"] + self.options["k"] + len(self.excluded_ids)
 
     @property
     def excluded_ids(self) -> set[str]:
@@ -264,7 +221,7 @@ class Query:
         return len(self.keywords) + by_vector > 1
 
     def _check(self) -> None:
-        if not self.clauses and not self.where:
+        if not self.clauses and not self.options["where"]:
             raise ValueError("a query needs a text, a picture, an id, a vector, words or a filter")
         if any(isinstance(clause, Text | Keywords) and not clause.text.strip() for clause in self.clauses):
             raise ValueError("the text to search for is empty")
@@ -272,25 +229,18 @@ class Query:
             if isinstance(clause, Text | Keywords) and not is_unicode(clause.text):
                 raise ConfigError(f"the text {clause.text[:40]!r} is no valid Unicode; check its encoding")
         for clause in self.clauses:
-            WEIGHTS.check("weight", clause.weight)
+            WEIGHT.check("weight", clause.weight)
         if any(not clause.weight > 0 for clause in self.keywords):
             raise ValueError("words have a weight above zero; to leave something out, use where")
-        KS.check("k", self.k)
-        OFFSETS.check("offset", self.offset)
-        WINDOWS.check("rank_window_size", self.rank_window_size)
-        COSINES.check("min_score", self.min_score)
-        if self.collapse is not None:
-            THRESHOLDS.check("collapse", self.collapse)
-        if self.min_relevance is not None:
-            RELEVANCES.check("min_relevance", self.min_relevance)
-        if self.min_relevance is not None and not self.is_text_only:
+        if self.options["min_relevance"] is not None and not self.is_text_only:
             raise ConfigError(
                 "only what texts with weights above zero find among whole pictures has a relevance; use a "
                 "minimum score"
             )
-        if self.is_fused and self.depth > self.rank_window_size:
+        window = self.options["rank_window_size"]
+        if self.is_fused and self.depth > window:
             raise ConfigError(
-                f"the hits go to {self.depth}, beyond the window of {self.rank_window_size} in which "
+                f"the hits go to {self.depth}, beyond the window of {window} in which "
                 f"rankings are fused; give a larger window"
             )
 

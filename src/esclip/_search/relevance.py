@@ -31,7 +31,7 @@ def null_scores_for(query: Query, schema: IndexSchema, encoder: Callable[[], Enc
     if query.is_text_only and schema.calibration is not None:
         text = " ".join(clause.text for clause in query.clauses if isinstance(clause, Text))
         null_scores = schema.calibration.null_scores_for(script_of(text), encoder().space.text_model)
-    if null_scores is None and query.min_relevance is not None:
+    if null_scores is None and query.options["min_relevance"] is not None:
         raise ConfigError(
             f"the relevance of hits is not known: the index has fewer than {CALIBRATED_FROM} pictures, or "
             "no ingest has measured it with this text encoder; ingest again, or use a minimum score"
@@ -41,9 +41,9 @@ def null_scores_for(query: Query, schema: IndexSchema, encoder: Callable[[], Enc
 
 def score_threshold(query: Query, null_scores: NullScores | None) -> float:
     """The lowest score of a hit that the query accepts."""
-    if null_scores is None or query.min_relevance is None:
-        return query.min_score
-    return max(query.min_score, null_scores.min_score(query.min_relevance))
+    if null_scores is None or query.options["min_relevance"] is None:
+        return query.options["min_score"]
+    return max(query.options["min_score"], null_scores.min_score(query.options["min_relevance"]))
 
 
 def is_match(hits: Sequence[Hit], null_scores: NullScores | None) -> bool | None:

@@ -58,8 +58,8 @@ class Searcher:
         return [
             QueryPlan(
                 query,
-                parse_filter(query.where, self.schema.fields),
-                depth=query.depth * (2 if query.collapse else 1),
+                parse_filter(query.options["where"], self.schema.fields),
+                depth=query.depth * (2 if query.options["collapse"] else 1),
             )
             for query in queries
         ]
@@ -94,7 +94,9 @@ class Searcher:
     def _rescore(self, plans: Sequence[QueryPlan], fused: Sequence[list[Hit]]) -> list[list[Hit]]:
         """With cosines also for hits by keyword or caption, as far as a page may need them."""
         needed = [
-            hits if plan.query.min_score > -1 or plan.query.collapse else hits[: plan.query.depth]
+            hits
+            if plan.query.options["min_score"] > -1 or plan.query.options["collapse"]
+            else hits[: plan.query.depth]
             for plan, hits in zip(plans, fused, strict=True)
         ]
         vectors = [plan.vector.vector if plan.vector else None for plan in plans]
@@ -106,14 +108,14 @@ class Searcher:
         """With near-duplicates folded where a query asks for it; searches deeper while too few are left."""
         results = dict(enumerate(candidates))
         vectors: dict[str, Vector] = {}
-        pending = {number: plan for number, plan in enumerate(plans) if plan.query.collapse}
+        pending = {number: plan for number, plan in enumerate(plans) if plan.query.options["collapse"]}
         while pending:
             unread = {hit.id for number in pending for hit in results[number]} - vectors.keys()
             documents = iter_documents(self.retriever.store, sorted(unread))
             vectors |= {document.record.id: document.vector for document in documents}
             deeper = {}
             for number, plan in pending.items():
-                hits, min_cosine = results[number], plan.query.collapse
+                hits, min_cosine = results[number], plan.query.options["collapse"]
                 assert min_cosine is not None
                 results[number] = collapse(hits, vectors, min_cosine)
                 if plan.needs_more(hits, results[number]):
@@ -129,9 +131,10 @@ class Searcher:
         diagnose: Callable[[tuple[Condition, ...]], str | None],
     ) -> Hits:
         """The query's page, explained; or without hits, and with a note why."""
-        query, threshold = plan.query, score_threshold(plan.query, plan.null_scores)
+        query, options = plan.query, plan.query.options
+        threshold = score_threshold(query, plan.null_scores)
         accepted = [hit for hit in candidates if threshold == -1 or hit.score >= threshold]
-        page = annotate_relevance(paginate(accepted, query.offset, query.k), plan.null_scores)
+        page = annotate_relevance(paginate(accepted, options["offset"], options["k"]), plan.null_scores)
         note = None
         if not page:
             note = None if candidates else diagnose(plan.filters)
@@ -140,7 +143,7 @@ class Searcher:
 
     def _explain(self, plan: QueryPlan, page: Sequence[Hit]) -> list[Hit]:
         """With an explanation where the query asks for one, else without."""
-        if not plan.query.explain:
+        if not plan.query.options["explain"]:
             return [replace(hit, explanation=()) for hit in page]
         if plan.vector is None or (plan.query.is_fused and len(plan.vector.clauses) == 1):
             return list(page)
@@ -174,21 +177,22 @@ class QueryPlan:
 
     def store_searches(self) -> list[Search]:
         """One by vector, then one for each `Keywords`; a scan where there is neither."""
-        query, k = self.query, self.query.rank_window_size if self.query.is_fused else self.depth
+        query, options = self.query, self.query.options
+        k = options["rank_window_size"] if query.is_fused else self.depth
         if not query.clauses:
             return [Scan(k, self.filters)]
-        by_vector = [KnnSearch(self.vector.vector, k, self.filters, query.exact)] if self.vector else []
+        knn = [KnnSearch(self.vector.vector, k, self.filters, options["exact"])] if self.vector else []
         texts = [keywords.text for keywords in query.keywords]
         by_keyword = [KeywordSearch(analyze_query(t), k, self.filters, former_words(t)) for t in texts]
-        return [*by_vector, *by_keyword]
+        return [*knn, *by_keyword]
 
     def needs_more(self, hits: Sequence[Hit], collapsed: Sequence[Hit]) -> bool:
         """Whether a deeper search may fill the page. Fused rankings go no deeper than their window."""
         query = self.query
-        if query.is_fused or len(collapsed) >= query.offset + query.k:
+        if query.is_fused or len(collapsed) >= query.options["offset"] + query.options["k"]:
             return False
         exhausted = len(hits) + len(query.excluded_ids) < self.depth
-        return not exhausted and hits[-1].score >= query.min_score
+        return not exhausted and hits[-1].score >= query.options["min_score"]
 
 
 def fuse(plan: QueryPlan, rankings: Sequence[Sequence[Hit]]) -> list[Hit]:

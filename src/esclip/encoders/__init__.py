@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esclip._core.arguments import AnyPath, given_name, given_text
+from esclip._core.arguments import given_name, given_text
 from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError
-from esclip._files.locations import server_address
+from esclip._files.locations import AnyPath, server_address
 from esclip._text.secrets import Address, Secret
 from esclip.encoders.catalogue import Model, canonical_name
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from esclip._core.arguments import AnyCaptions
 from esclip._errors import ConfigError, SourceError
-from esclip._files.locations import user_path
+from esclip._files.locations import AnyCaptions, user_path
 from esclip._protocols import Source
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource

@@ -104,7 +104,9 @@ class StoreQueries(StoreCase):
             for one, other in zip(reasons(found), reasons(expected), strict=True):
                 assert (one.part, one.rank) == (other.part, other.rank), query
                 np.testing.assert_allclose([one.weight, one.adds], [other.weight, other.adds], atol=1e-3)
-            assert bool(reasons(found)) is (query.explain and len(found) > 0 and bool(query.clauses)), query
+            assert bool(reasons(found)) is (
+                query.options["explain"] and len(found) > 0 and bool(query.clauses)
+            ), query
 
     def test_fused_scores_are_cosines(self, index: ImageIndex) -> None:
         """What is found by words alone has its true cosine too."""

@@ -1,0 +1,151 @@
+"""Options, each declared once: the library, the command line and the docs read its declaration.
+
+    class SearchOptions(TypedDict, total=False):
+        min_score: Annotated[float, Opt(-1.0, "Leave out hits with a lower score.", -1.0, 1.0)]
+
+    resolve(SearchOptions, {"min_score": 0.2}) ─► all options, checked, with their defaults
+
+Options that no text stands for, such as callbacks, have a type only. Their default is None, and the command
+line doesn't have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from numbers import Integral, Real
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from esclip._core.settings import BATCH_SIZE
+from esclip._core.targets import select_known
+from esclip._files.locations import AnyPath, user_path
+
+__all__ = [
+    "BATCH_SIZE_OPTION",
+    "MAX_WEIGHT",
+    "MIN_THRESHOLD",
+    "WEIGHT",
+    "Declaration",
+    "Opt",
+    "declared",
+    "resolve",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Opt:
+    """The declaration of an option, but for its name and its type."""
+
+    default: Any
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    """Both included. Whole ones: the option takes whole numbers."""
+    choices: tuple[str, ...] = ()
+    """The names of which the option takes one or more."""
+    metavar: str | None = None
+    """What its value is called in a help."""
+    flag: str | None = None
+    """Its name on a command line, where that is another one."""
+    secret: bool = False
+
+    def check(self, name: str, number: float) -> float:
+        """The number as Python's own. Raises `ValueError` that names the option and its bounds."""
+        assert self.minimum is not None
+        assert self.maximum is not None
+        whole = isinstance(self.maximum, int)
+        kind: type = Integral if whole else Real
+        if not isinstance(number, kind) or not self.minimum <= number <= self.maximum:
+            wanted = "a whole number" if whole else "a number"
+            raise ValueError(f"{name} is {number!r}, not {wanted} from {self.minimum:,} to {self.maximum:,}")
+        return int(number) if whole else float(number)
+
+
+class Declaration(NamedTuple):
+    """An option's type, without None, and what else is declared of it."""
+
+    kind: Any
+    opt: Opt | None
+
+
+MAX_WEIGHT = 1000.0
+"""What weighs a thousand times as much as another clause of a query decides alone."""
+WEIGHT = Opt(1.0, "Weight of a clause of a query.", minimum=-MAX_WEIGHT, maximum=MAX_WEIGHT)
+
+MIN_THRESHOLD = 0.01
+"""The least cosine from which on pictures count as alike: with a lower one all would."""
+
+BATCH_SIZE_OPTION = Opt(BATCH_SIZE, "Pictures in a forward pass.", minimum=1, maximum=4096, metavar="N")
+"""4096 pictures take 0.6 GB as pixels, and several batches are under way."""
+
+
+@cache
+def declared(options: type) -> Mapping[str, Declaration]:
+    """The options of a `TypedDict` or a dataclass, in their order."""
+    return {
+        name: _declaration(hint)
+        for name, hint in get_type_hints(options, include_extras=True).items()
+        if not name.startswith("_")
+    }
+
+
+def _declaration(hint: Any) -> Declaration:
+    opt = None
+    if get_origin(hint) is Annotated:
+        hint, *notes = get_args(hint)
+        opt = next((note for note in notes if isinstance(note, Opt)), None)
+    if get_origin(hint) in (Union, UnionType):
+        hint = Union[tuple(kind for kind in get_args(hint) if kind is not type(None))]  # noqa: UP007
+    return Declaration(hint, opt)
+
+
+def resolve(options: type[T], given: Mapping[str, Any]) -> T:
+    """All options: those given, checked, and the defaults of the others.
+
+    Raises `TypeError` for a name that isn't declared, `ValueError` for what is out of its bounds or choices,
+    `ConfigError` for what is of a type that isn't taken.
+    """
+    kind: Any = options
+    known = declared(kind)
+    if unknown := given.keys() - known.keys():
+        raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
+    defaults = {name: opt.default if opt else None for name, (_, opt) in known.items()}
+    return cast(T, defaults | {name: _checked(name, known[name], value) for name, value in given.items()})
+
+
+def _checked(name: str, declaration: Declaration, value: Any) -> Any:
+    from esclip._core.arguments import given_callback, given_path, given_texts, wrong_kind
+
+    kind, opt = declaration
+    origin = get_origin(kind)
+    if value is None and (opt is None or opt.default is None):
+        return None
+    if opt and opt.maximum is not None:
+        return opt.check(name, value)
+    if origin in (Collection, Sequence):
+        names = given_texts(name, [value] if isinstance(value, str) and value else value or ())
+        may_be_empty = opt is not None and not opt.default
+        if opt is None or not opt.choices or (may_be_empty and not names):
+            return tuple(names)
+        return select_known(names, opt.choices, name)
+    if origin is Callable:
+        given_callback(name, value)
+    elif kind == AnyPath:
+        return user_path(given_path(name, value), name) if value else None
+    elif opt is None and not isinstance(value, kind):
+        raise wrong_kind(name, value, f"a {kind.__name__}")
+    return value
