@@ -3,9 +3,9 @@
     EsclipError
     ├─ ConfigError            a bad setting, named with its source
     ├─ SourceError            the source itself can't be read
-    ├─ RecordError            one record's own fault; becomes a Rejection
-    │  ├─ FetchError          its picture could not be had
-    │  └─ DecodeError         its picture could not be read
+    ├─ RecordError            one record can't be used; becomes a Rejection
+    │  ├─ FetchError          its picture could not be downloaded or read
+    │  └─ DecodeError         its picture could not be decoded
     ├─ EncoderError           a model is missing or unusable
     ├─ StoreError
     │  ├─ StoreUnavailable    no connection, no answer in time, or 429/503 after retries
@@ -164,11 +164,11 @@ class RecordError(EsclipError):
 
 
 class FetchError(RecordError):
-    """A picture could not be had from its address."""
+    """A picture could not be downloaded, or its file not read."""
 
 
 class DecodeError(RecordError):
-    """A picture's bytes are no picture that can be used."""
+    """A picture's bytes can't be decoded."""
 
 
 class EncoderError(EsclipError):

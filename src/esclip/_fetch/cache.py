@@ -1,10 +1,9 @@
-"""Fetched pictures on disk, so that a second model, or a second try, downloads nothing again.
+"""A cache of downloaded pictures on disk, for a second model or a second attempt.
 
     folder/ab/cdef0123...   the bytes of one picture, named by the SHA-256 of its URL
 
-A file appears under its name all at once, by a rename: whatever kills the program, a half-written one is
-never taken for a picture. Any number of threads and processes may use one folder. A cache that can't be
-written, or a full disk, costs speed and never a picture.
+Files are written atomically, so a killed program leaves no partial picture. Any number of threads and
+processes may use one folder. Without space or permission to write, pictures are downloaded again.
 """
 
 from __future__ import annotations
@@ -22,29 +21,29 @@ _log = logging.getLogger("esclip")
 
 
 class PictureCache:
-    """Bytes by URL in a folder, which is made when there is something to keep."""
+    """Bytes by URL in a folder, which is made when the first are written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._complained = False
+        self._warned = False
 
     def get(self, url: str) -> bytes | None:
-        """What was kept for `url`, if anything can be read."""
+        """The bytes of `url`, or None if they aren't cached."""
         with suppress(OSError):
             return self._path(url).read_bytes() or None  # a power cut may leave an empty file
         return None
 
     def put(self, url: str, data: bytes) -> None:
-        """Keep `data`, where the disk allows; the first failure is logged."""
+        """Write `data`. Failures are no errors; the first is logged."""
         try:
             write_atomically(self._path(url), data)
         except OSError as error:
-            if not self._complained:
-                self._complained = True
+            if not self._warned:
+                self._warned = True
                 _log.warning("pictures can't be kept in %s: %s", self._folder, error)
 
     def discard(self, url: str) -> None:
-        """Forget `url`."""
+        """Remove `url`."""
         with suppress(OSError):
             self._path(url).unlink()
 

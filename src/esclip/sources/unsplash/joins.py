@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from esclip._concurrency.cancellation import POLL_INTERVAL_S
 from esclip._concurrency.streams import batches
 from esclip._errors import ErrorTable, SourceError, map_errors
 from esclip.sources.unsplash.child_tables import CHILD_TABLES, ChildTable
@@ -35,8 +36,6 @@ __all__ = ["Joins", "PhotoDetails", "duckdb_errors", "interrupt_on", "open_joins
 MEMORY_LIMIT = "256MB"
 MAX_THREADS = 2
 INSERT_BATCH = 50_000
-POLL_INTERVAL_S = 0.2
-"""Between two checks for cancellation."""
 
 INTERRUPTED = "Query interrupted"
 """The message of the RuntimeError that DuckDB raises for a SIGINT in the middle of a query."""

@@ -5,6 +5,7 @@ status, error ─► classify_item ─► retry | rejection | an error that ends
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
@@ -97,13 +98,23 @@ def disk_full(target: str, reason: str) -> TransientError:
 
 
 def reason_text(error: Any) -> str:
-    """An engine's error in one line, with its cause, which often says more."""
+    """The error of an engine's response in one line, with its cause; of a proxy's page, the title."""
     if not isinstance(error, Mapping):
-        return one_line(str(error))
+        title = _TITLE.search(str(error))
+        return one_line(title[1].strip() if title else str(error))
+    roots = error.get("root_cause")
+    root = roots[-1] if isinstance(roots, list) and roots else error
+    error = root if isinstance(root, Mapping) else error
     cause = error.get("caused_by")
     parts = [
         error.get("type"),
         error.get("reason"),
+        error.get(_API_KEY_DETAIL),
         cause.get("reason") if isinstance(cause, Mapping) else None,
     ]
     return one_line(": ".join(str(part) for part in parts if part))
+
+
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+_API_KEY_DETAIL = "additional_unsuccessful_credentials"
+"""Where Elasticsearch says what is wrong with an API key."""

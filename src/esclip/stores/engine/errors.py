@@ -18,10 +18,9 @@ from esclip._errors import (
     IndexNotFound,
     StoreError,
     StoreUnavailable,
-    one_line,
 )
 from esclip._net.session import causes
-from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full
+from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full, reason_text
 from esclip.stores.engine.transport import ResponseTooLong
 
 __all__ = ["BUSY", "ENGINE_ERRORS", "Forbidden", "index_missing"]
@@ -93,19 +92,14 @@ def index_missing(address: str, index: str) -> IndexNotFound:
 
 
 def _reason(error: Any) -> str:
-    """The server's reason in one line, or the title of a proxy's page."""
+    """The status and the server's reason."""
     answer = error.info.get("error") if isinstance(error.info, Mapping) else None
-    parts = (answer.get("reason"), answer.get(DETAIL)) if isinstance(answer, Mapping) else ()
-    reason = ": ".join(str(part) for part in parts if part) or str(error.error)
-    title = re.search(r"<title>(.*?)</title>", reason, re.DOTALL)
-    reason = title[1].removeprefix(str(error.status_code)) if title else reason
-    return one_line(f"{error.status_code} {reason.strip()}")
+    reason = reason_text(answer or error.error).removeprefix(str(error.status_code))
+    return f"{error.status_code} {reason.strip()}"
 
 
 SPEAKS_TLS = re.compile("HTTP request (was sent )?to (an )?HTTPS", re.IGNORECASE)
 """In the answer of a proxy that wants TLS and gets none."""
-DETAIL = "additional_unsuccessful_credentials"
-"""Where Elasticsearch says what is wrong with an API key."""
 UNTRUSTED = {
     10: "it has to be renewed",
     62: "is this the name that the certificate is for?",

@@ -208,10 +208,7 @@ def _msearch(client: EngineClient, requests: Sequence[_Request[T]]) -> list[T]:
 def _search_error(client: EngineClient, status: int, error: Any) -> StoreError:
     if error_type(error) == "index_not_found_exception":
         return index_missing(client.address, client.index)
-    causes = error.get("root_cause") if isinstance(error, Mapping) else None
-    cause = causes[-1] if isinstance(causes, list) and causes else error
-    cause_reason = cause.get("reason") if isinstance(cause, Mapping) else None
-    reason = reason_text(str(cause_reason) if cause_reason else error)
+    reason = reason_text(error)
     if status in BUSY:
         return StoreUnavailable(f"{client.address} is too busy or not ready ({reason}); try again later.")
     return StoreError(f"{client.address} refused a search in index {client.index}: {status} {reason}")

@@ -40,7 +40,7 @@ MAX_COMPRESSED_RESPONSE_BYTES = 1 << 26
 """The same of one that is packed, which we never ask for: few of its bytes may become many."""
 CHUNK = 1 << 20
 CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
-"""Headers that let in who sends them."""
+"""Headers with credentials."""
 
 
 def connect(address: str, access: StoreAuth) -> Any:
@@ -72,7 +72,7 @@ def connect(address: str, access: StoreAuth) -> Any:
 
 
 def _trust(ca_file: str | Path | None) -> ssl.SSLContext:
-    """What checks certificates and host names: against the file, or the system's (or SSL_CERT_FILE's)."""
+    """Verifies certificates and host names, by the file or by the system's (or SSL_CERT_FILE's)."""
     try:
         return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError as error:
@@ -83,28 +83,28 @@ def _trust(ca_file: str | Path | None) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class _Secrets:
-    """What an answer must not repeat: the access's, and those of the very request, as a signature is."""
+    """The secrets of the authentication, and of each request, such as its signature."""
 
     words: tuple[Secret, ...] = ()
-    """What may be a word too: a password."""
+    """Passwords, which may be words."""
     sure: tuple[Secret, ...] = ()
 
     @classmethod
     def of(cls, access: StoreAuth) -> _Secrets:
         if access.user is not None:
             joined = with_base64(f"{access.user}:{access.password}")
-            return cls(_hidden(access.password or ""), _hidden(*joined))
+            return cls(_as_secrets(access.password or ""), _as_secrets(*joined))
         if access.api_key is not None:
             key = access.api_key
             if ":" not in key:
                 with suppress(ValueError):  # else it is none that an engine has made
                     key = b64decode(key + "==").decode()
-            return cls(sure=_hidden(access.api_key, *with_base64(key), *key.split(":", 1)[1:]))
+            return cls(sure=_as_secrets(access.api_key, *with_base64(key), *key.split(":", 1)[1:]))
         return cls()
 
     def redactor(self, headers: Mapping[str, str]) -> Redactor:
-        """What takes them out of the answer to a request with such headers."""
-        return _redactor(self.words, self.sure + _carried(headers))
+        """Redacts the response to a request with such headers."""
+        return _redactor(self.words, self.sure + _credentials_in(headers))
 
 
 @lru_cache(maxsize=16)
@@ -112,21 +112,21 @@ def _redactor(words: tuple[Secret, ...], sure: tuple[Secret, ...]) -> Redactor:
     return Redactor(words, sure)
 
 
-def _hidden(*secrets: str) -> tuple[Secret, ...]:
-    return tuple(Secret(one) for one in secrets if one)
+def _as_secrets(*secrets: str) -> tuple[Secret, ...]:
+    return tuple(Secret(secret) for secret in secrets if secret)
 
 
-def _carried(headers: Mapping[str, str]) -> tuple[Secret, ...]:
-    """What lets a request in, as it stands in its headers."""
-    found: list[str] = []
+def _credentials_in(headers: Mapping[str, str]) -> tuple[Secret, ...]:
+    """The credentials in a request's headers."""
+    credentials: list[str] = []
     for name, value in headers.items():
         if name.lower() in CREDENTIALS:
-            found += [value, value.partition(" ")[2], value.partition("Signature=")[2]]
-    return _hidden(*found)
+            credentials += [value, value.partition(" ")[2], value.partition("Signature=")[2]]
+    return _as_secrets(*credentials)
 
 
 def _header(access: StoreAuth) -> Secret | None:
-    """The header that lets us in."""
+    """The Authorization header."""
     if access.user is not None:
         return Secret(f"Basic {with_base64(f'{access.user}:{access.password}')[1]}")
     if access.api_key is not None:
@@ -144,7 +144,7 @@ def _signer(region: str) -> Signer:
 
 
 def from_json(text: str) -> Any:
-    """A body's JSON. Raises what the client raises of one that is none, or is nested without end."""
+    """A body's JSON. Raises the client's exception for invalid JSON, or too deeply nested."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -152,15 +152,15 @@ def from_json(text: str) -> Any:
 
 
 def refusal(status: int, text: str) -> Exception:
-    """What the client raises of an answer with such a status, whatever its body is."""
+    """The client's exception for a response with such a status, with any body."""
     try:
-        told = orjson.loads(text)
+        info = orjson.loads(text)
     except orjson.JSONDecodeError:
-        told = None
-    error: Any = told.get("error", text) if isinstance(told, Mapping) else text
+        info = None
+    error: Any = info.get("error", text) if isinstance(info, Mapping) else text
     kind = error.get("type", text) if isinstance(error, Mapping) else error
     raised: type[Exception] = exceptions.HTTP_EXCEPTIONS.get(status, exceptions.TransportError)
-    return raised(status, kind if isinstance(kind, str) else str(kind), told)
+    return raised(status, kind if isinstance(kind, str) else str(kind), info)
 
 
 class _Json(opensearchpy.JSONSerializer):  # type: ignore[misc] # opensearch-py is not typed
@@ -205,7 +205,7 @@ def _whole(answer: BaseHTTPResponse) -> bytes:
 
 
 class RedactingPool:
-    """A pool of connections whose answers are whole, and keep our secrets: some servers repeat a request."""
+    """A pool of connections that reads whole responses and redacts our secrets in them."""
 
     def __init__(self, pool: HTTPConnectionPool, secrets: _Secrets) -> None:
         self._pool = pool
@@ -220,8 +220,8 @@ class RedactingPool:
                 raise IncompleteRead(0, 1)
         except Exception as error:
             raise redactor.failure(error) from None
-        told = HTTPHeaderDict((name, redactor.text(value)) for name, value in answer.headers.items())
-        return _Answer(answer.status, told, redactor.answer(data))
+        headers = HTTPHeaderDict((name, redactor.text(value)) for name, value in answer.headers.items())
+        return _Answer(answer.status, headers, redactor.answer(data))
 
     def close(self) -> None:
         self._pool.close()
