@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from esclip._server.encoder_app import EncoderApp
-from esclip._server.http import HttpServer, Limits
+from esclip._server.http_server import HttpServer, Limits
 from tests.encoder_servers import served
 from tests.unit.test_encoder_server import BYTES, PICTURE, POST, TOKEN, ask
 

@@ -18,7 +18,7 @@ from esclip._core.types import Vectors
 from esclip._errors import ConfigError, EncoderError, Hint
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._server.encoder_app import EncoderApp, open_server
-from esclip._server.http import HttpServer
+from esclip._server.http_server import HttpServer
 from esclip.encoders.palette import PaletteEncoder
 from esclip.testing.encoder import RecordingEncoder, sample_images
 from tests.encoder_servers import served

@@ -21,7 +21,7 @@ from esclip._errors import ConfigError, EncoderError
 from esclip._net.session import FOREIGN_ERRORS
 from esclip._protocols import Encoder
 from esclip._server.encoder_app import EncoderApp
-from esclip._server.http import HttpServer
+from esclip._server.http_server import HttpServer
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder

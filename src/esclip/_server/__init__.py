@@ -1,1 +1,1 @@
-"""What listens: `http.py` runs an application, `encoder_app.py` is one."""
+"""What listens: `http_server.py` runs an application, `encoder_app.py` is one."""

@@ -17,7 +17,8 @@ from esclip._core.types import Vectors
 from esclip._errors import EncoderError, Hint
 from esclip._protocols import Encoder
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
-from esclip._server.http import HttpError, HttpServer, Limits, RequestHead, Response, unavailable
+from esclip._server.http import HttpError, RequestHead, Response, unavailable
+from esclip._server.http_server import HttpServer, Limits
 from esclip._text.secrets import Secret
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.remote import protocol
