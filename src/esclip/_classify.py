@@ -1,7 +1,7 @@
-"""Zero-shot classification: how probable each label is for a picture, by the model's own softmax.
+"""Zero-shot classification of images without an index: a probability for each label, by the model's softmax.
 
 labels ─► prompts ─► text tower ─► mean of each label's ─┐
-                                                         ├─ cosines x logit scale ─► softmax ─► Guess ...
+                                                         ├─ cosines x logit scale ─► softmax ─► LabelScore ...
 picture ───────────► picture tower ──────────────────────┘
 """
 
@@ -29,7 +29,7 @@ __all__ = ["Classifier", "LabelScore", "LabelScores", "classify"]
 
 
 class LabelScore(NamedTuple):
-    """A label, and how probable it is for a picture that shows one of the labels."""
+    """A label, and its probability for a picture that shows one of the labels."""
 
     label: str
     probability: float
@@ -65,8 +65,8 @@ def classify(
         DecodeError: A picture can't be read.
 
     Example:
-        (guesses,) = esclip.classify("photos/red.png", labels="red,green,blue", encoder="palette")
-        print(guesses[0].label, guesses[0].probability)
+        (scores,) = esclip.classify("photos/red.png", labels="red,green,blue", encoder="palette")
+        print(scores[0].label, scores[0].probability)
     """
     if isinstance(encoder, str | os.PathLike):
         encoder = load_encoder(encoder, text_encoder)
@@ -74,36 +74,35 @@ def classify(
         raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
     elif not hasattr(encoder, "encode_images"):
         raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
-    found = []
-    for outcome in Classifier(encoder, LabelSet.of(labels)).classify(_pictures(images)):
-        if isinstance(outcome, RecordError):
-            raise outcome
-        found.append(outcome)
-    return found
+    results = []
+    for result in Classifier(encoder, LabelSet.of(labels)).classify(_flatten(images)):
+        if isinstance(result, RecordError):
+            raise result
+        results.append(result)
+    return results
 
 
-def _pictures(given: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[AnyImage]:
-    """Pictures that are given one after the other, or several together."""
-    for one in given:
-        if isinstance(one, list | tuple | set | Iterator):
-            yield from one
+def _flatten(arguments: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[AnyImage]:
+    for argument in arguments:
+        if isinstance(argument, list | tuple | set | Iterator):
+            yield from argument
         else:
-            yield given_image("a picture", one)
+            yield given_image("a picture", argument)
 
 
 class Classifier:
     """Classifies pictures by an encoder and labels."""
 
-    def __init__(self, encoder: Encoder, labelling: LabelSet) -> None:
+    def __init__(self, encoder: Encoder, labels: LabelSet) -> None:
         """Keep an encoder and labels.
 
         Raises:
             ConfigError: There are no labels.
         """
-        if not labelling.labels:
+        if not labels.labels:
             raise ConfigError("there are no labels to tell pictures apart by; give some")
         self._encoder = encoder
-        self._labelling = labelling
+        self._labels = labels
 
     def classify(self, images: Iterable[AnyImage]) -> Iterator[LabelScores | RecordError]:
         """Classify pictures in batches.
@@ -111,28 +110,29 @@ class Classifier:
         Yields:
             For each picture its labels, most probable first, or why the picture can't be fetched or read.
         """
-        waiting = iter(images)
+        remaining = iter(images)
         with ThreadPoolExecutor(min(BATCH_SIZE, 2 * (os.cpu_count() or 1))) as pool:
-            while batch := list(islice(waiting, BATCH_SIZE)):
-                read = list(pool.map(self._read, batch))
-                guesses = iter(self._guesses([one for one in read if not isinstance(one, RecordError)]))
-                yield from (one if isinstance(one, RecordError) else next(guesses) for one in read)
+            while batch := list(islice(remaining, BATCH_SIZE)):
+                inputs = list(pool.map(self._load, batch))
+                pixels = [item for item in inputs if not isinstance(item, RecordError)]
+                scores = iter(self._score(pixels))
+                yield from (item if isinstance(item, RecordError) else next(scores) for item in inputs)
 
-    def _read(self, image: AnyImage) -> Pixels | RecordError:
+    def _load(self, image: AnyImage) -> Pixels | RecordError:
         try:
             return self._encoder.preprocess(open_image(image))
         except RecordError as error:
             return error
 
-    def _guesses(self, batch: Sequence[Pixels]) -> list[LabelScores]:
+    def _score(self, batch: Sequence[Pixels]) -> list[LabelScores]:
         vectors = self._encoder.encode_images(batch)
         rows = probabilities(vectors, self._label_vectors, self._encoder.logit_scale)
-        return [self._ordered(row) for row in rows.tolist()]
+        return [self._rank(row) for row in rows.tolist()]
 
-    def _ordered(self, row: list[float]) -> LabelScores:
-        guesses = map(LabelScore, self._labelling.labels, row)
-        return tuple(sorted(guesses, key=lambda guess: -guess.probability))
+    def _rank(self, row: list[float]) -> LabelScores:
+        scores = map(LabelScore, self._labels.labels, row)
+        return tuple(sorted(scores, key=lambda score: -score.probability))
 
     @cached_property
     def _label_vectors(self) -> Vectors:
-        return embed_labels(self._encoder, self._labelling)
+        return embed_labels(self._encoder, self._labels)

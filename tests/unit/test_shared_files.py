@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from esclip._files.atomic import write_atomically
-from esclip.encoders.checkpoints.hashes import file_sha256
+from esclip.encoders.checkpoints.files import file_sha256
 from esclip.encoders.runtimes.compiled import private_cache
 
 

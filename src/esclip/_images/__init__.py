@@ -1,1 +1,1 @@
-"""Bytes to RGB pictures: formats, limits of what is decoded, thumbnails."""
+"""Bytes to RGB images: formats, limits of decoding, thumbnails."""

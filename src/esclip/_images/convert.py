@@ -1,8 +1,8 @@
-"""An image of any mode, once its file is open: upright, and in RGB.
+"""Convert an opened image of any mode to RGB, with its EXIF orientation applied.
 
-    pixels ─► upright ─► 8 bits, on white ─► RGB
+    pixels ─► oriented ─► 8 bits, on white ─► RGB
 
-No step holds more than two pictures: 8 bytes for each pixel.
+No step holds more than two images in memory: 8 bytes for each pixel.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from PIL import ExifTags, Image
 __all__ = ["apply_orientation", "to_rgb"]
 
 BAND_PIXELS = 1 << 20
-"""Pixels of more than 8 bits that are scaled at once."""
+"""Pixels of more than 8 bits that are scaled in one step."""
 
 MAX_EXIF_BYTES = 1 << 20
-"""Bytes of EXIF that are looked at; a camera writes less than 64 kB."""
+"""Longer EXIF is ignored; a camera writes less than 64 kB."""
 
 _TRANSPOSES = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -31,28 +31,28 @@ _TRANSPOSES = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes each EXIF orientation."""
+"""By EXIF orientation."""
 
 
 def apply_orientation(image: Image.Image) -> Image.Image:
-    """The image as its EXIF says that it was held. Raises whatever Pillow raises for pixels it can't read."""
+    """Load the image and apply its EXIF orientation. Raises what Pillow raises on unreadable pixels."""
     image.load()
-    with suppress(Exception):  # damaged EXIF costs the orientation, not the picture
+    with suppress(Exception):  # damaged EXIF: only the orientation is lost
         if len(image.info.get("exif", b"")) <= MAX_EXIF_BYTES:
-            method = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-            return image if method is None else image.transpose(method)
+            transpose = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            return image if transpose is None else image.transpose(transpose)
     return image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The image with three colours of 8 bits, what is transparent on white."""
+    """Convert to three channels of 8 bits, with transparent pixels on white."""
     match image.mode:
         case "RGB" if not image.has_transparency_data:
             return image
         case "I" | "F" | "I;16" | "I;16L" | "I;16B" | "I;16N":
             return _scale_to_8_bits(image).convert("RGB")
         case "La":
-            return _paste_on_white(image.convert("LA").convert("RGBA"))  # Pillow knows no direct way
+            return _paste_on_white(image.convert("LA").convert("RGBA"))  # Pillow can't convert it directly
         case "RGBA":
             return _paste_on_white(image)
         case _ if image.has_transparency_data:
@@ -62,7 +62,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey of more bits, scaled: Pillow would clip at 255. Where the range isn't known, its own is taken."""
+    """Scale grey of more bits, which Pillow would clip at 255: from 16 bits, or from the image's range."""
     low, high = 0.0, 65535.0
     lows, highs = zip(*((float(v.min()), float(v.max())) for _, v in _bands(image)), strict=True)
     if image.mode == "F" or min(lows) < low or max(highs) > high:
@@ -75,7 +75,7 @@ def _scale_to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _bands(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
-    """The image's values by some rows at a time, each time with the first one's number."""
+    """Bands of rows as (first row, values of shape (rows, width))."""
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         band = image.crop((0, top, image.width, min(top + rows, image.height)))

@@ -1,10 +1,10 @@
-"""Bytes become an RGB picture, upright, or a `DecodeError` that says why not.
+"""Decode bytes to an RGB image in its EXIF orientation, or raise `DecodeError`.
 
-    bytes ─► format by its first bytes ─► size and work within caps? ─► pixels ─► upright ─► on white ─► RGB
-                                                                     └─ as many at once as have room
+    bytes ─► format by signature ─► size and cost within limits? ─► pixels ─► oriented ─► on white ─► RGB
+                                                                    └─ within a budget of memory
 
-Which formats there are says `_images.formats`; of several frames the first is read. Pillow's settings are
-left as they are, and its warnings about damaged metadata are dropped: the picture is what counts.
+`_images.formats` lists the formats; of several frames the first is read. Pillow's settings are not changed,
+and its warnings about damaged metadata are ignored.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ from esclip._images.sanitize import (
 __all__ = ["decode", "decoding", "to_rgb"]
 
 MAX_PIXELS = 89_478_485
-"""A third of a gigabyte as Pillow holds it; where it begins to warn, so that it never does."""
+"""A third of a gigabyte in Pillow; its own limit for warnings, which so never come."""
 
 MAX_PIXELS_IN_MEMORY = 2 * MAX_PIXELS
-"""Pixels in memory at once, of all threads: 12 bytes each at worst, so 2.1 GB when all are bombs."""
+"""Of all threads together: at worst 12 bytes each, 2.1 GB in all."""
 
 MAX_READS = 4_000_000
-"""What Pillow may read of a file, piece by piece in Python: in a second or two."""
+"""Reads of a file by Pillow, in Python: they take a second or two."""
 
 
 class _Reader(NamedTuple):
-    reader: Callable[[io.BytesIO], ImageFile.ImageFile]
-    prepared: Callable[[bytes], bytes] = bytes
-    """Its bytes as the reader is given them."""
+    open: Callable[[io.BytesIO], ImageFile.ImageFile]
+    sanitize: Callable[[bytes], bytes] = bytes
+    """Applied to the bytes before."""
 
 
-def _heic(file: io.BytesIO) -> ImageFile.ImageFile:
+def _open_heic(file: io.BytesIO) -> ImageFile.ImageFile:
     from pillow_heif import HeifImageFile
 
     image: ImageFile.ImageFile = HeifImageFile(file)
@@ -75,59 +75,62 @@ _READERS = {
     ImageFormat.BMP: _Reader(BmpImagePlugin.BmpImageFile),
     ImageFormat.TIFF: _Reader(TiffImagePlugin.TiffImageFile, check_tiff),
     ImageFormat.AVIF: _Reader(AvifImagePlugin.AvifImageFile, strip_heif_metadata),
-    ImageFormat.HEIC: _Reader(_heic, strip_heif_metadata),
+    ImageFormat.HEIC: _Reader(_open_heic, strip_heif_metadata),
 }
-"""`Image.open` would choose as well, but warns about large pictures before their size can be asked for."""
+"""Not `Image.open`, which warns about large images before their size can be checked."""
 
 
 def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture in `data`: RGB, upright, what is transparent on white. Safe from several threads.
+    """Decode an image to RGB, in its EXIF orientation, with transparent pixels on white. Thread-safe.
 
-    A JPEG whose short side is at least twice `side` may come out a half, a quarter or an eighth as large, but
-    not below it: its blocks of 8 x 8 pixels are decoded to fewer, which saves most of the time.
+    Args:
+        data: The file's bytes.
+        side: The short side that is needed, in pixels. A JPEG of at least twice that is decoded to a half, a
+            quarter or an eighth of its size, which saves most of the time.
+        max_pixels: The limit of width x height.
 
-    Raises `DecodeError`: the bytes are no picture, a damaged one, or one of more than `max_pixels`, or one
-    that would take minutes or gigabytes.
+    Raises `DecodeError`: the bytes are no image, a damaged one, one of more than `max_pixels`, or one that
+    would take minutes or gigabytes.
     """
-    with decoding(data, side=side, max_pixels=max_pixels) as picture:
-        return picture
+    with decoding(data, side=side, max_pixels=max_pixels) as image:
+        return image
 
 
 @contextmanager
 def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
-    """The same picture, for no longer than it is needed: those of other threads may be waiting for room."""
+    """Context manager: the image of `decode`; its share of the pixel budget is freed on exit."""
     with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
         image, pixels = _open(data, side, max_pixels)
     with _pixel_budget(pixels):
         with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
-            image = apply_orientation(image)  # step by step: each lets go of what the one before made
+            image = apply_orientation(image)  # step by step: each frees the image before
             image = convert.to_rgb(image)
         yield image
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """An image of any mode as `decode` gives it. Raises `DecodeError` when its pixels can't be read."""
+    """Convert an image of any mode as `decode` does. Raises `DecodeError` when its pixels can't be read."""
     with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
         return convert.to_rgb(apply_orientation(image))
 
 
 def _open(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
-    """The image whose pixels are still to be read, and how many of them that takes room for."""
-    reading = _choose_reader(data)
-    data = reading.prepared(data)
-    image = reading.reader(_CountingFile(data))
+    """Open an image without reading its pixels: (image, pixels that decoding holds in memory)."""
+    reader = _choose_reader(data)
+    data = reader.sanitize(data)
+    image = reader.open(_CountingFile(data))
     pixels = image.width * image.height
     if pixels > max_pixels:
         raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
     check_decode_cost(data, image)
     if side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
-        image.draft(None, (side, side))  # of a HEIC it would take a thumbnail, whatever that shows
+        image.draft(None, (side, side))  # a HEIC's draft would be its embedded thumbnail
     match image:
         case JpegImagePlugin.JpegImageFile():
-            if "progressive" not in image.info:  # which is held whole
+            if "progressive" not in image.info:  # which is decoded whole
                 pixels = image.width * image.height
         case WebPImagePlugin.WebPImageFile():
-            pixels *= 2  # its decoder has two pictures of its own
+            pixels *= 2  # its decoder holds two more images
         case _ if image.format in ("AVIF", "HEIF"):
             pixels *= 2  # the same, of more than 8 bits
     return image, min(pixels, MAX_PIXELS_IN_MEMORY)
@@ -145,41 +148,41 @@ def _choose_reader(data: bytes) -> _Reader:
 
 
 class _CountingFile(io.BytesIO):
-    """A file that ends a reader which has read it in too many pieces: no picture needs as many."""
+    """A file that raises `DecodeError` after `MAX_READS` reads: no image needs as many."""
 
-    left = MAX_READS
+    remaining = MAX_READS
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.left -= 1
-        if self.left < 0:
+        self.remaining -= 1
+        if self.remaining < 0:
             raise DecodeError(Reason.TOO_LARGE, f"it is in more than {MAX_READS:,} pieces")
         return super().read(size)
 
 
 class PixelBudget:
-    """Room for so many pixels: who needs more than is left waits, and all others behind it."""
+    """A budget of pixels in memory: a thread that needs more than is free waits, and later ones queue."""
 
     def __init__(self, pixels: int) -> None:
-        self._all = pixels
+        self._total = pixels
         self.renew()
         renew_in_children(self)
 
     def renew(self) -> None:
-        """All of it is free, in a forked child as well."""
-        self._left = self._all
+        """Free all of it; also called in a forked child."""
+        self._free = self._total
         self._changed = threading.Condition()
-        self._turn = threading.Lock()
+        self._queue = threading.Lock()
 
     @contextmanager
     def __call__(self, pixels: int) -> Iterator[None]:
-        with self._turn, self._changed:
-            self._changed.wait_for(lambda: self._left >= pixels)
-            self._left -= pixels
+        with self._queue, self._changed:
+            self._changed.wait_for(lambda: self._free >= pixels)
+            self._free -= pixels
         try:
             yield
         finally:
             with self._changed:
-                self._left += pixels
+                self._free += pixels
                 self._changed.notify_all()
 
 
@@ -192,15 +195,15 @@ def _decode_error(reason: Reason) -> Callable[[Exception], DecodeError]:
 
 _DECODE_ERRORS: ErrorTable = (
     ((MemoryError, Image.DecompressionBombError), _decode_error(Reason.TOO_LARGE)),
-    (Exception, _decode_error(Reason.TRUNCATED)),  # on damaged bytes Pillow raises almost anything
+    (Exception, _decode_error(Reason.TRUNCATED)),  # Pillow raises almost anything on damaged bytes
 )
 
 
 class _WarningFilter:
-    """Ignores Pillow's warnings for as long as any thread is inside.
+    """Context manager: ignores Pillow's warnings while any thread is inside.
 
-    The filters of `warnings` are the whole process's, so the first thread in sets them and the last one out
-    restores them: each for itself, they would undo each other's.
+    `warnings` has one list of filters for the process: the first thread in sets it, the last one out restores
+    it.
     """
 
     def __init__(self) -> None:
@@ -208,7 +211,7 @@ class _WarningFilter:
         renew_in_children(self)
 
     def renew(self) -> None:
-        """Nobody is inside, in a forked child as well."""
+        """Start without threads inside; also called in a forked child."""
         self._lock = threading.Lock()
         self._inside = 0
         self._filters = warnings.catch_warnings()

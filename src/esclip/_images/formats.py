@@ -27,7 +27,7 @@ __all__ = [
 
 
 class ImageFormat(Enum):
-    """A format, by the name that people know."""
+    """An image format, by its common name."""
 
     JPEG = "JPEG"
     PNG = "PNG"
@@ -43,7 +43,7 @@ INSTALL_HINTS: Mapping[ImageFormat, str] = {
     ImageFormat.HEIC: "pip install 'esclip[heic]'",
     ImageFormat.AVIF: "install a Pillow that has it",
 }
-"""What reads the formats that not every installation reads."""
+"""How to add the formats that not every installation reads."""
 
 _SUFFIXES: Mapping[ImageFormat, str] = {
     ImageFormat.JPEG: ".jpg .jpeg .jpe .jfif .pjpeg .pjp",
@@ -66,7 +66,7 @@ _SIGNATURES: tuple[tuple[ImageFormat, tuple[tuple[int, bytes], ...]], ...] = (
     (ImageFormat.TIFF, ((0, b"II*\x00"),)),
     (ImageFormat.TIFF, ((0, b"MM\x00*"),)),
 )
-"""What a format's bytes have at which place."""
+"""By format: bytes at offsets."""
 
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
@@ -75,7 +75,7 @@ MAX_BRANDS = 64
 LINKED_FOLDERS = "linked_folders"
 
 UNREADABLE_KINDS = frozenset(format.value.lower() for format in ImageFormat)
-"""The kinds of what is passed over where nothing is installed that reads it."""
+"""Kinds of skipped files of the formats that not every installation reads."""
 
 _KIND_TEXTS: Mapping[str, str] = {
     "heic": "HEIC {:,} (pip install 'esclip[heic]' reads them)",
@@ -86,7 +86,7 @@ _KIND_TEXTS: Mapping[str, str] = {
     LINKED_FOLDERS: "linked folders {:,} (to ingest them, name them)",
     "other_files": "other files {:,}",
 }
-"""The kinds of what is passed over, in the order in which they are told."""
+"""Texts for the kinds of skipped files, in order of report."""
 
 _SUFFIXES_BY_KIND: Mapping[str, str] = {
     "raw": ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .gpr .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf "
@@ -94,19 +94,19 @@ _SUFFIXES_BY_KIND: Mapping[str, str] = {
     "video": ".3g2 .3gp .avi .flv .insv .lrv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv",
     "other_pictures": ".ai .cur .dds .djvu .emf .eps .exr .hdr .heics .heifs .icns .ico .insp .j2k .jp2 .jpf "
     ".jpx .jxl .jxr .pbm .pcx .pdf .pgm .pnm .ppm .psb .psd .qoi .svg .svgz .tga .wmf .xcf",
-    "": ".aae .db .ini .json .thm .txt .xmp",  # stand beside pictures: nobody misses them
+    "": ".aae .db .ini .json .thm .txt .xmp",  # metadata beside pictures: not counted
 }
 
 
 def detect_format(data: bytes) -> ImageFormat | None:
-    """The format of a picture that begins so; None for any other."""
-    for format, marks in _SIGNATURES:
-        if all(data.startswith(mark, at) for at, mark in marks):
+    """Detect the format by a file's first bytes; None for any other."""
+    for format, parts in _SIGNATURES:
+        if all(data.startswith(part, offset) for offset, part in parts):
             return format
     if data[4:8] != b"ftyp":
         return None
     end = min(int.from_bytes(data[:4], "big"), 16 + 4 * MAX_BRANDS)
-    brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
+    brands = {data[8:12], *(data[offset : offset + 4] for offset in range(16, end, 4))}
     if brands & _AVIF_BRANDS:
         return ImageFormat.AVIF
     return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
@@ -114,7 +114,7 @@ def detect_format(data: bytes) -> ImageFormat | None:
 
 @cache
 def is_supported(format: ImageFormat) -> bool:
-    """Whether this installation has what decodes it."""
+    """Whether this installation can decode it."""
     match format:
         case ImageFormat.HEIC:
             return find_spec("pillow_heif") is not None
@@ -127,7 +127,7 @@ def is_supported(format: ImageFormat) -> bool:
 
 
 def supported_suffixes() -> list[str]:
-    """How files are called that a folder's walk takes."""
+    """Suffixes of the files that a folder's walk takes."""
     return sorted(
         suffix for format in ImageFormat if is_supported(format) for suffix in _SUFFIXES[format].split()
     )
@@ -135,7 +135,7 @@ def supported_suffixes() -> list[str]:
 
 @cache
 def _kinds() -> Mapping[str, str | None]:
-    """The kind that a suffix stands for; None for a picture that is read."""
+    """Kinds of skipped files by suffix; None for a supported image."""
     kinds: dict[str, str | None] = {
         suffix: kind for kind, all in _SUFFIXES_BY_KIND.items() for suffix in all.split()
     }
@@ -146,11 +146,11 @@ def _kinds() -> Mapping[str, str | None]:
 
 
 def skipped_kind(name: str) -> str | None:
-    """The kind under which a walk counts a file of this name; empty for none, None where it is taken."""
+    """The kind as which a walk counts a skipped file; empty: not counted; None: not skipped."""
     _, dot, suffix = name.rpartition(".")
     return _kinds().get(dot + suffix.lower() if dot else "", "other_files")
 
 
-def describe_skipped(passed: Mapping[str, int]) -> str:
-    """What was passed over, in words."""
-    return ", ".join(words.format(passed[kind]) for kind, words in _KIND_TEXTS.items() if passed.get(kind))
+def describe_skipped(counts: Mapping[str, int]) -> str:
+    """Describe the numbers of skipped files by kind."""
+    return ", ".join(text.format(counts[kind]) for kind, text in _KIND_TEXTS.items() if counts.get(kind))

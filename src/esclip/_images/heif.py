@@ -1,9 +1,9 @@
-"""How much is decoded for a HEIC or AVIF: it may be made of tiles, and each of them may be named many times.
+"""The number of pixels that decoding a HEIC or AVIF takes: its grids may refer to one tile many times.
 
-bytes ─► boxes ─► meta ─┬─ pitm   which item is the picture
-                        ├─ iprp   how large each item says it is
-                        ├─ iloc   where its bytes are: an AV1 frame in them may be larger
-                        └─ iref   dimg: what a grid is made of; auxl: what is its alpha
+bytes ─► boxes ─► meta ─┬─ pitm   the primary item
+                        ├─ iprp   the declared sizes of items
+                        ├─ iloc   the items' bytes: an AV1 frame in them may be larger
+                        └─ iref   dimg: the tiles of a grid; auxl: the alpha of an item
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from esclip._images.av1 import frame_pixels
 __all__ = ["MAX_BOXES", "decoded_pixels"]
 
 MAX_ITEMS = 4096
-"""Different tiles: 89 million pixels in tiles of 256 x 256 are 1,366."""
+"""Distinct tiles: 89 million pixels in tiles of 256 x 256 are 1,366."""
 
 MAX_BYTES = 4 * MAX_PICTURE_BYTES
-"""Of all of them together: they may be the same ones again and again."""
+"""Of all tiles together, whose bytes may overlap."""
 
 MAX_BOXES = 100_000
-"""Boxes, items and references of each kind: a grid has 65,025 tiles at most."""
+"""Boxes, items and references, each: a grid has at most 65,025 tiles."""
 
 MAX_DEPTH = 8
-"""Grids of grids."""
+"""Nested grids."""
 
 UNBOUNDED = 1 << 62
 
 
 def decoded_pixels(data: bytes, *, av1: bool) -> int:
-    """How many pixels are decoded for the picture, tile by tile, and for its alpha. Never less than that.
+    """An upper bound of the pixels decoded for the image, tile by tile, and for its alpha.
 
-    With `av1`, frames may be larger than items say; libheif compares the two itself.
+    With `av1`, frames may be larger than declared; for HEIC, libheif checks that itself.
     """
     metas = [
         _read_meta(data, box, av1=av1) for box in _boxes(data, _Box(b"", 0, len(data))) if box.kind == b"meta"
@@ -46,154 +46,152 @@ def decoded_pixels(data: bytes, *, av1: bool) -> int:
 class _Box(NamedTuple):
     kind: bytes
     begin: int
-    """Where its content begins."""
+    """Of its content."""
     end: int
 
 
 @dataclass
 class _Meta:
-    """What is said of the items in a file, by their numbers."""
+    """The items of a file by their numbers."""
 
     data: bytes
     av1: bool
     primary: int = 0
-    places: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-    """Where the bytes of an item begin and end, piece by piece."""
+    extents: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """The (begin, end) of each piece of an item's bytes."""
     sizes: dict[int, int] = field(default_factory=dict)
     """Pixels."""
-    parts: dict[int, list[int]] = field(default_factory=dict)
-    beside: dict[int, list[int]] = field(default_factory=dict)
-    """What goes with an item: its alpha."""
-    looked_at: int = 0
-    copied: int = 0
+    tiles: dict[int, list[int]] = field(default_factory=dict)
+    auxiliary: dict[int, list[int]] = field(default_factory=dict)
+    """Such as an item's alpha."""
+    frames_read: int = 0
+    bytes_read: int = 0
 
     def pixels(self) -> int:
-        """All that is decoded for the primary item."""
-        known: dict[int, int] = {}
-        return sum(self._of(item, known, 0) for item in (self.primary, *self.beside.get(self.primary, ())))
+        """Pixels decoded for the primary item and its auxiliary ones."""
+        pixels: dict[int, int] = {}
+        items = (self.primary, *self.auxiliary.get(self.primary, ()))
+        return sum(self._count(item, pixels, 0) for item in items)
 
-    def _of(self, item: int, known: dict[int, int], depth: int) -> int:
-        if item not in known:
-            parts = self.parts.get(item, ())
-            known[item] = UNBOUNDED if parts else self._size(item)  # endless: while it is looked at
-            if parts and depth < MAX_DEPTH:
-                known[item] = sum(self._of(part, known, depth + 1) for part in parts)
-        return known[item]
+    def _count(self, item: int, pixels: dict[int, int], depth: int) -> int:
+        if item not in pixels:
+            tiles = self.tiles.get(item, ())
+            pixels[item] = UNBOUNDED if tiles else self._size(item)  # unbounded if it refers to itself
+            if tiles and depth < MAX_DEPTH:
+                pixels[item] = sum(self._count(tile, pixels, depth + 1) for tile in tiles)
+        return pixels[item]
 
     def _size(self, item: int) -> int:
         if not self.av1:
             return self.sizes.get(item, 0)
-        self.looked_at += 1
-        self.copied += sum(max(0, end - begin) for begin, end in self.places.get(item, ()))
-        if self.looked_at > MAX_ITEMS or self.copied > MAX_BYTES:
+        self.frames_read += 1
+        self.bytes_read += sum(max(0, end - begin) for begin, end in self.extents.get(item, ()))
+        if self.frames_read > MAX_ITEMS or self.bytes_read > MAX_BYTES:
             return UNBOUNDED
-        pieces = [self.data[begin:end] for begin, end in self.places.get(item, ())]
+        pieces = [self.data[begin:end] for begin, end in self.extents.get(item, ())]
         return max(self.sizes.get(item, 0), frame_pixels(b"".join(pieces)))
 
 
-def _boxes(data: bytes, inside: _Box) -> Iterator[_Box]:
-    at = inside.begin
+def _boxes(data: bytes, parent: _Box) -> Iterator[_Box]:
+    offset = parent.begin
     for _ in range(MAX_BOXES):
-        if at + 8 > inside.end:
+        if offset + 8 > parent.end:
             return
-        size, kind, begin = _read_number(data, at, 4), data[at + 4 : at + 8], at + 8
+        size, kind, begin = _read_number(data, offset, 4), data[offset + 4 : offset + 8], offset + 8
         if size == 1:
-            size, begin = _read_number(data, at + 8, 8), at + 16
-        end = at + size if size else inside.end
+            size, begin = _read_number(data, offset + 8, 8), offset + 16
+        end = offset + size if size else parent.end
         if end < begin:
             return
-        yield _Box(kind, begin, min(end, inside.end))
-        at = end
+        yield _Box(kind, begin, min(end, parent.end))
+        offset = end
 
 
-def _read_number(data: bytes, at: int, size: int) -> int:
-    return int.from_bytes(data[at : at + size], "big")
+def _read_number(data: bytes, offset: int, size: int) -> int:
+    return int.from_bytes(data[offset : offset + size], "big")
 
 
 def _read_meta(data: bytes, box: _Box, *, av1: bool) -> _Meta:
-    meta, located = _Meta(data, av1), None
-    stored = 0  # where the items are that have no place of their own in the file
-    for one in _boxes(data, box._replace(begin=box.begin + 4)):
-        match one.kind:
+    meta, locations = _Meta(data, av1), None
+    idat = 0
+    for child in _boxes(data, box._replace(begin=box.begin + 4)):
+        match child.kind:
             case b"pitm":
-                meta.primary = _read_number(data, one.begin + 4, 4 if data[one.begin] else 2)
+                meta.primary = _read_number(data, child.begin + 4, 4 if data[child.begin] else 2)
             case b"iprp":
-                _read_sizes(data, one, meta)
+                _read_sizes(data, child, meta)
             case b"iref":
-                _read_references(data, one, meta)
+                _read_references(data, child, meta)
             case b"idat":
-                stored = one.begin
+                idat = child.begin
             case b"iloc":
-                located = one
-    if located:
-        for item, begin, end in _extents(data, located, stored):
-            meta.places.setdefault(item, []).append((begin, end))
+                locations = child
+    if locations:
+        for item, begin, end in _extents(data, locations, idat):
+            meta.extents.setdefault(item, []).append((begin, end))
     return meta
 
 
-def _extents(data: bytes, box: _Box, stored: int) -> Iterator[tuple[int, int, int]]:
-    """Each item with where a piece of it begins and ends; `stored` is where the meta holds some itself."""
+def _extents(data: bytes, box: _Box, idat: int) -> Iterator[tuple[int, int, int]]:
+    """The pieces of items as (item, begin, end); `idat` is the offset of those stored in the meta box."""
     version, sizes = _read_number(data, box.begin, 1), _read_number(data, box.begin + 4, 2)
-    offset, length, base, index = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
-    index, of_item = index if version else 0, 2 if version < 2 else 4
-    at = box.begin + 6 + of_item
-    left = MAX_BOXES
-    for _ in range(min(_read_number(data, box.begin + 6, of_item), MAX_BOXES)):
-        item, at = _read_number(data, at, of_item), at + of_item
+    offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
+    index_size, id_size = index_size if version else 0, 2 if version < 2 else 4
+    at = box.begin + 6 + id_size
+    remaining = MAX_BOXES
+    for _ in range(min(_read_number(data, box.begin + 6, id_size), MAX_BOXES)):
+        item, at = _read_number(data, at, id_size), at + id_size
         method = _read_number(data, at, 2) & 15 if version else 0
         at += 4 if version else 2
-        begin, at = _read_number(data, at, base) + (stored if method == 1 else 0), at + base
-        pieces, at = _read_number(data, at, 2), at + 2
-        left -= pieces
-        for _ in range(pieces if left > 0 else 0):
-            first = begin + _read_number(data, at + index, offset)
-            size = _read_number(data, at + index + offset, length)
-            at += index + offset + length
-            yield item, min(first, len(data)), min(first + size if size else len(data), len(data))
+        base, at = _read_number(data, at, base_size) + (idat if method == 1 else 0), at + base_size
+        count, at = _read_number(data, at, 2), at + 2
+        remaining -= count
+        for _ in range(count if remaining > 0 else 0):
+            begin = base + _read_number(data, at + index_size, offset_size)
+            size = _read_number(data, at + index_size + offset_size, length_size)
+            at += index_size + offset_size + length_size
+            yield item, min(begin, len(data)), min(begin + size if size else len(data), len(data))
 
 
 def _read_sizes(data: bytes, box: _Box, meta: _Meta) -> None:
-    """What items are how large: a list of properties, and which item has which of them."""
+    """Read the items' sizes: a list of properties, and the items' indexes into it."""
     sizes: list[int] = []
-    for one in _boxes(data, box):
-        if one.kind == b"ipco":
-            for property in _boxes(data, one):
+    for child in _boxes(data, box):
+        if child.kind == b"ipco":
+            for property in _boxes(data, child):
                 is_size = property.kind == b"ispe"
-                width, height = (_read_number(data, property.begin + at, 4) for at in (4, 8))
+                width, height = (_read_number(data, property.begin + offset, 4) for offset in (4, 8))
                 sizes.append(width * height if is_size else 0)
-        elif one.kind == b"ipma":
-            for item, index in _associations(data, one):
+        elif child.kind == b"ipma":
+            for item, index in _associations(data, child):
                 if 0 < index <= len(sizes):
                     meta.sizes[item] = max(meta.sizes.get(item, 0), sizes[index - 1])
 
 
 def _associations(data: bytes, box: _Box) -> Iterator[tuple[int, int]]:
-    wide, of_item = (
-        bool(_read_number(data, box.begin + 3, 1) & 1),
-        4 if data[box.begin : box.begin + 1] > b"\0" else 2,
-    )
-    at = box.begin + 8
+    index_size = 1 + (_read_number(data, box.begin + 3, 1) & 1)
+    id_size = 4 if data[box.begin : box.begin + 1] > b"\0" else 2
+    offset = box.begin + 8
     for _ in range(min(_read_number(data, box.begin + 4, 4), MAX_BOXES)):
-        if at >= box.end:
+        if offset >= box.end:
             return
-        item, count = _read_number(data, at, of_item), _read_number(data, at + of_item, 1)
-        at += of_item + 1
+        item, count = _read_number(data, offset, id_size), _read_number(data, offset + id_size, 1)
+        offset += id_size + 1
         for _ in range(count):
-            index = _read_number(data, at, 1 + wide)
-            yield item, index & (0x7FFF if wide else 0x7F)
-            at += 1 + wide
+            index = _read_number(data, offset, index_size)
+            yield item, index & (0x7FFF if index_size == 2 else 0x7F)
+            offset += index_size
 
 
 def _read_references(data: bytes, box: _Box, meta: _Meta) -> None:
     size = 4 if data[box.begin : box.begin + 1] > b"\0" else 2
-    for one in _boxes(data, box._replace(begin=box.begin + 4)):
-        item, count = _read_number(data, one.begin, size), _read_number(data, one.begin + size, 2)
-        begin = one.begin + size + 2
-        others = [
-            _read_number(data, at, size) for at in range(begin, min(begin + count * size, one.end), size)
-        ]
-        if one.kind == b"dimg":
-            meta.parts.setdefault(item, []).extend(others)
-        elif one.kind == b"auxl":
-            for other in others:
-                meta.beside.setdefault(other, []).append(item)
+    for child in _boxes(data, box._replace(begin=box.begin + 4)):
+        item, count = _read_number(data, child.begin, size), _read_number(data, child.begin + size, 2)
+        begin = child.begin + size + 2
+        end = min(begin + count * size, child.end)
+        targets = [_read_number(data, offset, size) for offset in range(begin, end, size)]
+        if child.kind == b"dimg":
+            meta.tiles.setdefault(item, []).extend(targets)
+        elif child.kind == b"auxl":
+            for target in targets:
+                meta.auxiliary.setdefault(target, []).append(item)

@@ -1,9 +1,9 @@
-"""Small pictures of what was encoded, for the gallery and the pages.
+"""Thumbnails of indexed images, for the gallery and HTML pages.
 
-location, fingerprint of the bytes that were encoded ─► regular file? the same bytes? ─► decoder ─► JPEG
+location, fingerprint of the encoded bytes ─► regular file? same bytes? ─► decoder ─► JPEG
 
-What an index holds is input from outside: an index that somebody handed over may name any file of this
-machine as the place of a picture. It can't know the fingerprint of a file that its maker hasn't had.
+An index is untrusted input: it may name any file of this machine as an image's location. But it can't know
+the fingerprint of a file that its maker never had.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from esclip._errors import DecodeError
 from esclip._files.regular import open_regular
 from esclip._images.decode import decoding
 
-__all__ = ["THUMBNAIL_HEIGHT", "thumbnail"]
+__all__ = ["THUMBNAIL_HEIGHT", "make_thumbnail"]
 
 THUMBNAIL_HEIGHT = 240
-"""Height of a thumbnail, in pixels."""
+"""Pixels."""
 
 
-def thumbnail(file: Path, content: str | None) -> bytes | None:
-    """The picture in a file as a small JPEG, as an encoder sees it.
+def make_thumbnail(file: Path, content: str | None) -> bytes | None:
+    """Make a small JPEG of an image file.
 
-    None where its bytes are others than those whose `content_fingerprint` is `content`, or no picture. With
-    None for `content` any picture will do: nobody but the caller has named the file.
+    Returns None if the file is no image, or its bytes have another `content_fingerprint` than `content`. With
+    None for `content` they are not compared: for files that the caller named.
     """
     try:
         with open_regular(file) as stream:
             data = stream.read(MAX_PICTURE_BYTES + 1)
         if len(data) > MAX_PICTURE_BYTES or content not in (None, content_fingerprint(data)):
             return None
-        with decoding(data, side=THUMBNAIL_HEIGHT) as picture:
-            picture.thumbnail((THUMBNAIL_HEIGHT * 4, THUMBNAIL_HEIGHT))
-            small = io.BytesIO()
-            picture.save(small, "JPEG", quality=85)
-    except (OSError, ValueError, DecodeError):  # gone or broken by now; ValueError: no path at all
+        with decoding(data, side=THUMBNAIL_HEIGHT) as image:
+            image.thumbnail((THUMBNAIL_HEIGHT * 4, THUMBNAIL_HEIGHT))
+            jpeg = io.BytesIO()
+            image.save(jpeg, "JPEG", quality=85)
+    except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path
         return None
-    return small.getvalue()
+    return jpeg.getvalue()

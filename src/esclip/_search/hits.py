@@ -144,10 +144,10 @@ def _image_source(hit: Hit) -> str:
 
     A location is untrusted input: only the very file that was encoded is opened.
     """
-    from esclip._images.thumbnails import THUMBNAIL_HEIGHT, thumbnail
+    from esclip._images.thumbnails import THUMBNAIL_HEIGHT, make_thumbnail
     from esclip.sources import preview_url
 
     if is_web_address(hit.location):
         return preview_url(hit.location, THUMBNAIL_HEIGHT * 2)
-    image = None if "://" in hit.location else thumbnail(Path(hit.location), hit.content)
+    image = None if "://" in hit.location else make_thumbnail(Path(hit.location), hit.content)
     return f"data:image/jpeg;base64,{base64.b64encode(image).decode()}" if image else ""

@@ -1,4 +1,4 @@
-"""What turns pictures and texts into vectors: `load_encoder` gives one by its name, `models` lists names."""
+"""Encoders of images and texts into one vector space: `load_encoder` opens one, `models` lists them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""The models that are known by name, and what one wants to know before taking one.
+"""The catalogue of models known by name, with their properties and their aliases.
 
-Any other model that sentence-transformers loads can be named too; what is here is what esclip was made for.
-A model goes by several names, those of the hub and of open_clip: by whichever it is called, it is one model
-here, with one text tower for queries.
+Other models that sentence-transformers loads can be used too; these are tested. A model's names on the hub
+and in open_clip are aliases of one entry, with one text tower for queries.
 
-Where the facts come from:
+Sources:
 
 - dimensions and sizes: the models' config files, and parameters of four bytes with the tokenizer's files;
 - languages: CLIP was made for English (openai/CLIP, model-card.md); the multilingual tower's card says "50+
@@ -14,8 +13,8 @@ Where the facts come from:
   openai/CLIP, whose code is under MIT (clip-ViT-B-32, discussion 4);
 - other names: openai/CLIP's and open_clip's for the same weights (open_clip, docs/PRETRAINED.md);
 - memory: `scripts/bench_memory.py` on two cores with bfloat16, for exported towers: batches of 32 pictures,
-  or queries. More cores encode more batches at once. Texts of the pair with XLM-RoBERTa were in float32, as
-  those in bfloat16 were refused with random weights.
+  or queries. More cores encode more batches at once. Texts of the pair with XLM-RoBERTa were in float32:
+  bfloat16 was refused with random weights.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ __all__ = ["MODELS", "Model", "canonical_name", "default_text_encoder", "hub_nam
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A known model, and whether this machine has it."""
+    """A model of the catalogue, and whether this machine has it."""
 
     name: str
-    """What `--encoder` or `--text-encoder` takes."""
+    """Its name for `load_encoder`."""
     towers: tuple[str, ...]
-    """What it encodes: `pictures`, `texts`."""
+    """Its towers: `pictures`, `texts`."""
     text_encoder: str
-    """Whose text tower encodes the queries, unless another is asked for."""
+    """The model whose text tower encodes queries by default."""
     dim: int
     languages: str
     """Of its own text tower."""
@@ -45,15 +44,15 @@ class Model:
     licence: str
     """By its card on the hub."""
     picture_megabytes: int | None
-    """The most memory that a process takes while it encodes pictures."""
+    """Peak memory of a process that encodes images."""
     text_megabytes: int
     """The same for queries, by its own text tower."""
     needs: str | None = None
-    """What has to be installed besides esclip to load it."""
+    """The extra to install for it."""
     folder: Path | None = None
-    """Where it is on this machine; None where it would have to be downloaded."""
+    """Its folder on this machine; None if it would have to be downloaded."""
     prepared: tuple[str, ...] = ()
-    """Which of its towers are exported for this machine's CPU."""
+    """Its towers that are exported for this machine's CPU."""
 
     def to_json(self) -> dict[str, Any]:
         """The model as the command line prints it with `--json`."""
@@ -61,24 +60,24 @@ class Model:
 
 
 def canonical_name(name: str) -> str | None:
-    """The name here of a model by any of its names, in any case; None for a model that isn't here."""
+    """The catalogue's name of a model, from any of its aliases in any case; None for other models."""
     return _NAMES.get(name.strip().casefold())
 
 
 def hub_name(name: str) -> str:
-    """What the hub knows a model by: the name here, or that of another repository with the same weights."""
-    known = canonical_name(name)
-    return name.strip() if known is None or name.strip() in _REPOSITORIES.values() else known
+    """The model's name on the hub: the catalogue's, or that of another repository with the same weights."""
+    name = name.strip()
+    return name if name in _REPOSITORIES.values() else canonical_name(name) or name
 
 
 def default_text_encoder(name: str) -> str:
-    """The text tower that was trained to fit a model; the model itself where there is no better one."""
-    known = canonical_name(name)
-    return next((model.text_encoder for model in MODELS if model.name == known), name)
+    """The model whose text tower encodes queries for this one; the model itself outside the catalogue."""
+    canonical = canonical_name(name)
+    return next((model.text_encoder for model in MODELS if model.name == canonical), name)
 
 
 def known_scripts(text_encoder: str) -> frozenset[str] | None:
-    """The scripts that a text tower was trained on, by Unicode's names; None where that isn't known."""
+    """The scripts, by Unicode's names, that a text tower was trained on; None if unknown."""
     return _SCRIPTS.get(canonical_name(text_encoder) or "")
 
 
@@ -159,7 +158,7 @@ _REPOSITORIES = {
     "clip-ViT-B-16": "openai/clip-vit-base-patch16",
     "clip-ViT-L-14": "openai/clip-vit-large-patch14",
 }
-"""Other repositories with the same weights, in a file of other bytes: they are loaded from there."""
+"""Other repositories with the same weights in another file format, loaded if named."""
 
 
 def _build_names() -> dict[str, str]:
@@ -168,17 +167,15 @@ def _build_names() -> dict[str, str]:
     names |= {repository: name for name, repository in _REPOSITORIES.items()}
     for name in _REPOSITORIES:
         tower = name.removeprefix("clip-")
-        for own in (tower, f"{tower}-quickgelu"):
-            ours = (own, f"{own}::openai", f"{own}/openai", f"{own}__openai", f"{own}:openai")
-            names |= dict.fromkeys((*ours, *(f"open_clip:{one}" for one in ours)), name)
-            names |= dict.fromkeys((f"open_clip/{own}/openai", f"open_clip/{own}"), name)
+        for alias in (tower, f"{tower}-quickgelu"):
+            aliases = (alias, *(f"{alias}{separator}openai" for separator in ("::", "/", "__", ":")))
+            names |= dict.fromkeys((*aliases, *(f"open_clip:{alias}" for alias in aliases)), name)
+            names |= dict.fromkeys((f"open_clip/{alias}/openai", f"open_clip/{alias}"), name)
         names["ViT-" + tower.removeprefix("ViT-").replace("-", "/", 1)] = name
     xlm = "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k"
-    for own in (
-        "xlm-roberta-base-ViT-B-32::laion5b_s13b_b90k",
-        "xlm-roberta-base-ViT-B-32__laion5b_s13b_b90k",
-    ):
-        names |= {own: xlm, f"open_clip:{own}": xlm}
+    for separator in ("::", "__"):
+        alias = f"xlm-roberta-base-ViT-B-32{separator}laion5b_s13b_b90k"
+        names |= {alias: xlm, f"open_clip:{alias}": xlm}
     names |= {
         f"{prefix}{name}": names[name] for prefix in _HUB_PREFIXES for name in list(names) if "/" in name
     }
@@ -186,28 +183,14 @@ def _build_names() -> dict[str, str]:
 
 
 _HUB_PREFIXES = ("hf-hub:", "hf://", "https://huggingface.co/")
-"""What stands before a name on the hub where a program knows other places too."""
+"""Prefixes of names on the hub in other programs."""
 
 _NAMES = _build_names()
 
 _ENGLISH = frozenset({"LATIN"})
-_MULTILINGUAL = _ENGLISH | {
-    "ARABIC",
-    "ARMENIAN",
-    "CJK",
-    "CYRILLIC",
-    "DEVANAGARI",
-    "GEORGIAN",
-    "GREEK",
-    "GUJARATI",
-    "HANGUL",
-    "HEBREW",
-    "HIRAGANA",
-    "KATAKANA",
-    "MYANMAR",
-    "THAI",
-}
-"""Those of the languages on the multilingual tower's card."""
+_MULTILINGUAL = _ENGLISH | {"ARABIC", "ARMENIAN", "CJK", "CYRILLIC", "DEVANAGARI", "GEORGIAN", "GREEK"}
+_MULTILINGUAL |= {"GUJARATI", "HANGUL", "HEBREW", "HIRAGANA", "KATAKANA", "MYANMAR", "THAI"}
+"""The scripts of the languages on the multilingual tower's card."""
 
 _SCRIPTS: Mapping[str, frozenset[str]] = {
     "clip-ViT-B-32": _ENGLISH,
@@ -215,4 +198,4 @@ _SCRIPTS: Mapping[str, frozenset[str]] = {
     "clip-ViT-B-16": _ENGLISH,
     "clip-ViT-L-14": _ENGLISH,
 }
-"""The towers that know a hundred languages are left out: nearly all scripts."""
+"""Towers of a hundred languages are left out: they know nearly all scripts."""

@@ -1,8 +1,8 @@
-"""Which words name which colour, in six languages.
+"""Colour words in six languages.
 
-The eleven colours are the basic colour terms of Berlin and Kay, "Basic Color Terms" (1969). Words of
-Latin script are compared as whole words, without accents; Chinese and Japanese ones wherever they stand, the
-longest first, so that 粉红 is pink and not red.
+The eleven colours are the basic colour terms of Berlin and Kay, "Basic Color Terms" (1969). Words in Latin
+script match as whole words, without accents; Chinese and Japanese ones anywhere, the longest first, so that
+粉红 is pink and not red.
 
     find_colors("ein roter Ball im Gras")  ─►  {Color.RED}
 """
@@ -34,24 +34,20 @@ class Color(IntEnum):
 
 
 def find_colors(text: str) -> set[Color]:
-    """The colours that `text` names, each once."""
-    plain = _fold(text)
-    latin, cjk = _latin_words(), _cjk_words()
-    found = {latin[word] for word in re.findall(r"[a-z]+", plain) if word in latin}
-    for match in _cjk_pattern().finditer(plain):
-        color = cjk[match.group()]
-        if color is not None:
-            found.add(color)
-    return found
+    """Find the colours that `text` names."""
+    folded = _fold(text)
+    colors = {_latin_words().get(word) for word in re.findall(r"[a-z]+", folded)}
+    colors |= {_cjk_words()[word] for word in _cjk_pattern().findall(folded)}
+    return {color for color in colors if color is not None}
 
 
 def _fold(text: str) -> str:
-    """`text` without case, accents and widths, so that `WEIß` equals `weiss` and `ﾋﾟﾝｸ` equals `ピンク`.
+    """Fold case, accents and widths, so that `WEIß` equals `weiss` and `ﾋﾟﾝｸ` equals `ピンク`.
 
-    Only Latin's accents go: the marks of kana tell letters apart.
+    Only Latin accents are removed: kana differ by theirs.
     """
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", apart))
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFC", re.sub("[\u0300-\u036f]", "", decomposed))
 
 
 @cache
@@ -65,7 +61,7 @@ def _latin_words() -> dict[str, Color]:
 
 @cache
 def _cjk_words() -> dict[str, Color | None]:
-    """Chinese and Japanese words; None for those that hold a colour's character and name no colour."""
+    """Chinese and Japanese words; None for those that contain a colour's character and name no colour."""
     words: dict[str, Color | None] = {_fold(word): None for word in _NO_COLORS.split()}
     return words | {_fold(word): color for color, names in _CJK.items() for word in names.split()}
 

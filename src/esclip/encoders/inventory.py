@@ -1,4 +1,4 @@
-"""Which of the known models this machine has, and which of their towers are exported. Asks no network."""
+"""Lists which models of the catalogue this machine has, and which towers are exported. Needs no network."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _log = logging.getLogger("esclip")
 
 
 def list_models(cache: Path | None = None) -> tuple[Model, ...]:
-    """The known models, each with what is there of it. `cache` is the folder for exported towers."""
+    """List the catalogue's models with their local files. `cache` is the folder for exported towers."""
     return tuple(_with_local_files(model, cache or tower_cache()) for model in MODELS)
 
 
 def _with_local_files(model: Model, cache: Path) -> Model:
-    """The model with its folder; one that is there and damaged counts as missing, with a warning."""
+    """Add a model's folder and exports; a damaged model counts as missing, with a warning."""
     try:
         folder = local_model(model.name)
         if folder is None:

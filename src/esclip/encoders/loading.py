@@ -1,7 +1,4 @@
-"""Using models from outside: quietly, and with everything that they raise turned into an `EncoderError`.
-
-`MODEL_ERRORS` is the one place where exceptions of transformers, torch and the hub are mapped.
-"""
+"""Load third-party models quietly, with their exceptions mapped to `EncoderError`."""
 
 from __future__ import annotations
 
@@ -29,9 +26,9 @@ run_in_children(_renew)
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Loading without the progress bars, reports and warnings that libraries show; all is put back after.
+    """Context manager: libraries load without progress bars, reports and warnings.
 
-    These are settings of the whole process, so one thread at a time gets in.
+    These are settings of the whole process, so one thread enters at a time; all are restored on exit.
     """
     with quiet_download():
         from transformers.utils import logging as transformers_logging  # sets its log level itself
@@ -52,7 +49,7 @@ def quiet_loading() -> Iterator[None]:
 
 @contextmanager
 def quiet_download() -> Iterator[None]:
-    """The same for the hub alone, without the seconds that importing transformers takes."""
+    """Context manager: as `quiet_loading`, for the hub alone, without importing transformers for seconds."""
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -84,7 +81,7 @@ def _log_levels_raised(*names: str) -> Iterator[None]:
 
 @contextmanager
 def _root_handler_present() -> Iterator[None]:
-    """With a handler on the root logger: open_clip logs there, which else would give it one for good."""
+    """Context manager: a handler on the root logger, to which open_clip's logging would else add one."""
     handler = logging.NullHandler()
     logging.getLogger().addHandler(handler)
     try:
@@ -94,7 +91,7 @@ def _root_handler_present() -> Iterator[None]:
 
 
 def _describe_cause(error: Exception) -> str:
-    """Why, in a few words: the name that `_CAUSES` has for the error or one that it came from."""
+    """Describe an error in a few words: by `_CAUSES`, for it or one of its causes."""
     cause: BaseException | None = error
     while cause is not None:
         for kind in type(cause).__mro__:
@@ -105,7 +102,7 @@ def _describe_cause(error: Exception) -> str:
     return f"{type(error).__name__}: {first_line[:200]}" if first_line else type(error).__name__
 
 
-# By class name: the hub has changed its HTTP library, and importing torch for a name costs seconds.
+# By class name: the hub's HTTP library differs by version, and importing torch takes seconds.
 _CAUSES: Mapping[str, str] = {
     "OfflineModeIsEnabled": "offline mode is on",
     "GatedRepoError": "it needs a licence to be accepted there",
@@ -126,6 +123,6 @@ def _model_error(error: Exception, name: str, problem: str) -> EncoderError:
 
 
 MODEL_ERRORS: ErrorTable = ((Exception, _model_error),)
-"""A model folder is foreign input and a model foreign code: any exception may be raised.
+"""For transformers, torch and the hub. Third-party code on untrusted folders: any exception may be raised.
 
-The context is the model's name and what the problem is."""
+The context is the model's name and the problem."""

@@ -1,15 +1,15 @@
-"""An encoder without a model: it knows colours and nothing else.
+"""An encoder of colours, without a model.
 
-    picture ─► 64 x 64 pixels ─► nearest of eleven colours each ─► square roots of the shares ─┐
+    image ─► 64 x 64 pixels ─► nearest of eleven colours each ─► square roots of their shares ─┐
                                                                                                ├─ cosine
-    text ────► colour words in six languages ─────────────────────► equal parts ───────────────┘
+    text ──► colour words in six languages ────────────────────► equal weights ────────────────┘
 
-It needs no download and no time to load, which makes it right for a first try, for tests, and for
-"something red". A text without a colour word is at a right angle to every picture.
+It needs no download and loads at once: for first steps, tests, and "something red". A text without a colour
+word is orthogonal to every image.
 
-With square roots a picture's vector has unit length by itself, and its cosine with one colour is the root of
-that colour's share: pictures come in the order of how much of the colour they show. Between two pictures the
-cosine is the Bhattacharyya coefficient of their colours.
+With square roots an image's vector has unit length, and its cosine with a colour is the root of that colour's
+share: hits are ranked by how much of the colour they show. Between two images the cosine is the
+Bhattacharyya coefficient of their colours.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PALETTE_LIMITS = (
     "palette knows the colours black, white, red, green, yellow, blue, brown, purple, pink, orange and grey, "
     "and nothing else; name one, or use a CLIP model such as clip-ViT-B-32"
 )
-"""What a user of this encoder has to know, in one line."""
+"""This encoder's limits, for its warnings and help texts."""
 
 _SIDE = 64
 _NO_COLOR = len(Color)
@@ -43,18 +43,18 @@ _DIM = len(Color) + 1
 
 
 class PaletteEncoder:
-    """Pictures and texts by their colours. Fulfils `Encoder`."""
+    """Encodes images and texts by their colours. Fulfils `Encoder`."""
 
     runtime = "palette"
     encode_concurrency = 1
     logit_scale = 10.0
-    """One of three colours that fills a picture has a probability of 0.9999."""
+    """With it, the one of three colours that fills an image has a probability of 0.9999."""
     preprocess = Preprocessing(_SIDE, _SIDE, resample=Image.Resampling.BOX, reducing_gap=2.0)
     useful_side = preprocess.useful_side
 
     @property
     def space(self) -> Space:
-        """The same for every instance."""
+        """The one space of this encoder."""
         return Space(
             model="palette",
             text_model="palette",
@@ -64,27 +64,27 @@ class PaletteEncoder:
         )
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
-        """The square roots of the shares of the colours; the last axis, of texts without colour, is 0."""
+        """Square roots of the colours' shares, shape (n, 12); the last axis is for texts without a colour."""
         shares = np.zeros((len(batch), _DIM))
         for row, pixels in enumerate(batch):
             shares[row] = np.bincount(_classify_pixels(pixels), minlength=_DIM) / (_SIDE * _SIDE)
         return unit_rows(np.sqrt(shares))
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
-        """Equal parts of the colours that a text names. Logs a warning of texts that name none."""
+        """Equal weights for the colours in each text, shape (n, 12). Logs a warning of texts without any."""
         texts = given_texts("texts", texts)
         colors = [find_colors(text) for text in texts]
         warn_of_missing_colors(
-            [text for text, some in zip(texts, colors, strict=True) if not some], PALETTE_LIMITS
+            [text for text, named in zip(texts, colors, strict=True) if not named], PALETTE_LIMITS
         )
         rows = np.zeros((len(texts), _DIM))
-        for row, some in zip(rows, colors, strict=True):
-            row[[color.value for color in some] or [_NO_COLOR]] = 1
+        for row, named in zip(rows, colors, strict=True):
+            row[[color.value for color in named] or [_NO_COLOR]] = 1
         return unit_rows(rows)
 
 
 def _classify_pixels(pixels: Pixels) -> npt.NDArray[np.intp]:
-    """The number of the colour of each pixel, by the five high bits of its red, green and blue."""
+    """The colour's number of each pixel, looked up by the five high bits of its channels."""
     red, green, blue = np.moveaxis(pixels.reshape(-1, 3).astype(np.intp) >> 3, 1, 0)
     colors: npt.NDArray[np.intp] = _color_table()[(red << 10) | (green << 5) | blue]
     return colors
@@ -92,7 +92,7 @@ def _classify_pixels(pixels: Pixels) -> npt.NDArray[np.intp]:
 
 @cache
 def _color_table() -> npt.NDArray[np.intp]:
-    """The nearest colour of each of the 32768 colours of five bits a channel."""
+    """The number of the nearest colour for each of the 32768 values of five bits a channel."""
     levels = np.arange(32) * 255 / 31
     grid = _lab(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3))
     samples = [(color, sample) for color, names in _SAMPLES.items() for sample in names.split()]
@@ -104,9 +104,9 @@ def _color_table() -> npt.NDArray[np.intp]:
 
 
 def _lab(rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """sRGB from 0 to 255 as CIELAB.
+    """Convert sRGB, 0 to 255, shape (n, 3), to CIELAB.
 
-    To linear light and XYZ by IEC 61966-2-1, with white D65; from there by CIE 15:2004, section 8.2.1.
+    To linear light and XYZ by IEC 61966-2-1, with white D65; then by CIE 15:2004, section 8.2.1.
     """
     encoded = rgb / 255
     linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
@@ -118,7 +118,7 @@ def _lab(rgb: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 _RGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
-# What each colour looks like: bright and dark, full and pale. A pixel has the colour of the nearest sample.
+# Samples of each colour: bright and dark, saturated and pale. A pixel has the colour of the nearest sample.
 _SAMPLES = {
     Color.BLACK: "000000 141414 1c1a18 0d1018",
     Color.WHITE: "ffffff f2f2f2 f7f3ee eef3f8",

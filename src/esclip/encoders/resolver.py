@@ -1,12 +1,12 @@
-"""The encoder of an index: the requested one, or what the index was made with; loaded once, when needed.
+"""Which encoder an index is used with: the user's, or the one it was made with; loaded once, on first use.
 
-    named by the user ──────────────► loaded, with the index's text tower where none is named
-    named by the index ─┬─ known ───► loaded
-                        ├─ a folder, another model of the hub ─► loaded, and the log says so before
+    named by the user ──────────────► loaded; the text tower is the index's where the user names none
+    named by the index ─┬─ in the catalogue ─► loaded
+                        ├─ a folder, another model of the hub ─► loaded after a warning in the log
                         └─ an address, anything else ─► EncoderError
 
-An index may come from anybody. What it says never makes us send anything anywhere: queries and pictures go to
-a server only when the user names it. A folder that it names is read as any model is: no code in it is run.
+An index is untrusted input. Nothing is sent to a server on its word: queries and pictures go only to a server
+that the user names. A folder that it names is read as any model is: no code in it is run.
 """
 
 from __future__ import annotations
@@ -30,121 +30,117 @@ __all__ = ["EncoderResolver"]
 
 _log = logging.getLogger("esclip")
 
+_PALETTE = "palette"
+
 
 class EncoderResolver:
-    """Loads an encoder by name, or holds one that was given. Safe from several threads."""
+    """Loads an encoder by name, or holds the given one. Thread-safe."""
 
     def __init__(
         self,
         requested: str | Encoder | None,
-        text: str | None,
+        text_encoder: str | None,
         load: Callable[..., Encoder] = load_encoder,
         token: str | None = None,
     ) -> None:
-        """`load` is called as `load_encoder` is. Raises `ConfigError` for a text tower beside an encoder."""
-        if text is not None and not isinstance(requested, str | None):
+        """`load` has the signature of `load_encoder`.
+
+        Raises `ConfigError` for a text encoder together with an `Encoder`.
+        """
+        if text_encoder is not None and not isinstance(requested, str | None):
             raise ConfigError("text_encoder goes with an encoder's name, not with an encoder")
-        self._requested = requested
-        self._text = text
+        self._name = requested if isinstance(requested, str) else None
+        self._text_encoder = text_encoder
         self._load_encoder = load
         self._token = token
         self._loaded: Encoder | None = None if isinstance(requested, str | None) else requested
-        self._compared = False
+        self._text_tower_checked = False
         self._lock = threading.Lock()
         renew_in_children(self)
 
     def renew(self) -> None:
-        """A lock of a forked child's own."""
+        """Replace the lock, in a forked child."""
         self._lock = threading.Lock()
 
-    def resolve(self, index: str, held: IndexSchema | None) -> Encoder:
-        """The encoder, checked against what the index holds.
+    def resolve(self, index: str, schema: IndexSchema | None) -> Encoder:
+        """The encoder, checked against the schema of the index; None for an index that doesn't exist yet.
 
-        The index's text tower is taken where none is named; a warning tells where another one is.
+        Logs one warning where texts go through another text tower than the index's.
 
         Raises `EncoderError` and `IndexMismatch`.
         """
         with self._lock:
             if self._loaded is None:
-                self._loaded = self._load(index, held.space if held else None)
-            if held is not None:
-                _require_same_space(index, held.space, self._loaded.space)
-                if not self._compared:
-                    _compare_text_towers(index, held.space, self._loaded.space)
-                self._compared = True
+                self._loaded = self._load(index, schema.space if schema else None)
+            if schema is not None:
+                _require_same_space(index, schema.space, self._loaded.space)
+                if not self._text_tower_checked:
+                    _warn_of_other_text_tower(index, schema.space, self._loaded.space)
+                self._text_tower_checked = True
             return self._loaded
 
-    def _load(self, index: str, held: Space | None) -> Encoder:
-        assert isinstance(self._requested, str | None)
-        if held is None:
-            return self._load_encoder(self._requested or DEFAULT_ENCODER, self._text, token=self._token)
-        if self._requested is None:
-            return self._load_named_by_index(index, held)
-        named = (
-            held.model
-            if canonical_name(held.model) and _is_same_model(held.model, self._requested)
-            else self._requested
-        )
-        encoder = self._load_encoder(named, self._text, token=self._token)
+    def _load(self, index: str, indexed: Space | None) -> Encoder:
+        if indexed is None:
+            return self._load_encoder(self._name or DEFAULT_ENCODER, self._text_encoder, token=self._token)
+        if self._name is None:
+            return self._load_named_by_index(index, indexed)
+        is_same = canonical_name(indexed.model) and _is_same_model(indexed.model, self._name)
+        name = indexed.model if is_same else self._name
+        encoder = self._load_encoder(name, self._text_encoder, token=self._token)
         space = encoder.space
-        if self._text is not None or not held.same_as(space) or _same_text_tower(held, space):
+        if self._text_encoder is not None or not indexed.same_as(space) or _same_text_tower(indexed, space):
             return encoder
-        return self._with_text_tower(index, held, named, encoder)
+        return self._with_text_tower(index, indexed, name, encoder)
 
-    def _load_named_by_index(self, index: str, held: Space) -> Encoder:
-        if held.model == PALETTE:
-            return self._load_encoder(PALETTE, self._text)
-        text = self._text or held.text_model
-        _check_named_by_index(
-            index, {"model": held.model} | ({} if self._text else {"text tower": held.text_model})
-        )
-        return self._load_encoder(held.model, text)
+    def _load_named_by_index(self, index: str, indexed: Space) -> Encoder:
+        if indexed.model == _PALETTE:
+            return self._load_encoder(_PALETTE, self._text_encoder)
+        names = {"model": indexed.model}
+        if self._text_encoder is None and indexed.text_model != indexed.model:
+            names["text tower"] = indexed.text_model
+        _check_named_by_index(index, names)
+        return self._load_encoder(indexed.model, self._text_encoder or indexed.text_model)
 
-    def _with_text_tower(self, index: str, held: Space, named: str, encoder: Encoder) -> Encoder:
-        """The named encoder with the index's text tower, where that can be had here."""
-        if "://" in named:
+    def _with_text_tower(self, index: str, indexed: Space, name: str, encoder: Encoder) -> Encoder:
+        """The named encoder with the index's text tower, if this machine can load it."""
+        if "://" in name:
             return encoder  # a server has its own
-        if held.text_model == held.model:
-            text = named
-        elif Path(held.text_model).is_absolute() and not _is_folder(held.text_model):
-            return encoder  # of another machine
-        else:
-            _check_named_by_index(index, {"text tower": held.text_model})
-            text = held.text_model
-        return self._load_encoder(named, text)
+        if indexed.text_model == indexed.model:
+            return self._load_encoder(name, name)
+        if Path(indexed.text_model).is_absolute() and not _is_folder(indexed.text_model):
+            return encoder  # a folder of another machine
+        _check_named_by_index(index, {"text tower": indexed.text_model})
+        return self._load_encoder(name, indexed.text_model)
 
 
-PALETTE = "palette"
+def _check_named_by_index(index: str, names: dict[str, str]) -> None:
+    """Log which models outside the catalogue are loaded only because an index names them, by their role.
 
-
-def _check_named_by_index(index: str, named: dict[str, str]) -> None:
-    """Log which models are loaded because an index names them, and nobody else.
-
-    Raises `EncoderError` for what isn't loaded on an index's word.
+    Raises `EncoderError` for names that an index is not trusted with.
     """
-    unknown = {name: what for what, name in reversed(named.items()) if canonical_name(name) is None}
-    for name in unknown:
-        _require_no_address(index, name)
+    unknown = {role: name for role, name in names.items() if canonical_name(name) is None}
+    for name in unknown.values():
+        _require_hub_name_or_folder(index, name)
     if unknown:
         _log.warning(
             "index %r names the %s: loading it on the index's word alone; %s",
             index,
-            " and the ".join(f"{what} {_printable(name)}" for name, what in reversed(unknown.items())),
+            " and the ".join(f"{role} {_printable(name)}" for role, name in unknown.items()),
             Hint.TRUSTED_MODEL,
         )
 
 
-def _require_no_address(index: str, name: str) -> None:
-    shown = _printable(name)
+def _require_hub_name_or_folder(index: str, name: str) -> None:
     if "://" in name or name.startswith(("//", "\\\\")):
         raise EncoderError(
-            f"index {index!r} names an encoder at an address, {shown}; nothing is sent there on an index's "
-            "word",
+            f"index {index!r} names an encoder at an address, {_printable(name)}; nothing is sent there on "
+            "an index's word",
             Hint.TRUSTED_MODEL,
         )
     if not Path(name).is_absolute() and not is_hub_name(name):
         raise EncoderError(
-            f"index {index!r} names the encoder {shown!r}, which is no known model and no absolute folder",
+            f"index {index!r} names the encoder {_printable(name)!r}, which is no known model and no "
+            "absolute folder",
             Hint.ENCODER,
         )
 
@@ -156,37 +152,37 @@ def _is_folder(name: str) -> bool:
         return False
 
 
-def _require_same_space(index: str, held: Space, requested: Space) -> None:
-    if not held.same_as(requested):
+def _require_same_space(index: str, indexed: Space, loaded: Space) -> None:
+    if not indexed.same_as(loaded):
         raise IndexMismatch(
-            f"index {index!r} was made with {_describe(held)}, and can't be used with {_describe(requested)}",
+            f"index {index!r} was made with {_describe(indexed)}, and can't be used with {_describe(loaded)}",
             Hint.SAME_ENCODER,
         )
 
 
-def _compare_text_towers(index: str, held: Space, used: Space) -> None:
-    if not _same_text_tower(held, used):
+def _warn_of_other_text_tower(index: str, indexed: Space, loaded: Space) -> None:
+    if not _same_text_tower(indexed, loaded):
         _log.warning(
             "index %r was made with the text tower %s, and texts go through %s: scores and best hits may "
             "differ; %s",
             index,
-            _printable(held.text_model),
-            _printable(used.text_model),
+            _printable(indexed.text_model),
+            _printable(loaded.text_model),
             Hint.TEXT_ENCODER,
         )
 
 
-def _same_text_tower(held: Space, used: Space) -> bool:
-    own = held.text_model == held.model and used.text_model == used.model
-    return own or _is_same_model(held.text_model, used.text_model)
+def _same_text_tower(indexed: Space, loaded: Space) -> bool:
+    is_own = indexed.text_model == indexed.model and loaded.text_model == loaded.model
+    return is_own or _is_same_model(indexed.text_model, loaded.text_model)
 
 
-def _is_same_model(held: str, used: str) -> bool:
+def _is_same_model(indexed: str, name: str) -> bool:
     """Whether two names are one model's: by the catalogue, or of a folder that was moved."""
-    known = canonical_name(held)
-    if held == used or (known is not None and known == canonical_name(used)):
+    known = canonical_name(indexed)
+    if indexed == name or (known is not None and known == canonical_name(name)):
         return True
-    return PurePath(held).name == PurePath(used).name and not _is_folder(held)
+    return PurePath(indexed).name == PurePath(name).name and not _is_folder(indexed)
 
 
 def _printable(name: str) -> str:

@@ -1,6 +1,6 @@
-"""Texts to a text tower's input, by a tokenizer file alone: no torch, no transformers.
+"""Tokenize texts for a text tower by its tokenizer file, without torch and transformers.
 
-texts ─► tokens ─► cut to the model's limit, with a warning ─► ids and mask, padded to the longest
+texts ─► tokens ─► truncated to the model's limit, with a warning ─► ids and mask, padded to the longest
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "clean_texts"
 _log = logging.getLogger("esclip")
 
 MAX_TOKENS = 1 << 20
-"""The highest limit of a tower that is believed: a text may be padded to it."""
+"""The highest accepted limit of a tower: texts may be padded to it."""
 
 Tokens: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Ids and mask, each of shape (n, length): the mask is 1 for a token and 0 for padding."""
@@ -28,39 +28,39 @@ Tokens: TypeAlias = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFile:
-    """All that a tokenizer is."""
+    """A serialized tokenizer."""
 
     model: str
-    """What `tokenizers.Tokenizer` serializes to: a `tokenizer.json`."""
+    """The content of a `tokenizer.json`, for `tokenizers.Tokenizer`."""
     limit: int
-    """The most tokens that the tower takes."""
+    """The tower's maximum of tokens."""
     pad_id: int
     pad_token: str
     to_limit: bool = False
-    """Whether every text is padded to the limit: so SigLIP was trained."""
+    """Whether every text is padded to the limit, as in SigLIP's training."""
 
     def to_json(self) -> dict[str, Any]:
-        """Its parts by name."""
+        """Its fields by name."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TokenizerFile:
-        """What `to_json` gave. Raises `TypeError` or `ValueError` on others."""
+        """Parse the result of `to_json`. Raises `TypeError` or `ValueError`."""
         file = cls(**data)
         if type(file.limit) is not int or not 0 <= file.limit <= MAX_TOKENS:
-            raise ValueError("a limit that is none")
+            raise ValueError(f"limit {file.limit!r}")
         return file
 
 
 NO_TOKENIZER = TokenizerFile("", 0, 0, "")
-"""Of a tower that takes no texts."""
+"""For image towers."""
 
 
 class Tokenizer:
-    """Texts to tokens. Safe from several threads."""
+    """Tokenizes texts. Thread-safe."""
 
     def __init__(self, file: TokenizerFile, *, warn: bool = True) -> None:
-        """Raises whatever `tokenizers` raises on a file that is none."""
+        """Load a file; `warn` of truncated texts. Raises what `tokenizers` raises on an invalid file."""
         from tokenizers import Tokenizer as Engine
 
         self._warn = warn
@@ -71,7 +71,7 @@ class Tokenizer:
         self._engine.enable_padding(pad_id=file.pad_id, pad_token=file.pad_token, length=length)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
-        """The texts' tokens. One that is too long is cut, and the log says so."""
+        """Tokenize texts; truncate those that are too long, with a warning."""
         encodings = self._engine.encode_batch(clean_texts(texts))
         for text, encoding in zip(texts, encodings, strict=True):
             if self._warn and encoding.overflowing:
@@ -85,5 +85,5 @@ class Tokenizer:
 
 
 def clean_texts(texts: Sequence[str]) -> list[str]:
-    """The texts in NFC, with a question mark for each half of a surrogate pair, which no tokenizer takes."""
+    """Normalize texts to NFC, with a question mark for each lone surrogate, which no tokenizer accepts."""
     return [compose(text).encode("utf-8", "replace").decode() for text in texts]

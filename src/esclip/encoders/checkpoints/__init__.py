@@ -1,1 +1,1 @@
-"""A model on disk, described without loading it: where it is, which files it has, what they say."""
+"""Models on disk: found, described from their files, hashed; without loading them."""

@@ -1,9 +1,9 @@
-"""Where a model is found.
+"""Find a model on this machine or on the Hugging Face hub.
 
-    a name of the catalogue ───────────► Hugging Face cache ─► hub ─► ModelFolder
-    any other ─► folder of that name ─►    the same
+    name in the catalogue ───────────────► Hugging Face cache ─► hub ─► ModelFolder
+    other name ─► folder of that name ─► or as above
 
-The cache is read without a network.
+Reading the cache needs no network.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _log = logging.getLogger("esclip")
 
 _HUB_TIMEOUT_S = 10.0
 _HUB_PROXIES = ("http", "https", "socks5", "socks5h")
-"""Schemes of proxies that the hub's library may go through."""
+"""Proxy schemes that the hub's library supports."""
 
 
 def find_model(name: str) -> ModelFolder:
-    """The model of this name or folder, downloaded if need be.
+    """Find a model by its name or folder; download it if this machine lacks it.
 
-    Raises `EncoderError` if there is none, `ConfigError` for a proxy of the environment that can't be used.
+    Raises `EncoderError` if there is none, `ConfigError` for an unusable proxy in the environment.
     """
     return local_model(name) or _download(hub_name(name))
 
 
 def local_model(name: str) -> ModelFolder | None:
-    """The same without a network: a folder, or a complete model in the Hugging Face cache; else None.
+    """Find a model without a network: a folder, or a complete model in the Hugging Face cache; else None.
 
-    A name that is known, or that has no separator in it, is never a folder's: a folder in the working
-    directory may come from anybody, and would be taken for the model without a word.
+    A name in the catalogue, or one without a separator, never means a folder: a folder of that name in the
+    working directory is untrusted, and would silently stand in for the model.
     """
     if canonical_name(name) is not None:
         return _find_in_cache(hub_name(name))
@@ -62,12 +62,12 @@ def local_model(name: str) -> ModelFolder | None:
 
 
 def _names_folder(name: str) -> bool:
-    """Whether a name that isn't known may be a folder's."""
+    """Whether a name outside the catalogue may mean a folder."""
     return name.startswith(("~", ".")) or any(part in name for part in ("/", os.sep, os.altsep or "/"))
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a model of the hub may have this name."""
+    """Whether it is a valid name of a model on the hub."""
     return _HUB_NAME.fullmatch(name) is not None
 
 
@@ -76,9 +76,9 @@ def _find_in_cache(name: str) -> ModelFolder | None:
         from huggingface_hub import try_to_load_from_cache
 
         cache = _hub_cache()
-        cached = (try_to_load_from_cache(_repository(name), mark, cache) for mark in MARKER_FILES)
-        found = next((ModelFolder(name, Path(file).parent) for file in cached if isinstance(file, str)), None)
-    return found if found and found.is_complete else None
+        cached = (try_to_load_from_cache(_repository(name), marker, cache) for marker in MARKER_FILES)
+        model = next((ModelFolder(name, Path(file).parent) for file in cached if isinstance(file, str)), None)
+    return model if model and model.is_complete else None
 
 
 def _download(name: str) -> ModelFolder:
@@ -87,7 +87,7 @@ def _download(name: str) -> ModelFolder:
     from esclip._net.environment import check_proxy_of_environment
 
     check_proxy_of_environment(constants.ENDPOINT, _HUB_PROXIES)
-    problem = f"is no folder, not in the cache {_hub_cache()}, and can't be had from the hub"
+    problem = f"is no folder, not in the cache {_hub_cache()}, and can't be downloaded from the hub"
     with map_errors(MODEL_ERRORS, name, problem), quiet_download():
         info = HfApi().model_info(_repository(name), timeout=_HUB_TIMEOUT_S)
         files = [sibling.rfilename for sibling in info.siblings or ()]
@@ -101,15 +101,15 @@ def _download(name: str) -> ModelFolder:
 
 
 def _hub_cache() -> Path:
-    """The hub's cache as its library and its variables have it, if that can be used."""
+    """The cache folder of the hub's library, or a usable one in its place."""
     from huggingface_hub import constants
 
-    named = Path(constants.HF_HUB_CACHE)
-    return usable_folder(None if named.parts[:1] == ("~",) else named.absolute(), "huggingface")
+    folder = Path(constants.HF_HUB_CACHE)
+    return usable_folder(None if folder.parts[:1] == ("~",) else folder.absolute(), "huggingface")
 
 
 def _select_files(files: list[str]) -> list[str]:
-    """Of a repository's files those that torch loads: no exports, no second format of the same weights."""
+    """Select a repository's files that torch loads: no exports, no second format of the same weights."""
     folders_with_safetensors = {Path(file).parent for file in files if file.endswith(".safetensors")}
     texts = [file for file in files if file.endswith((".json", ".txt", ".model", ".safetensors"))]
     binaries = [f for f in files if f.endswith(".bin") and Path(f).parent not in folders_with_safetensors]

@@ -1,7 +1,8 @@
-"""Model folders, in the layouts that models come in, and what each says about itself without being loaded.
+"""A model's folder: its layout, and the properties that its files give without loading it.
 
-modules.json ────────────────────► sentence-transformers: modules that follow each other
-config.json with a vision_config ─► transformers: both towers in one model, as SigLIP comes
+modules.json ─────────────────────► sentence-transformers: a sequence of modules
+config.json with a vision_config ─► transformers: both towers in one model (SigLIP)
+open_clip_config.json ────────────► open_clip
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ import orjson
 
 from esclip._core.schema import MAX_DIMENSIONS
 from esclip._errors import EncoderError, map_errors
-from esclip.encoders.checkpoints.files import read_json
-from esclip.encoders.checkpoints.hashes import file_sha256
+from esclip.encoders.checkpoints.files import file_sha256, read_json
 from esclip.encoders.checkpoints.logit_scale import read_logit_scale
 from esclip.encoders.checkpoints.open_clip_config import image_processor, open_clip_config, open_clip_weights
 from esclip.encoders.loading import MODEL_ERRORS
@@ -25,7 +25,7 @@ from esclip.encoders.loading import MODEL_ERRORS
 __all__ = ["MARKER_FILES", "ModelFolder"]
 
 MARKER_FILES = ("modules.json", "config.json", "open_clip_config.json", "preprocessor_config.json")
-"""Files one of which every model's folder has."""
+"""Every model's folder has one of these files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,16 @@ class ModelFolder:
     """A model on disk."""
 
     name: str
-    """What finds it again: its name on the hub, or its absolute folder."""
+    """Its name on the hub, or its absolute folder."""
     path: Path
 
     @property
     def dim(self) -> int | None:
-        """The dimension of its vectors by its config files; None when they don't tell."""
+        """The dimension of its vectors by its config files; None if they don't say."""
         with map_errors(MODEL_ERRORS, self.name, f"has no usable config in {self.path}"):
             dim = self._read_dim()
             if dim is not None and (type(dim) is not int or not 0 < dim <= MAX_DIMENSIONS):
-                raise ValueError("a dimension that is none")
+                raise ValueError(f"dimension {dim!r}")
             return dim
 
     def _read_dim(self) -> Any:
@@ -51,15 +51,15 @@ class ModelFolder:
         dim = None
         for module in self._modules():
             config = read_json(module / "config.json")
-            found = [config.get("out_features"), config.get("projection_dim")]
-            if self.is_siglip:  # which projects into no other space; its config leaves out what is usual
-                found.append(config.get("vision_config", {}).get("hidden_size", _SIGLIP_DIM))
-            dim = next((value for value in found if isinstance(value, int)), dim)
+            dims = [config.get("out_features"), config.get("projection_dim")]
+            if self.is_siglip:  # which has no projection; its config leaves out default values
+                dims.append(config.get("vision_config", {}).get("hidden_size", _SIGLIP_DIM))
+            dim = next((value for value in dims if isinstance(value, int)), dim)
         return dim
 
     @property
     def weights(self) -> str:
-        """A hash of the bytes of the weights that are loaded: the same wherever they lie."""
+        """A hash of the bytes of its weights, independent of its folder."""
         digest = hashlib.sha256()
         for file in self._weight_files():
             digest.update(file_sha256(file).encode())
@@ -67,7 +67,7 @@ class ModelFolder:
 
     @property
     def preprocessing(self) -> str:
-        """A hash of what the image processor does, and of the modules after the tower."""
+        """A hash of the image processor's steps and of the modules after the tower."""
         steps = {key: self.processor[key] for key in sorted(self.processor.keys() & _PROCESSOR_KEYS)}
         if isinstance(steps.get("size"), int):
             steps["size"] = {"shortest_edge": steps["size"]}
@@ -86,14 +86,14 @@ class ModelFolder:
         with map_errors(MODEL_ERRORS, self.name, f"has no usable image processor in {self.path}"):
             first = self._modules()[0]
             nested = read_json(first / "processor_config.json").get("image_processor", {})
-            found = nested or read_json(first / "preprocessor_config.json")
-            if not isinstance(found, dict):
+            config = nested or read_json(first / "preprocessor_config.json")
+            if not isinstance(config, dict):
                 raise TypeError("no dict")
-            return found
+            return config
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all files that say what the model computes: weights, configs, tokenizer."""
+        """A hash of all files that decide the model's vectors: weights, configs, tokenizer."""
         digest = hashlib.sha256(self.weights.encode())
         for folder in sorted({self.path, *self._modules()}):
             for file in sorted(f for f in folder.iterdir() if f.suffix in _TEXT_FILES and f.is_file()):
@@ -102,35 +102,35 @@ class ModelFolder:
 
     @property
     def open_clip(self) -> Mapping[str, Any]:
-        """The config of an open_clip model; empty for others, and for what transformers can load too."""
+        """The config of an open_clip model; empty for others, and for models that transformers can load."""
         if (self.path / "modules.json").is_file() or self._has_both_towers:
             return {}
         return open_clip_config(self.path, self.name)
 
     @property
     def logit_scale(self) -> float:
-        """What its cosines are multiplied by before a softmax."""
+        """The factor for its cosines before a softmax."""
         return read_logit_scale(self._weight_files())
 
     @property
     def library(self) -> str:
-        """What loads it, and is what its towers are checked against."""
+        """The library that loads it, and that its exported towers are compared with."""
         return "open_clip" if self.open_clip else "sentence-transformers"
 
     @property
     def is_siglip(self) -> bool:
-        """Whether its texts have to be what SigLIP was trained with: `text_length`, `lower_case`."""
+        """Whether its texts need SigLIP's treatment: `text_length`, `lower_case`."""
         return str(self._first_config.get("model_type", "")).startswith("siglip")
 
     @property
     def text_length(self) -> int | None:
-        """The length that all texts are padded to, for models trained so (SigLIP); else None."""
+        """The length in tokens that SigLIP's texts are padded to; None for other models."""
         if not self.is_siglip:
             return None
         with map_errors(MODEL_ERRORS, self.name, f"has no usable config in {self.path}"):
             length = self._first_config.get("text_config", {}).get("max_position_embeddings", _SIGLIP_LENGTH)
             if type(length) is not int or not 0 < length <= MAX_DIMENSIONS:
-                raise ValueError("a length of texts that is none")
+                raise ValueError(f"text length {length!r}")
             return length
 
     @property
@@ -141,28 +141,27 @@ class ModelFolder:
 
     @property
     def lower_case(self) -> bool:
-        """Whether the model was trained on texts in lower case, and its tokenizer leaves that to others.
+        """Whether texts have to be lowercased before its tokenizer.
 
-        So it is with SigLIP 2: it comes with Gemma's tokenizer, and its authors changed the texts before
-        (arXiv:2502.14786).
+        SigLIP 2 was trained on lower case, and its tokenizer is Gemma's, which keeps case (arXiv:2502.14786).
         """
-        named = str(read_json(self._modules()[0] / "tokenizer_config.json").get("tokenizer_class", ""))
-        return self.is_siglip and named.startswith("Gemma")
+        tokenizer = str(read_json(self._modules()[0] / "tokenizer_config.json").get("tokenizer_class", ""))
+        return self.is_siglip and tokenizer.startswith("Gemma")
 
     @property
     def is_complete(self) -> bool:
-        """Whether all modules that can't do without weights have them. False for what is no model."""
+        """Whether all modules that need weights have them. False for a folder that is no model."""
         modules = self._modules_with_weights()
         return bool(modules) and all(map(_find_weights, modules))
 
     def check(self) -> None:
-        """Raise `EncoderError` unless the folder is laid out as a model and has weights."""
+        """Raise `EncoderError` unless the folder has a model's layout and weights."""
         if not (self.path / "modules.json").is_file() and not self._is_bare:
             raise EncoderError(
                 f"model {self.name}: no modules.json in {self.path}, and no config.json of a model with both "
                 "towers; give a folder that sentence-transformers saved"
             )
-        if adapter := next((one for one in self._modules() if (one / _ADAPTER).exists()), None):
+        if adapter := next((module for module in self._modules() if (module / _ADAPTER).exists()), None):
             raise EncoderError(
                 f"model {self.name}: {adapter / _ADAPTER} makes it a change of another model, which "
                 "is not loaded; save both merged into one"
@@ -174,7 +173,7 @@ class ModelFolder:
 
     @property
     def _is_bare(self) -> bool:
-        """Whether it is one model with both towers, without sentence-transformers' files around it."""
+        """Whether it is one model with both towers, in no layout of sentence-transformers."""
         return self._has_both_towers or bool(self.open_clip)
 
     @property
@@ -200,11 +199,11 @@ class ModelFolder:
             ]
 
     def _module_folder(self, folder: str) -> Path:
-        """A folder of the model. Raises `ValueError` for one elsewhere: `..`, a link that leads out."""
-        found = self.path / folder
-        if not found.resolve().is_relative_to(self.path.resolve()):
+        """The folder of a module. Raises `ValueError` for one outside the model's: `..`, a link."""
+        module = self.path / folder
+        if not module.resolve().is_relative_to(self.path.resolve()):
             raise ValueError("a module outside the model's folder")
-        return found
+        return module
 
     def _weight_files(self) -> list[Path]:
         if self.open_clip:
@@ -213,7 +212,7 @@ class ModelFolder:
 
 
 def _find_weights(module: Path) -> list[Path]:
-    """What is loaded; a named pipe would hold who reads it for ever."""
+    """The weight files that are loaded: regular files only, since reading a named pipe would block."""
     kinds = (sorted(filter(Path.is_file, module.glob(f"*{kind}"))) for kind in (".safetensors", ".bin"))
     return next(filter(None, kinds), [])
 
@@ -221,7 +220,7 @@ def _find_weights(module: Path) -> list[Path]:
 _ADAPTER = "adapter_config.json"
 
 _SIGLIP_DIM, _SIGLIP_LENGTH = 768, 64
-"""Of the base model, which transformers takes where a config doesn't tell."""
+"""Defaults of transformers, those of the base model."""
 
 _TEXT_FILES = {".json", ".txt", ".model"}
 _PROCESSOR_KEYS = {

@@ -1,7 +1,7 @@
-"""What a model multiplies cosines by before its softmax, read from its weights without loading them.
+"""The logit scale, a model's factor for cosines before a softmax, read from its weights without loading them.
 
-CLIP learns the logarithm of it, as a tensor of one number (arXiv:2103.00020, section 2.5 and figure 3); its
-like took that over, by the same name.
+CLIP learns its logarithm as a scalar tensor (arXiv:2103.00020, section 2.5 and figure 3); later models do so
+under the same name.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ import orjson
 __all__ = ["LOGIT_SCALE", "MAX_LOGIT_SCALE", "read_logit_scale"]
 
 LOGIT_SCALE = 100.0
-"""CLIP's: training held it below that, and all of its models ended there."""
+"""CLIP's: its training clipped the scale there, and all of its models reached it."""
 
 _NAME = "logit_scale"
 _MAX_HEADER_BYTES = 100 << 20
-"""The longest header that safetensors itself reads."""
+"""The limit of safetensors itself."""
 _MAX_SCALAR_BYTES = 8
-"""Bytes of the number."""
 _FORMATS = {"F64": "<d", "F32": "<f", "F16": "<e"}
 MAX_LOGIT_SCALE = 1e4
-"""What is beyond was not learned: the number of another thing, or a broken file."""
+"""No training reaches more: a higher number is another tensor's, or of a broken file."""
 
 
 def read_logit_scale(files: Iterable[Path]) -> float:
-    """The scale in the first of these weights that has one; CLIP's where none has, or none can be read."""
+    """Read the scale from the first file that has one; CLIP's where none has, or none is readable."""
     scales = (_read_scale(file) for file in files if file.suffix == ".safetensors")
     return next((scale for scale in scales if scale is not None), LOGIT_SCALE)
 
 
 def _read_scale(path: Path) -> float | None:
-    """8 bytes length, a header in JSON, and behind it the tensors' bytes (safetensors, "Format")."""
+    """Read a safetensors file: 8 bytes length, a JSON header, the tensors' bytes (safetensors, "Format")."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))

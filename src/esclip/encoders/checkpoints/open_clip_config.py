@@ -1,9 +1,9 @@
-"""What the folder of an open_clip model says, read without open_clip.
+"""The config of an open_clip model, read without open_clip.
 
-    open_clip_config.json, or a known repository that has none ─► dimension, image processor, text tower
+    open_clip_config.json, or the built-in config of a repository ─► dimension, image processor, text tower
 
-LAION's repositories of models whose text tower is Hugging Face's hold weights, `preprocessor_config.json` and
-`tokenizer.json`: the architecture is in open_clip (`model_configs/`), by another name.
+LAION's repositories with a Hugging Face text tower have weights, `preprocessor_config.json` and
+`tokenizer.json`, but no architecture: that is in open_clip (`model_configs/`), under another name.
 """
 
 from __future__ import annotations
@@ -24,63 +24,63 @@ _WEIGHTS = (
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
 )
-"""In the order in which open_clip looks for them."""
+"""In the order of open_clip."""
 
 
 def open_clip_config(folder: Path, name: str) -> Mapping[str, Any]:
-    """The config of a model in a folder, which may be known by its name alone; empty for other models."""
-    written: Mapping[str, Any] = read_json(folder / CONFIG)
-    if "model_cfg" in written:
-        return written
+    """Read the config in a folder, or the built-in one of its name; empty for models of other libraries."""
+    config: Mapping[str, Any] = read_json(folder / CONFIG)
+    if "model_cfg" in config:
+        return config
     return _CONFIGS.get(name.rpartition("/")[2], {}) if open_clip_weights(folder) else {}
 
 
 def open_clip_weights(folder: Path) -> list[Path]:
-    """The file that is loaded, if it is there."""
+    """The one weight file that open_clip loads, if present."""
     return [folder / name for name in _WEIGHTS if (folder / name).is_file()][:1]
 
 
 def image_processor(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What open_clip does to pictures, in the words of a transformers image processor.
+    """Express open_clip's preprocessing as the config of a transformers image processor.
 
-    Raises `ValueError` for what can't be said in them.
+    Raises `ValueError` for preprocessing that it can't express.
     """
-    asked = config.get("preprocess_cfg", {})
-    side = asked.get("size", config["model_cfg"].get("vision_cfg", {}).get("image_size", 224))
+    preprocessing = config.get("preprocess_cfg", {})
+    side = preprocessing.get("size", config["model_cfg"].get("vision_cfg", {}).get("image_size", 224))
     height, width = side if isinstance(side, list) else (side, side)
-    mode = asked.get("resize_mode", "shortest")
+    mode = preprocessing.get("resize_mode", "shortest")
     if mode not in ("shortest", "squash") or (mode == "shortest" and height != width):
         raise ValueError(f"pictures are resized by {mode} to {height} x {width}")
-    cut = mode == "shortest"
+    crops = mode == "shortest"
     return {
         "image_processor_type": "CLIP, as open_clip",
-        "size": {"shortest_edge": height} if cut else {"height": height, "width": width},
+        "size": {"shortest_edge": height} if crops else {"height": height, "width": width},
         "crop_size": {"height": height, "width": width},
-        "do_center_crop": cut,
+        "do_center_crop": crops,
         "crop_rounds": True,
-        "resample": _RESAMPLING[asked.get("interpolation", "bicubic")],
-        "image_mean": list(asked.get("mean", CLIP_MEAN)),
-        "image_std": list(asked.get("std", CLIP_STD)),
+        "resample": _RESAMPLING[preprocessing.get("interpolation", "bicubic")],
+        "image_mean": list(preprocessing.get("mean", CLIP_MEAN)),
+        "image_std": list(preprocessing.get("std", CLIP_STD)),
     }
 
 
 def text_tower(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The transformers config of the text tower: the folder's, or a known one.
+    """The transformers config of the text tower: the folder's, or a built-in one.
 
-    Raises `ValueError` where the tower is open_clip's own, or neither is there.
+    Raises `ValueError` for a text tower of open_clip's own, or without either config.
     """
-    named = config["model_cfg"].get("text_cfg", {}).get("hf_model_name")
-    if not named:
+    name = config["model_cfg"].get("text_cfg", {}).get("hf_model_name")
+    if not name:
         raise ValueError("its text tower is open_clip's own; only those of Hugging Face are supported")
-    beside: Mapping[str, Any] = read_json(folder / "config.json")
-    found = beside or _TEXT_TOWERS.get(named.rpartition("/")[2], {})
-    if not found:
-        raise ValueError(f"no config.json of its text tower {named}; copy that model's into the folder")
-    return found
+    tower: Mapping[str, Any] = read_json(folder / "config.json") or _TEXT_TOWERS.get(
+        name.rpartition("/")[2], {}
+    )
+    if not tower:
+        raise ValueError(f"no config.json of its text tower {name}; copy that model's into the folder")
+    return tower
 
 
-_RESAMPLING = {"nearest": 0, "bilinear": 2, "bicubic": 3}
-"""Pillow's numbers."""
+_RESAMPLING = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # numbers of Pillow
 
 _CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k": {
@@ -95,7 +95,7 @@ _CONFIGS: Mapping[str, Mapping[str, Any]] = {
         },
     }
 }
-"""By the repository's name: open_clip's `xlm-roberta-base-ViT-B-32`, and its defaults for pictures."""
+"""By repository: open_clip's `xlm-roberta-base-ViT-B-32`, with its default preprocessing."""
 
 _TEXT_TOWERS: Mapping[str, Mapping[str, Any]] = {
     "xlm-roberta-base": {
@@ -114,4 +114,4 @@ _TEXT_TOWERS: Mapping[str, Mapping[str, Any]] = {
         "vocab_size": 250_002,
     }
 }
-"""What open_clip would ask the hub for (FacebookAI/xlm-roberta-base, config.json)."""
+"""As open_clip would download it (FacebookAI/xlm-roberta-base, config.json)."""

@@ -1,12 +1,12 @@
-"""Compiled towers on disk, shared by processes that may start at the same time.
+"""A cache of compiled towers on disk, safe for processes that run at the same time.
 
-    compiled/<id>-<hash>.blob ─► those with that hash, linked into a private folder ─► OpenVINO
-                          ▲                                                              │
-                          └──────────── renamed ◄─── what it had to compile anew ◄───────┘
+    compiled/<id>-<hash>.blob ─► hash matches? ─► symlink in a private folder ─► OpenVINO
+                          ▲                                                         │
+                          └──────────── renamed ◄──── newly compiled ◄──────────────┘
 
-OpenVINO writes what it compiles in place, and maps what it finds into memory: a process that maps a file is
-killed (SIGBUS) when another one cuts and writes it. So it never sees the shared folder. The hash in the name
-is checked before use: what a file says is run as it stands.
+OpenVINO writes its cache in place and maps its files into memory: a process is killed (SIGBUS) when another
+one truncates a mapped file. So it gets a private folder. The hash in a file's name is checked before use, as
+OpenVINO runs the file's code unchecked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from esclip._files.atomic import UNFINISHED
-from esclip.encoders.checkpoints.hashes import file_sha256
+from esclip.encoders.checkpoints.files import file_sha256
 
 __all__ = ["private_cache"]
 
@@ -27,52 +27,52 @@ _NAME = re.compile(r"(?P<id>[0-9]+)-(?P<digest>[0-9a-f]{64})\.blob")
 
 
 @contextmanager
-def private_cache(kept: Path) -> Iterator[Path | None]:
-    """Context manager: within it, a folder that OpenVINO may use as its `CACHE_DIR`; None: there is no room.
+def private_cache(shared: Path) -> Iterator[Path | None]:
+    """Context manager: a private folder for OpenVINO's `CACHE_DIR`; None if no folder is writable.
 
-    It begins with what the folder `kept` holds; what is new in it at the end is moved to `kept`.
+    It starts with the files of the folder `shared`; on exit, its new files are moved there.
     """
-    private = _new_folder(kept)
+    private = _make_folder(shared)
     try:
         if private is not None:
-            _link_stored(kept, private)
+            _link_stored(shared, private)
         yield private
         if private is not None:
-            _store_new(kept, private)
+            _store_new(shared, private)
     finally:
         if private is not None:
             shutil.rmtree(private, ignore_errors=True)
 
 
-def _new_folder(kept: Path) -> Path | None:
-    """A folder beside what is kept, so that a rename moves files; a temporary one where nothing can be."""
+def _make_folder(shared: Path) -> Path | None:
+    """Make a folder in `shared`, so that a rename moves files; a temporary one if that is read-only."""
     with suppress(OSError):
-        kept.mkdir(exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=kept))
+        shared.mkdir(exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=shared))
     with suppress(OSError):
-        return Path(tempfile.mkdtemp(prefix="esclip-")) if kept.is_dir() else None
+        return Path(tempfile.mkdtemp(prefix="esclip-")) if shared.is_dir() else None
     return None
 
 
-def _link_stored(kept: Path, private: Path) -> None:
+def _link_stored(shared: Path, private: Path) -> None:
     with suppress(OSError):
-        for file in kept.iterdir():
-            named = _NAME.fullmatch(file.name)
-            if named and not file.is_symlink() and file_sha256(file) == named["digest"]:
-                link = private / f"{named['id']}.blob"
-                with suppress(OSError):  # Windows lets not everybody make links
+        for file in shared.iterdir():
+            name = _NAME.fullmatch(file.name)
+            if name and not file.is_symlink() and file_sha256(file) == name["digest"]:
+                link = private / f"{name['id']}.blob"
+                with suppress(OSError):  # on Windows, links need a privilege
                     link.symlink_to(file.resolve())
 
 
-def _store_new(kept: Path, private: Path) -> None:
-    """Move what OpenVINO wrote, in place of what it had found unfit."""
+def _store_new(shared: Path, private: Path) -> None:
+    """Move the files that OpenVINO wrote, replacing those that it rejected."""
     with suppress(OSError):
         for file in private.glob("*.blob"):
             if file.is_symlink():
                 continue
-            place = kept / f"{file.stem}-{file_sha256(file)}.blob"
-            file.replace(place)
-            for other in kept.glob(f"{file.stem}-*.blob"):
-                if other != place:
-                    other.unlink()
-            file_sha256(place)  # noted for the next process
+            target = shared / f"{file.stem}-{file_sha256(file)}.blob"
+            file.replace(target)
+            for old in shared.glob(f"{file.stem}-*.blob"):
+                if old != target:
+                    old.unlink()
+            file_sha256(target)  # caches the hash for the next process

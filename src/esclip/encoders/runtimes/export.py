@@ -1,11 +1,11 @@
-"""Towers exported for OpenVINO: made once for each model and precision, tried on the spot, kept on disk.
+"""Export towers to OpenVINO: once for each model and precision, compared with the original, cached on disk.
 
-    torch module ─► OpenVINO ─► int8? ─► as like as sentence-transformers? ─► <cache>/<key>/
-                                                   └─ no: only the refusal is kept
+    torch module ─► OpenVINO ─► int8? ─► cosine to the original vectors high enough? ─► <cache>/<key>/
+                                                    └─ no: only the cosine is stored
 
-A folder is written beside its place and renamed, so that it is whole or not there. Its key is a hash of the
-model's files and of the versions that made it: with any of them changed, another one is made. The hashes of
-its files stand in it and are checked before use: one that was changed since is made again.
+A folder is written under a temporary name and renamed, so that it is complete or absent. Its key is a hash of
+the model's files and of the exporting libraries' versions. `tower.json` has the hashes of its files, which
+are checked before use: a changed export is replaced.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from esclip._concurrency.streams import batches
 from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
 from esclip._files.atomic import UNFINISHED
+from esclip.encoders.checkpoints.files import file_sha256
 from esclip.encoders.checkpoints.folder import ModelFolder
-from esclip.encoders.checkpoints.hashes import file_sha256
 from esclip.encoders.preprocessing import read_processor
 from esclip.encoders.runtimes.openvino import OpenVinoTower, import_without_telemetry
 from esclip.encoders.runtimes.samples import sample_images, sample_texts
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["MIN_COSINE", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
 
 MIN_COSINE = {"f32": 0.9999, "bf16": 0.999, "int8": 0.995}
-"""The least cosine between a vector of an exported tower and sentence-transformers', by precision."""
+"""The lowest accepted cosine between the vectors of an exported tower and of the original library."""
 
 PRECISIONS = tuple(MIN_COSINE)
 
@@ -66,28 +67,28 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An exported tower on disk, or the memory that it was refused."""
+    """An exported tower on disk, or the record that it was refused."""
 
     folder: Path
     kind: Kind
     precision: str
     cosine: float
-    """The smallest cosine to sentence-transformers' vectors, of all that it was tried with."""
+    """The lowest cosine to the original library's vectors, over all samples."""
     tokenizer_parts: Mapping[str, Any]
-    """What `tokenizer.json` beside the tower doesn't say."""
+    """The fields of `TokenizerFile` but `model`, which is in `tokenizer.json`."""
 
     @property
     def accepted(self) -> bool:
-        """Whether its vectors are like enough."""
+        """Whether its vectors are close enough."""
         return self.cosine >= MIN_COSINE[self.precision]
 
     def tokenizer(self) -> TokenizerFile:
-        """What goes before a text tower. Raises `OSError` or `ValueError` when its file is damaged."""
+        """The tokenizer of a text tower. Raises `OSError` or `ValueError` for a damaged file."""
         model = (self.folder / _TOKENIZER).read_text("utf-8")
         return TokenizerFile.from_json({**self.tokenizer_parts, "model": model})
 
     def load(self) -> OpenVinoTower:
-        """The tower, ready to run: pictures come by the batch, texts as single queries that can't wait."""
+        """Load the tower: for throughput with images, for latency with texts, mostly single queries."""
         path = self.folder / "tower.xml"
         if self.kind is Kind.PICTURES:
             return OpenVinoTower(path, self.precision, many=True)
@@ -95,22 +96,22 @@ class Export:
 
 
 def find_export(cache: Path, model: ModelFolder, kind: Kind, precision: str) -> Export | None:
-    """What `make_export` left in `cache`; None where it was never called, or what it left is damaged."""
+    """Find the result of `make_export` in `cache`; None where there is none, or a damaged one."""
     folder = cache / _key(model, kind, precision)
     try:
-        kept = orjson.loads((folder / "tower.json").read_bytes())
-        export = Export(folder, kind, precision, float(kept["cosine"]), dict(kept["tokenizer"]))
-        whole = all(file_sha256(folder / name) == kept["sha256"][name] for name in _required_files(export))
-        return export if whole else None
+        facts = orjson.loads((folder / "tower.json").read_bytes())
+        export = Export(folder, kind, precision, float(facts["cosine"]), dict(facts["tokenizer"]))
+        intact = all(file_sha256(folder / name) == facts["sha256"][name] for name in _required_files(export))
+        return export if intact else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, source: TorchModel) -> Export:
-    """Export a tower, try it, and keep it, or that it was refused.
+    """Export a tower, compare it with `source`, and store it, or that it was refused.
 
-    Raises `OSError` when `cache` can't be written, `EncoderError` for int8 without its library, and whatever
-    torch, OpenVINO and NNCF raise.
+    Raises `OSError` when `cache` can't be written, `EncoderError` for int8 without NNCF, and what torch,
+    OpenVINO and NNCF raise.
     """
     tower = _ImageExport(model, source) if kind is Kind.PICTURES else _TextExport(source)
     samples = tower.samples()
@@ -125,44 +126,43 @@ def make_export(cache: Path, model: ModelFolder, kind: Kind, precision: str, sou
         (folder / _TOKENIZER).write_text(tokenizer.pop("model"), "utf-8")
         export = Export(folder, kind, precision, cosine, tokenizer)
         if not export.accepted:
-            for part in _TOWER:
-                (folder / part).unlink()
+            for name in _TOWER:
+                (folder / name).unlink()
         _write_facts(export, model)
-        place = cache / _key(model, kind, precision)
-        if place.exists() and find_export(cache, model, kind, precision) is None:
-            shutil.rmtree(place)  # damaged
+        target = cache / _key(model, kind, precision)
+        if target.exists() and find_export(cache, model, kind, precision) is None:
+            shutil.rmtree(target)  # damaged
         try:
-            folder.rename(place)
+            folder.rename(target)
         except OSError:
-            if find_export(cache, model, kind, precision) is None:  # else another process was faster
+            if find_export(cache, model, kind, precision) is None:  # else another process has exported it
                 raise
-    kept = find_export(cache, model, kind, precision) or replace(export, folder=place)
-    if kept.accepted:
-        kept.load()  # which keeps it compiled as well
-    return kept
+    stored = find_export(cache, model, kind, precision) or replace(export, folder=target)
+    if stored.accepted:
+        stored.load()  # caches it compiled
+    return stored
 
 
 class _ImageExport:
-    """What is exported of a picture tower, and what it is tried with."""
+    """The module, samples and reference vectors of an image tower."""
 
     tokenizer = NO_TOKENIZER
 
     def __init__(self, model: ModelFolder, source: TorchModel) -> None:
-        self._preprocessing, values = read_processor(model.processor)
-        self.module = source.image_module(values)
-        self._pictures = sample_images(_SAMPLES)
+        self._preprocess, normalization = read_processor(model.processor)
+        self.module = source.image_module(normalization)
+        self._images = sample_images(_SAMPLES)
         self._encode = source.encode
 
     def samples(self) -> list[Inputs]:
-        pixels = [self._preprocessing(picture) for picture in self._pictures]
-        return [(np.stack(pixels[at : at + _BATCH]),) for at in range(0, len(pixels), _BATCH)]
+        return [(np.stack(batch),) for batch in batches(map(self._preprocess, self._images), _BATCH)]
 
     def reference(self) -> Vectors:
-        return self._encode(self._pictures)
+        return self._encode(self._images)
 
 
 class _TextExport:
-    """What is exported of a text tower, and what it is tried with."""
+    """The module, samples and reference vectors of a text tower."""
 
     def __init__(self, source: TorchModel) -> None:
         self.module = source.text_module()
@@ -172,14 +172,14 @@ class _TextExport:
 
     def samples(self) -> list[Inputs]:
         tokenize = Tokenizer(self.tokenizer, warn=False)
-        return [tokenize(self._texts[at : at + _BATCH]) for at in range(0, len(self._texts), _BATCH)]
+        return [tokenize(batch) for batch in batches(self._texts, _BATCH)]
 
     def reference(self) -> Vectors:
         return self._encode(self._texts)
 
 
 def _convert(module: Any, samples: Sequence[Inputs], precision: str) -> Any:
-    """The torch module as an OpenVINO model whose batch, and texts' length, can be any."""
+    """Convert a torch module to an OpenVINO model with a dynamic batch size and text length."""
     import torch
 
     with torch.no_grad():
@@ -189,20 +189,20 @@ def _convert(module: Any, samples: Sequence[Inputs], precision: str) -> Any:
 
 
 def _quantize(model: Any, samples: Sequence[Inputs]) -> Any:
-    """The model with weights and activations of 8 bits, their ranges found by running the samples."""
+    """Quantize weights and activations to 8 bits, with ranges calibrated on the samples."""
     try:
         nncf = import_without_telemetry("nncf")
     except ImportError as error:
         raise EncoderError("precision int8 needs NNCF: pip install 'esclip[int8]'") from error
     calibration = nncf.Dataset([list(batch) for batch in samples])
-    with redirect_stdout(StringIO()):  # it shows its progress
+    with redirect_stdout(StringIO()):  # hides its progress bar
         return nncf.quantize(
             model, calibration, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(samples)
         )
 
 
 def _save(model: Any, path: Path, precision: str) -> None:
-    # Weights of 16 bits are half the file, and finer than what bf16 and int8 compute with.
+    # f16 weights halve the file, and have more precision than bf16 and int8
     import_without_telemetry("openvino").save_model(model, path, compress_to_fp16=precision != "f32")
 
 
@@ -229,12 +229,12 @@ def _write_facts(export: Export, model: ModelFolder) -> None:
 
 
 def _required_files(export: Export) -> tuple[str, ...]:
-    """What has to be in its folder; a tower that was refused is not kept."""
+    """The files of its folder besides `tower.json`; a refused tower is not stored."""
     return (_TOKENIZER, *_TOWER) if export.accepted else (_TOKENIZER,)
 
 
 def _remove_leftovers(cache: Path) -> None:
-    """What processes that were killed left behind: gigabytes, in time."""
+    """Remove folders of killed processes, which would add up to gigabytes."""
     for pattern in (f"{UNFINISHED}*", f"*/{_COMPILED}/{UNFINISHED}*"):
         for folder in cache.glob(pattern):
             with suppress(OSError):
@@ -243,13 +243,13 @@ def _remove_leftovers(cache: Path) -> None:
 
 
 def _key(model: ModelFolder, kind: Kind, precision: str) -> str:
-    made_of = (_FORMAT, model.fingerprint, kind.value, precision, _versions(precision))
-    key = hashlib.sha256(orjson.dumps(made_of, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]
+    ingredients = (_FORMAT, model.fingerprint, kind.value, precision, _versions(precision))
+    key = hashlib.sha256(orjson.dumps(ingredients, option=orjson.OPT_SORT_KEYS)).hexdigest()[:24]
     return f"{kind.value}-{precision}-{key}"
 
 
 def _versions(precision: str) -> dict[str, str]:
-    """What an export is made with, without importing it."""
+    """Versions of the exporting libraries, read without importing them."""
     names = ["openvino", "sentence-transformers", "transformers"] + ["nncf"] * (precision == "int8")
     return {name: _version(name) for name in names}
 

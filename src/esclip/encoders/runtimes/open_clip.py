@@ -1,8 +1,8 @@
-"""Models of open_clip whose text tower is one of Hugging Face's. A `TorchModel`.
+"""Models as open_clip loads them, with a text tower of Hugging Face. A `TorchModel`.
 
-    folder, completed with what open_clip would ask the hub for ─► open_clip ─► towers, tokenizer, reference
+    folder, with the files that open_clip would download ─► open_clip ─► towers, tokenizer, reference
 
-open_clip is an extra (`pip install 'esclip[open-clip]'`), and needed until both towers are exported.
+open_clip is an extra (`pip install 'esclip[open-clip]'`), needed until both towers are exported.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from tokenizers import Regex, normalizers
 
+from esclip._concurrency.streams import batches
 from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.checkpoints.open_clip_config import CONFIG, open_clip_weights, text_tower
@@ -37,11 +38,11 @@ class OpenClipModel:
     """A model as open_clip loads it. Fulfils `TorchModel`."""
 
     def __init__(self, folder: ModelFolder, device: str = "cpu") -> None:
-        """Load the folder. Raises whatever torch and open_clip raise."""
+        """Load the folder. Raises what torch and open_clip raise."""
         with tempfile.TemporaryDirectory(prefix="esclip-") as scratch:
-            named = f"local-dir:{_complete_folder(folder, Path(scratch))}"
-            self._model = open_clip.create_model(named, load_weights=False, pretrained_text=False)
-            self._tokenizer = open_clip.get_tokenizer(named)
+            source = f"local-dir:{_complete_folder(folder, Path(scratch))}"
+            self._model = open_clip.create_model(source, load_weights=False, pretrained_text=False)
+            self._tokenizer = open_clip.get_tokenizer(source)
         open_clip.load_checkpoint(self._model, str(open_clip_weights(folder.path)[0]))
         self._model.to(torch.device(device)).eval()
         preprocessing = open_clip.get_model_preprocess_cfg(self._model)
@@ -61,7 +62,7 @@ class OpenClipModel:
         return _TextModule(self._model.text).eval()
 
     def tokenizer(self) -> TokenizerFile:
-        """The tokenizer, with what open_clip does to texts before it."""
+        """The tokenizer, including open_clip's normalization of texts."""
         inner = self._tokenizer.tokenizer
         engine = type(inner.backend_tokenizer).from_str(inner.backend_tokenizer.to_str())
         steps = [engine.normalizer] if engine.normalizer else []
@@ -74,34 +75,33 @@ class OpenClipModel:
         )
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
-        """Pictures or texts as open_clip itself encodes them, as unit rows."""
-        rows = [self._features(inputs[at : at + _BATCH]) for at in range(0, len(inputs), _BATCH)]
-        return unit_rows(np.concatenate(rows))
+        """Encode images or texts by open_clip, as unit rows of shape (n, dim)."""
+        return unit_rows(np.concatenate([self._features(batch) for batch in batches(inputs, _BATCH)]))
 
     def _features(self, inputs: Sequence[Any]) -> Any:
         with torch.inference_mode():
             if isinstance(inputs[0], str):
                 features = self._model.encode_text(self._tokenizer(list(inputs)).to(self.device))
             else:
-                pixels = torch.stack([self._preprocess(picture) for picture in inputs])
+                pixels = torch.stack([self._preprocess(image) for image in inputs])
                 features = self._model.encode_image(pixels.to(self.device))
         return features.float().cpu().numpy()
 
 
 class _TextModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The text tower, which sees by itself where the padding is."""
+    """The text tower, which derives its mask from the ids."""
 
     def __init__(self, tower: torch.nn.Module) -> None:
         super().__init__()
         self.tower = tower
 
     def forward(self, input_ids: torch.Tensor, _: torch.Tensor) -> Any:
-        """The ids through the tower."""
+        """Ids of shape (n, length), int64, to features of shape (n, dim)."""
         return self.tower(input_ids)
 
 
 def _complete_folder(folder: ModelFolder, scratch: Path) -> Path:
-    """A copy without weights that needs no hub: with the text tower's config, and a tokenizer of a class."""
+    """Copy the folder without weights, and add the configs that open_clip would download."""
     config = dict(folder.open_clip)
     model = dict(config["model_cfg"])
     text = dict(model["text_cfg"]) | {"hf_model_name": str(scratch), "hf_tokenizer_name": str(scratch)}
@@ -120,9 +120,9 @@ def _write(path: Path, data: Any) -> None:
 
 
 def _text_normalizers() -> list[Any]:
-    """What open_clip does to a text first, by ftfy and Python: straight quotes, single spaces.
+    """open_clip's cleaning of texts by ftfy and Python: straight quotes, single spaces.
 
-    Its other repairs are for broken encodings and HTML, which queries don't have.
+    Its other repairs, of broken encodings and HTML, are left out: queries have neither.
     """
     return [
         normalizers.Replace(Regex("[\u02bc\u2018-\u201b]"), "'"),
@@ -142,4 +142,4 @@ _TOKENIZER = {
     "unk_token": "<unk>",
     "mask_token": "<mask>",
 }
-"""XLM-RoBERTa's, for the repository that has nothing but its `tokenizer.json`."""
+"""XLM-RoBERTa's, for the repository that has only a `tokenizer.json`."""

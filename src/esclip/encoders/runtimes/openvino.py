@@ -1,4 +1,4 @@
-"""Exported towers, run by OpenVINO on the CPU: no torch, and the first vector after half a second."""
+"""Exported towers on OpenVINO: on the CPU, without torch, the first vector after half a second."""
 
 from __future__ import annotations
 
@@ -20,48 +20,52 @@ from esclip.encoders.runtimes.compiled import private_cache
 __all__ = ["OpenVinoTower", "has_bf16", "import_without_telemetry", "is_installed"]
 
 OPENVINO = Unforkable("OpenVINO", EncoderError, "encode on a server (esclip serve-encoder)")
-"""It keeps threads for the next model: compiling one in a child would wait for them."""
+"""Its threads don't survive a fork: compiling a model in a child would wait for them."""
 
 
 class OpenVinoTower:
     """An exported tower. Fulfils `Tower`."""
 
     def __init__(self, model: Path, precision: str, *, many: bool, compiled: Path | None = None) -> None:
-        """Compile an exported file for `precision`, one of f32, bf16 and int8.
+        """Compile an exported file.
 
-        `many` inputs follow each other, as pictures do: batches run side by side where the machine is large.
-        Otherwise each input gets the whole machine, as a query should. In the folder `compiled` the result is
-        kept, which makes the next time twice as fast. Raises whatever OpenVINO raises, and `EncoderError` in
-        a process that can't use it.
+        Args:
+            model: The `tower.xml` of an export.
+            precision: `f32`, `bf16` or `int8`.
+            many: Optimize for throughput, with several batches at a time on a large machine, as images need;
+                else for latency, with all cores for each input, as a query needs.
+            compiled: Folder that caches the compiled tower, which halves the time of the next start.
+
+        Raises what OpenVINO raises, and `EncoderError` in a forked process.
         """
         settings = {
             "PERFORMANCE_HINT": "THROUGHPUT" if many else "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if precision != "f32" and has_bf16() else "f32",
         }
         self.runtime = f"OpenVINO {precision} on cpu"
-        runs = _compile(model, settings, compiled)
-        self.encode_concurrency: int = runs.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
-        self._inputs = len(runs.inputs)
-        """The last go where the tower has no use for them: SigLIP takes no mask."""
+        tower = _compile(model, settings, compiled)
+        self.encode_concurrency: int = tower.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if many else 1
+        self._input_count = len(tower.inputs)
+        """SigLIP's text tower takes ids and no mask."""
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.encode_concurrency):
-            self._idle.put(runs.create_infer_request())
+            self._idle.put(tower.create_infer_request())
 
     def __call__(self, *inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """One forward pass, in one of the requests that are free; waits for one."""
+        """One forward pass, on the next idle request."""
         OPENVINO.use()
         request = self._idle.get()
         try:
-            (output,) = request.infer(list(inputs[: self._inputs]), share_inputs=True).values()
-            return np.array(output, dtype=np.float32)  # the request's own memory is used again
+            (output,) = request.infer(list(inputs[: self._input_count]), share_inputs=True).values()
+            return np.array(output, dtype=np.float32)  # a copy: the request reuses its memory
         finally:
             self._idle.put(request)
 
 
-def _compile(model: Path, settings: dict[str, str], kept: Path | None) -> Any:
+def _compile(model: Path, settings: dict[str, str], cache_folder: Path | None) -> Any:
     OPENVINO.use()
-    if kept is not None:
-        with suppress(RuntimeError), private_cache(kept) as folder:  # also where that can't be written
+    if cache_folder is not None:
+        with suppress(RuntimeError), private_cache(cache_folder) as folder:  # on failure without a cache
             return _core().compile_model(
                 model, "CPU", settings | ({"CACHE_DIR": str(folder)} if folder else {})
             )
@@ -69,7 +73,7 @@ def _compile(model: Path, settings: dict[str, str], kept: Path | None) -> Any:
 
 
 def is_installed() -> bool:
-    """Whether OpenVINO can be used at all: it has no packages for some machines."""
+    """Whether OpenVINO can be used: some platforms have no package of it."""
     with suppress(ImportError):
         _core()
         return True
@@ -77,16 +81,16 @@ def is_installed() -> bool:
 
 
 def has_bf16() -> bool:
-    """Whether the CPU computes in bfloat16 by itself (AVX512_BF16, AMX): else it is only emulated."""
+    """Whether the CPU has instructions for bfloat16 (AVX512_BF16, AMX); without, OpenVINO emulates it."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 @cache
 def import_without_telemetry(name: str) -> Any:
-    """A library of OpenVINO's, imported so that it reports nothing to its makers. Raises `ImportError`.
+    """Import a library of OpenVINO without its telemetry. Raises `ImportError`.
 
-    It would, by default, at every import: from a forked process, to an analytics service. What it does where
-    its package for that is missing is to report nothing, and so it is missing while it is looked for.
+    By default it reports each import to an analytics service, from a forked process. It does not where its
+    telemetry package is missing, so that is hidden during the import.
     """
     with hide_module("openvino_telemetry"):
         return import_module(name)

@@ -1,8 +1,7 @@
-"""Pictures and texts made up on the spot: what an exported tower is tried and calibrated with.
+"""Synthetic images and texts that exported towers are compared and calibrated with; nothing is downloaded.
 
-Nothing is shipped or downloaded for it. The pictures have what photographs have that noise lacks: detail at
-every scale, less of it the finer it is, and edges (the spectrum of natural images falls with the frequency:
-D. J. Field, 1987, doi:10.1364/JOSAA.4.002379).
+The images have the statistics of photographs: detail at every scale, with a spectrum that falls with the
+frequency (D. J. Field, 1987, doi:10.1364/JOSAA.4.002379), and edges.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ _SIZES = ((336, 224), (224, 336), (500, 375), (300, 300), (640, 427), (224, 640)
 
 
 def sample_images(count: int, *sizes: tuple[int, int]) -> list[Image.Image]:
-    """Pictures of these sizes in turn, or of several shapes; the same each time."""
+    """Generate RGB images of these sizes (width, height) in turn, by default of eight. Deterministic."""
     sizes = sizes or _SIZES
-    return [_picture(*sizes[at % len(sizes)], seed=at) for at in range(count)]
+    return [_sample_image(*sizes[seed % len(sizes)], seed=seed) for seed in range(count)]
 
 
-def _picture(width: int, height: int, *, seed: int) -> Image.Image:
+def _sample_image(width: int, height: int, *, seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     light = np.zeros((height, width, 3), dtype=np.float32)
     for cells in (2, 4, 8, 16, 32, 64, 128):
@@ -31,23 +30,22 @@ def _picture(width: int, height: int, *, seed: int) -> Image.Image:
         noise = (128 + 40 * rng.normal(size=shape)).clip(0, 255).astype(np.uint8)
         light += np.asarray(Image.fromarray(noise).resize((width, height)), dtype=np.float32) / cells**0.7
     light = (light - light.min()) / (light.max() - light.min() + 1e-6)
-    picture = Image.fromarray((255 * light ** rng.uniform(0.6, 1.6)).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
+    image = Image.fromarray((255 * light ** rng.uniform(0.6, 1.6)).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(0, 12)):
         middle = rng.integers(0, (width, height))
         corners = middle + rng.integers(-width // 4, width // 4, (rng.integers(3, 6), 2))
         draw.polygon([(int(x), int(y)) for x, y in corners], fill=tuple(map(int, rng.integers(0, 256, 3))))
-    return picture
+    return image
 
 
 def sample_texts(count: int) -> list[str]:
-    """Queries as people type them, from one word to several sentences, in several languages."""
+    """Queries as users type them, from one word to several sentences, in several languages."""
     phrases = [f"{a} {b} {c}" for b, a, c in product(_THINGS, _ADJECTIVES, _PLACES)]
     step = max(1, len(phrases) // max(1, count))
     chosen = list(islice(phrases[::step], count))
-    longer = [", ".join(chosen[at : at + 1 + at % 4]) for at in range(len(chosen))]
-    whole = [*_OTHER_LANGUAGES, *_THINGS[:2], *longer]
-    return whole[:count]
+    longer = [", ".join(chosen[start : start + 1 + start % 4]) for start in range(len(chosen))]
+    return [*_OTHER_LANGUAGES, *_THINGS[:2], *longer][:count]
 
 
 _ADJECTIVES = ("a red", "two small", "an old", "the empty", "black and white", "a close-up of a", "a blurry")

@@ -23,16 +23,16 @@ class SentenceTransformersModel:
     """A model as sentence-transformers loads it. Fulfils `TorchModel`."""
 
     def __init__(self, folder: ModelFolder, device: str = "cpu") -> None:
-        """Load the folder. Raises whatever torch and sentence-transformers raise."""
+        """Load the folder. Raises what torch and sentence-transformers raise."""
         self._model = SentenceTransformer(
             str(folder.path),
             device=device,
             local_files_only=True,
-            processor_kwargs={"backend": "pil"},  # torchvision's differs, and may be there or not
+            processor_kwargs={"backend": "pil"},  # torchvision, where installed, resizes differently
         ).eval()
-        self._length = folder.text_length
-        if self._length is not None:
-            self._configure_siglip_texts(self._length, lower_case=folder.lower_case)
+        self._text_length = folder.text_length
+        if self._text_length is not None:
+            self._configure_siglip_texts(self._text_length, lower_case=folder.lower_case)
 
     @property
     def device(self) -> torch.device:
@@ -48,14 +48,14 @@ class SentenceTransformersModel:
         return _TextModule(self._model).eval()
 
     def tokenizer(self) -> TokenizerFile:
-        """The tokenizer, with all that the model's folder says about it."""
+        """The tokenizer, with the settings of the model's folder."""
         tokenizer = self._model.tokenizer
         return TokenizerFile(
             model=tokenizer.backend_tokenizer.to_str(),
-            limit=int(self._length or self._model.max_seq_length or tokenizer.model_max_length),
+            limit=int(self._text_length or self._model.max_seq_length or tokenizer.model_max_length),
             pad_id=int(tokenizer.pad_token_id),
             pad_token=str(tokenizer.pad_token),
-            to_limit=self._length is not None,
+            to_limit=self._text_length is not None,
         )
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
@@ -63,10 +63,10 @@ class SentenceTransformersModel:
         return unit_rows(self._model.encode(list(inputs), show_progress_bar=False, convert_to_numpy=True))
 
     def _configure_siglip_texts(self, length: int, *, lower_case: bool) -> None:
-        """Give the model its texts as it was trained on them, which its files don't ask for.
+        """Prepare texts as in SigLIP's training, which its files don't configure.
 
-        Padded at the end to one length, without a mask, which changes the vector: it comes from the last
-        token (transformers, docs of SigLIP). In lower case where the tokenizer leaves that to others.
+        Padded at the end to one length, without a mask: the vector is the last token's (transformers, docs of
+        SigLIP). Lowercased where the tokenizer keeps case.
         """
         self._model[0].processing_kwargs = {"text": {"padding": "max_length", "max_length": length}}
         tokenizer = self._model.tokenizer
@@ -79,27 +79,27 @@ class SentenceTransformersModel:
 
 
 class ImageFeatures(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The picture tower."""
+    """The image tower."""
 
     def __init__(self, model: SentenceTransformer) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, values: torch.Tensor) -> Any:
-        """Normalized values, channels first, through the tower."""
+        """Normalized values, channels first, to features of shape (n, dim)."""
         return self.model({"pixel_values": values, "modality": "image"})["sentence_embedding"]
 
 
 class _TextModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The text tower with all that comes after it: pooling, a dense layer."""
+    """The text tower with pooling and dense layers."""
 
     def __init__(self, model: SentenceTransformer) -> None:
         super().__init__()
         self.model = model
-        self._names = set(model.tokenizer.model_input_names)
+        self._input_names = set(model.tokenizer.model_input_names)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-        """The inputs that this model knows, through the tower."""
-        known = {"input_ids": input_ids, "attention_mask": attention_mask}
-        inputs = {name: value for name, value in known.items() if name in self._names}
+        """Ids and mask, if the model takes one, to features of shape (n, dim)."""
+        tensors = {"input_ids": input_ids, "attention_mask": attention_mask}
+        inputs = {name: tensor for name, tensor in tensors.items() if name in self._input_names}
         return self.model({**inputs, "modality": "text"})["sentence_embedding"]

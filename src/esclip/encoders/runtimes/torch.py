@@ -1,6 +1,6 @@
-"""Towers that run in torch, on a GPU; and a model folder loaded by the library that it is for.
+"""Towers that run in torch, on a GPU; and models loaded by their own library.
 
-Importing torch takes seconds, and this module is imported only where a model is loaded so.
+Importing torch takes seconds: import this module only to load a model.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["TorchImageTower", "TorchTextTower", "load_torch_model"]
 
 
 def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
-    """The model, loaded by its library.
+    """Load a model by its library.
 
-    Raises what that raises, and `EncoderError` if it isn't installed or this process can't use torch.
+    Raises what that raises, and `EncoderError` if it isn't installed or in a forked process.
     """
     TORCH.use()
     if not model.open_clip:
@@ -40,19 +40,19 @@ def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
 
 
 class TorchImageTower:
-    """A picture tower on a device, in half precision where that is faster. Fulfils `ImageTower`."""
+    """An image tower on a device, in half precision where that is faster. Fulfils `ImageTower`."""
 
     encode_concurrency = 1
 
-    def __init__(self, model: TorchModel, values: Normalization) -> None:
-        self._module = model.image_module(values)
+    def __init__(self, model: TorchModel, normalization: Normalization) -> None:
+        self._module = model.image_module(normalization)
         self._device = model.device
         self._half = choose_half_precision(self._device)
         precision = str(self._half or torch.float32).removeprefix("torch.")
         self.runtime = f"torch {precision} on {self._device.type}"
 
     def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
-        """One forward pass; the bytes travel as they are and become floats on the device."""
+        """One forward pass; the pixels become floats on the device."""
         TORCH.use()
         with (
             torch.inference_mode(),
@@ -64,24 +64,24 @@ class TorchImageTower:
 
 
 class TorchTextTower:
-    """A text tower on a device, all by its library. A `TextTower`."""
+    """A text tower on a device, run by its library's own pipeline. A `TextTower`."""
 
     def __init__(self, model: TorchModel) -> None:
         self._model = model
         self._warn_of_cuts = Tokenizer(model.tokenizer())
-        self._lock = Lock()  # a tokenizer of transformers changes itself while it works
+        self._lock = Lock()  # tokenizers of transformers are not thread-safe
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """All texts; one that is too long is cut, with a warning."""
+        """Encode texts; cuts those that are too long, with a warning."""
         TORCH.use()
-        clean = clean_texts(texts)
-        self._warn_of_cuts(clean)
+        texts = clean_texts(texts)
+        self._warn_of_cuts(texts)
         with self._lock:
-            return self._model.encode(clean)
+            return self._model.encode(texts)
 
 
 def choose_half_precision(device: torch.device) -> torch.dtype | None:
-    """What autocast computes in on this device; None where float32 is as fast or safer."""
+    """The type for autocast on this device; None where float32 is as fast or safer."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.float16 if device.type == "mps" else None

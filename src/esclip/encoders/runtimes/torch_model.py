@@ -1,9 +1,9 @@
-"""What a model in torch has to offer, by whichever library it is loaded.
+"""The protocol of a model loaded in torch by its own library.
 
-folder ─► TorchModel ─┬─► picture module: pixels ─► features ─┬─► a tower on a GPU
-                      ├─► text module: ids, mask ─► features ─┴─► or what is exported
+folder ─► TorchModel ─┬─► image module: pixels ─► features ───┬─► a tower on a GPU, or an export
+                      ├─► text module: ids, mask ─► features ─┘
                       ├─► tokenizer file
-                      └─► vectors as its library computes them itself: the reference
+                      └─► vectors by the library's own pipeline: the reference
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TORCH = Unforkable("torch", EncoderError, "encode on a server (esclip serve-enco
 
 
 class TorchModel(Protocol):
-    """A model that is loaded in torch by its own library."""
+    """A model loaded in torch by its own library."""
 
     @property
     def device(self) -> torch.device:
@@ -42,24 +42,24 @@ class TorchModel(Protocol):
         ...
 
     def tokenizer(self) -> TokenizerFile:
-        """The tokenizer, with all that is done to a text before it."""
+        """The tokenizer, including the library's normalization of texts."""
         ...
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
-        """Pictures or texts as the library itself encodes them, as unit rows."""
+        """Encode images or texts by the library's own pipeline, as unit rows of shape (n, dim)."""
         ...
 
 
 class ImageModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here
-    """The picture tower with the normalization of its pixels before it."""
+    """An image tower that normalizes its pixels first."""
 
-    def __init__(self, tower: torch.nn.Module, values: Normalization) -> None:
+    def __init__(self, tower: torch.nn.Module, normalization: Normalization) -> None:
         super().__init__()
         self.tower = tower
-        mean, std = torch.tensor(values.mean), torch.tensor(values.std)
-        self.register_buffer("scale", (values.scale / std).view(1, 3, 1, 1))
+        mean, std = torch.tensor(normalization.mean), torch.tensor(normalization.std)
+        self.register_buffer("scale", (normalization.scale / std).view(1, 3, 1, 1))
         self.register_buffer("shift", (-mean / std).view(1, 3, 1, 1))
 
     def forward(self, pixels: torch.Tensor) -> Any:
-        """Channels first, normalized, through the tower."""
+        """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
         return self.tower(pixels.permute(0, 3, 1, 2).to(torch.float32) * self.scale + self.shift)

@@ -1,10 +1,10 @@
-"""A model's towers, each on the runtime that is best for this machine.
+"""Load a model's towers, each on the best runtime for this machine.
 
-    a GPU ──────────────────► torch, in half precision (texts only if it was asked for)
-    no GPU, or it's texts ──► OpenVINO ─► bf16 where the CPU has it ─► else, or if refused, f32 ─► else torch
+    GPU ────────────► torch, in half precision (texts only if requested)
+    CPU, or texts ──► OpenVINO ─► bf16 where the CPU has it ─► if refused, f32 ─► if refused, torch
 
-Texts are encoded on the CPU also where there is a GPU, unless that was asked for: a query is a few words, and
-importing torch takes longer than a search may.
+By default, texts are encoded on the CPU even where there is a GPU: a query is short, and importing torch
+takes longer than a search.
 """
 
 from __future__ import annotations
@@ -51,114 +51,113 @@ _log = logging.getLogger("esclip")
 
 
 class ImageTower(Protocol):
-    """What makes features of pictures. Safe from several threads."""
+    """Computes features of images. Thread-safe."""
 
     @property
     def runtime(self) -> str:
-        """What it runs on, in a few words: `OpenVINO bf16 on cpu`."""
+        """Library, precision and device: `OpenVINO bf16 on cpu`."""
         ...
 
     @property
     def encode_concurrency(self) -> int:
-        """How many calls at a time keep it busy."""
+        """The number of parallel calls that use it fully."""
         ...
 
     def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
-        """Shape (n, height, width, 3) to features of shape (n, dim)."""
+        """Pixels of shape (n, height, width, 3) to features of shape (n, dim)."""
         ...
 
 
 TextTower: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
-"""Texts to features of shape (n, dim). Safe from several threads; warns of texts that it cuts."""
+"""Texts to features of shape (n, dim). Thread-safe; logs a warning for a text that it cuts."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeChoice:
-    """Where a tower shall run, and why."""
+    """The runtime of a tower, and why."""
 
     device: str
     precisions: tuple[str, ...]
-    """Of exported towers, in the order in which they are tried; none: torch."""
+    """Of exported towers, in order of preference; empty: torch."""
     reason: str
 
 
 def choose_runtime(kind: Kind, device: str | None, precision: str | None) -> RuntimeChoice:
-    """The best runtime for this machine, or what was asked for. Raises `ConfigError` for what there isn't."""
+    """Choose the requested runtime, or the best for this machine. Raises `ConfigError`."""
     if precision is not None and precision not in PRECISIONS:
-        raise ConfigError(f"precision {precision!r}: choose_runtime one of {', '.join(PRECISIONS)}")
+        raise ConfigError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     if device is None and kind is Kind.PICTURES and precision is None and (gpu := _find_gpu()):
-        return RuntimeChoice(*gpu)
+        return gpu
     if device not in (None, "cpu"):
         if precision is not None:
             raise ConfigError(f"precision {precision!r} is for the CPU: leave out device {device!r}")
         return RuntimeChoice(device, (), "asked for")
     if not openvino.is_installed():
         return RuntimeChoice("cpu", (), "OpenVINO is not installed")
-    usual = ("bf16", "f32") if openvino.has_bf16() else ("f32",)
-    if precision == "bf16" and "bf16" not in usual:
+    defaults = ("bf16", "f32") if openvino.has_bf16() else ("f32",)
+    if precision == "bf16" and "bf16" not in defaults:
         raise ConfigError(
             "precision 'bf16': this CPU does not compute in bfloat16; leave it out, or take f32"
         )
     if precision is not None:
-        return RuntimeChoice("cpu", tuple(dict.fromkeys((precision, *usual))), "asked for")
-    why = "asked for" if device else "no GPU" if kind is Kind.PICTURES else "texts need no GPU"
-    return RuntimeChoice(
-        "cpu", usual, f"{why}, and the CPU computes in {'bfloat16' if len(usual) > 1 else 'float32'}"
-    )
+        return RuntimeChoice("cpu", tuple(dict.fromkeys((precision, *defaults))), "asked for")
+    reason = "asked for" if device else "no GPU" if kind is Kind.PICTURES else "texts need no GPU"
+    native = "bfloat16" if "bf16" in defaults else "float32"
+    return RuntimeChoice("cpu", defaults, f"{reason}, and the CPU computes in {native}")
 
 
 def load_image_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> ImageTower:
-    """The picture tower as it was chosen, exported now if it never was.
+    """Load the image tower on the chosen runtime; export it if that was never done.
 
-    Raises `EncoderError` when it can't be had.
+    Raises `EncoderError` when it can't be loaded.
     """
     source = _TorchSource(model)
     if (export := _best_export(source, Kind.PICTURES, choice, cache)) and (
         tower := _load_export(model, export)
     ):
         return _log_tower(model, Kind.PICTURES, tower, tower.runtime, _reason(model, export, choice))
-    loaded = source.on(choice.device)
+    torch_model = source.load(choice.device)
     with map_errors(MODEL_ERRORS, model.name, f"can't run on {choice.device}"):
         from esclip.encoders.runtimes.torch import TorchImageTower
 
-        in_torch = TorchImageTower(loaded, read_processor(model.processor)[1])
+        in_torch = TorchImageTower(torch_model, read_processor(model.processor)[1])
         return _log_tower(model, Kind.PICTURES, in_torch, in_torch.runtime, choice.reason)
 
 
 def load_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> TextTower:
-    """The same for texts, with the tokenizer before it."""
+    """Load the text tower with its tokenizer on the chosen runtime, like `load_image_tower`."""
     source = _TorchSource(model)
     if export := _best_export(source, Kind.TEXTS, choice, cache):
-        with ThreadPoolExecutor(1) as beside:  # each takes a tenth of a search's first second
-            opened = beside.submit(_load_export, model, export)
+        with ThreadPoolExecutor(1) as thread:  # the tower and the tokenizer take 0.1 s each
+            loading = thread.submit(_load_export, model, export)
             with map_errors(MODEL_ERRORS, model.name, "has no usable tokenizer"):
                 tokenize = Tokenizer(export.tokenizer())
-            tower = opened.result()
+            tower = loading.result()
         if tower is not None:
             _log_tower(model, Kind.TEXTS, tower, tower.runtime, _reason(model, export, choice))
             return lambda texts: tower(*tokenize(texts))
-    loaded = source.on(choice.device)
+    torch_model = source.load(choice.device)
     with map_errors(MODEL_ERRORS, model.name, f"can't run on {choice.device}"):
         from esclip.encoders.runtimes.torch import TorchTextTower
 
         return _log_tower(
-            model, Kind.TEXTS, TorchTextTower(loaded), f"torch on {choice.device}", choice.reason
+            model, Kind.TEXTS, TorchTextTower(torch_model), f"torch on {choice.device}", choice.reason
         )
 
 
 def prepare_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> None:
-    """Export the text tower if that was never done: what the first search would wait for."""
+    """Export the text tower if that was never done, so that the first search need not wait for it."""
     _best_export(_TorchSource(model), Kind.TEXTS, choice, cache)
 
 
 class _TorchSource:
-    """The model in torch, loaded when it is first needed: seconds and gigabytes."""
+    """The model in torch, loaded on first use by device, as it takes seconds and gigabytes."""
 
     def __init__(self, model: ModelFolder) -> None:
         self.model = model
         self._loaded: dict[str, TorchModel] = {}
 
-    def on(self, device: str) -> TorchModel:
+    def load(self, device: str) -> TorchModel:
         if device not in self._loaded:
             problem = f"can't be loaded from {self.model.path} on {device}"
             with map_errors(MODEL_ERRORS, self.model.name, problem), quiet_loading():
@@ -169,7 +168,7 @@ class _TorchSource:
 
 
 def _best_export(source: _TorchSource, kind: Kind, choice: RuntimeChoice, cache: Path) -> Export | None:
-    """The first of the chosen precisions that can be had; None, with a warning, if that is none of them."""
+    """Find or make the first accepted export of the chosen precisions; None, with a warning, without any."""
     model = source.model
     for precision in choice.precisions:
         with map_errors(MODEL_ERRORS, model.name, f"can't be read from {model.path}"):
@@ -185,7 +184,7 @@ def _best_export(source: _TorchSource, kind: Kind, choice: RuntimeChoice, cache:
 
 
 def _is_cache_writable(model: ModelFolder, cache: Path) -> bool:
-    """Whether exports can be kept at all; where not, a warning says why."""
+    """Whether the cache is writable; logs a warning if not."""
     try:
         check_writable(cache)
     except OSError as error:
@@ -198,7 +197,7 @@ def _is_cache_writable(model: ModelFolder, cache: Path) -> bool:
 def _load_export(model: ModelFolder, export: Export) -> OpenVinoTower | None:
     try:
         return export.load()
-    except RuntimeError:  # OpenVINO raises nothing finer
+    except RuntimeError:  # the only class that OpenVINO raises
         _log.warning("%s: %s is damaged and not used; remove it", model.name, export.folder)
         return None
 
@@ -209,18 +208,18 @@ def _reason(model: ModelFolder, export: Export, choice: RuntimeChoice) -> str:
 
 
 def _make_export(source: _TorchSource, cache: Path, kind: Kind, precision: str) -> Export | None:
-    """The tower exported and tried; None where it can't be, which is told."""
+    """Export a tower; None, with a warning, if it can't be exported."""
     model = source.model
     _log.warning("%s: preparing %s for OpenVINO in %s, once", model.name, kind.value, precision)
-    loaded = source.on("cpu")
+    torch_model = source.load("cpu")
     try:
         with quiet_loading():
-            export = make_export(cache, model, kind, precision, loaded)
+            export = make_export(cache, model, kind, precision, torch_model)
     except EncoderError:
         raise
-    except Exception as error:  # foreign code on a foreign model: any exception can come out of it
-        words = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        _log.warning("%s: %s can't be exported in %s (%s)", model.name, kind.value, precision, words)
+    except Exception as error:  # third-party code may raise anything
+        cause = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        _log.warning("%s: %s can't be exported in %s (%s)", model.name, kind.value, precision, cause)
         return None
     if not export.accepted:
         _log.warning(
@@ -235,26 +234,26 @@ def _make_export(source: _TorchSource, cache: Path, kind: Kind, precision: str) 
     return export
 
 
-def _log_tower(model: ModelFolder, kind: Kind, tower: T, runtime: str, why: str) -> T:
-    _log.info("%s: %s by %s (%s)", model.name, kind.value, runtime, why)
+def _log_tower(model: ModelFolder, kind: Kind, tower: T, runtime: str, reason: str) -> T:
+    _log.info("%s: %s by %s (%s)", model.name, kind.value, runtime, reason)
     return tower
 
 
-def _find_gpu() -> tuple[str, tuple[str, ...], str] | None:
-    """Torch's fastest device and why, where there is a GPU; torch is imported only if there may be one."""
+def _find_gpu() -> RuntimeChoice | None:
+    """Torch's fastest device, if there is a GPU; imports torch only if there may be one."""
     if not ("torch" in sys.modules or sys.platform == "darwin" or _has_gpu_driver()):
         return None
     import torch
 
     if torch.cuda.is_available():
-        return "cuda", (), str(torch.cuda.get_device_name())
+        return RuntimeChoice("cuda", (), str(torch.cuda.get_device_name()))
     if torch.backends.mps.is_available():
-        return "mps", (), "Apple GPU"
+        return RuntimeChoice("mps", (), "Apple GPU")
     return None
 
 
 def _has_gpu_driver() -> bool:
-    """Whether the driver of an NVIDIA card finds one, or the system has an AMD card for computing."""
+    """Whether an NVIDIA driver finds a GPU, or the system has an AMD GPU for computing."""
     with suppress(OSError, AttributeError):
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         count = ctypes.c_int(0)
