@@ -39,8 +39,7 @@ from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._files.locations import AnyPath
 from esclip._files.paths import is_below, location_of
-from esclip._ingest.ledger import Ledger
-from esclip._ingest.ledger_file import ledger_path
+from esclip._ingest.ledger import Ledger, ledger_path
 from esclip._ingest.options import IngestOptions, RetryOptions
 from esclip._net.access import StoreAuth
 from esclip._protocols import Encoder, Store

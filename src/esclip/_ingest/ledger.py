@@ -10,7 +10,9 @@ and any number of threads and processes may use one file. Credentials in URLs ar
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import sqlite3
 import weakref
 from collections.abc import Collection, Iterator
@@ -21,13 +23,35 @@ from threading import RLock
 from typing import Any
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
+from esclip._concurrency.retry import LEDGER, retry
 from esclip._core.rejections import LedgerEntry, Reason, Rejection, Stage
+from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
-from esclip._ingest.ledger_file import connect
 from esclip._ingest.ledger_records import dump_record, escape_surrogates, load_record
 from esclip._text.secrets import mask
+from esclip.stores import is_server
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "ledger_path"]
+
+VERSION = 1
+
+_TABLE = """
+CREATE TABLE rejections (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT, -- a higher one with each try, never one that was used before
+    id       TEXT NOT NULL,
+    place    TEXT NOT NULL, -- empty, but for what has no id that can be used: its location
+    origin   TEXT,          -- what was being ingested
+    stage    TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    location TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    record   TEXT,          -- as JSON; null where the source could not make one
+    tries    INTEGER NOT NULL,
+    tried    TEXT NOT NULL,
+    UNIQUE (id, place)
+)"""
+
+_ALL = "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 
 PAGE = 1000
 """Entries read at once."""
@@ -63,6 +87,19 @@ _DISCARD = "DELETE FROM rejections WHERE number IN (SELECT value FROM json_each(
 _LAST_NUMBER = "SELECT coalesce(max(seq), 0) AS number FROM sqlite_sequence WHERE name = 'rejections'"
 
 
+def ledger_path(address: str, index: str) -> Path | None:
+    """The path of the ledger of a store's index; None for a store that is neither a folder nor a server.
+
+    A folder's is in it, a server's in the user's data directory: `address` holds no credentials.
+    """
+    name = f"{index}.rejections.sqlite"
+    if is_server(address):
+        server = re.sub(r"[^a-z0-9.-]+", "_", address.partition("://")[2].lower())[:80]
+        return ledger_folder() / f"{server}-{hashlib.sha256(address.encode()).hexdigest()[:8]}" / name
+    folder = Path(address)
+    return folder / name if folder.is_absolute() else None
+
+
 class Ledger:
     """The rejections of one index. Safe from several threads and processes.
 
@@ -95,7 +132,7 @@ class Ledger:
             if self._connection is None:
                 if self._path is not None:
                     self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._connection = connect(self._path)
+                self._connection = _connect(self._path)
                 self._closed = weakref.finalize(self, self._connection.close)
 
     def add(self, rejection: Rejection, origin: str | None = None) -> None:
@@ -228,3 +265,56 @@ def _entry(row: sqlite3.Row) -> LedgerEntry:
         )
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise _OddRowError(f"row {row['number']} is odd: {type(error).__name__}") from error
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    """Open the file, or a database in memory, with each statement as its own transaction."""
+    connection = sqlite3.connect(
+        path or ":memory:", timeout=LEDGER.timeout, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        _version(connection)  # before another program's file is changed
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last few
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")  # fails at once where nothing can be written
+            _make_table(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Retried, since SQLite waits for other processes except here, when several open a new file at once."""
+    retry(lambda _: connection.execute("PRAGMA journal_mode = WAL"), LEDGER)
+
+
+def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:
+    version = _version(connection)
+    if version not in (0, VERSION):
+        raise StoreError(
+            f"The ledger of rejections, {path}, was made by another esclip; update, or remove it."
+        )
+    if version == 0:
+        connection.execute(_TABLE)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """The version of the file, 0 for a new one. Raises `sqlite3.DatabaseError` for one that is no ledger.
+
+    An index folder may come from a stranger, with a ledger whose table is a view that computes for ever.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    tables = [_plain(row["sql"] or "") for row in connection.execute(_ALL)]
+    if version in (0, VERSION) and tables not in ([], [_plain(_TABLE)]):
+        raise sqlite3.DatabaseError("it holds something else")
+    return int(version)
+
+
+def _plain(statement: str) -> str:
+    """SQL without comments and spaces."""
+    return re.sub(r"--[^\n]*|\s", "", statement)

@@ -1,6 +1,6 @@
 """The pipeline: a source's records become documents of a store, or rejections of the report.
 
-    Source.records() ─► unchanged? ─► fetch ─► bytes known? ─► decode ─► batches ─► encode ─► Store.upsert
+    Source.records() ─► unchanged? ─► fetch ─► bytes seen? ─► decode ─► batches ─► encode ─► Store.upsert
        one thread        by page    N threads   by batch    M threads    of B    its own       its own
                             │           │           │           │                threads       threads
                             ├ skipped   │           └ written   │                   └ raises     └ rejected
@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Event
 
 from esclip._concurrency import cancellation as cancellation
@@ -67,7 +67,7 @@ def ingest(
     `stop.event`. With `crops`, documents have the crops of their pictures. With `pruning`, documents whose
     record has left the source are removed at the end.
     """
-    steps = _Steps(encoder, store, fetcher, progress, stop, crops=crops)
+    steps = _Steps(encoder, store, fetcher, progress, stop, crops)
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -112,73 +112,64 @@ def _drain(written: Iterator[None], stop: CancelToken) -> None:
         log.warning("%s", error)
 
 
+@dataclass
 class _Steps:
     """The steps of one run, in the order in which a record passes them."""
 
-    def __init__(
-        self,
-        encoder: Encoder,
-        store: Store,
-        fetcher: Fetcher,
-        progress: IngestProgress,
-        stop: CancelToken,
-        *,
-        crops: bool,
-    ) -> None:
-        self._encoder = encoder
-        self._store = store
-        self._fetcher = fetcher
-        self._progress = progress
-        self._stop = stop
-        self._crops = crops
-        self.vectors_each = 1 + len(GRID) if crops else 1
-        """The most vectors that a picture has."""
+    encoder: Encoder
+    store: Store
+    fetcher: Fetcher
+    progress: IngestProgress
+    stop: CancelToken
+    crops: bool
+
+    def __post_init__(self) -> None:
+        self.vectors_each = 1 + len(GRID) if self.crops else 1  # of a picture, at most
+        self.deduplicator = ContentDeduplicator(self.vectors_each)
         self.seen = SeenRecords()
-        self.abandoned = Event()
-        """Set when writes are no longer waited for."""
-        self._deduplicator = ContentDeduplicator(self.vectors_each)
+        self.abandoned = Event()  # set when writes are no longer waited for
 
     def read(self, source: Source) -> Iterator[ImageRecord]:
         """The source's records, counted, without rejections and repeated ids.
 
         A source that is busy when the end is requested may raise a `CancelledError`.
         """
-        with suppress(CancelledError), owned(source.records(self._stop.event)) as items:
+        with suppress(CancelledError), owned(source.records(self.stop.event)) as items:
             for number, item in enumerate(items):
-                self._progress.count_read()
+                self.progress.count_read()
                 if number == 0:  # not before: a source may take as long to count as to get here
-                    self._progress.total = source.total()
+                    self.progress.total = source.total()
                 if isinstance(item, Rejection):
                     self.seen.mark_unreadable(item)
-                    self._progress.count_rejected(item)
+                    self.progress.count_rejected(item)
                 elif self.seen.mark(item.id):
                     yield item
                 else:
-                    self._progress.count_repeated()
+                    self.progress.count_repeated()
 
     def changed(self, records: Iterable[ImageRecord]) -> Iterator[ImageRecord]:
         """The records whose picture is new or has changed; where only metadata has, it is updated here."""
         with owned(batches(records, PAGE_SIZE)) as pages:
             for page in pages:
-                stored = self._store.fingerprints([record.id for record in page])
+                stored = self.store.fingerprints([record.id for record in page])
                 changed = [record for record in page if not _is_unchanged(record, stored.get(record.id))]
                 changed_ids = {record.id for record in changed}
-                self._progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
+                self.progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
                 updates: list[ImageRecord] = []
                 pictures: list[ImageRecord] = []
-                for record in _with_stored_captions(changed, stored, self._store):
+                for record in _with_stored_captions(changed, stored, self.store):
                     fingerprint = stored.get(record.id)
                     same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
                     (updates if same else pictures).append(record)
                 if updates:
-                    refused = self._store.update(updates)
-                    self._progress.count_written([record.id for record in updates], refused, encoded=False)
+                    refused = self.store.update(updates)
+                    self.progress.count_written([record.id for record in updates], refused, encoded=False)
                 yield from pictures
 
     def fetch(self, record: ImageRecord) -> list[Fetched | Rejection]:
         """The picture's bytes; nothing when the end is requested meanwhile."""
         try:
-            data = self._fetcher.fetch(record.picture)
+            data = self.fetcher.fetch(record.picture)
         except CancelledError:
             return []
         except RecordError as error:
@@ -187,12 +178,12 @@ class _Steps:
 
     def unknown(self, batches: Iterable[list[Fetched]]) -> Iterator[Fetched]:
         """The pictures that have to be encoded; those whose bytes have a vector already are written here."""
-        info = self._store.info()
+        info = self.store.info()
         has_documents = info is not None and info.documents > 0
         with owned(batches) as source:
             for batch in source:
                 contents = [picture.content for picture in batch]
-                vectors = self._store.vectors_by_content(contents) if has_documents else {}
+                vectors = self.store.vectors_by_content(contents) if has_documents else {}
                 documents: list[Document] = []
                 pictures: list[Fetched] = []
                 for picture in batch:
@@ -200,7 +191,7 @@ class _Steps:
                     if vector is not None:
                         documents.append(Document(picture.record, vector, picture.content))
                         continue
-                    answer = self._deduplicator.lookup(picture.content, picture.record)
+                    answer = self.deduplicator.lookup(picture.content, picture.record)
                     if isinstance(answer, Document):
                         documents.append(answer)
                     elif answer is Lookup.ENCODE:
@@ -212,23 +203,23 @@ class _Steps:
     def decode(self, picture: Fetched) -> list[Decoded | Rejection]:
         """The picture's pixels; if they can't be decoded, a rejection for each record with these bytes."""
         try:
-            return [decode_picture(picture, self._encoder, crops=self._crops)]
+            return [decode_picture(picture, self.encoder, crops=self.crops)]
         except RecordError as error:
-            records = [picture.record, *self._deduplicator.resolve(picture.content, None)]
+            records = [picture.record, *self.deduplicator.resolve(picture.content, None)]
             for record in records:  # so that a captive portal's page is not cached as if it were a picture
-                self._fetcher.discard(record.picture)
+                self.fetcher.discard(record.picture)
             return [rejected(record, Stage.DECODE, error.reason, error.detail) for record in records]
 
     def encode(self, batch: list[Decoded]) -> list[Document | Rejection]:
         """The documents of a batch, and of records with the same bytes; nothing once the end is requested."""
         outcomes: list[Document | Rejection] = []
-        with suppress(CancelledError), cancellation.scope(self._stop.event):  # a server may not answer
-            for document in [] if self._stop.event.is_set() else encode_batch(batch, self._encoder):
+        with suppress(CancelledError), cancellation.scope(self.stop.event):  # a server may not answer
+            for document in [] if self.stop.event.is_set() else encode_batch(batch, self.encoder):
                 usable = has_direction(document.vector)
-                waiting = self._deduplicator.resolve(document.content, document if usable else None)
+                waiting = self.deduplicator.resolve(document.content, document if usable else None)
                 records = [document.record, *waiting]
                 if usable:
-                    self._progress.count_encoded(len(records))
+                    self.progress.count_encoded(len(records))
                     outcomes += [replace(document, record=record) for record in records]
                 else:
                     outcomes += map(_without_direction, records)
@@ -240,8 +231,8 @@ class _Steps:
             self._write(page, encoded=True)
 
     def _write(self, documents: Sequence[Document], *, encoded: bool) -> None:
-        refused = self._store.upsert(documents)
-        self._progress.count_written([document.record.id for document in documents], refused, encoded=encoded)
+        refused = self.store.upsert(documents)
+        self.progress.count_written([document.record.id for document in documents], refused, encoded=encoded)
 
 
 def _without_direction(record: ImageRecord) -> Rejection:
