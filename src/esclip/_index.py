@@ -170,7 +170,7 @@ class ImageIndex:
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
-                itself be gone.
+                itself be gone. Default: False.
             confirm: Called with a path and a number of documents before `prune` removes all documents of the
                 path, or 100 and more than half: a disk that isn't mounted looks like that. They stay where it
                 returns False. Default: they stay, counted as `unpruned`.

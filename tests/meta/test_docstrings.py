@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, is_typeddict
+from typing import Any
 
 import pytest
 from PIL import Image
 
 import esclip
 from esclip import sources, stores
+from esclip._core.options import Declaration, declared
 from scripts.render_api import API, render
 
 OPTIONS = re.compile(r"Unpack\[(\w+)\]")
@@ -30,8 +32,8 @@ def _callables() -> Iterator[tuple[str, Callable[..., Any]]]:
         if not name.startswith("_") and name != "renew"
     )
     yield "Query.__init__", esclip.Query.__init__
-    yield "Labelling.__init__", esclip.LabelSet.__init__
-    yield "Labelling.read", esclip.LabelSet.read
+    yield "LabelSet.__init__", esclip.LabelSet.__init__
+    yield "LabelSet.read", esclip.LabelSet.read
     yield "open_source", sources.open_source
     yield "open_store", stores.open_store
 
@@ -45,29 +47,58 @@ def section(value: object, title: str) -> str:
     return textwrap.dedent(match[1]) if match else ""
 
 
-def option_names(function: Callable[..., Any]) -> set[str]:
-    """The names of the options that a function takes by a TypedDict."""
+def options_of(function: Callable[..., Any]) -> Mapping[str, Declaration]:
+    """The options that a function takes by a TypedDict."""
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             (name,) = OPTIONS.findall(str(parameter.annotation))
-            options = getattr(esclip, name)
-            assert is_typeddict(options)
-            return set(options.__annotations__)
-    return set()
+            return declared(getattr(esclip, name))
+    return {}
+
+
+def entries_of(function: Callable[..., Any]) -> dict[str, str]:
+    """The entries under Args, by name."""
+    entries = re.findall(r"^(\*{0,2}\w+): ((?:.*\n(?:    .*\n)*))", section(function, "Args"), re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def written(default: Any) -> str:
+    """A default as docstrings write it."""
+    match default:
+        case bool():
+            return str(default)
+        case tuple():
+            return f"`{json.dumps(default)}`"
+        case _:
+            return f"{default:g}"
 
 
 @pytest.mark.parametrize("name", CALLABLES)
 def test_every_argument_is_described(name: str) -> None:
     """Each parameter, each option has its entry under Args, and nothing else has."""
     function = CALLABLES[name]
-    entries = dict(
-        re.findall(r"^(\*{0,2}\w+): ((?:.*\n(?:    .*\n)*))", section(function, "Args"), re.MULTILINE)
-    )
-    options = option_names(function)
+    entries = entries_of(function)
     listed = set(re.findall(r"`(\w+)`", entries.pop("**options", "").partition(": as in")[0]))
     parameters = inspect.signature(function).parameters.values()
     named = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "self"}
-    assert {*entries} | listed == named | options
+    assert {*entries} | listed == named | {*options_of(function)}
+
+
+@pytest.mark.parametrize("name", ["ImageIndex.ingest", "ImageIndex.search_text"])
+def test_defaults_are_those_of_the_declaration(name: str) -> None:
+    """An option's entry has the default that the option is declared with."""
+    entries = entries_of(CALLABLES[name])
+    for option, (_, opt) in options_of(CALLABLES[name]).items():
+        if opt and opt.default not in (None, ()):
+            assert f"Default: {written(opt.default)}" in entries[option]
+
+
+def test_a_retry_may_reject_all() -> None:
+    """The one default of a retry that isn't an ingest's stands in its docstring."""
+    retry = CALLABLES["ImageIndex.retry"]
+    _, opt = options_of(retry)["max_rejection_rate"]
+    assert opt
+    assert f"`max_rejection_rate` (default: {opt.default:g})" in entries_of(retry)["**options"]
 
 
 CLASSES = {name: value for name in esclip.__all__ if inspect.isclass(value := getattr(esclip, name))}
