@@ -1,11 +1,11 @@
-"""Filters as stores understand them: a tree of typed conditions on metadata fields.
+"""Filters of stores: a tree of typed conditions on metadata fields.
 
 Condition ─┬─ OneOf · Range · Exists      on a field's value
-           ├─ Near · Inside               on a place
+           ├─ Near · Inside               on a geographic point
            ├─ HasId                       on the document's id
            └─ Not · AllOf · AnyOf         on other conditions
 
-A document without a value for the field fulfils none of those on fields, and so fulfils their `Not`.
+A document without a value for the field does not match conditions on it, and so matches their `Not`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Value: TypeAlias = str | int | float | bool | datetime
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """The field's value is one of these; of several values (`KEYWORDS`) one is."""
+    """The field's value, or one of its several values (`KEYWORDS`), is one of these."""
 
     field: Field
     values: tuple[Value, ...]
@@ -43,7 +43,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A number or date between bounds, None being no bound."""
+    """A number or date within bounds; None means unbounded."""
 
     field: Field
     at_least: int | float | datetime | None = None
@@ -54,14 +54,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """The field has a value; an empty list of them is none."""
+    """The field has a value; an empty list counts as none."""
 
     field: Field
 
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A place within `meters` of another, along the surface of a sphere."""
+    """A point within a great-circle distance of `meters` from another."""
 
     field: Field
     lat: float
@@ -71,7 +71,7 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A place in a box of latitudes and longitudes; where `west` is greater, it crosses the date line."""
+    """A point in a box of latitudes and longitudes; with `west` above `east`, it crosses the date line."""
 
     field: Field
     south: float
@@ -89,21 +89,21 @@ class HasId:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The condition isn't fulfilled."""
+    """The condition does not match."""
 
     condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every condition is fulfilled."""
+    """Every condition matches."""
 
     conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one condition is fulfilled."""
+    """At least one condition matches."""
 
     conditions: tuple[Condition, ...]
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class LabelSet:
             ValueError: A single text in place of a list.
         """
         if isinstance(labels, str) or isinstance(templates, str):
-            raise ValueError("labels and templates are lists of texts; for a single text see Labelling.read")
+            raise ValueError("labels and templates are lists of texts; for a single text see LabelSet.read")
         labels, templates = _texts("labels", labels), _texts("templates", templates)
         object.__setattr__(self, "labels", tuple(compose(label.strip()) for label in labels))
         object.__setattr__(self, "templates", tuple(map(compose, templates)))
@@ -82,73 +83,73 @@ class LabelSet:
         Raises:
             ConfigError: The file can't be read, or labels can't be used.
         """
-        named = text.strip()
-        if named.startswith("~"):
-            named = str(user_path(named, "labels"))
-        if _is_file(named):
-            parts = _lines(existing_path(named))
-        elif "," not in named and named.endswith(".txt"):
+        text = text.strip()
+        if text.startswith("~"):
+            text = str(user_path(text, "labels"))
+        if _is_file(text):
+            labels = _read_lines(existing_path(text))
+        elif "," not in text and text.endswith(".txt"):
             raise ConfigError(
-                f"labels {named}: there is no such file; name one, or labels with commas between"
+                f"labels {text}: there is no such file; name one, or labels with commas between"
             )
         else:
-            parts = named.split(",")
-        return cls([part for part in parts if part.strip()], templates)
+            labels = text.split(",")
+        return cls([label for label in labels if label.strip()], templates)
 
     @classmethod
-    def of(cls, labels: Labels, before: LabelSet | None = None) -> LabelSet:
-        """From whatever a user gives as labels; with the templates of those `before` where it says none."""
+    def of(cls, labels: Labels, previous: LabelSet | None = None) -> LabelSet:
+        """A label set of labels in any form; without templates, with those of the `previous` one."""
         if isinstance(labels, LabelSet):
             return labels
-        templates = before.templates if before and before.labels else TEMPLATES
+        templates = previous.templates if previous and previous.labels else TEMPLATES
         if isinstance(labels, str | os.PathLike):
             return cls.read(os.fspath(labels), templates)
         return cls(labels, templates)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LabelSet:
-        """What `to_json` gave. Raises `KeyError`, `TypeError` or `ValueError` on others."""
+        """The label set that `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` on others."""
         try:
             return cls(data["labels"], data["templates"])
         except ConfigError as error:
             raise ValueError(str(error)) from error
 
     def to_json(self) -> dict[str, Any]:
-        """As an index remembers it."""
+        """The label set as an index stores it."""
         return {"labels": list(self.labels), "templates": list(self.templates)}
 
     def prompts(self) -> list[list[str]]:
-        """The texts for each label, one a template."""
+        """The texts of each label, one for each template."""
         return [[template.replace("{}", label) for template in self.templates] for label in self.labels]
 
     @property
     def digest(self) -> str:
-        """The same for the same labels and templates in any order; empty without labels."""
-        about = json.dumps([sorted(self.labels), sorted(self.templates)])
-        return hashlib.sha256(about.encode()).hexdigest()[:24] if self.labels else ""
+        """A hash of labels and templates in any order; empty without labels."""
+        content = json.dumps([sorted(self.labels), sorted(self.templates)])
+        return hashlib.sha256(content.encode()).hexdigest()[:24] if self.labels else ""
 
     def _check(self) -> None:
         if len(self.labels) > MAX_LABELS:
             raise ConfigError(f"{len(self.labels)} labels are too many: give {MAX_LABELS} at most")
-        if twice := next((one for at, one in enumerate(self.labels) if one in self.labels[:at]), None):
-            raise ConfigError(f"label {twice!r} is given twice; give each once")
+        if repeated := [label for label, count in Counter(self.labels).items() if count > 1]:
+            raise ConfigError(f"label {repeated[0]!r} is given twice; give each once")
         for label in self.labels:
             if not label:
                 raise ConfigError("a label is empty; leave it out")
             if len(label) > MAX_LABEL_LENGTH or any(map(_is_control, label)):
                 raise ConfigError(f"label {label[:40]!r} is no short text of one line; shorten it")
-        if without := [template for template in self.templates if "{}" not in template]:
-            raise ConfigError(f"template {without[0]!r} has no {{}} where the label goes; write one")
+        if incomplete := [template for template in self.templates if "{}" not in template]:
+            raise ConfigError(f"template {incomplete[0]!r} has no {{}} where the label goes; write one")
         if len(self.templates) > MAX_TEMPLATES:
             raise ConfigError(f"{len(self.templates)} templates are too many: give {MAX_TEMPLATES} at most")
-        if odd := [template for template in self.templates if not is_unicode(template)]:
-            raise ConfigError(f"template {odd[0][:40]!r} is no valid Unicode; check its encoding")
+        if invalid := [template for template in self.templates if not is_unicode(template)]:
+            raise ConfigError(f"template {invalid[0][:40]!r} is no valid Unicode; check its encoding")
         if not self.templates:
             raise ConfigError("there is no template for the labels; {} stands for a label alone")
 
 
 Labels: TypeAlias = str | os.PathLike[str] | Iterable[str] | LabelSet
-"""Labels as a user gives them: a text as `LabelSet.read` takes it, a file, several, or with templates."""
+"""Labels in any form: a text as for `LabelSet.read`, a file, a collection, or a label set."""
 
 
 def _texts(what: str, given: object) -> list[str]:
@@ -171,7 +172,7 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
         return read_text(path, MAX_FILE_SIZE).split("\n")
     except (OSError, NotText) as error:

@@ -1,4 +1,4 @@
-"""A picture to search with, from wherever a user has it."""
+"""The image of a query: opened from a path, a URL, bytes, an array or a PIL image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["open_image"]
 
 
 def open_image(image: AnyImage) -> Image.Image:
-    """The picture as RGB. Raises `ConfigError` for what is none, `FetchError` and `DecodeError`."""
+    """The image as RGB. Raises `ConfigError` for a value of another type, `FetchError` and `DecodeError`."""
     image = given_image("the picture", image)
     match image:
         case Image.Image():
@@ -28,16 +28,16 @@ def open_image(image: AnyImage) -> Image.Image:
             return _read_image(image)
 
 
-def _read_image(place: str | Path) -> Image.Image:
-    """The picture at a path or URL that the user named; any host will do, whatever it says of robots."""
+def _read_image(location: str | Path) -> Image.Image:
+    """The image at a path or URL. The user named it, so any host is allowed, and robots tags are ignored."""
     from esclip._fetch.fetcher import Fetcher
 
-    is_address = isinstance(place, str) and "://" in place
-    if not is_address and (spelled := correct_address(str(place))) and not os.path.lexists(place):
-        raise FetchError(Reason.BAD_URL, f"{place}: no such file, and as an address it is {spelled}")
-    picture = place if is_address else user_path(place, "picture")
+    is_url = isinstance(location, str) and "://" in location
+    if not is_url and (url := correct_address(str(location))) and not os.path.lexists(location):
+        raise FetchError(Reason.BAD_URL, f"{location}: no such file, and as an address it is {url}")
+    source = location if is_url else user_path(location, "picture")
     try:
         with Fetcher(allow_hosts=None, cache=None, workers=1, ignore_robots_tag=True) as fetcher:
-            return decode(fetcher.fetch(picture))
+            return decode(fetcher.fetch(source))
     except RecordError as error:
-        raise type(error)(error.reason, f"{one_line(str(place), 200)}: {error.detail}") from error
+        raise type(error)(error.reason, f"{one_line(str(location), 200)}: {error.detail}") from error
