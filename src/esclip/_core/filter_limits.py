@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 
 from esclip._core.filters import AllOf, AnyOf, Condition, Not, OneOf, Value
 from esclip._core.schema import Field, FieldType
@@ -116,7 +116,7 @@ def _merge(parts: Iterable[Condition], *, every: bool) -> list[Condition]:
 
 
 def _one_of(field: Field, values: Sequence[tuple[Value, ...]], *, every: bool) -> Condition:
-    test = OneOf(field, tuple(dict.fromkeys(value for some in values for value in some)))
+    test = OneOf(field, tuple(dict.fromkeys(chain.from_iterable(values))))
     return Not(test) if every else test
 
 

@@ -89,7 +89,7 @@ def crops_of(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """The crops of a picture that aren't too small, by their number in `GRID`."""
     for number, box in enumerate(GRID):
         sides = (picture.width, picture.height) * 2
-        left, top, right, bottom = (round(at * side) for at, side in zip(box, sides, strict=True))
+        left, top, right, bottom = (round(share * side) for share, side in zip(box, sides, strict=True))
         if min(right - left, bottom - top) >= SMALLEST:
             yield number, picture.crop((left, top, right, bottom))
 

@@ -46,13 +46,15 @@ class Hits(Sequence[Hit]):
         """Why there are no hits, and what may have been meant; None where there are hits."""
 
     @overload
-    def __getitem__(self, at: int) -> Hit: ...
+    def __getitem__(self, index: int) -> Hit: ...
 
     @overload
-    def __getitem__(self, at: slice) -> Hits: ...
+    def __getitem__(self, index: slice) -> Hits: ...
 
-    def __getitem__(self, at: int | slice) -> Hit | Hits:
-        return Hits(self._hits[at], self.matched, self.note) if isinstance(at, slice) else self._hits[at]
+    def __getitem__(self, index: int | slice) -> Hit | Hits:
+        if isinstance(index, slice):
+            return Hits(self._hits[index], self.matched, self.note)
+        return self._hits[index]
 
     def __len__(self) -> int:
         return len(self._hits)

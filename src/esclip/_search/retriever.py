@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeAlias
 
 from esclip._core.filters import HasId
 from esclip._core.parts import GRID, caption_id, crop_id, part_filters, to_image_hit
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
 from esclip._core.types import Hit, Vector, ranked
 from esclip._errors import ConfigError, Hint
@@ -43,7 +44,7 @@ class Retriever:
 
     def require_targets(self, targets: Iterable[Targets], schema: IndexSchema) -> None:
         """Raise `ConfigError` when the index lacks one of the targets."""
-        for target in (target for some in targets for target in some):
+        for target in chain.from_iterable(targets):
             if target not in (PICTURES, *schema.parts):
                 hint = Hint.INGEST_CROPS if target == CROPS else Hint.INGEST_CAPTIONS
                 raise ConfigError(f"index {self.store.index!r} has no {target} to look in", hint)
@@ -61,14 +62,18 @@ class Retriever:
             for (search, targets), images, captions in zip(searches, by_image, by_caption, strict=True)
         ]
 
-    def rescore(self, results: Iterable[tuple[Vector | None, Targets, Sequence[Hit]]]) -> list[list[Hit]]:
-        """The hits, those without a score with their cosine and box; as they are where there is no vector."""
-        results = list(results)
-        searches = [(_rescoring_search(vector, hits), targets) for vector, targets, hits in results]
-        rescored = self._search_images(
-            [(s, _image_targets(targets) or (PICTURES,)) for s, targets in searches]
+    def rescore(self, results: Sequence[tuple[Vector | None, Targets, Sequence[Hit]]]) -> list[list[Hit]]:
+        """The hits, completed from their images: a cosine for hits without one, content for captions.
+
+        Unchanged where there is no vector.
+        """
+        images = self._search_images(
+            [
+                (_rescoring_search(vector, targets, hits), _image_targets(targets) or (PICTURES,))
+                for vector, targets, hits in results
+            ]
         )
-        return [_with_scores(hits, scored) for (_, _, hits), scored in zip(results, rescored, strict=True)]
+        return [_complete(hits, some) for (_, _, hits), some in zip(results, images, strict=True)]
 
     def vectors_of(self, hits: Sequence[Hit], targets: Targets) -> dict[str, Vector]:
         """The vectors that the scores of hits are cosines with, by id; deleted documents are left out."""
@@ -95,16 +100,16 @@ class Retriever:
 
     def _search_crops(self, searches: Sequence[Search | None]) -> list[list[Hit]]:
         """The best crops of up to k images."""
-        found = self._best_crops(searches, CROP_OVERSAMPLING)
+        best_crops = self._best_crops(searches, CROP_OVERSAMPLING)
         # further crops of the same images may have displaced other images
-        short = [
+        incomplete = [
             search if search and truncated and len(hits) < search.k else None
-            for search, (hits, truncated) in zip(searches, found, strict=True)
+            for search, (hits, truncated) in zip(searches, best_crops, strict=True)
         ]
-        again = self._best_crops(short, len(GRID))
+        deeper = self._best_crops(incomplete, len(GRID))
         return [
-            (deeper if retried else hits)[: search.k] if search else []
-            for search, retried, (hits, _), (deeper, _) in zip(searches, short, found, again, strict=True)
+            (more or hits)[: search.k] if search else []
+            for search, (hits, _), (more, _) in zip(searches, best_crops, deeper, strict=True)
         ]
 
     def _best_crops(
@@ -118,35 +123,18 @@ class Retriever:
         ]
 
     def _search_captions(self, searches: Sequence[tuple[Search, Targets]]) -> list[list[Hit]]:
-        """The hits by captions."""
-        found = _search(
-            self.open_parts,
-            [
-                _part_search(search, CAPTIONS, 1) if CAPTIONS in targets else None
-                for search, targets in searches
-            ],
-        )
-        hits = [[to_image_hit(hit) for hit in some] for some in found]
-        alone = [
-            some if targets == (CAPTIONS,) else [] for some, (_, targets) in zip(hits, searches, strict=True)
+        """The hits by captions, as hits of their images."""
+        caption_searches = [
+            _part_search(search, CAPTIONS, 1) if CAPTIONS in targets else None for search, targets in searches
         ]
-        return [full or some for full, some in zip(self._with_contents(alone), hits, strict=True)]
-
-    def _with_contents(self, results: Sequence[Sequence[Hit]]) -> list[list[Hit]]:
-        """The hits with the content of their images, which captions lack."""
-        ids = [tuple(hit.id for hit in hits) for hits in results]
-        images = _search(
-            lambda: self.store, [Scan(len(some), (HasId(some),)) if some else None for some in ids]
-        )
-        contents = {hit.id: hit.content for hits in images for hit in hits}
-        return [[replace(hit, content=contents.get(hit.id, hit.content)) for hit in hits] for hits in results]
+        return [list(map(to_image_hit, hits)) for hits in _search(self.open_parts, caption_searches)]
 
 
 def _search(open_store: Callable[[], Store], searches: Sequence[Search | None]) -> list[list[Hit]]:
     """The hits of each search, in one request; none for None. Opens the store only for a search."""
     given = [search for search in searches if search is not None]
-    found = iter(open_store().search(*given) if given else ())
-    return [[] if search is None else next(found) for search in searches]
+    results = iter(open_store().search(*given) if given else ())
+    return [[] if search is None else next(results) for search in searches]
 
 
 def _targets_of(search: Search, targets: Targets) -> Targets:
@@ -179,23 +167,25 @@ def _fuse(targets: Targets, images: Sequence[Hit], captions: Sequence[Hit]) -> l
     return reciprocal_rank_fusion(by_image, [Ranking(CAPTIONS, 1.0, captions)])
 
 
-def _rescoring_search(vector: Vector | None, hits: Sequence[Hit]) -> KnnSearch | None:
-    """Finds the hits without a score by their ids; None where there are none, or nothing to compare with."""
-    ids = tuple(hit.id for hit in hits if math.isnan(hit.score))
+def _rescoring_search(vector: Vector | None, targets: Targets, hits: Sequence[Hit]) -> KnnSearch | None:
+    """Finds by id the images of hits without a score, and of hits by caption alone; None for none."""
+    ids = tuple(hit.id for hit in hits if math.isnan(hit.score) or targets == (CAPTIONS,))
     return KnnSearch(vector, len(ids), (HasId(ids),)) if ids and vector is not None else None
 
 
-def _with_scores(hits: Sequence[Hit], rescored: Sequence[Hit]) -> list[Hit]:
-    scored = {hit.id: hit for hit in rescored}
-    return [_with_score(hit, scored[hit.id]) if hit.id in scored else hit for hit in hits]
+def _complete(hits: Sequence[Hit], images: Sequence[Hit]) -> list[Hit]:
+    by_id = {image.id: image for image in images}
+    return [_complete_hit(hit, by_id[hit.id]) if hit.id in by_id else hit for hit in hits]
 
 
-def _with_score(hit: Hit, scored: Hit) -> Hit:
-    """The hit with the score, box and content of a scored one, also in its explanation."""
+def _complete_hit(hit: Hit, image: Hit) -> Hit:
+    """The hit with the content of its image and, if it has no score, with score and box of the image."""
+    if not math.isnan(hit.score):
+        return replace(hit, content=image.content)
     explanation = tuple(
-        detail._replace(score=scored.score)
+        detail._replace(score=image.score)
         if detail.score is not None and math.isnan(detail.score)
         else detail
         for detail in hit.explanation
     )
-    return replace(hit, score=scored.score, box=scored.box, content=scored.content, explanation=explanation)
+    return replace(hit, score=image.score, box=image.box, content=image.content, explanation=explanation)

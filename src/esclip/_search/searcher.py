@@ -49,9 +49,13 @@ class Searcher:
         image that can't be read, `EncoderError` for a sum of vectors without direction.
         """
         plans = self._embed(self._parse(queries))
-        candidates = self._collapse(plans, self._rank(plans))
+        candidates = self._rank(plans)  # retrieve, fuse, rescore
+        candidates = self._collapse(plans, candidates)
         diagnose = cache(partial(explain_filter, self.retriever.store))  # many queries share their filter
-        return [self._page(plan, hits, diagnose) for plan, hits in zip(plans, candidates, strict=True)]
+        return [
+            self._page(plan, hits, diagnose)  # paginate, explain
+            for plan, hits in zip(plans, candidates, strict=True)
+        ]
 
     def _parse(self, queries: Sequence[Query]) -> list[QueryPlan]:
         self.retriever.require_targets((query.targets for query in queries), self.schema)
@@ -76,20 +80,16 @@ class Searcher:
 
     def _rank(self, plans: Sequence[QueryPlan]) -> list[list[Hit]]:
         """All candidates of each plan, best first: retrieved, fused, rescored."""
-        rankings = self._retrieve(plans)
-        fused = [fuse(plan, hits) for plan, hits in zip(plans, rankings, strict=True)]
+        retrieved = self._retrieve(plans)
+        fused = [fuse(plan, rankings) for plan, rankings in zip(plans, retrieved, strict=True)]
         return self._rescore(plans, fused)
 
     def _retrieve(self, plans: Sequence[QueryPlan]) -> list[list[list[Hit]]]:
         """The hits of each store search of each plan; all are sent at once."""
-        searches = [plan.store_searches() for plan in plans]
-        targets = [plan.query.targets for plan in plans]
-        hits = iter(
-            self.retriever.retrieve(
-                [(search, some) for group, some in zip(searches, targets, strict=True) for search in group]
-            )
-        )
-        return [list(islice(hits, len(group))) for group in searches]
+        searches = [(plan.query.targets, plan.store_searches()) for plan in plans]
+        requests = [(search, targets) for targets, group in searches for search in group]
+        rankings = iter(self.retriever.retrieve(requests))
+        return [list(islice(rankings, len(group))) for _, group in searches]
 
     def _rescore(self, plans: Sequence[QueryPlan], fused: Sequence[list[Hit]]) -> list[list[Hit]]:
         """With cosines also for hits by keyword or caption, as far as a page may need them."""
@@ -99,10 +99,13 @@ class Searcher:
             else hits[: plan.query.depth]
             for plan, hits in zip(plans, fused, strict=True)
         ]
-        vectors = [plan.vector.vector if plan.vector else None for plan in plans]
-        targets = [plan.query.targets for plan in plans]
-        rescored = self.retriever.rescore(zip(vectors, targets, needed, strict=True))
-        return [[*some, *hits[len(some) :]] for some, hits in zip(rescored, fused, strict=True)]
+        rescored = self.retriever.rescore(
+            [
+                (plan.vector.vector if plan.vector else None, plan.query.targets, hits)
+                for plan, hits in zip(plans, needed, strict=True)
+            ]
+        )
+        return [[*first, *hits[len(first) :]] for first, hits in zip(rescored, fused, strict=True)]
 
     def _collapse(self, plans: Sequence[QueryPlan], candidates: Sequence[list[Hit]]) -> list[list[Hit]]:
         """With near-duplicates folded where a query asks for it; searches deeper while too few are left."""
