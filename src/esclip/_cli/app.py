@@ -45,7 +45,7 @@ class ErrorsAsExit(TyperGroup):
         """Write the list; Click would cut each summary off at the end of the line."""
         with formatter.section("Commands"):
             formatter.write_dl(
-                [(name, " ".join((one.help or "").split())) for name, one in self.commands.items()]
+                [(name, " ".join((command.help or "").split())) for name, command in self.commands.items()]
             )
 
     def make_context(self, *args: Any, **options: Any) -> Any:

@@ -43,18 +43,18 @@ class DashedIdCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move ids behind `--`. What begins with two dashes and is no option is wrong usage."""
-        known = _takes_value(self.get_params(ctx))
-        pieces, ids = _pieces(args, known)
+        options = _takes_value(self.get_params(ctx))
+        pieces, ids = _pieces(args, options)
         others = [word for piece in pieces if not piece.option for word in piece.words]
         for word in others:
             if word.startswith("--"):
-                near = "".join(f" Did you mean {name}?" for name in get_close_matches(word, known, 1, 0.7))
+                near = "".join(f" Did you mean {name}?" for name in get_close_matches(word, options, 1, 0.7))
                 ctx.fail(
                     f"No such option: {word}.{near} An id that begins with two dashes stands after --, as "
                     f"in: {ctx.command_path} -- {word}"
                 )
-        options = [word for piece in pieces if piece.option for word in piece.words]
-        left = super().parse_args(ctx, [*options, "--", *others, *ids])
+        typed = [word for piece in pieces if piece.option for word in piece.words]
+        left = super().parse_args(ctx, [*typed, "--", *others, *ids])
         if others and _sends_secrets_where_it_says(ctx):
             ctx.fail(
                 "--store and an id without -- before it, while a variable holds what lets us in: the id of a "
@@ -97,8 +97,8 @@ def parse_weighted(value: str) -> tuple[str, float]:
 
 def parse_weight(value: str) -> tuple[str, str] | None:
     """Weight and words of a value like `0.5:red`, which once was a weight; not of ratios and times."""
-    found = None if RATIO.fullmatch(value) else ONCE.fullmatch(value)
-    return (found[1], found[2]) if found else None
+    match = None if RATIO.fullmatch(value) else ONCE.fullmatch(value)
+    return (match[1], match[2]) if match else None
 
 
 def _sends_secrets_where_it_says(ctx: Any) -> bool:
@@ -161,4 +161,4 @@ def _with_its_weight(ctx: Any, piece: _Piece) -> list[str]:
             f'as in: {piece.option}:0.5 "a beach"'
         )
     given = [value] if equals else piece.words[1:]
-    return [piece.option, *(f"{weight}{MARK}{one}" for one in given)]
+    return [piece.option, *(f"{weight}{MARK}{text}" for text in given)]

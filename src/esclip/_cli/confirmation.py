@@ -15,7 +15,7 @@ __all__ = ["ask", "can_ask", "confirm"]
 def confirm(what: str, *, yes: bool) -> None:
     """Return if `yes` was said beforehand, or is said to `what` on the terminal; else end the program.
 
-    Raises `ConfigError` where nobody can be asked, because input or messages go elsewhere.
+    Raises `ConfigError` without a terminal for the question and the answer.
     """
     if not yes and not can_ask():
         raise ConfigError(

@@ -65,7 +65,7 @@ def run(
     with open_index(address, "demo", "palette") as index:
         report = index.ingest(pictures, on_progress=on_progress)
         shown = address if is_folder(address) else report.store  # without the password in it
-        searches = tuple(_searches(index, pictures, shown))
+        searches = tuple(_run_searches(index, pictures, shown))
     page = folder / "demo.html"
     page.write_text(_page(searches), encoding="utf-8")
     return Demo(report, searches, page, PALETTE_LIMITS)
@@ -93,20 +93,20 @@ def draw_pictures(folder: Path) -> None:
         image.save(path)
 
 
-def _searches(index: ImageIndex, pictures: Path, address: str) -> list[Search]:
+def _run_searches(index: ImageIndex, pictures: Path, address: str) -> list[Search]:
     options = f"--store {shlex.quote(address)} --index demo"
     texts = ["something red", "红色", "etwas Gelbes", "rose et vert", "blue and white"]
-    found = [
+    searches = [
         Search(f"esclip search-text {shlex.quote(text)} {options} -k 3", index.search_text(text, 3))
         for text in texts
     ]
     like = pictures / "green forest.png"
-    found.append(
+    searches.append(
         Search(f"esclip search-image {shlex.quote(str(like))} {options} -k 3", index.search_image(like, 3))
     )
-    best = found[0].hits[0]
-    found.append(Search(f"esclip similar {best.id} {options} -k 3", index.similar(best.id, 3)))
-    return found
+    best = searches[0].hits[0]
+    searches.append(Search(f"esclip similar {best.id} {options} -k 3", index.similar(best.id, 3)))
+    return searches
 
 
 def _page(searches: tuple[Search, ...]) -> str:

@@ -69,10 +69,10 @@ def _examine(
     yield _try("picture cache", True, lambda: _writable(picture_cache()))
 
     def look_in() -> str:
-        with open_store() as held:
+        with open_store() as index:
             how = f", lets us in by {admitted()}" if admitted() else ""
             try:
-                stats = held.stats()
+                stats = index.stats()
             except IndexNotFound as error:
                 return f"answers{how}; {format_error(error)}"
             return f"{stats.engine}{how}, index {stats.index!r} with {stats.documents:,} documents"

@@ -206,7 +206,7 @@ def _without_notes(hint: Any) -> tuple[Any, tuple[str, ...]]:
     return kind, next((note.names for note in notes if isinstance(note, Without)), ())
 
 
-def _parameters(group: Any) -> dict[str, Parameter]:
+def _parameters(group: Any) -> Mapping[str, Parameter]:
     kind, without = _without_notes(group)
     if is_typeddict(kind):
         return to_parameters(kind, without=without)
@@ -218,7 +218,7 @@ def _parameters(group: Any) -> dict[str, Parameter]:
         for option in fields(kind)
         if get_origin(hints[option.name]) is Annotated
     }
-    return own | (to_parameters(StoreAuth, variables=True) if kind is StoreOptions else {})
+    return own | dict(to_parameters(StoreAuth, variables=True) if kind is StoreOptions else {})
 
 
 def _group_value(ctx: typer.Context, group: Any, parsed: dict[str, Any]) -> Any:

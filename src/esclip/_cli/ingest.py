@@ -125,7 +125,7 @@ def _parse_reasons(words: list[str] | None) -> list[Reason]:
 def _run_to_report(
     run: Callable[..., IngestReport], rejections: Path | None, *, json: bool, prune_yes: bool | None = None
 ) -> None:
-    """An ingest with its progress and its report; a signal asks it to end, and is then the exit status.
+    """Run an ingest with progress and report; a signal ends it early, and is then the exit status.
 
     `prune_yes` says whether a path may lose all its documents without a question; None: nothing is pruned.
     """
@@ -139,8 +139,8 @@ def _run_to_report(
         print_report_of_failure(json=json),
         handle_signals(stop.request, "esclip: ending soon; once more ends it at once\n") as received,
     ):
-        confirm = {} if prune_yes is None else {"confirm": _emptying(on_progress, yes=prune_yes)}
-        report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirm)
+        confirmation = {} if prune_yes is None else {"confirm": _confirm_removal(on_progress, yes=prune_yes)}
+        report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirmation)
     print_report(report, json=json)
     if report.stopped:
         raise typer.Exit(exit_status(received[0]))
@@ -151,22 +151,22 @@ def _run_to_report(
         )
 
 
-def _emptying(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable[[str, int], bool]:
-    """What is asked before a path loses its documents."""
+def _confirm_removal(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable[[str, int], bool]:
+    """The question before a path loses all or most of its documents."""
     from esclip._cli.output.progress import pause_progress
 
-    def asked(path: str, documents: int) -> bool:
+    def confirm(path: str, documents: int) -> bool:
         if yes or not can_ask():
             return yes
         with pause_progress(on_progress):
             return ask(f"remove {documents:,} documents, all or most of {path}")
 
-    return asked
+    return confirm
 
 
 @contextmanager
 def _rejections_file(path: Path | None) -> Iterator[Callable[[Rejection], None] | None]:
-    """What writes rejections to the file as they come; a file that can't be written is told at once."""
+    """Context manager: gives what writes rejections. Raises `ConfigError` where the file can't be written."""
     from esclip._cli.output.console import json_line
 
     try:

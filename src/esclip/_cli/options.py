@@ -6,6 +6,7 @@ declaration (name, type, Opt) ─► to_parameters ─► Typer parses ─► to
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated, Any, get_origin
@@ -43,9 +44,10 @@ Yes = Annotated[
 ]
 
 
+@cache
 def to_parameters(
-    options: type, *, without: Collection[str] = (), variables: bool = False
-) -> dict[str, Parameter]:
+    options: type, *, without: tuple[str, ...] = (), variables: bool = False
+) -> Mapping[str, Parameter]:
     """Parameters for Typer by the names of options. `variables`: each has an environment variable, too."""
     return {
         name: Parameter(
@@ -61,8 +63,8 @@ def to_parameters(
 
 def to_arguments(options: type, parsed: Mapping[str, Any]) -> dict[str, Any]:
     """What Typer has parsed as the library takes it."""
-    known = declared(options)
-    return {name: _argument(known[name], value) for name, value in parsed.items()}
+    declarations = declared(options)
+    return {name: _argument(declarations[name], value) for name, value in parsed.items()}
 
 
 def number(opt: Opt, *names: str, metavar: str | None = None, help: str | None = None) -> Any:
@@ -148,13 +150,13 @@ def check_filters(where: list[str] | None) -> list[str] | None:
     return where
 
 
-def _check_choices(known: tuple[str, ...]) -> Callable[[str | None], str | None]:
+def _check_choices(choices: tuple[str, ...]) -> Callable[[str | None], str | None]:
     """Names with commas between, all of them known; others are wrong usage."""
 
     def check(words: str | None) -> str | None:
         for name in split(words or ""):
-            if name not in known:
-                raise typer.BadParameter(f"there is no {name}; it may be {suggest(name, known)}")
+            if name not in choices:
+                raise typer.BadParameter(f"there is no {name}; it may be {suggest(name, choices)}")
         return words
 
     return check

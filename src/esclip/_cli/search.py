@@ -212,4 +212,4 @@ def duplicates(
         except OSError as error:
             message = f"--page {page}: {error.strerror}; name a file that can be written"
             raise ConfigError(message) from error
-    print_summary(groups, of=progress.compared, page=page)
+    print_summary(groups, compared=progress.compared, page=page)

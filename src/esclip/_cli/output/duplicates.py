@@ -44,11 +44,11 @@ def _kind(group: DuplicateGroup) -> str:
     return "exact" if group.exact else "near"
 
 
-def print_summary(groups: Sequence[DuplicateGroup], *, of: int, page: Path | None) -> None:
+def print_summary(groups: Sequence[DuplicateGroup], *, compared: int, page: Path | None) -> None:
     """How many there are, on stderr, and where the page is."""
     pictures = sum(len(group.hits) for group in groups)
     exact = sum(group.exact for group in groups)
-    say(f"{len(groups):,} groups, {exact:,} of them exact, with {pictures:,} of {of:,} pictures")
+    say(f"{len(groups):,} groups, {exact:,} of them exact, with {pictures:,} of {compared:,} pictures")
     if page:
         say(f"the pictures are in {page}")
 
