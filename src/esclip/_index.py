@@ -219,7 +219,7 @@ class ImageIndex:
 
         held = self._store.schema()
         self._require_own_pictures(held)
-        remembered = held.labelling if held else None
+        remembered = held.label_set if held else None
         kinds = {*options["parts"], *(held.parts if held else ())}
         gone = [path for path in given if self._has_left(path, held)]
         if gone and not options["prune"]:
@@ -237,7 +237,7 @@ class ImageIndex:
             self._store,
             self._ledger,
             options,
-            labelling=remembered if labels is None else LabelSet.of(labels, remembered),
+            label_set=remembered if labels is None else LabelSet.of(labels, remembered),
             parts=[kind for kind in PART_KINDS if kind in kinds],
             parts_store=self._open_parts,
             origin="\n".join(roots) if limit is None else None,
@@ -321,7 +321,7 @@ class ImageIndex:
             self._store,
             self._ledger,
             options,
-            labelling=schema.labelling,
+            label_set=schema.label_set,
             parts=schema.parts,
             parts_store=self._open_parts,
             origin=None,
@@ -626,7 +626,7 @@ class ImageIndex:
             runtimes=info.schema.runtimes,
             bytes=sum(sizes) if sizes else None,
             fields=info.schema.fields,
-            labels=info.schema.labelling.labels if info.schema.labelling else (),
+            labels=info.schema.label_set.labels if info.schema.label_set else (),
             parts=info.schema.parts,
         )
 

@@ -16,7 +16,7 @@ from typing import Protocol, Self
 
 from PIL import Image
 
-from esclip._core.rejections import Reason, Rejection, Stage, rejected
+from esclip._core.rejections import Reason, Rejection, Stage, reject
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
@@ -261,7 +261,7 @@ class Store(ABC):
         """
         documents = self.documents([record.id for record in records])
         missing = [
-            rejected(record, Stage.WRITE, Reason.WRITE_REJECTED, NOT_STORED)
+            reject(record, Stage.WRITE, Reason.WRITE_REJECTED, NOT_STORED)
             for record in records
             if record.id not in documents
         ]

@@ -6,7 +6,7 @@ A word is a run of letters and digits, folded (`_text.forms`) and reduced to its
 Japanese and Korean, written without spaces, give each pair of neighbouring characters (bigrams), as Lucene's
 CJK analyzer does; records give each single character as well, so that a query of one is found.
 
-Indexes store what this module returns: a change has to increase `_core.types.KEPT_AS`, and see
+Indexes store what this module returns: a change has to increase `_core.types.RECORD_FORMAT`, and see
 `former_words`.
 """
 
@@ -93,7 +93,7 @@ def analyze_query(text: str) -> tuple[str, ...]:
 
 
 def former_words(text: str) -> dict[str, str]:
-    """Words of a query by their form in records that were written when `KEPT_AS` was 2, where it differs.
+    """Words of a query by their form in records of `RECORD_FORMAT` 2, where it differs.
 
     Strokes and other marks were not folded then: `tromsø`. So older indexes are searched as before until an
     ingest writes them anew.

@@ -1,4 +1,4 @@
-"""What becomes of the records that can't be used, and the report of an ingest that counts all of them."""
+"""Rejections of records, and the report of an ingest, which counts all records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._core.types import ImageRecord
 
-__all__ = ["IngestReport", "LedgerEntry", "Reason", "Rejection", "Stage", "rejected"]
+__all__ = ["IngestReport", "LedgerEntry", "Reason", "Rejection", "Stage", "reject"]
 
 
 class Stage(Enum):
@@ -36,19 +36,19 @@ class Reason(Enum):
     BAD_REDIRECT = "bad_redirect"
     """A redirect led to a host that is not allowed, or in circles."""
     PRIVATE_ADDRESS = "private_address"
-    """The host is inside a private network, and no `--allow-host` names it."""
+    """The host is inside a private network, and not allowed by name."""
     OPTED_OUT = "opted_out"
-    """The server says with `X-Robots-Tag: noai` or `noimageai` that the picture is not for machines."""
+    """The server forbids machine use of the picture by `X-Robots-Tag: noai` or `noimageai`."""
     HTTP_403 = "http_403"
     """The server forbids the picture."""
     HTTP_404 = "http_404"
-    """The picture is not there."""
+    """The picture does not exist."""
     HTTP_410 = "http_410"
     """The picture was removed for good."""
     HTTP_429 = "http_429"
     """The server kept asking for fewer requests until the deadline."""
     HTTP_4XX = "http_4xx"
-    """Any other answer that is not the picture: 401, say, or 204, 206, a redirect to nowhere, 999."""
+    """Any other answer without a picture: 401, 204, 206, 999, a redirect without a target."""
     HTTP_5XX = "http_5xx"
     """The server failed, until the deadline."""
     TIMEOUT = "timeout"
@@ -56,30 +56,30 @@ class Reason(Enum):
     DNS_ERROR = "dns_error"
     """The host's name has no address."""
     CONNECTION_ERROR = "connection_error"
-    """The connection was refused, or broke, or what came is no HTTP."""
+    """The connection was refused or broken, or the answer was no HTTP."""
     TLS_ERROR = "tls_error"
     """The server's certificate can't be trusted, or TLS failed."""
     INCOMPLETE_BODY = "incomplete_body"
     """The answer ended before the length that it announced, or can't be decompressed."""
     FILE_NOT_FOUND = "file_not_found"
-    """No file is there (any more)."""
+    """The file does not exist (any more)."""
     UNREADABLE_FILE = "unreadable_file"
     """The file can't be read: permissions, a folder, a device."""
     TOO_LARGE = "too_large"
-    """More bytes or more pixels than the cap, or made to take minutes or gigabytes."""
+    """More bytes or pixels than the limit, or crafted to take minutes or gigabytes."""
     NOT_AN_IMAGE = "not_an_image"
-    """The bytes are in no format that is supported: an HTML page, say, or nothing at all."""
+    """The bytes are in no supported format: an HTML page, or empty."""
     TRUNCATED = "truncated"
-    """The picture begins well and ends too early, or is damaged inside."""
+    """The picture ends too early, or is damaged inside."""
     BAD_VECTOR = "bad_vector"
-    """The encoder gave a vector that is zero or not finite."""
+    """The encoder returned a vector that is zero or not finite."""
     WRITE_REJECTED = "write_rejected"
-    """The store refused the document; its own words are in the detail."""
+    """The store refused the document; its reason is in the detail."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that did not make it into the index, and why."""
+    """A record that was not written to the index, with the reason."""
 
     id: str
     location: str
@@ -87,7 +87,7 @@ class Rejection:
     reason: Reason
     detail: str
     record: ImageRecord | None = field(default=None, compare=False, repr=False)
-    """The record, to try it again; None where the source could not make one."""
+    """The record, for a retry; None where the source could not create one."""
 
     def to_json(self) -> dict[str, Any]:
         """The rejection as a line of the rejections file."""
@@ -100,24 +100,24 @@ class Rejection:
         }
 
 
-def rejected(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
-    """A record that was rejected, and can be tried again."""
+def reject(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Rejection:
+    """The rejection of a record, which can be retried."""
     return Rejection(record.id, record.location, stage, reason, detail, record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry(Rejection):
-    """A rejection as the index's ledger keeps it, until the index holds the record."""
+    """A rejection in the index's ledger, until the record is in the index."""
 
     attempts: int
     """How often the record was rejected."""
     last_attempt: datetime
-    """When it was the last time."""
+    """When it was last rejected."""
 
     def to_json(self) -> dict[str, Any]:
         """The rejection as the command line prints it with `--json`."""
-        tried = self.last_attempt.isoformat().replace("+00:00", "Z")
-        return Rejection.to_json(self) | {"tries": self.attempts, "tried": tried}
+        last_attempt = self.last_attempt.isoformat().replace("+00:00", "Z")
+        return Rejection.to_json(self) | {"tries": self.attempts, "tried": last_attempt}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +125,27 @@ class IngestReport:
     """What an ingest did. `read == skipped + written + rejected`, always."""
 
     read: int
-    """Records that the source gave, broken rows included."""
+    """Records of the source, unreadable rows included."""
     skipped: int
-    """Records that the index held unchanged, and further rows with an id that this run had already."""
+    """Records unchanged in the index, and further rows with an id that this run has read already."""
     written: int
     """Documents written: new, encoded again, or with new metadata only."""
     rejected: int
     rejections: Mapping[Reason, int]
-    """How many of the rejected for each reason, most frequent first."""
+    """Number of rejections by reason, the most frequent first."""
     seconds: float
     index: str
     store: str
     encoder: str
     stopped: bool = False
-    """Whether it ended before the source did: asked to, or because too much was rejected."""
+    """Whether it ended before the source: on request, or because too many records were rejected."""
     pruned: int | None = None
-    """Documents removed because their record has left the source; None where that wasn't asked for."""
+    """Documents removed because their record has left the source; None without pruning."""
     unpruned: int = 0
-    """Documents whose record has left, and which stay: hardly any of their path would, and nobody agreed."""
-
+    """Documents kept although their record has left: hardly any of their path would remain, which was not
+    confirmed."""
     passed_over: Mapping[str, int] = field(default_factory=dict)
-    """By kind, what is in no other count: files of folders that are no pictures here, and linked folders."""
+    """What is in no other count, by kind: files that are no supported pictures, and linked folders."""
 
     @property
     def images_per_second(self) -> float:

@@ -1,11 +1,11 @@
-"""What an index is made with and remembers: its space, its metadata fields, and what computed its vectors.
+"""The schema of an index, which stores keep beside the documents.
 
-IndexSchema ─┬─► Space      which model's vectors, in how many dimensions
-             ├─► Field ...  names and types of the metadata, which a filter's conditions refer to
-             ├─► runtimes   provenance: vectors of one space, whatever computed them
-             ├─► LabelSet  what its pictures are labelled by
-             ├─► parts      what of its pictures has vectors of its own, in an index beside it
-             └─► Calibration  what scores say in it, of hits and of chance
+IndexSchema ─┬─► Space        model and dimension of the vectors
+             ├─► Field ...    names and types of the metadata, for filters
+             ├─► runtimes     provenance: what computed the vectors, which are comparable all the same
+             ├─► LabelSet     the labels of its pictures
+             ├─► parts        the kinds of picture parts with vectors of their own, in another index
+             └─► Calibration  the meaning of its scores
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from esclip._core.targets import PART_KINDS
 
 __all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
 
-LONGEST_NAME = 4096
-"""Characters of a model's name, which may be a path, and of other texts that an index remembers."""
+MAX_NAME_LENGTH = 4096
+"""Characters of a model's name, which may be a path, and of other texts in a schema."""
 MAX_DIMENSIONS = 1 << 16
 
 
@@ -72,7 +72,7 @@ class Space:
         """What `IndexSchema.to_json` has of it. Raises `TypeError` or `ValueError` on others."""
         space = cls(**data)
         texts = (space.model, space.text_model, space.weights, space.preprocessing)
-        if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in texts):
+        if not all(isinstance(text, str) and len(text) <= MAX_NAME_LENGTH for text in texts):
             raise ValueError("a space without names")
         if type(space.dim) is not int or not 0 < space.dim <= MAX_DIMENSIONS:
             raise ValueError("a space without a dimension")
@@ -95,7 +95,7 @@ class IndexSchema:
     fields: tuple[Field, ...] = ()
     runtimes: tuple[str, ...] = ()
     """The `Encoder.runtime` of each ingest into the index, the first one first, each once."""
-    labelling: LabelSet | None = None
+    label_set: LabelSet | None = None
     """By what the last ingest labelled pictures; None: none ever did. To prepare an index, None leaves it."""
     parts: tuple[str, ...] = ()
     """The parts of its pictures that ingests keep up (`_core.targets.PART_KINDS`), each once."""
@@ -107,7 +107,7 @@ class IndexSchema:
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
         known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
-        later = {"labelling": self.labelling, "calibration": self.calibration}
+        later = {"labelling": self.label_set, "calibration": self.calibration}
         known |= {name: value.to_json() for name, value in later.items() if value is not None}
         return known | ({"parts": list(self.parts)} if self.parts else {})
 
@@ -125,14 +125,14 @@ class IndexSchema:
             raise ValueError("a schema of another version")
         fields = tuple(Field(name, FieldType(kind)) for name, kind in data["fields"].items())
         # indexes that were made before these were kept lack the keys
-        labelling = LabelSet.from_json(data["labelling"]) if "labelling" in data else None
+        label_set = LabelSet.from_json(data["labelling"]) if "labelling" in data else None
         runtimes, parts = (tuple(data.get(name, ())) for name in ("runtimes", "parts"))
-        if not all(isinstance(text, str) and len(text) <= LONGEST_NAME for text in runtimes):
+        if not all(isinstance(text, str) and len(text) <= MAX_NAME_LENGTH for text in runtimes):
             raise ValueError("runtimes that are no texts")
         if not set(parts) <= set(PART_KINDS):
             raise ValueError("parts that are none")
         calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
-        return cls(Space.from_json(data["space"]), fields, runtimes, labelling, parts, calibration)
+        return cls(Space.from_json(data["space"]), fields, runtimes, label_set, parts, calibration)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ class GeoPoint(NamedTuple):
 
 MetadataValue: TypeAlias = str | int | float | bool | datetime | GeoPoint | tuple[str, ...]
 
-KEPT_AS = 3
-"""How stores keep records: counted up where they are to write anew what older versions have written.
+RECORD_FORMAT = 3
+"""The version of stored records; a higher one makes ingests write older records again.
 
 2: with their words, for keyword search. 3: words without strokes and marks, texts in NFC."""
 
@@ -139,7 +139,7 @@ class ImageRecord:
         What was computed doesn't count, but how it was computed does.
         """
         about = (
-            KEPT_AS,
+            RECORD_FORMAT,
             self.location,
             self.page,
             "" if self.captioned else self.description,

@@ -26,7 +26,7 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
 from esclip._core.parts import GRID
-from esclip._core.rejections import Reason, Rejection, Stage, rejected
+from esclip._core.rejections import Reason, Rejection, Stage, reject
 from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._errors import RecordError, StoreUnavailable
@@ -173,7 +173,7 @@ class _Steps:
         except CancelledError:
             return []
         except RecordError as error:
-            return [rejected(record, Stage.FETCH, error.reason, error.detail)]
+            return [reject(record, Stage.FETCH, error.reason, error.detail)]
         return [Fetched(record, data, content_fingerprint(data))]
 
     def unknown(self, batches: Iterable[list[Fetched]]) -> Iterator[Fetched]:
@@ -208,7 +208,7 @@ class _Steps:
             records = [picture.record, *self.deduplicator.resolve(picture.content, None)]
             for record in records:  # so that a captive portal's page is not cached as if it were a picture
                 self.fetcher.discard(record.picture)
-            return [rejected(record, Stage.DECODE, error.reason, error.detail) for record in records]
+            return [reject(record, Stage.DECODE, error.reason, error.detail) for record in records]
 
     def encode(self, batch: list[Decoded]) -> list[Document | Rejection]:
         """The documents of a batch, and of records with the same bytes; nothing once the end is requested."""
@@ -237,7 +237,7 @@ class _Steps:
 
 def _without_direction(record: ImageRecord) -> Rejection:
     detail = "the encoder gave a vector without a direction"
-    return rejected(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
+    return reject(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
 
 
 def _is_unchanged(record: ImageRecord, stored: Fingerprint | None) -> bool:

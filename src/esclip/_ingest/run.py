@@ -37,7 +37,7 @@ def run(
     ledger: Ledger,
     options: IngestOptions | RetryOptions,
     *,
-    labelling: LabelSet | None,
+    label_set: LabelSet | None,
     parts: Collection[str],
     parts_store: Callable[[], Store],
     origin: str | None,
@@ -51,7 +51,7 @@ def run(
         store: Where documents go.
         ledger: Where rejections are kept.
         options: As `resolve` gives them.
-        labelling: Labels to classify pictures by, remembered by the index; None: none so far.
+        label_set: Labels to classify pictures by, remembered by the index; None: none so far.
         parts: Parts that pictures are to have, in the index of `parts_store`.
         parts_store: Opens the index of parts.
         origin: Name of a `source` that gives all that there is: at the end the ledger forgets rejections
@@ -62,11 +62,11 @@ def run(
     if parts:
         source = PartsSource(source, parts)
         store = PartsStore(store, parts_store(), encoder, parts, options["batch_size"])
-    if labelling is not None and labelling.labels:
-        labeller = Labeller(encoder, labelling)
+    if label_set is not None and label_set.labels:
+        labeller = Labeller(encoder, label_set)
         source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)
     fields, runtimes = tuple(source.fields), (encoder.runtime,)
-    store.ensure_index(IndexSchema(encoder.space, fields, runtimes, labelling, tuple(parts)))
+    store.ensure_index(IndexSchema(encoder.space, fields, runtimes, label_set, tuple(parts)))
     ledger.open()
     before = ledger.last_number()
     progress = IngestProgress(

@@ -52,6 +52,10 @@ class MemoryStore(Store):
         """A new lock in a forked child."""
         self._lock = RLock()
 
+    def schema(self) -> IndexSchema | None:
+        """The schema that it keeps."""
+        return self._schema
+
     def info(self) -> IndexInfo | None:
         """The schema and the number of documents."""
         with self._lock:

@@ -14,7 +14,7 @@ from typing import assert_never
 
 import numpy as np
 
-from esclip._core.rejections import Reason, Rejection, Stage, rejected
+from esclip._core.rejections import Reason, Rejection, Stage, reject
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import Document, GeoPoint, ImageRecord, MetadataValue, Vector
 from esclip._protocols import NOT_STORED
@@ -83,7 +83,7 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
         present,
         fields=tuple(fields.values()),
         runtimes=tuple(dict.fromkeys(present.runtimes + wanted.runtimes)),
-        labelling=present.labelling if wanted.labelling is None else wanted.labelling,
+        label_set=present.label_set if wanted.label_set is None else wanted.label_set,
         parts=tuple(dict.fromkeys(present.parts + wanted.parts)),
         calibration=wanted.calibration or present.calibration,
     )
@@ -97,7 +97,7 @@ def stored_date(value: datetime) -> datetime:
 
 def write_rejection(record: ImageRecord, detail: str) -> Rejection:
     """The rejection of a record that a store refused to write."""
-    return rejected(record, Stage.WRITE, Reason.WRITE_REJECTED, detail)
+    return reject(record, Stage.WRITE, Reason.WRITE_REJECTED, detail)
 
 
 def valid_keys(keys: Iterable[str]) -> list[str]:

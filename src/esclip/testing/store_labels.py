@@ -92,11 +92,11 @@ class StoreLabels(StoreCase):
         store.ensure_index(SCHEMA)
         assert "labelling" not in self.peek_schema(store)
         for labels in (["cat", "dog"], ["狗"], []):
-            labelling = LabelSet(labels, ["{}", "a {}"])
-            store.ensure_index(replace(SCHEMA, labelling=labelling))
+            label_set = LabelSet(labels, ["{}", "a {}"])
+            store.ensure_index(replace(SCHEMA, label_set=label_set))
             store.ensure_index(SCHEMA)
             assert self.peek_schema(store)["labelling"] == {"labels": labels, "templates": ["{}", "a {}"]}
-            assert store.schema() == replace(SCHEMA, labelling=labelling)
+            assert store.schema() == replace(SCHEMA, label_set=label_set)
 
     def test_labels_are_found_by_filters(self, filled: ImageIndex) -> None:
         """A picture has its most probable label, its probability, and one for each label."""
@@ -118,8 +118,8 @@ class StoreLabels(StoreCase):
                 index.ingest(photos, labels=labels)
                 schema = store.schema()
                 assert schema is not None
-                assert schema.labelling is not None
-                return schema.labelling.templates
+                assert schema.label_set is not None
+                return schema.label_set.templates
 
             assert templates(LabelSet(["red", "blue"], ["{}"])) == ("{}",)
             assert templates("red,green") == templates(["red"]) == ("{}",)
@@ -151,7 +151,7 @@ class StoreLabels(StoreCase):
         """What a run with other labels has not come to is labelled so by the next, which names none."""
         schema = store.schema()
         assert schema is not None
-        store.ensure_index(replace(schema, labelling=LabelSet(["gelb", "pink"])))  # as far as that run came
+        store.ensure_index(replace(schema, label_set=LabelSet(["gelb", "pink"])))  # as far as that run came
         (photos / "red.png").unlink()
         assert filled.ingest(photos).written == len(PLAIN) - 1
         assert stems(filled, "p_pink>0.9") == {"pink"}
