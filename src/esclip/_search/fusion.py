@@ -4,7 +4,7 @@ hits by vector ───┐   rank of each candidate in each ranking
 hits by keyword ──┴─► sum of weight / (60 + rank) ─► best first
 
 Cormack, Clarke, Büttcher, SIGIR 2009, found a rank constant of 60 to do well. Keyword scores are often equal,
-since many documents have the same words. Among these, the order of the vector ranking decides.
+since many documents have the same words. Among these, the cosine decides.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RANK_CONSTANT = 60
 """The larger, the less the first ranks stand out."""
 
 TieBreak: TypeAlias = Callable[[str], tuple[float, str]]
-"""Sort key of an id among equal scores: the rank by vector, then the id."""
+"""Sort key of an id among equal scores: the rank by cosine, then the id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ def reciprocal_rank_fusion(vector: Ranking | None, keyword: Sequence[Ranking]) -
     """
     candidates = {hit.id: hit for ranking in keyword for hit in ranking.hits}
     candidates |= {hit.id: hit for hit in vector.hits} if vector else {}
-    vector_ranks = {hit.id: rank for rank, hit in enumerate(vector.hits if vector else ())}
+    nearest = sorted(vector.hits if vector else (), key=_distance)
+    vector_ranks = {hit.id: rank for rank, hit in enumerate(nearest)}
 
     def tie_break(id: str) -> tuple[float, str]:
         return vector_ranks.get(id, math.inf), id
@@ -68,6 +69,11 @@ def reciprocal_rank_fusion(vector: Ranking | None, keyword: Sequence[Ranking]) -
         )
         for rank, id in enumerate(best, start=1)
     ]
+
+
+def _distance(hit: Hit) -> tuple[float, str]:
+    """Sorts by cosine; hits by caption alone have none, are farther than those, and keep their order."""
+    return (math.inf, "") if math.isnan(hit.score) else (-hit.score, hit.id)
 
 
 def _complete(ranking: Ranking, candidates: Mapping[str, Hit], tie_break: TieBreak) -> Ranking:
