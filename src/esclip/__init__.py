@@ -184,7 +184,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of a module 
 
         A class with annotated fields keeps its module: `typing.get_type_hints` resolves them there.
         """
-        for name in {*module.__all__} & {*__all__}:
+        for name in vars(module).keys() & {*__all__}:
             value = globals()[name] = getattr(module, name)
             if isinstance(value, type | FunctionType) and "__annotations__" not in vars(value):
                 value.__module__ = "esclip"

@@ -25,8 +25,6 @@ from esclip._search.query_image import open_image
 from esclip.encoders import load_encoder
 from esclip.encoders.zero_shot import embed_labels, probabilities
 
-__all__ = ["Classifier", "LabelScore", "LabelScores", "classify"]
-
 
 class LabelScore(NamedTuple):
     """A label, and its probability for a picture that shows one of the labels."""

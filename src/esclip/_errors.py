@@ -32,29 +32,6 @@ from esclip._text.secrets import mask
 if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Reason
 
-__all__ = [
-    "ConfigError",
-    "DecodeError",
-    "DocumentNotFound",
-    "EncoderError",
-    "ErrorTable",
-    "EsclipError",
-    "FetchError",
-    "Hint",
-    "IndexExists",
-    "IndexMismatch",
-    "IndexNotFound",
-    "RecordError",
-    "SourceError",
-    "StoreError",
-    "StoreUnavailable",
-    "TooManyRejections",
-    "error_text",
-    "map_errors",
-    "one_line",
-    "suggest",
-]
-
 MAX_DETAIL = 500
 
 ErrorTable: TypeAlias = Sequence[

@@ -60,8 +60,6 @@ from esclip.stores import open_store
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
 
-__all__ = ["ImageIndex", "open_index"]
-
 log = logging.getLogger("esclip")
 
 

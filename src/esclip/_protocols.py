@@ -21,8 +21,6 @@ from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
 
-__all__ = ["Encoder", "Source", "Store"]
-
 NOT_STORED = "no document has this id"
 """Why a record is rejected that `Store.update` has no document for."""
 

@@ -56,8 +56,8 @@ def test_annotations_of_values_can_be_resolved() -> None:
     assert get_type_hints(esclip.Hit)["score"] is float
 
 
-def test_every_module_says_what_it_is_for_and_what_it_gives() -> None:
-    """Each module has a first docstring and an `__all__` whose names it holds."""
+def test_every_module_says_what_it_is_for() -> None:
+    """Each module has a first docstring; a package's `__all__` has names that it holds."""
     for module in pkgutil.walk_packages(esclip.__path__, "esclip."):
         if module.name == "esclip.__main__" or (
             module.name in NEEDS and find_spec(NEEDS[module.name]) is None
@@ -65,7 +65,6 @@ def test_every_module_says_what_it_is_for_and_what_it_gives() -> None:
             continue
         loaded = importlib.import_module(module.name)
         assert loaded.__doc__, module.name
-        assert module.ispkg or loaded.__all__ is not None, module.name
         assert all(hasattr(loaded, name) for name in getattr(loaded, "__all__", ())), module.name
 
 

@@ -25,7 +25,8 @@ REPOSITORY = Path(__file__).parents[2]
 WRITER = """
 import sys
 from esclip.testing.documents import SCHEMA, document, random_vectors
-from esclip.stores.lance.store import IndexThresholds, LanceStore
+from esclip.stores.lance.maintenance import IndexThresholds
+from esclip.stores.lance.store import LanceStore
 
 folder, process = sys.argv[1], int(sys.argv[2])
 store = LanceStore(folder, "pictures", IndexThresholds(exact=20))

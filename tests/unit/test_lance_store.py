@@ -14,7 +14,8 @@ import pytest
 from esclip._core.analysis import analyze_record
 from esclip._core.types import Document, GeoPoint, MetadataValue, json_metadata
 from esclip._protocols import Store
-from esclip.stores.lance.store import IndexThresholds, LanceStore
+from esclip.stores.lance.maintenance import IndexThresholds
+from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import DIM, SCHEMA
 from esclip.testing.store import StoreContract
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from esclip._core.types import Document, Vectors, unit_rows
-from esclip.stores.lance.store import IndexThresholds, LanceStore
+from esclip.stores.lance.maintenance import IndexThresholds
+from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
 

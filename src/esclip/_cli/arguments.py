@@ -12,8 +12,6 @@ from typer.core import TyperCommand
 
 from esclip._core.options import MAX_WEIGHT
 
-__all__ = ["DashedIdCommand", "RemovalCommand", "WeightedCommand", "parse_weight", "parse_weighted"]
-
 WEIGHTED = ("--text", "--image", "--id", "--words")
 """Options that may have a weight: `--text:0.5 red`. No value has one in itself, for any text may be meant."""
 

@@ -12,8 +12,6 @@ from esclip._cli.labels import read_labels
 from esclip._cli.options import Json, not_blank, number
 from esclip._search.options import K
 
-__all__ = ["classify"]
-
 
 def classify(
     images: Annotated[list[str], typer.Argument(metavar="FILE|URL...", help="Pictures.")],

@@ -9,8 +9,6 @@ import typer
 from esclip._errors import ConfigError
 from esclip._text.escaping import escape
 
-__all__ = ["ask", "can_ask", "confirm"]
-
 
 def confirm(what: str, *, yes: bool) -> None:
     """Return if `yes` was said beforehand, or is said to `what` on the terminal; else end the program.

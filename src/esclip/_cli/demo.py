@@ -24,8 +24,6 @@ from esclip._text.escaping import escape
 from esclip.encoders.palette import PALETTE_LIMITS
 from esclip.stores import is_folder
 
-__all__ = ["Demo", "run"]
-
 SIZE = 320, 240
 
 Color: TypeAlias = tuple[int, int, int]

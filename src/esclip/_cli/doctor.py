@@ -14,8 +14,6 @@ from esclip._images.formats import INSTALL_HINTS, ImageFormat, is_supported
 from esclip._index import ImageIndex
 from esclip._protocols import Encoder
 
-__all__ = ["Finding", "examine"]
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

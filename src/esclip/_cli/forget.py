@@ -14,8 +14,6 @@ from esclip._cli.signals import handle_signals
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
 
-__all__ = ["forget"]
-
 
 def forget(
     words: Annotated[

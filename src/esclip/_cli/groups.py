@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from esclip._index import ImageIndex
     from esclip._protocols import Encoder
 
-__all__ = ["EncoderOptions", "ImageEncoderOptions", "StoreOptions", "Without", "expand_groups"]
-
 
 @dataclass(frozen=True, slots=True)
 class Without:

@@ -7,8 +7,6 @@ from copy import copy
 
 from esclip._errors import EsclipError, Hint
 
-__all__ = ["HINTS", "format_error", "format_warning"]
-
 HINTS = {
     Hint.CA_FILE: "--ca-file (ESCLIP_CA_FILE) names certificates to trust",
     Hint.CREDENTIALS: "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region",

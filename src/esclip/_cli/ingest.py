@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, Rejection
     from esclip._ingest.progress import Progress
 
-__all__ = ["ingest", "rejections", "retry"]
-
 Reasons = Annotated[
     list[str] | None,
     typer.Option(

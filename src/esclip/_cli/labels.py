@@ -12,8 +12,6 @@ from esclip._errors import ConfigError
 if TYPE_CHECKING:
     from esclip._core.labels import LabelSet
 
-__all__ = ["read_labels"]
-
 
 def read_labels(labels: Any, templates: Sequence[str] | None) -> LabelSet | None:
     """The labels of an option; None where it isn't given. What can't be used is wrong usage."""

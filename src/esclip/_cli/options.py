@@ -20,20 +20,6 @@ from esclip._ingest.options import IngestOptions
 from esclip._search.options import QueryOptions, Where
 from esclip._text.secrets import Address, Secret
 
-__all__ = [
-    "Json",
-    "LimitOption",
-    "WhereOption",
-    "Yes",
-    "as_address",
-    "as_path",
-    "not_blank",
-    "number",
-    "split",
-    "to_arguments",
-    "to_parameters",
-]
-
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
 
 Yes = Annotated[

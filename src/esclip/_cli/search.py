@@ -18,8 +18,6 @@ from esclip._errors import ConfigError, error_text, one_line
 from esclip._files.text import NotText, text_lines
 from esclip._search.options import THRESHOLD, QueryOptions, TextQueryOptions
 
-__all__ = ["duplicates", "recommend", "search", "search_image", "search_text", "search_texts", "similar"]
-
 ImageQueryOptions: TypeAlias = Annotated[QueryOptions, Without(("min_relevance",))]
 """Only searches by text have a relevance."""
 

@@ -15,8 +15,6 @@ from types import FrameType
 
 from esclip._cli.stderr import write_at_once
 
-__all__ = ["Interrupted", "exit_status", "handle_signals"]
-
 
 class Interrupted(KeyboardInterrupt):
     """A signal that came where no work could be asked to end."""

@@ -21,8 +21,6 @@ from esclip._cli.output.console import say
 from esclip._cli.stderr import keep_stderr
 from esclip._text.escaping import json_escape
 
-__all__ = ["standard_streams"]
-
 _ESCAPES = "esclip-json-escapes"
 
 

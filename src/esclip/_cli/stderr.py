@@ -13,8 +13,6 @@ import sys
 import warnings
 from contextlib import suppress
 
-__all__ = ["keep_stderr", "write_at_once"]
-
 
 def keep_stderr() -> None:
     """Give `sys.stderr` a descriptor of its own, which nobody knows, and let descriptor 2 lead nowhere.

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Event
 
-__all__ = ["POLL_INTERVAL_S", "current", "scope"]
-
 POLL_INTERVAL_S = 0.2
 """Seconds: the longest uninterrupted wait of what looks at a cancellation, a deadline or a signal itself."""
 

@@ -16,8 +16,6 @@ from typing import Protocol
 
 from esclip._errors import EsclipError
 
-__all__ = ["Unforkable", "leave_behind", "renew_in_children", "run_in_children"]
-
 
 class Renewable(Protocol):
     """An object with locks, connections or threads."""

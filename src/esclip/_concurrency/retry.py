@@ -22,18 +22,6 @@ from esclip._errors import EsclipError, StoreUnavailable
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-__all__ = [
-    "ENCODER",
-    "ENCODER_INFO",
-    "FETCH",
-    "LEDGER",
-    "STORE",
-    "RetryPolicy",
-    "StoreTimeouts",
-    "TransientError",
-    "retry",
-]
-
 T = TypeVar("T")
 
 log = logging.getLogger("esclip")

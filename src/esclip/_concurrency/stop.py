@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-__all__ = ["CancelToken"]
-
 
 class CancelToken:
     """Cancels one run. Each run needs a token of its own."""

@@ -37,8 +37,6 @@ from typing import TypeVar
 
 from esclip._concurrency.cancellation import POLL_INTERVAL_S
 
-__all__ = ["batches", "flat", "owned", "parallel_map", "prefetch", "until"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -23,8 +23,6 @@ from esclip._concurrency.forks import run_in_children
 from esclip._core.types import GeoPoint, ImageRecord, Metadata
 from esclip._text.forms import fold
 
-__all__ = ["analyze_document", "analyze_query", "analyze_record", "former_words"]
-
 CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf"
     "\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"

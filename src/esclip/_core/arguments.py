@@ -18,22 +18,6 @@ from PIL import Image
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
 
-__all__ = [
-    "AnyId",
-    "AnyImage",
-    "given_callback",
-    "given_id",
-    "given_ids",
-    "given_image",
-    "given_name",
-    "given_path",
-    "given_paths",
-    "given_several",
-    "given_text",
-    "given_texts",
-    "wrong_kind",
-]
-
 AnyId: TypeAlias = str | Hit
 """A picture of the index: its id, or a hit."""
 

@@ -18,8 +18,6 @@ from pathlib import PurePath
 from statistics import NormalDist
 from typing import Any
 
-__all__ = ["MATCH_RELEVANCE", "PERCENTS", "Calibration", "NullScores"]
-
 PERCENTS = (0.0, 5.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 100.0)
 """Where the quantiles are taken: dense in the upper tail, where hits are."""
 

@@ -19,16 +19,6 @@ from esclip._core.searches import Search
 from esclip._errors import ConfigError
 from esclip._text.forms import compose
 
-__all__ = [
-    "MAX_LEVELS",
-    "MAX_TESTS",
-    "MAX_VALUES",
-    "TOO_DEEP",
-    "check_limits",
-    "simplify",
-    "simplify_searches",
-]
-
 MAX_TESTS = 180
 """Tests of one filter; alternatives of one field count as one."""
 

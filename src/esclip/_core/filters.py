@@ -16,20 +16,6 @@ from typing import TypeAlias
 
 from esclip._core.schema import Field
 
-__all__ = [
-    "AllOf",
-    "AnyOf",
-    "Condition",
-    "Exists",
-    "HasId",
-    "Inside",
-    "Near",
-    "Not",
-    "OneOf",
-    "Range",
-    "Value",
-]
-
 Value: TypeAlias = str | int | float | bool | datetime
 
 

@@ -22,8 +22,6 @@ from esclip._files.locations import user_path
 from esclip._files.text import NotText, read_text
 from esclip._text.forms import compose, existing_path, is_unicode
 
-__all__ = ["MAX_LABELS", "TEMPLATES", "LabelSet", "Labels"]
-
 TEMPLATES = ("a photo of a {}",)
 """CLIP was trained on captions: 1.3 points on ImageNet over single words (paper, section 3.1.4)."""
 

@@ -10,8 +10,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
-__all__ = ["NULL_QUERIES", "is_null_query", "script_of"]
-
 
 def script_of(text: str) -> str:
     """The script of most of a text's letters: a key of `NULL_QUERIES`; Latin without letters.

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
-__all__ = ["hide_module"]
-
 
 @contextmanager
 def hide_module(name: str) -> Iterator[None]:

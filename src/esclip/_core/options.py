@@ -32,17 +32,6 @@ from esclip._core.settings import BATCH_SIZE
 from esclip._core.targets import select_known
 from esclip._files.locations import AnyPath, user_path
 
-__all__ = [
-    "BATCH_SIZE_OPTION",
-    "MAX_WEIGHT",
-    "MIN_THRESHOLD",
-    "WEIGHT",
-    "Declaration",
-    "Opt",
-    "declared",
-    "resolve",
-]
-
 T = TypeVar("T")
 
 

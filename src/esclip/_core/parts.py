@@ -20,26 +20,6 @@ from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._core.types import Box, Hit, ImageRecord
 
-__all__ = [
-    "CROPPING",
-    "FINEST",
-    "GRID",
-    "PART_FIELDS",
-    "caption_id",
-    "caption_record",
-    "crop_content",
-    "crop_id",
-    "crop_record",
-    "crops_of",
-    "holds_parts",
-    "part_base",
-    "part_filters",
-    "part_ids",
-    "parts_index",
-    "picture_content",
-    "to_image_hit",
-]
-
 CROPPING = "crops 1"
 """Version of the crops; a new one has all pictures encoded again."""
 

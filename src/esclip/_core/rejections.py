@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._core.types import ImageRecord
 
-__all__ = ["IngestReport", "LedgerEntry", "Reason", "Rejection", "Stage", "reject"]
-
 
 class Stage(Enum):
     """The step of an ingest at which a record was rejected."""

@@ -19,8 +19,6 @@ from esclip._core.calibration import Calibration
 from esclip._core.labels import LabelSet
 from esclip._core.targets import PART_KINDS
 
-__all__ = ["Field", "FieldType", "IndexInfo", "IndexSchema", "Space", "Stats"]
-
 MAX_NAME_LENGTH = 4096
 """Characters of a model's name, which may be a path, and of other texts in a schema."""
 MAX_DIMENSIONS = 1 << 16

@@ -14,8 +14,6 @@ from typing import TypeAlias
 from esclip._core.filters import Condition
 from esclip._core.types import Vector
 
-__all__ = ["KeywordSearch", "KnnSearch", "Scan", "Search"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnnSearch:

@@ -6,31 +6,6 @@ from pathlib import Path
 
 from esclip._files.user_folders import cache_folder, data_folder, state_folder
 
-__all__ = [
-    "BATCH_SIZE",
-    "CALIBRATED_FROM",
-    "DEFAULT_ENCODER",
-    "DEFAULT_INDEX",
-    "DEFAULT_K",
-    "DUPLICATE",
-    "ENCODER_PORT",
-    "FETCH_WORKERS",
-    "MAX_BODY_MIB",
-    "MAX_PICTURE_BYTES",
-    "MAX_REJECTION_RATE",
-    "PAGE_SIZE",
-    "RANK_WINDOW_SIZE",
-    "SEARCHES_AT_ONCE",
-    "UNSPLASH_HOST",
-    "WRITE_SECONDS",
-    "WRITE_SIZE",
-    "default_store",
-    "hash_notes",
-    "ledger_folder",
-    "picture_cache",
-    "tower_cache",
-]
-
 DEFAULT_INDEX = "image_search"
 DEFAULT_ENCODER = "clip-ViT-B-32"
 DEFAULT_K = 10

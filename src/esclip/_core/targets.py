@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-__all__ = ["CAPTIONS", "CROPS", "PART_KINDS", "PICTURES", "TARGETS", "is_fused", "select_known"]
-
 PICTURES = "pictures"
 CAPTIONS = "captions"
 CROPS = "crops"

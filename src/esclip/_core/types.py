@@ -22,29 +22,6 @@ import orjson
 
 from esclip._text.forms import compose
 
-__all__ = [
-    "Box",
-    "Crop",
-    "Document",
-    "Fingerprint",
-    "GeoPoint",
-    "Hit",
-    "ImageRecord",
-    "Metadata",
-    "MetadataValue",
-    "Pixels",
-    "ScoreDetail",
-    "Vector",
-    "Vectors",
-    "content_fingerprint",
-    "cosines",
-    "document_hit",
-    "file_id",
-    "json_metadata",
-    "ranked",
-    "unit_rows",
-]
-
 Vector: TypeAlias = npt.NDArray[np.float32]
 """One vector: shape (dim,), unit length."""
 

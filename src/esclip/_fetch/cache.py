@@ -15,8 +15,6 @@ from pathlib import Path
 
 from esclip._files.atomic import write_atomically
 
-__all__ = ["PictureCache"]
-
 _log = logging.getLogger("esclip")
 
 

@@ -27,8 +27,6 @@ from esclip._fetch.politeness import HostBackoff, opted_out
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send
 from esclip._net.sockets import DeadlineExceededError, ForbiddenAddressError, deadline_scope
 
-__all__ = ["Body", "HttpClient"]
-
 MAX_REDIRECTS = 5
 TIMEOUT_S = 10.0
 """For a connection, and for the next bytes of an answer."""

@@ -26,8 +26,6 @@ from esclip._fetch.client import HttpClient
 from esclip._fetch.hosts import HostPolicy
 from esclip._files.regular import open_regular
 
-__all__ = ["Fetcher"]
-
 
 class Fetcher:
     """Reads pictures' bytes by URL or path. Thread-safe; keeps up to `workers` connections per host.

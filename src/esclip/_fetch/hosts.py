@@ -25,8 +25,6 @@ from esclip._net.session import address_scope
 from esclip._net.sockets import ForbiddenAddressError
 from esclip._text.urls import MAX_URL
 
-__all__ = ["Endpoint", "HostPolicy", "RedirectChain", "is_public"]
-
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 
 _TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")

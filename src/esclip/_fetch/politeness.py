@@ -16,8 +16,6 @@ from esclip._errors import FetchError
 if TYPE_CHECKING:
     from esclip._fetch.hosts import Endpoint
 
-__all__ = ["HostBackoff", "opted_out"]
-
 _OPT_OUTS = frozenset({"noai", "noimageai"})
 _AGENTS = frozenset({"*", "esclip"})
 _AGENT = re.compile(r"[\w*.+/-]+")

@@ -8,8 +8,6 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-__all__ = ["UNFINISHED", "write_atomically"]
-
 UNFINISHED = ".new-"
 """Prefix of the names of temporary files and folders."""
 

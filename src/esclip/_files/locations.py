@@ -21,16 +21,6 @@ from esclip._errors import ConfigError, one_line
 from esclip._text.forms import existing_path
 from esclip._text.secrets import Address, Secret, mask
 
-__all__ = [
-    "AnyCaptions",
-    "AnyPath",
-    "correct_address",
-    "scheme_of",
-    "server_address",
-    "split_credentials",
-    "user_path",
-]
-
 AnyPath: TypeAlias = str | os.PathLike[str]
 
 AnyCaptions: TypeAlias = AnyPath | Mapping[str, str] | Mapping[Path, str]

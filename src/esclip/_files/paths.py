@@ -8,8 +8,6 @@ from pathlib import Path
 from esclip._errors import ConfigError
 from esclip._files.locations import user_path
 
-__all__ = ["is_below", "location_of", "path_text"]
-
 
 def path_text(path: str | Path) -> str:
     """A path as text that can be shown and stored, even if it isn't UTF-8."""

@@ -15,8 +15,6 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["open_beside", "open_regular"]
-
 MAX_LINKS = 8
 """Links from one to the next within a folder."""
 

@@ -16,17 +16,6 @@ from typing import IO
 
 from esclip._files.regular import open_beside
 
-__all__ = [
-    "MAX_MARK_BYTES",
-    "NotText",
-    "TextDecoder",
-    "Utf8",
-    "detect_encoding",
-    "read_beginning",
-    "read_text",
-    "text_lines",
-]
-
 MAX_LINE_CHARS = 1 << 20
 """Of a line; a longer one is an error."""
 

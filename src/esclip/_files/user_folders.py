@@ -19,8 +19,6 @@ import platformdirs
 
 from esclip._errors import ConfigError, Hint
 
-__all__ = ["cache_folder", "check_writable", "data_folder", "state_folder", "usable_folder"]
-
 _log = logging.getLogger("esclip")
 
 

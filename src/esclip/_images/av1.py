@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["MAX_OBUS", "frame_pixels"]
-
 MAX_OBUS = 256
 """An image has a handful. A stream of more counts as unbounded."""
 

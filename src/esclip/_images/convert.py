@@ -14,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-__all__ = ["apply_orientation", "to_rgb"]
-
 BAND_PIXELS = 1 << 20
 """Pixels of more than 8 bits that are scaled in one step."""
 

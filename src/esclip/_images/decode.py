@@ -42,8 +42,6 @@ from esclip._images.sanitize import (
     strip_png_metadata,
 )
 
-__all__ = ["decode", "decoding", "to_rgb"]
-
 MAX_PIXELS = 89_478_485
 """A third of a gigabyte in Pillow; its own limit for warnings, which so never come."""
 

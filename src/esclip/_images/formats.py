@@ -13,18 +13,6 @@ from enum import Enum
 from functools import cache
 from importlib.util import find_spec
 
-__all__ = [
-    "INSTALL_HINTS",
-    "LINKED_FOLDERS",
-    "UNREADABLE_KINDS",
-    "ImageFormat",
-    "describe_skipped",
-    "detect_format",
-    "is_supported",
-    "skipped_kind",
-    "supported_suffixes",
-]
-
 
 class ImageFormat(Enum):
     """An image format, by its common name."""

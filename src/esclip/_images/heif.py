@@ -15,8 +15,6 @@ from typing import NamedTuple
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._images.av1 import frame_pixels
 
-__all__ = ["MAX_BOXES", "decoded_pixels"]
-
 MAX_ITEMS = 4096
 """Distinct tiles: 89 million pixels in tiles of 256 x 256 are 1,366."""
 

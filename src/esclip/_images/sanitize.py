@@ -19,14 +19,6 @@ from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
 from esclip._images.heif import decoded_pixels
 
-__all__ = [
-    "check_decode_cost",
-    "check_tiff",
-    "strip_heif_metadata",
-    "strip_jpeg_metadata",
-    "strip_png_metadata",
-]
-
 MAX_SIDE = 65_535
 """JPEG's own limit. A longer image is too narrow to show anything, and costs as much for each row."""
 

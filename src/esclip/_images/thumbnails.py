@@ -17,8 +17,6 @@ from esclip._errors import DecodeError
 from esclip._files.regular import open_regular
 from esclip._images.decode import decoding
 
-__all__ = ["THUMBNAIL_HEIGHT", "make_thumbnail"]
-
 THUMBNAIL_HEIGHT = 240
 """Pixels."""
 

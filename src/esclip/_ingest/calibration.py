@@ -20,8 +20,6 @@ from esclip._core.types import Vectors
 from esclip._protocols import Encoder, Store
 from esclip.stores.paged_reads import iter_documents
 
-__all__ = ["calibrate"]
-
 log = logging.getLogger("esclip")
 
 SAMPLE = 1024

@@ -14,8 +14,6 @@ from threading import Lock
 
 from esclip._core.types import Document, ImageRecord
 
-__all__ = ["ContentDeduplicator", "Lookup"]
-
 CACHE_SIZE = 4096
 """Vectors of this run in memory, 2 kB each: a store may not find them yet."""
 

@@ -21,8 +21,6 @@ from esclip._ingest.ledger import Ledger
 from esclip._protocols import Store
 from esclip._text.forms import compose
 
-__all__ = ["Deletion", "Selection", "delete"]
-
 log = logging.getLogger("esclip")
 
 MAX_NAMES_SHOWN = 3

@@ -6,8 +6,6 @@ import hashlib
 
 import numpy as np
 
-__all__ = ["IdSet"]
-
 
 class IdSet:
     """Ids as 64-bit hashes, most of them in a sorted array.

@@ -30,8 +30,6 @@ from esclip.encoders.zero_shot import embed_labels, probabilities
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
-__all__ = ["LabelingSource", "LabelingStore", "Labeller"]
-
 LABEL = Field("label", FieldType.KEYWORD)
 PROBABILITY = Field("label_probability", FieldType.FLOAT)
 

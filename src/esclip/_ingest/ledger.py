@@ -31,8 +31,6 @@ from esclip._ingest.ledger_records import dump_record, escape_surrogates, load_r
 from esclip._text.secrets import mask
 from esclip.stores import is_server
 
-__all__ = ["Ledger", "ledger_path"]
-
 VERSION = 1
 
 _TABLE = """

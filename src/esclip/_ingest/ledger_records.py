@@ -14,8 +14,6 @@ from typing import Any
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip._text.secrets import mask
 
-__all__ = ["dump_record", "escape_surrogates", "load_record"]
-
 
 def escape_surrogates(text: str) -> str:
     """The text with lone surrogates, which UTF-8 can't encode, as escape sequences."""

@@ -14,8 +14,6 @@ from esclip._core.targets import PART_KINDS
 from esclip._files.locations import AnyCaptions, AnyPath
 from esclip._ingest.progress import Progress
 
-__all__ = ["LIMIT", "IngestOptions", "RetryOptions", "RunOptions"]
-
 LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 
 

@@ -40,8 +40,6 @@ from esclip._protocols import Encoder, Source, Store
 from esclip.sources.wrapper import SourceWrapper
 from esclip.stores.wrapper import StoreWrapper
 
-__all__ = ["PartsSource", "PartsStore", "StoreWithParts"]
-
 log = logging.getLogger("esclip")
 
 

@@ -37,8 +37,6 @@ from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip._ingest.stages import Decoded, Fetched, decode_picture, encode_batch, has_direction
 from esclip._protocols import Encoder, Source, Store
 
-__all__ = ["ingest"]
-
 log = logging.getLogger("esclip")
 
 GRACE_S = 5.0

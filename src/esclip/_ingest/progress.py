@@ -21,8 +21,6 @@ from esclip._errors import TooManyRejections
 if TYPE_CHECKING:
     from esclip._ingest.ledger import Ledger
 
-__all__ = ["IngestProgress", "Phase", "Progress"]
-
 T = TypeVar("T")
 
 BUDGET_FROM = 100

@@ -22,8 +22,6 @@ from esclip._ingest.id_set import IdSet
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Source, Store
 
-__all__ = ["Pruning", "SeenRecords", "delete_stale"]
-
 log = logging.getLogger("esclip")
 
 CONFIRM_FROM = 100

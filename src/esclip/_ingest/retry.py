@@ -19,8 +19,6 @@ from esclip._ingest.ledger import Ledger
 from esclip._protocols import Source
 from esclip.sources.folder import file_record
 
-__all__ = ["LedgerSource"]
-
 
 class LedgerSource(Source):
     """The rejected records, for one of `reasons` or any."""

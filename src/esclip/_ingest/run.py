@@ -27,8 +27,6 @@ from esclip._ingest.progress import IngestProgress, Phase
 from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source, Store
 
-__all__ = ["run"]
-
 
 def run(
     source: Source,

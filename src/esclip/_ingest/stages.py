@@ -16,8 +16,6 @@ from esclip._core.types import Crop, Document, ImageRecord, Pixels, Vector
 from esclip._images.decode import decoding
 from esclip._protocols import Encoder
 
-__all__ = ["Decoded", "Fetched", "decode_picture", "encode_batch", "has_direction"]
-
 
 @dataclass(frozen=True, slots=True)
 class Fetched:

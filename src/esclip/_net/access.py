@@ -20,8 +20,6 @@ from esclip._errors import ConfigError, Hint
 from esclip._files.locations import split_credentials, user_path
 from esclip._text.secrets import Secret
 
-__all__ = ["StoreAuth", "resolve_access"]
-
 log = logging.getLogger("esclip")
 
 

@@ -18,8 +18,6 @@ from urllib3.util import parse_url
 from esclip._errors import ConfigError
 from esclip._text.secrets import mask
 
-__all__ = ["check_certificates", "check_proxy", "check_proxy_of_environment"]
-
 SCHEMES = frozenset({"http", "https"})
 """Of proxies that our connections support."""
 

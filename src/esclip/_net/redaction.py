@@ -21,8 +21,6 @@ from urllib3.exceptions import ProtocolError
 from esclip._net.session import causes
 from esclip._text.secrets import HIDDEN, drop_frames
 
-__all__ = ["Redactor", "with_base64"]
-
 MIN_LENGTH = 8
 """Shorter secrets may be parts of words: they are redacted only as whole words."""
 

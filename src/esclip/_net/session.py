@@ -35,16 +35,6 @@ from esclip._net.sockets import (
     seconds_left,
 )
 
-__all__ = [
-    "FOREIGN_ERRORS",
-    "address_scope",
-    "causes",
-    "new_session",
-    "read_body",
-    "retry_after",
-    "send",
-]
-
 MAX_INTERIM = 20
 """Interim responses (100 to 199) before the final one."""
 

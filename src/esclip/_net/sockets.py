@@ -26,16 +26,6 @@ from urllib3.util.wait import wait_for_write
 
 from esclip._concurrency.cancellation import POLL_INTERVAL_S
 
-__all__ = [
-    "DeadlineExceededError",
-    "ForbiddenAddressError",
-    "PolledReader",
-    "TlsSocket",
-    "connect",
-    "deadline_scope",
-    "seconds_left",
-]
-
 _limits: ContextVar[tuple[float, Event]] = ContextVar("limits")
 """The deadline on the monotonic clock, and the cancellation, of this thread's request."""
 

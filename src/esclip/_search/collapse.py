@@ -9,8 +9,6 @@ import numpy as np
 
 from esclip._core.types import Hit, Vector, cosines
 
-__all__ = ["COSINE_TOLERANCE", "collapse"]
-
 COSINE_TOLERANCE = 1e-6
 """How far the cosine of equal float32 vectors may lie below 1."""
 

@@ -22,8 +22,6 @@ from esclip._search.collapse import COSINE_TOLERANCE
 from esclip._search.hits import Hits
 from esclip.stores.paged_reads import iter_documents
 
-__all__ = ["DuplicateGroup", "find_duplicates"]
-
 PAGE = 1024
 """Documents of one scan."""
 

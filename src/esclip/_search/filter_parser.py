@@ -38,8 +38,6 @@ from esclip._search.filter_values import (
 from esclip._search.options import Where
 from esclip._text.forms import compose
 
-__all__ = ["check_syntax", "parse_filter"]
-
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<sign>[|&(),!])(?!=)

@@ -22,8 +22,6 @@ from esclip._core.filters import (
 )
 from esclip._text.forms import compose
 
-__all__ = ["filter_text", "value_text"]
-
 MAX_LISTED = 5
 """Values and tests of a list that are written out."""
 

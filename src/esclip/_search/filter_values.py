@@ -25,17 +25,6 @@ from esclip._errors import ConfigError, one_line
 from esclip._search.options import Where
 from esclip._text.forms import compose, forms, is_unicode
 
-__all__ = [
-    "CALLS",
-    "MAX_SHOWN",
-    "normalize_where",
-    "parse_comparison",
-    "parse_inside",
-    "parse_near",
-    "require_field",
-    "require_geo",
-]
-
 Plain: TypeAlias = str | int | float | bool | datetime | date
 
 

@@ -17,8 +17,6 @@ from typing import TypeAlias
 from esclip._core.analysis import analyze_document
 from esclip._core.types import Hit, ScoreDetail
 
-__all__ = ["Ranking", "reciprocal_rank_fusion"]
-
 RANK_CONSTANT = 60
 """The larger, the less the first ranks stand out."""
 

@@ -19,8 +19,6 @@ from esclip._text.urls import is_web_address
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Hits"]
-
 COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
 OPTIONAL_COLUMNS = ("relevance", "percentile", "duplicates", "box", "explanation")

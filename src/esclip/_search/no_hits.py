@@ -23,8 +23,6 @@ from esclip._protocols import Store
 from esclip._search.filter_text import filter_text, value_text
 from esclip._search.query import Query
 
-__all__ = ["explain_empty_page", "explain_filter"]
-
 SAMPLE = 500
 """Documents whose values are compared with those of the filter."""
 

@@ -9,17 +9,6 @@ from esclip._core.options import MAX_WEIGHT, MIN_THRESHOLD, Opt
 from esclip._core.settings import DEFAULT_K, DUPLICATE, RANK_WINDOW_SIZE
 from esclip._core.targets import PICTURES, TARGETS
 
-__all__ = [
-    "THRESHOLD",
-    "HitOptions",
-    "K",
-    "QueryOptions",
-    "SearchOptions",
-    "TextQueryOptions",
-    "TextSearchOptions",
-    "Where",
-]
-
 Where: TypeAlias = str | Iterable[str] | Mapping[str, Any]
 """An expression, several that must all hold, or values by field name, of which one must be equal."""
 

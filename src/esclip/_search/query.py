@@ -37,19 +37,6 @@ from esclip._search.filter_values import normalize_where
 from esclip._search.options import QueryOptions
 from esclip._text.forms import is_unicode
 
-__all__ = [
-    "AnyClause",
-    "AnyQuery",
-    "Clause",
-    "ImageQuery",
-    "Keywords",
-    "Query",
-    "SimilarTo",
-    "Text",
-    "VectorClause",
-    "VectorQuery",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Text:

@@ -13,8 +13,6 @@ from esclip._errors import FetchError, RecordError, one_line
 from esclip._files.locations import correct_address, user_path
 from esclip._images.decode import decode, to_rgb
 
-__all__ = ["open_image"]
-
 
 def open_image(image: AnyImage) -> Image.Image:
     """The image as RGB. Raises `ConfigError` for a value of another type, `FetchError` and `DecodeError`."""

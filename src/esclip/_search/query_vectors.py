@@ -19,8 +19,6 @@ from esclip._protocols import Encoder, Store
 from esclip._search.query import ImageQuery, SimilarTo, Text, VectorClause, VectorQuery
 from esclip._search.query_image import open_image
 
-__all__ = ["QueryVector", "embed_queries"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryVector:

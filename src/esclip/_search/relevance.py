@@ -19,8 +19,6 @@ from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip._search.query import Query, Text
 
-__all__ = ["annotate_relevance", "is_match", "null_scores_for", "score_threshold"]
-
 
 def null_scores_for(query: Query, schema: IndexSchema, encoder: Callable[[], Encoder]) -> NullScores | None:
     """The null scores to compare the query's scores with; None where the index has none of their kind.

@@ -26,8 +26,6 @@ from esclip._errors import ConfigError, Hint
 from esclip._protocols import Store
 from esclip._search.fusion import Ranking, reciprocal_rank_fusion
 
-__all__ = ["Retriever", "Targets"]
-
 Targets: TypeAlias = tuple[str, ...]
 """Some of `_core.targets.TARGETS`, each once, in their order."""
 

@@ -29,8 +29,6 @@ from esclip._search.relevance import annotate_relevance, is_match, null_scores_f
 from esclip._search.retriever import Retriever
 from esclip.stores.paged_reads import iter_documents
 
-__all__ = ["Searcher"]
-
 
 @dataclass(frozen=True, slots=True)
 class Searcher:

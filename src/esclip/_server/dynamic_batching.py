@@ -24,8 +24,6 @@ import numpy as np
 from esclip._core.types import Vectors
 from esclip._errors import one_line
 
-__all__ = ["BatchFailed", "Batcher", "QueueFull"]
-
 T = TypeVar("T")
 
 MAX_QUEUED_BATCHES = 64

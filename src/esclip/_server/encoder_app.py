@@ -23,8 +23,6 @@ from esclip._text.secrets import Secret
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.remote import protocol
 
-__all__ = ["EncoderApp", "check_encoder", "open_server"]
-
 MAX_IMAGE_REQUESTS, MAX_TEXT_REQUESTS = 48, 12
 """Requests that wait for vectors at a time, each in a thread."""
 

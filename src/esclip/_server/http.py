@@ -18,8 +18,6 @@ import orjson
 
 from esclip._text.secrets import Secret
 
-__all__ = ["JSON", "HttpApp", "HttpError", "RequestHead", "Response", "unavailable"]
-
 JSON = "application/json"
 
 RETRY_AFTER_S = 1

@@ -32,8 +32,6 @@ from esclip._server.http import JSON, HttpApp, HttpError, RequestHead, Response,
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-__all__ = ["HttpServer", "Limits"]
-
 SPARE_THREADS = 8
 """For requests that are answered at once."""
 GRACE_PERIOD_S = 30.0

@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import re
 
-__all__ = ["escape", "join_lines", "json_escape"]
-
 _LINE_BREAK = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 

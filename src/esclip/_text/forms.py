@@ -14,8 +14,6 @@ import re
 import unicodedata
 from pathlib import Path
 
-__all__ = ["compose", "existing_path", "fold", "forms", "is_unicode"]
-
 
 def compose(text: str) -> str:
     """The text in NFC: a letter with its marks is one character if Unicode has one."""

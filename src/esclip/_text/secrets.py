@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["HIDDEN", "Address", "Secret", "drop_frames", "mask"]
-
 HIDDEN = "***"
 
 _CREDENTIALS = re.compile(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["MAX_URL", "is_web_address"]
-
 MAX_URL = 8000
 """Characters. Servers accept no longer ones, and a name of megabytes takes seconds to parse."""
 

@@ -24,8 +24,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MODELS", "Model", "canonical_name", "default_text_encoder", "hub_name", "known_scripts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Model:

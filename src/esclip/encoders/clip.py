@@ -42,8 +42,6 @@ from esclip.encoders.runtimes.towers import (
 )
 from esclip.encoders.text_warnings import warn_of_unknown_scripts
 
-__all__ = ["ClipEncoder"]
-
 T = TypeVar("T")
 
 _TEXT_BATCH = 64
@@ -202,6 +200,7 @@ class Lazy(Generic[T]):
         self._lock = Lock()
 
     def __call__(self) -> T:
+        """Load on the first call."""
         with self._lock:
             if not self._loaded:
                 self._loaded.append(self._load())

@@ -14,8 +14,6 @@ import unicodedata
 from enum import IntEnum
 from functools import cache
 
-__all__ = ["Color", "find_colors"]
-
 
 class Color(IntEnum):
     """A basic colour; its number is its axis in the palette's space."""

@@ -14,8 +14,6 @@ from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.runtimes.export import Kind, find_export
 from esclip.encoders.runtimes.towers import choose_runtime
 
-__all__ = ["list_models"]
-
 _log = logging.getLogger("esclip")
 
 

@@ -11,8 +11,6 @@ from threading import RLock
 from esclip._concurrency.forks import run_in_children
 from esclip._errors import EncoderError, ErrorTable, Hint
 
-__all__ = ["MODEL_ERRORS", "quiet_download", "quiet_loading"]
-
 _loading = RLock()
 
 

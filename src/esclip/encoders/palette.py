@@ -29,8 +29,6 @@ from esclip.encoders.color_words import Color, find_colors
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.text_warnings import warn_of_missing_colors
 
-__all__ = ["PALETTE_LIMITS", "PaletteEncoder"]
-
 PALETTE_LIMITS = (
     "palette knows the colours black, white, red, green, yellow, blue, brown, purple, pink, orange and grey, "
     "and nothing else; name one, or use a CLIP model such as clip-ViT-B-32"

@@ -20,8 +20,6 @@ from PIL import Image
 
 from esclip._core.arguments import wrong_kind
 
-__all__ = ["CLIP_MEAN", "CLIP_STD", "Normalization", "Preprocessing", "read_processor"]
-
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 """Mean and deviation of CLIP's training images (openai/CLIP, clip.py)."""

@@ -26,8 +26,6 @@ from esclip.encoders import load_encoder
 from esclip.encoders.catalogue import canonical_name
 from esclip.encoders.checkpoints.find import is_hub_name
 
-__all__ = ["EncoderResolver"]
-
 _log = logging.getLogger("esclip")
 
 _PALETTE = "palette"

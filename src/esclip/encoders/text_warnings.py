@@ -14,8 +14,6 @@ from esclip._core.null_queries import is_null_query
 from esclip._errors import Hint, one_line
 from esclip.encoders.catalogue import known_scripts
 
-__all__ = ["warn_of_missing_colors", "warn_of_unknown_scripts"]
-
 _log = logging.getLogger("esclip")
 
 

@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from esclip._text.forms import compose
 
-__all__ = ["NO_TOKENIZER", "Tokenizer", "TokenizerFile", "Tokens", "clean_texts"]
-
 _log = logging.getLogger("esclip")
 
 MAX_TOKENS = 1 << 20

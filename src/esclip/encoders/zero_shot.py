@@ -10,8 +10,6 @@ from esclip._core.types import Vectors, unit_rows
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 
-__all__ = ["embed_labels", "probabilities"]
-
 
 def embed_labels(encoder: Encoder, labels: LabelSet) -> Vectors:
     """Embed labels as unit rows of shape (labels, dim): each the normalized mean of its prompts' vectors.

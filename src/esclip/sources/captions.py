@@ -31,14 +31,6 @@ from esclip._protocols import Source
 from esclip._text.forms import compose, forms
 from esclip.sources.wrapper import SourceWrapper
 
-__all__ = [
-    "MAX_CAPTION_BYTES",
-    "SIDECAR",
-    "CaptionedSource",
-    "Captions",
-    "resolve_captions",
-]
-
 SIDECAR = "sidecar"
 """Captions in a text file beside each picture."""
 

@@ -13,8 +13,6 @@ from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
 from esclip._protocols import Source
 
-__all__ = ["ChainedSource"]
-
 
 class ChainedSource(Source):
     """The records of several sources, one after the other; of all of them the first `limit`."""

@@ -35,8 +35,6 @@ from esclip._images.formats import (
 )
 from esclip._protocols import Source
 
-__all__ = ["FolderSource", "file_record", "is_empty"]
-
 FOLDER_MARK = "\0"
 """Appended to names of folders: no name contains it, and it doesn't change their order."""
 

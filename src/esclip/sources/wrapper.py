@@ -11,8 +11,6 @@ from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
 from esclip._protocols import Source
 
-__all__ = ["SourceWrapper"]
-
 
 class SourceWrapper(Source):
     """Delegates to another source. Subclasses override `transform`."""

@@ -12,8 +12,6 @@ from esclip._core.filters import AllOf, AnyOf, Condition, Exists, HasId, Inside,
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip.stores.validation import stored_date
 
-__all__ = ["EARTH_RADIUS", "compile_filter"]
-
 EARTH_RADIUS = 6_371_008.7714
 """Meters: Lucene's mean radius (`GeoUtils.EARTH_MEAN_RADIUS_METERS`)."""
 

@@ -11,8 +11,6 @@ from dataclasses import replace
 
 from esclip._core.types import Hit, ScoreDetail
 
-__all__ = ["idf_weights", "score_hit"]
-
 
 def idf_weights(
     words: Sequence[str], document_frequencies: Sequence[int], documents: int

@@ -34,8 +34,6 @@ from esclip.stores.validation import (
     validate_records,
 )
 
-__all__ = ["MemoryStore"]
-
 
 class MemoryStore(Store):
     """Keeps documents in a dictionary."""

@@ -8,8 +8,6 @@ from esclip._concurrency.streams import batches
 from esclip._core.types import Document
 from esclip._protocols import Store
 
-__all__ = ["iter_documents"]
-
 READ_BATCH = 256
 """Documents per read."""
 

@@ -25,16 +25,6 @@ from esclip._core.types import (
 )
 from esclip.stores.validation import stored_date
 
-__all__ = [
-    "document_from_source",
-    "fingerprint_from_source",
-    "hit_from_source",
-    "record_source",
-    "scored_id",
-    "to_partial_source",
-    "to_source",
-]
-
 
 def to_source(document: Document) -> dict[str, Any]:
     """A whole document, which replaces an existing one: missing values are left out."""

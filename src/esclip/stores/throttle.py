@@ -17,8 +17,6 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.cancellation import POLL_INTERVAL_S
 from esclip._concurrency.forks import renew_in_children
 
-__all__ = ["AdaptiveLimiter"]
-
 
 class AdaptiveLimiter:
     """A limit of requests in flight, shared by all threads, that adapts to the server."""

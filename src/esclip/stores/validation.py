@@ -20,18 +20,6 @@ from esclip._core.types import Document, GeoPoint, ImageRecord, MetadataValue, V
 from esclip._protocols import NOT_STORED
 from esclip._text.forms import is_unicode
 
-__all__ = [
-    "RESERVED",
-    "check_field_names",
-    "merge_schemas",
-    "schema_conflict",
-    "stored_date",
-    "valid_keys",
-    "validate_documents",
-    "validate_records",
-    "write_rejection",
-]
-
 RESERVED = frozenset(
     {
         "id",

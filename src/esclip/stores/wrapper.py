@@ -12,8 +12,6 @@ from esclip._core.searches import Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._protocols import Store
 
-__all__ = ["StoreWrapper"]
-
 
 class StoreWrapper(Store):
     """Forwards every call to another store."""

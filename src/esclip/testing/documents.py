@@ -24,21 +24,6 @@ from esclip._core.types import (
 )
 from esclip._protocols import Store
 
-__all__ = [
-    "DIM",
-    "EVERYTHING",
-    "FIELDS",
-    "SCHEMA",
-    "SPACE",
-    "axis",
-    "document",
-    "nearest",
-    "random_documents",
-    "random_vectors",
-    "record",
-    "where",
-]
-
 DIM = 16
 
 SPACE = Space(model="tests", text_model="tests", weights="sha256:1", preprocessing="none", dim=DIM)

@@ -18,8 +18,6 @@ from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip.encoders.palette import PaletteEncoder
 
-__all__ = ["EncoderContract", "RecordingEncoder", "sample_images"]
-
 
 def sample_images(count: int = 12) -> list[Image.Image]:
     """Pictures of different sizes and colours, the same each time."""

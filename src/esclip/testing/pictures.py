@@ -6,8 +6,6 @@ from pathlib import Path
 
 from PIL import Image
 
-__all__ = ["PLAIN", "draw_photos"]
-
 PLAIN = ("black", "white", "red", "green", "yellow", "blue", "brown", "purple", "pink", "orange", "grey")
 
 

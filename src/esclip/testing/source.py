@@ -25,8 +25,6 @@ from esclip._core.schema import FieldType
 from esclip._core.types import GeoPoint, ImageRecord, json_metadata
 from esclip._protocols import Source
 
-__all__ = ["SourceContract", "records_of", "rejections_of"]
-
 PYTHON_TYPES: dict[FieldType, type] = {
     FieldType.KEYWORD: str,
     FieldType.KEYWORDS: tuple,

@@ -26,8 +26,6 @@ from esclip.testing.store_search import StoreSearch
 from esclip.testing.store_words import StoreWords
 from esclip.testing.store_writes import StoreWrites
 
-__all__ = ["StoreContract"]
-
 
 class StoreContract(
     StoreLifecycle,

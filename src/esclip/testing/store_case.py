@@ -13,8 +13,6 @@ from esclip._core.types import Document
 from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, nearest
 
-__all__ = ["StoreCase", "assert_same", "count", "ids_where", "reasons"]
-
 
 class StoreCase:
     """Supplies a store, and ways around it; see `store_contract`."""

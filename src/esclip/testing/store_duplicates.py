@@ -21,8 +21,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, random_vectors, record
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["StoreDuplicates"]
-
 
 def family(name: str, vector: Vector, size: int, spread: float, seed: int, **metadata: str) -> list[Document]:
     """Pictures around a vector: the more spread, the less alike."""
@@ -31,6 +29,7 @@ def family(name: str, vector: Vector, size: int, spread: float, seed: int, **met
 
 
 def picture(id: str, vector: Vector, metadata: Metadata | None = None, content: str = "") -> Document:
+    """A document whose description names its family."""
     return Document(record(id, metadata or {}, description=f"picture of {id[:-2]}"), vector, content or id)
 
 
@@ -47,6 +46,7 @@ def library() -> list[Document]:
 
 
 def ids(hits: Hits) -> list[str]:
+    """The ids, in the order of the hits."""
     return [hit.id for hit in hits]
 
 

@@ -17,8 +17,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import FIELDS, document
 from esclip.testing.store_case import StoreCase, ids_where
 
-__all__ = ["StoreFilters"]
-
 COUNTRY, COLORS, _, LIKES, APERTURE, _, TAKEN, PLACE = FIELDS
 MANY = 40_000
 START = datetime(2020, 1, 1, tzinfo=UTC)

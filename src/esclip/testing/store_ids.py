@@ -6,8 +6,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import EVERYTHING, axis, document, nearest, record
 from esclip.testing.store_case import StoreCase, count
 
-__all__ = ["StoreIds"]
-
 HOSTILE_IDS = [
     "-abc",
     " spaces around ",

@@ -20,8 +20,6 @@ from esclip.testing.encoder import RecordingEncoder
 from esclip.testing.pictures import PLAIN, draw_photos
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["StoreLabels"]
-
 LABELS = "red,blue,gelb"
 
 

@@ -13,8 +13,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import FIELDS, SCHEMA, SPACE, axis, document, nearest, record, where
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["StoreLifecycle"]
-
 
 class StoreLifecycle(StoreCase):
     """An index as a whole."""

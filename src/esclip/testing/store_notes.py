@@ -12,8 +12,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import axis, document
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["StoreNotes"]
-
 DOCUMENTS: dict[str, dict[str, MetadataValue]] = {
     "a": {
         "country": "Norway",

@@ -17,8 +17,6 @@ from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import random_vectors, record
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["StoreQueries"]
-
 COLORS = ("red", "green", "blue", "yellow")
 THINGS = ("a dog", "a cat", "a house in Oslo", "", "富士山", "a red car", "the harbour of Oslo")
 FIELDS = (Field("country", FieldType.KEYWORD), Field("keywords", FieldType.KEYWORDS))
@@ -52,6 +50,7 @@ def filled(store: Store) -> ImageIndex:
 
 
 def ids(hits: Hits) -> list[str]:
+    """The ids, in the order of the hits."""
     return [hit.id for hit in hits]
 
 

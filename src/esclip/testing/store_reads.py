@@ -11,8 +11,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from esclip.testing.store_case import StoreCase, assert_same, ids_where
 
-__all__ = ["StoreReads"]
-
 
 class StoreReads(StoreCase):
     """Documents planted around the store, and got."""

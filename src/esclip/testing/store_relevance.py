@@ -20,8 +20,6 @@ from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import SCHEMA, random_vectors, record
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["KnownEncoder", "StoreRelevance", "pictures"]
-
 DIM = 64
 
 
@@ -70,6 +68,7 @@ def measured(store: Store, encoder: KnownEncoder, n: int = 200) -> ImageIndex:
 
 
 def calibration(documents: int = 100, mean: float = 0.25) -> Calibration:
+    """A calibration of two scripts, one of them without deviation."""
     quantiles = tuple(round(0.01 * percent / 4, 4) for percent in PERCENTS)
     groups = (NullScores("han", quantiles, mean, 0.02), NullScores("latin", quantiles, mean, 0.0))
     return Calibration("text", documents, groups)

@@ -25,8 +25,6 @@ from esclip.testing.documents import (
 )
 from esclip.testing.store_case import StoreCase, ids_where
 
-__all__ = ["StoreSearch"]
-
 COUNTRY, COLORS, CAPTION, LIKES, APERTURE, FEATURED, TAKEN, PLACE = FIELDS
 NEW_YEAR = datetime(2021, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -24,8 +24,6 @@ from esclip.testing.documents import (
 )
 from esclip.testing.store_case import StoreCase
 
-__all__ = ["StoreWords"]
-
 TEXTS: dict[str, tuple[str, Metadata]] = {
     "a": ("Two dogs play in the snow", {"country": "Norway", "colors": ("white", "dark blue")}),
     "b": ("A dog", {"country": "Chile", "caption": "sleeping near Santiago"}),

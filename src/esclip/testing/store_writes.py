@@ -17,8 +17,6 @@ from esclip._protocols import Store
 from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from esclip.testing.store_case import StoreCase, count, ids_where, reasons
 
-__all__ = ["StoreWrites"]
-
 
 class StoreWrites(StoreCase):
     """Documents written by the store."""

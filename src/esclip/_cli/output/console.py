@@ -24,18 +24,6 @@ from esclip._cli.hints import format_warning
 from esclip._text.escaping import escape, join_lines, json_escape
 from esclip._text.secrets import mask
 
-__all__ = [
-    "is_terminal",
-    "json_line",
-    "log_on_stderr",
-    "print_columns",
-    "print_heading",
-    "print_json",
-    "progress_console",
-    "say",
-    "show_info_logs",
-]
-
 
 def say(message: str) -> None:
     """A line of esclip's own on stderr, at once: progress, a summary, a warning, an error."""

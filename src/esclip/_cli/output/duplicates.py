@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from esclip._core.types import Hit
     from esclip._search.duplicates import DuplicateGroup
 
-__all__ = ["print_groups", "print_summary", "write_page"]
-
 
 class _Row(NamedTuple):
     number: int

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from esclip._core.types import Hit, ScoreDetail
     from esclip._search.hits import Hits
 
-__all__ = ["print_demo", "print_hits", "print_query_hits"]
-
 
 def print_hits(hits: Hits, *, json: bool) -> None:
     """Hits: JSON lines, a table on a terminal, else score, id and location with tabs between."""

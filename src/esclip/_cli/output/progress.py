@@ -12,8 +12,6 @@ from esclip._cli.output.console import progress_console, say, show_info_logs
 if TYPE_CHECKING:
     from esclip._ingest.progress import Progress
 
-__all__ = ["DuplicatesProgress", "pause_progress", "show_progress"]
-
 PLAIN_INTERVAL_S = 10
 """Between two lines of progress where stderr is a file, not a terminal."""
 

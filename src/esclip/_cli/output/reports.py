@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
 
-__all__ = [
-    "print_deletion",
-    "print_findings",
-    "print_labels",
-    "print_models",
-    "print_rejection_counts",
-    "print_rejections",
-    "print_report",
-    "print_report_of_failure",
-    "print_server_address",
-    "print_stats",
-]
-
 
 def print_report(report: IngestReport, *, json: bool) -> None:
     """The outcome of an ingest: a summary on stderr, with `json` the whole report on stdout."""

@@ -16,8 +16,6 @@ from rich.console import Console, OverflowMethod
 from esclip._cli.output.console import is_terminal, print_columns, print_json
 from esclip._text.escaping import escape
 
-__all__ = ["Cell", "Column", "plain_cells", "print_rows", "print_table"]
-
 T = TypeVar("T")
 
 Cell: TypeAlias = str | Sequence[str]

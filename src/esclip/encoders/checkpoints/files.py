@@ -22,8 +22,6 @@ from esclip._files.atomic import write_atomically
 from esclip._files.regular import open_regular
 from esclip.encoders.loading import MODEL_ERRORS
 
-__all__ = ["file_sha256", "read_json"]
-
 MAX_CONFIG_BYTES = 1 << 24
 """Configs have a few thousand."""
 

@@ -19,8 +19,6 @@ from esclip.encoders.catalogue import canonical_name, hub_name
 from esclip.encoders.checkpoints.folder import MARKER_FILES, ModelFolder
 from esclip.encoders.loading import MODEL_ERRORS, quiet_download
 
-__all__ = ["find_model", "is_hub_name", "local_model"]
-
 _log = logging.getLogger("esclip")
 
 _HUB_TIMEOUT_S = 10.0

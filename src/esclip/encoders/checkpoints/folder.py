@@ -22,8 +22,6 @@ from esclip.encoders.checkpoints.logit_scale import read_logit_scale
 from esclip.encoders.checkpoints.open_clip_config import image_processor, open_clip_config, open_clip_weights
 from esclip.encoders.loading import MODEL_ERRORS
 
-__all__ = ["MARKER_FILES", "ModelFolder"]
-
 MARKER_FILES = ("modules.json", "config.json", "open_clip_config.json", "preprocessor_config.json")
 """Every model's folder has one of these files."""
 

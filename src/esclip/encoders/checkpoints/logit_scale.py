@@ -14,8 +14,6 @@ from typing import Any
 
 import orjson
 
-__all__ = ["LOGIT_SCALE", "MAX_LOGIT_SCALE", "read_logit_scale"]
-
 LOGIT_SCALE = 100.0
 """CLIP's: its training clipped the scale there, and all of its models reached it."""
 

@@ -15,8 +15,6 @@ from typing import Any
 from esclip.encoders.checkpoints.files import read_json
 from esclip.encoders.preprocessing import CLIP_MEAN, CLIP_STD
 
-__all__ = ["CONFIG", "image_processor", "open_clip_config", "open_clip_weights", "text_tower"]
-
 CONFIG = "open_clip_config.json"
 
 _WEIGHTS = (

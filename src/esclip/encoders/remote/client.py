@@ -28,8 +28,6 @@ from esclip._net.sockets import DeadlineExceededError, deadline_scope
 from esclip._text.secrets import Secret
 from esclip.encoders.remote.protocol import OCTET_STREAM, authorization
 
-__all__ = ["EncoderClient"]
-
 TIMEOUT_S = 120.0
 """For a connection, for sending a body, and for the next bytes of a response."""
 MAX_ERROR_BYTES = 1 << 16

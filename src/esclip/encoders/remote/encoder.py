@@ -28,8 +28,6 @@ from esclip.encoders.remote.client import EncoderClient
 from esclip.encoders.text_warnings import warn_of_unknown_scripts
 from esclip.encoders.tokenizer import clean_texts
 
-__all__ = ["RemoteEncoder"]
-
 MAX_INFO_BYTES = 1 << 20
 
 

@@ -27,26 +27,6 @@ from esclip._text.secrets import Secret
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, MAX_LOGIT_SCALE
 from esclip.encoders.preprocessing import Preprocessing
 
-__all__ = [
-    "ENCODER_PATH",
-    "HEALTH_PATH",
-    "IMAGES_PATH",
-    "JSON",
-    "MAX_TEXTS",
-    "OCTET_STREAM",
-    "SPACE_HEADER",
-    "TEXTS_PATH",
-    "VERSION",
-    "EncoderInfo",
-    "authorization",
-    "pack_pixels",
-    "pack_texts",
-    "pack_vectors",
-    "unpack_pixels",
-    "unpack_texts",
-    "unpack_vectors",
-]
-
 VERSION = 1
 """Of the protocol; increased with each incompatible change."""
 

@@ -21,8 +21,6 @@ from pathlib import Path
 from esclip._files.atomic import UNFINISHED
 from esclip.encoders.checkpoints.files import file_sha256
 
-__all__ = ["private_cache"]
-
 _NAME = re.compile(r"(?P<id>[0-9]+)-(?P<digest>[0-9a-f]{64})\.blob")
 
 

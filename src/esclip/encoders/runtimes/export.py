@@ -40,8 +40,6 @@ from esclip.encoders.tokenizer import NO_TOKENIZER, Tokenizer, TokenizerFile
 if TYPE_CHECKING:
     from esclip.encoders.runtimes.torch_model import TorchModel
 
-__all__ = ["MIN_COSINE", "PRECISIONS", "Export", "Kind", "find_export", "make_export"]
-
 MIN_COSINE = {"f32": 0.9999, "bf16": 0.999, "int8": 0.995}
 """The lowest accepted cosine between the vectors of an exported tower and of the original library."""
 

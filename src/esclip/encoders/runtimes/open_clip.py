@@ -29,8 +29,6 @@ from esclip.encoders.preprocessing import Normalization
 from esclip.encoders.runtimes.torch_model import ImageModule
 from esclip.encoders.tokenizer import TokenizerFile
 
-__all__ = ["OpenClipModel"]
-
 _BATCH = 16
 
 

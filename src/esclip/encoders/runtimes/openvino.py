@@ -17,8 +17,6 @@ from esclip._core.optional_imports import hide_module
 from esclip._errors import EncoderError
 from esclip.encoders.runtimes.compiled import private_cache
 
-__all__ = ["OpenVinoTower", "has_bf16", "import_without_telemetry", "is_installed"]
-
 OPENVINO = Unforkable("OpenVINO", EncoderError, "encode on a server (esclip serve-encoder)")
 """Its threads don't survive a fork: compiling a model in a child would wait for them."""
 

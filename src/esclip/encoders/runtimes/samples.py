@@ -11,8 +11,6 @@ from itertools import islice, product
 import numpy as np
 from PIL import Image, ImageDraw
 
-__all__ = ["sample_images", "sample_texts"]
-
 _SIZES = ((336, 224), (224, 336), (500, 375), (300, 300), (640, 427), (224, 640), (180, 120), (450, 800))
 
 

@@ -16,8 +16,6 @@ from esclip.encoders.preprocessing import Normalization
 from esclip.encoders.runtimes.torch_model import ImageModule
 from esclip.encoders.tokenizer import TokenizerFile
 
-__all__ = ["ImageFeatures", "SentenceTransformersModel"]
-
 
 class SentenceTransformersModel:
     """A model as sentence-transformers loads it. Fulfils `TorchModel`."""

@@ -18,8 +18,6 @@ from esclip.encoders.preprocessing import Normalization
 from esclip.encoders.runtimes.torch_model import TORCH, TorchModel
 from esclip.encoders.tokenizer import Tokenizer, clean_texts
 
-__all__ = ["TorchImageTower", "TorchTextTower", "load_torch_model"]
-
 
 def load_torch_model(model: ModelFolder, device: str) -> TorchModel:
     """Load a model by its library.

@@ -20,8 +20,6 @@ from esclip._errors import EncoderError
 from esclip.encoders.preprocessing import Normalization
 from esclip.encoders.tokenizer import TokenizerFile
 
-__all__ = ["TORCH", "ImageModule", "TorchModel"]
-
 TORCH = Unforkable("torch", EncoderError, "encode on a server (esclip serve-encoder)")
 
 

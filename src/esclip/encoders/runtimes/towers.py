@@ -35,16 +35,6 @@ from esclip.encoders.tokenizer import Tokenizer
 if TYPE_CHECKING:
     from esclip.encoders.runtimes.torch_model import TorchModel
 
-__all__ = [
-    "ImageTower",
-    "RuntimeChoice",
-    "TextTower",
-    "choose_runtime",
-    "load_image_tower",
-    "load_text_tower",
-    "prepare_text_tower",
-]
-
 T = TypeVar("T")
 
 _log = logging.getLogger("esclip")

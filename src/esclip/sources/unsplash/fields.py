@@ -16,18 +16,6 @@ from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip.sources.unsplash.joins import PhotoDetails
 
-__all__ = [
-    "FIELDS",
-    "KNOWN_COLUMNS",
-    "parse_date",
-    "parse_integer",
-    "parse_number",
-    "parse_point",
-    "photo_metadata",
-    "preview_url",
-    "sized_url",
-]
-
 SIDE = 224
 """Pixels of a downloaded picture's shortest side: the input size of most encoders."""
 

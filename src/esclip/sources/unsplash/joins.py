@@ -31,8 +31,6 @@ from esclip.sources.unsplash.tables import TablePart
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Joins", "PhotoDetails", "duckdb_errors", "interrupt_on", "open_joins"]
-
 MEMORY_LIMIT = "256MB"
 MAX_THREADS = 2
 INSERT_BATCH = 50_000

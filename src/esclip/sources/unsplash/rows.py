@@ -20,8 +20,6 @@ from typing import IO, NamedTuple
 from esclip._errors import SourceError, error_text
 from esclip._files.text import NotText
 
-__all__ = ["READ_ERRORS", "BrokenRow", "Lines", "Row", "read_rows"]
-
 MAX_ROW_BYTES = 32 * 1024 * 1024
 """A longer row counts as broken: memory stays bounded behind an open quote."""
 

@@ -30,8 +30,6 @@ from esclip.sources.unsplash.joins import PhotoDetails, open_joins
 from esclip.sources.unsplash.rows import BrokenRow, Row
 from esclip.sources.unsplash.tables import TablePart, find_parts, is_table_part
 
-__all__ = ["UnsplashSource", "is_dataset"]
-
 KEYWORD_THRESHOLD = 40.0
 """Percent: Unsplash leaves out keywords below since release 1.3."""
 

@@ -25,8 +25,6 @@ from esclip._files.regular import open_beside
 from esclip._files.text import MAX_MARK_BYTES, Utf8, detect_encoding
 from esclip.sources.unsplash.rows import READ_ERRORS, BrokenRow, Lines, Row, read_rows
 
-__all__ = ["TablePart", "find_parts", "is_table_part"]
-
 COPY_CHUNK_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 256 << 20, 200
 """A packed table may unpack to the larger of both; the dataset's unpack to 3 to 20 times their size."""

@@ -13,24 +13,6 @@ from typing import Any, TypeVar
 
 from esclip.stores.engine.bulk_errors import reason_text
 
-__all__ = [
-    "MALFORMED",
-    "Malformed",
-    "describe",
-    "get_count",
-    "get_error",
-    "get_found",
-    "get_hits",
-    "get_list",
-    "get_mappings",
-    "get_number",
-    "get_object",
-    "get_text",
-    "is_acknowledged",
-    "next_page",
-    "unread",
-]
-
 T = TypeVar("T")
 
 

@@ -17,8 +17,6 @@ from opensearchpy import Urllib3AWSV4SignerAuth
 from esclip._errors import ConfigError
 from esclip._text.secrets import Secret
 
-__all__ = ["Signer"]
-
 # at DEBUG it logs what it signs, session tokens included, and what credentials come in
 logging.getLogger("botocore").setLevel(logging.INFO)
 

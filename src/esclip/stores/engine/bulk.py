@@ -27,8 +27,6 @@ from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_
 from esclip.stores.throttle import AdaptiveLimiter
 from esclip.stores.validation import write_rejection
 
-__all__ = ["BulkAction", "BulkWriter", "bulk_action"]
-
 CHUNK_BYTES = 8 * 1024 * 1024
 CHUNK_ACTIONS = 1000
 MAX_ENGINE_ERRORS = 3

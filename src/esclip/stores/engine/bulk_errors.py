@@ -13,16 +13,6 @@ from typing import Any
 from esclip._concurrency.retry import TransientError
 from esclip._errors import StoreError, StoreUnavailable, one_line
 
-__all__ = [
-    "Outcome",
-    "PayloadTooLarge",
-    "classify_item",
-    "disk_full",
-    "error_type",
-    "is_disk_full",
-    "reason_text",
-]
-
 
 class PayloadTooLarge(StoreError):
     """A request has more bytes than the server, or a proxy before it, accepts."""

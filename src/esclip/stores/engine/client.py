@@ -34,8 +34,6 @@ from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores.engine.errors import ENGINE_ERRORS, Forbidden
 from esclip.stores.engine.transport import connect, from_json, refusal
 
-__all__ = ["EngineClient"]
-
 T = TypeVar("T")
 
 ATTEMPT_S = 60.0

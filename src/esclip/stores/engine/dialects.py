@@ -21,25 +21,6 @@ import numpy.typing as npt
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import Vector, unit_rows
 
-__all__ = [
-    "REFRESH_INTERVAL",
-    "REFRESH_OFF",
-    "SHARDS",
-    "SYSTEM_FIELDS",
-    "VECTOR_TYPES",
-    "Engine",
-    "Server",
-    "decode_vectors",
-    "encode_vector",
-    "field_properties",
-    "index_body",
-    "live_settings",
-    "mapping_body",
-    "schema_from_mapping",
-    "score_to_cosine",
-    "vector_conflict",
-]
-
 SHARDS = 3
 HNSW = {"m": 16, "ef_construction": 100}
 REFRESH_INTERVAL = "60s"

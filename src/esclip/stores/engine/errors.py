@@ -23,8 +23,6 @@ from esclip._net.session import causes
 from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full, reason_text
 from esclip.stores.engine.transport import ResponseTooLong
 
-__all__ = ["BUSY", "ENGINE_ERRORS", "Forbidden", "index_missing"]
-
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 

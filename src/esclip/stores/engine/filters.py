@@ -23,8 +23,6 @@ from esclip._core.filters import (
 from esclip._core.types import json_metadata
 from esclip.stores.validation import stored_date
 
-__all__ = ["filter_clause"]
-
 MIN_DISTANCE = 0.02
 """Meters: engines refuse 0, and store points with a precision of a centimetre."""
 

@@ -15,8 +15,6 @@ from esclip.stores.engine.answers import get_count, get_list
 from esclip.stores.engine.dialects import Engine
 from esclip.stores.engine.filters import filter_clause
 
-__all__ = ["MAX_HITS", "count_body", "read_frequencies", "search_body", "search_head"]
-
 MAX_HITS = 10_000
 """The most hits and neighbours in one answer of either engine."""
 

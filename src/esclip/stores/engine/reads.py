@@ -27,8 +27,6 @@ from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import decode_vectors
 from esclip.stores.engine.errors import index_missing
 
-__all__ = ["delete_documents", "read_documents", "read_vectors", "scan_locations"]
-
 T = TypeVar("T")
 
 SCAN_PAGE = 5_000

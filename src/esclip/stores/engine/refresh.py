@@ -15,8 +15,6 @@ from esclip.stores.engine.answers import get_count, get_object, get_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import REFRESH_INTERVAL, REFRESH_OFF
 
-__all__ = ["count_data_nodes", "disable_refresh", "restore_refresh"]
-
 
 def count_data_nodes(client: EngineClient) -> int:
     """The number of data nodes."""

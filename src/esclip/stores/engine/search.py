@@ -39,8 +39,6 @@ from esclip.stores.engine.queries import MAX_HITS, count_body, read_frequencies,
 from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.serialization import hit_from_source, scored_id
 
-__all__ = ["search_many"]
-
 T = TypeVar("T")
 _Request: TypeAlias = tuple[dict[str, Any], Callable[[Any], T]]
 """A body, and the function that parses its answer."""

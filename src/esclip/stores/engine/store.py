@@ -57,8 +57,6 @@ from esclip.stores.validation import (
     validate_records,
 )
 
-__all__ = ["EngineStore"]
-
 log = logging.getLogger("esclip")
 
 FINGERPRINT_FIELDS = "pixels_fingerprint,record_fingerprint"

@@ -29,8 +29,6 @@ from esclip._text.secrets import Secret
 if TYPE_CHECKING:
     from esclip.stores.engine.aws import Signer
 
-__all__ = ["ResponseTooLong", "connect", "from_json", "refusal"]
-
 CONNECTIONS = 8
 STATUSES_WITH_BODY = frozenset({200, 201, 400, 404, 405})
 """Statuses with which an engine always sends a body: without one the answer has been cut off in its head."""
@@ -212,6 +210,7 @@ class RedactingPool:
         self._secrets = secrets
 
     def urlopen(self, method: str, url: str, body: Any, **settings: Any) -> _Answer:
+        """Send a request; its answer or error with the secrets of the request redacted."""
         redactor = self._secrets.redactor(settings["headers"])
         try:
             answer = self._pool.urlopen(method, url, body, preload_content=False, **settings)
@@ -224,4 +223,5 @@ class RedactingPool:
         return _Answer(answer.status, headers, redactor.answer(data))
 
     def close(self) -> None:
+        """Close the connections."""
         self._pool.close()

@@ -9,8 +9,6 @@ import pyarrow as pa
 
 from esclip._errors import ConfigError, ErrorTable, IndexMismatch, StoreError, StoreUnavailable, one_line
 
-__all__ = ["LANCE_ERRORS"]
-
 FAILURES: tuple[tuple[str, type[StoreError], str], ...] = (
     (r"conflict|contention|concurrent", StoreUnavailable, "other processes write to it; try again"),
     (r"no space left|os error 28\b", StoreUnavailable, "the disk is full; free some space"),

@@ -28,8 +28,6 @@ from esclip._core.schema import Field, FieldType
 from esclip.stores.filter_eval import EARTH_RADIUS
 from esclip.stores.validation import stored_date
 
-__all__ = ["filter_sql", "in_sql", "quoted"]
-
 
 def filter_sql(where: Iterable[Condition], columns: Collection[str]) -> str | None:
     """The conditions, all of which must hold, as SQL on these columns; None when there are none."""

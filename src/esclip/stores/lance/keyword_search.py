@@ -20,8 +20,6 @@ from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.lance.filters import filter_sql, quoted
 from esclip.stores.lance.rows import WORDS, hit_columns, read_hit
 
-__all__ = ["keyword_search", "read_rows", "scan"]
-
 RowIds: TypeAlias = npt.NDArray[np.uint64]
 """Lance's row numbers, shape (n,)."""
 Scores: TypeAlias = npt.NDArray[np.float64]

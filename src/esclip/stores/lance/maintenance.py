@@ -21,19 +21,6 @@ from esclip._core.schema import Field
 from esclip._errors import IndexMismatch
 from esclip.stores.lance.rows import CONTENT, WORDS, optional_columns
 
-__all__ = [
-    "IndexThresholds",
-    "add_columns",
-    "count_partitions",
-    "index_contents",
-    "index_vectors",
-    "index_words",
-    "join_fragments",
-    "remove_old_versions",
-    "size_on_disk",
-    "vector_indexes",
-]
-
 FRAGMENT_ROWS = 65_536
 """Fragments of fewer rows are joined; larger ones stay, so that a small ingest rewrites little."""
 

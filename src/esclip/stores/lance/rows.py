@@ -36,24 +36,6 @@ from esclip._errors import StoreError
 from esclip.stores.serialization import document_from_source, hit_from_source, record_source
 from esclip.stores.validation import stored_date
 
-__all__ = [
-    "CONTENT",
-    "SCHEMA_KEY",
-    "WORDS",
-    "arrow_schema",
-    "document_table",
-    "hit_columns",
-    "optional_columns",
-    "read_documents",
-    "read_fingerprint",
-    "read_hit",
-    "read_schema",
-    "read_vectors",
-    "record_table",
-    "schema_metadata",
-    "select_present",
-]
-
 CONTENT = "content_fingerprint"
 """The column of `Document.content`."""
 

@@ -72,8 +72,6 @@ from esclip.stores.validation import (
     validate_records,
 )
 
-__all__ = ["IndexThresholds", "LanceStore"]
-
 logger = logging.getLogger("esclip")
 
 MAINTENANCE = (join_fragments, index_vectors, index_contents, index_words, remove_old_versions)

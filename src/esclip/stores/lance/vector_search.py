@@ -26,8 +26,6 @@ from esclip.stores.lance.maintenance import IndexThresholds, count_partitions, v
 from esclip.stores.lance.rows import hit_columns, read_hit, read_vectors
 from esclip.stores.serialization import scored_id
 
-__all__ = ["search_many"]
-
 Positions: TypeAlias = npt.NDArray[np.intp]
 """Positions in a table, shape (n,)."""
 Scores: TypeAlias = npt.NDArray[np.float64]
