@@ -72,7 +72,7 @@ def open_index(
     device: str | None = None,
     precision: str | None = None,
     encoder_token: str | None = None,
-    access: StoreAuth | None = None,
+    auth: StoreAuth | None = None,
 ) -> ImageIndex:
     """Open an index of pictures, existing or yet to be made. Connects to nothing and loads no model yet.
 
@@ -90,7 +90,7 @@ def open_index(
         device: What a named model runs on: `cpu`, `cuda`, `mps`. Default: the fastest for pictures.
         precision: What the CPU computes in: `f32`, `bf16` or `int8`. Default: `bf16` where the CPU has it.
         encoder_token: Token of an encoder server.
-        access: Credentials and CA file of a cluster.
+        auth: Credentials and CA file of a cluster.
 
     Returns:
         The index, to be closed: by `with` or `close`.
@@ -103,8 +103,8 @@ def open_index(
             index.ingest("photos")
     """
     given_text("the index", index, "a name")
-    if access is not None and not isinstance(access, StoreAuth):
-        raise wrong_kind("access", access, "an Access")
+    if auth is not None and not isinstance(auth, StoreAuth):
+        raise wrong_kind("auth", auth, "a StoreAuth")
     if encoder_token is not None:
         encoder_token = Secret(given_text("encoder_token", encoder_token))
     if store is None:
@@ -112,9 +112,9 @@ def open_index(
     if isinstance(store, (str, os.PathLike)):
         store = given_path("the store", store)
         store = Address(store) if isinstance(store, str) else store
-        store = open_store(store, index, access)
-    elif access is not None:
-        raise ConfigError("access goes with a store's address, not with a store")
+        store = open_store(store, index, auth)
+    elif auth is not None:
+        raise ConfigError("auth goes with a store's address, not with a store")
     elif not isinstance(store, Store):
         raise wrong_kind("the store", store, "a folder, an address or a Store")
     if isinstance(encoder, (str, os.PathLike)):
@@ -215,11 +215,11 @@ class ImageIndex:
         from esclip._ingest.run import run
         from esclip.sources import open_source
 
-        held = self._store.schema()
-        self._require_own_pictures(held)
-        remembered = held.label_set if held else None
-        kinds = {*options["parts"], *(held.parts if held else ())}
-        gone = [path for path in given if self._has_left(path, held)]
+        schema = self._store.schema()
+        self._require_own_pictures(schema)
+        remembered = schema.label_set if schema else None
+        kinds = {*options["parts"], *(schema.parts if schema else ())}
+        gone = [path for path in given if self._has_left(path, schema)]
         if gone and not options["prune"]:
             raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
         roots = tuple(sorted(map(location_of, given)))
@@ -231,7 +231,7 @@ class ImageIndex:
                 captions=options["captions"],
                 gone=gone,
             ),
-            self._encoder(held),
+            self._encoder(schema),
             self._store,
             self._ledger,
             options,
@@ -730,7 +730,7 @@ class ImageIndex:
             return self._store
         return StoreWithParts(self._store, self._open_parts(), schema.parts)
 
-    def _has_left(self, path: str | Path, held: IndexSchema | None) -> bool:
+    def _has_left(self, path: str | Path, schema: IndexSchema | None) -> bool:
         """Whether a path has no pictures any more, and something is held of those that it had."""
         from esclip.sources import is_gone
 
@@ -738,7 +738,7 @@ class ImageIndex:
             return False
         root = location_of(path)
         documents = (
-            (location for _, location in self._with_parts(held).scan_locations()) if held else iter(())
+            (location for _, location in self._with_parts(schema).scan_locations()) if schema else iter(())
         )
         rejections = (location for _, _, location in self._ledger.locations())
         return any(is_below(location, root) for location in chain(documents, rejections))
@@ -748,9 +748,9 @@ class ImageIndex:
         while self._ledger and (rejection := next(rejections, None)):
             yield rejection
 
-    def _require_own_pictures(self, held: IndexSchema | None) -> None:
+    def _require_own_pictures(self, schema: IndexSchema | None) -> None:
         """Raise `IndexExists` when this is where the parts of another index are kept."""
-        if holds_parts(held):
+        if holds_parts(schema):
             name = self._store.index
             whole = name.removesuffix(parts_index(""))
             raise IndexExists(

@@ -24,7 +24,7 @@ def address(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def engine_store(address: str) -> Iterator[EngineStore]:
     """A store on an index of its own, which is removed after with the index beside it."""
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}", auth=engine_access(address))
     try:
         yield store
     finally:

@@ -48,7 +48,7 @@ def address(request: pytest.FixtureRequest) -> str:
 @contextmanager
 def opened(address: str) -> Iterator[EngineStore]:
     """A store on an index that isn't there; removed after."""
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}", access=engine_access(address))
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}", auth=engine_access(address))
     try:
         yield store
     finally:
@@ -253,7 +253,7 @@ def test_vanished_index_is_not_made_by_a_write(store: EngineStore) -> None:
 def test_makers_at_once(store: EngineStore) -> None:
     """Several processes may prepare an index at the same moment; it is made once."""
     access = engine_access(store.address)
-    stores = [EngineStore(store.address, store.index, access=access) for _ in range(4)]
+    stores = [EngineStore(store.address, store.index, auth=access) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda one: one.ensure_index(SCHEMA), stores))
     info = store.info()
@@ -439,7 +439,7 @@ def test_an_alias_of_two_indexes_is_told(address: str) -> None:
         alias = f"esclip-test-{uuid4().hex}"
         actions = [{"add": {"index": store.index, "alias": alias}} for store in (one, other)]
         http("POST", f"{address}/_aliases", {"actions": actions})
-        named = EngineStore(address, alias, access=engine_access(address))
+        named = EngineStore(address, alias, auth=engine_access(address))
         for call in (
             named.schema,
             named.info,

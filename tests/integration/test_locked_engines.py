@@ -35,7 +35,7 @@ def secured() -> str:
 @pytest.fixture
 def index(secured: str) -> Iterator[str]:
     """The name of an index with three documents, which who may ingest has made."""
-    store = EngineStore(secured, f"esclip-{uuid4().hex}", access=engine_access(secured, "ingest"))
+    store = EngineStore(secured, f"esclip-{uuid4().hex}", auth=engine_access(secured, "ingest"))
     store.ensure_index(SCHEMA)
     with store.bulk_load():
         assert store.upsert([document(id, axis(at)) for at, id in enumerate("abc")]) == []
@@ -99,7 +99,7 @@ def test_https_instead_of_http() -> None:
 
 def test_a_search_needs_to_read_only(secured: str, index: str) -> None:
     """Who may read an index and its mapping, and ask nothing of the cluster, can search it."""
-    store = EngineStore(secured, index, access=engine_access(secured, "search"))
+    store = EngineStore(secured, index, auth=engine_access(secured, "search"))
     schema = store.schema()
     assert schema == SCHEMA
     assert [hit.id for hit in nearest(store, axis(1), 1)] == ["b"]
@@ -107,7 +107,7 @@ def test_a_search_needs_to_read_only(secured: str, index: str) -> None:
     info = store.info()
     assert info is not None
     assert (info.documents, info.engine, info.bytes) == (3, "Elasticsearch", None)
-    assert EngineStore(secured, "esclip-none", access=engine_access(secured, "search")).info() is None
+    assert EngineStore(secured, "esclip-none", auth=engine_access(secured, "search")).info() is None
     store.close()
 
 
@@ -115,8 +115,8 @@ def test_who_may_only_read_changes_nothing(secured: str, index: str) -> None:
     """A write, a new index and a removal are refused with the right that is missing, by its name."""
     access = engine_access(secured, "search")
     store, absent = (
-        EngineStore(secured, index, access=access),
-        EngineStore(secured, "esclip-no", access=access),
+        EngineStore(secured, index, auth=access),
+        EngineStore(secured, "esclip-no", auth=access),
     )
     with pytest.raises(Forbidden, match="manage"), store.bulk_load():
         pass
@@ -135,7 +135,7 @@ def test_who_may_only_read_changes_nothing(secured: str, index: str) -> None:
 
 def test_an_index_of_others(secured: str) -> None:
     """An index for which nothing is allowed is refused in the server's words."""
-    store = EngineStore(secured, "others", access=engine_access(secured, "search"))
+    store = EngineStore(secured, "others", auth=engine_access(secured, "search"))
     with pytest.raises(Forbidden, match="others"):
         store.schema()
     store.close()

@@ -26,7 +26,7 @@ def open_and_close() -> None:
     esclip.open_index("photos.lance", "pictures", "clip-ViT-B-32", device="cpu", precision="bf16")
     esclip.open_index(Path("photos.lance"), encoder=esclip.load_encoder("palette"))
     access = esclip.StoreAuth(user="reader", password="secret")
-    with esclip.open_index("https://search.example:9200", access=access) as index:
+    with esclip.open_index("https://search.example:9200", auth=access) as index:
         assert_type(index, esclip.ImageIndex)
         assert_type(index.stats(), esclip.Stats)
         assert_type(index.drop(), None)

@@ -115,14 +115,14 @@ def test_a_ca_file_without_tls_is_refused() -> None:
 def test_a_folder_has_no_lock(tmp_path: Path) -> None:
     """Credentials for an embedded store are a mistake, not something to pass over; none are none."""
     with pytest.raises(ConfigError, match="folder"):
-        esclip.open_index(tmp_path, access=StoreAuth(user="alice", password="s3cret"))
-    esclip.open_index(tmp_path, access=StoreAuth()).close()
+        esclip.open_index(tmp_path, auth=StoreAuth(user="alice", password="s3cret"))
+    esclip.open_index(tmp_path, auth=StoreAuth()).close()
 
 
 def test_a_store_has_been_let_in_already() -> None:
     """An access beside a ready store would have no effect, and is refused."""
     with pytest.raises(ConfigError, match="address"):
-        esclip.open_index(MemoryStore("x"), access=StoreAuth(api_key="x"))
+        esclip.open_index(MemoryStore("x"), auth=StoreAuth(api_key="x"))
 
 
 def test_a_password_is_no_folder_name() -> None:

@@ -224,7 +224,7 @@ WRONG: dict[str, tuple[Call, str]] = {
         lambda its: its.lib.open_index(its.photos, text_encoder=5),
         "a model's name",
     ),
-    "open_index(access=text)": (lambda its: its.lib.open_index("http://x:1", access="me"), "an Access"),
+    "open_index(auth=text)": (lambda its: its.lib.open_index("http://x:1", auth="me"), "a StoreAuth"),
     "open_index(encoder_token=5)": (lambda its: its.lib.open_index(its.photos, encoder_token=5), "a text"),
     "load_encoder(5)": (lambda its: its.lib.load_encoder(5), "a model's name"),
     "load_encoder(None)": (lambda its: its.lib.load_encoder(None), "a model's name"),

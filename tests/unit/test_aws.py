@@ -91,7 +91,7 @@ def test_requests_are_signed() -> None:
     """Questions, searches and writes of all kinds carry a signature that their receiver computes alike."""
     with running() as double:
         double.lock = refuses_wrong_signatures
-        store = EngineStore(double.address, "x", access=REGION)
+        store = EngineStore(double.address, "x", auth=REGION)
         assert store.schema() is not None
         assert store.upsert([document("a ?&=%/ä€"), document("b")]) == []
         store.close()
@@ -106,7 +106,7 @@ def test_the_region_is_signed() -> None:
     """Another region is another signature."""
     with running() as double:
         double.lock = refuses_wrong_signatures
-        store = EngineStore(double.address, "x", access=StoreAuth(aws_region="us-east-1"))
+        store = EngineStore(double.address, "x", auth=StoreAuth(aws_region="us-east-1"))
         with pytest.raises(StoreError, match="signature does not match"):
             store.schema()
         store.close()
@@ -118,7 +118,7 @@ def test_secrets_are_never_shown(aws: pytest.MonkeyPatch, caplog: pytest.LogCapt
     aws.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
     with running() as double, caplog.at_level(logging.DEBUG):
         double.lock = refuses_wrong_signatures
-        store = EngineStore(double.address, "x", access=REGION)
+        store = EngineStore(double.address, "x", auth=REGION)
         with pytest.raises(StoreError, match="signature does not match") as raised:
             store.schema()
         store.close()
@@ -136,7 +136,7 @@ def test_credentials_of_a_profile(aws: pytest.MonkeyPatch, tmp_path: Path) -> No
     aws.setenv("AWS_PROFILE", "night")
     with running() as double:
         double.lock = refuses_wrong_signatures
-        store = EngineStore(double.address, "x", access=REGION)
+        store = EngineStore(double.address, "x", auth=REGION)
         assert store.schema() is not None
         store.close()
 
@@ -165,7 +165,7 @@ def test_a_role_s_credentials_are_renewed(aws: pytest.MonkeyPatch) -> None:
         thread = Thread(target=role.serve_forever, args=(0.02,))
         thread.start()
         aws.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{role.server_port}/")
-        store = EngineStore(double.address, "x", access=REGION)
+        store = EngineStore(double.address, "x", auth=REGION)
         store.schema()
         store.schema()
         store.close()
@@ -202,7 +202,7 @@ def test_without_botocore_the_extra_is_named() -> None:
 import esclip
 from esclip._core.optional_imports import hide_module
 with hide_module("botocore"):
-    esclip.open_index("https://localhost", access=esclip.StoreAuth(aws_region="x"))
+    esclip.open_index("https://localhost", auth=esclip.StoreAuth(aws_region="x"))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "ConfigError: AWS credentials need botocore: pip install 'esclip[aws]'" in done.stderr

@@ -59,7 +59,7 @@ def refusal(address: str, access: StoreAuth | None = None) -> EsclipError:
 def test_a_server_is_trusted_by_its_ca(ca: Path) -> None:
     """A certificate that the named file's CA has signed is good."""
     with secured(ca) as double:
-        store = EngineStore(double.address, "x", access=StoreAuth(ca_file=ca))
+        store = EngineStore(double.address, "x", auth=StoreAuth(ca_file=ca))
         assert store.schema() is not None
         store.close()
 
@@ -147,7 +147,7 @@ def test_https_where_http_is_spoken() -> None:
 def test_credentials_are_sent(access: StoreAuth, header: str | None) -> None:
     """Each kind of credentials goes with every request, in UTF-8."""
     with running() as double:
-        store = EngineStore(double.address, "x", access=access)
+        store = EngineStore(double.address, "x", auth=access)
         store.info()
         store.close()
     assert {asked.headers.get("authorization") for asked in double.asked} == {header}
@@ -187,7 +187,7 @@ def test_a_short_password_breaks_no_answer() -> None:
     with running() as double:
         error = {"type": "index_not_found_exception", "reason": "no such index [x]"}
         double.lock = lambda asked: as_json(404, {"error": error}) if asked.path != "/" else None
-        store = EngineStore(double.address, "x", access=StoreAuth(user="a", password="index"))
+        store = EngineStore(double.address, "x", auth=StoreAuth(user="a", password="index"))
         assert store.schema() is None
         store.close()
 

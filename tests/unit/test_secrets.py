@@ -295,7 +295,7 @@ def test_an_index_that_cannot_be_opened_keeps_its_secrets() -> None:
     """The frames of `open_index` and below have an address without its password, and no token."""
     with pytest.raises(EsclipError) as raised:
         esclip.open_index(
-            *(f"http://alice:{TOKEN}@host",), encoder_token=TOKEN, access=StoreAuth(ca_file="ca.pem")
+            *(f"http://alice:{TOKEN}@host",), encoder_token=TOKEN, auth=StoreAuth(ca_file="ca.pem")
         )
     frames = shown(raised.value).partition("in open_index")[2]
     assert frames

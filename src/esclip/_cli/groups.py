@@ -149,10 +149,10 @@ class StoreOptions:
                 device=encoder.device or None,
                 precision=encoder.precision or None,
                 encoder_token=encoder.encoder_token or None,
-                access=self.access(),
+                auth=self.store_auth(),
             )
 
-    def access(self) -> StoreAuth:
+    def store_auth(self) -> StoreAuth:
         """Credentials and CA file. For a folder, those of variables are left out: they are for a cluster."""
         from esclip.stores import is_folder
 
@@ -166,7 +166,7 @@ class StoreOptions:
         from esclip.stores import is_folder
 
         address = self.store or default_store()
-        return None if is_folder(address) else resolve_access(address, self.access())[1].describe()
+        return None if is_folder(address) else resolve_access(address, self.store_auth())[1].describe()
 
 
 def expand_groups(command: Callable[..., None]) -> Callable[..., None]:

@@ -7,33 +7,21 @@ from datetime import datetime
 from itertools import islice
 from typing import assert_never
 
-from esclip._core.filters import (
-    AllOf,
-    AnyOf,
-    Condition,
-    Exists,
-    HasId,
-    Inside,
-    Near,
-    Not,
-    OneOf,
-    Range,
-    Value,
-)
+from esclip._core import filters
 from esclip._text.forms import compose
 
 MAX_LISTED = 5
 """Values and tests of a list that are written out."""
 
 
-def filter_text(condition: Condition) -> str:
+def filter_text(condition: filters.Condition) -> str:
     """The condition as an expression; long lists are abbreviated."""
     match condition:
-        case OneOf(field, values):
+        case filters.OneOf(field, values):
             return f"{field.name}={_join(_texts(values), ',')}"
-        case Not(OneOf(field, values)):
+        case filters.Not(filters.OneOf(field, values)):
             return f"{field.name}!={_join(_texts(values), ',')}"
-        case Range(field):
+        case filters.Range(field):
             lower = ((">=", condition.at_least), (">", condition.above))
             upper = (("<=", condition.at_most), ("<", condition.below))
             tests = [
@@ -42,30 +30,30 @@ def filter_text(condition: Condition) -> str:
                 if bound is not None
             ]
             return " & ".join(tests) or f"exists({field.name})"
-        case Exists(field):
+        case filters.Exists(field):
             return f"exists({field.name})"
-        case Near(field, lat, lon, meters):
+        case filters.Near(field, lat, lon, meters):
             return f"near({field.name}, {lat:g}, {lon:g}, {meters:g}m)"
-        case Inside(field, south, west, north, east):
+        case filters.Inside(field, south, west, north, east):
             return f"inside({field.name}, {south:g}, {west:g}, {north:g}, {east:g})"
-        case HasId(ids):
+        case filters.HasId(ids):
             return f"an id of {len(ids):,}"
-        case Not(inner):
+        case filters.Not(inner):
             return f"!{_inner(inner)}"
-        case AllOf(parts):
+        case filters.AllOf(parts):
             return _join(map(_inner, parts), " & ")
-        case AnyOf(parts):
+        case filters.AnyOf(parts):
             return _join(map(_inner, parts), " | ")
         case _:
             assert_never(condition)
 
 
-def _texts(values: Iterable[Value]) -> Iterable[str]:
+def _texts(values: Iterable[filters.Value]) -> Iterable[str]:
     """The values; a text in two Unicode forms once."""
     return dict.fromkeys(compose(value_text(value)) for value in values)
 
 
-def value_text(value: Value) -> str:
+def value_text(value: filters.Value) -> str:
     """A value as an expression has it."""
     match value:
         case bool():
@@ -78,9 +66,9 @@ def value_text(value: Value) -> str:
             return str(value)
 
 
-def _inner(condition: Condition) -> str:
+def _inner(condition: filters.Condition) -> str:
     text = filter_text(condition)
-    return f"({text})" if isinstance(condition, AllOf | AnyOf) else text
+    return f"({text})" if isinstance(condition, filters.AllOf | filters.AnyOf) else text
 
 
 def _join(texts: Iterable[str], separator: str) -> str:

@@ -79,76 +79,20 @@ def known_scripts(text_encoder: str) -> frozenset[str] | None:
     return _SCRIPTS.get(canonical_name(text_encoder) or "")
 
 
+_BOTH = ("pictures", "texts")
 _CLIP_LICENCE = "none named (CLIP's code: MIT)"
+_MULTILINGUAL_TEXTS = "clip-ViT-B-32-multilingual-v1"
+_SIGLIP = "google/siglip2-base-patch16-224"
+_XLM_ROBERTA = "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k"
 
+# name, towers, text encoder, dim, languages, MB to download, licence, MB in memory for pictures, for texts
 MODELS = (
-    Model(
-        name="clip-ViT-B-32",
-        towers=("pictures", "texts"),
-        text_encoder="clip-ViT-B-32-multilingual-v1",
-        dim=512,
-        languages="English",
-        download_megabytes=610,
-        licence=_CLIP_LICENCE,
-        picture_megabytes=580,
-        text_megabytes=300,
-    ),
-    Model(
-        name="clip-ViT-B-32-multilingual-v1",
-        towers=("texts",),
-        text_encoder="clip-ViT-B-32-multilingual-v1",
-        dim=512,
-        languages="50+",
-        download_megabytes=540,
-        licence="Apache-2.0",
-        picture_megabytes=None,
-        text_megabytes=860,
-    ),
-    Model(
-        name="clip-ViT-B-16",
-        towers=("pictures", "texts"),
-        text_encoder="clip-ViT-B-16",
-        dim=512,
-        languages="English",
-        download_megabytes=600,
-        licence=_CLIP_LICENCE,
-        picture_megabytes=680,
-        text_megabytes=300,
-    ),
-    Model(
-        name="clip-ViT-L-14",
-        towers=("pictures", "texts"),
-        text_encoder="clip-ViT-L-14",
-        dim=768,
-        languages="English",
-        download_megabytes=1710,
-        licence=_CLIP_LICENCE,
-        picture_megabytes=1690,
-        text_megabytes=510,
-    ),
-    Model(
-        name="google/siglip2-base-patch16-224",
-        towers=("pictures", "texts"),
-        text_encoder="google/siglip2-base-patch16-224",
-        dim=768,
-        languages="109",
-        download_megabytes=1540,
-        licence="Apache-2.0",
-        picture_megabytes=760,
-        text_megabytes=920,
-    ),
-    Model(
-        name="laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
-        towers=("pictures", "texts"),
-        text_encoder="laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k",
-        dim=512,
-        languages="100",
-        download_megabytes=1470,
-        licence="MIT",
-        picture_megabytes=580,
-        text_megabytes=1800,
-        needs="esclip[open-clip]",
-    ),
+    Model("clip-ViT-B-32", _BOTH, _MULTILINGUAL_TEXTS, 512, "English", 610, _CLIP_LICENCE, 580, 300),
+    Model(_MULTILINGUAL_TEXTS, ("texts",), _MULTILINGUAL_TEXTS, 512, "50+", 540, "Apache-2.0", None, 860),
+    Model("clip-ViT-B-16", _BOTH, "clip-ViT-B-16", 512, "English", 600, _CLIP_LICENCE, 680, 300),
+    Model("clip-ViT-L-14", _BOTH, "clip-ViT-L-14", 768, "English", 1710, _CLIP_LICENCE, 1690, 510),
+    Model(_SIGLIP, _BOTH, _SIGLIP, 768, "109", 1540, "Apache-2.0", 760, 920),
+    Model(_XLM_ROBERTA, _BOTH, _XLM_ROBERTA, 512, "100", 1470, "MIT", 580, 1800, "esclip[open-clip]"),
 )
 
 _REPOSITORIES = {
@@ -170,10 +114,9 @@ def _build_names() -> dict[str, str]:
             names |= dict.fromkeys((*aliases, *(f"open_clip:{alias}" for alias in aliases)), name)
             names |= dict.fromkeys((f"open_clip/{alias}/openai", f"open_clip/{alias}"), name)
         names["ViT-" + tower.removeprefix("ViT-").replace("-", "/", 1)] = name
-    xlm = "laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k"
     for separator in ("::", "__"):
         alias = f"xlm-roberta-base-ViT-B-32{separator}laion5b_s13b_b90k"
-        names |= {alias: xlm, f"open_clip:{alias}": xlm}
+        names |= {alias: _XLM_ROBERTA, f"open_clip:{alias}": _XLM_ROBERTA}
     names |= {
         f"{prefix}{name}": names[name] for prefix in _HUB_PREFIXES for name in list(names) if "/" in name
     }
@@ -192,7 +135,7 @@ _MULTILINGUAL |= {"GUJARATI", "HANGUL", "HEBREW", "HIRAGANA", "KATAKANA", "MYANM
 
 _SCRIPTS: Mapping[str, frozenset[str]] = {
     "clip-ViT-B-32": _ENGLISH,
-    "clip-ViT-B-32-multilingual-v1": _MULTILINGUAL,
+    _MULTILINGUAL_TEXTS: _MULTILINGUAL,
     "clip-ViT-B-16": _ENGLISH,
     "clip-ViT-L-14": _ENGLISH,
 }

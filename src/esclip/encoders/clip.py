@@ -31,15 +31,8 @@ from esclip.encoders.checkpoints.find import find_model, local_model
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.loading import MODEL_ERRORS
 from esclip.encoders.preprocessing import Preprocessing, read_processor
+from esclip.encoders.runtimes import towers
 from esclip.encoders.runtimes.export import Kind
-from esclip.encoders.runtimes.towers import (
-    ImageTower,
-    TextTower,
-    choose_runtime,
-    load_image_tower,
-    load_text_tower,
-    prepare_text_tower,
-)
 from esclip.encoders.text_warnings import warn_of_unknown_scripts
 
 T = TypeVar("T")
@@ -149,21 +142,21 @@ class ClipEncoder:
         self._check_text_dim(vectors.shape[1])
         return vectors[np.argsort(order)]
 
-    def _load_image_tower(self) -> ImageTower:
+    def _load_image_tower(self) -> towers.ImageTower:
         """Load the image tower; export the text tower for later searches, if its model is on this machine."""
         assert self.preprocess  # its error is clearer than the tower's
-        tower = load_image_tower(
-            self._image_model, choose_runtime(Kind.PICTURES, *self._runtime_options), self._cache
+        tower = towers.load_image_tower(
+            self._image_model, towers.choose_runtime(Kind.PICTURES, *self._runtime_options), self._cache
         )
         if self._local_text_model is not None:
-            prepare_text_tower(
-                self._local_text_model, choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
+            towers.prepare_text_tower(
+                self._local_text_model, towers.choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
             )
         return tower
 
-    def _load_text_tower(self) -> TextTower:
-        return load_text_tower(
-            self._text_model, choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
+    def _load_text_tower(self) -> towers.TextTower:
+        return towers.load_text_tower(
+            self._text_model, towers.choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
         )
 
     @cached_property

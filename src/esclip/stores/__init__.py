@@ -28,7 +28,7 @@ SERVERS = {
 }
 """Store servers by the scheme of their address: `module:callable`, imported when first opened.
 
-The callable takes the address, the index's name and `access=`, and returns a `Store`."""
+The callable takes the address, the index's name and `auth=`, and returns a `Store`."""
 
 INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
@@ -43,17 +43,17 @@ def is_server(address: str) -> bool:
     return scheme_of(address) in SERVERS
 
 
-def open_store(address: str | Path, index: str, access: StoreAuth | None = None) -> Store:
+def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -> Store:
     """Open a store by its address. Connects to nothing yet.
 
     Args:
         address: A folder (`~` is the home directory; a `Path` always is one), or an `http://` or `https://`
             address.
         index: Name of the index, which need not exist.
-        access: Credentials and CA file of a cluster.
+        auth: Credentials and CA file of a cluster.
 
     Raises:
-        ConfigError: The address, the name or `access` can't be used.
+        ConfigError: The address, the name or `auth` can't be used.
     """
     if not INDEX_NAME.fullmatch(index):
         raise ConfigError(
@@ -65,10 +65,10 @@ def open_store(address: str | Path, index: str, access: StoreAuth | None = None)
     server = None if isinstance(address, Path) else server_address(address, "store", SERVERS)
     if server is not None:
         module, _, name = SERVERS[scheme_of(server)].partition(":")
-        store: Store = getattr(import_module(module), name)(server, index, access=access)
+        store: Store = getattr(import_module(module), name)(server, index, auth=auth)
         return store
     folder = user_path(address.strip() if isinstance(address, str) else address, "store")
-    if access not in (None, StoreAuth()):
+    if auth not in (None, StoreAuth()):
         raise ConfigError(
             f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
             "and CA file, or give the https:// address of a cluster"

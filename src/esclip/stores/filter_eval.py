@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, assert_never
 
-from esclip._core.filters import AllOf, AnyOf, Condition, Exists, HasId, Inside, Near, Not, OneOf, Range
+from esclip._core import filters
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip.stores.validation import stored_date
 
@@ -16,26 +16,26 @@ EARTH_RADIUS = 6_371_008.7714
 """Meters: Lucene's mean radius (`GeoUtils.EARTH_MEAN_RADIUS_METERS`)."""
 
 
-def compile_filter(conditions: Iterable[Condition]) -> Callable[[ImageRecord], bool]:
+def compile_filter(conditions: Iterable[filters.Condition]) -> Callable[[ImageRecord], bool]:
     """A function that tells whether a record fulfils all conditions. Compiled once for many records."""
     tests = [_compile(condition) for condition in conditions]
     return lambda record: all(test(record) for test in tests)
 
 
-def _compile(condition: Condition) -> Callable[[ImageRecord], bool]:
+def _compile(condition: filters.Condition) -> Callable[[ImageRecord], bool]:
     match condition:
-        case Not(inner):
+        case filters.Not(inner):
             test = _compile(inner)
             return lambda record: not test(record)
-        case AllOf(conditions):
+        case filters.AllOf(conditions):
             return compile_filter(conditions)
-        case AnyOf(conditions):
+        case filters.AnyOf(conditions):
             tests = [_compile(condition) for condition in conditions]
             return lambda record: any(test(record) for test in tests)
-        case HasId(ids):
+        case filters.HasId(ids):
             id_set = frozenset(ids)
             return lambda record: record.id in id_set
-        case OneOf() | Range() | Exists() | Near() | Inside():
+        case filters.OneOf() | filters.Range() | filters.Exists() | filters.Near() | filters.Inside():
             name, matches_value = condition.field.name, _compile_value_test(condition)
 
             def matches(record: ImageRecord) -> bool:
@@ -48,19 +48,19 @@ def _compile(condition: Condition) -> Callable[[ImageRecord], bool]:
 
 
 def _compile_value_test(
-    condition: OneOf | Range | Exists | Near | Inside,
+    condition: filters.OneOf | filters.Range | filters.Exists | filters.Near | filters.Inside,
 ) -> Callable[[MetadataValue], bool]:
     match condition:
-        case Exists():
+        case filters.Exists():
             return lambda _: True
-        case OneOf(_, values):
+        case filters.OneOf(_, values):
             value_set = frozenset(map(_stored_value, values))
             return lambda value: not value_set.isdisjoint(_values(value))
-        case Range():
+        case filters.Range():
             return lambda value: _in_range(_stored_value(value), condition)
-        case Near(_, lat, lon, meters):
+        case filters.Near(_, lat, lon, meters):
             return lambda value: isinstance(value, GeoPoint) and _distance(value, lat, lon) <= meters
-        case Inside():
+        case filters.Inside():
             return lambda value: isinstance(value, GeoPoint) and _in_box(value, condition)
         case _:
             assert_never(condition)
@@ -71,7 +71,7 @@ def _values(value: MetadataValue) -> Iterable[Any]:
     return value if isinstance(value, tuple) and not isinstance(value, GeoPoint) else (_stored_value(value),)
 
 
-def _in_box(point: GeoPoint, box: Inside) -> bool:
+def _in_box(point: GeoPoint, box: filters.Inside) -> bool:
     if not box.south <= point.lat <= box.north:
         return False
     if box.west <= box.east:
@@ -79,7 +79,7 @@ def _in_box(point: GeoPoint, box: Inside) -> bool:
     return point.lon >= box.west or point.lon <= box.east
 
 
-def _in_range(value: Any, bounds: Range) -> bool:
+def _in_range(value: Any, bounds: filters.Range) -> bool:
     """Whether a number or a date is within bounds of its own type."""
     tests = (
         (bounds.at_least, operator.ge),

@@ -23,16 +23,9 @@ from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
+from esclip.stores import validation
 from esclip.stores.filter_eval import compile_filter
 from esclip.stores.idf import idf_weights, score_hit
-from esclip.stores.validation import (
-    check_field_names,
-    merge_schemas,
-    schema_conflict,
-    stored_date,
-    validate_documents,
-    validate_records,
-)
 
 
 class MemoryStore(Store):
@@ -63,12 +56,12 @@ class MemoryStore(Store):
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Keep the schema, or merge it into the present one."""
-        check_field_names(schema.fields)
+        validation.check_field_names(schema.fields)
         with self._lock:
             present = self._schema or schema
-            if conflict := schema_conflict(present, schema):
+            if conflict := validation.schema_conflict(present, schema):
                 raise IndexMismatch(f"Index {self.index} can't take this data: {conflict}.")
-            self._schema = merge_schemas(present, schema)
+            self._schema = validation.merge_schemas(present, schema)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """The fingerprints of the records, computed anew."""
@@ -79,7 +72,7 @@ class MemoryStore(Store):
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Keep valid documents, each under its id."""
         with self._lock:
-            valid, rejections = validate_documents(documents, self._require_schema())
+            valid, rejections = validation.validate_documents(documents, self._require_schema())
             for id, document in valid.items():
                 vector = document.vector.astype(np.float32)
                 self._documents[id] = replace(document, vector=vector, crops=())
@@ -88,7 +81,7 @@ class MemoryStore(Store):
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Replace records and keep their vectors."""
         with self._lock:
-            valid, rejections = validate_records(records, self._require_schema(), self._documents)
+            valid, rejections = validation.validate_records(records, self._require_schema(), self._documents)
             for id, record in valid.items():
                 self._documents[id] = replace(self._documents[id], record=record)
             return rejections
@@ -185,7 +178,7 @@ def _hit(document: Document, score: float) -> Hit:
 def _stored(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC, truncated to milliseconds."""
     metadata = {
-        name: stored_date(value) if isinstance(value, datetime) else value
+        name: validation.stored_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
     return replace(record, metadata=metadata, derived={}, derivation="")

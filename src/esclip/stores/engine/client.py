@@ -21,15 +21,7 @@ from esclip._concurrency.retry import STORE, RetryPolicy, StoreTimeouts, Transie
 from esclip._errors import StoreError, StoreUnavailable, map_errors, one_line
 from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import retry_after
-from esclip.stores.engine.answers import (
-    MALFORMED,
-    describe,
-    get_count,
-    get_mappings,
-    get_object,
-    is_acknowledged,
-    unread,
-)
+from esclip.stores.engine import answers
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores.engine.errors import ENGINE_ERRORS, Forbidden
 from esclip.stores.engine.transport import connect, from_json, refusal
@@ -48,21 +40,21 @@ logging.getLogger("opensearch").addHandler(logging.NullHandler())
 class EngineClient:
     """Sends requests to one server, and retries them. Thread-safe."""
 
-    def __init__(self, address: str, index: str, timeouts: StoreTimeouts, access: StoreAuth) -> None:
-        self.address, self.access = resolve_access(address, access)
+    def __init__(self, address: str, index: str, timeouts: StoreTimeouts, auth: StoreAuth) -> None:
+        self.address, self.auth = resolve_access(address, auth)
         self.index = index
         self.timeouts = timeouts
         self._bulk_loads = 0
         self._lock = threading.Lock()
         self._server: Server | None = None
-        self._raw: Any = connect(self.address, self.access)
+        self._raw: Any = connect(self.address, self.auth)
         renew_in_children(self)
 
     @property
     def raw(self) -> Any:
         """opensearch-py's client of this process."""
         if self._raw is None:
-            self._raw = connect(self.address, self.access)
+            self._raw = connect(self.address, self.auth)
         return self._raw
 
     def renew(self) -> None:
@@ -74,7 +66,7 @@ class EngineClient:
         self,
         call: Callable[..., Any],
         timeout: float | None = None,
-        read: Callable[[Any], T] = unread,
+        read: Callable[[Any], T] = answers.unread,
         **arguments: Any,
     ) -> T:
         """Call one of opensearch-py's methods and parse the answer by `read`.
@@ -98,17 +90,17 @@ class EngineClient:
             answer = call(**arguments, request_timeout=_attempt_timeout(deadline))
         try:
             return read(answer)
-        except MALFORMED as error:
+        except answers.MALFORMED as error:
             raise StoreError(
                 f"{self.address} answered {call.__name__} of index {self.index} as no engine does "
-                f"({describe(error)}); check the address, and what may stand between"
+                f"({answers.describe(error)}); check the address, and what may stand between"
             ) from error
 
     def request_change(self, call: Callable[..., Any], **arguments: Any) -> None:
         """Request a change of the cluster. Raises `StoreUnavailable` unless it confirms it."""
 
         def check(answer: Any) -> None:
-            if not is_acknowledged(answer):
+            if not answers.is_acknowledged(answer):
                 raise StoreUnavailable(
                     f"{self.address} did not finish {call.__name__} of index {self.index} in time; try again"
                 )
@@ -156,17 +148,17 @@ class EngineClient:
         """The number of visible documents. Raises `StoreUnavailable` when a shard doesn't answer."""
 
         def read(answer: Any) -> int:
-            if failed := get_count(answer, "_shards", "failed"):
+            if failed := answers.get_count(answer, "_shards", "failed"):
                 raise StoreUnavailable(
                     f"{failed} shards of index {self.index} at {self.address} do not answer."
                 )
-            return get_count(answer, "count")
+            return answers.get_count(answer, "count")
 
         return self.request(self.raw.count, read=read, index=self.index)
 
     def mapping(self) -> dict[str, Any]:
         """The index's mapping. Raises `IndexNotFound`, and `StoreError` for an alias of several indexes."""
-        mappings = self.request(self.raw.indices.get_mapping, read=get_mappings, index=self.index)
+        mappings = self.request(self.raw.indices.get_mapping, read=answers.get_mappings, index=self.index)
         if len(mappings) > 1:
             names = ", ".join(sorted(mappings))
             raise StoreError(
@@ -227,8 +219,8 @@ def _answer(status: int, text: str) -> Any:
 
 
 def _first_version(answer: Any) -> Any:
-    nodes = get_object(get_object(answer).get("nodes", {}))
-    return next((get_object(node).get("version") for node in nodes.values()), None)
+    nodes = answers.get_object(answers.get_object(answer).get("nodes", {}))
+    return next((answers.get_object(node).get("version") for node in nodes.values()), None)
 
 
 def _server(root: Any) -> Server | None:

@@ -7,19 +7,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from esclip._concurrency.streams import batches
-from esclip._core.filters import (
-    AllOf,
-    AnyOf,
-    Condition,
-    Exists,
-    HasId,
-    Inside,
-    Near,
-    Not,
-    OneOf,
-    Range,
-    Value,
-)
+from esclip._core import filters
 from esclip._core.types import json_metadata
 from esclip.stores.validation import stored_date
 
@@ -33,32 +21,32 @@ MAX_TERMS = 65_536
 """The most terms in one list (`index.max_terms_count`)."""
 
 
-def filter_clause(condition: Condition) -> dict[str, Any]:
+def filter_clause(condition: filters.Condition) -> dict[str, Any]:
     """The query clause of a condition, which does not score."""
     match condition:
-        case Not(inner):
+        case filters.Not(inner):
             return {"bool": {"must_not": [filter_clause(inner)]}}
-        case AllOf(conditions):
+        case filters.AllOf(conditions):
             return {"bool": {"filter": _filter_clauses(conditions)}}
-        case AnyOf(conditions):
+        case filters.AnyOf(conditions):
             return _any(_filter_clauses(conditions))
-        case HasId(ids):
+        case filters.HasId(ids):
             return _terms("id", ids)
-        case Exists(field):
+        case filters.Exists(field):
             return {"exists": {"field": field.name}}
-        case OneOf(field, values):
+        case filters.OneOf(field, values):
             return _terms(field.name, [_json(value) for value in values])
-        case Range(field, at_least, above, at_most, below):
+        case filters.Range(field, at_least, above, at_most, below):
             bounds = {"gte": at_least, "gt": above, "lte": at_most, "lt": below}
             return {"range": {field.name: {sign: _json(b) for sign, b in bounds.items() if b is not None}}}
-        case Near(field, lat, lon, meters):
+        case filters.Near(field, lat, lon, meters):
             return {
                 "geo_distance": {
                     "distance": f"{max(meters, MIN_DISTANCE)!r}m",
                     field.name: {"lat": lat, "lon": lon},
                 }
             }
-        case Inside(field, south, west, north, east):
+        case filters.Inside(field, south, west, north, east):
             south, north = _widen(south, north, 90)
             west, east = _widen(west, east, 180)
             corners = {"top_left": {"lat": north, "lon": west}, "bottom_right": {"lat": south, "lon": east}}
@@ -67,7 +55,7 @@ def filter_clause(condition: Condition) -> dict[str, Any]:
             assert_never(condition)
 
 
-def _filter_clauses(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
+def _filter_clauses(conditions: Iterable[filters.Condition]) -> list[dict[str, Any]]:
     return [filter_clause(condition) for condition in conditions]
 
 
@@ -89,5 +77,5 @@ def _any(clauses: list[dict[str, Any]]) -> dict[str, Any]:
     return {"bool": {"should": clauses, "minimum_should_match": 1}}
 
 
-def _json(value: Value) -> Any:
+def _json(value: filters.Value) -> Any:
     return json_metadata({"value": stored_date(value) if isinstance(value, datetime) else value})["value"]

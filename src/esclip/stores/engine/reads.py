@@ -12,16 +12,7 @@ import orjson
 
 from esclip._core.types import Vector
 from esclip._errors import StoreUnavailable
-from esclip.stores.engine.answers import (
-    Malformed,
-    get_count,
-    get_found,
-    get_hits,
-    get_list,
-    get_object,
-    get_text,
-    next_page,
-)
+from esclip.stores.engine import answers
 from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import decode_vectors
@@ -42,11 +33,13 @@ def read_documents(
     """Parse existing documents by `read`. Ids go in the body: some break a URL."""
 
     def read_answer(answer: Any) -> dict[str, T]:
-        for error in (doc["error"] for doc in get_list(answer, "docs") if "error" in get_object(doc)):
+        for error in (
+            doc["error"] for doc in answers.get_list(answer, "docs") if "error" in answers.get_object(doc)
+        ):
             if error_type(error) == "index_not_found_exception":
                 raise index_missing(client.address, client.index)
             raise StoreUnavailable(f"{client.address} can't read index {client.index}: {reason_text(error)}")
-        return read(get_found(answer, len(ids)))
+        return read(answers.get_found(answer, len(ids)))
 
     if not ids:
         return {}
@@ -65,9 +58,9 @@ def read_vectors(client: EngineClient, contents: Sequence[str], dim: int) -> dic
     }
 
     def read(answer: Any) -> dict[str, Vector]:
-        sources = [get_object(hit, "_source") for hit in get_hits(answer)]
+        sources = [answers.get_object(hit, "_source") for hit in answers.get_hits(answer)]
         vectors = decode_vectors([source["vector"] for source in sources], dim)
-        contents = [get_text(source, "content_fingerprint") for source in sources]
+        contents = [answers.get_text(source, "content_fingerprint") for source in sources]
         return dict(zip(contents, vectors, strict=True))
 
     return client.request(
@@ -86,9 +79,9 @@ def scan_locations(client: EngineClient) -> Iterator[tuple[str, str]]:
     }
 
     def read(answer: Any) -> tuple[list[tuple[str, str]], list[Any]]:
-        hits = get_hits(answer)
-        locations = [(hit["_id"], get_text(hit, "_source", "location")) for hit in hits]
-        return locations, next_page(hits, SCAN_PAGE, body.get("search_after"))
+        hits = answers.get_hits(answer)
+        locations = [(hit["_id"], answers.get_text(hit, "_source", "location")) for hit in hits]
+        return locations, answers.next_page(hits, SCAN_PAGE, body.get("search_after"))
 
     after: list[Any] = [None]
     while after:
@@ -106,9 +99,9 @@ def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
     payload = b"".join(orjson.dumps({"delete": {"_id": id}}) + b"\n" for id in ids)
 
     def check(answer: Any) -> None:
-        statuses = [get_count(item, "delete", "status") for item in get_list(answer, "items")]
+        statuses = [answers.get_count(item, "delete", "status") for item in answers.get_list(answer, "items")]
         if len(statuses) != len(ids):
-            raise Malformed(f"{len(statuses)} items where {len(ids)} were sent")
+            raise answers.Malformed(f"{len(statuses)} items where {len(ids)} were sent")
         if failed := [status for status in statuses if status not in DELETED_STATUSES]:
             raise StoreUnavailable(
                 f"{client.address} did not delete {len(failed)} documents of index {client.index} "

@@ -25,19 +25,12 @@ from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
+from esclip.stores import validation
+from esclip.stores.engine import dialects
 from esclip.stores.engine.answers import MALFORMED, get_count, get_error, get_object
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
-from esclip.stores.engine.dialects import (
-    SYSTEM_FIELDS,
-    decode_vectors,
-    encode_vector,
-    index_body,
-    mapping_body,
-    schema_from_mapping,
-    vector_conflict,
-)
 from esclip.stores.engine.errors import index_missing
 from esclip.stores.engine.reads import delete_documents, read_documents, read_vectors, scan_locations
 from esclip.stores.engine.refresh import count_data_nodes, disable_refresh, restore_refresh
@@ -47,14 +40,6 @@ from esclip.stores.serialization import (
     fingerprint_from_source,
     to_partial_source,
     to_source,
-)
-from esclip.stores.validation import (
-    check_field_names,
-    merge_schemas,
-    schema_conflict,
-    valid_keys,
-    validate_documents,
-    validate_records,
 )
 
 log = logging.getLogger("esclip")
@@ -72,10 +57,10 @@ class EngineStore(Store):
         address: str,
         index: str,
         timeouts: StoreTimeouts | None = None,
-        access: StoreAuth | None = None,
+        auth: StoreAuth | None = None,
     ) -> None:
         """Connect to nothing yet. A user and password in `address` are never shown."""
-        self._client = EngineClient(address, index, timeouts or StoreTimeouts(), access or StoreAuth())
+        self._client = EngineClient(address, index, timeouts or StoreTimeouts(), auth or StoreAuth())
         super().__init__(self._client.address, index)
         target = f"Index {self.index} at {self.address}"
         policy = self._client.policy(self._client.timeouts.write)
@@ -95,7 +80,7 @@ class EngineStore(Store):
 
     def info(self) -> IndexInfo | None:
         """From mapping, count and statistics, after a refresh."""
-        request, raw, access = self._client.request, self._raw.indices, self._client.access
+        request, raw, auth = self._client.request, self._raw.indices, self._client.auth
         try:
             schema = self._require_schema()
             # a count sees what a refresh has made visible; a read-only user may neither refresh nor see sizes
@@ -104,25 +89,25 @@ class EngineStore(Store):
             size = request(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        return IndexInfo(schema, count, str(self._client.server()), size, access.describe())
+        return IndexInfo(schema, count, str(self._client.server()), size, auth.describe())
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the index with settings and mapping, or extend its mapping."""
-        check_field_names(schema.fields)
+        validation.check_field_names(schema.fields)
         if self._mapping() is None:
             self._create(schema)
         mapping = self._mapping()
         present = self._read_schema(mapping)
-        conflict = schema_conflict(present, schema) or vector_conflict(
+        conflict = validation.schema_conflict(present, schema) or dialects.vector_conflict(
             self._client.server().engine, mapping["properties"].get("vector", {}), schema.space.dim
         )
         if conflict:
             raise IndexMismatch(
                 f"Index {self.index} at {self.address} can't take this data: {conflict}; use another index."
             )
-        merged = merge_schemas(present, schema)
-        if merged != present or not SYSTEM_FIELDS.keys() <= mapping["properties"].keys():
-            body = mapping_body(merged, mapping["_meta"])
+        merged = validation.merge_schemas(present, schema)
+        if merged != present or not dialects.SYSTEM_FIELDS.keys() <= mapping["properties"].keys():
+            body = dialects.mapping_body(merged, mapping["_meta"])
             self._client.request_change(self._raw.indices.put_mapping, index=self.index, body=body)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
@@ -130,7 +115,7 @@ class EngineStore(Store):
         self._require_schema()
         return read_documents(
             self._client,
-            valid_keys(ids),
+            validation.valid_keys(ids),
             lambda found: {doc["_id"]: fingerprint_from_source(doc["_source"]) for doc in found},
             _source_includes=FINGERPRINT_FIELDS,
         )
@@ -138,12 +123,12 @@ class EngineStore(Store):
     def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
         schema, server = self._require_schema(), self._client.server()
-        valid, rejections = validate_documents(documents, schema)
+        valid, rejections = validation.validate_documents(documents, schema)
         actions = [
             bulk_action(
                 "index",
                 document.record,
-                to_source(document) | {"vector": encode_vector(server, document.vector)},
+                to_source(document) | {"vector": dialects.encode_vector(server, document.vector)},
             )
             for document in valid.values()
         ]
@@ -152,7 +137,7 @@ class EngineStore(Store):
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Bulk-update all but vectors and contents; missing values become null."""
         schema = self._require_schema()
-        valid, rejections = validate_records(records, schema)
+        valid, rejections = validation.validate_records(records, schema)
         actions = [
             bulk_action("update", record, {"doc": to_partial_source(record, schema)})
             for record in valid.values()
@@ -162,12 +147,12 @@ class EngineStore(Store):
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
         self._require_schema()
-        delete_documents(self._client, valid_keys(ids))
+        delete_documents(self._client, validation.valid_keys(ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """By a search for the contents, one document each."""
         schema = self._require_schema()
-        return read_vectors(self._client, valid_keys(contents), schema.space.dim)
+        return read_vectors(self._client, validation.valid_keys(contents), schema.space.dim)
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         """By searches, each for the next ids."""
@@ -208,12 +193,12 @@ class EngineStore(Store):
         schema = self._require_schema()
         # since 9.2, Elasticsearch leaves out vectors that are not requested
         return read_documents(
-            self._client, valid_keys(ids), partial(_documents, schema), _source_includes="*"
+            self._client, validation.valid_keys(ids), partial(_documents, schema), _source_includes="*"
         )
 
     def open_other(self, index: str) -> EngineStore:
         """Another index of the same cluster, with connections of its own."""
-        return EngineStore(self.address, index, self._client.timeouts, self._client.access)
+        return EngineStore(self.address, index, self._client.timeouts, self._client.auth)
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""
@@ -226,7 +211,7 @@ class EngineStore(Store):
 
     def _create(self, schema: IndexSchema) -> None:
         nodes = count_data_nodes(self._client)  # first: its error names a missing privilege
-        body = index_body(self._client.server().engine, schema, nodes)
+        body = dialects.index_body(self._client.server().engine, schema, nodes)
         # 400: another process was faster, and its index is checked next
         error = self._client.request(
             self._raw.indices.create, read=get_error, index=self.index, body=body, ignore=400
@@ -249,7 +234,7 @@ class EngineStore(Store):
         if mapping is None:
             raise index_missing(self.address, self.index)
         try:
-            return schema_from_mapping(mapping)
+            return dialects.schema_from_mapping(mapping)
         except MALFORMED:
             raise IndexExists(
                 f"Index {self.index} at {self.address} is not one that esclip made; use another name."
@@ -264,7 +249,7 @@ def _size(answer: Any) -> int | None:
 
 
 def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, Document]:
-    vectors = decode_vectors([doc["_source"]["vector"] for doc in found], schema.space.dim)
+    vectors = dialects.decode_vectors([doc["_source"]["vector"] for doc in found], schema.space.dim)
     return {
         doc["_id"]: document_from_source(doc["_id"], vector, doc["_source"], schema.fields)
         for doc, vector in zip(found, vectors, strict=True)

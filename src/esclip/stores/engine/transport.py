@@ -41,25 +41,25 @@ CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
 """Headers with credentials."""
 
 
-def connect(address: str, access: StoreAuth) -> Any:
+def connect(address: str, auth: StoreAuth) -> Any:
     """A client of the server at `address`. Nothing is connected to yet.
 
     Raises `ConfigError` for an address or a CA file that can't be used, and for AWS without botocore.
     """
     parts = urlsplit(address)
     secure = parts.scheme == "https"
-    header = _header(access)
-    signer = _signer(access.aws_region) if access.aws_region is not None else None
+    header = _header(auth)
+    signer = _signer(auth.aws_region) if auth.aws_region is not None else None
     try:
         return opensearchpy.OpenSearch(
             hosts=[{"host": parts.hostname, "port": parts.port or (443 if secure else 80)}],
             url_prefix=parts.path,
             use_ssl=secure,
-            ssl_context=_trust(access.ca_file) if secure else None,
+            ssl_context=_trust(auth.ca_file) if secure else None,
             headers={"authorization": header} if header else None,
             http_auth=signer,
             connection_class=_Connection,
-            secrets=_Secrets.of(access),
+            secrets=_Secrets.of(auth),
             serializer=_Json(),
             max_retries=0,
             retry_on_timeout=False,
@@ -88,16 +88,16 @@ class _Secrets:
     sure: tuple[Secret, ...] = ()
 
     @classmethod
-    def of(cls, access: StoreAuth) -> _Secrets:
-        if access.user is not None:
-            joined = with_base64(f"{access.user}:{access.password}")
-            return cls(_as_secrets(access.password or ""), _as_secrets(*joined))
-        if access.api_key is not None:
-            key = access.api_key
+    def of(cls, auth: StoreAuth) -> _Secrets:
+        if auth.user is not None:
+            joined = with_base64(f"{auth.user}:{auth.password}")
+            return cls(_as_secrets(auth.password or ""), _as_secrets(*joined))
+        if auth.api_key is not None:
+            key = auth.api_key
             if ":" not in key:
                 with suppress(ValueError):  # else it is none that an engine has made
                     key = b64decode(key + "==").decode()
-            return cls(sure=_as_secrets(access.api_key, *with_base64(key), *key.split(":", 1)[1:]))
+            return cls(sure=_as_secrets(auth.api_key, *with_base64(key), *key.split(":", 1)[1:]))
         return cls()
 
     def redactor(self, headers: Mapping[str, str]) -> Redactor:
@@ -123,12 +123,12 @@ def _credentials_in(headers: Mapping[str, str]) -> tuple[Secret, ...]:
     return _as_secrets(*credentials)
 
 
-def _header(access: StoreAuth) -> Secret | None:
+def _header(auth: StoreAuth) -> Secret | None:
     """The Authorization header."""
-    if access.user is not None:
-        return Secret(f"Basic {with_base64(f'{access.user}:{access.password}')[1]}")
-    if access.api_key is not None:
-        encoded = with_base64(access.api_key)[1] if ":" in access.api_key else access.api_key
+    if auth.user is not None:
+        return Secret(f"Basic {with_base64(f'{auth.user}:{auth.password}')[1]}")
+    if auth.api_key is not None:
+        encoded = with_base64(auth.api_key)[1] if ":" in auth.api_key else auth.api_key
         return Secret(f"ApiKey {encoded}")
     return None
 

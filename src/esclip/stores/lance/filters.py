@@ -11,25 +11,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import assert_never
 
-from esclip._core.filters import (
-    AllOf,
-    AnyOf,
-    Condition,
-    Exists,
-    HasId,
-    Inside,
-    Near,
-    Not,
-    OneOf,
-    Range,
-    Value,
-)
+from esclip._core import filters
 from esclip._core.schema import Field, FieldType
 from esclip.stores.filter_eval import EARTH_RADIUS
 from esclip.stores.validation import stored_date
 
 
-def filter_sql(where: Iterable[Condition], columns: Collection[str]) -> str | None:
+def filter_sql(where: Iterable[filters.Condition], columns: Collection[str]) -> str | None:
     """The conditions, all of which must hold, as SQL on these columns; None when there are none."""
     return " AND ".join(_sql(condition, columns) for condition in where) or None
 
@@ -39,39 +27,39 @@ def in_sql(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(quoted(value) for value in values)})"
 
 
-def _sql(condition: Condition, columns: Collection[str]) -> str:
+def _sql(condition: filters.Condition, columns: Collection[str]) -> str:
     match condition:
-        case Not(inner):
+        case filters.Not(inner):
             return f"(NOT coalesce({_sql(inner, columns)}, false))"
-        case AllOf(parts):
+        case filters.AllOf(parts):
             return f"({' AND '.join(_sql(part, columns) for part in parts) or 'true'})"
-        case AnyOf(parts):
+        case filters.AnyOf(parts):
             return f"({' OR '.join(_sql(part, columns) for part in parts) or 'false'})"
-        case HasId(ids):
+        case filters.HasId(ids):
             return in_sql("id", ids) if ids else "false"
-        case OneOf() | Range() | Exists() | Near() | Inside():
+        case filters.OneOf() | filters.Range() | filters.Exists() | filters.Near() | filters.Inside():
             # a field that another process has just added, or that the index never had
             return f"({_test(condition)})" if condition.field.name in columns else "false"
         case _:
             assert_never(condition)
 
 
-def _test(condition: OneOf | Range | Exists | Near | Inside) -> str:
+def _test(condition: filters.OneOf | filters.Range | filters.Exists | filters.Near | filters.Inside) -> str:
     column = f"`{condition.field.name}`"
     match condition:
-        case Exists(field):
+        case filters.Exists(field):
             return (
                 f"array_length({column}) > 0" if field.type is FieldType.KEYWORDS else f"{column} IS NOT NULL"
             )
-        case OneOf(field, values):
+        case filters.OneOf(field, values):
             return _equal(field, values) if values else "false"
-        case Range(_, at_least, above, at_most, below):
+        case filters.Range(_, at_least, above, at_most, below):
             bounds = ((">=", at_least), (">", above), ("<=", at_most), ("<", below))
             tests = [f"{column} {sign} {_literal(bound)}" for sign, bound in bounds if bound is not None]
             return " AND ".join(tests) or f"{column} IS NOT NULL"
-        case Near(_, lat, lon, meters):
+        case filters.Near(_, lat, lon, meters):
             return f"{_haversine(column, lat, lon)} <= {_half_chord(meters)!r}"
-        case Inside(_, south, west, north, east):
+        case filters.Inside(_, south, west, north, east):
             across = "AND" if west <= east else "OR"
             return (
                 f"{column}.lat >= {south!r} AND {column}.lat <= {north!r} "
@@ -81,7 +69,7 @@ def _test(condition: OneOf | Range | Exists | Near | Inside) -> str:
             assert_never(condition)
 
 
-def _equal(field: Field, values: Sequence[Value]) -> str:
+def _equal(field: Field, values: Sequence[filters.Value]) -> str:
     """Lists, because a chain of thousands of OR is nested, and ends the process by its stack."""
     listed = ", ".join(map(_literal, values))
     if field.type is FieldType.KEYWORDS:
@@ -89,7 +77,7 @@ def _equal(field: Field, values: Sequence[Value]) -> str:
     return f"`{field.name}` IN ({listed})"
 
 
-def _literal(value: Value) -> str:
+def _literal(value: filters.Value) -> str:
     match value:
         case bool():
             return "true" if value else "false"

@@ -37,19 +37,11 @@ from esclip._errors import (
     one_line,
 )
 from esclip._protocols import Store
+from esclip.stores import validation
+from esclip.stores.lance import maintenance
 from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.filters import in_sql
 from esclip.stores.lance.keyword_search import read_rows
-from esclip.stores.lance.maintenance import (
-    IndexThresholds,
-    add_columns,
-    index_contents,
-    index_vectors,
-    index_words,
-    join_fragments,
-    remove_old_versions,
-    size_on_disk,
-)
 from esclip.stores.lance.rows import (
     CONTENT,
     SCHEMA_KEY,
@@ -63,18 +55,16 @@ from esclip.stores.lance.rows import (
     select_present,
 )
 from esclip.stores.lance.vector_search import search_many
-from esclip.stores.validation import (
-    check_field_names,
-    merge_schemas,
-    schema_conflict,
-    valid_keys,
-    validate_documents,
-    validate_records,
-)
 
 logger = logging.getLogger("esclip")
 
-MAINTENANCE = (join_fragments, index_vectors, index_contents, index_words, remove_old_versions)
+MAINTENANCE = (
+    maintenance.join_fragments,
+    maintenance.index_vectors,
+    maintenance.index_contents,
+    maintenance.index_words,
+    maintenance.remove_old_versions,
+)
 
 _INVALID_IN_PATH = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What Lance accepts in no path: control characters, and bytes of a name that aren't UTF-8."""
@@ -88,7 +78,9 @@ CONFLICT_RETRIES = 50
 class LanceStore(Store):
     """Keeps an index in a folder. Writes through one object run one by one, searches concurrently."""
 
-    def __init__(self, folder: Path | str, index: str, thresholds: IndexThresholds | None = None) -> None:
+    def __init__(
+        self, folder: Path | str, index: str, thresholds: maintenance.IndexThresholds | None = None
+    ) -> None:
         """Open nothing yet. Raises `ConfigError` for a folder whose name can't be used."""
         self._folder = Path(folder).absolute()
         super().__init__(str(self._folder), index)
@@ -98,7 +90,7 @@ class LanceStore(Store):
                 "byte that isn't UTF-8, which Lance can't open; give another"
             )
         self._path = self._folder / f"{index}.lance"
-        self._thresholds = thresholds or IndexThresholds()
+        self._thresholds = thresholds or maintenance.IndexThresholds()
         self._session: Any = None
         self._lock = RLock()
         renew_in_children(self)
@@ -114,26 +106,28 @@ class LanceStore(Store):
             if (dataset := self._open()) is None:
                 return None
             engine = f"Lance {lance.__version__}"
-            return IndexInfo(read_schema(dataset), dataset.count_rows(), engine, size_on_disk(self._path))
+            return IndexInfo(
+                read_schema(dataset), dataset.count_rows(), engine, maintenance.size_on_disk(self._path)
+            )
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the dataset, or add columns, null in existing rows, which rewrites nothing."""
-        check_field_names(schema.fields)
+        validation.check_field_names(schema.fields)
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._open() or self._create(schema)
             present = read_schema(dataset)
-            if conflict := schema_conflict(present, schema):
+            if conflict := validation.schema_conflict(present, schema):
                 raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {conflict}.")
-            merged = merge_schemas(present, schema)
+            merged = validation.merge_schemas(present, schema)
             # Columns first: after a kill between the two, the next call adds what is missing.
-            add_columns(dataset, merged.fields)
+            maintenance.add_columns(dataset, merged.fields)
             if merged != present:
                 dataset.update_schema_metadata(schema_metadata(merged))
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """Scan the column of ids: 10 ms for 100,000."""
         with map_errors(LANCE_ERRORS, self._path):
-            dataset, ids = self._existing(), valid_keys(ids)
+            dataset, ids = self._existing(), validation.valid_keys(ids)
             columns = ["id", "pixels_fingerprint", "record_fingerprint"]
             rows = dataset.to_table(columns=columns, filter=in_sql("id", ids)).to_pylist() if ids else []
         return {row["id"]: read_fingerprint(row) for row in rows}
@@ -143,7 +137,7 @@ class LanceStore(Store):
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             schema = read_schema(dataset)
-            valid, rejections = validate_documents(documents, schema)
+            valid, rejections = validation.validate_documents(documents, schema)
             if valid:
                 merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
                 table = select_present(document_table([*valid.values()], schema), dataset)
@@ -155,7 +149,7 @@ class LanceStore(Store):
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             schema, stored = read_schema(dataset), self.fingerprints([record.id for record in records])
-            valid, rejections = validate_records(records, schema, stored)
+            valid, rejections = validation.validate_records(records, schema, stored)
             if valid:
                 merge = dataset.merge_insert("id").when_matched_update_all()
                 table = select_present(record_table([*valid.values()], schema), dataset)
@@ -165,14 +159,14 @@ class LanceStore(Store):
     def delete(self, ids: Sequence[str]) -> None:
         """Mark the rows as deleted; compaction removes them."""
         with self._lock, map_errors(LANCE_ERRORS, self._path):
-            dataset, ids = self._existing(), valid_keys(ids)
+            dataset, ids = self._existing(), validation.valid_keys(ids)
             if ids:
                 dataset.delete(in_sql("id", ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """Scan the column of content fingerprints."""
         with map_errors(LANCE_ERRORS, self._path):
-            dataset, contents = self._existing(), valid_keys(contents)
+            dataset, contents = self._existing(), validation.valid_keys(contents)
             if not contents or CONTENT not in dataset.schema.names:
                 return {}
             table = dataset.to_table(columns=[CONTENT], filter=in_sql(CONTENT, contents), with_row_id=True)
@@ -191,7 +185,9 @@ class LanceStore(Store):
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """On exit, run the maintenance, which only makes searches faster: not after a Ctrl-C."""
         cancelled = cancelled or Event()
-        self._maintain(cancelled, index_contents)  # an ingest that was killed left its rows unindexed
+        self._maintain(
+            cancelled, maintenance.index_contents
+        )  # an ingest that was killed left its rows unindexed
         try:
             yield
         except Exception:
@@ -209,7 +205,7 @@ class LanceStore(Store):
     def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         """Scan the column of ids."""
         with map_errors(LANCE_ERRORS, self._path):
-            dataset, ids = self._existing(), valid_keys(ids)
+            dataset, ids = self._existing(), validation.valid_keys(ids)
             table = dataset.to_table(filter=in_sql("id", ids)) if ids else None
             return read_documents(table, read_schema(dataset)) if table else {}
 
@@ -265,7 +261,7 @@ class LanceStore(Store):
                 raise
         return self._existing()
 
-    def _maintain(self, cancelled: Event, *steps: Callable[[Any, IndexThresholds], None]) -> None:
+    def _maintain(self, cancelled: Event, *steps: Callable[[Any, maintenance.IndexThresholds], None]) -> None:
         for step in steps:
             if cancelled.is_set():
                 return
