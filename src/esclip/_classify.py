@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from esclip._core.arguments import AnyImage, given_image, wrong_kind
+from esclip._core.arguments import AnyImage, coerce_image, wrong_kind
 from esclip._core.labels import Labels, LabelSet
 from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
 from esclip._core.types import Pixels, Vectors
@@ -85,7 +85,7 @@ def _flatten(arguments: Iterable[AnyImage | Iterable[AnyImage]]) -> Iterator[Any
         if isinstance(argument, list | tuple | set | Iterator):
             yield from argument
         else:
-            yield given_image("a picture", argument)
+            yield coerce_image("a picture", argument)
 
 
 class Classifier:

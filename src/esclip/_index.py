@@ -20,13 +20,13 @@ from esclip._concurrency.forks import renew_in_children
 from esclip._core.arguments import (
     AnyId,
     AnyImage,
-    given_callback,
-    given_ids,
-    given_path,
-    given_paths,
-    given_several,
-    given_text,
-    given_texts,
+    coerce_callback,
+    coerce_ids,
+    coerce_path,
+    coerce_paths,
+    coerce_several,
+    coerce_text,
+    coerce_texts,
     wrong_kind,
 )
 from esclip._core.labels import LabelSet
@@ -102,15 +102,15 @@ def open_index(
         with esclip.open_index("photos.lance", encoder="palette") as index:
             index.ingest("photos")
     """
-    given_text("the index", index, "a name")
+    coerce_text("the index", index, "a name")
     if auth is not None and not isinstance(auth, StoreAuth):
         raise wrong_kind("auth", auth, "a StoreAuth")
     if encoder_token is not None:
-        encoder_token = Secret(given_text("encoder_token", encoder_token))
+        encoder_token = Secret(coerce_text("encoder_token", encoder_token))
     if store is None:
         store = default_store()
     if isinstance(store, (str, os.PathLike)):
-        store = given_path("the store", store)
+        store = coerce_path("the store", store)
         store = Address(store) if isinstance(store, str) else store
         store = open_store(store, index, auth)
     elif auth is not None:
@@ -128,7 +128,7 @@ def open_index(
 
 def _named(what: str, model: AnyPath) -> str:
     """The name of a model; a path's is a folder's, which can be no name on the hub."""
-    given = given_path(what, model, "a model's name, a folder or an address")
+    given = coerce_path(what, model, "a model's name, a folder or an address")
     return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
@@ -205,7 +205,7 @@ class ImageIndex:
             report = index.ingest("photos", prune=True, parts=["crops"])
             print(report.written, report.rejections)
         """
-        given = given_paths("a path", paths)
+        given = coerce_paths("a path", paths)
         options = resolve(IngestOptions, options)
         limit, labels, images = options["limit"], options["labels"], options["images"]
         if options["prune"] and limit is not None:
@@ -360,8 +360,8 @@ class ImageIndex:
         """
         from esclip._ingest.deletion import Selection, delete
 
-        named = frozenset(given_ids("ids", ids))
-        roots = tuple(dict.fromkeys(map(location_of, given_paths("a path", [paths]))))
+        named = frozenset(coerce_ids("ids", ids))
+        roots = tuple(dict.fromkeys(map(location_of, coerce_paths("a path", [paths]))))
         where = normalize_where(where)  # an iterator without filters is none, or it would be all documents
         if not named and not roots and not where:
             raise ConfigError(
@@ -411,7 +411,7 @@ class ImageIndex:
         Raises:
             EsclipError: As `search`.
         """
-        wanted = [Query.of(q) for q in given_several("queries", queries, "several queries, such as a list")]
+        wanted = [Query.of(q) for q in coerce_several("queries", queries, "several queries, such as a list")]
         schema = self._require_schema()
         retriever = Retriever(self._store, cache(self._require_parts))  # checked once for all searches
         try:
@@ -485,7 +485,7 @@ class ImageIndex:
         Raises:
             EsclipError: As `search`.
         """
-        texts = given_texts("texts", texts, "several texts, such as a list; for one there is search_text")
+        texts = coerce_texts("texts", texts, "several texts, such as a list; for one there is search_text")
         return self.search_many([_text_query(text, k, where, options) for text in texts])
 
     def search_image(
@@ -564,7 +564,7 @@ class ImageIndex:
             hits = index.search_text("something red", k=2)
             index.recommend(like=hits[0], unlike=hits[1])
         """
-        positive, negative = given_ids("like", like), given_ids("unlike", unlike)
+        positive, negative = coerce_ids("like", like), coerce_ids("unlike", unlike)
         clauses = [
             *(SimilarTo(id, 1 / len(positive)) for id in positive),
             *(SimilarTo(id, -0.5 / len(negative)) for id in negative),
@@ -592,7 +592,7 @@ class ImageIndex:
             EsclipError: As `search`.
         """
         THRESHOLD.check("threshold", threshold)
-        given_callback("on_progress", on_progress)
+        coerce_callback("on_progress", on_progress)
         filters = parse_filter(where, self._require_schema().fields)
         groups = find_duplicates(self._store, filters, threshold, on_progress or (lambda _: None))
         if not groups:
@@ -768,7 +768,7 @@ class ImageIndex:
 def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:
     """The reasons by their names. Raises `ValueError` for what is none, `ConfigError` for no names."""
     alone = isinstance(reasons, str | Reason)
-    several = [reasons] if alone else given_several("reasons", reasons, "reasons by their names")
+    several = [reasons] if alone else coerce_several("reasons", reasons, "reasons by their names")
     return frozenset(map(Reason, several))
 
 

@@ -41,7 +41,7 @@ def test_every_command_gets_in(esclip: Esclip, photos: Path, engine: str) -> Non
         assert "red.png" in run("search-image", photos / "red.png", "-k", "1")
         run("similar", hit.split('"')[5], "-k", "1")
         assert f"access        user {access.user}" in run("stats").splitlines()
-        assert f"lets us in by user {access.user}" in run("doctor", "--encoder", "palette")
+        assert f"authenticated by user {access.user}" in run("doctor", "--encoder", "palette")
     finally:
         run("drop", "--yes")
     run("stats", status=1)

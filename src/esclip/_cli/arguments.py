@@ -16,7 +16,7 @@ WEIGHTED = ("--text", "--image", "--id", "--words")
 """Options that may have a weight: `--text:0.5 red`. No value has one in itself, for any text may be meant."""
 
 SECRETS = ("password", "api_key", "aws_region")
-"""What lets us into a cluster: the last by AWS's own credentials."""
+"""Credentials of a cluster: the last by AWS's own credentials."""
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 ONCE = re.compile(r"([+-]?\d+(?:\.\d+)?):(.*)", re.DOTALL)
@@ -55,7 +55,7 @@ class DashedIdCommand(TyperCommand):
         left = super().parse_args(ctx, [*typed, "--", *others, *ids])
         if others and _sends_secrets_where_it_says(ctx):
             ctx.fail(
-                "--store and an id without -- before it, while a variable holds what lets us in: the id of a "
+                "--store and an id without -- before it, while a variable holds credentials: the id of a "
                 f"script may be a --store of somebody else's. Write: {ctx.command_path} --store ... -- ID"
             )
         return left
@@ -100,7 +100,7 @@ def parse_weight(value: str) -> tuple[str, str] | None:
 
 
 def _sends_secrets_where_it_says(ctx: Any) -> bool:
-    """Whether a server stands on the command line, and what lets us in there doesn't."""
+    """Whether a server stands on the command line, and the credentials for it do not."""
     sources = {name: ctx.get_parameter_source(name) for name in ("store", *SECRETS)}
     named = {name: source.name for name, source in sources.items() if source is not None}
     typed = named.get("store") == "COMMANDLINE" and "://" in ctx.params["store"]

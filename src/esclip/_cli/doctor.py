@@ -33,21 +33,21 @@ class Finding:
 
 def examine(
     open_store: Callable[[], ImageIndex],
-    admitted: Callable[[], str | None],
+    describe_access: Callable[[], str | None],
     load: Callable[[], Encoder],
     *,
     encoder_named: bool,
 ) -> list[Finding]:
     """Try everything that an ingest and a search need: what opens the index and loads the encoder.
 
-    `admitted` says how the store lets us in.
+    `describe_access` says how the store authenticates us.
     """
-    return list(_examine(open_store, admitted, load, named=encoder_named))
+    return list(_examine(open_store, describe_access, load, named=encoder_named))
 
 
 def _examine(
     open_store: Callable[[], ImageIndex],
-    admitted: Callable[[], str | None],
+    describe_access: Callable[[], str | None],
     load: Callable[[], Encoder],
     *,
     named: bool,
@@ -68,7 +68,7 @@ def _examine(
 
     def look_in() -> str:
         with open_store() as index:
-            how = f", lets us in by {admitted()}" if admitted() else ""
+            how = f", authenticated by {describe_access()}" if describe_access() else ""
             try:
                 stats = index.stats()
             except IndexNotFound as error:

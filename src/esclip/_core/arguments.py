@@ -40,32 +40,32 @@ def wrong_kind(what: str, value: object, takes: str) -> ConfigError:
     return ConfigError(f"{what} is {given}; it takes {takes}")
 
 
-def given_text(what: str, value: object, takes: str = "a text") -> str:
+def coerce_text(what: str, value: object, takes: str = "a text") -> str:
     """One text."""
     if not isinstance(value, str):
         raise wrong_kind(what, value, takes)
     return str(value)  # not NumPy's
 
 
-def given_texts(what: str, value: object, takes: str = _SEVERAL) -> list[str]:
+def coerce_texts(what: str, value: object, takes: str = _SEVERAL) -> list[str]:
     """Several texts; a single text is refused, although it is iterable."""
-    return [given_text(f"one of {what}", text) for text in given_several(what, value, takes)]
+    return [coerce_text(f"one of {what}", text) for text in coerce_several(what, value, takes)]
 
 
-def given_id(what: str, value: object) -> str:
+def coerce_id(what: str, value: object) -> str:
     """The id of a picture of the index."""
-    return value.id if isinstance(value, Hit) else given_text(what, value, "an id or a hit")
+    return value.id if isinstance(value, Hit) else coerce_text(what, value, "an id or a hit")
 
 
-def given_ids(what: str, value: object) -> list[str]:
+def coerce_ids(what: str, value: object) -> list[str]:
     """Ids of pictures of the index: several, or one."""
     if isinstance(value, str | Hit):
-        return [given_id(what, value)]
-    ids = given_several(what, value, "ids or hits, such as a list")
-    return [given_id(f"one of {what}", id) for id in ids]
+        return [coerce_id(what, value)]
+    ids = coerce_several(what, value, "ids or hits, such as a list")
+    return [coerce_id(f"one of {what}", id) for id in ids]
 
 
-def given_path(what: str, value: object, takes: str = "a path") -> str | Path:
+def coerce_path(what: str, value: object, takes: str = "a path") -> str | Path:
     """A path, as text or `Path`."""
     if isinstance(value, str):
         return str(value)
@@ -74,21 +74,21 @@ def given_path(what: str, value: object, takes: str = "a path") -> str | Path:
     raise wrong_kind(what, value, takes)
 
 
-def given_paths(what: str, values: Iterable[object]) -> list[str | Path]:
+def coerce_paths(what: str, values: Iterable[object]) -> list[str | Path]:
     """Paths; each value is a path or a collection of paths."""
     paths: list[str | Path] = []
     for value in values:
         is_path = isinstance(value, str | os.PathLike)
-        some = (value,) if is_path else given_several(what, value, "a path, or several such as a list")
-        paths.extend(given_path(what, path) for path in some)
+        some = (value,) if is_path else coerce_several(what, value, "a path, or several such as a list")
+        paths.extend(coerce_path(what, path) for path in some)
     return paths
 
 
-def given_image(what: str, value: object) -> str | Path | bytes | Image.Image:
+def coerce_image(what: str, value: object) -> str | Path | bytes | Image.Image:
     """An image, unread."""
     match value:
         case str() | os.PathLike():
-            return given_path(what, value)
+            return coerce_path(what, value)
         case Image.Image() | bytes():
             return value
         case bytearray() | memoryview():
@@ -100,18 +100,20 @@ def given_image(what: str, value: object) -> str | Path | bytes | Image.Image:
     raise wrong_kind(what, value, "a path, a URL, an image file's bytes, a PIL image or an array")
 
 
-def given_name(what: str, value: object, takes: str = "a name") -> str:
+def coerce_name(what: str, value: object, takes: str = "a name") -> str:
     """A name; a path stands for its text."""
-    return str(given_path(what, value)) if isinstance(value, os.PathLike) else given_text(what, value, takes)
+    return (
+        str(coerce_path(what, value)) if isinstance(value, os.PathLike) else coerce_text(what, value, takes)
+    )
 
 
-def given_callback(what: str, value: object) -> None:
+def coerce_callback(what: str, value: object) -> None:
     """Raise `ConfigError` for a value that isn't callable or None."""
     if value is not None and not callable(value):
         raise wrong_kind(what, value, "a function")
 
 
-def given_several(what: str, value: object, takes: str) -> list[Any]:
+def coerce_several(what: str, value: object, takes: str) -> list[Any]:
     """An iterable as a list; texts and dictionaries are refused."""
     if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
         raise wrong_kind(what, value, takes)

@@ -1,6 +1,6 @@
 """Label sets: labels to classify pictures by, and the prompts of each.
 
-    "cat, dog, car" or a file ─► Labelling ─► "a photo of a cat", "a photo of a dog", ...
+    "cat, dog, car" or a file ─► LabelSet  ─► "a photo of a cat", "a photo of a dog", ...
 
 A label is any text, in any language of the text tower.
 """

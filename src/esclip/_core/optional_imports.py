@@ -10,7 +10,7 @@ from importlib.abc import MetaPathFinder
 
 @contextmanager
 def hide_module(name: str) -> Iterator[None]:
-    """A time in which the package `name` is not there, unless it has been imported before.
+    """Context manager: within it, the package `name` can't be imported, unless it has been before.
 
     For packages that a library does without where they aren't installed, as it promises.
     """

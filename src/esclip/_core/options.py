@@ -117,7 +117,7 @@ def resolve(options: type[T], given: Mapping[str, Any]) -> T:
 
 
 def _checked(name: str, declaration: Declaration, value: Any) -> Any:
-    from esclip._core.arguments import given_callback, given_path, given_texts, wrong_kind
+    from esclip._core.arguments import coerce_callback, coerce_path, coerce_texts, wrong_kind
 
     kind, opt = declaration
     origin = get_origin(kind)
@@ -126,15 +126,15 @@ def _checked(name: str, declaration: Declaration, value: Any) -> Any:
     if opt and opt.maximum is not None:
         return opt.check(name, value)
     if origin in (Collection, Sequence):
-        names = given_texts(name, [value] if isinstance(value, str) and value else value or ())
+        names = coerce_texts(name, [value] if isinstance(value, str) and value else value or ())
         may_be_empty = opt is not None and not opt.default
         if opt is None or not opt.choices or (may_be_empty and not names):
             return tuple(names)
         return select_known(names, opt.choices, name)
     if origin is Callable:
-        given_callback(name, value)
+        coerce_callback(name, value)
     elif kind == AnyPath:
-        return user_path(given_path(name, value), name) if value else None
+        return user_path(coerce_path(name, value), name) if value else None
     elif opt is None and not isinstance(value, kind):
         raise wrong_kind(name, value, f"a {kind.__name__}")
     return value

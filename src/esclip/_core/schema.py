@@ -144,7 +144,7 @@ class IndexInfo:
     bytes: int | None
     """On disk, primaries and replicas together; None where the store can't tell."""
     access: str | None = None
-    """How the store lets us in; None where it has no lock."""
+    """How the store authenticates us; None where it needs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class Stats:
     engine: str
     """The store's kind and version."""
     access: str | None
-    """How the store lets us in: `user alice`, `API key`, `AWS us-east-1`; None where it has no lock."""
+    """How the store authenticates us: `user alice`, `API key`, `AWS us-east-1`; None where it need not."""
     encoder: str
     """The image tower's model."""
     text_encoder: str

@@ -305,7 +305,7 @@ def document_hit(document: Document, score: float) -> Hit:
     )
 
 
-def ranked(hits: Iterable[Hit]) -> list[Hit]:
+def rank_hits(hits: Iterable[Hit]) -> list[Hit]:
     """Hits from best to worst with ties broken by id, and ranks from 1: the same order every time."""
     ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id))
     return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1)]

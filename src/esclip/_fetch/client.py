@@ -23,7 +23,7 @@ from esclip._concurrency.retry import TransientError
 from esclip._core.rejections import Reason
 from esclip._errors import ErrorTable, FetchError, map_errors
 from esclip._fetch.hosts import Endpoint, HostPolicy, RedirectChain
-from esclip._fetch.politeness import HostBackoff, opted_out
+from esclip._fetch.politeness import HostBackoff, is_opted_out
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send
 from esclip._net.sockets import DeadlineExceededError, ForbiddenAddressError, deadline_scope
 
@@ -40,7 +40,7 @@ class Body:
     """The body of an answer, and whether the server opted out of machine learning."""
 
     data: bytes
-    opted_out: bool
+    is_opted_out: bool
 
 
 class HttpClient:
@@ -84,7 +84,7 @@ class HttpClient:
                     target = self._redirect_target(response)
                     if target is None:
                         self._require_ok(response, endpoint)
-                    opted |= opted_out(response.raw.headers.getlist("X-Robots-Tag"))
+                    opted |= is_opted_out(response.raw.headers.getlist("X-Robots-Tag"))
                     if opted and not self._ignore_robots_tag:
                         raise FetchError(Reason.OPTED_OUT, f"{endpoint.host} opts out by its X-Robots-Tag")
                     if target is None:

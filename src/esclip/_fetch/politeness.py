@@ -65,7 +65,7 @@ class HostBackoff:
                 raise CancelledError
 
 
-def opted_out(headers: Iterable[str]) -> bool:
+def is_opted_out(headers: Iterable[str]) -> bool:
     """Whether one of the `X-Robots-Tag` headers opts out of machine learning, for all robots or for esclip.
 
     A name before a colon (`otherbot: noai`) says which robot the directives up to the next name are for.

@@ -16,7 +16,7 @@ import numpy as np
 from esclip._concurrency.streams import batches
 from esclip._core.filters import Condition
 from esclip._core.searches import KnnSearch, Scan
-from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, ranked
+from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, rank_hits
 from esclip._protocols import Store
 from esclip._search.collapse import COSINE_TOLERANCE
 from esclip._search.hits import Hits
@@ -148,7 +148,7 @@ def _read_groups(store: Store, groups: Sequence[Sequence[str]]) -> Iterator[Dupl
 def _to_group(documents: Sequence[Document]) -> DuplicateGroup:
     first, *others = sorted(documents, key=lambda document: _size_key(document.record))
     scores = cosines(np.stack([document.vector for document in others]), first.vector).tolist()
-    rest = ranked(document_hit(document, score) for document, score in zip(others, scores, strict=True))
+    rest = rank_hits(document_hit(document, score) for document, score in zip(others, scores, strict=True))
     hits = [replace(document_hit(first, 1.0), rank=1), *(replace(hit, rank=hit.rank + 1) for hit in rest)]
     contents = {document.content for document in documents}
     return DuplicateGroup(Hits(hits), exact=len(contents) == 1 and "" not in contents)

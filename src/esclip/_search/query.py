@@ -24,9 +24,9 @@ from PIL import Image
 from esclip._core.arguments import (
     AnyId,
     AnyImage,
-    given_id,
-    given_image,
-    given_text,
+    coerce_id,
+    coerce_image,
+    coerce_text,
     wrong_kind,
 )
 from esclip._core.options import WEIGHT, resolve
@@ -46,7 +46,7 @@ class Text:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", given_text("the text to search for", self.text, _ONE_TEXT))
+        object.__setattr__(self, "text", coerce_text("the text to search for", self.text, _ONE_TEXT))
 
     def __str__(self) -> str:
         return f"text: {self.text}"
@@ -60,7 +60,7 @@ class ImageQuery:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image", given_image("the picture to search with", self.image))
+        object.__setattr__(self, "image", coerce_image("the picture to search with", self.image))
 
     def __str__(self) -> str:
         return f"image: {self.image if isinstance(self.image, str | Path) else 'a picture'}"
@@ -74,12 +74,12 @@ class SimilarTo:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", given_id("the stored picture", self.id))
+        object.__setattr__(self, "id", coerce_id("the stored picture", self.id))
 
     @classmethod
     def of(cls, id: AnyId, weight: float = 1.0) -> SimilarTo:
         """By an id or a hit."""
-        return cls(given_id("the stored picture", id), weight)
+        return cls(coerce_id("the stored picture", id), weight)
 
     def __str__(self) -> str:
         return f"id: {self.id}"
@@ -112,7 +112,7 @@ class Keywords:
     """Above zero; `where` excludes words."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "text", given_text("the words to search for", self.text, _ONE_TEXT))
+        object.__setattr__(self, "text", coerce_text("the words to search for", self.text, _ONE_TEXT))
 
     def __str__(self) -> str:
         return f"words: {self.text}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from esclip._core.arguments import AnyImage, given_image
+from esclip._core.arguments import AnyImage, coerce_image
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError, RecordError, one_line
 from esclip._files.locations import correct_address, user_path
@@ -16,7 +16,7 @@ from esclip._images.decode import decode, to_rgb
 
 def open_image(image: AnyImage) -> Image.Image:
     """The image as RGB. Raises `ConfigError` for a value of another type, `FetchError` and `DecodeError`."""
-    image = given_image("the picture", image)
+    image = coerce_image("the picture", image)
     match image:
         case Image.Image():
             return to_rgb(image)

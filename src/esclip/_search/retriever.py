@@ -21,7 +21,7 @@ from esclip._core.parts import GRID, caption_id, crop_id, part_filters, to_image
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
-from esclip._core.types import Hit, Vector, ranked
+from esclip._core.types import Hit, Vector, rank_hits
 from esclip._errors import ConfigError, Hint
 from esclip._protocols import Store
 from esclip._search.fusion import Ranking, reciprocal_rank_fusion
@@ -156,7 +156,7 @@ def _best_per_image(hits: Iterable[Hit]) -> list[Hit]:
     for hit in hits:
         if hit.id not in best or hit.score > best[hit.id].score:
             best[hit.id] = hit
-    return ranked(best.values())
+    return rank_hits(best.values())
 
 
 def _fuse(targets: Targets, images: Sequence[Hit], captions: Sequence[Hit]) -> list[Hit]:

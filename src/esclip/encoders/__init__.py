@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from esclip._core.arguments import given_name, given_text
+from esclip._core.arguments import coerce_name, coerce_text
 from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError
 from esclip._files.locations import AnyPath, server_address
@@ -49,12 +49,12 @@ def load_encoder(
         encoder = esclip.load_encoder("palette")
         vectors = encoder.encode_texts(["something red"])  # shape (1, encoder.space.dim)
     """
-    name = given_name("the encoder", name, "a model's name, a folder or an address")
+    name = coerce_name("the encoder", name, "a model's name, a folder or an address")
     if text_encoder is not None:
-        text_encoder = given_name("the text encoder", text_encoder, "a model's name or a folder")
+        text_encoder = coerce_name("the text encoder", text_encoder, "a model's name or a folder")
     for what, value in (("device", device), ("precision", precision), ("token", token)):
         if value is not None:
-            given_text(what, value)
+            coerce_text(what, value)
     name, token = Address(name.strip()), Secret(token) if token is not None else None
     text_encoder = text_encoder.strip() if text_encoder is not None else None
     if name == "palette":

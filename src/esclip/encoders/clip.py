@@ -21,7 +21,7 @@ import numpy as np
 
 from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.streams import batches
-from esclip._core.arguments import given_texts
+from esclip._core.arguments import coerce_texts
 from esclip._core.schema import Space
 from esclip._core.settings import tower_cache
 from esclip._core.types import Pixels, Vectors, unit_rows
@@ -130,7 +130,7 @@ class ClipEncoder:
 
         Logs warnings of texts that are too long and cut, or in a script that the tower doesn't know.
         """
-        texts = given_texts("texts", texts)
+        texts = coerce_texts("texts", texts)
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
         warn_of_unknown_scripts(self._text_name, texts)

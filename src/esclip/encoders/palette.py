@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from esclip._core.arguments import given_texts
+from esclip._core.arguments import coerce_texts
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors, unit_rows
 from esclip.encoders.color_words import Color, find_colors
@@ -70,7 +70,7 @@ class PaletteEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Equal weights for the colours in each text, shape (n, 12). Logs a warning of texts without any."""
-        texts = given_texts("texts", texts)
+        texts = coerce_texts("texts", texts)
         colors = [find_colors(text) for text in texts]
         warn_of_missing_colors(
             [text for text, named in zip(texts, colors, strict=True) if not named], PALETTE_LIMITS

@@ -21,7 +21,7 @@ from typing import Protocol
 import orjson
 
 from esclip._concurrency.streams import owned
-from esclip._core.arguments import given_path, given_text
+from esclip._core.arguments import coerce_path, coerce_text
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, error_text, one_line
@@ -94,7 +94,7 @@ def resolve_captions(captions: AnyCaptions | None) -> Captions | str | None:
     if isinstance(captions, Mapping):
         return PathCaptions(captions, Path.cwd(), "captions")
     accepted = "sidecar, a .json file, a dictionary of paths and texts, or a column of the dataset's photos"
-    captions = given_path("captions", captions, accepted)
+    captions = coerce_path("captions", captions, accepted)
     if captions == SIDECAR:
         return Sidecars()
     if isinstance(captions, Path) or captions.lower().endswith(".json"):
@@ -112,8 +112,8 @@ class PathCaptions:
         self._current_folder = Path.cwd()
         self._texts: dict[str, str] = {}
         for path, text in texts.items():
-            key = _normalize(folder, os.fspath(given_path("the path of a caption", path)))
-            self._texts[key] = given_text("a caption", text)
+            key = _normalize(folder, os.fspath(coerce_path("the path of a caption", path)))
+            self._texts[key] = coerce_text("a caption", text)
         self._unused = set(self._texts)
 
     def caption_of(self, record: ImageRecord) -> str:

@@ -20,7 +20,16 @@ from esclip._core.filter_limits import simplify_searches
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector, cosines, document_hit, ranked
+from esclip._core.types import (
+    Document,
+    Fingerprint,
+    Hit,
+    ImageRecord,
+    Vector,
+    cosines,
+    document_hit,
+    rank_hits,
+)
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
 from esclip.stores import validation
@@ -147,11 +156,11 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
         case KnnSearch(vector=vector):
             scores = cosines(np.stack([d.vector for d in matching]), vector).tolist() if matching else []
             nearest = nsmallest(search.k, zip(scores, matching, strict=True), key=_by_score_and_id)
-            hits = ranked(_hit(document, score) for score, document in nearest)
+            hits = rank_hits(_hit(document, score) for score, document in nearest)
         case KeywordSearch(words=words):
-            hits = ranked(hit for hit in _keyword_hits(documents, matching, words) if hit.score)
+            hits = rank_hits(hit for hit in _keyword_hits(documents, matching, words) if hit.score)
         case Scan(after=after):
-            hits = ranked(_hit(document, 1.0) for document in matching if document.record.id > after)
+            hits = rank_hits(_hit(document, 1.0) for document in matching if document.record.id > after)
         case _:
             assert_never(search)
     return hits[: search.k]
@@ -178,7 +187,7 @@ def _hit(document: Document, score: float) -> Hit:
 def _stored(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC, truncated to milliseconds."""
     metadata = {
-        name: validation.stored_date(value) if isinstance(value, datetime) else value
+        name: validation.round_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
     return replace(record, metadata=metadata, derived={}, derivation="")

@@ -9,7 +9,7 @@ import pytest
 from esclip._core.rejections import Reason
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
-from esclip._fetch.politeness import opted_out
+from esclip._fetch.politeness import is_opted_out
 from tests.fetching import PICTURE, fetcher, refusal
 from tests.servers import PictureServer, body, raw, status
 
@@ -34,7 +34,7 @@ from tests.servers import PictureServer, body, raw, status
 )
 def test_hears_an_opt_out(headers: list[str]) -> None:
     """In any case, among others, in any of several headers, for all robots or by our name."""
-    assert opted_out(headers)
+    assert is_opted_out(headers)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_hears_an_opt_out(headers: list[str]) -> None:
 )
 def test_hears_nothing_else(headers: list[str]) -> None:
     """What says nothing of machine learning, or concerns another robot, is no opt-out."""
-    assert not opted_out(headers)
+    assert not is_opted_out(headers)
 
 
 def test_an_opted_out_picture_is_not_had(server: PictureServer, tmp_path: Path) -> None:

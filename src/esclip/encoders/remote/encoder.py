@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from esclip._concurrency.retry import ENCODER, ENCODER_INFO, RetryPolicy
-from esclip._core.arguments import given_texts
+from esclip._core.arguments import coerce_texts
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import EncoderError
@@ -95,7 +95,7 @@ class RemoteEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """The texts in as few requests as the server's limits allow."""
-        texts = given_texts("texts", texts)
+        texts = coerce_texts("texts", texts)
         warn_of_unknown_scripts(self.space.text_model, texts)
         return self._joined(
             self._vectors(protocol.TEXTS_PATH, protocol.pack_texts(part), protocol.JSON, len(part))

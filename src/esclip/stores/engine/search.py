@@ -20,7 +20,7 @@ from esclip._core.filter_limits import simplify_searches
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
-from esclip._core.types import Hit, ranked
+from esclip._core.types import Hit, rank_hits
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import (
     get_count,
@@ -67,7 +67,7 @@ def search_many(client: EngineClient, schema: IndexSchema, searches: Sequence[Se
     requests = [_search_request(engine, schema, search) for search in searches if not _is_exhaustive(search)]
     pages = iter(_msearch_batches(client, requests))
     results = [
-        None if _is_exhaustive(search) else ranked(_further_pages(client, schema, search, next(pages)))
+        None if _is_exhaustive(search) else rank_hits(_further_pages(client, schema, search, next(pages)))
         for search in searches
     ]
     underfilled = _underfilled(client, searches, results)
@@ -104,7 +104,7 @@ def _brute_force(client: EngineClient, schema: IndexSchema, search: Search) -> l
         requests = [_search_request(engine, schema, search, id_range) for id_range in batch]
         hits = [hit for page in _msearch_batches(client, requests) for hit in page.hits]
         best = nsmallest(search.k, best + hits, key=lambda hit: (-hit.score, hit.id))
-    return ranked(best)
+    return rank_hits(best)
 
 
 def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]:

@@ -14,7 +14,7 @@ from typing import assert_never
 from esclip._core import filters
 from esclip._core.schema import Field, FieldType
 from esclip.stores.filter_eval import EARTH_RADIUS
-from esclip.stores.validation import stored_date
+from esclip.stores.validation import round_date
 
 
 def filter_sql(where: Iterable[filters.Condition], columns: Collection[str]) -> str | None:
@@ -24,7 +24,7 @@ def filter_sql(where: Iterable[filters.Condition], columns: Collection[str]) -> 
 
 def in_sql(column: str, values: Iterable[str]) -> str:
     """SQL that is true where the column has one of these values, of which there is one at least."""
-    return f"{column} IN ({', '.join(quoted(value) for value in values)})"
+    return f"{column} IN ({', '.join(quote(value) for value in values)})"
 
 
 def _sql(condition: filters.Condition, columns: Collection[str]) -> str:
@@ -82,15 +82,15 @@ def _literal(value: filters.Value) -> str:
         case bool():
             return "true" if value else "false"
         case int():
-            return f"CAST({quoted(str(value))} AS BIGINT)"
+            return f"CAST({quote(str(value))} AS BIGINT)"
         case float():
-            return f"CAST({quoted(repr(value))} AS DOUBLE)"
+            return f"CAST({quote(repr(value))} AS DOUBLE)"
         case datetime():
             # A cast number, because how a date is spelt in SQL and in which zone it is read vary.
-            milliseconds = round(stored_date(value).timestamp() * 1000)
+            milliseconds = round(round_date(value).timestamp() * 1000)
             return f"arrow_cast({milliseconds}, 'Timestamp(Millisecond, Some(\"UTC\"))')"
         case str():
-            return quoted(value)
+            return quote(value)
         case _:
             assert_never(value)
 
@@ -107,6 +107,6 @@ def _half_chord(meters: float) -> float:
     return math.sin(min(meters / EARTH_RADIUS, math.pi) / 2) ** 2
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A string in SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, Scan
-from esclip._core.types import Hit, ranked
+from esclip._core.types import Hit, rank_hits
 from esclip.stores.idf import idf_weights, score_hit
-from esclip.stores.lance.filters import filter_sql, quoted
+from esclip.stores.lance.filters import filter_sql, quote
 from esclip.stores.lance.rows import WORDS, hit_columns, read_hit
 
 RowIds: TypeAlias = npt.NDArray[np.uint64]
@@ -52,12 +52,12 @@ def keyword_search(dataset: Any, schema: IndexSchema, search: KeywordSearch) -> 
         words = [word for word, rows in best_by_word.items() if row["_rowid"] in rows]
         return score_hit(read_hit(row, 0.0, schema.fields), weights, words)
 
-    return ranked(map(hit, read_rows(dataset, hit_columns(dataset.schema.names), best.tolist())))
+    return rank_hits(map(hit, read_rows(dataset, hit_columns(dataset.schema.names), best.tolist())))
 
 
 def scan(dataset: Any, schema: IndexSchema, search: Scan) -> list[Hit]:
     """The hits of a search by conditions alone."""
-    tests = [f"id > {quoted(search.after)}"] if search.after else []
+    tests = [f"id > {quote(search.after)}"] if search.after else []
     if search.where:
         tests.append(filter_sql(search.where, {field.name for field in schema.fields}) or "")
     table = dataset.scanner(
@@ -66,7 +66,7 @@ def scan(dataset: Any, schema: IndexSchema, search: Scan) -> list[Hit]:
         order_by=["id"],
         limit=search.k,
     ).to_table()
-    return ranked(read_hit(row, 1.0, schema.fields) for row in table.to_pylist())
+    return rank_hits(read_hit(row, 1.0, schema.fields) for row in table.to_pylist())
 
 
 def read_rows(dataset: Any, columns: Sequence[str], row_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ def read_rows(dataset: Any, columns: Sequence[str], row_ids: Sequence[int]) -> l
 
 
 def _has_any(words: Sequence[str]) -> str:
-    return " OR ".join(f"array_has({WORDS}, {quoted(word)})" for word in words)
+    return " OR ".join(f"array_has({WORDS}, {quote(word)})" for word in words)
 
 
 def _row_ids(dataset: Any, where: str | None) -> RowIds:

@@ -19,7 +19,7 @@ from esclip._core.filter_limits import simplify_searches
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
-from esclip._core.types import Hit, cosines, ranked
+from esclip._core.types import Hit, cosines, rank_hits
 from esclip.stores.lance.filters import filter_sql
 from esclip.stores.lance.keyword_search import keyword_search, read_rows, scan
 from esclip.stores.lance.maintenance import IndexThresholds, count_partitions, vector_indexes
@@ -153,7 +153,7 @@ def _rerank(table: Any, scores: Scores, search: KnnSearch, schema: IndexSchema, 
         scored_id(row["id"], score) if search.scores_only else read_hit(row, score, schema.fields)
         for row, score in rows
     ]
-    return _Reranked(ranked(hits), complete)
+    return _Reranked(rank_hits(hits), complete)
 
 
 def _break_ties(
@@ -171,7 +171,7 @@ def _break_ties(
         best, complete = _best_positions(table, scores, search.k, row_count)
     score_by_row = dict(zip(table["_rowid"].to_numpy()[best].tolist(), scores[best].tolist(), strict=True))
     rows = read_rows(dataset, hit_columns(dataset.schema.names), list(score_by_row))
-    return ranked(read_hit(row, score_by_row[row["_rowid"]], schema.fields) for row in rows)
+    return rank_hits(read_hit(row, score_by_row[row["_rowid"]], schema.fields) for row in rows)
 
 
 def _nearest_rows(
