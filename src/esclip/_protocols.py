@@ -38,7 +38,6 @@ class Source(ABC):
     @abstractmethod
     def fields(self) -> Sequence[Field]:
         """The metadata fields that its records may have, with their types."""
-        ...
 
     @abstractmethod
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
@@ -55,7 +54,6 @@ class Source(ABC):
             SourceError: The source as a whole can't be read.
             CancelledError: `cancelled` is set. Raising it is optional.
         """
-        ...
 
     def covers(self, location: str) -> bool:
         """Tell whether a document belongs to this source, whether its record still exists or not.
@@ -82,7 +80,6 @@ class Encoder(Protocol):
     @property
     def space(self) -> Space:
         """The space of the vectors: model, weights, preprocessing, dimension."""
-        ...
 
     @property
     def runtime(self) -> str:
@@ -90,7 +87,6 @@ class Encoder(Protocol):
 
         Vectors of one space are comparable whichever runtime computed them.
         """
-        ...
 
     @property
     def useful_side(self) -> int | None:
@@ -98,17 +94,14 @@ class Encoder(Protocol):
 
         A decoder may scale a picture down to it.
         """
-        ...
 
     @property
     def encode_concurrency(self) -> int:
         """The number of concurrent calls of `encode_images` that keep the encoder busy."""
-        ...
 
     @property
     def logit_scale(self) -> float:
         """The factor of cosines before the model's softmax, for probabilities of labels."""
-        ...
 
     def preprocess(self, image: Image.Image) -> Pixels:
         """Prepare a picture for `encode_images`. Needs no model.
@@ -119,7 +112,6 @@ class Encoder(Protocol):
         Returns:
             An array whose shape and type are the encoder's own.
         """
-        ...
 
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """Encode preprocessed pictures.
@@ -133,7 +125,6 @@ class Encoder(Protocol):
         Raises:
             EncoderError: The model can't be loaded or used.
         """
-        ...
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts in any language that the text model knows.
@@ -144,7 +135,6 @@ class Encoder(Protocol):
         Raises:
             EncoderError: The model can't be loaded or used.
         """
-        ...
 
 
 class Store(ABC):

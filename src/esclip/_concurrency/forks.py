@@ -22,7 +22,6 @@ class Renewable(Protocol):
 
     def renew(self) -> None:
         """Replace them. Called in a forked child before anything else; must not wait."""
-        ...
 
 
 _objects: weakref.WeakSet[Renewable] = weakref.WeakSet()

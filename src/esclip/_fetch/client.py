@@ -40,7 +40,7 @@ class Body:
     """The body of an answer, and whether the server opted out of machine learning."""
 
     data: bytes
-    is_opted_out: bool
+    opted_out: bool
 
 
 class HttpClient:

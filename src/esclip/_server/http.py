@@ -119,12 +119,9 @@ class HttpApp(Protocol):
 
     def authorize(self, head: RequestHead) -> None:
         """Let a request pass, or raise `HttpError`. Called before the body is read, and again after."""
-        ...
 
     def respond(self, head: RequestHead, body: bytes) -> Response:
         """The response. Raises `HttpError`. Thread-safe."""
-        ...
 
     def close(self) -> None:
         """Finish what has begun, and end all threads."""
-        ...

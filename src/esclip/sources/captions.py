@@ -51,11 +51,9 @@ class Captions(Protocol):
 
     def caption_of(self, record: ImageRecord) -> str | None:
         """The caption of a record's picture; empty: it has none; None: unknown."""
-        ...
 
     def warn(self) -> None:
         """Log problems, after all pictures were looked up."""
-        ...
 
 
 class CaptionedSource(SourceWrapper):

@@ -29,23 +29,18 @@ class TorchModel(Protocol):
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        ...
 
     def image_module(self, normalization: Normalization) -> torch.nn.Module:
         """Pixels of shape (n, height, width, 3), uint8, to features of shape (n, dim)."""
-        ...
 
     def text_module(self) -> torch.nn.Module:
         """Ids and mask of shape (n, length), int64, to features of shape (n, dim)."""
-        ...
 
     def tokenizer(self) -> TokenizerFile:
         """The tokenizer, including the library's normalization of texts."""
-        ...
 
     def encode(self, inputs: Sequence[Image.Image] | Sequence[str]) -> Vectors:
         """Encode images or texts by the library's own pipeline, as unit rows of shape (n, dim)."""
-        ...
 
 
 class ImageModule(torch.nn.Module):  # type: ignore[misc]  # torch is untyped here

@@ -46,16 +46,13 @@ class ImageTower(Protocol):
     @property
     def runtime(self) -> str:
         """Library, precision and device: `OpenVINO bf16 on cpu`."""
-        ...
 
     @property
     def encode_concurrency(self) -> int:
         """The number of parallel calls that use it fully."""
-        ...
 
     def __call__(self, pixels: npt.NDArray[np.uint8], /) -> npt.NDArray[np.float32]:
         """Pixels of shape (n, height, width, 3) to features of shape (n, dim)."""
-        ...
 
 
 TextTower: TypeAlias = Callable[[Sequence[str]], npt.NDArray[np.float32]]
