@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 from esclip._core import filters
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
-from esclip.stores.validation import round_date
+from esclip.stores.validation import truncate_date
 
 EARTH_RADIUS = 6_371_008.7714
 """Meters: Lucene's mean radius (`GeoUtils.EARTH_MEAN_RADIUS_METERS`)."""
@@ -92,7 +92,7 @@ def _in_range(value: Any, bounds: filters.Range) -> bool:
 
 def _stored_value(value: Any) -> Any:
     """A value as stores keep it."""
-    return round_date(value) if isinstance(value, datetime) else value
+    return truncate_date(value) if isinstance(value, datetime) else value
 
 
 def _distance(point: GeoPoint, lat: float, lon: float) -> float:

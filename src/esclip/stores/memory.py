@@ -187,7 +187,7 @@ def _hit(document: Document, score: float) -> Hit:
 def _stored(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC, truncated to milliseconds."""
     metadata = {
-        name: validation.round_date(value) if isinstance(value, datetime) else value
+        name: validation.truncate_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
     return replace(record, metadata=metadata, derived={}, derivation="")

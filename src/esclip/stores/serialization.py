@@ -23,7 +23,7 @@ from esclip._core.types import (
     Vector,
     json_metadata,
 )
-from esclip.stores.validation import round_date
+from esclip.stores.validation import truncate_date
 
 
 def to_source(document: Document) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def to_partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any
 def record_source(record: ImageRecord) -> dict[str, Any]:
     """What a hit is read from, without the id; missing values are left out."""
     metadata = {
-        name: round_date(value) if isinstance(value, datetime) else value
+        name: truncate_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
     texts = {"location": record.location, "description": record.description}
@@ -135,7 +135,7 @@ def _value(value: Any, kind: FieldType) -> MetadataValue:
             return bool(value)
         case FieldType.DATE:
             # a column has dates, JSON texts
-            return round_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
+            return truncate_date(value if isinstance(value, datetime) else datetime.fromisoformat(value))
         case FieldType.GEO_POINT:
             return GeoPoint(float(value["lat"]), float(value["lon"]))
         case _:

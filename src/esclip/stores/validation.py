@@ -77,7 +77,7 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
     )
 
 
-def round_date(value: datetime) -> datetime:
+def truncate_date(value: datetime) -> datetime:
     """A date as stores keep it: in UTC, truncated to milliseconds."""
     utc = value.astimezone(UTC)
     return utc - timedelta(microseconds=utc.microsecond % 1000)

@@ -17,12 +17,12 @@ from opensearchpy import Urllib3AWSV4SignerAuth
 from esclip._errors import ConfigError
 from esclip._text.secrets import Secret
 
-# at DEBUG it logs what it signs, session tokens included, and what credentials come in
+# at DEBUG it logs what it signs, session tokens included, and responses with credentials
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 class Signer:
-    """What opensearch-py asks for a request's headers. Safe from several threads."""
+    """Signs requests, as an opensearch-py `http_auth`. Thread-safe."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -32,13 +32,13 @@ class Signer:
     def __call__(self, method: str, url: str, body: Any) -> dict[str, str]:
         """The headers with the signature. Raises `ConfigError` when there are no credentials."""
         try:
-            credentials = self._found().get_frozen_credentials()
+            credentials = self._load().get_frozen_credentials()
         except BotoCoreError as error:
-            raise ConfigError(f"AWS credentials can't be had: {' '.join(str(error).split())}") from error
+            raise ConfigError(f"AWS credentials can't be read: {' '.join(str(error).split())}") from error
         headers = Urllib3AWSV4SignerAuth(credentials, self._region)(method, url, body)
         return {name: Secret(value) for name, value in headers.items()}
 
-    def _found(self) -> Any:
+    def _load(self) -> Any:
         with self._lock:
             if self._credentials is None:
                 self._credentials = botocore.session.get_session().get_credentials()

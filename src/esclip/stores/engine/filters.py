@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from esclip._concurrency.streams import batches
 from esclip._core import filters
 from esclip._core.types import json_metadata
-from esclip.stores.validation import round_date
+from esclip.stores.validation import truncate_date
 
 MIN_DISTANCE = 0.02
 """Meters: engines refuse 0, and store points with a precision of a centimetre."""
@@ -78,4 +78,4 @@ def _any(clauses: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _json(value: filters.Value) -> Any:
-    return json_metadata({"value": round_date(value) if isinstance(value, datetime) else value})["value"]
+    return json_metadata({"value": truncate_date(value) if isinstance(value, datetime) else value})["value"]

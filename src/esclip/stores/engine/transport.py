@@ -1,6 +1,6 @@
 """opensearch-py's client with TLS and credentials, which are redacted in answers and errors.
 
-Access ─► TLS context ─► client ─► request, with a header or a signature ─► answer, our secrets hidden
+StoreAuth ─► TLS context ─► client ─► request with a header or a signature ─► response, redacted
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ STATUSES_WITH_BODY = frozenset({200, 201, 400, 404, 405})
 MAX_RESPONSE_BYTES = 1 << 30
 """Bytes of an answer: ten times what hits with long texts take."""
 MAX_COMPRESSED_RESPONSE_BYTES = 1 << 26
-"""The same of one that is packed, which we never ask for: few of its bytes may become many."""
+"""The same of a compressed one, which is never requested: few bytes may become many."""
 CHUNK = 1 << 20
 CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
 """Headers with credentials."""
@@ -179,7 +179,7 @@ class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # o
 
 
 class ResponseTooLong(HTTPError):
-    """An answer that is longer than any that was asked for."""
+    """A response above `MAX_RESPONSE_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class _Answer:
 
 
 def _whole(answer: BaseHTTPResponse) -> bytes:
-    """The body, unpacked. Raises `HTTPError` for one that is longer than any that was asked for."""
+    """The body, decompressed. Raises `ResponseTooLong`."""
     longest = MAX_COMPRESSED_RESPONSE_BYTES if answer.headers.get("Content-Encoding") else MAX_RESPONSE_BYTES
     body = bytearray()
     while chunk := answer.read(CHUNK, decode_content=True):

@@ -14,7 +14,7 @@ from typing import assert_never
 from esclip._core import filters
 from esclip._core.schema import Field, FieldType
 from esclip.stores.filter_eval import EARTH_RADIUS
-from esclip.stores.validation import round_date
+from esclip.stores.validation import truncate_date
 
 
 def filter_sql(where: Iterable[filters.Condition], columns: Collection[str]) -> str | None:
@@ -87,7 +87,7 @@ def _literal(value: filters.Value) -> str:
             return f"CAST({quote(repr(value))} AS DOUBLE)"
         case datetime():
             # A cast number, because how a date is spelt in SQL and in which zone it is read vary.
-            milliseconds = round(round_date(value).timestamp() * 1000)
+            milliseconds = round(truncate_date(value).timestamp() * 1000)
             return f"arrow_cast({milliseconds}, 'Timestamp(Millisecond, Some(\"UTC\"))')"
         case str():
             return quote(value)

@@ -34,7 +34,7 @@ from esclip._core.types import (
 )
 from esclip._errors import StoreError
 from esclip.stores.serialization import document_from_source, hit_from_source, record_source
-from esclip.stores.validation import round_date
+from esclip.stores.validation import truncate_date
 
 CONTENT = "content_fingerprint"
 """The column of `Document.content`."""
@@ -208,7 +208,7 @@ def _row(record: ImageRecord) -> dict[str, Any]:
 def _arrow_value(value: MetadataValue) -> Any:
     match value:
         case datetime():
-            return round_date(value)
+            return truncate_date(value)
         case GeoPoint():
             return value._asdict()
         case tuple():
