@@ -15,8 +15,8 @@ from pathlib import Path
 import typer.main
 
 from esclip._cli.app import app
-from esclip._core import rejections
-from esclip._core.rejections import Reason
+from esclip._errors import reasons
+from esclip._errors.reasons import Reason
 
 __all__ = ["render"]
 
@@ -41,10 +41,10 @@ def _reasons() -> str:
 
 
 def _member_docs() -> dict[str, str]:
-    tree = ast.parse(inspect.getsource(rejections))
-    reasons = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Reason")
+    tree = ast.parse(inspect.getsource(reasons))
+    reason = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Reason")
     docs: dict[str, str] = {}
-    for member, after in zip(reasons.body, reasons.body[1:], strict=False):
+    for member, after in zip(reason.body, reason.body[1:], strict=False):
         if (
             isinstance(member, ast.Assign)
             and isinstance(after, ast.Expr)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Range,
     )
     from esclip._core.labels import LabelSet
-    from esclip._core.rejections import IngestReport, LedgerEntry, Reason, Rejection, Stage
+    from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
     from esclip._core.types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, ScoreDetail
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
         SourceError,
         StoreError,
         StoreUnavailable,
-        TooManyRejections,
     )
+    from esclip._errors.reasons import Reason
     from esclip._index import ImageIndex, open_index
     from esclip._ingest.options import IngestOptions, RetryOptions, RunOptions
     from esclip._ingest.progress import Phase, Progress
@@ -142,26 +142,12 @@ __all__ = [
 ]
 
 _HOMES = (
-    "_errors",
-    "_net.access",
-    "_core.labels",
-    "_core.filters",
-    "_core.schema",
-    "_core.types",
-    "_core.searches",
-    "_search.query",
-    "_search.options",
-    "_core.rejections",
-    "_protocols",
-    "_ingest.progress",
-    "_concurrency.stop",
-    "_ingest.options",
-    "_search.hits",
-    "_search.duplicates",
-    "encoders",
-    "_classify",
-    "_index",
-)
+    "_errors", "_errors.reasons", "_net.access", "_core.labels", "_core.filters", "_core.schema",
+    "_core.types", "_core.searches", "_search.query", "_search.options", "_core.rejections",
+    "_protocols", "_ingest.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
+    "_search.duplicates", "encoders", "_classify", "_index",
+)  # fmt: skip
+"""Modules that hold the public names, from light to heavy to import."""
 
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of a module that has `__getattr__`

@@ -32,11 +32,13 @@ from esclip._core.arguments import (
 from esclip._core.labels import LabelSet
 from esclip._core.options import resolve
 from esclip._core.parts import holds_parts, parts_index
-from esclip._core.rejections import IngestReport, LedgerEntry, Reason
+from esclip._core.rejections import IngestReport, LedgerEntry
 from esclip._core.schema import IndexInfo, IndexSchema, Stats
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, default_store
 from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
+from esclip._errors.reasons import Reason
+from esclip._errors.secrets import Address, Secret
 from esclip._files.locations import AnyPath
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger, ledger_path
@@ -52,7 +54,6 @@ from esclip._search.options import THRESHOLD, SearchOptions, TextSearchOptions, 
 from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SimilarTo, Text
 from esclip._search.retriever import Retriever
 from esclip._search.searcher import Searcher
-from esclip._text.secrets import Address, Secret
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
 from esclip.stores import open_store

@@ -16,10 +16,11 @@ from typing import Protocol, Self
 
 from PIL import Image
 
-from esclip._core.rejections import Reason, Rejection, Stage, reject
+from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
+from esclip._errors.reasons import Reason
 
 NOT_STORED = "no document has this id"
 """Why a record is rejected that `Store.update` has no document for."""

@@ -18,11 +18,12 @@ import pytest
 
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.analysis import analyze_record
-from esclip._core.rejections import Reason, Stage
+from esclip._core.rejections import Stage
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Document, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
+from esclip._errors.reasons import Reason
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import (
     EVERYTHING,

@@ -12,8 +12,9 @@ import opensearchpy.exceptions
 import pytest
 
 from esclip._concurrency.retry import StoreTimeouts
-from esclip._core.rejections import Reason, Stage
+from esclip._core.rejections import Stage
 from esclip._errors import ConfigError, IndexNotFound, StoreError, StoreUnavailable
+from esclip._errors.reasons import Reason
 from esclip.stores import open_store
 from esclip.stores.engine.errors import ENGINE_ERRORS
 from esclip.stores.engine.store import EngineStore

@@ -17,8 +17,8 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageFile
 
-from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
+from esclip._errors.reasons import Reason
 from esclip._images.decode import decode, to_rgb
 
 pillow_heif.register_heif_opener()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from esclip import FetchError
 from esclip._cli.output.console import json_line
-from esclip._core.rejections import Reason
 from esclip._errors import one_line
-from esclip._text.escaping import escape, json_escape
+from esclip._errors.escaping import escape, json_escape
+from esclip._errors.reasons import Reason
 
 any_text = st.text(st.characters(exclude_categories=()))
 

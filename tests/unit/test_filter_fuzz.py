@@ -15,9 +15,9 @@ from esclip import ConfigError
 from esclip._core.filters import AllOf, Not
 from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, MetadataValue
+from esclip._errors.escaping import escape
 from esclip._protocols import Store
 from esclip._search.filter_parser import check_syntax, parse_filter
-from esclip._text.escaping import escape
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import FIELDS, SCHEMA, document

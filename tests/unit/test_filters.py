@@ -8,9 +8,9 @@ import pytest
 
 from esclip import ConfigError, Field, FieldType
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._errors.escaping import escape
 from esclip._search.filter_parser import parse_filter
 from esclip._search.options import Where
-from esclip._text.escaping import escape
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
 KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS

@@ -12,9 +12,9 @@ from threading import Event
 import pytest
 
 from esclip import ImageIndex
-from esclip._core.rejections import Reason
 from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, SourceError
+from esclip._errors.reasons import Reason
 from esclip._protocols import Source
 from esclip.sources import FolderSource, open_source
 from esclip.stores.memory import MemoryStore

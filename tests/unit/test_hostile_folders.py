@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex, IngestReport, Rejection
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError, SourceError
+from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import ImageRecord
 from esclip._errors import StoreError
+from esclip._errors.reasons import Reason
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.ledger_records import dump_record
 

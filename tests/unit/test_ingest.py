@@ -16,10 +16,11 @@ from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
 from esclip._concurrency.stop import CancelToken
+from esclip._core.rejections import TooManyRejections
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._core.types import Document, Pixels, Vectors
-from esclip._errors import SourceError, StoreUnavailable, TooManyRejections
+from esclip._errors import SourceError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.pipeline import ingest

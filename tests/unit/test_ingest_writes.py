@@ -13,9 +13,10 @@ from PIL import Image
 
 from esclip import ImageRecord, Reason, Rejection, Stage
 from esclip._concurrency import cancellation as cancellation
+from esclip._core.rejections import TooManyRejections
 from esclip._core.settings import WRITE_SIZE
 from esclip._core.types import Document
-from esclip._errors import StoreUnavailable, TooManyRejections
+from esclip._errors import StoreUnavailable
 from esclip._ingest.progress import IngestProgress
 from esclip.stores.memory import MemoryStore
 from tests.unit.test_ingest import ListSource, run

@@ -13,8 +13,8 @@ from PIL import Image
 import esclip
 from esclip import Document, Query, Rejection, Store, Text
 from esclip._core.parts import GRID, caption_id, crops_of, part_ids
-from esclip._core.rejections import Reason
 from esclip._core.types import Pixels, Vectors
+from esclip._errors.reasons import Reason
 from esclip._ingest.parts import PartsStore
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
+from esclip._errors.reasons import Reason
 from esclip._images.decode import MAX_PIXELS_IN_MEMORY, PixelBudget, decode, decoding
 from esclip._images.heif import decoded_pixels
 from scripts.picture_bombs import (

@@ -20,9 +20,9 @@ import esclip
 from esclip import EsclipError, StoreAuth
 from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._concurrency.retry import StoreTimeouts
+from esclip._errors.secrets import Address, Secret, mask
 from esclip._net.redaction import Redactor, with_base64
 from esclip._server.encoder_app import open_server
-from esclip._text.secrets import Address, Secret, mask
 from esclip.encoders.palette import PaletteEncoder
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.engine.store import EngineStore

@@ -12,7 +12,8 @@ from PIL import Image
 
 import esclip
 from esclip import ImageIndex, ImageRecord, LabelSet
-from esclip._text.forms import compose, existing_path, forms
+from esclip._core.text_forms import compose, forms
+from esclip._files.locations import existing_path
 from esclip.stores.memory import MemoryStore
 
 NFC, NFD = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))

@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from esclip._core.rejections import Reason
 from esclip._core.types import ImageRecord
+from esclip._errors.reasons import Reason
 from esclip._protocols import Source
 from esclip.sources import UnsplashSource, open_source
 from esclip.testing.source import SourceContract, records_of, rejections_of

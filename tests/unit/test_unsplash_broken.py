@@ -7,8 +7,8 @@ from threading import Event
 
 import pytest
 
-from esclip._core.rejections import Reason
 from esclip._errors import SourceError
+from esclip._errors.reasons import Reason
 from esclip.sources import open_source
 from esclip.testing.source import records_of, rejections_of
 from tests.unit.unsplash_tables import BROKEN_ROWS, ids, photo, write

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex
-from esclip._core.rejections import Reason
 from esclip._errors import SourceError
+from esclip._errors.reasons import Reason
 from esclip._ingest.progress import Progress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore

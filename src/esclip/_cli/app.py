@@ -29,7 +29,7 @@ from esclip._cli.standard_streams import standard_streams
 from esclip._core.options import BATCH_SIZE_OPTION, Opt
 from esclip._core.settings import ENCODER_PORT, MAX_BODY_MIB
 from esclip._errors import EsclipError
-from esclip._text.escaping import escape
+from esclip._errors.escaping import escape
 
 PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
 MAX_BODY = Opt(MAX_BODY_MIB, "The longest request, in MiB.", minimum=1, maximum=1024, metavar="MIB")

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from esclip._errors import ConfigError
-from esclip._text.escaping import escape
+from esclip._errors.escaping import escape
 
 
 def confirm(what: str, *, yes: bool) -> None:

@@ -22,8 +22,8 @@ import typer
 from esclip._cli.options import as_address, to_arguments, to_parameters
 from esclip._core.optional_imports import hide_module
 from esclip._core.settings import DEFAULT_ENCODER, DEFAULT_INDEX, default_store
+from esclip._errors.secrets import Secret
 from esclip._net.access import StoreAuth, resolve_access
-from esclip._text.secrets import Secret
 
 if TYPE_CHECKING:
     from esclip._index import ImageIndex

@@ -17,8 +17,8 @@ from esclip._cli.labels import read_labels
 from esclip._cli.options import Json, LimitOption, Yes, as_path, split
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._concurrency.stop import CancelToken
-from esclip._core.rejections import Reason
 from esclip._errors import ConfigError, suggest
+from esclip._errors.reasons import Reason
 from esclip._ingest.options import IngestOptions, RetryOptions
 
 if TYPE_CHECKING:

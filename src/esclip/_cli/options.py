@@ -15,10 +15,10 @@ import typer
 
 from esclip._core.options import Declaration, Opt, declared
 from esclip._errors import ConfigError, suggest
+from esclip._errors.secrets import Address, Secret
 from esclip._files.locations import AnyPath, user_path
 from esclip._ingest.options import IngestOptions
 from esclip._search.options import QueryOptions, Where
-from esclip._text.secrets import Address, Secret
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
 

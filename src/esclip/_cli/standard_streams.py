@@ -19,7 +19,7 @@ from io import BufferedReader, FileIO, TextIOWrapper
 
 from esclip._cli.output.console import say
 from esclip._cli.stderr import keep_stderr
-from esclip._text.escaping import json_escape
+from esclip._errors.escaping import json_escape
 
 _ESCAPES = "esclip-json-escapes"
 

@@ -2,7 +2,7 @@
 
 "Two dogs, 東京の夜" ─► two · dog · 東京 · 京の · の夜
 
-A word is a run of letters and digits, folded (`_text.forms`) and reduced to its English stem. Chinese,
+A word is a run of letters and digits, folded (`_core.text_forms`) and reduced to its English stem. Chinese,
 Japanese and Korean, written without spaces, give each pair of neighbouring characters (bigrams), as Lucene's
 CJK analyzer does; records give each single character as well, so that a query of one is found.
 
@@ -20,8 +20,8 @@ from functools import lru_cache
 from typing import Any
 
 from esclip._concurrency.forks import run_in_children
+from esclip._core.text_forms import fold
 from esclip._core.types import GeoPoint, ImageRecord, Metadata
-from esclip._text.forms import fold
 
 CJK = (
     "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u318f\u31a0-\u31ff\u3400-\u4dbf"

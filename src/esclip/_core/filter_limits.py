@@ -16,8 +16,8 @@ from itertools import chain, groupby
 from esclip._core.filters import AllOf, AnyOf, Condition, Not, OneOf, Value
 from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Search
+from esclip._core.text_forms import compose
 from esclip._errors import ConfigError
-from esclip._text.forms import compose
 
 MAX_TESTS = 180
 """Tests of one filter; alternatives of one field count as one."""

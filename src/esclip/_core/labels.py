@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from esclip._core.text_forms import compose, is_unicode
 from esclip._errors import ConfigError, error_text
-from esclip._files.locations import user_path
+from esclip._files.locations import existing_path, user_path
 from esclip._files.text import NotText, read_text
-from esclip._text.forms import compose, existing_path, is_unicode
 
 TEMPLATES = ("a photo of a {}",)
 """CLIP was trained on captions: 1.3 points on ImageNet over single words (paper, section 3.1.4)."""

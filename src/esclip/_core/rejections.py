@@ -8,6 +8,9 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from esclip._errors import EsclipError, Hint
+from esclip._errors.reasons import Reason
+
 if TYPE_CHECKING:
     from esclip._core.types import ImageRecord
 
@@ -20,59 +23,6 @@ class Stage(Enum):
     DECODE = "decode"
     ENCODE = "encode"
     WRITE = "write"
-
-
-class Reason(Enum):
-    """Why a record was rejected: the closed list (docs: README, "Rejections")."""
-
-    BAD_ROW = "bad_row"
-    """The row can't be parsed: wrong number of columns, broken quotes."""
-    BAD_ID = "bad_id"
-    """The id is empty, longer than 512 bytes, or not printable."""
-    BAD_URL = "bad_url"
-    """The picture's URL is malformed, longer than 8,000 characters, or of a host that is not allowed."""
-    BAD_REDIRECT = "bad_redirect"
-    """A redirect led to a host that is not allowed, or in circles."""
-    PRIVATE_ADDRESS = "private_address"
-    """The host is inside a private network, and not allowed by name."""
-    OPTED_OUT = "opted_out"
-    """The server forbids machine use of the picture by `X-Robots-Tag: noai` or `noimageai`."""
-    HTTP_403 = "http_403"
-    """The server forbids the picture."""
-    HTTP_404 = "http_404"
-    """The picture does not exist."""
-    HTTP_410 = "http_410"
-    """The picture was removed for good."""
-    HTTP_429 = "http_429"
-    """The server kept asking for fewer requests until the deadline."""
-    HTTP_4XX = "http_4xx"
-    """Any other answer without a picture: 401, 204, 206, 999, a redirect without a target."""
-    HTTP_5XX = "http_5xx"
-    """The server failed, until the deadline."""
-    TIMEOUT = "timeout"
-    """The picture did not arrive within its deadline."""
-    DNS_ERROR = "dns_error"
-    """The host's name has no address."""
-    CONNECTION_ERROR = "connection_error"
-    """The connection was refused or broken, or the answer was no HTTP."""
-    TLS_ERROR = "tls_error"
-    """The server's certificate can't be trusted, or TLS failed."""
-    INCOMPLETE_BODY = "incomplete_body"
-    """The answer ended before the length that it announced, or can't be decompressed."""
-    FILE_NOT_FOUND = "file_not_found"
-    """The file does not exist (any more)."""
-    UNREADABLE_FILE = "unreadable_file"
-    """The file can't be read: permissions, a folder, a device."""
-    TOO_LARGE = "too_large"
-    """More bytes or pixels than the limit, or crafted to take minutes or gigabytes."""
-    NOT_AN_IMAGE = "not_an_image"
-    """The bytes are in no supported format: an HTML page, or empty."""
-    TRUNCATED = "truncated"
-    """The picture ends too early, or is damaged inside."""
-    BAD_VECTOR = "bad_vector"
-    """The encoder returned a vector that is zero or not finite."""
-    WRITE_REJECTED = "write_rejected"
-    """The store refused the document; its reason is in the detail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +118,12 @@ class IngestReport:
             **pruned,
             **passed_over,
         }
+
+
+class TooManyRejections(EsclipError):
+    """An ingest stopped because too large a share of its records was rejected."""
+
+    def __init__(self, message: str, report: IngestReport) -> None:
+        """Keep the `report` of the run up to here beside the `message`."""
+        super().__init__(message, Hint.REJECTIONS)
+        self.report = report

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from esclip._text.forms import compose
+from esclip._core.text_forms import compose
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 """One vector: shape (dim,), unit length."""

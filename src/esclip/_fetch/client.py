@@ -20,8 +20,8 @@ import requests
 import urllib3.exceptions as urllib3_errors
 
 from esclip._concurrency.retry import TransientError
-from esclip._core.rejections import Reason
 from esclip._errors import ErrorTable, FetchError, map_errors
+from esclip._errors.reasons import Reason
 from esclip._fetch.hosts import Endpoint, HostPolicy, RedirectChain
 from esclip._fetch.politeness import HostBackoff, is_opted_out
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send

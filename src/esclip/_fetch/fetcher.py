@@ -18,9 +18,9 @@ from threading import Event
 from types import TracebackType
 
 from esclip._concurrency.retry import FETCH, retry
-from esclip._core.rejections import Reason
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._errors import FetchError, error_text
+from esclip._errors.reasons import Reason
 from esclip._fetch.cache import PictureCache
 from esclip._fetch.client import HttpClient
 from esclip._fetch.hosts import HostPolicy

@@ -19,11 +19,11 @@ import requests
 import urllib3.exceptions as urllib3_errors
 from urllib3.util import Url, parse_url
 
-from esclip._core.rejections import Reason
+from esclip._core.urls import MAX_URL
 from esclip._errors import ConfigError, FetchError
+from esclip._errors.reasons import Reason
 from esclip._net.session import address_scope
 from esclip._net.sockets import ForbiddenAddressError
-from esclip._text.urls import MAX_URL
 
 _HOST = re.compile(r"[a-z0-9_.-]+|\[[0-9a-f:.]+\]")
 

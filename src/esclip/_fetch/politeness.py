@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError
+from esclip._errors.reasons import Reason
 
 if TYPE_CHECKING:
     from esclip._fetch.hosts import Endpoint

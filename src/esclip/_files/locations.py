@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,8 +19,7 @@ from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from esclip._errors import ConfigError, one_line
-from esclip._text.forms import existing_path
-from esclip._text.secrets import Address, Secret, mask
+from esclip._errors.secrets import Address, Secret, mask
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 
@@ -134,3 +134,27 @@ def split_credentials(address: str, whose: str, like: str) -> tuple[str, tuple[s
     if parts.username:
         credentials = unquote(parts.username), Secret(unquote(parts.password or ""))
     return shown + parts.path.rstrip("/"), credentials
+
+
+def existing_path(path: str | Path) -> Path:
+    """The path with each name in the Unicode form that it has on disk.
+
+    So a path is the same however it was typed. Names that aren't on disk stay as they are.
+    """
+    path = Path(path)
+    if str(path).isascii():
+        return path
+    existing = Path(path.anchor)
+    for name in path.relative_to(path.anchor).parts:
+        existing /= _name_on_disk(existing, name) if not name.isascii() else name
+    return existing
+
+
+def _name_on_disk(folder: Path, name: str) -> str:
+    wanted = unicodedata.normalize("NFC", name)
+    try:
+        with os.scandir(folder) as entries:
+            alike = [entry.name for entry in entries if unicodedata.normalize("NFC", entry.name) == wanted]
+    except (OSError, ValueError):  # not readable, or not a valid folder name
+        return name
+    return name if name in alike or not alike else min(alike)

@@ -29,8 +29,8 @@ from PIL import (
 )
 
 from esclip._concurrency.forks import renew_in_children
-from esclip._core.rejections import Reason
 from esclip._errors import DecodeError, ErrorTable, error_text, map_errors
+from esclip._errors.reasons import Reason
 from esclip._images import convert
 from esclip._images.convert import apply_orientation
 from esclip._images.formats import INSTALL_HINTS, ImageFormat, detect_format, is_supported

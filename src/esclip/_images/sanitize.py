@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from PIL import BmpImagePlugin, ImageFile, JpegImagePlugin, TiffImagePlugin
 
-from esclip._core.rejections import Reason
 from esclip._errors import DecodeError
+from esclip._errors.reasons import Reason
 from esclip._images.heif import decoded_pixels
 
 MAX_SIDE = 65_535

@@ -15,11 +15,11 @@ from esclip._concurrency.streams import batches, owned
 from esclip._core.filters import Condition
 from esclip._core.searches import Scan
 from esclip._core.settings import PAGE_SIZE
+from esclip._core.text_forms import compose
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._files.paths import is_below
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Store
-from esclip._text.forms import compose
 
 log = logging.getLogger("esclip")
 

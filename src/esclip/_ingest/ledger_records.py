@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
-from esclip._text.secrets import mask
+from esclip._errors.secrets import mask
 
 
 def escape_surrogates(text: str) -> str:

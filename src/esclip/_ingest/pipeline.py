@@ -26,10 +26,11 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
 from esclip._core.parts import GRID
-from esclip._core.rejections import Reason, Rejection, Stage, reject
+from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._errors import RecordError, StoreUnavailable
+from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
 from esclip._ingest.progress import IngestProgress, Phase

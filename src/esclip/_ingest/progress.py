@@ -15,8 +15,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from esclip._concurrency.streams import owned
-from esclip._core.rejections import IngestReport, Reason, Rejection
-from esclip._errors import TooManyRejections
+from esclip._core.rejections import IngestReport, Rejection, TooManyRejections
+from esclip._errors.reasons import Reason
 
 if TYPE_CHECKING:
     from esclip._ingest.ledger import Ledger

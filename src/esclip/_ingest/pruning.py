@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from esclip._concurrency.streams import batches, owned
-from esclip._core.rejections import Reason, Rejection
+from esclip._core.rejections import Rejection
 from esclip._core.settings import PAGE_SIZE
+from esclip._errors.reasons import Reason
 from esclip._files.paths import is_below
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.ledger import Ledger

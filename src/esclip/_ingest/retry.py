@@ -12,9 +12,10 @@ from pathlib import Path
 from threading import Event
 
 from esclip._concurrency.streams import owned
-from esclip._core.rejections import Reason, Rejection
+from esclip._core.rejections import Rejection
 from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
+from esclip._errors.reasons import Reason
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Source
 from esclip.sources.folder import file_record

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from esclip._core.options import Opt
 from esclip._errors import ConfigError, Hint
+from esclip._errors.secrets import Secret
 from esclip._files.locations import split_credentials, user_path
-from esclip._text.secrets import Secret
 
 log = logging.getLogger("esclip")
 

@@ -16,7 +16,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from esclip._errors import ConfigError
-from esclip._text.secrets import mask
+from esclip._errors.secrets import mask
 
 SCHEMES = frozenset({"http", "https"})
 """Of proxies that our connections support."""

@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus
 import orjson
 from urllib3.exceptions import ProtocolError
 
+from esclip._errors.secrets import HIDDEN, drop_frames
 from esclip._net.session import causes
-from esclip._text.secrets import HIDDEN, drop_frames
 
 MIN_LENGTH = 8
 """Shorter secrets may be parts of words: they are redacted only as whole words."""

@@ -24,6 +24,7 @@ from typing import NoReturn
 from esclip._core.filter_limits import TOO_DEEP, check_limits
 from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Not
 from esclip._core.schema import Field, FieldType
+from esclip._core.text_forms import compose
 from esclip._errors import ConfigError, one_line
 from esclip._search.filter_values import (
     CALLS,
@@ -36,7 +37,6 @@ from esclip._search.filter_values import (
     require_geo,
 )
 from esclip._search.options import Where
-from esclip._text.forms import compose
 
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import assert_never
 
 from esclip._core import filters
-from esclip._text.forms import compose
+from esclip._core.text_forms import compose
 
 MAX_LISTED = 5
 """Values and tests of a list that are written out."""

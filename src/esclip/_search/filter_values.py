@@ -21,9 +21,9 @@ from typing import Any, TypeAlias, TypeVar
 from esclip._core.filter_limits import MAX_VALUES
 from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Range, Value
 from esclip._core.schema import Field, FieldType
+from esclip._core.text_forms import compose, forms, is_unicode
 from esclip._errors import ConfigError, one_line
 from esclip._search.options import Where
-from esclip._text.forms import compose, forms, is_unicode
 
 Plain: TypeAlias = str | int | float | bool | datetime | date
 

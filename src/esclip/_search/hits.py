@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.types import Hit
+from esclip._core.urls import is_web_address
 from esclip._errors import one_line
-from esclip._text.escaping import escape
-from esclip._text.secrets import mask
-from esclip._text.urls import is_web_address
+from esclip._errors.escaping import escape
+from esclip._errors.secrets import mask
 
 if TYPE_CHECKING:
     import pandas as pd

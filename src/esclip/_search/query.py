@@ -31,11 +31,11 @@ from esclip._core.arguments import (
 )
 from esclip._core.options import WEIGHT, resolve
 from esclip._core.targets import PICTURES, is_fused
+from esclip._core.text_forms import is_unicode
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
 from esclip._search.filter_values import normalize_where
 from esclip._search.options import QueryOptions
-from esclip._text.forms import is_unicode
 
 
 @dataclass(frozen=True, slots=True)

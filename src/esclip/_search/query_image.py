@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from esclip._core.arguments import AnyImage, coerce_image
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError, RecordError, one_line
+from esclip._errors.reasons import Reason
 from esclip._files.locations import correct_address, user_path
 from esclip._images.decode import decode, to_rgb
 

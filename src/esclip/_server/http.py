@@ -16,7 +16,7 @@ from typing import Protocol
 
 import orjson
 
-from esclip._text.secrets import Secret
+from esclip._errors.secrets import Secret
 
 JSON = "application/json"
 

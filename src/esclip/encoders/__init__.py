@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from esclip._core.arguments import coerce_name, coerce_text
 from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError
+from esclip._errors.secrets import Address, Secret
 from esclip._files.locations import AnyPath, server_address
-from esclip._text.secrets import Address, Secret
 from esclip.encoders.catalogue import Model, canonical_name
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from esclip._concurrency.forks import renew_in_children
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError, EncoderError, Hint, IndexMismatch, one_line
+from esclip._errors.secrets import mask
 from esclip._protocols import Encoder
-from esclip._text.secrets import mask
 from esclip.encoders import load_encoder
 from esclip.encoders.catalogue import canonical_name
 from esclip.encoders.checkpoints.find import is_hub_name

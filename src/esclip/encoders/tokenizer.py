@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from esclip._text.forms import compose
+from esclip._core.text_forms import compose
 
 _log = logging.getLogger("esclip")
 

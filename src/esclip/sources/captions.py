@@ -23,12 +23,12 @@ import orjson
 from esclip._concurrency.streams import owned
 from esclip._core.arguments import coerce_path, coerce_text
 from esclip._core.rejections import Rejection
+from esclip._core.text_forms import compose, forms
 from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, error_text, one_line
 from esclip._files.locations import AnyCaptions, user_path
 from esclip._files.text import NotText, read_beginning, read_text
 from esclip._protocols import Source
-from esclip._text.forms import compose, forms
 from esclip.sources.wrapper import SourceWrapper
 
 SIDECAR = "sidecar"

@@ -21,10 +21,11 @@ from threading import Event
 from typing import NamedTuple
 
 from esclip._concurrency.streams import owned
-from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, MetadataValue, file_id
 from esclip._errors import SourceError
+from esclip._errors.reasons import Reason
 from esclip._files.paths import is_below, path_text
 from esclip._images.formats import (
     LINKED_FOLDERS,

@@ -14,11 +14,12 @@ from typing import assert_never
 
 import numpy as np
 
-from esclip._core.rejections import Reason, Rejection, Stage, reject
+from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.text_forms import is_unicode
 from esclip._core.types import Document, GeoPoint, ImageRecord, MetadataValue, Vector
+from esclip._errors.reasons import Reason
 from esclip._protocols import NOT_STORED
-from esclip._text.forms import is_unicode
 
 RESERVED = frozenset(
     {

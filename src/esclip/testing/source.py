@@ -20,9 +20,10 @@ import orjson
 import pytest
 
 from esclip._concurrency.streams import owned
-from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import FieldType
 from esclip._core.types import GeoPoint, ImageRecord, json_metadata
+from esclip._errors.reasons import Reason
 from esclip._protocols import Source
 
 PYTHON_TYPES: dict[FieldType, type] = {

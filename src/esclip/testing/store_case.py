@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from esclip._core.filters import Condition
-from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import Document
+from esclip._errors.reasons import Reason
 from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, nearest
 

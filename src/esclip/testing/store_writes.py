@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import MetadataValue
+from esclip._errors.reasons import Reason
 from esclip._protocols import Store
 from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from esclip.testing.store_case import StoreCase, count, ids_where, reasons

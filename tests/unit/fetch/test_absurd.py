@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from esclip._core.rejections import Reason
+from esclip._errors.reasons import Reason
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import Exchange, PictureServer, Route, body, raw, redirect
 

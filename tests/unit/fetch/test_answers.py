@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._core.rejections import Reason
+from esclip._errors.reasons import Reason
 from tests.fetching import PICTURE, fetcher, refusal
 from tests.servers import (
     PictureServer,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError
+from esclip._errors.reasons import Reason
 from tests.fetching import PICTURE, fetcher, refusal_by
 from tests.servers import (
     PictureServer,

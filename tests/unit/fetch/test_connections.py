@@ -19,8 +19,8 @@ import pytest
 import requests
 import urllib3.exceptions
 
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError
+from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._net.session import FOREIGN_ERRORS
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by

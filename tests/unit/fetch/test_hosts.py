@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from esclip._core.rejections import Reason
 from esclip._errors import ConfigError
+from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import (

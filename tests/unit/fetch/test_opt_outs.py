@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError
+from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._fetch.politeness import is_opted_out
 from tests.fetching import PICTURE, fetcher, refusal

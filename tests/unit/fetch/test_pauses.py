@@ -8,8 +8,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
-from esclip._core.rejections import Reason
 from esclip._errors import FetchError
+from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._fetch.hosts import Endpoint
 from esclip._fetch.politeness import HostBackoff

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from esclip._core.rejections import Reason
+from esclip._errors.reasons import Reason
 from tests.fetching import PICTURE, fetcher, refusal, took
 from tests.servers import (
     PictureServer,

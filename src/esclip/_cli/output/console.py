@@ -21,8 +21,8 @@ import orjson
 from rich.console import Console
 
 from esclip._cli.hints import format_warning
-from esclip._text.escaping import escape, join_lines, json_escape
-from esclip._text.secrets import mask
+from esclip._errors.escaping import escape, join_lines, json_escape
+from esclip._errors.secrets import mask
 
 
 def say(message: str) -> None:

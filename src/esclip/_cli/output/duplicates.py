@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esclip._cli.output.console import say
 from esclip._cli.output.table import Column, print_rows
-from esclip._text.escaping import escape
+from esclip._errors.escaping import escape
 
 if TYPE_CHECKING:
     from esclip._core.types import Hit

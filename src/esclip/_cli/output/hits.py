@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
 from esclip._cli.output.reports import print_report
 from esclip._cli.output.table import Column, plain_cells, print_rows, print_table
-from esclip._text.escaping import escape
+from esclip._errors.escaping import escape
 
 if TYPE_CHECKING:
     from esclip._cli.demo import Demo

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
 from esclip._cli.output.table import Column, print_rows
-from esclip._errors import TooManyRejections
+from esclip._core.rejections import TooManyRejections
 from esclip._images.formats import describe_skipped
 
 if TYPE_CHECKING:
     from esclip._classify import LabelScore, LabelScores
     from esclip._cli.doctor import Finding
-    from esclip._core.rejections import IngestReport, LedgerEntry, Reason
+    from esclip._core.rejections import IngestReport, LedgerEntry
     from esclip._core.schema import Stats
+    from esclip._errors.reasons import Reason
     from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
 

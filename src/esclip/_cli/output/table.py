@@ -14,7 +14,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from rich.console import Console, OverflowMethod
 
 from esclip._cli.output.console import is_terminal, print_columns, print_json
-from esclip._text.escaping import escape
+from esclip._errors.escaping import escape
 
 T = TypeVar("T")
 

@@ -21,11 +21,11 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import RetryPolicy, TransientError, retry
 from esclip._errors import ConfigError, EncoderError, ErrorTable, Hint, error_text, map_errors, one_line
+from esclip._errors.secrets import Secret
 from esclip._files.locations import split_credentials
 from esclip._net.redaction import Redactor, with_base64
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send
 from esclip._net.sockets import DeadlineExceededError, deadline_scope
-from esclip._text.secrets import Secret
 from esclip.encoders.remote.protocol import OCTET_STREAM, authorization
 
 TIMEOUT_S = 120.0

@@ -22,7 +22,7 @@ from esclip._core.arguments import coerce_texts
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import EncoderError
-from esclip._text.secrets import Address, Secret
+from esclip._errors.secrets import Address, Secret
 from esclip.encoders.remote import protocol
 from esclip.encoders.remote.client import EncoderClient
 from esclip.encoders.text_warnings import warn_of_unknown_scripts

@@ -23,7 +23,7 @@ import orjson
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError
-from esclip._text.secrets import Secret
+from esclip._errors.secrets import Secret
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, MAX_LOGIT_SCALE
 from esclip.encoders.preprocessing import Preprocessing
 

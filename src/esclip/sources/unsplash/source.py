@@ -19,11 +19,12 @@ from threading import Event
 from typing import NamedTuple
 
 from esclip._concurrency.streams import batches, owned
-from esclip._core.rejections import Reason, Rejection, Stage
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import ImageRecord
+from esclip._core.urls import is_web_address
 from esclip._errors import ConfigError, SourceError, suggest
+from esclip._errors.reasons import Reason
 from esclip._protocols import Source
-from esclip._text.urls import is_web_address
 from esclip.sources.unsplash.child_tables import CHILD_TABLES
 from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, parse_integer, photo_metadata, sized_url
 from esclip.sources.unsplash.joins import PhotoDetails, open_joins

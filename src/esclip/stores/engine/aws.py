@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError
 from opensearchpy import Urllib3AWSV4SignerAuth
 
 from esclip._errors import ConfigError
-from esclip._text.secrets import Secret
+from esclip._errors.secrets import Secret
 
 # at DEBUG it logs what it signs, session tokens included, and responses with credentials
 logging.getLogger("botocore").setLevel(logging.INFO)

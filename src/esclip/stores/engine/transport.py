@@ -22,9 +22,9 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
 from urllib3.exceptions import HTTPError, IncompleteRead
 
 from esclip._errors import ConfigError
+from esclip._errors.secrets import Secret
 from esclip._net.access import StoreAuth
 from esclip._net.redaction import Redactor, with_base64
-from esclip._text.secrets import Secret
 
 if TYPE_CHECKING:
     from esclip.stores.engine.aws import Signer

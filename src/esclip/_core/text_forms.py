@@ -9,10 +9,8 @@ writes file names. They look the same.
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
-from pathlib import Path
 
 
 def compose(text: str) -> str:
@@ -36,20 +34,6 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def existing_path(path: str | Path) -> Path:
-    """The path with each name in the Unicode form that it has on disk.
-
-    So a path is the same however it was typed. Names that aren't on disk stay as they are.
-    """
-    path = Path(path)
-    if str(path).isascii():
-        return path
-    existing = Path(path.anchor)
-    for name in path.relative_to(path.anchor).parts:
-        existing /= _name_on_disk(existing, name) if len(forms(name)) > 1 else name
-    return existing
-
-
 def fold(text: str) -> str:
     """The text without differences of width, case, accents, marks and digits.
 
@@ -59,16 +43,6 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFKC", text.translate(_FOLDS))
-
-
-def _name_on_disk(folder: Path, name: str) -> str:
-    wanted = compose(name)
-    try:
-        with os.scandir(folder) as entries:
-            alike = [entry.name for entry in entries if compose(entry.name) == wanted]
-    except (OSError, ValueError):  # not readable, or not a valid folder name
-        return name
-    return name if name in alike or not alike else min(alike)
 
 
 class _Folds(dict[int, str]):

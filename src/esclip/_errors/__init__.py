@@ -13,7 +13,7 @@
     │  ├─ IndexExists         the name is taken by something that esclip did not make
     │  ├─ IndexMismatch       the index has another space, metric or field type
     │  └─ DocumentNotFound    no document has this id
-    └─ TooManyRejections      the failure budget is spent; carries the report
+    └─ TooManyRejections      the failure budget is spent; carries the report, beside which it stands
 
 A message is one line: what happened, to what, and what to do about it, as a `Hint` where that is a setting.
 Programming errors stay built-in (`ValueError` for k <= 0).
@@ -26,11 +26,11 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from esclip._text.escaping import join_lines
-from esclip._text.secrets import mask
+from esclip._errors.escaping import join_lines
+from esclip._errors.secrets import mask
 
 if TYPE_CHECKING:
-    from esclip._core.rejections import IngestReport, Reason
+    from esclip._errors.reasons import Reason
 
 MAX_DETAIL = 500
 
@@ -174,12 +174,3 @@ class IndexMismatch(StoreError):
 
 class DocumentNotFound(StoreError):
     """No document of the index has this id."""
-
-
-class TooManyRejections(EsclipError):
-    """An ingest stopped because too large a share of its records was rejected."""
-
-    def __init__(self, message: str, report: IngestReport) -> None:
-        """Keep the `report` of the run up to here beside the `message`."""
-        super().__init__(message, Hint.REJECTIONS)
-        self.report = report

@@ -1,1 +1,0 @@
-"""Text from outside: escaped for terminals, secrets masked, normalized for comparison."""
