@@ -17,6 +17,11 @@ from tests.sharing import session_folder
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that break things come first: they wait for each other, and others run beside them."""
+    items.sort(key=lambda item: item.get_closest_marker("fault") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _sigint_interrupts() -> Iterator[None]:
     """SIGINT does what it does on a terminal, also where a shell started the tests with it ignored."""

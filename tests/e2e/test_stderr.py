@@ -62,7 +62,7 @@ def test_damaged_pictures_say_nothing(esclip: Esclip, tmp_path: Path) -> None:
 
 def run(program: str) -> subprocess.CompletedProcess[str]:
     """A process whose stderr is its own, up to the end of the program."""
-    begin = "from esclip._own_stderr import keep_stderr\nkeep_stderr()\n"
+    begin = "from esclip._cli.stderr import keep_stderr\nkeep_stderr()\n"
     return subprocess.run(
         [sys.executable, "-c", begin + program], capture_output=True, text=True, timeout=60, check=False
     )

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import opensearchpy.exceptions
 import pytest
@@ -19,7 +20,7 @@ from esclip.stores import open_store
 from esclip.stores.engine.errors import ENGINE_ERRORS
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import axis, document
-from tests.unit.engine_double import EngineDouble, as_json, running
+from tests.unit.engine_double import Asked, EngineDouble, as_json, running
 
 TIMEOUTS = StoreTimeouts(first=0.3, read=0.5, write=3)
 
@@ -115,6 +116,29 @@ def test_index_that_vanishes_while_writing(double: EngineDouble, store: EngineSt
     double.fault = lambda number, body: as_json(200, {"items": [{"index": {"status": 404, "error": error}}]})
     with pytest.raises(IndexNotFound, match="x"):
         store.upsert([document("a")])
+
+
+def test_a_starting_cluster_that_knows_no_index_yet(double: EngineDouble, store: EngineStore) -> None:
+    """Within a bulk load, an index is gone only when a cluster says so that has read its state."""
+    missing = as_json(404, {"error": {"type": "index_not_found_exception", "reason": "no such index [x]"}})
+    starting = as_json(503, {"error": {"type": "cluster_block_exception", "reason": "state not recovered"}})
+    settings = as_json(200, {"x": {"settings": {"index": {"refresh_interval": "1s"}}}})
+    done = as_json(200, {"acknowledged": True})
+    first: list[Any] = []
+
+    def answer(asked: Asked) -> Any:
+        if "_mapping" in asked.path and first:
+            return first.pop(0)
+        if "_settings" in asked.path:
+            return settings if asked.method == "GET" else done
+        return None
+
+    double.lock = answer
+    with store.bulk_load():
+        first += [missing, starting]
+        assert store.upsert([document("a")]) == []
+    assert first == []
+    assert list(double.documents) == ["a"]
 
 
 def test_credentials_are_sent_and_never_shown(double: EngineDouble) -> None:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import STORE, RetryPolicy, StoreTimeouts, TransientError, retry
-from esclip._errors import StoreError, StoreUnavailable, map_errors, one_line
+from esclip._errors import IndexNotFound, StoreError, StoreUnavailable, map_errors, one_line
 from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import retry_after
 from esclip.stores.engine import answers
@@ -158,7 +158,14 @@ class EngineClient:
 
     def mapping(self) -> dict[str, Any]:
         """The index's mapping. Raises `IndexNotFound`, and `StoreError` for an alias of several indexes."""
-        mappings = self.request(self.raw.indices.get_mapping, read=answers.get_mappings, index=self.index)
+        get, read = self.raw.indices.get_mapping, answers.get_mappings
+        try:
+            mappings = self.request(get, read=read, index=self.index)
+        except IndexNotFound:
+            # until a restarted cluster has read its state, it knows no index; asked so, it answers 503
+            if not self._bulk_loads or self.request(get, index=self.index, ignore_unavailable=True) == {}:
+                raise
+            mappings = self.request(get, read=read, index=self.index)
         if len(mappings) > 1:
             names = ", ".join(sorted(mappings))
             raise StoreError(
