@@ -81,11 +81,8 @@ _READERS = {
 def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode an image to RGB, in its EXIF orientation, with transparent pixels on white. Thread-safe.
 
-    Args:
-        data: The file's bytes.
-        side: The short side that is needed, in pixels. A JPEG of at least twice that is decoded to a half, a
-            quarter or an eighth of its size, which saves most of the time.
-        max_pixels: The limit of width x height.
+    `side` is the short side that is needed, in pixels: a JPEG of at least twice that is decoded to a half, a
+    quarter or an eighth of its size, which saves most of the time. `max_pixels` limits width x height.
 
     Raises `DecodeError`: the bytes are no image, a damaged one, one of more than `max_pixels`, or one that
     would take minutes or gigabytes.

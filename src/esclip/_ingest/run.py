@@ -43,18 +43,10 @@ def run(
 ) -> IngestReport:
     """Ingest `source` into `store`; `ledger` keeps rejections until the store holds their records.
 
-    Args:
-        source: Where records come from.
-        encoder: What encodes their pictures.
-        store: Where documents go.
-        ledger: Where rejections are kept.
-        options: As `resolve` gives them.
-        label_set: Labels to classify pictures by, remembered by the index; None: none so far.
-        parts: Parts that pictures are to have, in the index of `parts_store`.
-        parts_store: Opens the index of parts.
-        origin: Name of a `source` that gives all that there is: at the end the ledger forgets rejections
-            from there that were not repeated.
-        pruning: How documents are removed whose record is gone; None: they stay.
+    `options` are as `resolve` gives them. The index remembers `label_set` (None: no labels so far) and
+    `parts`; `parts_store` opens the index of parts. `origin` names a `source` that gives all that there is:
+    at the end the ledger forgets rejections from there that were not repeated. `pruning` says how documents
+    are removed whose record is gone; None: they stay.
     """
     stop, pictures = options["stop"] or CancelToken(), store
     if parts:
