@@ -58,9 +58,10 @@ def engine_versions() -> Sequence[str]:
     return [*ENGINES, *LOCKED] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else VERSIONS
 
 
-def engine_kinds() -> Sequence[str]:
-    """The engines for tests above the store; with ESCLIP_ALL_ENGINES=1 every one without a lock."""
-    return [*ENGINES] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else KINDS
+def engine_kinds(*, locked: bool = False) -> Sequence[str]:
+    """The engines for tests above the store; with ESCLIP_ALL_ENGINES=1 every one, locked ones if wanted."""
+    every = [*ENGINES, *LOCKED] if locked else [*ENGINES]
+    return every if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else KINDS
 
 
 def engine_address(name: str) -> str:

@@ -15,7 +15,7 @@ from tests.engines import engine_access, engine_address, engine_kinds, http
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(params=engine_kinds())
+@pytest.fixture(params=engine_kinds(locked=True))
 def address(request: pytest.FixtureRequest) -> str:
     """The address of each engine that the contracts run on."""
     return engine_address(request.param)
