@@ -180,7 +180,8 @@ def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_p
     code = f"""
 from dataclasses import replace
 from esclip._core.schema import Field, FieldType
-from esclip.stores.lance.store import IndexThresholds, LanceStore
+from esclip.stores.lance.maintenance import IndexThresholds
+from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import FIELDS, SCHEMA, axis, document
 
 store = LanceStore({str(tmp_path)!r}, "pictures", IndexThresholds(exact=1))
