@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Range,
     )
     from esclip._core.labels import LabelSet
+    from esclip._core.progress import Phase, Progress
     from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from esclip._errors.reasons import Reason
     from esclip._index import ImageIndex, open_index
     from esclip._ingest.options import IngestOptions, RetryOptions, RunOptions
-    from esclip._ingest.progress import Phase, Progress
     from esclip._net.access import StoreAuth
     from esclip._protocols import Encoder, Source, Store
     from esclip._search.duplicates import DuplicateGroup
@@ -144,7 +144,7 @@ __all__ = [
 _HOMES = (
     "_errors", "_errors.reasons", "_net.access", "_core.labels", "_core.filters", "_core.schema",
     "_core.types", "_core.searches", "_search.query", "_search.options", "_core.rejections",
-    "_protocols", "_ingest.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
+    "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
     "_search.duplicates", "encoders", "_classify", "_index",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""

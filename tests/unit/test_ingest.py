@@ -16,6 +16,7 @@ from PIL import Image
 
 from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reason, Rejection, Stage
 from esclip._concurrency.stop import CancelToken
+from esclip._core.progress import Progress
 from esclip._core.rejections import TooManyRejections
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.settings import MAX_REJECTION_RATE
@@ -24,7 +25,7 @@ from esclip._errors import SourceError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.pipeline import ingest
-from esclip._ingest.progress import IngestProgress, Progress
+from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source
 from esclip.encoders import load_encoder

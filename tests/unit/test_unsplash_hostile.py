@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex
+from esclip._core.progress import Progress
 from esclip._errors import SourceError
 from esclip._errors.reasons import Reason
-from esclip._ingest.progress import Progress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from esclip.testing.source import records_of, rejections_of

@@ -14,12 +14,12 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw
 
+from esclip._core.progress import Progress
 from esclip._core.rejections import IngestReport
 from esclip._errors import ConfigError
 from esclip._errors.escaping import escape
 from esclip._files.user_folders import data_folder
 from esclip._index import ImageIndex, open_index
-from esclip._ingest.progress import Progress
 from esclip._search.hits import Hits
 from esclip.encoders.palette import PALETTE_LIMITS
 from esclip.stores import is_folder

@@ -22,8 +22,8 @@ from esclip._errors.reasons import Reason
 from esclip._ingest.options import IngestOptions, RetryOptions
 
 if TYPE_CHECKING:
+    from esclip._core.progress import Progress
     from esclip._core.rejections import IngestReport, Rejection
-    from esclip._ingest.progress import Progress
 
 Reasons = Annotated[
     list[str] | None,

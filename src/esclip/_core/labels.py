@@ -7,7 +7,6 @@ A label is any text, in any language of the text tower.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import unicodedata
@@ -124,6 +123,8 @@ class LabelSet:
     def digest(self) -> str:
         """A hash of labels and templates in any order; empty without labels."""
         content = json.dumps([sorted(self.labels), sorted(self.templates)])
+        import hashlib  # 3 ms, which `esclip --help` need not wait for
+
         return hashlib.sha256(content.encode()).hexdigest()[:24] if self.labels else ""
 
     def _check(self) -> None:

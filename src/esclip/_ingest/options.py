@@ -8,11 +8,11 @@ from typing import Annotated, TypedDict
 from esclip._concurrency.stop import CancelToken
 from esclip._core.labels import Labels
 from esclip._core.options import BATCH_SIZE_OPTION, Opt
+from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
 from esclip._core.settings import FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST
 from esclip._core.targets import PART_KINDS
 from esclip._files.locations import AnyCaptions, AnyPath
-from esclip._ingest.progress import Progress
 
 LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 

@@ -26,6 +26,7 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
 from esclip._core.parts import GRID
+from esclip._core.progress import Phase
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
@@ -33,7 +34,7 @@ from esclip._errors import RecordError, StoreUnavailable
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
-from esclip._ingest.progress import IngestProgress, Phase
+from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip._ingest.stages import Decoded, Fetched, decode_picture, encode_batch, has_direction
 from esclip._protocols import Encoder, Source, Store

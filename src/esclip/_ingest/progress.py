@@ -10,11 +10,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from esclip._concurrency.streams import owned
+from esclip._core.progress import Phase, Progress
 from esclip._core.rejections import IngestReport, Rejection, TooManyRejections
 from esclip._errors.reasons import Reason
 
@@ -27,35 +26,6 @@ BUDGET_FROM = 100
 """Records before the failure budget is checked: the first few say little about the rest."""
 
 PROGRESS_INTERVAL_S = 0.1
-
-
-class Phase(Enum):
-    """What an ingest is doing."""
-
-    PICTURES = "reading pictures"
-    """Records are read, encoded and written."""
-    INDEXING = "indexing"
-    """All is written; the store builds its search index."""
-    PRUNING = "removing what is gone"
-    """Documents whose record has left the source are removed."""
-    MEASURING = "measuring relevance"
-    """The index's calibration is measured: what its scores mean."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an ingest is."""
-
-    total: int | None
-    """Records in the source; None while unknown."""
-    read: int
-    done: int
-    """Records that need no further encoding: skipped, rejected, updated or encoded."""
-    encoded: int
-    """Pictures encoded; divided by `seconds`, the speed. Far below `done` when most are skipped."""
-    rejected: int
-    seconds: float
-    phase: Phase = Phase.PICTURES
 
 
 class IngestProgress:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from esclip._concurrency.stop import CancelToken
 from esclip._core.labels import LabelSet
+from esclip._core.progress import Phase
 from esclip._core.rejections import IngestReport
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import UNSPLASH_HOST, picture_cache
@@ -23,7 +24,7 @@ from esclip._ingest.ledger import Ledger
 from esclip._ingest.options import IngestOptions, RetryOptions
 from esclip._ingest.parts import PartsSource, PartsStore
 from esclip._ingest.pipeline import ingest
-from esclip._ingest.progress import IngestProgress, Phase
+from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source, Store
 

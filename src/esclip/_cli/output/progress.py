@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from esclip._cli.output.console import progress_console, say, show_info_logs
 
 if TYPE_CHECKING:
-    from esclip._ingest.progress import Progress
+    from esclip._core.progress import Progress
 
 PLAIN_INTERVAL_S = 10
 """Between two lines of progress where stderr is a file, not a terminal."""
@@ -91,7 +91,7 @@ class _Bar:
 
 
 def _progress_lines() -> Callable[[Progress], None]:
-    from esclip._ingest.progress import Phase
+    from esclip._core.progress import Phase
 
     last, phase = time.monotonic(), Phase.PICTURES
 
@@ -111,7 +111,7 @@ def _progress_lines() -> Callable[[Progress], None]:
 
 def _activity(now: Progress) -> str:
     """How fast pictures are read, and what is done when they are."""
-    from esclip._ingest.progress import Phase
+    from esclip._core.progress import Phase
 
     if now.phase is not Phase.PICTURES:
         phase: str = now.phase.value
