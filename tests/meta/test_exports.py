@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
+import ast
 import pickle
-import pkgutil
 import subprocess
 import sys
-from importlib.util import find_spec
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import esclip
@@ -23,9 +22,6 @@ HEAVY = {
     "opensearchpy",
     "botocore",
 }
-
-NEEDS = {"esclip.encoders.runtimes.open_clip": "open_clip", "esclip.stores.engine.aws": "botocore"}
-"""Modules that are only for those who installed an extra."""
 
 
 def test_every_export_is_there() -> None:
@@ -57,15 +53,12 @@ def test_annotations_of_values_can_be_resolved() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    """Each module has a first docstring; a package's `__all__` has names that it holds."""
-    for module in pkgutil.walk_packages(esclip.__path__, "esclip."):
-        if module.name == "esclip.__main__" or (
-            module.name in NEEDS and find_spec(NEEDS[module.name]) is None
-        ):
-            continue
-        loaded = importlib.import_module(module.name)
-        assert loaded.__doc__, module.name
-        assert all(hasattr(loaded, name) for name in getattr(loaded, "__all__", ())), module.name
+    """Each module has a first docstring."""
+    root = Path(esclip.__path__[0])
+    modules = [path for path in root.rglob("*.py") if path.name != "__main__.py"]
+    assert len(modules) > 100
+    for path in modules:
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path.relative_to(root)
 
 
 def test_help_loads_no_numpy() -> None:

@@ -204,5 +204,5 @@ def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
         raise StoreUnavailable("nobody is there")
 
     with pytest.raises(StoreUnavailable):
-        retry(away, replace(STORE, timeout=1.5, backoff=0.05, log_after=0.2))
+        retry(away, replace(STORE, timeout=1.5, backoff=0.05, max_backoff=0.05, log_after=0.2))
     assert [record.message for record in caplog.records] == ["nobody is there - asked again for up to 2 s"]

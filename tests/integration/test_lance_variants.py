@@ -1,0 +1,40 @@
+"""The embedded store keeps the contract with indexes of few rows, and in a folder of an older version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import lance
+import pytest
+
+from esclip._core.types import Document
+from esclip._protocols import Store
+from esclip.stores.lance.maintenance import IndexThresholds
+from esclip.stores.lance.store import LanceStore
+from esclip.testing.documents import SCHEMA
+from tests.contracts.lance import LanceContract, path_of_index
+
+
+class TestIndexedLanceStore(LanceContract):
+    """The same with indexes of vectors and contents from the second row on."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=1, scanned=1))
+        yield store
+        store.close()
+
+
+class TestLanceStoreWithoutSources(LanceContract):
+    """An index that was made before hits were read from a column of their own."""
+
+    @pytest.fixture
+    def prepared(self, store: Store) -> Store:
+        store.ensure_index(SCHEMA)
+        lance.dataset(path_of_index(store)).drop_columns(["_source"])
+        return store
+
+    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+        assert "_source" not in lance.dataset(path_of_index(store)).schema.names
+        super().plant(store, documents)
