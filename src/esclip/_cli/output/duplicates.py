@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from esclip._cli.output.console import say
+from esclip._cli.output.links import hit_link
 from esclip._cli.output.table import Column, print_rows
 from esclip._errors.escaping import escape
 
@@ -27,8 +28,8 @@ _COLUMNS: tuple[Column[_Row], ...] = (
     Column("group", lambda row: str(row.number), justify="right", style="dim"),
     Column("", lambda row: _kind(row.group)),
     Column("cosine", lambda row: f"{row.hit.score:.4f}", justify="right", style="green"),
-    Column("id", lambda row: row.hit.id, style="cyan", no_wrap=True),
-    Column("location", lambda row: row.hit.location, overflow="fold", ratio=1),
+    Column("id", lambda row: row.hit.id, style="cyan"),
+    Column("location", lambda row: row.hit.location, kind="place", link=lambda row: hit_link(row.hit)),
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
+from esclip._cli.output.links import hit_link
 from esclip._cli.output.reports import print_report
 from esclip._cli.output.table import Column, plain_cells, print_rows, print_table
 from esclip._errors.escaping import escape
@@ -57,20 +58,21 @@ def _say_what_lacks(hits: Hits, query: str = "") -> None:
         say(f"{query}no hit stands out: nothing there fits better than to a sentence that means nothing")
 
 
+_COLUMNS: tuple[Column[Hit], ...] = (
+    Column("#", lambda hit: str(hit.rank), "terminal", justify="right", style="dim"),
+    Column("score", lambda hit: f"{hit.score:.4f}", justify="right", style="green"),
+    Column("relevance", lambda hit: _relevance(hit), "terminal", justify="right"),
+    Column("id", lambda hit: hit.id, style="cyan"),
+    Column("description", lambda hit: _description(hit), "terminal", kind="text"),
+    Column("location", lambda hit: hit.location, kind="place", link=lambda hit: hit_link(hit)),
+    Column("why", lambda hit: [_detail(detail) for detail in hit.explanation], kind="text"),
+)
+"""A program reads score, id and location, and after them why, where the query asks for it."""
+
+
 def _columns(hits: Sequence[Hit]) -> list[Column[Hit]]:
-    """The columns of hits; relevance and explanation where they have them."""
-    columns: list[Column[Hit]] = [
-        Column("#", lambda hit: str(hit.rank), "terminal", justify="right", style="dim"),
-        Column("score", lambda hit: f"{hit.score:.4f}", justify="right", style="green"),
-        Column("relevance", _relevance, "terminal", justify="right"),
-        Column("id", lambda hit: hit.id, style="cyan", no_wrap=True),
-        Column("description", _description, "terminal", ratio=1),
-        Column("location", lambda hit: hit.location, overflow="fold", ratio=1),
-        Column("why", lambda hit: [_detail(detail) for detail in hit.explanation], ratio=2),
-    ]
-    absent = {"relevance"} if all(hit.relevance is None for hit in hits) else set()
-    absent |= set() if any(hit.explanation for hit in hits) else {"why"}
-    return [column for column in columns if column.header not in absent]
+    explained = any(hit.explanation for hit in hits)
+    return [column for column in _COLUMNS if explained or column.header != "why"]
 
 
 def _relevance(hit: Hit) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
+from esclip._cli.output.links import place_link
 from esclip._cli.output.table import Column, print_rows
 from esclip._core.rejections import TooManyRejections
 from esclip._images.formats import describe_skipped
@@ -111,10 +112,15 @@ def print_rejection_counts(counts: Mapping[Reason, int]) -> None:
 def print_rejections(rejections: Iterable[LedgerEntry], *, json: bool) -> None:
     """Rejections: JSON lines, a table on a terminal, else reason, id, location, detail with tabs between."""
     columns: list[Column[LedgerEntry]] = [
-        Column("reason", lambda rejection: rejection.reason.value, style="red", no_wrap=True),
-        Column("id", lambda rejection: rejection.id, style="cyan", overflow="fold"),
-        Column("location", lambda rejection: rejection.location, overflow="fold", ratio=1),
-        Column("detail", lambda rejection: rejection.detail, ratio=1),
+        Column("reason", lambda rejection: rejection.reason.value, style="red"),
+        Column("id", lambda rejection: rejection.id, style="cyan"),
+        Column(
+            "location",
+            lambda rejection: rejection.location,
+            kind="place",
+            link=lambda rejection: place_link(rejection.location),
+        ),
+        Column("detail", lambda rejection: rejection.detail, kind="text"),
     ]
     print_rows(rejections, columns, json=(entry.to_json() for entry in rejections) if json else None)
 
@@ -138,7 +144,7 @@ def print_models(models: Sequence[Model], *, json: bool) -> None:
     columns: list[Column[Model]] = [
         Column("model", lambda model: model.name),
         Column("encodes", lambda model: " ".join(model.towers)),
-        Column("dim", lambda model: str(model.dim)),
+        Column("dim", lambda model: str(model.dim), justify="right"),
         Column("languages", lambda model: model.languages),
         Column("queries by", lambda m: m.text_encoder if m.text_encoder != m.name else "itself"),
         Column("download", lambda model: f"{model.download_megabytes / 1000:.1f} GB"),
