@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo test test-all check lint types layers format docs wheel engines-up engines-down clean
+.PHONY: help demo test test-all check lint types layers format docs site wheel engines-up engines-down clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -43,10 +43,13 @@ format: $(VENV)/.installed-dev ## format all code and apply the safe fixes
 	$(BIN)/ruff format . scripts/engines
 	$(BIN)/ruff check --fix . scripts/engines
 
-docs: $(VENV)/.installed-dev ## render what README.md, docs/api.md and mappings/ take from the code
+docs: $(VENV)/.installed-dev ## render what README.md, docs/reference/api.md and mappings/ take from the code
 	$(BIN)/python -m scripts.render_readme
 	$(BIN)/python -m scripts.render_api
 	$(BIN)/python -m scripts.render_mappings
+
+site: $(VENV)/.installed-dev ## build the pages of docs/ into site/, warnings as errors
+	$(BIN)/zensical build --clean --strict
 
 wheel: $(VENV)/.installed ## build the wheel into dist/
 	$(UV) build --quiet --wheel --out-dir $(DIST)
@@ -58,7 +61,7 @@ engines-down: ## stop them
 	$(PYTHON) scripts/engines stop all
 
 clean: ## remove the environment, builds and caches
-	rm -rf $(VENV) $(DIST) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DIST) build site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Each stamp is newer than pyproject.toml, or its environment is brought up to date with it.
 $(VENV)/.installed: pyproject.toml

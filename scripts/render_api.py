@@ -1,4 +1,4 @@
-"""Write docs/api.md: the public names with their signatures and docstrings.
+"""Write docs/reference/api.md: the public names with their signatures and docstrings.
 
 python -m scripts.render_api     after a change of a public docstring; a test compares the file
 """
@@ -23,13 +23,15 @@ from scripts.signatures import format_annotation, format_default, format_signatu
 
 __all__ = ["API", "render"]
 
-API = Path(__file__).parent.parent / "docs" / "api.md"
+API = Path(__file__).parent.parent / "docs" / "reference" / "api.md"
 
 INTRODUCTION = """\
 # Python API
 
+<!-- place: docstrings -->
+
 All public names of `esclip`, rendered from their docstrings by `make docs`. Import them from `esclip`: what
-begins with an underscore is private. [`searching.md`](searching.md) is the guide to queries and filters.
+begins with an underscore is private. [Searching](../how-to/searching.md) is the guide to queries and filters.
 """
 
 ENTRY = re.compile(r"^    (\*{0,2}\w+): ", re.MULTILINE)

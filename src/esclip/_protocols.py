@@ -1,8 +1,8 @@
 """The three seams: sources of records, encoders, stores of vectors.
 
 A new source, encoder or store is one file that fulfils one of these, and one test class that inherits its
-contract from `esclip.testing`; docs/extending.md has an example of each. Nothing else in esclip knows which
-implementation it has.
+contract from `esclip.testing`; docs/how-to/extending.md has an example of each. Nothing else in esclip knows
+which implementation it has.
 """
 
 from __future__ import annotations

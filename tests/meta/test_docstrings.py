@@ -127,5 +127,5 @@ def test_examples_run(name: str, place: Path) -> None:
 
 
 def test_the_page_of_the_api_is_current() -> None:
-    """docs/api.md is as `scripts/render_api.py` writes it."""
+    """docs/reference/api.md is as `scripts/render_api.py` writes it."""
     assert API.read_text(encoding="utf-8") == render()

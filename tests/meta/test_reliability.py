@@ -1,4 +1,4 @@
-"""What docs/reliability.md promises is tested, and what is tested stands in it."""
+"""What docs/explanation/reliability.md promises is tested, and what is tested stands in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-NAMED = set(re.findall(r"`([\w/]+\.py)::(\w+)`", (TESTS.parent / "docs/reliability.md").read_text("utf-8")))
+NAMED = set(
+    re.findall(
+        r"`([\w/]+\.py)::(\w+)`", (TESTS.parent / "docs/explanation/reliability.md").read_text("utf-8")
+    )
+)
 
 
 def file_of(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md keep their contracts: its test classes are collected here."""
+"""The examples of docs/how-to/extending.md keep their contracts: its test classes are collected here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from esclip._protocols import Store
 
-GUIDE = Path(__file__).parents[2] / "docs" / "extending.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "how-to" / "extending.md"
 
 for _program in re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
     exec(

@@ -29,7 +29,7 @@ _MAX_SIDE = 4096
 
 _DECODE_OVERSAMPLING = 2
 """A JPEG may be decoded at this many times the needed size: a vector moves by less than 0.001 in cosine, even
-in low precision (`docs/performance.md`)."""
+in low precision (`docs/explanation/performance.md`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""Each page of docs/ does what it shows: `tests/pages.py` runs its examples."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pages import DOCS, PAGES, PLACES, examples_of, place_of, run_page
+
+ELSEWHERE = {"contracts": "tests/unit/test_extending.py", "docstrings": "tests/meta/test_docstrings.py"}
+"""The tests that run the pages which need another place than those of `PLACES`."""
+
+RUN = [page for page in PAGES if list(examples_of(page)) and place_of(page) not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_the_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
+    """From top to bottom, with what it shows of their output."""
+    run_page(page, PLACES[place_of(page)], tmp_path)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    """Each page of docs/ stands once in zensical.toml, and each that stands there exists."""
+    with (DOCS.parent / "zensical.toml").open("rb") as file:
+        nav = tomllib.load(file)["project"]["nav"]
+    assert sorted(pages_in(nav)) == PAGES
+
+
+def pages_in(nav: Any) -> list[str]:
+    """All pages of the navigation, at any depth."""
+    if isinstance(nav, str):
+        return [nav]
+    return [page for part in (nav.values() if isinstance(nav, dict) else nav) for page in pages_in(part)]
+
+
+def test_the_guides_have_examples() -> None:
+    """No page stands there without an example by a mistake in its blocks."""
+    assert "how-to/searching.md" in RUN
+    assert len(list(examples_of("how-to/searching.md"))) > 20
