@@ -63,7 +63,8 @@ def _options() -> str:
     for name, command in commands.items():
         for param in command.params:
             if param.param_type_name == "option":
-                spelled = max(param.opts, key=len) + (f" {param.metavar}" if param.metavar else "")
+                flags = ", ".join(sorted(param.opts, key=len))
+                spelled = flags + (f" {param.metavar}" if param.metavar else "")
                 says = (
                     param.help
                     if param.default in (None, False)

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 
 from esclip._core.arguments import AnyImage, coerce_image, wrong_kind
 from esclip._core.labels import Labels, LabelSet
+from esclip._core.other_names import check_names
 from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError, RecordError
@@ -37,6 +38,7 @@ LabelScores: TypeAlias = tuple[LabelScore, ...]
 """All labels for one picture, the most probable first; their probabilities add up to 1."""
 
 
+@check_names()
 def classify(
     *images: AnyImage | Iterable[AnyImage],
     labels: Labels,

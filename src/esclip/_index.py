@@ -31,6 +31,7 @@ from esclip._core.arguments import (
 )
 from esclip._core.labels import LabelSet
 from esclip._core.options import resolve
+from esclip._core.other_names import check_names
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry
 from esclip._core.schema import IndexInfo, IndexSchema, Stats
@@ -63,7 +64,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("esclip")
 
+_IN_A_QUERY = 'options belong to the query, as in Query("a dog", k=5), or go to search_text("a dog", k=5)'
 
+
+@check_names()
 def open_index(
     store: AnyPath | Store | None = None,
     index: str = DEFAULT_INDEX,
@@ -154,6 +158,7 @@ class ImageIndex:
         self._lock = Lock()
         renew_in_children(self)
 
+    @check_names()
     def ingest(
         self,
         *paths: AnyPath | Iterable[AnyPath],
@@ -245,6 +250,7 @@ class ImageIndex:
         self._schema = None  # the fields may be more now
         return report
 
+    @check_names()
     def rejections(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Iterator[LedgerEntry]:
         """Read the rejections of past ingests whose record the index still lacks, oldest first.
 
@@ -276,6 +282,7 @@ class ImageIndex:
         self._require_index_or_ledger()
         return self._ledger.counts(_reasons(reasons))
 
+    @check_names()
     def retry(
         self,
         *,
@@ -329,6 +336,7 @@ class ImageIndex:
         self._schema = None  # the runtimes may be more now
         return report
 
+    @check_names()
     def delete(
         self,
         ids: AnyId | Iterable[AnyId] = (),
@@ -376,6 +384,7 @@ class ImageIndex:
         selection = Selection(named, roots, parse_filter(where, schema.fields) if where and schema else ())
         return delete(self._with_parts(schema) if schema else None, self._ledger, selection, confirm)
 
+    @check_names(instead=_IN_A_QUERY)
     def search(self, query: AnyQuery) -> Hits:
         """Search by a query of one or several parts.
 
@@ -400,6 +409,7 @@ class ImageIndex:
         (hits,) = self.search_many([query])
         return hits
 
+    @check_names(instead=_IN_A_QUERY)
     def search_many(self, queries: Iterable[AnyQuery]) -> list[Hits]:
         """Search by several queries at once: encoded together, sent in one request.
 
@@ -424,6 +434,7 @@ class ImageIndex:
             self._require_documents()  # without an index or documents, no hits are an error
         return results
 
+    @check_names()
     def search_text(
         self,
         text: str,
@@ -463,6 +474,7 @@ class ImageIndex:
         """
         return self.search(_text_query(text, k, where, options))
 
+    @check_names()
     def search_texts(
         self,
         texts: Iterable[str],
@@ -489,6 +501,7 @@ class ImageIndex:
         texts = coerce_texts("texts", texts, "several texts, such as a list; for one there is search_text")
         return self.search_many([_text_query(text, k, where, options) for text in texts])
 
+    @check_names()
     def search_image(
         self,
         image: AnyImage,
@@ -517,6 +530,7 @@ class ImageIndex:
         """
         return self.search(Query(ImageQuery(image), k=k, where=where, **options))
 
+    @check_names()
     def similar(
         self, id: AnyId, k: int = DEFAULT_K, where: Where | None = None, **options: Unpack[SearchOptions]
     ) -> Hits:
@@ -537,6 +551,7 @@ class ImageIndex:
         """
         return self.search(Query(SimilarTo.of(id), k=k, where=where, **options))
 
+    @check_names()
     def recommend(
         self,
         like: AnyId | Iterable[AnyId],
@@ -572,6 +587,7 @@ class ImageIndex:
         ]
         return self.search(Query(*clauses, k=k, where=where, **options))
 
+    @check_names()
     def duplicates(
         self,
         threshold: float = DUPLICATE,

@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from esclip._cli import classify, forget, ingest, search
-from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand
+from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.confirmation import confirm
 from esclip._cli.groups import EncoderOptions, StoreOptions, expand_groups
 from esclip._cli.hints import format_error
@@ -75,6 +75,9 @@ def _escape_usage() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
+        if error.ctx and hasattr(error, "possibilities"):  # there is no such option
+            error.message = describe_missing(error.option_name, error.ctx.command.get_params(error.ctx))
+            error.possibilities = ()
         error.message = escape(error.message)
         raise
 

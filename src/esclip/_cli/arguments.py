@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from typer.core import TyperCommand
 
 from esclip._core.options import MAX_WEIGHT
+from esclip._core.other_names import our_name
 
 WEIGHTED = ("--text", "--image", "--id", "--words")
 """Options that may have a weight: `--text:0.5 red`. No value has one in itself, for any text may be meant."""
@@ -41,14 +42,13 @@ class DashedIdCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move ids behind `--`. What begins with two dashes and is no option is wrong usage."""
-        options = _takes_value(self.get_params(ctx))
-        pieces, ids = _pieces(args, options)
+        params = self.get_params(ctx)
+        pieces, ids = _pieces(args, _takes_value(params))
         others = [word for piece in pieces if not piece.option for word in piece.words]
         for word in others:
             if word.startswith("--"):
-                near = "".join(f" Did you mean {name}?" for name in get_close_matches(word, options, 1, 0.7))
                 ctx.fail(
-                    f"No such option: {word}.{near} An id that begins with two dashes stands after --, as "
+                    f"{describe_missing(word, params)} An id that begins with two dashes stands after --, as "
                     f"in: {ctx.command_path} -- {word}"
                 )
         typed = [word for piece in pieces if piece.option for word in piece.words]
@@ -85,6 +85,17 @@ class WeightedCommand(TyperCommand):
         pieces, rest = _pieces(args, _takes_value(self.get_params(ctx)))
         words = [word for piece in pieces for word in _with_its_weight(ctx, piece)]
         return super().parse_args(ctx, [*words, "--", *rest] if rest else words)
+
+
+def describe_missing(word: str, params: list[Any]) -> str:
+    """What to say of an option that a command lacks: how it is called here, or which is near."""
+    flags = {param.name: max(param.opts, key=len) for param in params if param.param_type_name == "option"}
+    other = word.partition("=")[0]
+    ours, colon, weight = (our_name(other, flags) or "").partition(":")
+    if ours:
+        return f"No such option: {word}. Here it is {flags[ours]}{colon}{weight}."
+    near = get_close_matches(other, _takes_value(params), 1, 0.7)
+    return f"No such option: {word}.{''.join(f' Did you mean {name}?' for name in near)}"
 
 
 def parse_weighted(value: str) -> tuple[str, float]:

@@ -31,7 +31,7 @@ def classify(
             "[default: a photo of a {}]",
         ),
     ] = None,
-    k: Annotated[int, number(K, "-k", help="Labels for each picture.")] = 5,
+    k: Annotated[int, number(K, "-k", "--top", help="Labels for each picture.")] = 5,
     *,
     encoder: EncoderOptions,
     json: Json = False,

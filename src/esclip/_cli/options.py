@@ -68,7 +68,7 @@ def _option(options: type, name: str, *, variable: bool = False) -> Any:
     kind, opt = declared(options)[name]
     assert opt
     return typer.Option(
-        _flag(name, opt),
+        *_flags(name, opt),
         metavar=opt.metavar,
         help=_with_flags(opt.help),
         min=opt.minimum,
@@ -105,9 +105,10 @@ def _argument(declaration: Declaration, value: Any) -> Any:
     return opt.default if value is None or value == [] else value
 
 
-def _flag(name: str, opt: Opt) -> str:
-    flag = opt.flag or name.replace("_", "-")
-    return f"--{flag}" if len(flag) > 1 else f"-{flag}"
+def _flags(name: str, opt: Opt) -> list[str]:
+    """The option's names on a command line, the one that is shown elsewhere first."""
+    flags = (opt.flag or name.replace("_", "-"), *([opt.alias] if opt.alias else []))
+    return [f"--{flag}" if len(flag) > 1 else f"-{flag}" for flag in flags]
 
 
 def _with_flags(help: str) -> str:
@@ -118,7 +119,7 @@ def _with_flags(help: str) -> str:
 
 
 _FLAGS = {
-    name: _flag(name, opt)
+    name: _flags(name, opt)[0]
     for options in (IngestOptions, QueryOptions)
     for name, (_, opt) in declared(options).items()
     if opt

@@ -50,6 +50,8 @@ class Opt:
     """What its value is called in a help."""
     flag: str | None = None
     """Its name on a command line, where that is another one."""
+    alias: str | None = None
+    """A second name there, a long one where the first is a letter."""
     secret: bool = False
 
     def check(self, name: str, number: float) -> float:

@@ -17,7 +17,7 @@ THRESHOLD = Opt(
 )
 
 
-K = Opt(DEFAULT_K, "Hits.", minimum=1, maximum=1_000_000, metavar="N", flag="k")
+K = Opt(DEFAULT_K, "Hits.", minimum=1, maximum=1_000_000, metavar="N", flag="k", alias="top")
 """All hits of a search are in memory."""
 
 

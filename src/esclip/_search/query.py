@@ -30,6 +30,7 @@ from esclip._core.arguments import (
     wrong_kind,
 )
 from esclip._core.options import WEIGHT, resolve
+from esclip._core.other_names import check_names
 from esclip._core.targets import PICTURES, is_fused
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import Hit
@@ -139,6 +140,7 @@ class Query:
     options: QueryOptions
     """All of them, with their defaults."""
 
+    @check_names()
     def __init__(self, *clauses: AnyClause, **options: Unpack[QueryOptions]) -> None:
         """Combine clauses to a query.
 

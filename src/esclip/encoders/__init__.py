@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from esclip._core.arguments import coerce_name, coerce_text
+from esclip._core.other_names import check_names
 from esclip._core.settings import DEFAULT_ENCODER
 from esclip._errors import ConfigError
 from esclip._errors.secrets import Address, Secret
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "load_encoder", "models"]
 
 
+@check_names()
 def load_encoder(
     name: AnyPath = DEFAULT_ENCODER,
     text_encoder: AnyPath | None = None,

@@ -1,0 +1,110 @@
+"""Names that other tools have for esclip's options: an error for one of them gives the name here.
+
+search_text("a dog", top_k=5)      ─┬─ OTHER_NAMES ─► TypeError: ... it is k= here
+esclip search-text "a dog" --top-k ─┘              └► No such option: --top-k. Here it is --top.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from functools import cache, wraps
+from typing import Any, TypeVar, get_args, get_type_hints
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OTHERS_BY_OURS: Mapping[str, str] = {
+    "k": "top top_k topk top_n limit n n_results num_results max_results num_images count size number t",
+    "where": "filter filters filter_by query_filter metadata_filter expr prefilter",
+    "min_score": "threshold score_threshold similarity_threshold min_similarity cutoff",
+    "offset": "skip start from_",
+    "hybrid": "alpha hybrid_weight",
+    "collapse": "dedup deduplicate",
+    "exact": "brute_force flat",
+    "targets": "target_vectors",
+    "text": "add a query prompt text_input query_text",
+    "text:-1": "subtract sub s negative negative_prompt",
+    "texts": "queries query_texts",
+    "image": "img picture path url file image_path image_url image_input query_image",
+    "id": "image_id point_id",
+    "like": "positive",
+    "unlike": "negative",
+    "images": "image image_dir images_dir image_folder",
+    "paths": "path file files folder directory dir input_dir url_list",
+    "json": "jsonl ndjson",
+    "store": "uri url path host hosts db db_path database persist_directory index_path indice_folder",
+    "index": "collection collection_name table table_name index_name",
+    "encoder": "model model_name model_id clip_model embedding_model embedding_function vectorizer m",
+    "text_encoder": "text_model",
+    "name": "model model_name model_id encoder",
+    "auth": "api_key http_auth basic_auth user username password",
+    "user": "username",
+    "batch_size": "batch bs indexing_batch_size b",
+    "workers": "num_workers jobs threads thread_count processes_count concurrency",
+    "limit": "top n max_records num_images",
+    "prune": "delete_missing remove_missing sync",
+    "captions": "caption_col captions_col captions_file",
+    "labels": "classes class_names candidate_labels",
+    "reason": "reasons",
+    "reasons": "reason",
+    "threshold": "min_score cutoff similarity_threshold",
+    "on_progress": "callback progress_callback",
+}
+"""Others' names by ours; one may stand for several of ours, of which a call has one."""
+
+OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    other: tuple(ours for ours, others in _OTHERS_BY_OURS.items() if other in others.split())
+    for other in sorted({other for others in _OTHERS_BY_OURS.values() for other in others.split()})
+}
+"""Ours by others' names; `text:-1` is the option `text` with a weight."""
+
+
+def our_name(other: str, known: Collection[str]) -> str | None:
+    """Of the `known` names, the one that others call `other`; None where it is no such name."""
+    candidates = OTHER_NAMES.get(other.strip("-").replace("-", "_").lower(), ())
+    return next((ours for ours in candidates if ours.partition(":")[0] in known), None)
+
+
+def check_names(*, instead: str = "") -> Callable[[F], F]:
+    """Decorator: called with an argument that it lacks, a function raises a `TypeError` that names ours.
+
+    Signature and type stay. Options by `**options: Unpack[...]` count as arguments. `instead`
+    is what the error advises, whatever the argument.
+    """
+
+    def decorate(function: F) -> F:
+        parameters = inspect.signature(function).parameters.values()
+        explicit = {
+            one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)
+        }
+        (unnamed,) = [one.name for one in parameters if one.kind is one.VAR_POSITIONAL] or [""]
+        (gathers,) = [one.name for one in parameters if one.kind is one.VAR_KEYWORD] or [""]
+
+        @cache
+        def known() -> frozenset[str]:
+            gathered = get_args(get_type_hints(function)[gathers])[0].__annotations__ if gathers else ()
+            return frozenset({*explicit, *gathered} - {"self"})
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs:
+                if name not in explicit and name not in known():
+                    shown = function.__qualname__.removesuffix(".__init__")
+                    help = instead or _help(name, known(), unnamed)
+                    raise TypeError(f"{shown}() has no argument {name}=; {help}")
+            return function(*args, **kwargs)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def _help(name: str, known: Collection[str], unnamed: str) -> str:
+    """What to write in the place of an argument that there isn't."""
+    if ours := our_name(name, known):
+        return f"it is {ours.partition(':')[0]}= here"
+    if unnamed and (name == unnamed or our_name(name, [unnamed])):
+        return f"{unnamed} are given without a name, one after the other"
+    near = get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"did you mean {near[0]}=?" if near else f"it has {', '.join(sorted(known))}"
