@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         Near,
         Not,
         OneOf,
+        Prefix,
         Range,
+        StartsWith,
     )
     from esclip._core.labels import LabelSet
     from esclip._core.progress import Phase, Progress
@@ -108,6 +110,7 @@ __all__ = [
     "Not",
     "OneOf",
     "Phase",
+    "Prefix",
     "Progress",
     "Query",
     "QueryOptions",
@@ -126,6 +129,7 @@ __all__ = [
     "SourceError",
     "Space",
     "Stage",
+    "StartsWith",
     "Stats",
     "Store",
     "StoreAuth",

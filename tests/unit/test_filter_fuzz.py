@@ -81,6 +81,14 @@ ODD = [
     "9223372036854775808",
     "-9223372036854775808",
     "*",
+    "No*",
+    "re*",
+    '"a,"*',
+    '""*',
+    '"it\'s ""x"" \\ %_*"*',
+    '"%"*',
+    "%*",
+    "_*",
     "~a",
     "=a",
     "'a'",
@@ -120,9 +128,16 @@ TESTS = st.one_of(
     st.builds("near(place, {}, {}, {}km)".format, LATITUDES, LONGITUDES, DISTANCES),
     st.builds("inside(place, {}, {}, {}, {})".format, *[LATITUDES, LONGITUDES] * 2),
 )
+PREFIXES = st.one_of(
+    st.sampled_from(["No*", "re*", "r*,b*,Norway", '"a,b|"*', '"it\'s ""x"" \\ %_*"*', "%*", "_*", "rede*"]),
+    st.text(min_size=1, max_size=3).map(lambda text: '"' + text.replace('"', '""') + '"*'),
+)
 GOOD = st.one_of(
     st.builds("country{}{}".format, st.sampled_from(["=", "!="]), st.sampled_from(["Norway", '""', "x"])),
     st.builds("colors={},{}".format, st.sampled_from(["red", '"a,b|c&d"']), st.sampled_from(["blue", '""'])),
+    st.builds(
+        "{}{}{}".format, st.sampled_from(["country", "colors"]), st.sampled_from(["=", "!="]), PREFIXES
+    ),
     st.builds("likes{}{}".format, COMPARED, st.integers(-(2**63), 2**63 - 1)),
     st.builds("aperture{}{}".format, COMPARED, st.floats(allow_nan=False, allow_infinity=False)),
     st.builds("taken_at{}{}".format, COMPARED, st.dates(max_value=date(9999, 12, 30))),

@@ -7,7 +7,20 @@ from datetime import UTC, datetime
 import pytest
 
 from esclip import ConfigError, Field, FieldType
-from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Inside, Near, Not, OneOf, Range, Value
+from esclip._core.filters import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Exists,
+    Inside,
+    Near,
+    Not,
+    OneOf,
+    Prefix,
+    Range,
+    StartsWith,
+    Value,
+)
 from esclip._errors.escaping import escape
 from esclip._search.filter_parser import parse_filter
 from esclip._search.options import Where
@@ -60,6 +73,16 @@ def test_a_value_gets_the_fields_type(field: str, given: Value, typed: Value) ->
         ("keyword=a=b", OneOf(KEYWORD, ("a=b",))),
         ("keyword=Trinidad and Tobago", OneOf(KEYWORD, ("Trinidad and Tobago",))),
         ("keyword!=Norway", Not(OneOf(KEYWORD, ("Norway",)))),
+        ("keyword=IMG*", StartsWith(KEYWORD, ("IMG",))),
+        ("keywords = IMG (1)* , DSC_* ", StartsWith(KEYWORDS, ("IMG (1)", "DSC_"))),
+        ('keyword!="a, ""b"" *"*', Not(StartsWith(KEYWORD, ('a, "b" *',)))),
+        ("keyword=a,b*", AnyOf((A, StartsWith(KEYWORD, ("b",))))),
+        ("keyword=Z\u00fc*", StartsWith(KEYWORD, ("Z\u00fc", "Zu\u0308"))),
+        ({"keyword": Prefix("IMG")}, StartsWith(KEYWORD, ("IMG",))),
+        (
+            {"keywords": ["a*", Prefix("b*")]},
+            AnyOf((OneOf(KEYWORDS, ("a*",)), StartsWith(KEYWORDS, ("b*",)))),
+        ),
         ("integer>=4000", Range(INTEGER, at_least=4000)),
         ("float<2.8", Range(FLOAT, below=2.8)),
         ("integer>-1 & integer<=7", AllOf((Range(INTEGER, above=-1), Range(INTEGER, at_most=7)))),
@@ -166,7 +189,15 @@ def test_an_unknown_field_names_the_nearest() -> None:
         ("keyword=!car", "there is no =!"),
         ("keyword=>car", "there is no =>"),
         ("integer=>5", "there is no =>"),
-        ("keyword=IMG*", r'a \* stands for no other text, .* in double quotes: keyword="IMG\*"'),
+        ("keyword=I*G", r'a \* stands for the rest of a text, .* in double quotes: keyword="I\*G"'),
+        ("keyword=*G", r"a \* stands for the rest of a text, and only after it"),
+        ('keyword=""*', r"every text begins with nothing; exists\(keyword\)"),
+        ('keyword="a"*b', r"an & or a \| is missing before 'b'"),
+        ("integer=40*", r"a \* stands for the rest of a text, and integer takes a whole number"),
+        ("date=2020*", r"a \* stands for the rest of a text, and date takes a date"),
+        ("text=snow*", r"a \* stands for the rest of a text, and text holds sentences"),
+        ("integer>40*", r"> compares with a whole value, not with its beginning"),
+        ("keyword=\udcff*", "is no valid Unicode"),
         ("keyword=*", r"exists\(keyword\) finds any"),
         ("keyword=a and integer>5", "an & or a | is missing before and integer>"),
         ("keyword=a integer>5", "an & or a | is missing before integer>"),

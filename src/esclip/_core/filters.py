@@ -1,6 +1,7 @@
 """Filters of stores: a tree of typed conditions on metadata fields.
 
 Condition ─┬─ OneOf · Range · Exists      on a field's value
+           ├─ StartsWith                  on the beginning of a text
            ├─ Near · Inside               on a geographic point
            ├─ HasId                       on the document's id
            └─ Not · AllOf · AnyOf         on other conditions
@@ -17,6 +18,17 @@ from typing import TypeAlias
 from esclip._core.schema import Field
 
 Value: TypeAlias = str | int | float | bool | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The beginning of a text, as a value of a filter by field name: `{"file_name": Prefix("IMG")}`."""
+
+    text: str
+    """Not empty. Compared character by character."""
+
+    def __str__(self) -> str:
+        return f"{self.text}*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,14 @@ class Exists:
     """The field has a value; an empty list counts as none."""
 
     field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class StartsWith:
+    """The field's text (`KEYWORD`), or one of its several texts (`KEYWORDS`), begins with one of these."""
+
+    field: Field
+    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,4 +114,4 @@ class AnyOf:
     conditions: tuple[Condition, ...]
 
 
-Condition: TypeAlias = OneOf | Range | Exists | Near | Inside | HasId | Not | AllOf | AnyOf
+Condition: TypeAlias = OneOf | Range | Exists | StartsWith | Near | Inside | HasId | Not | AllOf | AnyOf

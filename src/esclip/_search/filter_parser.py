@@ -9,9 +9,10 @@ test         FIELD=VALUE,VALUE     one of the values; != none of them
              FIELD>=VALUE          > < <= as well: numbers and dates
              exists(FIELD)         near(FIELD, LAT, LON, 50km)    inside(FIELD, SOUTH, WEST, NORTH, EAST)
 
-A value ends before the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one.
-Quotes, patterns and operators of other languages are errors, unless they stand in double quotes. A date may
-be a year, a month or a day: `submitted_at=2020` is all of it.
+A value ends before the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. A `*`
+after it stands for the rest of a text: `IMG*`, `"a, b"*`; in double quotes it is a character: `"IMG*"`.
+Quotes, other patterns and operators of other languages are errors, unless they stand in double quotes. A
+date may be a year, a month or a day: `submitted_at=2020` is all of it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from esclip._core.filter_limits import TOO_DEEP, check_limits
-from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Not
+from esclip._core.filters import AllOf, AnyOf, Condition, Exists, Not, Prefix
 from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import compose
 from esclip._errors import ConfigError, one_line
@@ -46,7 +47,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_VALUE = re.compile(r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>(?:[^|&,()"]|\([^()]*\)|(?<=\S)")*))\s*')
+_VALUE = re.compile(
+    r'\s*(?:"(?P<quoted>(?:[^"]|"")*)"(?P<rest>\*?)|(?P<bare>(?:[^|&,()"]|\([^()]*\)|(?<=\S)")*))\s*'
+)
 
 MAX_PARENTHESES = 50
 """Open at a time: each is a few nested calls of the parser."""
@@ -78,6 +81,15 @@ def _parse(where: Where | None, fields: Mapping[str, Field]) -> Iterator[Conditi
     else:
         for text in [normalized] if isinstance(normalized, str) else normalized:
             yield _Parser(text, fields).parse()
+
+
+class _Value(NamedTuple):
+    """A value in an expression."""
+
+    text: str
+    quoted: bool
+    begins: bool
+    """Whether a `*` stands after it."""
 
 
 class _Parser:
@@ -138,14 +150,14 @@ class _Parser:
         if self._fields is None:
             return _ANYTHING
         field = require_field(name, self._fields)
-        source_text = f"{name}{operator}{','.join(values)}"
+        source_text = f"{name}{operator}{','.join(map(str, values))}"
         if operator == "!=":
             return Not(parse_comparison(field, "=", values, source_text))
         return parse_comparison(field, operator, values, source_text)
 
     def _call(self, name: str) -> Condition:
         self._take("(")
-        field_name, *numbers = self._values()
+        field_name, *numbers = (value.text for value in self._listed())
         self._require_closing()
         field = _ANYTHING.field if self._fields is None else require_field(field_name, self._fields)
         if name == "exists" and not numbers:
@@ -156,25 +168,30 @@ class _Parser:
                 return (parse_near if name == "near" else parse_inside)(field, numbers)
         raise ConfigError(f"filter {one_line(self._text, MAX_SHOWN)}: write {CALLS[name]}")
 
-    def _values(self, test: str = "") -> list[str]:
-        """Comma-separated values; those of a `test`, `FIELD=`, are checked for foreign syntax."""
+    def _values(self, test: str) -> list[str | Prefix]:
+        """Comma-separated values of a `test`, `FIELD=`; what stands without quotes is checked for syntax."""
         start = self._position
+        values = self._listed()
+        bare = [value.text for value in values if not value.quoted]
+        _check_unquoted(test, bare, self._missing_joint)
+        _check_quotes(test, self._text[start : self._position].strip())
+        return [Prefix(value.text) if value.begins else value.text for value in values]
+
+    def _listed(self) -> list[_Value]:
         values = [self._value()]
         while self._take(","):
             values.append(self._value())
-        if test:
-            _check_unquoted(test, [text for text, quoted in values if not quoted], self._missing_joint)
-            _check_quotes(test, self._text[start : self._position].strip())
-        return [text for text, _ in values]
+        return values
 
-    def _value(self) -> tuple[str, bool]:
-        """The value, and whether it was quoted."""
+    def _value(self) -> _Value:
         token = _VALUE.match(self._text, self._position)
         assert token is not None, "an unquoted value may be empty"
         self._position = token.end()
-        if token["quoted"] is None:
-            return token["bare"].strip(), False
-        return token["quoted"].replace('""', '"'), True
+        if token["quoted"] is not None:
+            return _Value(token["quoted"].replace('""', '"'), quoted=True, begins=bool(token["rest"]))
+        bare = token["bare"].strip()
+        begins = len(bare) > 1 and bare.endswith("*")
+        return _Value(bare.removesuffix("*") if begins else bare, quoted=False, begins=begins)
 
     def _take(self, sign: str) -> bool:
         """Consume the sign, if it comes next."""
@@ -221,7 +238,7 @@ def _check_unquoted(test: str, values: Iterable[str], missing_joint: re.Pattern[
         if "*" in value:
             hint = f"exists({test.rstrip('<>!=')}) finds any; " if value == "*" else ""
             raise ConfigError(
-                f"filter {test}{_shorten(value)}: a * stands for no other text, values are compared whole; "
+                f"filter {test}{_shorten(value)}: a * stands for the rest of a text, and only after it; "
                 f"{hint}{_as_text(test, value)}"
             )
         if joint := missing_joint.search(value):

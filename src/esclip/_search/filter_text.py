@@ -21,6 +21,10 @@ def filter_text(condition: filters.Condition) -> str:
             return f"{field.name}={_join(_texts(values), ',')}"
         case filters.Not(filters.OneOf(field, values)):
             return f"{field.name}!={_join(_texts(values), ',')}"
+        case filters.StartsWith(field, prefixes):
+            return f"{field.name}={_join(_prefix_texts(prefixes), ',')}"
+        case filters.Not(filters.StartsWith(field, prefixes)):
+            return f"{field.name}!={_join(_prefix_texts(prefixes), ',')}"
         case filters.Range(field):
             lower = ((">=", condition.at_least), (">", condition.above))
             upper = (("<=", condition.at_most), ("<", condition.below))
@@ -51,6 +55,11 @@ def filter_text(condition: filters.Condition) -> str:
 def _texts(values: Iterable[filters.Value]) -> Iterable[str]:
     """The values; a text in two Unicode forms once."""
     return dict.fromkeys(compose(value_text(value)) for value in values)
+
+
+def _prefix_texts(prefixes: Iterable[str]) -> Iterable[str]:
+    """The same of beginnings of values."""
+    return dict.fromkeys(f"{compose(value_text(prefix))}*" for prefix in prefixes)
 
 
 def value_text(value: filters.Value) -> str:

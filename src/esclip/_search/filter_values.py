@@ -19,13 +19,16 @@ from numbers import Integral, Real
 from typing import Any, TypeAlias, TypeVar
 
 from esclip._core.filter_limits import MAX_VALUES
-from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Range, Value
+from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Prefix, Range, StartsWith, Value
 from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import compose, forms, is_unicode
 from esclip._errors import ConfigError, one_line
 from esclip._search.options import Where
 
 Plain: TypeAlias = str | int | float | bool | datetime | date
+
+Given: TypeAlias = Plain | Prefix
+"""A value of a filter: what a field has, or the beginning of it."""
 
 
 CALLS = {
@@ -50,7 +53,7 @@ MAX_SHOWN = 120
 """Characters of a filter that an error quotes."""
 
 
-def normalize_where(where: Where | None) -> str | tuple[str, ...] | dict[str, tuple[Plain, ...]]:
+def normalize_where(where: Where | None) -> str | tuple[str, ...] | dict[str, tuple[Given, ...]]:
     """The filter with values of Python's own types; an iterator is read once, None is an empty filter.
 
     Raises `ConfigError` for what is no filter, and for values that no field can have.
@@ -83,7 +86,7 @@ def require_field(name: str, fields: Mapping[str, Field]) -> Field:
     raise ConfigError(f"filter {one_line(name, MAX_SHOWN)}: the index has no such field; {hint}")
 
 
-def parse_comparison(field: Field, operator: str, values: Sequence[Plain], source_text: str) -> Condition:
+def parse_comparison(field: Field, operator: str, values: Sequence[Given], source_text: str) -> Condition:
     """`field operator values` as a condition; errors quote `source_text`.
 
     Raises `ConfigError` for values that are not of the field's type, and operators that it doesn't support.
@@ -97,10 +100,37 @@ def parse_comparison(field: Field, operator: str, values: Sequence[Plain], sourc
         )
     if len(values) != 1:
         raise ConfigError(f"filter {source_text}: {operator} compares with one value")
+    if isinstance(values[0], Prefix):
+        raise ConfigError(
+            f"filter {source_text}: {operator} compares with a whole value, not with its beginning"
+        )
     return _convert(field, values[0], source_text, lambda value: _range(field, operator, value))
 
 
-def _equal(field: Field, values: Sequence[Plain], source_text: str) -> Condition:
+def _equal(field: Field, values: Sequence[Given], source_text: str) -> Condition:
+    whole = [value for value in values if not isinstance(value, Prefix)]
+    prefixes = [value for value in values if isinstance(value, Prefix)]
+    if not prefixes:
+        return _equal_whole(field, whole, source_text)
+    begins = _begins(field, prefixes, source_text)
+    return AnyOf((_equal_whole(field, whole, source_text), begins)) if whole else begins
+
+
+def _begins(field: Field, prefixes: Sequence[Prefix], source_text: str) -> StartsWith:
+    if field.type not in (FieldType.KEYWORD, FieldType.KEYWORDS):
+        raise ConfigError(
+            f"filter {source_text}: a * stands for the rest of a text, and {field.name} "
+            f"{EXPECTATIONS[field.type]}"
+        )
+    if not all(prefix.text for prefix in prefixes):
+        raise ConfigError(
+            f"filter {source_text}: every text begins with nothing; exists({field.name}) finds those with any"
+        )
+    texts = [_convert(field, prefix.text, source_text, str) for prefix in prefixes]
+    return StartsWith(field, tuple(form for text in texts for form in forms(text)))
+
+
+def _equal_whole(field: Field, values: Sequence[Plain], source_text: str) -> Condition:
     if field.type is FieldType.DATE:
         return _in_periods(field, [_convert(field, value, source_text, _period) for value in values])
     typed = [_convert(field, value, source_text, lambda given: _typed(given, field.type)) for value in values]
@@ -292,9 +322,9 @@ def _integer(value: int | float | str) -> int:
     return number
 
 
-def _normalize_values(name: str, given: Any) -> tuple[Plain, ...]:
+def _normalize_values(name: str, given: Any) -> tuple[Given, ...]:
     """The value, or each value of a collection."""
-    if isinstance(given, str | bytes | Mapping) or getattr(given, "ndim", 1) == 0:
+    if isinstance(given, str | bytes | Mapping | Prefix) or getattr(given, "ndim", 1) == 0:
         return (_normalize_value(name, given),)
     try:
         values = iter(given)
@@ -309,8 +339,12 @@ def _require_text(name: Any) -> str:
     return str.__str__(name)
 
 
-def _normalize_value(name: str, value: Any) -> Plain:
+def _normalize_value(name: str, value: Any) -> Given:
     """The value in one of Python's own types, not in a subclass of one: JSON encoders refuse those."""
+    if isinstance(value, Prefix):
+        if not isinstance(value.text, str):
+            raise ConfigError(f"filter {name}: Prefix takes text, not {_describe(value.text)}")
+        return Prefix(str.__str__(value.text))
     if _is_missing(value):
         raise ConfigError(
             f"filter {name}: {value} is no value to compare with; leave it out, or find documents without "
@@ -335,7 +369,7 @@ def _normalize_value(name: str, value: Any) -> Plain:
     return _convert_foreign(name, value)
 
 
-def _convert_foreign(name: str, value: Any) -> Plain:
+def _convert_foreign(name: str, value: Any) -> Given:
     kind = type(value).__name__
     if _is_of(value, "numpy") and kind in ("bool_", "bool"):
         return bool(value)

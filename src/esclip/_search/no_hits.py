@@ -14,7 +14,7 @@ from itertools import chain
 
 from esclip._core.calibration import NullScores
 from esclip._core.filter_limits import simplify
-from esclip._core.filters import Condition, Exists, Inside, Near, OneOf, Range, Value
+from esclip._core.filters import Condition, Exists, Inside, Near, OneOf, Range, StartsWith, Value
 from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, Hit
@@ -88,6 +88,8 @@ def _hint(store: Store, condition: Condition) -> str:
             return ": there is no value to be equal to"
         case OneOf(field, values):
             return _values_hint(store, field, values)
+        case StartsWith(field, prefixes):
+            return _values_hint(store, field, prefixes)
         case Range(field):
             return _values_hint(store, field, ())
         case Near(field, lat, lon, meters) if abs(lon) <= 90:

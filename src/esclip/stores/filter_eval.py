@@ -35,7 +35,14 @@ def _compile(condition: filters.Condition) -> Callable[[ImageRecord], bool]:
         case filters.HasId(ids):
             id_set = frozenset(ids)
             return lambda record: record.id in id_set
-        case filters.OneOf() | filters.Range() | filters.Exists() | filters.Near() | filters.Inside():
+        case (
+            filters.OneOf()
+            | filters.Range()
+            | filters.Exists()
+            | filters.StartsWith()
+            | filters.Near()
+            | filters.Inside()
+        ):
             name, matches_value = condition.field.name, _compile_value_test(condition)
 
             def matches(record: ImageRecord) -> bool:
@@ -48,7 +55,12 @@ def _compile(condition: filters.Condition) -> Callable[[ImageRecord], bool]:
 
 
 def _compile_value_test(
-    condition: filters.OneOf | filters.Range | filters.Exists | filters.Near | filters.Inside,
+    condition: filters.OneOf
+    | filters.Range
+    | filters.Exists
+    | filters.StartsWith
+    | filters.Near
+    | filters.Inside,
 ) -> Callable[[MetadataValue], bool]:
     match condition:
         case filters.Exists():
@@ -56,6 +68,8 @@ def _compile_value_test(
         case filters.OneOf(_, values):
             value_set = frozenset(map(_stored_value, values))
             return lambda value: not value_set.isdisjoint(_values(value))
+        case filters.StartsWith(_, prefixes):
+            return lambda value: any(text.startswith(prefixes) for text in _values(value))
         case filters.Range():
             return lambda value: _in_range(_stored_value(value), condition)
         case filters.Near(_, lat, lon, meters):

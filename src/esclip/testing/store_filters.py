@@ -10,7 +10,7 @@ import pytest
 from esclip import ConfigError
 from esclip._core.analysis import analyze_query
 from esclip._core.filter_limits import MAX_LEVELS, MAX_TESTS
-from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Inside, Near, Not, OneOf, Range
+from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Inside, Near, Not, OneOf, Range, StartsWith
 from esclip._core.searches import KeywordSearch, Scan
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._protocols import Store
@@ -35,6 +35,7 @@ def alternating(levels: int) -> Condition:
 WIDE: dict[str, Callable[[int], Condition]] = {
     "ranges": lambda n: Range(LIKES, at_least=n + 100, below=n + 101),
     "fractions": lambda n: Range(APERTURE, above=n + 9.5, at_most=n + 10),
+    "beginnings": lambda n: StartsWith(COLORS, (f"x{n}",)),
     "places": lambda n: Near(PLACE, -80.0, n / 10, 10.0),
     "boxes over the date line": lambda n: Inside(PLACE, 1.0, 179.0, 2.0, -179.0 - n / 1000),
 }
@@ -116,6 +117,41 @@ class StoreFilters(StoreCase):
         for n in range(50):
             condition = AnyOf((condition, OneOf(COUNTRY, (f"x{n}",))))
         assert ids_where(pair, condition, RED) == ["a"]
+
+    @pytest.mark.parametrize(
+        ("condition", "expected"),
+        [
+            (StartsWith(COUNTRY, ("No",)), "ab"),
+            (StartsWith(COUNTRY, ("Norway",)), "ab"),
+            (StartsWith(COUNTRY, ("Norway ",)), "b"),
+            (StartsWith(COUNTRY, ("no", "orway")), ""),
+            (StartsWith(COUNTRY, ("x", "100%_", "S")), "cd"),
+            (StartsWith(COUNTRY, ("100%_*\\'\"",)), "c"),
+            (StartsWith(COUNTRY, ("100_", "1*", "1?", ".*", "[1]")), ""),
+            (StartsWith(COUNTRY, ("",)), "abcd"),
+            (StartsWith(COUNTRY, ()), ""),
+            (StartsWith(COLORS, ("dark",)), "ac"),
+            (StartsWith(COLORS, ("dark r",)), "a"),
+            (StartsWith(COLORS, ("green", "🐘")), "c"),
+            (StartsWith(COLORS, ("",)), "abc"),
+            (StartsWith(COLORS, ("red,", ", ", "\x1f")), ""),
+            (Not(StartsWith(COUNTRY, ("No",))), "cde"),
+            (Not(StartsWith(COLORS, ("dark",))), "bde"),
+            (AnyOf((StartsWith(COUNTRY, ("S",)), OneOf(COLORS, ("red",)))), "bd"),
+        ],
+    )
+    def test_beginnings(self, prepared: Store, condition: Condition, expected: str) -> None:
+        """A text begins with a prefix character by character; signs of other languages mean themselves."""
+        metadata: dict[str, dict[str, MetadataValue]] = {
+            "a": {"country": "Norway", "colors": ("dark red", "white")},
+            "b": {"country": "Norway (north)", "colors": ("red", "light, dark")},
+            "c": {"country": "100%_*\\'\" sure", "colors": ("🐘 grey", "dark green")},
+            "d": {"country": "S\u00e3o Tom\u00e9", "colors": ()},
+            "e": {"likes": 7},
+        }
+        self.plant(prepared, [document(id, metadata=values) for id, values in metadata.items()])
+        assert ids_where(prepared, condition) == [*expected]
+        assert listed(prepared, condition) == [*expected]
 
     def test_empty_lists(self, pair: Store) -> None:
         """Nothing is one of none; all of none hold."""

@@ -36,6 +36,8 @@ def filter_clause(condition: filters.Condition) -> dict[str, Any]:
             return {"exists": {"field": field.name}}
         case filters.OneOf(field, values):
             return _terms(field.name, [_json(value) for value in values])
+        case filters.StartsWith(field, prefixes):
+            return _any([{"prefix": {field.name: {"value": prefix}}} for prefix in prefixes])
         case filters.Range(field, at_least, above, at_most, below):
             bounds = {"gte": at_least, "gt": above, "lte": at_most, "lt": below}
             return {"range": {field.name: {sign: _json(b) for sign, b in bounds.items() if b is not None}}}

@@ -7,6 +7,7 @@ be NULL as well, and is made true.
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import assert_never
@@ -15,6 +16,9 @@ from esclip._core import filters
 from esclip._core.schema import Field, FieldType
 from esclip.stores.filter_eval import EARTH_RADIUS
 from esclip.stores.validation import truncate_date
+
+_SEPARATOR = f"\x1f{secrets.token_hex(8)}\x1f"
+"""Joins the texts of a list so that the beginning of each can be found. Random, so that no text has it."""
 
 
 def filter_sql(where: Iterable[filters.Condition], columns: Collection[str]) -> str | None:
@@ -37,14 +41,28 @@ def _sql(condition: filters.Condition, columns: Collection[str]) -> str:
             return f"({' OR '.join(_sql(part, columns) for part in parts) or 'false'})"
         case filters.HasId(ids):
             return in_sql("id", ids) if ids else "false"
-        case filters.OneOf() | filters.Range() | filters.Exists() | filters.Near() | filters.Inside():
+        case (
+            filters.OneOf()
+            | filters.Range()
+            | filters.Exists()
+            | filters.StartsWith()
+            | filters.Near()
+            | filters.Inside()
+        ):
             # a field that another process has just added, or that the index never had
             return f"({_test(condition)})" if condition.field.name in columns else "false"
         case _:
             assert_never(condition)
 
 
-def _test(condition: filters.OneOf | filters.Range | filters.Exists | filters.Near | filters.Inside) -> str:
+def _test(
+    condition: filters.OneOf
+    | filters.Range
+    | filters.Exists
+    | filters.StartsWith
+    | filters.Near
+    | filters.Inside,
+) -> str:
     column = f"`{condition.field.name}`"
     match condition:
         case filters.Exists(field):
@@ -53,6 +71,8 @@ def _test(condition: filters.OneOf | filters.Range | filters.Exists | filters.Ne
             )
         case filters.OneOf(field, values):
             return _equal(field, values) if values else "false"
+        case filters.StartsWith(field, prefixes):
+            return " OR ".join(_begins(field, prefix) for prefix in prefixes) or "false"
         case filters.Range(_, at_least, above, at_most, below):
             bounds = ((">=", at_least), (">", above), ("<=", at_most), ("<", below))
             tests = [f"{column} {sign} {_literal(bound)}" for sign, bound in bounds if bound is not None]
@@ -75,6 +95,14 @@ def _equal(field: Field, values: Sequence[filters.Value]) -> str:
     if field.type is FieldType.KEYWORDS:
         return f"array_has_any(`{field.name}`, [{listed}])"
     return f"`{field.name}` IN ({listed})"
+
+
+def _begins(field: Field, prefix: str) -> str:
+    if field.type is not FieldType.KEYWORDS:
+        return f"starts_with(`{field.name}`, {quote(prefix)})"
+    separator = quote(_SEPARATOR)
+    joined = f"concat({separator}, array_to_string(`{field.name}`, {separator}))"
+    return f"(array_length(`{field.name}`) > 0 AND contains({joined}, {quote(_SEPARATOR + prefix)}))"
 
 
 def _literal(value: filters.Value) -> str:
