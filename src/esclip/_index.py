@@ -38,6 +38,7 @@ from esclip._core.schema import IndexInfo, IndexSchema, Stats
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, default_store
 from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
+from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import Address, Secret
 from esclip._files.locations import AnyPath
@@ -318,8 +319,8 @@ class ImageIndex:
         source = LedgerSource(self._ledger, schema.fields, wanted)
         if without := sum(self._ledger.counts(wanted).values()) - source.total():
             log.warning(
-                "%d rejections are of rows or folders that gave no record: only an ingest reads them again",
-                without,
+                "not retried: %s of rows or folders that gave no record; only an ingest reads them again",
+                pluralize(without, "rejection"),
             )
         report = run(
             source,

@@ -280,5 +280,5 @@ def test_addresses_that_cannot_be(address: str) -> None:
 def test_shards_that_do_not_answer(double: EngineDouble, store: EngineStore) -> None:
     """A number of documents that some shards had no part in is not given out as the whole."""
     double.count = as_json(200, {"count": 3, "_shards": {"total": 3, "failed": 1}})
-    with pytest.raises(StoreUnavailable, match="1 shards"):
+    with pytest.raises(StoreUnavailable, match="from 1 shard of"):
         store.info()

@@ -63,7 +63,7 @@ class TestSidecars:
         (folder / "more" / "c.jpg.txt").write_bytes(b"\xc3(")
         assert captions(folder, "sidecar") == {"a.jpg": "", "b.jpg": "", "c.jpg": ""}
         (warning,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-        assert warning.startswith("2 text files")
+        assert warning.startswith("no captions from 2 text files")
         assert f"{folder / 'a.txt'}: line 1 is not UTF-16" in warning
 
     def test_links_out_of_the_folder(
@@ -87,7 +87,7 @@ class TestSidecars:
             (folder / "a.txt").symlink_to(target)
             caplog.clear()
             assert captions(folder, "sidecar")["a.jpg"] == expected, target
-            assert ("1 text files beside pictures can't be read" in caplog.text) is (not expected)
+            assert ("1 text file beside pictures, which can't be read" in caplog.text) is (not expected)
             (folder / "a.txt").unlink()
 
     def test_only_when_asked_for(self, folder: Path) -> None:
@@ -115,7 +115,7 @@ class TestCaptionFile:
         captions(folder, str(file), limit=1)
         assert not caplog.records
         captions(folder, str(file))
-        assert "2 of 3 captions are of no picture" in caplog.text
+        assert "2 captions of 3 for no picture" in caplog.text
 
     @pytest.mark.parametrize(
         ("text", "told"),

@@ -124,7 +124,7 @@ def test_health_tells_of_an_encoder_that_fails() -> None:
         ("POST", "/v1/images", PICTURE, JSON, 400, "application/octet-stream"),
         ("POST", "/v1/images", PICTURE, {}, 400, "application/octet-stream"),
         # only announced: who sends it may see the connection reset before the answer
-        ("POST", "/v1/images", None, BYTES | {"Content-Length": f"{2 << 20}"}, 413, "at most 1048576"),
+        ("POST", "/v1/images", None, BYTES | {"Content-Length": f"{2 << 20}"}, 413, "at most 1,048,576"),
         ("POST", "/v1/images", PICTURE, BYTES | {"Esclip-Space": "another"}, 409, "palette"),
         ("POST", "/v1/texts", b"{", JSON, 400, "no JSON"),
         ("POST", "/v1/texts", b"\xff\xfe", JSON, 400, "no JSON"),
@@ -133,7 +133,7 @@ def test_health_tells_of_an_encoder_that_fails() -> None:
         ("POST", "/v1/texts", b'{"texts": "red"}', JSON, 400, "no texts"),
         ("POST", "/v1/texts", b'{"texts": ["red", 1]}', JSON, 400, "no texts"),
         ("POST", "/v1/texts", b'{"texts": []}', JSON, 400, "0 texts"),
-        ("POST", "/v1/texts", json.dumps({"texts": [""] * 1025}).encode(), JSON, 400, "1025 texts"),
+        ("POST", "/v1/texts", json.dumps({"texts": [""] * 1025}).encode(), JSON, 400, "1,025 texts"),
         ("POST", "/v1/texts", b'{"texts": ["red"]}', BYTES, 400, "application/json"),
         ("GET", "/v1/images", None, {}, 405, "POST"),
         ("DELETE", "/health", None, {}, 405, "GET"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from esclip import FetchError
 from esclip._cli.output.console import json_line
 from esclip._errors import one_line
+from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape, json_escape
 from esclip._errors.reasons import Reason
 
@@ -60,3 +61,20 @@ def test_a_detail_keeps_the_name_in_it() -> None:
     """A rejection's detail is one line, and a file name in it can be copied from there."""
     error = FetchError(Reason.FILE_NOT_FOUND, "a  b\u202fPM.png:\n  \x1b[31mgone")
     assert error.detail == "a  b\u202fPM.png: \\u001b[31mgone"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"),
+    [
+        (0, "picture", "0 pictures"),
+        (1, "picture", "1 picture"),
+        (2, "broken row", "2 broken rows"),
+        (12345, "entry", "12,345 entries"),
+        (2, "index", "2 indexes"),
+        (2, "batch", "2 batches"),
+        (2, "day", "2 days"),
+    ],
+)
+def test_numbers_have_their_noun(number: int, noun: str, text: str) -> None:
+    """One of a thing is singular, none and several are plural."""
+    assert pluralize(number, noun) == text

@@ -179,7 +179,7 @@ def test_a_server_with_another_model_is_refused() -> None:
     ("images", "says"),
     [
         (body(pack_vectors(VECTORS[:2]), **BYTES), "more than 48 bytes"),
-        (body(pack_vectors(VECTORS[:1])[:-1], **BYTES), "47 bytes instead of 1 vectors of 12"),
+        (body(pack_vectors(VECTORS[:1])[:-1], **BYTES), "47 bytes instead of 1 vector of 12"),
         (body(b"", **BYTES), "0 bytes"),
         (body(pack_vectors(2 * VECTORS[:1]), **BYTES), "not of unit length"),
         (body(pack_vectors(np.full((1, 12), np.inf, np.float32)), **BYTES), "not of unit length"),

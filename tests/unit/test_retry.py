@@ -210,7 +210,7 @@ def test_what_has_no_record_is_left_to_an_ingest(
     server.routes["/red.png"] = status(404)
     ingest(index, dataset)
     assert (retry(index).read, retry(index, "bad_row").read) == (1, 0)
-    assert "1 rejections are of rows or folders that gave no record" in caplog.text
+    assert "1 rejection of rows or folders that gave no record" in caplog.text
     [row] = index.rejections(["bad_row"])
     assert (row.attempts, row.record) == (1, None)
 

@@ -174,7 +174,7 @@ def test_a_field_of_many_megabytes_costs_nothing_else(
     else:
         found = told(tmp_path, "keywords")
         assert (found["a"], found["c"]) == (("red",), ("blue",))
-        assert (found["b"] is None) == is_broken == ("1 broken rows" in caplog.text)
+        assert (found["b"] is None) == is_broken == ("1 broken row" in caplog.text)
 
 
 def test_a_line_of_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_broken_row_of_another_table_costs_itself_only(
     (tmp_path / "colors.tsv").write_bytes(b"\n".join(rows))
     assert told(tmp_path, "colors") == {"a": ("red", "teal")}
     if row != BROKEN_ROWS["NUL"]:  # which is a character to DuckDB, and here in a row of no photo
-        assert "1 broken rows" in caplog.text
+        assert "1 broken row" in caplog.text
 
 
 def test_pages_of_photos_keep_their_own_details(tmp_path: Path) -> None:

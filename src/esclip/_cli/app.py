@@ -29,6 +29,7 @@ from esclip._cli.standard_streams import standard_streams
 from esclip._core.options import BATCH_SIZE_OPTION, Opt
 from esclip._core.settings import ENCODER_PORT, MAX_BODY_MIB
 from esclip._errors import EsclipError
+from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 
 PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
@@ -162,7 +163,7 @@ def drop(
     with store.open() as index:
         if not yes:
             documents = index.stats().documents
-            confirm(f"remove index {store.index!r} and its {documents:,} documents", yes=yes)
+            confirm(f"remove index {store.index!r} and its {pluralize(documents, 'document')}", yes=yes)
         index.drop()
     say(f"index {store.index!r} removed")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from esclip._cli.hints import format_error
 from esclip._core.settings import picture_cache
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
+from esclip._errors.counts import pluralize
 from esclip._images.formats import INSTALL_HINTS, ImageFormat, is_supported
 from esclip._index import ImageIndex
 from esclip._protocols import Encoder
@@ -73,7 +74,7 @@ def _examine(
                 stats = index.stats()
             except IndexNotFound as error:
                 return f"answers{how}; {format_error(error)}"
-            return f"{stats.engine}{how}, index {stats.index!r} with {stats.documents:,} documents"
+            return f"{stats.engine}{how}, index {stats.index!r} with {pluralize(stats.documents, 'document')}"
 
     yield _try("store", True, look_in)
 

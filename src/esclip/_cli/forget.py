@@ -10,6 +10,7 @@ from esclip._cli.confirmation import confirm
 from esclip._cli.groups import StoreOptions
 from esclip._cli.options import Json, WhereOption, Yes
 from esclip._cli.signals import handle_signals
+from esclip._errors.counts import pluralize
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
@@ -67,6 +68,8 @@ def _is_path(word: str) -> bool:
 
 
 def _describe(deletion: Deletion, index: str) -> str:
-    parts = [f"{deletion.documents:,} documents"] if deletion.documents or not deletion.rejections else []
-    parts += [f"{deletion.rejections:,} rejections"] if deletion.rejections else []
+    parts = (
+        [pluralize(deletion.documents, "document")] if deletion.documents or not deletion.rejections else []
+    )
+    parts += [pluralize(deletion.rejections, "rejection")] if deletion.rejections else []
     return f"remove {' and '.join(parts)} from index {index!r}"

@@ -18,6 +18,7 @@ from esclip._cli.options import Json, LimitOption, Yes, as_path, split
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._concurrency.stop import CancelToken
 from esclip._errors import ConfigError, suggest
+from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 from esclip._ingest.options import IngestOptions, RetryOptions
 
@@ -144,8 +145,8 @@ def _run_to_report(
         raise typer.Exit(exit_status(received[0]))
     if report.unpruned:
         raise ConfigError(
-            f"{report.unpruned:,} documents were not removed, though their records are gone: all or most of "
-            "their path, as where a disk isn't mounted; if they are to go, add --yes"
+            f"not removed: {pluralize(report.unpruned, 'document')} without a record any more, all or most "
+            "of a path, as where a disk isn't mounted; if they are to go, add --yes"
         )
 
 
@@ -157,7 +158,7 @@ def _confirm_removal(on_progress: Callable[[Progress], None], *, yes: bool) -> C
         if yes or not can_ask():
             return yes
         with pause_progress(on_progress):
-            return ask(f"remove {documents:,} documents, all or most of {path}")
+            return ask(f"remove {pluralize(documents, 'document')}, all or most of {path}")
 
     return confirm
 

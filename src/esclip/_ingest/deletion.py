@@ -17,6 +17,7 @@ from esclip._core.searches import Scan
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.text_forms import compose
 from esclip._errors import ConfigError, DocumentNotFound, one_line
+from esclip._errors.counts import pluralize
 from esclip._files.paths import is_below
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Store
@@ -139,7 +140,7 @@ def _report_missing(selection: Selection, deletion: Deletion) -> None:
         return
     names = ", ".join(one_line(name, 200) for name in deletion.missing[:MAX_NAMES_SHOWN])
     more = (
-        f" and {len(deletion.missing) - MAX_NAMES_SHOWN} others"
+        f" and {pluralize(len(deletion.missing) - MAX_NAMES_SHOWN, 'other')}"
         if len(deletion.missing) > MAX_NAMES_SHOWN
         else ""
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from esclip._concurrency.streams import owned
 from esclip._core.progress import Phase, Progress
 from esclip._core.rejections import IngestReport, Rejection, TooManyRejections
+from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ class IngestProgress:
             return
         reasons = ", ".join(f"{reason.value} {n}" for reason, n in self._rejected.most_common(4))
         raise TooManyRejections(
-            f"{rejected} of {self._read} records were rejected ({reasons}), more than "
+            f"rejected {rejected:,} of {pluralize(self._read, 'record')} ({reasons}), more than "
             f"the share of {self._max_rejection_rate:g} that may be",
             self._make_report(stopped=True),
         )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from esclip._concurrency.streams import batches, owned
 from esclip._core.rejections import Rejection
 from esclip._core.settings import PAGE_SIZE
+from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 from esclip._files.paths import is_below
 from esclip._ingest.id_set import IdSet
@@ -80,8 +81,8 @@ def delete_stale(source: Source, store: Store, seen: SeenRecords, pruning: Pruni
     """
     if seen.unidentified:
         log.warning(
-            "nothing was pruned: %d rows can't be read, so that it isn't known which documents are theirs",
-            seen.unidentified,
+            "nothing was pruned: whose documents are gone isn't known, because of %s that can't be read",
+            pluralize(seen.unidentified, "row"),
         )
         return 0, 0
     stale = _Stale(source, seen, pruning.roots)

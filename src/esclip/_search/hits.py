@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 from esclip._core.types import Hit
 from esclip._core.urls import is_web_address
 from esclip._errors import one_line
+from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._errors.secrets import mask
 
@@ -67,7 +68,7 @@ class Hits(Sequence[Hit]):
         if self.note:
             return f"<0 hits: {escape(self.note)}>"
         shown = ", ".join(f"{escape(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
-        return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
+        return f"<{pluralize(len(self), 'hit')}: {shown}{', ...' if len(self) > 3 else ''}>"
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per hit: rank, id, score, location, page, description, then one column per metadata field.

@@ -19,6 +19,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, Hit
 from esclip._errors import one_line
+from esclip._errors.counts import pluralize
 from esclip._protocols import Store
 from esclip._search.filter_text import filter_text, value_text
 from esclip._search.query import Query
@@ -39,7 +40,9 @@ def explain_empty_page(
     `accepted` are the candidates that score enough.
     """
     if accepted:
-        return f"the search has {_count(len(accepted), 'hit')}, and passes over {query.options['offset']:,}"
+        return (
+            f"the search has {pluralize(len(accepted), 'hit')}, and passes over {query.options['offset']:,}"
+        )
     if candidates and query.options["min_relevance"] is not None and null_scores is not None:
         best = max(null_scores.relevance(hit.score) for hit in candidates)
         return (
@@ -120,11 +123,7 @@ def _values_hint(store: Store, field: Field, wanted: Sequence[Value]) -> str:
 
 
 def _describe_sample(hits: Sequence[Hit]) -> str:
-    return f"the first {SAMPLE:,} documents" if len(hits) == SAMPLE else _count(len(hits), "document")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"the first {SAMPLE:,} documents" if len(hits) == SAMPLE else pluralize(len(hits), "document")
 
 
 def _nearest(wanted: Sequence[str], values: Sequence[str]) -> str | None:

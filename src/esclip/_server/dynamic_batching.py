@@ -23,6 +23,7 @@ import numpy as np
 
 from esclip._core.types import Vectors
 from esclip._errors import one_line
+from esclip._errors.counts import pluralize
 
 T = TypeVar("T")
 
@@ -146,11 +147,11 @@ class Batcher(Generic[T]):
         try:
             rows = self._encode(items)
             if len(rows) != len(items):
-                raise ValueError(f"{len(rows)} vectors for {len(items)} items")
+                raise ValueError(f"{pluralize(len(rows), 'vector')} for {pluralize(len(items), 'item')}")
         except Exception as error:  # any: the server goes on
             self.failing = True
             message = one_line(f"{type(error).__name__}: {error}", 300)
-            _log.error("a batch of %d failed: %s", len(items), message)
+            _log.error("a batch of %s failed: %s", pluralize(len(items), "item"), message)
             for share in shares:
                 share.call.fail(BatchFailed(message))
             return

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import orjson
 
+from esclip._errors.counts import pluralize
 from esclip._errors.secrets import Secret
 
 JSON = "application/json"
@@ -90,7 +91,7 @@ class RequestHead:
     def require_body(self, content_type: str, max_bytes: int) -> None:
         """Raise `HttpError` for a longer body, or one of another type."""
         if self.content_length > max_bytes:
-            message = f"a body of {self.content_length} bytes; at most {max_bytes} are taken"
+            message = f"a body of {pluralize(self.content_length, 'byte')}; at most {max_bytes:,} are taken"
             raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
         if content_type and self.content_type != content_type:
             raise HttpError(

@@ -26,6 +26,7 @@ from esclip._core.rejections import Rejection
 from esclip._core.text_forms import compose, forms
 from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, error_text, one_line
+from esclip._errors.counts import pluralize
 from esclip._files.locations import AnyCaptions, user_path
 from esclip._files.text import NotText, read_beginning, read_text
 from esclip._protocols import Source
@@ -125,9 +126,9 @@ class PathCaptions:
         """Log the number of captions without a picture."""
         if self._unused:
             log.warning(
-                "%s: %d of %d captions are of no picture that is ingested: %s, for one",
+                "%s: %s of %d for no picture that is ingested: %s, for one",
                 self._name,
-                len(self._unused),
+                pluralize(len(self._unused), "caption"),
                 len(self._texts),
                 one_line(min(self._unused)),
             )
@@ -160,8 +161,8 @@ class Sidecars:
         """Log the number of unreadable text files."""
         if self._unreadable:
             log.warning(
-                "%d text files beside pictures can't be read, and give no captions: %s, for one",
-                self._unreadable,
+                "no captions from %s beside pictures, which can't be read: %s, for one",
+                pluralize(self._unreadable, "text file"),
                 one_line(self._example),
             )
             self._unreadable, self._example = 0, ""

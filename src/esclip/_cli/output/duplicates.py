@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from esclip._cli.output.console import say
 from esclip._cli.output.links import hit_link
 from esclip._cli.output.table import Column, print_rows
+from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def print_summary(groups: Sequence[DuplicateGroup], *, compared: int, page: Path
     """How many there are, on stderr, and where the page is."""
     pictures = sum(len(group.hits) for group in groups)
     exact = sum(group.exact for group in groups)
-    say(f"{len(groups):,} groups, {exact:,} of them exact, with {pictures:,} of {compared:,} pictures")
+    say(
+        f"{pluralize(len(groups), 'group')}, {exact:,} of them exact, with {pictures:,} of "
+        f"{pluralize(compared, 'picture')}"
+    )
     if page:
         say(f"the pictures are in {page}")
 

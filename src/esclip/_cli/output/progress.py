@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from esclip._cli.output.console import progress_console, say, show_info_logs
+from esclip._errors.counts import pluralize
 
 if TYPE_CHECKING:
     from esclip._core.progress import Progress
@@ -45,7 +46,7 @@ class DuplicatesProgress:
         self.compared = compared
         if time.monotonic() - self._last >= PLAIN_INTERVAL_S:
             self._last = time.monotonic()
-            say(f"{compared:,} pictures looked at")
+            say(f"{pluralize(compared, 'picture')} looked at")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from esclip._cli.output.console import is_terminal, print_columns, print_heading
 from esclip._cli.output.links import place_link
 from esclip._cli.output.table import Column, print_rows
 from esclip._core.rejections import TooManyRejections
+from esclip._errors.counts import pluralize
 from esclip._images.formats import describe_skipped
 
 if TYPE_CHECKING:
@@ -28,14 +29,14 @@ def print_report(report: IngestReport, *, json: bool) -> None:
         print_json(report.to_json())
     reasons = f" ({format_counts(report.rejections)})" if report.rejected else ""
     say(
-        f"{report.read:,} records: {report.written:,} written, {report.skipped:,} skipped, "
+        f"{pluralize(report.read, 'record')}: {report.written:,} written, {report.skipped:,} skipped, "
         f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
         f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}"
     )
     if report.passed_over:
         say(f"passed over: {describe_skipped(report.passed_over)}")
     if report.pruned is not None:
-        say(f"{report.pruned:,} documents removed: their records are gone")
+        say(f"{pluralize(report.pruned, 'document')} removed: the source has no record of them any more")
     if report.stopped:
         say("stopped before the end; the same command goes on from here")
     if report.rejected:
@@ -62,8 +63,8 @@ def print_deletion(
             {"index": index, "documents": documents, "rejections": rejections, "missing": list(missing)}
         )
     say(
-        f"{documents:,} documents and {rejections:,} rejections removed from index {index!r}; what is still "
-        "in an ingested folder comes back with its next ingest"
+        f"{pluralize(documents, 'document')} and {pluralize(rejections, 'rejection')} removed from "
+        f"index {index!r}; what is still in an ingested folder comes back with its next ingest"
     )
 
 

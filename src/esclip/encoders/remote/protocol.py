@@ -23,6 +23,7 @@ import orjson
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError
+from esclip._errors.counts import pluralize
 from esclip._errors.secrets import Secret
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, MAX_LOGIT_SCALE
 from esclip.encoders.preprocessing import Preprocessing
@@ -120,7 +121,8 @@ def unpack_pixels(body: bytes, shape: tuple[int, int, int]) -> list[Pixels]:
     size = int(np.prod(shape))
     if not body or len(body) % size:
         raise ValueError(
-            f"{len(body)} bytes are no whole pictures of {' x '.join(map(str, shape))} = {size} bytes"
+            f"{pluralize(len(body), 'byte')} are no whole pictures of "
+            f"{' x '.join(map(str, shape))} = {size} bytes"
         )
     return list(np.frombuffer(body, dtype=np.uint8).reshape(-1, *shape))
 
@@ -140,7 +142,7 @@ def unpack_texts(body: bytes) -> list[str]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ValueError('no texts; send {"texts": ["...", "..."]}')
     if not 0 < len(texts) <= MAX_TEXTS:
-        raise ValueError(f"{len(texts)} texts; send from 1 to {MAX_TEXTS}")
+        raise ValueError(f"{pluralize(len(texts), 'text')}; send from 1 to {MAX_TEXTS:,}")
     return texts
 
 
@@ -152,7 +154,9 @@ def pack_vectors(rows: Vectors) -> bytes:
 def unpack_vectors(body: bytes, count: int, dim: int) -> Vectors:
     """The vectors of a body. Raises `ValueError` when they aren't `count` unit rows, or rows of NaN."""
     if len(body) != 4 * count * dim:
-        raise ValueError(f"{len(body)} bytes instead of {count} vectors of {dim} dimensions")
+        raise ValueError(
+            f"{pluralize(len(body), 'byte')} instead of {pluralize(count, 'vector')} of {dim} dimensions"
+        )
     rows = np.frombuffer(body, dtype="<f4").reshape(count, dim).astype(np.float32)
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(rows, axis=1)

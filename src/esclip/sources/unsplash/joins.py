@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from esclip._concurrency.cancellation import POLL_INTERVAL_S
 from esclip._concurrency.streams import batches
 from esclip._errors import ErrorTable, SourceError, map_errors
+from esclip._errors.counts import pluralize
 from esclip.sources.unsplash.child_tables import CHILD_TABLES, ChildTable
 from esclip.sources.unsplash.rows import Row
 from esclip.sources.unsplash.tables import TablePart
@@ -200,7 +201,7 @@ class Joins:
 
         for batch in batches(usable(), INSERT_BATCH):
             self._insert(_insertion(name, "given"), _aliases(CHILD_TABLES[name]), batch)
-        log.warning("%s: %d broken rows are left out", part.path, broken)
+        log.warning("%s: left out %s", part.path, pluralize(broken, "broken row"))
 
     def _insert(self, sql: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Run an insertion from the table `given`, which has these rows."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from esclip._errors import SourceError, error_text
+from esclip._errors.counts import pluralize
 from esclip._files.text import NotText
 
 MAX_ROW_BYTES = 32 * 1024 * 1024
@@ -56,7 +57,7 @@ def read_rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
         if values is None:
             return
         if values and columns not in (None, len(values)):
-            problem = f"{len(values)} columns where the header has {columns}"
+            problem = f"{pluralize(len(values), 'column')} where the header has {columns}"
         elif columns and lines.in_row > 1 and _holds_row(values, columns):
             problem = "a quote that is closed in a later row only"
         if problem:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from esclip._errors import SourceError, error_text
+from esclip._errors.counts import pluralize
 from esclip._files.regular import open_beside
 from esclip._files.text import MAX_MARK_BYTES, Utf8, detect_encoding
 from esclip.sources.unsplash.rows import READ_ERRORS, BrokenRow, Lines, Row, read_rows
@@ -152,7 +153,7 @@ def _header_problem(header: Row | BrokenRow | None) -> str:
             return f"{expected}, not {', '.join(values)[:200]!a}"
         case Row(_, values):
             [(name, times)] = Counter(values).most_common(1)
-            return f"the column {name!a} comes {times} times" if times > 1 else ""
+            return f"the column {name!a} comes {pluralize(times, 'time')}" if times > 1 else ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from esclip._errors.counts import pluralize
 from esclip.stores.engine.bulk_errors import reason_text
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ def get_found(answer: Any, requested: int) -> list[dict[str, Any]]:
     """The existing documents in an answer of `_mget` for so many ids."""
     documents = get_list(answer, "docs")
     if len(documents) != requested:
-        raise Malformed(f"{len(documents)} documents where {requested} were asked for")
+        raise Malformed(f"{pluralize(len(documents), 'document')} for {requested}")
     found = [doc for doc in documents if _typed(_below(doc, ("found",)), bool, "yes or no", ("found",))]
     for document in found:
         get_text(document, "_id")

@@ -22,6 +22,7 @@ from esclip._concurrency.retry import RetryPolicy, TransientError, retry
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
+from esclip._errors.counts import pluralize
 from esclip.stores.engine.answers import MALFORMED, get_count
 from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_item, disk_full, reason_text
 from esclip.stores.throttle import AdaptiveLimiter
@@ -155,7 +156,7 @@ class _Chunk:
             raise disk_full(self._target, reasons[Outcome.DISK_FULL])
         if pending:
             reason = reasons[next(iter(pending))]
-            message = f"{self._target} does not take {len(self.pending)} documents: {reason}"
+            message = f"{self._target} does not take {pluralize(len(self.pending), 'document')}: {reason}"
             raise TransientError(StoreUnavailable(message), overloaded=Outcome.OVERLOADED in pending)
 
     def _reject_repeated_errors(
@@ -179,6 +180,6 @@ class _Chunk:
             items = []
         if len(items) != len(self.pending):
             raise StoreUnavailable(
-                f"{self._target} gave no answer to {len(self.pending)} documents that are sent"
+                f"{self._target} gave no answer to {pluralize(len(self.pending), 'document')} sent"
             )
         return items

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import STORE, RetryPolicy, StoreTimeouts, TransientError, retry
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable, map_errors, one_line
+from esclip._errors.counts import pluralize
 from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import retry_after
 from esclip.stores.engine import answers
@@ -150,7 +151,7 @@ class EngineClient:
         def read(answer: Any) -> int:
             if failed := answers.get_count(answer, "_shards", "failed"):
                 raise StoreUnavailable(
-                    f"{failed} shards of index {self.index} at {self.address} do not answer."
+                    f"no answer from {pluralize(failed, 'shard')} of index {self.index} at {self.address}."
                 )
             return answers.get_count(answer, "count")
 

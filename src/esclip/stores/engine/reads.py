@@ -12,6 +12,7 @@ import orjson
 
 from esclip._core.types import Vector
 from esclip._errors import StoreUnavailable
+from esclip._errors.counts import pluralize
 from esclip.stores.engine import answers
 from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
@@ -101,11 +102,11 @@ def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
     def check(answer: Any) -> None:
         statuses = [answers.get_count(item, "delete", "status") for item in answers.get_list(answer, "items")]
         if len(statuses) != len(ids):
-            raise answers.Malformed(f"{len(statuses)} items where {len(ids)} were sent")
+            raise answers.Malformed(f"{pluralize(len(statuses), 'item')} for {len(ids)}")
         if failed := [status for status in statuses if status not in DELETED_STATUSES]:
             raise StoreUnavailable(
-                f"{client.address} did not delete {len(failed)} documents of index {client.index} "
-                f"(status {failed[0]}); run the same command again."
+                f"{client.address} did not delete {pluralize(len(failed), 'document')} of index "
+                f"{client.index} (status {failed[0]}); run the same command again."
             )
 
     client.request(
