@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
     )
     from esclip._errors.reasons import Reason
-    from esclip._index import ImageIndex, open_index
+    from esclip._index import ImageIndex, list_indexes, open_index
     from esclip._ingest.options import IngestOptions, RetryOptions, RunOptions
     from esclip._net.access import StoreAuth
     from esclip._protocols import Encoder, Source, Store
@@ -140,6 +140,7 @@ __all__ = [
     "TooManyRejections",
     "VectorQuery",
     "classify",
+    "list_indexes",
     "load_encoder",
     "models",
     "open_index",

@@ -1,5 +1,6 @@
 """The facade: one index of pictures, to fill and to search.
 
+list_indexes(...) ─► Stats of each index
 open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · delete · stats · drop
                                └─► search · search_text · search_image · similar · ... · duplicates
 """
@@ -59,6 +60,7 @@ from esclip._search.searcher import Searcher
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
 from esclip.stores import open_store
+from esclip.stores.suggestions import explain_missing, explain_missing_folder
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
@@ -109,20 +111,9 @@ def open_index(
             index.ingest("photos")
     """
     coerce_text("the index", index, "a name")
-    if auth is not None and not isinstance(auth, StoreAuth):
-        raise wrong_kind("auth", auth, "a StoreAuth")
     if encoder_token is not None:
         encoder_token = Secret(coerce_text("encoder_token", encoder_token))
-    if store is None:
-        store = default_store()
-    if isinstance(store, (str, os.PathLike)):
-        store = coerce_path("the store", store)
-        store = Address(store) if isinstance(store, str) else store
-        store = open_store(store, index, auth)
-    elif auth is not None:
-        raise ConfigError("auth goes with a store's address, not with a store")
-    elif not isinstance(store, Store):
-        raise wrong_kind("the store", store, "a folder, an address or a Store")
+    store = _open_store(store, index, auth)
     if isinstance(encoder, (str, os.PathLike)):
         encoder = Address(_named("the encoder", encoder))
     elif encoder is not None and not hasattr(encoder, "encode_texts"):
@@ -130,6 +121,60 @@ def open_index(
     load = partial(load_encoder, device=device, precision=precision)
     texts = _named("text_encoder", text_encoder) if text_encoder is not None else None
     return ImageIndex(store, encoder, texts, load, encoder_token)
+
+
+def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None = None) -> list[Stats]:
+    """List the indexes of a store, by name. Those of other programs and of parts of pictures are left out.
+
+    Args:
+        store: As in `open_index`.
+        auth: As in `open_index`.
+
+    Returns:
+        What each index holds, as `ImageIndex.stats`; documents are counted as searches see them. A store
+        that can't list its indexes gives the one that it was opened for.
+
+    Raises:
+        IndexNotFound: The store's folder does not exist.
+        StoreError: The store can't be reached, or does not allow its indexes to be listed.
+        ConfigError: The address can't be used.
+
+    Example:
+        for stats in esclip.list_indexes("store"):
+            print(stats.index, stats.documents)
+    """
+    opened = _open_store(store, DEFAULT_INDEX, auth)
+    try:
+        infos = opened.list_indexes()
+        if not infos and (folder := Path(opened.address)).is_absolute() and not folder.is_dir():
+            raise IndexNotFound(f"no index in {folder} ({explain_missing_folder(folder)})", Hint.INGEST)
+    finally:
+        if opened is not store:
+            opened.close()
+    parts = {
+        parts_index(name): infos.get(parts_index(name)) for name, info in infos.items() if info.schema.parts
+    }
+    return [
+        Stats.of(info, name, opened.address, parts=parts.get(parts_index(name)))
+        for name, info in infos.items()
+        if not holds_parts(info.schema)
+    ]
+
+
+def _open_store(store: AnyPath | Store | None, index: str, auth: StoreAuth | None) -> Store:
+    """The store that a user gives. Raises `ConfigError` for what is none."""
+    if auth is not None and not isinstance(auth, StoreAuth):
+        raise wrong_kind("auth", auth, "a StoreAuth")
+    if store is None:
+        store = default_store()
+    if isinstance(store, (str, os.PathLike)):
+        store = coerce_path("the store", store)
+        return open_store(Address(store) if isinstance(store, str) else store, index, auth)
+    if auth is not None:
+        raise ConfigError("auth goes with a store's address, not with a store")
+    if not isinstance(store, Store):
+        raise wrong_kind("the store", store, "a folder, an address or a Store")
+    return store
 
 
 def _named(what: str, model: AnyPath) -> str:
@@ -627,24 +672,8 @@ class ImageIndex:
         """
         info = self._require_info()
         beside = self._open_parts().info() if info.schema.parts else None
-        all_of_it = (info, beside) if beside and holds_parts(beside.schema) else (info,)
-        sizes = [one.bytes for one in all_of_it if one.bytes is not None]
-        space = info.schema.space
-        return Stats(
-            documents=info.documents,
-            index=self._store.index,
-            store=self._store.address,
-            engine=info.engine,
-            access=info.access,
-            encoder=space.model,
-            text_encoder=space.text_model,
-            dimension=space.dim,
-            runtimes=info.schema.runtimes,
-            bytes=sum(sizes) if sizes else None,
-            fields=info.schema.fields,
-            labels=info.schema.label_set.labels if info.schema.label_set else (),
-            parts=info.schema.parts,
-        )
+        parts = beside if beside and holds_parts(beside.schema) else None
+        return Stats.of(info, self._store.index, self._store.address, parts=parts)
 
     def drop(self) -> None:
         """Remove the index with its parts and its ledger. Picture files stay.
@@ -717,7 +746,10 @@ class ImageIndex:
 
     def _not_found(self, problem: str) -> IndexNotFound:
         name, address = self._store.index, self._store.address
-        return IndexNotFound(f"index {name!r} {problem} in {address}", Hint.INGEST)
+        why = explain_missing(self._store)
+        return IndexNotFound(
+            f"index {name!r} {problem} in {address}{f' ({why})' if why else ''}", Hint.INGEST
+        )
 
     def _open_parts(self) -> Store:
         """The parts index, there or not, opened once."""

@@ -145,8 +145,8 @@ class Store(ABC):
     can be faster.
 
     Every method raises `StoreUnavailable` when the store can't be reached and `IndexExists` when something
-    that esclip did not make has the index's name. All but `schema`, `info` and `ensure_index` raise
-    `IndexNotFound` when the index does not exist.
+    that esclip did not make has the index's name. All but `schema`, `info`, `list_indexes` and `ensure_index`
+    raise `IndexNotFound` when the index does not exist.
 
     Args:
         address: The store's address as a user names it, without credentials; kept as an attribute.
@@ -226,6 +226,18 @@ class Store(ABC):
         """Read the index's schema, in one request at most; None when the index does not exist."""
         info = self.info()
         return None if info is None else info.schema
+
+    def list_indexes(self) -> Mapping[str, IndexInfo]:
+        """Read the indexes that esclip made at the store's address, by name, and how large they are.
+
+        Documents are counted as searches see them. What others made, and what can't be read, is left out.
+        By default the store's own index, if it exists.
+
+        Raises:
+            StoreError: The store does not allow its indexes to be listed.
+        """
+        info = self.info()
+        return {} if info is None else {self.index: info}
 
     def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
         """Context manager: within it, many documents are written.

@@ -9,6 +9,7 @@ import pytest
 
 from esclip.stores.engine.store import EngineStore
 from tests.contracts.deletions import DeletionContract
+from tests.contracts.listing import ListingContract
 from tests.contracts.parts import PartsContract
 from tests.engines import engine_access, engine_address, engine_kinds, http
 
@@ -41,6 +42,13 @@ class TestPartsInEngines(PartsContract):
 
 
 class TestDeletionsInEngines(DeletionContract):
+    @pytest.fixture
+    def store(self, engine_store: EngineStore) -> EngineStore:
+        """The store."""
+        return engine_store
+
+
+class TestListingOfEngines(ListingContract):
     @pytest.fixture
     def store(self, engine_store: EngineStore) -> EngineStore:
         """The store."""

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable
+from esclip import EsclipError, StoreAuth, StoreError, StoreUnavailable, list_indexes
 from esclip._concurrency.retry import StoreTimeouts
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.store import EngineStore
@@ -42,6 +42,17 @@ def index(secured: str) -> Iterator[str]:
     yield store.index
     store.drop()
     store.close()
+
+
+def test_who_may_only_search_lists_what_it_may_see(secured: str, index: str) -> None:
+    """A list needs the right to read mappings: of the indexes that a user may read, with their documents."""
+    (listed,) = (
+        stats
+        for stats in list_indexes(secured, auth=engine_access(secured, "search"))
+        if stats.index == index
+    )
+    assert (listed.documents, listed.engine, listed.bytes) == (3, "Elasticsearch", None)
+    assert listed.access == engine_access(secured, "search").describe()
 
 
 def refusal(address: str, access: StoreAuth) -> EsclipError:

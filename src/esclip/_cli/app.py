@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 from esclip._cli import classify, forget, ingest, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.confirmation import confirm
-from esclip._cli.groups import EncoderOptions, StoreOptions, expand_groups
+from esclip._cli.groups import EncoderOptions, StoreOptions, Without, expand_groups
 from esclip._cli.hints import format_error
 from esclip._cli.options import Json, Yes, as_path, number
 from esclip._cli.signals import Interrupted, exit_status, handle_signals
@@ -148,6 +148,15 @@ def stats(*, store: StoreOptions, json: Json = False) -> None:
 
     with store.open() as index:
         print_stats(index.stats(), json=json)
+
+
+@app.command()
+@expand_groups
+def indexes(*, store: Annotated[StoreOptions, Without(("index",))], json: Json = False) -> None:
+    """List the indexes of a store: name, documents, kind of store, encoder."""
+    from esclip._cli.output.reports import print_indexes
+
+    print_indexes(store.list_indexes(), json=json)
 
 
 @app.command()

@@ -26,6 +26,7 @@ from esclip._errors.secrets import Secret
 from esclip._net.access import StoreAuth, resolve_access
 
 if TYPE_CHECKING:
+    from esclip._core.schema import Stats
     from esclip._index import ImageIndex
     from esclip._protocols import Encoder
 
@@ -152,6 +153,12 @@ class StoreOptions:
                 auth=self.store_auth(),
             )
 
+    def list_indexes(self) -> list[Stats]:
+        """What each index of the store holds."""
+        from esclip._index import list_indexes
+
+        return list_indexes(self.store or None, auth=self.store_auth())
+
     def store_auth(self) -> StoreAuth:
         """Credentials and CA file. For a folder, those of variables are left out: they are for a cluster."""
         from esclip.stores import is_folder
@@ -214,7 +221,7 @@ def _parameters(group: Any) -> Mapping[str, Parameter]:
             option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=hints[option.name]
         )
         for option in fields(kind)
-        if get_origin(hints[option.name]) is Annotated
+        if get_origin(hints[option.name]) is Annotated and option.name not in without
     }
     return own | dict(to_parameters(StoreAuth, variables=True) if kind is StoreOptions else {})
 

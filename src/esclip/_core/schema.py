@@ -174,6 +174,27 @@ class Stats:
     parts: tuple[str, ...] = ()
     """The parts of pictures that can be looked at: captions, crops."""
 
+    @classmethod
+    def of(cls, info: IndexInfo, index: str, store: str, *, parts: IndexInfo | None = None) -> Stats:
+        """The stats of an index of this name in a store of this address, its parts counted by their bytes."""
+        sizes = [one.bytes for one in (info, parts) if one and one.bytes is not None]
+        space, label_set = info.schema.space, info.schema.label_set
+        return cls(
+            documents=info.documents,
+            index=index,
+            store=store,
+            engine=info.engine,
+            access=info.access,
+            encoder=space.model,
+            text_encoder=space.text_model,
+            dimension=space.dim,
+            runtimes=info.schema.runtimes,
+            bytes=sum(sizes) if sizes else None,
+            fields=info.schema.fields,
+            labels=label_set.labels if label_set else (),
+            parts=info.schema.parts,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from esclip._files.user_folders import cache_folder, data_folder, state_folder
@@ -52,6 +53,14 @@ CALIBRATED_FROM = 100
 
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""
+
+
+def is_index_name(name: str) -> bool:
+    """Whether every store takes the name for an index."""
+    return _INDEX_NAME.fullmatch(name) is not None
+
+
+_INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
 
 def default_store() -> str:

@@ -8,11 +8,11 @@ A new kind of store is a folder beside these and a row in `SERVERS`.
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esclip._core.settings import is_index_name
 from esclip._errors import ConfigError
 from esclip._files.locations import scheme_of, server_address, user_path
 from esclip._net.access import StoreAuth
@@ -29,8 +29,6 @@ SERVERS = {
 """Store servers by the scheme of their address: `module:callable`, imported when first opened.
 
 The callable takes the address, the index's name and `auth=`, and returns a `Store`."""
-
-INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
 
 def is_folder(address: str | Path) -> bool:
@@ -55,7 +53,7 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
     Raises:
         ConfigError: The address, the name or `auth` can't be used.
     """
-    if not INDEX_NAME.fullmatch(index):
+    if not is_index_name(index):
         raise ConfigError(
             f"Index name {index!r:.80} can't be used; "
             "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit."

@@ -5,7 +5,7 @@ Every search compares the query with every document, in float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from heapq import nsmallest
@@ -62,6 +62,11 @@ class MemoryStore(Store):
             if self._schema is None:
                 return None
             return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
+
+    def list_indexes(self) -> Mapping[str, IndexInfo]:
+        """Those of all stores that `open_other` gave."""
+        infos = {name: store.info() for name, store in sorted(self._stores.items())}
+        return {name: info for name, info in infos.items() if info is not None}
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Keep the schema, or merge it into the present one."""

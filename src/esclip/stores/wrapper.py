@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event
 
@@ -23,6 +23,9 @@ class StoreWrapper(Store):
 
     def schema(self) -> IndexSchema | None:
         return self.store.schema()
+
+    def list_indexes(self) -> Mapping[str, IndexInfo]:
+        return self.store.list_indexes()
 
     def info(self) -> IndexInfo | None:
         return self.store.info()

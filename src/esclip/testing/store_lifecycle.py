@@ -114,6 +114,32 @@ class StoreLifecycle(StoreCase):
         with pytest.raises(ValueError, match="vector"):
             store.ensure_index(IndexSchema(SPACE, (Field("vector", FieldType.FLOAT),)))
 
+    def test_an_index_is_listed_while_it_is_there(self, store: Store) -> None:
+        """A store lists its index with schema and documents, from its making until it is dropped."""
+        assert store.index not in store.list_indexes()
+        store.ensure_index(SCHEMA)
+        with store.bulk_load():
+            store.upsert([document("a")])
+        info = store.list_indexes()[store.index]
+        assert (info.schema, info.documents) == (SCHEMA, 1)
+        assert info.engine
+        store.drop()
+        assert store.index not in store.list_indexes()
+
+    def test_what_is_listed_can_be_opened(self, prepared: Store) -> None:
+        """Each name that a store lists is that of an index of esclip's, with the schema that is listed."""
+        with prepared.open_other(f"{prepared.index}_2") as other:
+            other.ensure_index(SCHEMA)
+            listed = {
+                name: info
+                for name, info in prepared.list_indexes().items()
+                if name.startswith(prepared.index)
+            }
+            for name, info in listed.items():
+                with prepared.open_other(name) as opened:
+                    assert opened.schema() == info.schema
+            other.drop()
+
     def test_drop(self, prepared: Store) -> None:
         """A dropped index is gone with its documents, and can be made anew."""
         prepared.upsert([document("a")])

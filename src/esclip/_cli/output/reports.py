@@ -89,6 +89,20 @@ def print_stats(stats: Stats, *, json: bool) -> None:
             print_columns(f"{name:13} {value}")
 
 
+def print_indexes(indexes: Sequence[Stats], *, json: bool) -> None:
+    """The indexes of a store: JSON lines, a table on a terminal, else its cells with tabs between."""
+    columns: list[Column[Stats]] = [
+        Column("index", lambda stats: stats.index, style="cyan"),
+        Column("documents", lambda stats: f"{stats.documents:,}", "terminal", justify="right"),
+        Column("documents", lambda stats: str(stats.documents), "plain"),
+        Column("store", lambda stats: stats.engine),
+        Column("encoder", lambda stats: stats.encoder, kind="place"),
+    ]
+    print_rows(indexes, columns, json=[stats.to_json() for stats in indexes] if json else None)
+    if not indexes:
+        say("no index there; make one with: esclip ingest PATH")
+
+
 def print_findings(findings: Sequence[Finding], *, json: bool) -> None:
     """What works on this machine and what is missing."""
     for finding in findings:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, RLock
@@ -25,6 +25,7 @@ from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_childre
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
+from esclip._core.settings import is_index_name
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
 from esclip._errors import (
     ConfigError,
@@ -109,6 +110,21 @@ class LanceStore(Store):
             return IndexInfo(
                 read_schema(dataset), dataset.count_rows(), engine, maintenance.size_on_disk(self._path)
             )
+
+    def list_indexes(self) -> Mapping[str, IndexInfo]:
+        """From the folders in the store's folder; warns of one that can't be read."""
+        infos: dict[str, IndexInfo] = {}
+        for name in sorted(path.stem for path in self._folder.glob("*.lance")):
+            try:
+                info = self.open_other(name).info() if is_index_name(name) else None
+            except IndexExists:  # not esclip's
+                continue
+            except StoreError as error:
+                logger.warning("%s", error)
+                continue
+            if info is not None:
+                infos[name] = info
+        return infos
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the dataset, or add columns, null in existing rows, which rewrites nothing."""
