@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
-.PHONY: help demo test test-all check lint types layers format docs site wheel engines-up engines-down clean
+.PHONY: help demo test test-all check lint types layers format docs site dist engines-up engines-down clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -51,8 +51,9 @@ docs: $(VENV)/.installed-dev ## render what README.md, docs/reference/api.md and
 site: $(VENV)/.installed-dev ## build the pages of docs/ into site/, warnings as errors
 	$(BIN)/zensical build --clean --strict
 
-wheel: $(VENV)/.installed ## build the wheel into dist/
-	$(UV) build --quiet --wheel --out-dir $(DIST)
+dist: $(VENV)/.installed-dev ## build wheel and source distribution into dist/, and check their metadata
+	$(UV) build --quiet --out-dir $(DIST)
+	$(BIN)/twine check --strict $(DIST)/*.whl $(DIST)/*.tar.gz
 
 engines-up: ## start OpenSearch and Elasticsearch on loopback, for tests
 	$(PYTHON) scripts/engines start all
@@ -64,14 +65,18 @@ clean: ## remove the environment, builds and caches
 	rm -rf $(VENV) $(DIST) build site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Each stamp is newer than pyproject.toml, or its environment is brought up to date with it.
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "esclip needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade uv
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.uv pyproject.toml
 	$(UV) pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(UV) pip install --quiet --group dev
-	@touch $@
+# One call resolves and downloads all of it together.
+$(VENV)/.installed-dev: $(VENV)/.uv pyproject.toml
+	$(UV) pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/.installed
