@@ -1,12 +1,12 @@
 """The examples of the pages in docs/: found, and run from top to bottom as a reader runs them.
 
-    <!-- place: dataset -->          what lies around the examples of a page (PLACES); else an empty folder
-    ```                              commands, a line each; also `sh`
-    ```console                       `$ ` and a command, then what a terminal of 80 columns shows
-    ```python                        a program; those of one page share their names
-    ```pycon                         `>>> `, and what Python shows
-    ```text, json, toml ...          shown, not run
-    <!-- not run: why -->            stands above a block that can't be run
+    <!-- place: pictures, opensearch --> what lies around the examples (PLACES, engines); else nothing
+    ```                                  commands, a line each; also `sh`
+    ```console                           `$ ` and a command, then what a terminal of 80 columns shows
+    ```python                            a program; those of one page share their names
+    ```pycon                             `>>> `, and what Python shows
+    ```text, json, toml ...              shown, not run
+    <!-- not run: why -->                stands above a block that can't be run
 
 What a page shows is compared: scores to 0.01, `...` stands for anything. `tests/meta/test_pages.py`
 runs them.
@@ -34,7 +34,7 @@ from esclip._cli.app import app
 from esclip._cli.demo import draw_pictures
 from scripts.make_unsplash import make_dataset
 
-__all__ = ["DOCS", "PAGES", "PLACES", "Example", "Place", "examples_of", "place_of", "run_page"]
+__all__ = ["DOCS", "PAGES", "PLACES", "Example", "examples_of", "places_of", "run_page"]
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
@@ -62,15 +62,6 @@ class Example:
     text: str
 
 
-@dataclass(frozen=True)
-class Place:
-    """What a page's examples are run in."""
-
-    folder: Path
-    names: Mapping[str, str]
-    """What stands in the page, and for what: ids that are there, the address of an engine."""
-
-
 def examples_of(page: str) -> Iterator[Example]:
     """The blocks of a page, without those that are only shown, or that say why they can't be run."""
     text = (DOCS / page).read_text(encoding="utf-8")
@@ -80,23 +71,30 @@ def examples_of(page: str) -> Iterator[Example]:
             yield Example(f"docs/{page}:{line}", block["language"], textwrap.dedent(block["text"]))
 
 
-def place_of(page: str) -> str:
-    """The name of the place that a page needs."""
-    (name,) = re.findall(r"<!-- place: (\S+) -->", (DOCS / page).read_text(encoding="utf-8")) or ["empty"]
-    return str(name)
+def places_of(page: str) -> set[str]:
+    """The names of what a page needs."""
+    named = re.findall(r"<!-- place: (.+?) -->", (DOCS / page).read_text(encoding="utf-8"))
+    return {name for names in named for name in names.split(", ")}
 
 
-def run_page(page: str, make: Callable[[Path], Mapping[str, str]], folder: Path) -> None:
-    """Run all examples of a page, in a place made for it."""
+def run_page(page: str, folder: Path, names: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Run all examples of a page, in a folder with what it needs.
+
+    `names` stand in the page for others, such as the address of an engine.
+    """
     with pytest.MonkeyPatch.context() as patch:
         _move_into(folder, patch)
-        place = Place(folder, make(folder))
-        names: dict[str, Any] = {"__name__": "__main__"}
+        known = dict(names)
+        for place in places_of(page) & PLACES.keys():
+            known |= PLACES[place](folder)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        shared: dict[str, Any] = {"__name__": "__main__"}
         for example in examples_of(page):
             text = example.text
-            for name, value in place.names.items():
+            for name, value in known.items():
                 text = text.replace(name, value)
-            _run(Example(example.where, example.language, text), names, patch)
+            _run(Example(example.where, example.language, text), shared, patch)
 
 
 def _move_into(folder: Path, patch: pytest.MonkeyPatch) -> None:
@@ -198,11 +196,6 @@ def _run_session(example: Example, names: dict[str, Any]) -> None:
     assert not failures, "".join(told)
 
 
-def _make_nothing(folder: Path) -> Mapping[str, str]:
-    """An empty folder."""
-    return {}
-
-
 def _make_pictures(folder: Path) -> Mapping[str, str]:
     """The folder `pictures` with two dozen pictures, those of `esclip demo`; no index."""
     draw_pictures(folder / "pictures")
@@ -226,8 +219,9 @@ def _make_dataset(folder: Path) -> Mapping[str, str]:
 
 
 PLACES: dict[str, Callable[[Path], Mapping[str, str]]] = {
-    "empty": _make_nothing,
     "pictures": _make_pictures,
     "dataset": _make_dataset,
 }
-"""What lies around the examples of a page, by the name that the page gives."""
+"""What lies around the examples of a page, by the name that the page gives.
+
+Those that are engines are in `tests/integration/test_engine_pages.py`."""

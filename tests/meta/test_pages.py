@@ -8,18 +8,29 @@ from typing import Any
 
 import pytest
 
-from tests.pages import DOCS, PAGES, PLACES, examples_of, place_of, run_page
+from tests.pages import DOCS, PAGES, PLACES, examples_of, places_of, run_page
 
-ELSEWHERE = {"contracts": "tests/unit/test_extending.py", "docstrings": "tests/meta/test_docstrings.py"}
+ELSEWHERE = {
+    "contracts": "tests/unit/test_extending.py",
+    "docstrings": "tests/meta/test_docstrings.py",
+    "elasticsearch": "tests/integration/test_engine_pages.py",
+    "opensearch": "tests/integration/test_engine_pages.py",
+    "secured": "tests/integration/test_engine_pages.py",
+}
 """The tests that run the pages which need another place than those of `PLACES`."""
 
-RUN = [page for page in PAGES if list(examples_of(page)) and place_of(page) not in ELSEWHERE]
+RUN = [page for page in PAGES if list(examples_of(page)) and not places_of(page) & ELSEWHERE.keys()]
 
 
 @pytest.mark.parametrize("page", RUN)
 def test_the_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
     """From top to bottom, with what it shows of their output."""
-    run_page(page, PLACES[place_of(page)], tmp_path)
+    run_page(page, tmp_path, {}, {})
+
+
+def test_every_place_is_there() -> None:
+    """What a page asks for is made by a test."""
+    assert {place for page in PAGES for place in places_of(page)} <= PLACES.keys() | ELSEWHERE.keys()
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -7,17 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from scripts.render_readme import README, render
 from tests.command_line import Esclip
 
 SCORE = r"\b[01]\.\d{4}\b"
 
+README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-
-
-def test_rendered_parts_are_current() -> None:
-    """Reasons and options are as `scripts/render_readme.py` writes them."""
-    assert render(TEXT) == TEXT
 
 
 def test_the_demo_prints_what_the_readme_shows(esclip: Esclip, tmp_path: Path) -> None:
