@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from esclip._protocols import Encoder
 from esclip._server.encoder_app import EncoderApp, open_server
-from esclip._server.http_server import HttpServer, Limits
+from esclip._server.http import Limits
+from esclip._server.http_server import HttpServer
 from esclip.encoders.palette import PaletteEncoder
 
 __all__ = ["served"]

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager, suppress
 import pytest
 
 from esclip._server.encoder_app import EncoderApp
-from esclip._server.http_server import HttpServer, Limits
+from esclip._server.http import Limits
+from esclip._server.http_server import HttpServer
 from tests.encoder_servers import served
 from tests.unit.test_encoder_server import BYTES, PICTURE, POST, TOKEN, ask
 
@@ -32,9 +33,8 @@ def clients(server: HttpServer[EncoderApp], count: int, sent: bytes) -> Iterator
         yield held
 
 
-def closed_after(connection: socket.socket, drip: bytes, within: float) -> float:
-    """After how many seconds the server hangs up, while bytes drip in."""
-    begin = time.monotonic()
+def closed_after(connection: socket.socket, begin: float, drip: bytes, within: float) -> float:
+    """How many seconds after `begin` the server hangs up, while bytes drip in."""
     connection.settimeout(0.05)
     while time.monotonic() < begin + within:
         try:
@@ -51,17 +51,19 @@ def closed_after(connection: socket.socket, drip: bytes, within: float) -> float
 @pytest.mark.parametrize("sent", [b"", b"GET", b"POST /v1/images HTTP/1.1\r\nX-A"])
 def test_a_head_has_a_deadline(sent: bytes) -> None:
     """A head that comes byte by byte, or not at all, ends its connection; others are answered meanwhile."""
+    begin = time.monotonic()
     with served(token="s3cret", limits=LIMITS) as server, clients(server, 5, sent) as slow:
         assert ask(server, "GET", "/health")[0] == 200
-        taken = closed_after(slow[0], b"x" if sent else b"", 5)
+        taken = closed_after(slow[0], begin, b"x" if sent else b"", 5)
         assert 0.2 < taken < 4
 
 
 def test_a_body_has_a_deadline() -> None:
     """A body that comes byte by byte ends its connection, though it never pauses for long."""
+    begin = time.monotonic()
     with served(limits=LIMITS) as server, clients(server, 3, LONG + b"\r\n") as slow:
         assert ask(server, "POST", "/v1/images", PICTURE, **BYTES)[0] == 200
-        assert 0.5 < closed_after(slow[0], b"x", 6) < 5
+        assert 0.5 < closed_after(slow[0], begin, b"x", 6) < 5
 
 
 def test_unfinished_heads_do_not_lock_others_out() -> None:

@@ -28,7 +28,7 @@ PALETTE = PaletteEncoder()
 PICTURE = PALETTE.preprocess(sample_images(1)[0]).tobytes()
 BYTES = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json"}
-POST = b"POST /v1/images HTTP/1.1\r\nContent-Type: application/octet-stream\r\n"
+POST = b"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"
 TOKEN = {"Authorization": "Bearer s3cret"}
 
 
@@ -190,7 +190,7 @@ def test_a_long_body_of_unknown_length_is_cut() -> None:
 )
 def test_without_the_token_no_body_is_read(given: str) -> None:
     """A wrong token is refused at the head, whatever else is asked for, and what follows is not looked at."""
-    second = b"GET /v1/encoder HTTP/1.1\r\nAuthorization: Bearer s3cret\r\n\r\n"
+    second = b"GET /v1/encoder HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret\r\n\r\n"
     with served(token="s3cret") as server:
         head = POST + b"Content-Length: 12288\r\nAuthorization: " + given.encode("latin-1")
         answer = send_raw(server, head + b"\r\n\r\n" + second)

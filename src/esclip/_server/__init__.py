@@ -1,1 +1,1 @@
-"""What listens: `http_server.py` runs an application, `encoder_app.py` is one."""
+"""What listens: `http_server.py` runs an ASGI application, `admission.py` makes one of `encoder_app.py`."""

@@ -18,8 +18,8 @@ from esclip._errors import EncoderError, Hint
 from esclip._errors.secrets import Secret
 from esclip._protocols import Encoder
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
-from esclip._server.http import HttpError, RequestHead, Response, unavailable
-from esclip._server.http_server import HttpServer, Limits
+from esclip._server.http import HttpError, Limits, RequestHead, Response, unavailable
+from esclip._server.http_server import HttpServer
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.remote import protocol
 

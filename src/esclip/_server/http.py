@@ -3,7 +3,7 @@
     request's head ─► authorize ─► body ─► respond ─► Response
                           └───────────────────┴────── HttpError ─► {"error": "..."}
 
-`http_server.py` runs an application; `encoder_app.py` is one.
+`admission.py` makes an ASGI application of one, which `http_server.py` runs; `encoder_app.py` is one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from esclip._errors.secrets import Secret
 JSON = "application/json"
 
 RETRY_AFTER_S = 1
+
+MAX_HEAD_BYTES = 1 << 14
+"""Of a request's head."""
 
 
 class HttpError(Exception):
@@ -44,13 +47,27 @@ def unavailable(message: str) -> HttpError:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What all clients together may use of a server, whether they have the token or not."""
+
+    connections: int = 1000
+    """When one more comes, the one that has been idle, or without a whole head, for longest is closed."""
+    head_seconds: float = 10.0
+    """For a request's head, from its first byte; for the first head, from the connection."""
+    body_seconds: float = 120.0
+    """For a body, from the end of its head."""
+    buffered_bytes: int = 256 << 20
+    """Of bodies that are not answered yet. Further ones are refused with Retry-After."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestHead:
     """A request without its body."""
 
     method: str
     path: str
     headers: Mapping[str, str]
-    """By their names in CGI's spelling, without `HTTP_`."""
+    """By their names in upper case, with `_` for `-`."""
 
     @classmethod
     def of(cls, method: str, path: str, headers: Mapping[str, str]) -> RequestHead:
@@ -119,7 +136,7 @@ class HttpApp(Protocol):
     """Set by the server when no new work shall begin."""
 
     def authorize(self, head: RequestHead) -> None:
-        """Let a request pass, or raise `HttpError`. Called before the body is read, and again after."""
+        """Let a request pass, or raise `HttpError`. Called before the body is read."""
 
     def respond(self, head: RequestHead, body: bytes) -> Response:
         """The response. Raises `HttpError`. Thread-safe."""
