@@ -26,7 +26,7 @@ for words in sys.argv[1:]:
 def render_help() -> str:
     """`esclip --help`, then that of each command that it lists."""
     main = _show_help("")
-    commands = re.findall(r"^  ([a-z]\S*)  ", main.partition("\nCommands:\n")[2], re.MULTILINE)
+    commands = re.findall(r"^  ([a-z]\S*)  ", main, re.MULTILINE)
     assert commands, main
     return main + _show_help(*commands)
 
@@ -36,10 +36,9 @@ def render_flags() -> str:
     lines: list[str] = []
     for shown in render_help().split(f"{'=' * 80}\n"):
         lines += re.findall(r"^Usage: .*", shown, re.MULTILINE)
-        options = shown.partition("\nOptions:\n")[2].partition("\n\n")[0]
-        for option in re.split(r"\n(?=  -)", options):
+        for option in re.split(r"\n(?=  -|\S|$)", shown):
             variable = re.search(r"env\s+var:\s+(\w+)", option)
-            flag = re.match(r"  (\S.*?)(?:  |\n|$)", option)
+            flag = re.match(r"  (-.*?)(?:  |\n|$)", option)
             lines += [f"    {flag[1]}{f'  ({variable[1]})' if variable else ''}"] if flag else []
     return "\n".join(lines) + "\n"
 

@@ -58,3 +58,25 @@ def test_help_tells_defaults_in_words() -> None:
     assert "[default:afolderinyourdatadirectory]" in text
     assert "[default:whattheindexwasmadewith;clip-ViT-B-32foranewone]" in text
     assert "[default:thoseofthelastingest,atfirst:aphotoofa{}]" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PROGRAM.commands)
+def test_help_fits_its_terminal(name: str, width: int) -> None:
+    """No line is wider than the terminal, but for one word that is; and none names types."""
+    output = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": str(width)}).output
+    assert not [line for line in output.splitlines() if len(line) > width and " " in line.strip()]
+    assert not re.search(r"<(bool|str|int|float|list)|\{", output.replace("{}", ""))
+
+
+def test_what_matters_comes_first() -> None:
+    """What a command is about comes before where the index is, the model, the output, servers and tuning."""
+    titles = re.findall(
+        r"^(\w[\w ]+):$", CliRunner().invoke(app, ["search-text", "--help"]).output, re.MULTILINE
+    )
+    assert titles == [
+        "Arguments", "Options", "Index", "Model", "Output", "Access to servers", "Fine tuning",
+    ]  # fmt: skip
+    ingest = CliRunner().invoke(app, ["ingest", "--help"]).output
+    options = re.findall(r"^  (?:-\w, )?(--[\w-]+)", ingest, re.MULTILINE)
+    assert {"--store", "--index", "--labels", "--prune"} <= {*options[:10]}

@@ -10,8 +10,9 @@ import atexit
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +23,9 @@ from esclip._cli import classify, forget, ingest, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.confirmation import confirm
 from esclip._cli.groups import EncoderOptions, StoreOptions, Without, expand_groups
+from esclip._cli.help import HelpedCommand, fit_terminal, write_panels, write_section
 from esclip._cli.hints import format_error
-from esclip._cli.options import Json, Yes, as_path, number
+from esclip._cli.options import Json, Quiet, Verbose, Yes, as_path, number
 from esclip._cli.signals import Interrupted, exit_status, handle_signals
 from esclip._cli.standard_streams import standard_streams
 from esclip._core.options import BATCH_SIZE_OPTION, Opt
@@ -36,15 +38,33 @@ PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_53
 MAX_BODY = Opt(MAX_BODY_MIB, "The longest request, in MiB.", minimum=1, maximum=1024, metavar="MIB")
 
 
+class CommandGroup(StrEnum):
+    """The groups of commands in the help, in their order."""
+
+    INGEST = "Ingest"
+    SEARCH = "Search"
+    INDEX = "Index"
+    MACHINE = "Machine"
+
+
 class ErrorsAsExit(TyperGroup):
     """Turns what esclip raises into one line on stderr and an exit status; lists whole sentences."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list; Click would cut each summary off at the end of the line."""
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, " ".join((command.help or "").split())) for name, command in self.commands.items()]
-            )
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write the line of usage; what follows has the terminal's width."""
+        fit_terminal(formatter)
+        super().format_usage(ctx, formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands in their groups, then the options of all of them."""
+        for group in CommandGroup:
+            rows = [
+                (name, " ".join((command.help or "").split()))
+                for name, command in self.commands.items()
+                if getattr(command, "rich_help_panel", CommandGroup.MACHINE) == group
+            ]
+            write_section(formatter, group.value, rows)
+        write_panels(formatter, self.get_params(ctx))
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Read the options before the command's name."""
@@ -53,19 +73,19 @@ class ErrorsAsExit(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
-        from esclip._cli.output.console import log_on_stderr, say
+        from esclip._cli.output.console import log_on_stderr, say_error
 
         try:
             with log_on_stderr(), _escape_usage():
                 return super().invoke(ctx)
         except EsclipError as error:
-            say(format_error(error))
+            say_error(format_error(error))
             raise typer.Exit(1) from None
         except OSError as error:  # what the system refuses, and no other part of the program expects
-            say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            say_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
-            say("interrupted; the same command goes on from here")
+            say_error("interrupted; the same command goes on from here")
             number = error.number if isinstance(error, Interrupted) else signal.SIGINT
             raise typer.Exit(exit_status(number)) from None
 
@@ -120,28 +140,42 @@ def _esclip(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     pass
 
 
-app.command()(expand_groups(ingest.ingest))
-app.command()(expand_groups(ingest.rejections))
-app.command()(expand_groups(ingest.retry))
-app.command(cls=RemovalCommand)(expand_groups(forget.forget))
+def command(
+    group: CommandGroup, *, cls: type[HelpedCommand] = HelpedCommand
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorator: makes a command of a function, with the options of its groups and those of all commands."""
+
+    def add(function: Callable[..., None]) -> Callable[..., None]:
+        name = function.__name__.replace("_", "-")
+        app.command(name, cls=cls, rich_help_panel=group)(expand_groups(function))
+        return function
+
+    return add
 
 
-app.command("search-text")(expand_groups(search.search_text))
-app.command("search-texts")(expand_groups(search.search_texts))
-app.command("search-image")(expand_groups(search.search_image))
-app.command(cls=WeightedCommand)(expand_groups(search.search))
-app.command(cls=DashedIdCommand)(expand_groups(search.similar))
-app.command(cls=DashedIdCommand)(expand_groups(search.recommend))
-app.command()(expand_groups(search.duplicates))
-app.command()(expand_groups(classify.classify))
+command(CommandGroup.INGEST)(ingest.ingest)
+command(CommandGroup.INGEST)(ingest.rejections)
+command(CommandGroup.INGEST)(ingest.retry)
+command(CommandGroup.INGEST, cls=RemovalCommand)(forget.forget)
 
 
-@app.command()
-@expand_groups
+command(CommandGroup.SEARCH)(search.search_text)
+command(CommandGroup.SEARCH)(search.search_texts)
+command(CommandGroup.SEARCH)(search.search_image)
+command(CommandGroup.SEARCH, cls=WeightedCommand)(search.search)
+command(CommandGroup.SEARCH, cls=DashedIdCommand)(search.similar)
+command(CommandGroup.SEARCH, cls=DashedIdCommand)(search.recommend)
+command(CommandGroup.SEARCH)(search.duplicates)
+command(CommandGroup.SEARCH)(classify.classify)
+
+
+@command(CommandGroup.INDEX)
 def stats(*, store: StoreOptions, json: Json = False) -> None:
     """Show what the index holds."""
     from esclip._cli.output.reports import print_stats
@@ -150,8 +184,7 @@ def stats(*, store: StoreOptions, json: Json = False) -> None:
         print_stats(index.stats(), json=json)
 
 
-@app.command()
-@expand_groups
+@command(CommandGroup.INDEX)
 def indexes(*, store: Annotated[StoreOptions, Without(("index",))], json: Json = False) -> None:
     """List the indexes of a store: name, documents, kind of store, encoder."""
     from esclip._cli.output.reports import print_indexes
@@ -159,8 +192,7 @@ def indexes(*, store: Annotated[StoreOptions, Without(("index",))], json: Json =
     print_indexes(store.list_indexes(), json=json)
 
 
-@app.command()
-@expand_groups
+@command(CommandGroup.INDEX)
 def drop(
     *,
     store: StoreOptions,
@@ -177,8 +209,7 @@ def drop(
     say(f"index {store.index!r} removed")
 
 
-@app.command()
-@expand_groups
+@command(CommandGroup.MACHINE)
 def doctor(
     *,
     store: StoreOptions,
@@ -202,8 +233,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command("serve-encoder")
-@expand_groups
+@command(CommandGroup.MACHINE)
 def serve_encoder(
     host: Annotated[
         str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")
@@ -237,7 +267,7 @@ def serve_encoder(
             raise typer.Exit(exit_status(signal.SIGINT))
 
 
-@app.command()
+@command(CommandGroup.MACHINE)
 def models(json: Json = False) -> None:
     """List the models that are known by name, and which of them this machine has."""
     import esclip
@@ -246,7 +276,7 @@ def models(json: Json = False) -> None:
     print_models(esclip.models(), json=json)
 
 
-@app.command()
+@command(CommandGroup.MACHINE)
 def demo(
     folder: Annotated[
         Path | None,

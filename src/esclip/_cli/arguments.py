@@ -8,8 +8,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any, NamedTuple
 
-from typer.core import TyperCommand
-
+from esclip._cli.help import HelpedCommand
 from esclip._core.options import MAX_WEIGHT
 from esclip._core.other_names import our_name
 
@@ -34,7 +33,7 @@ class _Piece(NamedTuple):
     words: list[str]
 
 
-class DashedIdCommand(TyperCommand):
+class DashedIdCommand(HelpedCommand):
     """Takes ids that begin with one dash as they are; those that begin with two stand after `--`.
 
     Ids come from an index, and a script puts them on a command line: `--store=http://...` may be one of them.
@@ -77,7 +76,7 @@ class RemovalCommand(DashedIdCommand):
         return left
 
 
-class WeightedCommand(TyperCommand):
+class WeightedCommand(HelpedCommand):
     """Takes the options of `WEIGHTED` with a weight after the name: `--text:0.5 red`, `--text:-1=people`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -38,7 +38,7 @@ def classify(
 ) -> None:
     """Tell which of some labels pictures show, and how probable each is by the model's softmax."""
     from esclip._classify import Classifier
-    from esclip._cli.output.console import say
+    from esclip._cli.output.console import say_error
     from esclip._cli.output.reports import print_labels
     from esclip._errors import RecordError
 
@@ -49,7 +49,7 @@ def classify(
     for image, outcome in zip(images, outcomes, strict=True):
         if isinstance(outcome, RecordError):
             failed = True
-            say(str(outcome))
+            say_error(str(outcome))
         else:
             print_labels(image, tuple(islice(outcome, k)), json=json)
     if failed:

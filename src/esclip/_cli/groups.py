@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 import typer
 
-from esclip._cli.options import as_address, to_arguments, to_parameters
+from esclip._cli.options import Quiet, Verbose, as_address, to_arguments, to_parameters
 from esclip._core.optional_imports import hide_module
+from esclip._core.options import Panel
 from esclip._core.settings import DEFAULT_ENCODER, DEFAULT_INDEX, default_store
 from esclip._errors.secrets import Secret
 from esclip._net.access import StoreAuth, resolve_access
@@ -46,8 +47,10 @@ class ImageEncoderOptions:
         str | None,
         typer.Option(
             "--encoder",
+            "--model",
             envvar="ESCLIP_ENCODER",
             parser=as_address,
+            rich_help_panel=Panel.MODEL,
             metavar="NAME",
             help="A model name, a local model folder (with a / in it: ./clip), palette (colours only, no "
             "download), or the http(s):// address of an encoder server. "
@@ -58,6 +61,7 @@ class ImageEncoderOptions:
         str | None,
         typer.Option(
             "--device",
+            rich_help_panel=Panel.MODEL,
             metavar="NAME",
             help="cpu, cuda, mps or another of torch's. [default: the fastest for pictures, the CPU for "
             "texts]",
@@ -67,6 +71,7 @@ class ImageEncoderOptions:
         str | None,
         typer.Option(
             "--precision",
+            rich_help_panel=Panel.MODEL,
             metavar="NAME",
             help="What the CPU computes in: f32, bf16 or int8. [default: bf16 where the CPU has it, else "
             "f32]",
@@ -78,6 +83,7 @@ class ImageEncoderOptions:
             "--encoder-token",
             envvar="ESCLIP_ENCODER_TOKEN",
             parser=Secret,
+            rich_help_panel=Panel.ACCESS,
             metavar="TOKEN",
             help="What an encoder server lets clients in for; better in the variable, which no list of "
             "processes shows.",
@@ -94,6 +100,7 @@ class EncoderOptions(ImageEncoderOptions):
         typer.Option(
             "--text-encoder",
             envvar="ESCLIP_TEXT_ENCODER",
+            rich_help_panel=Panel.MODEL,
             metavar="NAME",
             help="The text tower for queries. [default: the index's; for a new one the encoder's, the "
             f"multilingual one for {DEFAULT_ENCODER}]",
@@ -123,13 +130,21 @@ class StoreOptions:
             "--store",
             envvar="ESCLIP_STORE",
             parser=as_address,
+            rich_help_panel=Panel.INDEX,
             metavar="ADDRESS",
             help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
             "[default: a folder in your data directory]",
         ),
     ] = None
     index: Annotated[
-        str, typer.Option("--index", envvar="ESCLIP_INDEX", metavar="NAME", help="The index.")
+        str,
+        typer.Option(
+            "--index",
+            envvar="ESCLIP_INDEX",
+            rich_help_panel=Panel.INDEX,
+            metavar="NAME",
+            help="The index.",
+        ),
     ] = DEFAULT_INDEX
     auth: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Those of `StoreAuth`."""
@@ -182,7 +197,8 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
     groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
 
     @wraps(command)
-    def run(ctx: typer.Context, **values: Any) -> None:
+    def run(ctx: typer.Context, *, verbose: bool, quiet: bool, **values: Any) -> None:
+        _set_verbosity(ctx, verbose=verbose, quiet=quiet)
         for name, group in groups.items():
             parsed = {option: values.pop(option) for option in _parameters(group)}
             values[name] = _group_value(ctx, group, parsed)
@@ -194,8 +210,21 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
             parameters += _parameters(groups[name]).values()
         else:
             parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
+    for name, option in (("verbose", Verbose), ("quiet", Quiet)):
+        parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=option))
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return run
+
+
+def _set_verbosity(ctx: typer.Context, *, verbose: bool, quiet: bool) -> None:
+    """Say as much as is asked for, before or behind the command's name."""
+    from esclip._cli.output.console import set_verbosity
+
+    before = ctx.find_root().params
+    verbose, quiet = verbose or before.get("verbose", False), quiet or before.get("quiet", False)
+    if verbose and quiet:
+        raise typer.BadParameter("--verbose and --quiet at once; give one")
+    set_verbosity(verbose=verbose, quiet=quiet)
 
 
 def _is_group(hint: Any) -> bool:

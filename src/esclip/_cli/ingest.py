@@ -17,6 +17,7 @@ from esclip._cli.labels import read_labels
 from esclip._cli.options import Json, LimitOption, Yes, as_path, split
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._concurrency.stop import CancelToken
+from esclip._core.options import Panel
 from esclip._errors import ConfigError, suggest
 from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
@@ -40,6 +41,7 @@ RejectionsFile = Annotated[
     typer.Option(
         metavar="FILE",
         parser=as_path,
+        rich_help_panel=Panel.OUTPUT,
         help="Write each rejected record and its reason here, a JSON line each.",
     ),
 ]

@@ -13,19 +13,45 @@ from typing import Annotated, Any, get_origin
 
 import typer
 
-from esclip._core.options import Declaration, Opt, declared
+from esclip._core.options import Declaration, Opt, Panel, declared
 from esclip._errors import ConfigError, suggest
 from esclip._errors.secrets import Address, Secret
 from esclip._files.locations import AnyPath, user_path
 from esclip._ingest.options import IngestOptions
 from esclip._search.options import QueryOptions, Where
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable results on stdout.")]
+Json = Annotated[
+    bool,
+    typer.Option("--json", rich_help_panel=Panel.OUTPUT, help="Machine-readable results on stdout."),
+]
+
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        rich_help_panel=Panel.OUTPUT,
+        help="Tell on stderr what is done: requests, downloads, times.",
+    ),
+]
+
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        rich_help_panel=Panel.OUTPUT,
+        help="Nothing on stderr but errors: no progress, summary or warning.",
+    ),
+]
 
 Yes = Annotated[
     bool,
     typer.Option(
-        "--yes", "-y", help="Don't ask. Without a terminal, where nobody can be asked, it is needed."
+        "--yes",
+        "-y",
+        rich_help_panel=Panel.OUTPUT,
+        help="Don't ask. Without a terminal, where nobody can be asked, it is needed.",
     ),
 ]
 
@@ -61,6 +87,7 @@ def number(opt: Opt, *names: str, metavar: str | None = None, help: str | None =
         help=help or opt.help,
         min=opt.minimum,
         max=opt.maximum,
+        rich_help_panel=opt.panel,
     )
 
 
@@ -76,6 +103,7 @@ def _option(options: type, name: str, *, variable: bool = False) -> Any:
         callback=check_filters if kind == Where else _check_choices(opt.choices) if opt.choices else None,
         parser=as_path if kind in _PATHS else Secret if opt.secret else None,
         envvar=f"ESCLIP_{name.upper()}" if variable else None,
+        rich_help_panel=opt.panel,
     )
 
 

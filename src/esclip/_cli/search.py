@@ -12,7 +12,7 @@ import typer
 from esclip._cli.arguments import parse_weight, parse_weighted
 from esclip._cli.groups import EncoderOptions, ImageEncoderOptions, StoreOptions, Without
 from esclip._cli.options import Json, WhereOption, as_path, not_blank, number
-from esclip._core.options import MAX_WEIGHT
+from esclip._core.options import MAX_WEIGHT, Panel
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, error_text, one_line
 from esclip._files.text import NotText, text_lines
@@ -190,7 +190,12 @@ def duplicates(
     where: WhereOption = None,
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", parser=as_path, help="Write a page with the pictures side by side."),
+        typer.Option(
+            metavar="FILE",
+            parser=as_path,
+            rich_help_panel=Panel.OUTPUT,
+            help="Write a page with the pictures side by side.",
+        ),
     ] = None,
     *,
     store: StoreOptions,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO, TextIOWrapper
 
-from esclip._cli.output.console import say
+from esclip._cli.output.console import say_error
 from esclip._cli.stderr import keep_stderr
 from esclip._errors.escaping import json_escape
 
@@ -43,7 +43,7 @@ def _failure_told() -> Iterator[None]:
         yield
     except _StdoutError as error:
         if not isinstance(error.__cause__, BrokenPipeError):
-            say(f"the results can't be written to stdout: {error}")
+            say_error(f"the results can't be written to stdout: {error}")
         raise SystemExit(1) from None
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from numbers import Integral, Real
 from types import UnionType
@@ -35,6 +36,17 @@ from esclip._files.locations import AnyPath, user_path
 T = TypeVar("T")
 
 
+class Panel(StrEnum):
+    """The groups of options in a help, in their order."""
+
+    OPTIONS = "Options"
+    INDEX = "Index"
+    MODEL = "Model"
+    OUTPUT = "Output"
+    ACCESS = "Access to servers"
+    TUNING = "Fine tuning"
+
+
 @dataclass(frozen=True, slots=True)
 class Opt:
     """The declaration of an option, but for its name and its type."""
@@ -53,6 +65,8 @@ class Opt:
     alias: str | None = None
     """A second name there, a long one where the first is a letter."""
     secret: bool = False
+    panel: Panel = Panel.OPTIONS
+    """Where it stands in a help."""
 
     def check(self, name: str, number: float) -> float:
         """The number as Python's own. Raises `ValueError` that names the option and its bounds."""
@@ -80,7 +94,9 @@ WEIGHT = Opt(1.0, "Weight of a clause of a query.", minimum=-MAX_WEIGHT, maximum
 MIN_THRESHOLD = 0.01
 """The least cosine from which on pictures count as alike: with a lower one all would."""
 
-BATCH_SIZE_OPTION = Opt(BATCH_SIZE, "Pictures in a forward pass.", minimum=1, maximum=4096, metavar="N")
+BATCH_SIZE_OPTION = Opt(
+    BATCH_SIZE, "Pictures in a forward pass.", minimum=1, maximum=4096, metavar="N", panel=Panel.TUNING
+)
 """4096 pictures take 0.6 GB as pixels, and several batches are under way."""
 
 

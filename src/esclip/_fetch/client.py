@@ -9,6 +9,7 @@ Proxies of the environment are used; `.netrc`, cookies and passwords in URLs nev
 from __future__ import annotations
 
 import http.client
+import logging
 import math
 import socket
 import threading
@@ -26,6 +27,8 @@ from esclip._fetch.hosts import Endpoint, HostPolicy, RedirectChain
 from esclip._fetch.politeness import HostBackoff, is_opted_out
 from esclip._net.session import FOREIGN_ERRORS, causes, new_session, read_body, retry_after, send
 from esclip._net.sockets import DeadlineExceededError, ForbiddenAddressError, deadline_scope
+
+log = logging.getLogger("esclip")
 
 MAX_REDIRECTS = 5
 TIMEOUT_S = 10.0
@@ -88,7 +91,9 @@ class HttpClient:
                     if opted and not self._ignore_robots_tag:
                         raise FetchError(Reason.OPTED_OUT, f"{endpoint.host} opts out by its X-Robots-Tag")
                     if target is None:
-                        return Body(self._read(response, endpoint.host), opted)
+                        body = Body(self._read(response, endpoint.host), opted)
+                        log.debug("%s: %d bytes of a picture", endpoint.host, len(body.data))
+                        return body
                 endpoint = self._redirected(endpoint, target)
         raise FetchError(Reason.BAD_REDIRECT, f"more than {MAX_REDIRECTS} redirects")
 

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 
 from esclip._concurrency.stop import CancelToken
 from esclip._core.labels import Labels
-from esclip._core.options import BATCH_SIZE_OPTION, Opt
+from esclip._core.options import BATCH_SIZE_OPTION, Opt, Panel
 from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
 from esclip._core.settings import FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST
@@ -19,14 +19,16 @@ LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000,
 
 def _max_rejection_rate(default: float) -> Opt:
     help = "Fail when more than this share is rejected."
-    return Opt(default, help, minimum=0.0, maximum=1.0, metavar="R")
+    return Opt(default, help, minimum=0.0, maximum=1.0, metavar="R", panel=Panel.TUNING)
 
 
 class RunOptions(TypedDict, total=False):
     """Options of all runs. Callbacks are called from any thread, one call at a time."""
 
     batch_size: Annotated[int, BATCH_SIZE_OPTION]
-    workers: Annotated[int, Opt(FETCH_WORKERS, "Fetches at once.", minimum=1, maximum=256, metavar="N")]
+    workers: Annotated[
+        int, Opt(FETCH_WORKERS, "Fetches at once.", minimum=1, maximum=256, metavar="N", panel=Panel.TUNING)
+    ]
     allow_hosts: Annotated[
         Collection[str],
         Opt(
@@ -38,11 +40,20 @@ class RunOptions(TypedDict, total=False):
     ]
     ignore_robots_tag: Annotated[
         bool,
-        Opt(False, "Take also pictures that their server opts out by X-Robots-Tag: noai or noimageai."),
+        Opt(
+            False,
+            "Take also pictures that their server opts out by X-Robots-Tag: noai or noimageai.",
+            panel=Panel.TUNING,
+        ),
     ]
     cache: Annotated[
         AnyPath | None,
-        Opt(None, "Where fetched pictures are kept. [default: your cache directory]", metavar="DIR"),
+        Opt(
+            None,
+            "Where fetched pictures are kept. [default: your cache directory]",
+            metavar="DIR",
+            panel=Panel.TUNING,
+        ),
     ]
     stop: CancelToken | None
     """Ends the run early, within seconds, on request."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from esclip._core.options import Opt
+from esclip._core.options import Opt, Panel
 from esclip._errors import ConfigError, Hint
 from esclip._errors.secrets import Secret
 from esclip._files.locations import split_credentials, user_path
@@ -36,15 +36,19 @@ class StoreAuth:
             None,
             "PEM certificates of who may have signed the cluster's. [default: the system's]",
             metavar="FILE",
+            panel=Panel.ACCESS,
         ),
     ] = None
-    user: Annotated[str | None, Opt(None, "Who the cluster lets in, with a password.", metavar="NAME")] = None
+    user: Annotated[
+        str | None, Opt(None, "Who the cluster lets in, with a password.", metavar="NAME", panel=Panel.ACCESS)
+    ] = None
     password: Annotated[
         str | None,
         Opt(
             None,
             "The user's password; better in the variable, which no list of processes shows.",
             metavar="PASSWORD",
+            panel=Panel.ACCESS,
             secret=True,
         ),
     ] = None
@@ -54,6 +58,7 @@ class StoreAuth:
             None,
             "An Elasticsearch API key, encoded or as id:key; better in the variable.",
             metavar="KEY",
+            panel=Panel.ACCESS,
             secret=True,
         ),
     ] = None
@@ -63,6 +68,7 @@ class StoreAuth:
             None,
             "Sign requests to Amazon OpenSearch Service for this region, with AWS's own credentials.",
             metavar="REGION",
+            panel=Panel.ACCESS,
         ),
     ] = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias, TypedDict
 
-from esclip._core.options import MAX_WEIGHT, MIN_THRESHOLD, Opt
+from esclip._core.options import MAX_WEIGHT, MIN_THRESHOLD, Opt, Panel
 from esclip._core.settings import DEFAULT_K, DUPLICATE, RANK_WINDOW_SIZE
 from esclip._core.targets import PICTURES, TARGETS
 
@@ -58,7 +58,12 @@ class SearchOptions(TypedDict, total=False):
         ),
     ]
     exact: Annotated[
-        bool, Opt(False, "Compare every vector, without the vector index: slow, and nothing missed.")
+        bool,
+        Opt(
+            False,
+            "Compare every vector, without the vector index: slow, and nothing missed.",
+            panel=Panel.TUNING,
+        ),
     ]
     rank_window_size: Annotated[
         int,
@@ -69,9 +74,12 @@ class SearchOptions(TypedDict, total=False):
             maximum=1_000_000,
             metavar="N",
             flag="window",
+            panel=Panel.TUNING,
         ),
     ]
-    explain: Annotated[bool, Opt(False, "Say of each hit what its parts add, and its rank by each.")]
+    explain: Annotated[
+        bool, Opt(False, "Say of each hit what its parts add, and its rank by each.", panel=Panel.OUTPUT)
+    ]
     collapse: Annotated[
         float | None,
         Opt(

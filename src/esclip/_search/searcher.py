@@ -6,10 +6,12 @@ parse ─► embed ─► retrieve ─► fuse ─► rescore ─► collapse �
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
+from time import monotonic
 
 from esclip._core.analysis import analyze_query, former_words
 from esclip._core.calibration import NullScores
@@ -29,6 +31,8 @@ from esclip._search.relevance import annotate_relevance, is_match, null_scores_f
 from esclip._search.retriever import Retriever
 from esclip.stores.paged_reads import iter_documents
 
+log = logging.getLogger("esclip")
+
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
@@ -46,9 +50,16 @@ class Searcher:
         is not known, `DocumentNotFound` for an id that the index lacks, `FetchError` or `DecodeError` for an
         image that can't be read, `EncoderError` for a sum of vectors without direction.
         """
+        began = monotonic()
         plans = self._embed(self._parse(queries))
+        embedded = monotonic()
         candidates = self._rank(plans)  # retrieve, fuse, rescore
         candidates = self._collapse(plans, candidates)
+        log.debug(
+            "query vectors took %.0f ms, the search %.0f ms",
+            (embedded - began) * 1000,
+            (monotonic() - embedded) * 1000,
+        )
         diagnose = cache(partial(explain_filter, self.retriever.store))  # many queries share their filter
         return [
             self._page(plan, hits, diagnose)  # paginate, explain

@@ -25,8 +25,33 @@ from esclip._errors.escaping import escape, join_lines, json_escape
 from esclip._errors.secrets import mask
 
 
+class _Verbosity:
+    """How much is said on stderr by the command that runs. Read from any thread."""
+
+    verbose = False
+    quiet = False
+
+
+def set_verbosity(*, verbose: bool, quiet: bool) -> None:
+    """Say all that the library logs, or nothing but errors, until `log_on_stderr` ends."""
+    _Verbosity.verbose, _Verbosity.quiet = verbose, quiet
+    if verbose:
+        logging.getLogger("esclip").setLevel(logging.DEBUG)
+
+
+def is_quiet() -> bool:
+    """Whether nothing but errors is said: no progress either."""
+    return _Verbosity.quiet
+
+
 def say(message: str) -> None:
-    """A line of esclip's own on stderr, at once: progress, a summary, a warning, an error."""
+    """A line of esclip's own on stderr, at once, unless it is to be quiet: progress, a summary, a warning."""
+    if not _Verbosity.quiet:
+        say_error(message)
+
+
+def say_error(message: str) -> None:
+    """The line that tells why a command fails."""
     print(f"esclip: {join_lines(message)}", file=sys.stderr, flush=True)
 
 
@@ -35,11 +60,14 @@ def log_on_stderr() -> Iterator[None]:
     """Context manager: within it, the library's warnings are lines on stderr."""
     handler = _LineHandler()
     logger = logging.getLogger("esclip")
+    level = logger.level
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
+        set_verbosity(verbose=False, quiet=False)
 
 
 class _LineHandler(logging.Handler):
@@ -49,7 +77,8 @@ class _LineHandler(logging.Handler):
 
 def show_info_logs() -> None:
     """Show also the library's information: what long work is doing."""
-    logging.getLogger("esclip").setLevel(logging.INFO)
+    if not _Verbosity.verbose:
+        logging.getLogger("esclip").setLevel(logging.INFO)
 
 
 def is_terminal() -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from esclip._cli.output.console import progress_console, say, show_info_logs
+from esclip._cli.output.console import is_quiet, progress_console, say, show_info_logs
 from esclip._errors.counts import pluralize
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ PLAIN_INTERVAL_S = 10
 def show_progress() -> Iterator[Callable[[Progress], None]]:
     """Context manager: gives what shows the progress of an ingest."""
     show_info_logs()
-    if progress_console().is_terminal:
+    if is_quiet():
+        yield lambda _: None
+    elif progress_console().is_terminal:
         with _progress_bar() as update:
             yield update
     else:

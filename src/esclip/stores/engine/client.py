@@ -34,6 +34,8 @@ ATTEMPT_S = 60.0
 BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
 """Half of an attempt for a shard to come back; then the engine reports which documents have to wait."""
 
+log = logging.getLogger("esclip")
+
 # opensearch-py logs a warning for every failed request, which Python prints where logging is not set up
 logging.getLogger("opensearch").addHandler(logging.NullHandler())
 
@@ -87,8 +89,13 @@ class EngineClient:
     def _request_once(
         self, call: Callable[..., Any], deadline: float, read: Callable[[Any], T], arguments: dict[str, Any]
     ) -> T:
-        with map_errors(ENGINE_ERRORS, self.address, self.index):
-            answer = call(**arguments, request_timeout=_attempt_timeout(deadline))
+        began = time.monotonic()
+        try:
+            with map_errors(ENGINE_ERRORS, self.address, self.index):
+                answer = call(**arguments, request_timeout=_attempt_timeout(deadline))
+        finally:
+            milliseconds = (time.monotonic() - began) * 1000
+            log.debug("%s: %s took %.0f ms", self.address, call.__name__, milliseconds)
         try:
             return read(answer)
         except answers.MALFORMED as error:
