@@ -100,7 +100,9 @@ ODD = [
     "null",
 ]
 
-NAMES = st.sampled_from([*(field.name for field in FIELDS), "Country", "x", "é", "_id", "near", "exists"])
+NAMES = st.sampled_from(
+    [*(field.name for field in FIELDS), "Country", "x", "é", "_id", "near", "exists", "words"]
+)
 WORDS = st.one_of(
     st.sampled_from([*ODD, "", "9" * 5000, "9" * 400 + "km", "\udcff", "\x00", "5 m", "a and likes>5"]),
     st.text(max_size=8),
@@ -109,7 +111,7 @@ WORDS = st.one_of(
     st.dates().map(str),
     st.datetimes().map(lambda moment: moment.isoformat()),
 )
-SIGNS = st.sampled_from(["=", "!=", ">", ">=", "<", "<=", "==", "=~", " = ", "<>"])
+SIGNS = st.sampled_from(["=", "!=", "~", "!~", ">", ">=", "<", "<=", "==", "=~", " = ", "<>"])
 COMPARED = st.sampled_from(["=", "!=", ">", ">=", "<", "<="])
 DISTANCES = st.integers(0, 30_000)
 LATITUDES, LONGITUDES = st.floats(-91, 91), st.floats(-181, 181)
@@ -128,6 +130,9 @@ TESTS = st.one_of(
     st.builds("near(place, {}, {}, {}km)".format, LATITUDES, LONGITUDES, DISTANCES),
     st.builds("inside(place, {}, {}, {}, {})".format, *[LATITUDES, LONGITUDES] * 2),
 )
+several_words = st.sampled_from(
+    ["fjord", "FJORDS", "norway red", "fjord, picture", "it's x", "a,b", "blue picture d"]
+)
 PREFIXES = st.one_of(
     st.sampled_from(["No*", "re*", "r*,b*,Norway", '"a,b|"*', '"it\'s ""x"" \\ %_*"*', "%*", "_*", "rede*"]),
     st.text(min_size=1, max_size=3).map(lambda text: '"' + text.replace('"', '""') + '"*'),
@@ -138,6 +143,7 @@ GOOD = st.one_of(
     st.builds(
         "{}{}{}".format, st.sampled_from(["country", "colors"]), st.sampled_from(["=", "!="]), PREFIXES
     ),
+    st.builds("words{}{}".format, st.sampled_from(["~", "!~"]), several_words),
     st.builds("likes{}{}".format, COMPARED, st.integers(-(2**63), 2**63 - 1)),
     st.builds("aperture{}{}".format, COMPARED, st.floats(allow_nan=False, allow_infinity=False)),
     st.builds("taken_at{}{}".format, COMPARED, st.dates(max_value=date(9999, 12, 30))),

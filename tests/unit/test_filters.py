@@ -12,6 +12,7 @@ from esclip._core.filters import (
     AnyOf,
     Condition,
     Exists,
+    HasWords,
     Inside,
     Near,
     Not,
@@ -27,6 +28,7 @@ from esclip._search.options import Where
 
 FIELDS = [Field(kind.value, kind) for kind in FieldType]
 KEYWORD, KEYWORDS, TEXT, INTEGER, FLOAT, BOOLEAN, DATE, PLACE = FIELDS
+SNOW, DOG = HasWords((("snow",),)), HasWords((("dog",),))
 A, B, YES = OneOf(KEYWORD, ("a",)), OneOf(KEYWORD, ("b",)), OneOf(BOOLEAN, (True,))
 
 
@@ -73,6 +75,13 @@ def test_a_value_gets_the_fields_type(field: str, given: Value, typed: Value) ->
         ("keyword=a=b", OneOf(KEYWORD, ("a=b",))),
         ("keyword=Trinidad and Tobago", OneOf(KEYWORD, ("Trinidad and Tobago",))),
         ("keyword!=Norway", Not(OneOf(KEYWORD, ("Norway",)))),
+        ("words~Snow dogs", HasWords((("snow",), ("dog",)))),
+        ('words ~ "the snow" & keyword=a', AllOf((HasWords((("snow",),)), A))),
+        ("words~snow,dog & !words~cat", AllOf((AnyOf((SNOW, DOG)), Not(HasWords((("cat",),)))))),
+        ("words!~snow", Not(SNOW)),
+        ("words~Troms\u00f8", HasWords((("tromso", "troms\u00f8"),))),
+        ({"words": "Snow dog"}, HasWords((("snow",), ("dog",)))),
+        ({"words": ["snow", "dog"]}, AnyOf((SNOW, DOG))),
         ("keyword=IMG*", StartsWith(KEYWORD, ("IMG",))),
         ("keywords = IMG (1)* , DSC_* ", StartsWith(KEYWORDS, ("IMG (1)", "DSC_"))),
         ('keyword!="a, ""b"" *"*', Not(StartsWith(KEYWORD, ('a, "b" *',)))),
@@ -189,6 +198,17 @@ def test_an_unknown_field_names_the_nearest() -> None:
         ("keyword=!car", "there is no =!"),
         ("keyword=>car", "there is no =>"),
         ("integer=>5", "there is no =>"),
+        ("words~---", "'---' has no word to look for"),
+        ("words~snow*", r"words are compared whole, apart from their endings; leave out the \*"),
+        ("words=snow", "documents that have some words are found by words~"),
+        ("words>snow", "documents that have some words are found by words~"),
+        ("text~snow", "the words of one field alone are not indexed, .* write words~"),
+        ("keyword!~snow", "write words!~"),
+        ("words~snow keyword=a", "an & or a | is missing before keyword="),
+        ("keyword=a words~snow", "an & or a | is missing before words~"),
+        ("text=snow", "words~WORD finds their words"),
+        ({"words": ""}, "'' has no word to look for"),
+        ({"words": 5}, "'5' has no word to look for"),
         ("keyword=I*G", r'a \* stands for the rest of a text, .* in double quotes: keyword="I\*G"'),
         ("keyword=*G", r"a \* stands for the rest of a text, and only after it"),
         ('keyword=""*', r"every text begins with nothing; exists\(keyword\)"),
@@ -221,7 +241,7 @@ def test_an_unknown_field_names_the_nearest() -> None:
         ("k\udcff=a", "FIELD=VALUE is missing"),
     ],
 )
-def test_what_was_meant_otherwise_is_told(where: str, said: str) -> None:
+def test_what_was_meant_otherwise_is_told(where: Where, said: str) -> None:
     """Quotes, patterns and operators of other languages, and what is no value, are told in a short line."""
     with pytest.raises(ConfigError, match=said) as caught:
         parse_filter(where, FIELDS)

@@ -16,6 +16,8 @@ import pytest
 from esclip._core.filters import OneOf
 from esclip._core.schema import IndexSchema
 from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable, map_errors
+from esclip._search.filter_parser import parse_filter
+from esclip._search.no_hits import explain_filter
 from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
@@ -59,6 +61,22 @@ def test_lancedb_reads_the_index(store: LanceStore, tmp_path: Path) -> None:
     table = lancedb.connect(tmp_path).open_table("pictures")
     found = table.search(axis(1)).metric("cosine").limit(1).to_list()
     assert (table.count_rows(), found[0]["id"]) == (2, "b")
+
+
+def test_words_that_an_older_version_did_not_keep(store: LanceStore, tmp_path: Path) -> None:
+    """A filter by words finds nothing in such an index, and says what has to be done."""
+    store.upsert([document("a"), document("b")])
+    filters = parse_filter("words~picture", FIELDS)
+    assert explain_filter(store, filters) is None
+    assert (said := explain_filter(store, parse_filter("words~Pictures cat", FIELDS)))
+    assert said == "no document fulfils words~pictur cat"
+    _raw(tmp_path).drop_columns(["words"])
+    said = explain_filter(store, filters)
+    assert said is not None
+    assert "an older version made this index, without words: ingest the same pictures again" in said
+    store.ensure_index(SCHEMA)
+    assert store.update([document(id).record for id in "ab"]) == []
+    assert explain_filter(store, filters) is None
 
 
 def test_info_names_engine_and_size(store: LanceStore, tmp_path: Path) -> None:

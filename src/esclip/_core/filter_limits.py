@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, groupby
 
-from esclip._core.filters import AllOf, AnyOf, Condition, Not, OneOf, StartsWith, Value
+from esclip._core.filters import AllOf, AnyOf, Condition, HasWords, Not, OneOf, StartsWith, Value
 from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Search
 from esclip._core.text_forms import compose
@@ -120,6 +120,8 @@ def _count_tests(condition: Condition) -> int:
             return max(1, len(values))  # engines test each moment by itself
         case StartsWith(_, prefixes):
             return max(1, len(prefixes))
+        case HasWords(words):
+            return max(1, len(words))
         case _:
             return 1
 

@@ -4,6 +4,7 @@ Condition ─┬─ OneOf · Range · Exists      on a field's value
            ├─ StartsWith                  on the beginning of a text
            ├─ Near · Inside               on a geographic point
            ├─ HasId                       on the document's id
+           ├─ HasWords                    on the words of all its texts
            └─ Not · AllOf · AnyOf         on other conditions
 
 A document without a value for the field does not match conditions on it, and so matches their `Not`.
@@ -94,6 +95,15 @@ class HasId:
 
 
 @dataclass(frozen=True, slots=True)
+class HasWords:
+    """The document has all of these words in its description and metadata, as keyword search knows them."""
+
+    words: tuple[tuple[str, ...], ...]
+    """Of each word the forms in which it may be stored, of which one is enough: its own, as
+    `_core.analysis.analyze_query` gives it, and the one of older versions."""
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The condition does not match."""
 
@@ -114,4 +124,6 @@ class AnyOf:
     conditions: tuple[Condition, ...]
 
 
-Condition: TypeAlias = OneOf | Range | Exists | StartsWith | Near | Inside | HasId | Not | AllOf | AnyOf
+Condition: TypeAlias = (
+    OneOf | Range | Exists | StartsWith | Near | Inside | HasId | HasWords | Not | AllOf | AnyOf
+)

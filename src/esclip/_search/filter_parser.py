@@ -7,6 +7,7 @@
 expression   all | all | ...       all   term & term & ...       term   !term, (expression) or a test
 test         FIELD=VALUE,VALUE     one of the values; != none of them
              FIELD>=VALUE          > < <= as well: numbers and dates
+             words~"WORD WORD"     documents that have these words in any of their texts
              exists(FIELD)         near(FIELD, LAT, LON, 50km)    inside(FIELD, SOUTH, WEST, NORTH, EAST)
 
 A value ends before the next `|`, `&`, `,` or `)`, or stands in double quotes, inside which `""` is one. A `*`
@@ -30,10 +31,12 @@ from esclip._errors import ConfigError, one_line
 from esclip._search.filter_values import (
     CALLS,
     MAX_SHOWN,
+    WORDS,
     normalize_where,
     parse_comparison,
     parse_inside,
     parse_near,
+    parse_words,
     require_field,
     require_geo,
 )
@@ -43,7 +46,7 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<sign>[|&(),!])(?!=)
     | (?P<call>near|inside|exists)\s*(?=\()
-    | (?P<field>[^\W_][\w-]*)\s*(?P<operator>==|[<>!]?=|[<>])
+    | (?P<field>[^\W_][\w-]*)\s*(?P<operator>==|[<>!]?=|[<>]|!?~)
     )""",
     re.VERBOSE,
 )
@@ -77,7 +80,10 @@ def _parse(where: Where | None, fields: Mapping[str, Field]) -> Iterator[Conditi
     if isinstance(normalized, dict):
         for name, values in normalized.items():
             source_text = f"{name}={','.join(str(value) for value in values[:MAX_SHOWN])}"
-            yield parse_comparison(require_field(name, fields), "=", values, source_text)
+            if name == WORDS:
+                yield parse_words(values, source_text)
+            else:
+                yield parse_comparison(require_field(name, fields), "=", values, source_text)
     else:
         for text in [normalized] if isinstance(normalized, str) else normalized:
             yield _Parser(text, fields).parse()
@@ -147,10 +153,14 @@ class _Parser:
         name = token["field"]
         operator = "=" if token["operator"] == "==" else token["operator"]
         values = self._values(f"{name}{operator}")
+        source_text = f"{name}{operator}{','.join(map(str, values))}"
+        if name == WORDS or "~" in operator:
+            _check_words_test(name, operator, source_text)
+            condition = parse_words(values, source_text)
+            return Not(condition) if operator == "!~" else condition
         if self._fields is None:
             return _ANYTHING
         field = require_field(name, self._fields)
-        source_text = f"{name}{operator}{','.join(map(str, values))}"
         if operator == "!=":
             return Not(parse_comparison(field, "=", values, source_text))
         return parse_comparison(field, operator, values, source_text)
@@ -219,6 +229,19 @@ _ANYTHING = Exists(Field("anything", FieldType.GEO_POINT))
 _QUOTES = ("''", "``", "‘’", "“”", "„“", "„”", "‚‘", "«»", "””", "’’")
 """Pairs of quotes in other languages."""
 
+
+def _check_words_test(name: str, operator: str, source_text: str) -> None:
+    """Raise `ConfigError` unless it is `words~` or `words!~`."""
+    source_text = one_line(source_text, MAX_SHOWN)
+    if name != WORDS:
+        raise ConfigError(
+            f"filter {source_text}: the words of one field alone are not indexed, those of all texts "
+            f"of a document are: write {WORDS}{operator if '~' in operator else '~'}..."
+        )
+    if "~" not in operator:
+        raise ConfigError(f"filter {source_text}: documents that have some words are found by {WORDS}~...")
+
+
 _OPERATOR = re.compile(r"[~=!<>]+")
 
 
@@ -233,7 +256,7 @@ def _check_unquoted(test: str, values: Iterable[str], missing_joint: re.Pattern[
             operator = test.removeprefix(field) + start[0]
             raise ConfigError(
                 f"filter {test}{_shorten(value)}: there is no {operator}; values are compared as a whole, by "
-                f"=, !=, >, >=, < or <=; {_as_text(test, value)}"
+                f"=, !=, >, >=, < or <=, {WORDS} by ~; {_as_text(test, value)}"
             )
         if "*" in value:
             hint = f"exists({test.rstrip('<>!=')}) finds any; " if value == "*" else ""
@@ -259,10 +282,10 @@ def _check_quotes(test: str, values: str) -> None:
 
 def _missing_joint(fields: Iterable[str]) -> re.Pattern[str]:
     """Matches a further test inside a value, before which `&` or `|` is missing."""
-    names = "|".join(map(re.escape, fields)) or r"(?!)"
+    names = "|".join(map(re.escape, (*fields, WORDS)))
     joint = r"(?:and|or|not)\s+"
     return re.compile(
-        rf"\s(?:{joint})*(?:{names})\s*[<>!=]|\s{joint}(?:near|inside|exists)\s*\(", re.IGNORECASE
+        rf"\s(?:{joint})*(?:{names})\s*[<>!=~]|\s{joint}(?:near|inside|exists)\s*\(", re.IGNORECASE
     )
 
 

@@ -40,6 +40,8 @@ def filter_text(condition: filters.Condition) -> str:
             return f"near({field.name}, {lat:g}, {lon:g}, {meters:g}m)"
         case filters.Inside(field, south, west, north, east):
             return f"inside({field.name}, {south:g}, {west:g}, {north:g}, {east:g})"
+        case filters.HasWords(words):
+            return f"words~{value_text(' '.join(forms[0] for forms in words))}"
         case filters.HasId(ids):
             return f"an id of {len(ids):,}"
         case filters.Not(inner):

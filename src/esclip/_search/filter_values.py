@@ -18,8 +18,20 @@ from itertools import islice
 from numbers import Integral, Real
 from typing import Any, TypeAlias, TypeVar
 
+from esclip._core.analysis import analyze_query, former_words
 from esclip._core.filter_limits import MAX_VALUES
-from esclip._core.filters import AnyOf, Condition, Inside, Near, OneOf, Prefix, Range, StartsWith, Value
+from esclip._core.filters import (
+    AnyOf,
+    Condition,
+    HasWords,
+    Inside,
+    Near,
+    OneOf,
+    Prefix,
+    Range,
+    StartsWith,
+    Value,
+)
 from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import compose, forms, is_unicode
 from esclip._errors import ConfigError, one_line
@@ -46,6 +58,10 @@ T = TypeVar("T")
 
 Period: TypeAlias = tuple[datetime, datetime | None]
 """The start and the exclusive end of a year, month or day; a moment and None."""
+
+WORDS = "words"
+"""What a filter calls the words of a document: its description and all texts of its metadata. No field has
+this name."""
 
 ORDERED_TYPES = (FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE)
 
@@ -84,6 +100,28 @@ def require_field(name: str, fields: Mapping[str, Field]) -> Field:
     similar = difflib.get_close_matches(name, fields, n=1)
     hint = f"did you mean {similar[0]!r}?" if similar else f"it has: {', '.join(sorted(fields)) or 'none'}"
     raise ConfigError(f"filter {one_line(name, MAX_SHOWN)}: the index has no such field; {hint}")
+
+
+def parse_words(values: Sequence[Given], source_text: str) -> Condition:
+    """`words~values` as a condition: of several values one must have all its words in the document.
+
+    Raises `ConfigError` for a value without a word.
+    """
+    source_text = one_line(source_text, MAX_SHOWN)
+    conditions = tuple(_has_words(value, source_text) for value in values)
+    return conditions[0] if len(conditions) == 1 else AnyOf(conditions)
+
+
+def _has_words(value: Given, source_text: str) -> HasWords:
+    if isinstance(value, Prefix):
+        raise ConfigError(
+            f"filter {source_text}: words are compared whole, apart from their endings; leave out the *"
+        )
+    words = analyze_query(value) if isinstance(value, str) else ()
+    if not words:
+        raise ConfigError(f"filter {source_text}: {one_line(str(value), 40)!r} has no word to look for")
+    former = former_words(str(value))
+    return HasWords(tuple((word, *((former[word],) if word in former else ())) for word in words))
 
 
 def parse_comparison(field: Field, operator: str, values: Sequence[Given], source_text: str) -> Condition:
@@ -242,7 +280,7 @@ EXPECTATIONS = {
     FieldType.FLOAT: "takes a number",
     FieldType.BOOLEAN: "takes true or false",
     FieldType.DATE: "takes a date such as 2024, 2024-05-01 or 2024-05-01T12:30:00Z",
-    FieldType.TEXT: "holds sentences, which can't be compared as a whole",
+    FieldType.TEXT: "holds sentences, which can't be compared as a whole; words~WORD finds their words",
     FieldType.GEO_POINT: "holds places: use near(...) or inside(...)",
 }
 """What an error says of a field that can't have a value."""

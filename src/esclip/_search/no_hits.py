@@ -12,9 +12,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import chain
 
+from esclip._core.analysis import analyze_document
 from esclip._core.calibration import NullScores
 from esclip._core.filter_limits import simplify
-from esclip._core.filters import Condition, Exists, Inside, Near, OneOf, Range, StartsWith, Value
+from esclip._core.filters import (
+    Condition,
+    Exists,
+    HasId,
+    HasWords,
+    Inside,
+    Near,
+    OneOf,
+    Range,
+    StartsWith,
+    Value,
+)
 from esclip._core.schema import Field, FieldType
 from esclip._core.searches import Scan
 from esclip._core.types import GeoPoint, Hit
@@ -91,6 +103,8 @@ def _hint(store: Store, condition: Condition) -> str:
             return ": there is no value to be equal to"
         case OneOf(field, values):
             return _values_hint(store, field, values)
+        case HasWords():
+            return _words_hint(store)
         case StartsWith(field, prefixes):
             return _values_hint(store, field, prefixes)
         case Range(field):
@@ -120,6 +134,19 @@ def _values_hint(store: Store, field: Field, wanted: Sequence[Value]) -> str:
         return f"; did you mean {_text(OneOf(field, (nearest,)))}?"
     examples = ", ".join(value_text(value) for value in values[:EXAMPLES])
     return f"; values in {_describe_sample(hits)}: {one_line(examples, MAX_SHOWN)}"
+
+
+def _words_hint(store: Store) -> str:
+    """What to do where documents have texts, and the index lacks their words."""
+    for hit in store.search(Scan(1))[0]:
+        words = sorted(analyze_document(hit.description, hit.metadata))[:1]
+        has_word: tuple[Condition, ...] = (HasId((hit.id,)), *(HasWords(((word,),)) for word in words))
+        if not store.search(Scan(1, has_word))[0]:
+            return (
+                "; an older version made this index, without words: ingest the same pictures again, which "
+                "encodes none of them"
+            )
+    return ""
 
 
 def _describe_sample(hits: Sequence[Hit]) -> str:

@@ -29,9 +29,9 @@ class HitOptions(TypedDict, total=False):
         Where | None,
         Opt(
             None,
-            "Only documents like this: country=Norway,Sweden 'width>=4000' 'submitted_at=2020' "
-            "'!colors=red' 'exists(point)' 'near(point, 59.91, 10.75, 50km)', joined by & and |; repeatable: "
-            "all must hold.",
+            "Only documents like this: country=Norway,Sweden 'file_name=IMG*' 'width>=4000' "
+            "'submitted_at=2020' '!colors=red' 'words~snow dog' 'exists(point)' "
+            "'near(point, 59.91, 10.75, 50km)', joined by & and |; repeatable: all must hold.",
             metavar="FILTER",
         ),
     ]

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from esclip._core import filters
+from esclip._core.analysis import analyze_document
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
 from esclip.stores.validation import truncate_date
 
@@ -35,6 +36,8 @@ def _compile(condition: filters.Condition) -> Callable[[ImageRecord], bool]:
         case filters.HasId(ids):
             id_set = frozenset(ids)
             return lambda record: record.id in id_set
+        case filters.HasWords(words):
+            return lambda record: _has_words(record, words)
         case (
             filters.OneOf()
             | filters.Range()
@@ -52,6 +55,11 @@ def _compile(condition: filters.Condition) -> Callable[[ImageRecord], bool]:
             return matches
         case _:
             assert_never(condition)
+
+
+def _has_words(record: ImageRecord, words: Iterable[tuple[str, ...]]) -> bool:
+    record_words = analyze_document(record.description, record.all_metadata)
+    return all(not record_words.isdisjoint(forms) for forms in words)
 
 
 def _compile_value_test(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from esclip._core.analysis import analyze_query, former_words
-from esclip._core.filters import HasId, Not
+from esclip._core.filters import AllOf, AnyOf, HasId, HasWords, Not
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import Document, Hit, Metadata
 from esclip._protocols import Store
@@ -134,6 +134,55 @@ class StoreWords(StoreCase):
             "c": ["snow"],
         }
         assert [hit.score for hit in found] == pytest.approx([1, 0.5, 0.5], abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("words~dog", "ab"),
+            ("words~DOGS snow", "a"),
+            ("words~norway window", "c"),
+            ('words~"dark, blue"', "a"),
+            ("words~snow,santiago", "ab"),
+            ("words!~dog", "cdefg"),
+            ("!(words~dog & words~snow)", "bcdefg"),
+            ("words~dog & country=Norway", "a"),
+            ("words~dog | colors=black", "abf"),
+            ("words~東京", "d"),
+            ("words~サ", ""),
+            ("words~norw", ""),
+        ],
+    )
+    def test_words_as_a_condition(self, library: Store, expression: str, expected: str) -> None:
+        """A filter by words leaves the documents that have them all, whatever else is searched for."""
+        filters = parse_filter(expression, FIELDS)
+        assert "".join(hit.id for hit in hits(library, Scan(9, filters))) == expected
+        assert "".join(sorted(hit.id for hit in hits(library, KnnSearch(axis(1), 9, filters)))) == expected
+        among = hits(library, KeywordSearch(("dog", "snow", "picture"), 9, filters))
+        assert {hit.id for hit in among} == {*expected} & {*"ab"}
+
+    def test_former_words_as_a_condition(self, prepared: Store) -> None:
+        """A filter finds a word also in the form in which an older version kept it."""
+        texts = {"a": "tromsø snow", "b": "Tromso", "c": "snow"}
+        documents = [Document(record(id, description=text), axis(0)) for id, text in texts.items()]
+        assert prepared.upsert(documents) == []
+        self.plant_words(prepared, "a", ["tromsø", "snow"])
+        with prepared.bulk_load():
+            pass
+        for expression, expected in {
+            "words~Tromsø": "ab",
+            "words~Tromsø snow": "a",
+            "words!~Tromsø": "c",
+        }.items():
+            assert (
+                "".join(hit.id for hit in hits(prepared, Scan(9, parse_filter(expression, FIELDS))))
+                == expected
+            )
+
+    def test_no_words_as_a_condition(self, library: Store) -> None:
+        """All of no words are had by every document."""
+        assert len(hits(library, Scan(9, (HasWords(()),)))) == len(TEXTS)
+        none = AllOf((Not(HasWords(())), AnyOf((HasWords((("dog",),)), HasId(("g",))))))
+        assert hits(library, Scan(9, (none,))) == []
 
     def test_matching_scores(self, library: Store) -> None:
         """A score is the share of the words' weight that a document has, rare words weighing more."""

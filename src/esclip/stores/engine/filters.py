@@ -32,6 +32,8 @@ def filter_clause(condition: filters.Condition) -> dict[str, Any]:
             return _any(_filter_clauses(conditions))
         case filters.HasId(ids):
             return _terms("id", ids)
+        case filters.HasWords(words):
+            return {"bool": {"filter": [_terms("words", forms) for forms in words]}}
         case filters.Exists(field):
             return {"exists": {"field": field.name}}
         case filters.OneOf(field, values):

@@ -10,11 +10,12 @@ import math
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never
 
 from esclip._core import filters
-from esclip._core.schema import Field, FieldType
+from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip.stores.filter_eval import EARTH_RADIUS
+from esclip.stores.lance.rows import WORDS
 from esclip.stores.validation import truncate_date
 
 _SEPARATOR = f"\x1f{secrets.token_hex(8)}\x1f"
@@ -24,6 +25,16 @@ _SEPARATOR = f"\x1f{secrets.token_hex(8)}\x1f"
 def filter_sql(where: Iterable[filters.Condition], columns: Collection[str]) -> str | None:
     """The conditions, all of which must hold, as SQL on these columns; None when there are none."""
     return " AND ".join(_sql(condition, columns) for condition in where) or None
+
+
+def filter_columns(dataset: Any, schema: IndexSchema) -> set[str]:
+    """The columns that conditions may name."""
+    return {field.name for field in schema.fields} | ({WORDS} & set(dataset.schema.names))
+
+
+def has_word_sql(forms: Iterable[str]) -> str:
+    """SQL that is true where a document has the word in one of its forms."""
+    return " OR ".join(f"array_has({WORDS}, {quote(form)})" for form in forms)
 
 
 def in_sql(column: str, values: Iterable[str]) -> str:
@@ -41,6 +52,9 @@ def _sql(condition: filters.Condition, columns: Collection[str]) -> str:
             return f"({' OR '.join(_sql(part, columns) for part in parts) or 'false'})"
         case filters.HasId(ids):
             return in_sql("id", ids) if ids else "false"
+        case filters.HasWords(words):
+            tests = " AND ".join(f"({has_word_sql(forms)})" for forms in words) or "true"
+            return f"({tests})" if WORDS in columns else "false"  # an index of an older version may lack it
         case (
             filters.OneOf()
             | filters.Range()

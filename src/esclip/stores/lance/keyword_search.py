@@ -17,7 +17,7 @@ from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, Scan
 from esclip._core.types import Hit, rank_hits
 from esclip.stores.idf import idf_weights, score_hit
-from esclip.stores.lance.filters import filter_sql, quote
+from esclip.stores.lance.filters import filter_columns, filter_sql, has_word_sql, quote
 from esclip.stores.lance.rows import WORDS, hit_columns, read_hit
 
 RowIds: TypeAlias = npt.NDArray[np.uint64]
@@ -36,11 +36,11 @@ def keyword_search(dataset: Any, schema: IndexSchema, search: KeywordSearch) -> 
     if WORDS not in dataset.schema.names:  # made by an older version, and no ingest since
         return []
     forms = {word: [word, *([search.former[word]] if word in search.former else [])] for word in search.words}
-    rows_by_word = {word: _row_ids(dataset, _has_any(word_forms)) for word, word_forms in forms.items()}
+    rows_by_word = {word: _row_ids(dataset, has_word_sql(word_forms)) for word, word_forms in forms.items()}
     weights = idf_weights(search.words, [len(rows) for rows in rows_by_word.values()], dataset.count_rows())
     rows = np.unique(np.concatenate(list(rows_by_word.values())))
     if search.where and len(rows):
-        allowed = _row_ids(dataset, filter_sql(search.where, {field.name for field in schema.fields}))
+        allowed = _row_ids(dataset, filter_sql(search.where, filter_columns(dataset, schema)))
         rows = rows[np.isin(rows, allowed)]
     scores = np.zeros(len(rows))
     for word, word_rows in rows_by_word.items():
@@ -59,7 +59,7 @@ def scan(dataset: Any, schema: IndexSchema, search: Scan) -> list[Hit]:
     """The hits of a search by conditions alone."""
     tests = [f"id > {quote(search.after)}"] if search.after else []
     if search.where:
-        tests.append(filter_sql(search.where, {field.name for field in schema.fields}) or "")
+        tests.append(filter_sql(search.where, filter_columns(dataset, schema)) or "")
     table = dataset.scanner(
         columns=hit_columns(dataset.schema.names),
         filter=" AND ".join(tests) or None,
@@ -78,10 +78,6 @@ def read_rows(dataset: Any, columns: Sequence[str], row_ids: Sequence[int]) -> l
         columns=columns, filter=condition, with_row_id=True
     ).to_pylist()
     return rows
-
-
-def _has_any(words: Sequence[str]) -> str:
-    return " OR ".join(f"array_has({WORDS}, {quote(word)})" for word in words)
 
 
 def _row_ids(dataset: Any, where: str | None) -> RowIds:

@@ -20,7 +20,7 @@ from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, cosines, rank_hits
-from esclip.stores.lance.filters import filter_sql
+from esclip.stores.lance.filters import filter_columns, filter_sql
 from esclip.stores.lance.keyword_search import keyword_search, read_rows, scan
 from esclip.stores.lance.maintenance import IndexThresholds, count_partitions, vector_indexes
 from esclip.stores.lance.rows import hit_columns, read_hit, read_vectors
@@ -186,7 +186,7 @@ def _nearest_rows(
     queries = np.stack([search.vector for search in searches])
     return dataset.to_table(
         columns=[*columns, "vector", "_distance"],
-        filter=filter_sql(searches[0].where, {field.name for field in schema.fields}),
+        filter=filter_sql(searches[0].where, filter_columns(dataset, schema)),
         prefilter=True,
         nearest={
             "column": "vector",
