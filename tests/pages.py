@@ -30,11 +30,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import esclip
 from esclip._cli.app import app
 from esclip._cli.demo import draw_pictures
 from scripts.make_unsplash import make_dataset
 
-__all__ = ["DOCS", "PAGES", "PLACES", "Example", "examples_of", "places_of", "run_page"]
+__all__ = ["DOCS", "PAGES", "PLACES", "Example", "commands_not_run", "examples_of", "places_of", "run_page"]
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
@@ -48,7 +49,10 @@ SHELL = ("", "sh", "bash", "console")
 SCORE = r"(?<![\d.])-?[01]\.\d{4}(?!\d)"
 LOOKS_FOR = re.compile(r"esclip (?:search|similar|recommend|duplicates|classify)\b")
 OPERATORS = re.compile(r"[|&;<>()]+$")
-CONTROL = re.compile(r"\x1b\[[\d;]*m|\x1b\]8;[^\x1b\x07]*(?:\x1b\\|\x07)")
+CONTROL = re.compile(r"\x1b\[[\d;?]*[A-Za-z]|\x1b\]8;[^\x1b\x07]*(?:\x1b\\|\x07)")
+TOUR = "/home/you/esclip-tour"
+"""What the tutorial calls its folder: so long that paths stand on lines of their own, as a test's do."""
+ID_AND_PATH = re.compile(rf"([0-9a-f]{{20}}).*\n +({TOUR}/.*)")
 TERMINAL = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "0", "NO_COLOR": "1", "COLUMNS": "80"}
 
 
@@ -69,6 +73,13 @@ def examples_of(page: str) -> Iterator[Example]:
         if block["language"] in (*SHELL, "python", "pycon") and not block["why"]:
             line = text.count("\n", 0, block.start("fence")) + 1
             yield Example(f"docs/{page}:{line}", block["language"], textwrap.dedent(block["text"]))
+
+
+def commands_not_run(page: str) -> Iterator[str]:
+    """The commands of esclip in blocks of a page that say why they can't be run."""
+    for block in BLOCK.finditer((DOCS / page).read_text(encoding="utf-8")):
+        if block["language"] in SHELL and block["why"]:
+            yield from (one for one in _commands(textwrap.dedent(block["text"])) if one.startswith("esclip "))
 
 
 def places_of(page: str) -> set[str]:
@@ -202,6 +213,24 @@ def _make_pictures(folder: Path) -> Mapping[str, str]:
     return {}
 
 
+def _make_unsplash(folder: Path) -> Mapping[str, str]:
+    """An Unsplash dataset in `unsplash`, its pictures in `pictures`, and one to search by; no index."""
+    make_dataset(folder / "unsplash", photos=120, images=folder / "pictures")
+    Image.new("RGB", (40, 30), "blue").save(folder / "photo.jpg")
+    return {}
+
+
+def _make_tour(folder: Path) -> Mapping[str, str]:
+    """The folder of the tutorial, empty but for its pictures, whose ids depend on where it is."""
+    pictures = folder / "demo" / "pictures"
+    draw_pictures(pictures)
+    with esclip.open_index(folder / "ids", encoder="palette") as index:
+        index.ingest(pictures)
+        ids = {hit.location: hit.id for hit in index.search(esclip.Query(where="exists(file_name)", k=99))}
+    shown = re.findall(ID_AND_PATH, (DOCS / "tutorial" / "index.md").read_text(encoding="utf-8"))
+    return {id: ids[path.replace(TOUR, str(folder))] for id, path in shown} | {TOUR: str(folder)}
+
+
 def _make_dataset(folder: Path) -> Mapping[str, str]:
     """An Unsplash dataset in `data`, its pictures in `images`, an index of both, and files to search by."""
     make_dataset(folder / "data", photos=120, images=folder / "images")
@@ -221,6 +250,8 @@ def _make_dataset(folder: Path) -> Mapping[str, str]:
 PLACES: dict[str, Callable[[Path], Mapping[str, str]]] = {
     "pictures": _make_pictures,
     "dataset": _make_dataset,
+    "unsplash": _make_unsplash,
+    "tour": _make_tour,
 }
 """What lies around the examples of a page, by the name that the page gives.
 

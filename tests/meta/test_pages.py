@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
-from tests.pages import DOCS, PAGES, PLACES, examples_of, places_of, run_page
+from esclip._cli.app import app
+from tests.encoder_servers import served
+from tests.pages import DOCS, PAGES, PLACES, commands_not_run, examples_of, places_of, run_page
+
+PROGRAM: Any = typer.main.get_command(app)
 
 ELSEWHERE = {
     "contracts": "tests/unit/test_extending.py",
     "docstrings": "tests/meta/test_docstrings.py",
     "elasticsearch": "tests/integration/test_engine_pages.py",
     "opensearch": "tests/integration/test_engine_pages.py",
+    "encoder-server": "tests/meta/test_pages.py",
+    "proxied": "tests/integration/test_engine_pages.py",
     "secured": "tests/integration/test_engine_pages.py",
 }
 """The tests that run the pages which need another place than those of `PLACES`."""
@@ -26,6 +34,20 @@ RUN = [page for page in PAGES if list(examples_of(page)) and not places_of(page)
 def test_the_examples_of_a_page_run(page: str, tmp_path: Path) -> None:
     """From top to bottom, with what it shows of their output."""
     run_page(page, tmp_path, {}, {})
+
+
+def test_the_page_on_encoder_servers(tmp_path: Path) -> None:
+    """Its examples run against a server that wants a token."""
+    with served(token="a-secret-of-your-own") as server:
+        run_page("how-to/gpu-encoder.md", tmp_path, {"http://gpu-box:8090": server.address}, {})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_that_are_not_run_are_spelled_right(page: str) -> None:
+    """Their commands and options exist, and their values are of the right kind."""
+    for command in commands_not_run(page):
+        name, *words = shlex.split(command, comments=True)[1:]
+        PROGRAM.commands[name].make_context(name, words)  # raises what is wrong in it
 
 
 def test_every_place_is_there() -> None:
