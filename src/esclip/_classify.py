@@ -33,6 +33,9 @@ class LabelScore(NamedTuple):
     label: str
     probability: float
 
+    def __repr__(self) -> str:
+        return f"LabelScore({self.label!r}, {self.probability:.4f})"
+
 
 LabelScores: TypeAlias = tuple[LabelScore, ...]
 """All labels for one picture, the most probable first; their probabilities add up to 1."""

@@ -17,6 +17,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Unpack, cast
 
+from esclip._concurrency.bounded_wait import result_within
 from esclip._concurrency.forks import renew_in_children
 from esclip._core.arguments import (
     AnyId,
@@ -31,6 +32,7 @@ from esclip._core.arguments import (
     wrong_kind,
 )
 from esclip._core.labels import LabelSet
+from esclip._core.markup import render_table
 from esclip._core.options import resolve
 from esclip._core.other_names import check_names
 from esclip._core.parts import holds_parts, parts_index
@@ -40,8 +42,9 @@ from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, default_s
 from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._errors.counts import pluralize
+from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
-from esclip._errors.secrets import Address, Secret
+from esclip._errors.secrets import Address, Secret, mask
 from esclip._files.locations import AnyPath
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger, ledger_path
@@ -51,7 +54,7 @@ from esclip._protocols import Encoder, Store
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
 from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
-from esclip._search.hits import Hits
+from esclip._search.hits import Hits, SearchResults
 from esclip._search.no_hits import explain_filter
 from esclip._search.options import THRESHOLD, SearchOptions, TextSearchOptions, Where
 from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SimilarTo, Text
@@ -66,6 +69,9 @@ if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
 
 log = logging.getLogger("esclip")
+
+DESCRIPTION_TIMEOUT_S = 1.0
+"""Seconds that an index's `repr` waits for a store: it is shown also while a server is away."""
 
 _IN_A_QUERY = 'options belong to the query, as in Query("a dog", k=5), or go to search_text("a dog", k=5)'
 
@@ -478,7 +484,7 @@ class ImageIndex:
             raise
         if not any(results):
             self._require_documents()  # without an index or documents, no hits are an error
-        return results
+        return SearchResults(results, map(str, wanted))
 
     @check_names()
     def search_text(
@@ -705,6 +711,28 @@ class ImageIndex:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        documents, encoder = self._describe()
+        known = f"{documents}, encoder {encoder}" if encoder else documents
+        return f"<ImageIndex {self._open_store.index!r} in {escape(mask(self._open_store.address))}: {known}>"
+
+    def _repr_html_(self) -> str:
+        documents, encoder = self._describe()
+        where = (("index", self._open_store.index), ("store", mask(self._open_store.address)))
+        return render_table([*where, ("holds", documents), ("encoder", encoder)])
+
+    def _describe(self) -> tuple[str, str]:
+        """What can be told at once: how many documents there are, and the encoder's name."""
+        if self._closed:
+            return "closed", ""
+        answer = result_within(DESCRIPTION_TIMEOUT_S, lambda: [self._open_store.info()])
+        if answer is None:
+            return "an unknown number of documents", ""
+        (info,) = answer
+        if info is None:
+            return "does not exist yet", ""
+        return pluralize(info.documents, "document"), escape(info.schema.space.model)
 
     def renew(self) -> None:
         """Give a forked child a lock of its own."""

@@ -20,7 +20,9 @@ from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
 from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
+from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
+from esclip._errors.secrets import mask
 
 NOT_STORED = "no document has this id"
 """Why a record is rejected that `Store.update` has no document for."""
@@ -161,6 +163,9 @@ class Store(ABC):
     def __init__(self, address: str, index: str) -> None:
         self.address = address
         self.index = index
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {escape(self.index)!r} in {escape(mask(self.address))}>"
 
     @abstractmethod
     def info(self) -> IndexInfo | None:

@@ -42,7 +42,7 @@ def test_by_id_and_by_path(filled: Esclip, photos: Path) -> None:
 def test_it_asks_first(filled: Esclip, photos: Path) -> None:
     """On a terminal the answer counts; elsewhere nothing goes without --yes."""
     ran = filled("forget", photos / "more", status=1)
-    assert f"remove {MORE:,} documents and 1 rejections from index 'image_search'" in ran.err
+    assert f"remove {MORE:,} documents and 1 rejection from index 'image_search'" in ran.err
     assert "--yes" in ran.err
     for answer in ("n", "", "\x04"):
         filled("forget", photos / "more", answer=answer, status=1)

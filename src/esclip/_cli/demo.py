@@ -5,7 +5,6 @@ scenes ─► PNG files ─► index (palette encoder) ─► searches ─► a 
 
 from __future__ import annotations
 
-import html
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from typing import TypeAlias
 
 from PIL import Image, ImageDraw
 
+from esclip._core.markup import render_page
 from esclip._core.progress import Progress
 from esclip._core.rejections import IngestReport
 from esclip._errors import ConfigError
-from esclip._errors.escaping import escape
 from esclip._files.user_folders import data_folder
 from esclip._index import ImageIndex, open_index
+from esclip._search.gallery import render_section
 from esclip._search.hits import Hits
 from esclip.encoders.palette import PALETTE_LIMITS
 from esclip.stores import is_folder
@@ -65,7 +65,8 @@ def run(
         shown = address if is_folder(address) else report.store  # without the password in it
         searches = tuple(_run_searches(index, pictures, shown))
     page = folder / "demo.html"
-    page.write_text(_page(searches), encoding="utf-8")
+    sections = (render_section(search.command, search.hits) for search in searches)
+    page.write_text("".join(render_page("esclip demo", sections)), encoding="utf-8")
     return Demo(report, searches, page, PALETTE_LIMITS)
 
 
@@ -105,14 +106,6 @@ def _run_searches(index: ImageIndex, pictures: Path, address: str) -> list[Searc
     best = searches[0].hits[0]
     searches.append(Search(f"esclip similar {best.id} {options} -k 3", index.similar(best.id, 3)))
     return searches
-
-
-def _page(searches: tuple[Search, ...]) -> str:
-    head = "<!doctype html><meta charset=utf-8><title>esclip demo</title><body style='font-family:sans'>"
-    parts = (
-        f"<h2><code>{html.escape(escape(s.command))}</code></h2>{s.hits._repr_html_()}" for s in searches
-    )
-    return head + "".join(parts)
 
 
 def _car(pen: ImageDraw.ImageDraw, color: Color) -> None:

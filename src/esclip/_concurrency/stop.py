@@ -24,6 +24,9 @@ class CancelToken:
         """Whether a cancellation was requested."""
         self._active = False
 
+    def __repr__(self) -> str:
+        return f"<CancelToken{', requested' if self.requested else ''}>"
+
     def request(self) -> bool:
         """Cancel. True when a run is active and it is the first request; a later run ends at once."""
         first = not self.requested

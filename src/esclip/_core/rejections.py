@@ -8,8 +8,12 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from esclip._core.markup import render_table
 from esclip._errors import EsclipError, Hint
+from esclip._errors.counts import pluralize
+from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
+from esclip._errors.secrets import mask
 
 if TYPE_CHECKING:
     from esclip._core.types import ImageRecord
@@ -25,7 +29,7 @@ class Stage(Enum):
     WRITE = "write"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Rejection:
     """A record that was not written to the index, with the reason."""
 
@@ -36,6 +40,10 @@ class Rejection:
     detail: str
     record: ImageRecord | None = field(default=None, compare=False, repr=False)
     """The record, for a retry; None where the source could not create one."""
+
+    def __repr__(self) -> str:
+        told = f"{self.id}, {self.location}: {self.detail}"
+        return f"<{type(self).__name__} {self.reason.value}: {escape(mask(told))}>"
 
     def to_json(self) -> dict[str, Any]:
         """The rejection as a line of the rejections file."""
@@ -53,7 +61,7 @@ def reject(record: ImageRecord, stage: Stage, reason: Reason, detail: str) -> Re
     return Rejection(record.id, record.location, stage, reason, detail, record)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LedgerEntry(Rejection):
     """A rejection in the index's ledger, until the record is in the index."""
 
@@ -68,7 +76,7 @@ class LedgerEntry(Rejection):
         return Rejection.to_json(self) | {"tries": self.attempts, "tried": last_attempt}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IngestReport:
     """What an ingest did. `read == skipped + written + rejected`, always."""
 
@@ -99,6 +107,25 @@ class IngestReport:
     def images_per_second(self) -> float:
         """Documents written per second of the whole run."""
         return self.written / self.seconds if self.seconds else 0.0
+
+    def __repr__(self) -> str:
+        end = ", stopped before the end" if self.stopped else ""
+        return (
+            f"<IngestReport: {pluralize(self.read, 'record')}, {self.written:,} written, "
+            f"{self.skipped:,} skipped, {self.rejected:,} rejected in {self.seconds:.1f} s, "
+            f"index {self.index!r} in {escape(self.store)}{end}>"
+        )
+
+    def _repr_html_(self) -> str:
+        counts = ("read", "skipped", "written", "rejected")
+        values: dict[str, Any] = {name: getattr(self, name) for name in counts}
+        values |= {f"rejected: {reason.value}": n for reason, n in self.rejections.items()}
+        values |= {f"passed over: {kind}": n for kind, n in self.passed_over.items()}
+        values |= {"pruned": self.pruned, "unpruned": self.unpruned or None}
+        values |= {"stopped": "before the end" if self.stopped else None}
+        values |= {"seconds": f"{self.seconds:.1f}", "pictures/s": f"{self.images_per_second:.1f}"}
+        values |= {name: getattr(self, name) for name in ("index", "store", "encoder")}
+        return render_table(values.items())
 
     def to_json(self) -> dict[str, Any]:
         """The report as the command line prints it with `--json`."""

@@ -17,7 +17,10 @@ from typing import Any
 
 from esclip._core.calibration import Calibration
 from esclip._core.labels import LabelSet
+from esclip._core.markup import render_table
 from esclip._core.targets import PART_KINDS
+from esclip._errors.counts import pluralize
+from esclip._errors.escaping import escape
 
 MAX_NAME_LENGTH = 4096
 """Characters of a model's name, which may be a path, and of other texts in a schema."""
@@ -147,7 +150,7 @@ class IndexInfo:
     """How the store authenticates us; None where it needs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Stats:
     """What an index holds."""
 
@@ -194,6 +197,19 @@ class Stats:
             labels=label_set.labels if label_set else (),
             parts=info.schema.parts,
         )
+
+    def __repr__(self) -> str:
+        documents = pluralize(self.documents, "document")
+        return (
+            f"<Stats: index {self.index!r} in {escape(self.store)} ({escape(self.engine)}), {documents}, "
+            f"encoder {escape(self.encoder)}, {self.dimension} dimensions>"
+        )
+
+    def _repr_html_(self) -> str:
+        fields = ", ".join(f"{field.name} ({field.type.value})" for field in self.fields)
+        values = {name: getattr(self, name) for name in Stats.__dataclass_fields__} | {"fields": fields}
+        values |= {name: ", ".join(values[name]) for name in ("runtimes", "labels", "parts")}
+        return render_table(values.items())
 
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`."""

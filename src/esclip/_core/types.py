@@ -21,6 +21,8 @@ import numpy.typing as npt
 import orjson
 
 from esclip._core.text_forms import compose
+from esclip._errors.escaping import escape
+from esclip._errors.secrets import mask
 
 Vector: TypeAlias = npt.NDArray[np.float32]
 """One vector: shape (dim,), unit length."""
@@ -191,10 +193,10 @@ class Document:
     """What a store holds: a record and its picture's vector."""
 
     record: ImageRecord
-    vector: Vector
+    vector: Vector = field(repr=False)
     content: str = ""
     """`content_fingerprint` of the picture's bytes; empty where they aren't known."""
-    crops: tuple[Crop, ...] = ()
+    crops: tuple[Crop, ...] = field(default=(), repr=False)
     """Parts of the picture on the way to documents of their own; no store keeps them here."""
 
 
@@ -221,7 +223,7 @@ class ScoreDetail(NamedTuple):
     """What the part adds to the cosine, or to the fused score."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Hit:
     """One found picture."""
 
@@ -248,6 +250,9 @@ class Hit:
     content: str | None = field(default=None, compare=False, repr=False)
     """`content_fingerprint` of the picture's bytes as they were encoded, empty where the index lacks it; None
     for a hit of no index. A gallery shows no other file in the picture's place."""
+
+    def __repr__(self) -> str:
+        return f"<Hit {self.rank}: {escape(self.id)}, score {self.score:.4f}, {escape(mask(self.location))}>"
 
     def to_json(self) -> dict[str, Any]:
         """The hit as the command line prints it with `--json`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import content_fingerprint
@@ -21,7 +22,15 @@ THUMBNAIL_HEIGHT = 240
 """Pixels."""
 
 
-def make_thumbnail(file: Path, content: str | None) -> bytes | None:
+class Thumbnail(NamedTuple):
+    """A small picture."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def make_thumbnail(file: Path, content: str | None) -> Thumbnail | None:
     """Make a small JPEG of an image file.
 
     Returns None if the file is no image, or its bytes have another `content_fingerprint` than `content`. With
@@ -38,4 +47,4 @@ def make_thumbnail(file: Path, content: str | None) -> bytes | None:
             image.save(jpeg, "JPEG", quality=85)
     except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path
         return None
-    return jpeg.getvalue()
+    return Thumbnail(jpeg.getvalue(), *image.size)

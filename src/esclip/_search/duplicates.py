@@ -17,6 +17,8 @@ from esclip._concurrency.streams import batches
 from esclip._core.filters import Condition
 from esclip._core.searches import KnnSearch, Scan
 from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, rank_hits
+from esclip._errors.counts import pluralize
+from esclip._errors.escaping import escape
 from esclip._protocols import Store
 from esclip._search.collapse import COSINE_TOLERANCE
 from esclip._search.hits import Hits
@@ -32,7 +34,7 @@ DEPTHS = (2, 8, 32)
 """Neighbours retrieved: more where all of them are near-duplicates. Pairs join larger groups."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DuplicateGroup:
     """Pictures that are nearly the same."""
 
@@ -51,6 +53,13 @@ class DuplicateGroup:
         """The highest cosine with the first."""
         return max(hit.score for hit in self.hits[1:])
 
+    def __repr__(self) -> str:
+        shown = ", ".join(escape(hit.id) for hit in self.hits[:3])
+        return f"<{describe_group(self)}: {shown}{', ...' if len(self.hits) > 3 else ''}>"
+
+    def _repr_html_(self) -> str:
+        return DuplicateGroups([self])._repr_html_()
+
     def to_json(self) -> dict[str, Any]:
         """The group as the command line prints it with `--json`."""
         return {
@@ -61,12 +70,28 @@ class DuplicateGroup:
         }
 
 
+def describe_group(group: DuplicateGroup) -> str:
+    """How many pictures there are, and how near they are to each other."""
+    kind = "exact" if group.exact else "near"
+    pictures = pluralize(len(group.hits), "picture")
+    return f"{pictures}, {kind}, cosines {group.lowest:.4f} to {group.highest:.4f}"
+
+
+class DuplicateGroups(list[DuplicateGroup]):
+    """Groups, the largest first. A list that a notebook shows as galleries."""
+
+    def _repr_html_(self) -> str:
+        from esclip._search.gallery import render_results
+
+        return render_results([(describe_group(group), group.hits) for group in self], "group")
+
+
 def find_duplicates(
     store: Store,
     where: tuple[Condition, ...],
     threshold: float,
     on_progress: Callable[[int], None],
-) -> list[DuplicateGroup]:
+) -> DuplicateGroups:
     """The groups of pictures of which each has a cosine of `threshold` with another, largest group first.
 
     Only pictures that fulfil `where` are compared. `on_progress` is called with the number of pictures done.
@@ -79,7 +104,7 @@ def find_duplicates(
         compared += len(vectors)
         on_progress(compared)
     groups = sorted(sets.groups(), key=lambda ids: (-len(ids), ids))
-    return list(_read_groups(store, groups))
+    return DuplicateGroups(_read_groups(store, groups))
 
 
 def _scan_vectors(store: Store, where: tuple[Condition, ...]) -> Iterator[dict[str, Vector]]:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.types import Hit
-from esclip._core.urls import is_web_address
-from esclip._errors import one_line
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
-from esclip._errors.secrets import mask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,7 +62,7 @@ class Hits(Sequence[Hit]):
         if self.note:
             return f"<0 hits: {escape(self.note)}>"
         shown = ", ".join(f"{escape(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
-        return f"<{pluralize(len(self), 'hit')}: {shown}{', ...' if len(self) > 3 else ''}>"
+        return f"<{pluralize(len(self), 'hit')}{': ' * bool(self)}{shown}{', ...' * (len(self) > 3)}>"
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per hit: rank, id, score, location, page, description, then one column per metadata field.
@@ -88,10 +82,24 @@ class Hits(Sequence[Hit]):
         return pd.DataFrame(columns)
 
     def _repr_html_(self) -> str:
-        if self.note:
-            return f"<p>{html.escape(repr(self))}</p>"
-        figures = "".join(map(_figure, self))
-        return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{figures}</div>'
+        from esclip._search.gallery import render_gallery  # with the decoder, which a search doesn't need
+
+        return render_gallery(self)
+
+
+class SearchResults(list[Hits]):
+    """The hits of several queries, in their order. A list that a notebook shows as galleries."""
+
+    def __init__(self, results: Iterable[Hits], queries: Iterable[str]) -> None:
+        """Keep the hits of each query, and the queries in words."""
+        super().__init__(results)
+        self._queries = tuple(queries)
+
+    def _repr_html_(self) -> str:
+        from esclip._search.gallery import render_results
+
+        names = self._queries if len(self._queries) == len(self) else [""] * len(self)
+        return render_results(list(zip(names, self, strict=True)), "result")
 
 
 def _column(values: Sequence[Any], kind: type | None = None) -> pd.Series[Any]:
@@ -118,37 +126,3 @@ def _column(values: Sequence[Any], kind: type | None = None) -> pd.Series[Any]:
         with suppress(ValueError, OverflowError):  # before pandas 3, dates of other centuries have no column
             return pd.Series(pd.to_datetime(list(values), utc=True))
     return pd.Series(list(values), dtype="object")
-
-
-def _figure(hit: Hit) -> str:
-    """One picture with its score and, where known, its photographer and a link to its page."""
-    from esclip._images.thumbnails import THUMBNAIL_HEIGHT  # imports the decoder, which a search doesn't need
-
-    credit = str(hit.metadata.get("photographer", ""))
-    parts = (f"{hit.score:.3f}", credit, hit.description[:80])
-    text = html.escape(escape(" · ".join(part for part in parts if part)))
-    if hit.page and is_web_address(hit.page):
-        text = f'<a href="{html.escape(hit.page)}" target="_blank" rel="noopener noreferrer">{text}</a>'
-    source = _image_source(hit)
-    picture = (
-        f'<img src="{html.escape(source)}" style="height:{THUMBNAIL_HEIGHT}px" loading="lazy" '
-        'referrerpolicy="no-referrer">'
-        if source
-        else f"<code>{html.escape(one_line(mask(hit.location)))}</code>"
-    )
-    style = f"margin:0;max-width:{THUMBNAIL_HEIGHT * 2}px;overflow-wrap:anywhere"
-    return f'<figure style="{style}">{picture}<figcaption>{text}</figcaption></figure>'
-
-
-def _image_source(hit: Hit) -> str:
-    """What a browser shows for a hit: a web address, or a thumbnail as a data URI; empty for nothing.
-
-    A location is untrusted input: only the very file that was encoded is opened.
-    """
-    from esclip._images.thumbnails import THUMBNAIL_HEIGHT, make_thumbnail
-    from esclip.sources import preview_url
-
-    if is_web_address(hit.location):
-        return preview_url(hit.location, THUMBNAIL_HEIGHT * 2)
-    image = None if "://" in hit.location else make_thumbnail(Path(hit.location), hit.content)
-    return f"data:image/jpeg;base64,{base64.b64encode(image).decode()}" if image else ""

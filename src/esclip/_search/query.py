@@ -53,7 +53,7 @@ class Text:
         return f"text: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ImageQuery:
     """A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
 
@@ -65,6 +65,11 @@ class ImageQuery:
 
     def __str__(self) -> str:
         return f"image: {self.image if isinstance(self.image, str | Path) else 'a picture'}"
+
+    def __repr__(self) -> str:
+        named = isinstance(self.image, str | Path)
+        image = repr(self.image) if named else f"<{type(self.image).__name__}>"
+        return f"ImageQuery({image}, weight={self.weight!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class SimilarTo:
         return f"id: {self.id}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class VectorQuery:
     """A vector of the index's space, of any length but zero."""
 
@@ -102,6 +107,9 @@ class VectorQuery:
 
     def __str__(self) -> str:
         return "vector"
+
+    def __repr__(self) -> str:
+        return f"VectorQuery(<shape {np.shape(self.vector)}>, weight={self.weight!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,7 @@ AnyQuery: TypeAlias = "Query | AnyClause"
 _ONE_TEXT = "one text; for several there are search_texts and search_many"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Query:
     """One search. `Query(Text("a beach"), Text("people", -0.5), k=20)`."""
 
@@ -208,6 +216,19 @@ class Query:
         """Whether several rankings are fused."""
         by_vector = (2 if is_fused(self.targets) else 1) if self.vector_clauses else 0
         return len(self.keywords) + by_vector > 1
+
+    def __str__(self) -> str:
+        """What is searched for, in words."""
+        if len(self.clauses) == 1 and isinstance(self.clauses[0], Text):
+            return self.clauses[0].text
+        weights = ("" if clause.weight == 1 else f" x {clause.weight:g}" for clause in self.clauses)
+        parts = (f"{clause}{weight}" for clause, weight in zip(self.clauses, weights, strict=True))
+        return ", ".join(parts) or "all that the filter lets through"
+
+    def __repr__(self) -> str:
+        defaults = {**resolve(QueryOptions, {}), "where": ()}
+        options = [f"{name}={value!r}" for name, value in self.options.items() if value != defaults[name]]
+        return f"Query({', '.join([*map(repr, self.clauses), *options])})"
 
     def _check(self) -> None:
         if not self.clauses and not self.options["where"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +10,6 @@ from esclip._cli.output.console import say
 from esclip._cli.output.links import hit_link
 from esclip._cli.output.table import Column, print_rows
 from esclip._errors.counts import pluralize
-from esclip._errors.escaping import escape
 
 if TYPE_CHECKING:
     from esclip._core.types import Hit
@@ -58,12 +56,16 @@ def print_summary(groups: Sequence[DuplicateGroup], *, compared: int, page: Path
 
 def write_page(page: Path, groups: Sequence[DuplicateGroup]) -> None:
     """Write an HTML page on which each group's pictures stand side by side, with where they are."""
+    from esclip._core.markup import render_page
+
+    sections = (_section(number, group) for number, group in enumerate(groups, start=1))
     with page.open("w", encoding="utf-8") as file:
-        file.write("<!doctype html><meta charset=utf-8><title>esclip duplicates</title>")
-        file.write("<body style='font-family:sans-serif'>")
-        for number, group in enumerate(groups, start=1):
-            span = f"{group.lowest:.4f} to {group.highest:.4f}"
-            file.write(f"<h2>{number}: {len(group.hits)} pictures, {_kind(group)}, cosines {span}</h2>")
-            file.write(group.hits._repr_html_())
-            where = (f"{hit.score:.4f} {hit.id} {hit.location}" for hit in group.hits)
-            file.write("".join(f"<div><code>{html.escape(escape(line))}</code></div>" for line in where))
+        file.writelines(render_page("esclip duplicates", sections))
+
+
+def _section(number: int, group: DuplicateGroup) -> str:
+    from esclip._search.duplicates import describe_group
+    from esclip._search.gallery import render_section
+
+    lines = (f"{hit.score:.4f} {hit.id} {hit.location}" for hit in group.hits)
+    return render_section(f"{number}: {describe_group(group)}", group.hits, lines)
