@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from esclip._cli.arguments import parse_weight, parse_weighted
 from esclip._cli.groups import EncoderOptions, ImageEncoderOptions, StoreOptions, Without
+from esclip._cli.hit_output import HitOutput
 from esclip._cli.options import Json, WhereOption, as_path, not_blank, number
 from esclip._core.options import MAX_WEIGHT, Panel
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, error_text, one_line
 from esclip._files.text import NotText, text_lines
 from esclip._search.options import THRESHOLD, QueryOptions, TextQueryOptions
+
+if TYPE_CHECKING:
+    from esclip._search.query import Clause
 
 ImageQueryOptions: TypeAlias = Annotated[QueryOptions, Without(("min_relevance",))]
 """Only searches by text have a relevance."""
@@ -45,13 +49,11 @@ def search_text(
     search: TextQueryOptions,
     store: StoreOptions,
     encoder: EncoderOptions,
-    json: Json = False,
+    output: HitOutput,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
-    from esclip._cli.output.hits import print_hits
-
     with store.open(encoder) as index:
-        print_hits(index.search_text(query, **search), json=json)
+        output.show(index.search_text(query, **search))
 
 
 def search_texts(
@@ -63,10 +65,9 @@ def search_texts(
     search: TextQueryOptions,
     store: StoreOptions,
     encoder: EncoderOptions,
-    json: Json = False,
+    output: HitOutput,
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
-    from esclip._cli.output.hits import print_query_hits
     from esclip._concurrency.streams import batches
 
     texts = (line.strip() for line in _lines(file) if line.strip())
@@ -74,7 +75,7 @@ def search_texts(
         for batch in batches(texts, SEARCHES_AT_ONCE):
             results = index.search_texts(batch, **search)
             for text, hits in zip(batch, results, strict=True):
-                print_query_hits(text, hits, json=json)
+                output.show_of_query(text, hits)
 
 
 def _lines(file: typer.FileBinaryRead) -> Iterator[str]:
@@ -87,19 +88,26 @@ def _lines(file: typer.FileBinaryRead) -> Iterator[str]:
 
 def search_image(
     image: Annotated[
-        str, typer.Argument(metavar="FILE|URL", callback=not_blank, help="A picture like those wanted.")
+        str,
+        typer.Argument(
+            metavar="FILE|URL",
+            callback=not_blank,
+            help="A picture like those wanted; - for one on standard input.",
+        ),
     ],
     *,
     search: ImageQueryOptions,
     store: StoreOptions,
     encoder: ImageEncoderOptions,
-    json: Json = False,
+    output: HitOutput,
 ) -> None:
     """Find pictures that look like another one."""
-    from esclip._cli.output.hits import print_hits
+    from esclip._cli.query_argument import naming_stdin, read_picture
 
-    with store.open(encoder) as index:
-        print_hits(index.search_image(image, **search), json=json)
+    picture = read_picture(image)
+    with store.open(encoder) as index, naming_stdin(picture):
+        hits = index.search_image(picture, **search)
+        output.show(hits)
 
 
 def similar(
@@ -112,13 +120,11 @@ def similar(
     *,
     search: ImageQueryOptions,
     store: StoreOptions,
-    json: Json = False,
+    output: HitOutput,
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
-    from esclip._cli.output.hits import print_hits
-
     with store.open() as index:
-        print_hits(index.similar(id, **search), json=json)
+        output.show(index.similar(id, **search))
 
 
 def recommend(
@@ -130,19 +136,28 @@ def recommend(
     *,
     search: ImageQueryOptions,
     store: StoreOptions,
-    json: Json = False,
+    output: HitOutput,
 ) -> None:
     """Find pictures like several stored ones, and unlike others."""
-    from esclip._cli.output.hits import print_hits
-
     with store.open() as index:
-        print_hits(index.recommend(like, unlike or (), **search), json=json)
+        output.show(index.recommend(like, unlike or (), **search))
 
 
 def search(
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="QUERY|PATH|URL",
+            help="What the pictures show, or a picture like those wanted: an existing file, or an address "
+            "with http(s)://. What has a / in it or ends like a picture's name is a path. --text and --image "
+            "take any value for what they say.",
+            show_default=False,
+        ),
+    ] = None,
     text: Annotated[list[str] | None, _clause_option("--text", "WORDS", "What the pictures show")] = None,
     image: Annotated[
-        list[str] | None, _clause_option("--image", "FILE|URL", "A picture like those wanted")
+        list[str] | None,
+        _clause_option("--image", "FILE|URL", "A picture like those wanted, - for one on standard input"),
     ] = None,
     id: Annotated[list[str] | None, _clause_option("--id", "ID", "A stored picture, itself left out")] = None,
     words: Annotated[
@@ -153,22 +168,50 @@ def search(
     search: QueryOptions,
     store: StoreOptions,
     encoder: EncoderOptions,
-    json: Json = False,
+    output: HitOutput,
 ) -> None:
-    """Find pictures by texts, pictures and words at once: --text "a beach" --words oslo; or by --where."""
-    from esclip._cli.output.hits import print_hits
-    from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text
+    """Find pictures by a text or a picture, or by several of them, words and --where."""
+    from esclip._cli.query_argument import naming_stdin
+    from esclip._search.query import ImageQuery, Keywords, Query
 
-    clauses: list[Clause] = [Text(*_parse_clause("--text", value)) for value in text or ()]
-    clauses += [ImageQuery(*_parse_clause("--image", value)) for value in image or ()]
-    clauses += [SimilarTo(*_parse_clause("--id", value)) for value in id or ()]
-    clauses += [Keywords(*_parse_clause("--words", value)) for value in words or ()]
+    clauses = [
+        *([_argument_clause(query)] if query is not None else []),
+        *_option_clauses(text or [], image or [], id or [], words or []),
+    ]
     if not clauses and not search["where"]:
-        raise typer.BadParameter("say what to look for: --text, --image, --id, --words or --where")
+        raise typer.BadParameter(
+            "say what to look for: a text, a picture's path or URL, --text, --image, --id, --words or --where"
+        )
     if any(isinstance(clause, Keywords) and clause.weight <= 0 for clause in clauses):
         raise typer.BadParameter("--words has a weight above zero; to leave something out, use --where")
-    with store.open(encoder) as index:
-        print_hits(index.search(Query(*clauses, **search)), json=json)
+    with (
+        store.open(encoder) as index,
+        naming_stdin(*(clause.image for clause in clauses if isinstance(clause, ImageQuery))),
+    ):
+        hits = index.search(Query(*clauses, **search))
+        output.show(hits)
+
+
+def _argument_clause(given: str) -> Clause:
+    """The clause that the argument stands for."""
+    from esclip._cli.query_argument import is_picture
+    from esclip._search.query import ImageQuery, Text
+
+    return ImageQuery(given) if is_picture(not_blank(given)) else Text(*_parse_clause("--text", given))
+
+
+def _option_clauses(
+    text: Sequence[str], image: Sequence[str], id: Sequence[str], words: Sequence[str]
+) -> Iterator[Clause]:
+    from esclip._cli.query_argument import read_picture
+    from esclip._search.query import ImageQuery, Keywords, SimilarTo, Text
+
+    yield from (Text(*_parse_clause("--text", value)) for value in text)
+    for value in image:
+        picture, weight = _parse_clause("--image", value)
+        yield ImageQuery(read_picture(picture), weight)
+    yield from (SimilarTo(*_parse_clause("--id", value)) for value in id)
+    yield from (Keywords(*_parse_clause("--words", value)) for value in words)
 
 
 def _parse_clause(option: str, given: str) -> tuple[str, float]:

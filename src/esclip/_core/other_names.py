@@ -33,6 +33,8 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "images": "image image_dir images_dir image_folder",
     "paths": "path file files folder directory dir input_dir url_list",
     "json": "jsonl ndjson",
+    "only_paths": "filepath_only files_only paths_only f l",
+    "null": "print0 z",
     "store": "uri url path host hosts db db_path database persist_directory index_path indice_folder",
     "index": "collection collection_name table table_name index_name",
     "encoder": "model model_name model_id clip_model embedding_model embedding_function vectorizer m",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from esclip._errors import ConfigError
@@ -12,6 +13,21 @@ from esclip._files.locations import user_path
 def path_text(path: str | Path) -> str:
     """A path as text that can be shown and stored, even if it isn't UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+_ESCAPED_BYTE = re.compile(rb"\\x([89a-f][0-9a-f])")
+"""A byte that isn't UTF-8, as `path_text` writes it."""
+
+
+def path_of(location: str) -> Path:
+    """The path that `path_text` gave this location for, also one that isn't UTF-8, if it is on disk."""
+    if "\\x" in location and not os.path.lexists(location):
+        data = _ESCAPED_BYTE.sub(
+            lambda byte: bytes.fromhex(byte[1].decode()), location.encode("utf-8", "replace")
+        )
+        if os.path.lexists(path := os.fsdecode(data)):
+            return Path(path)
+    return Path(location)
 
 
 def location_of(path: str | Path) -> str:

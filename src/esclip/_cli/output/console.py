@@ -13,8 +13,9 @@ import codecs
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 import orjson
@@ -94,6 +95,16 @@ def progress_console() -> Console:
 def print_columns(*columns: str) -> None:
     """A line on stdout, with tabs between the columns."""
     print("\t".join(map(escape, columns)))
+
+
+def print_null_ended(texts: Iterable[str]) -> None:
+    """Texts on stdout with a NUL after each, none of them escaped: names of files, byte by byte."""
+    if isinstance(sys.stdout, TextIOWrapper):  # not what a test may have put there
+        sys.stdout.reconfigure(
+            encoding=sys.getfilesystemencoding(), errors=sys.getfilesystemencodeerrors(), newline=""
+        )
+    for text in texts:
+        print(text, end="\0")
 
 
 def print_json(value: Any) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
+from esclip._cli.output.console import (
+    is_terminal,
+    print_columns,
+    print_heading,
+    print_json,
+    print_null_ended,
+    say,
+)
 from esclip._cli.output.links import hit_link
 from esclip._cli.output.reports import print_report
 from esclip._cli.output.table import Column, plain_cells, print_rows, print_table
 from esclip._errors.escaping import escape
+from esclip._files.paths import path_of
 
 if TYPE_CHECKING:
     from esclip._cli.demo import Demo
@@ -32,6 +41,32 @@ def print_query_hits(query: str, hits: Hits, *, json: bool) -> None:
         else:
             print_columns(query, *plain_cells(hit, columns))
     _say_what_lacks(hits, f"{query}: ")
+
+
+def print_locations(hits: Hits, *, null: bool, query: str = "") -> None:
+    """Where the hits are, and nothing else: a line each, or with `null` as on disk, with a NUL after each."""
+    paths = [_path_or_url(hit.location) for hit in hits]
+    if null:
+        print_null_ended(paths)
+    else:
+        for path in paths:
+            print_columns(path)
+        if escaped := sum(escape(path) != path for path in paths):
+            say(
+                f"paths with characters that break a line, shown escaped: {escaped}; --null gives them as "
+                "they are"
+            )
+    _say_what_lacks(hits, f"{query}: " if query else "")
+
+
+def _path_or_url(location: str) -> str:
+    """The location as the file's name is on disk; escaped where no file can have such a name."""
+    path = location if "://" in location else str(path_of(location))
+    try:
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        possible = False
+    return path if possible else escape(path)
 
 
 def print_demo(demo: Demo) -> None:
