@@ -46,10 +46,12 @@ format: $(VENV)/.installed-dev ## format all code and apply the safe fixes
 docs: $(VENV)/.installed-dev ## render what docs/ and mappings/ take from the code
 	$(BIN)/python -m scripts.render_pages
 	$(BIN)/python -m scripts.render_api
+	$(BIN)/python -m scripts.render_llms
 	$(BIN)/python -m scripts.render_mappings
 
 site: $(VENV)/.installed-dev ## build the pages of docs/ into site/, warnings as errors
 	$(BIN)/zensical build --clean --strict
+	$(BIN)/python -m scripts.render_llms site
 
 dist: $(VENV)/.installed-dev ## build wheel and source distribution into dist/, and check their metadata
 	$(UV) build --quiet --out-dir $(DIST)

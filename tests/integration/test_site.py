@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from scripts.render_llms import add_markdown
+
 ROOT = Path(__file__).parents[2]
 ATTRIBUTES = ("href", "src", "srcset", "poster", "data")
 LOADED = ("link", "script", "img", "iframe", "source", "video", "audio", "object", "embed")
@@ -44,6 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    add_markdown(folder / "site")
     return {path: Page(path) for path in (folder / "site").rglob("*.html")}
 
 
@@ -74,6 +77,15 @@ def is_dead(path: Path, link: str, site: dict[Path, Page]) -> bool:
         return True
     anchor = unquote(parts.fragment)
     return bool(anchor) and not anchor.startswith("__") and anchor not in site[target].anchors
+
+
+def test_language_models_find_the_pages(site: dict[Path, Page]) -> None:
+    """Each page that llms.txt lists is there as Markdown, and stands in llms-full.txt."""
+    (top,) = {path.parent for path in site if path.name == "404.html"}
+    pages = re.findall(r"\]\(([^)]+)\)", (top / "llms.txt").read_text(encoding="utf-8"))
+    whole = (top / "llms-full.txt").read_text(encoding="utf-8")
+    assert len(pages) > 20
+    assert not [page for page in pages if (top / page).read_text(encoding="utf-8") not in whole]
 
 
 def test_links_to_other_hosts_are_well_formed(site: dict[Path, Page]) -> None:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
-import pytest
+from PIL import Image
 
+from scripts.draw_results import PICTURE, search
+from scripts.render_llms import LLMS, render
 from tests.command_line import Esclip
 
-SCORE = r"\b[01]\.\d{4}\b"
-
-README = Path(__file__).parents[2] / "README.md"
-TEXT = README.read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_demo_prints_what_the_readme_shows(esclip: Esclip, tmp_path: Path) -> None:
-    """The README's example output is the demo's: commands and pictures to the letter, scores to 0.01."""
-    (shown,) = re.findall(r"<!-- demo -->\n```\n(.*?)```", TEXT, re.DOTALL)
-    out = esclip("demo", "--folder", "demo", cwd=tmp_path).out
-    assert re.sub(SCORE, "", shown).strip() in re.sub(SCORE, "", out)
-    printed = [float(score) for score in re.findall(SCORE, out)]
-    wanted = [float(score) for score in re.findall(SCORE, shown)]
-    assert len(wanted) >= 15
-    assert printed[: len(wanted)] == pytest.approx(wanted, abs=0.01)
+def test_the_picture_of_results_shows_what_is_found(tmp_path: Path) -> None:
+    """The searches of docs/results.png find these pictures with these scores, to 0.01."""
+    with Image.open(PICTURE) as picture:
+        shown = json.loads(picture.info["results"])
+    found = search(tmp_path)
+    assert [[query, [name for name, _ in hits]] for query, hits in found] == [
+        [query, [name for name, _ in hits]] for query, hits in shown
+    ]
+    for (_, hits), (_, shown_hits) in zip(found, shown, strict=True):
+        assert all(abs(a - b) <= 0.011 for (_, a), (_, b) in zip(hits, shown_hits, strict=True))
+    assert all(f'"{query}"' in TEXT for query, _ in shown)
 
 
 def test_the_python_example_runs(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
@@ -33,3 +36,15 @@ def test_the_python_example_runs(esclip: Esclip, photos: Path, tmp_path: Path) -
     script.write_text(example, encoding="utf-8")
     out = esclip(cwd=photos.parent, script=script).out
     assert "red.png 1.0" in out
+
+
+def test_its_files_are_there() -> None:
+    """Each link of the README to a file of the repository leads to one."""
+    named = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("https://")]
+    assert len(named) > 10
+    assert not [link for link in named if not (ROOT / link.partition("#")[0]).is_file()]
+
+
+def test_the_list_for_language_models_is_current() -> None:
+    """docs/llms.txt is as `scripts/render_llms.py` writes it."""
+    assert LLMS.read_text(encoding="utf-8") == render()
