@@ -18,7 +18,7 @@ import typer.main
 
 from esclip import _errors
 from esclip._cli.app import app
-from esclip._core import analysis, filter_limits, labels, options, settings, urls
+from esclip._core import analysis, filter_limits, labels, options, settings, types, urls
 from esclip._errors import reasons
 from esclip._errors.reasons import Reason
 from esclip._fetch import client
@@ -27,7 +27,8 @@ from esclip._images import decode, sanitize
 from esclip._ingest import labels as kept_labels
 from esclip.encoders.remote import protocol
 from esclip.sources import captions
-from esclip.sources.unsplash import child_tables, rows, source
+from esclip.sources.memory import source as memory
+from esclip.sources.unsplash import child_tables, rows
 from esclip.stores.engine import queries
 
 __all__ = ["DOCS", "PARTS", "render"]
@@ -164,8 +165,20 @@ LIMITS: dict[str, list[tuple[str, str, str]]] = {
         ("redirects to a picture", str(client.MAX_REDIRECTS), "`bad_redirect`"),
         ("a URL", f"{urls.MAX_URL:,} characters", "`bad_url`"),
     ],
+    "Records": [
+        ("an id", f"{types.MAX_ID_BYTES} bytes", "`bad_id`"),
+        (
+            "records of an iterator that are read ahead for their fields",
+            f"{memory.HEAD_RECORDS:,}, {_size(memory.HEAD_BYTES)} of pictures",
+            "a field that comes later: `bad_row`",
+        ),
+        (
+            "a PIL image or an array",
+            f"{_size(settings.MAX_PICTURE_BYTES)} as RGB",
+            "it is reduced by a whole factor",
+        ),
+    ],
     "The Unsplash dataset": [
-        ("an id", f"{source.MAX_ID_BYTES} bytes", "`bad_id`"),
         ("a row", _size(rows.MAX_ROW_BYTES), "`bad_row`"),
         ("collections of a photo", str(child_tables.MAX_COLLECTIONS), "others are not kept"),
     ],

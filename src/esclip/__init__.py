@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     )
     from esclip._errors.reasons import Reason
     from esclip._index import ImageIndex, list_indexes, open_index
-    from esclip._ingest.options import IngestOptions, RetryOptions, RunOptions
+    from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, RunOptions
     from esclip._net.access import StoreAuth
     from esclip._protocols import Encoder, Source, Store
     from esclip._search.duplicates import DuplicateGroup
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AddOptions",
     "AllOf",
     "AnyOf",
     "Box",

@@ -1,7 +1,7 @@
 """The facade: one index of pictures, to fill and to search.
 
 list_indexes(...) ─► Stats of each index
-open_index(...) ─► ImageIndex ─┬─► ingest · rejections · retry · delete · stats · drop
+open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · delete · stats · drop
                                └─► search · search_text · search_image · similar · ... · duplicates
 """
 
@@ -22,6 +22,7 @@ from esclip._concurrency.forks import renew_in_children
 from esclip._core.arguments import (
     AnyId,
     AnyImage,
+    Records,
     coerce_callback,
     coerce_ids,
     coerce_path,
@@ -37,7 +38,7 @@ from esclip._core.options import resolve
 from esclip._core.other_names import check_names
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry
-from esclip._core.schema import IndexInfo, IndexSchema, Stats
+from esclip._core.schema import FieldType, IndexInfo, IndexSchema, Stats
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, default_store
 from esclip._core.targets import PART_KINDS
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
@@ -48,9 +49,9 @@ from esclip._errors.secrets import Address, Secret, mask
 from esclip._files.locations import AnyPath
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger, ledger_path
-from esclip._ingest.options import IngestOptions, RetryOptions
+from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions
 from esclip._net.access import StoreAuth
-from esclip._protocols import Encoder, Store
+from esclip._protocols import Encoder, Source, Store
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
 from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
@@ -67,6 +68,7 @@ from esclip.stores.suggestions import explain_missing, explain_missing_folder
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
+    from esclip._ingest.pruning import Pruning
 
 log = logging.getLogger("esclip")
 
@@ -213,7 +215,7 @@ class ImageIndex:
     @check_names()
     def ingest(
         self,
-        *paths: AnyPath | Iterable[AnyPath],
+        *paths: AnyPath | Source | Iterable[AnyPath | Source],
         **options: Unpack[IngestOptions],
     ) -> IngestReport:
         """Write the pictures of `paths` that the index lacks or holds differently.
@@ -222,7 +224,8 @@ class ImageIndex:
         ledger: see `rejections` and `retry`. Callbacks are called from any thread, one call at a time.
 
         Args:
-            paths: Unsplash dataset folders, folders of images, or image files: one by one, or as a list.
+            paths: Unsplash dataset folders, folders of images, image files, or a `Source` of your own: one
+                by one, or as a list.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -263,32 +266,128 @@ class ImageIndex:
             report = index.ingest("photos", prune=True, parts=["crops"])
             print(report.written, report.rejections)
         """
-        given = coerce_paths("a path", paths)
+        given = _paths_and_sources(paths)
         options = resolve(IngestOptions, options)
-        limit, labels, images = options["limit"], options["labels"], options["images"]
+        limit, images = options["limit"], options["images"]
         if options["prune"] and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._ingest.pruning import Pruning
-        from esclip._ingest.run import run
         from esclip.sources import open_source
 
         schema = self._store.schema()
         self._require_own_pictures(schema)
-        remembered = schema.label_set if schema else None
-        kinds = {*options["parts"], *(schema.parts if schema else ())}
-        gone = [path for path in given if self._has_left(path, schema)]
+        paths_only = [path for path in given if not isinstance(path, Source)]
+        gone = [path for path in paths_only if self._has_left(path, schema)]
         if gone and not options["prune"]:
             raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
-        roots = tuple(sorted(map(location_of, given)))
+        roots = tuple(sorted(map(location_of, paths_only)))
+        source = open_source(
+            given,
+            images=Path(images) if images else None,
+            limit=limit,
+            captions=options["captions"],
+            gone=gone,
+        )
+        is_whole = limit is None and len(paths_only) == len(
+            given
+        )  # a source has no name to be known by again
+        return self._write(
+            source,
+            schema,
+            options,
+            origin="\n".join(roots) if is_whole else None,
+            pruning=Pruning(roots, options["confirm"]) if options["prune"] else None,
+        )
+
+    @check_names()
+    def add(
+        self,
+        records: Records,
+        *,
+        fields: Mapping[str, FieldType | str] | None = None,
+        **options: Unpack[AddOptions],
+    ) -> IngestReport:
+        """Write pictures that a program has, with what is known about them, as an ingest writes a folder's.
+
+        What the index holds unchanged is skipped. A mapping, or a row of a table, has its picture as
+        `image`, `path` or `url`, and may have `id`, `location`, `page` and `description`; all else is
+        metadata, typed by its values: texts, numbers, booleans, dates, lists of texts, `{"lat", "lon"}`.
+        `image` is anything that a picture alone can be; with a `url` beside it, that is its location.
+
+        An `id` that is not given is made of the picture: of a file's path, as an ingest of its folder does;
+        of a URL; else of the bytes, or of the pixels of a PIL image or array. Records with one id are one:
+        the first counts. A picture that is only in memory is not kept: its document's location is `memory:`
+        and the id, and a rejected one can't be retried.
+
+        Args:
+            records: Pictures (paths, URLs, `data:` URIs, an image file's bytes, open files, PIL images, RGB
+                arrays of uint8), mappings, `ImageRecord`s: one, or an iterable of them, which is read in
+                another thread and not held; or a table: of pandas, or any that exports Arrow.
+            fields: Types of metadata fields, by name: for those that none of the first 1,000 records of an
+                iterator has, for `text`, or for dates given as texts. Default: those of the index, else by
+                the values.
+            limit: Read this many records only.
+            labels: As in `ingest`.
+            parts: As in `ingest`.
+            batch_size: Pictures in a forward pass. Default: 32.
+            workers: Concurrent fetches. Default: 16.
+            allow_hosts: Hosts to fetch from, besides images.unsplash.com, also at private addresses.
+            ignore_robots_tag: As in `ingest`. Default: False.
+            max_rejection_rate: As in `ingest`. Default: 0.5.
+            cache: Folder for fetched pictures. Default: in the user's cache directory.
+            stop: Ends the run early, within seconds, on request; the report then has `stopped`.
+            on_rejection: Called with each rejection.
+            on_progress: Called with the progress.
+
+        Returns:
+            Counts of the run: `read == skipped + written + rejected`.
+
+        Raises:
+            ConfigError: `records` or another argument can't be used.
+            EsclipError: As `ingest`.
+
+        Example:
+            from PIL import Image
+
+            report = index.add(
+                {"id": str(n), "image": Image.new("RGB", (64, 64), color), "shop": "oslo", "price": 9.5}
+                for n, color in enumerate(["red", "green"])
+            )
+            assert report.written == 2
+            index.search_text("red", where="price<10")
+        """
+        from esclip.sources.chain import ChainedSource
+        from esclip.sources.memory.source import MemorySource
+        from esclip.stores.validation import check_field_names
+
+        options = resolve(AddOptions, options)
+        schema = self._store.schema()
+        self._require_own_pictures(schema)
+        source: Source = MemorySource(records, fields, schema.fields if schema else ())
+        try:
+            check_field_names(tuple(source.fields))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        if options["limit"] is not None:
+            source = ChainedSource([source], options["limit"])
+        return self._write(source, schema, options)
+
+    def _write(
+        self,
+        source: Source,
+        schema: IndexSchema | None,
+        options: AddOptions,
+        *,
+        origin: str | None = None,
+        pruning: Pruning | None = None,
+    ) -> IngestReport:
+        from esclip._ingest.run import run
+
+        labels, remembered = options["labels"], schema.label_set if schema else None
+        kinds = {*options["parts"], *(schema.parts if schema else ())}
         report = run(
-            open_source(
-                given,
-                images=Path(images) if images else None,
-                limit=limit,
-                captions=options["captions"],
-                gone=gone,
-            ),
+            source,
             self._encoder(schema),
             self._store,
             self._ledger,
@@ -296,8 +395,8 @@ class ImageIndex:
             label_set=remembered if labels is None else LabelSet.of(labels, remembered),
             parts=[kind for kind in PART_KINDS if kind in kinds],
             parts_store=self._open_parts,
-            origin="\n".join(roots) if limit is None else None,
-            pruning=Pruning(roots, options["confirm"]) if options["prune"] else None,
+            origin=origin,
+            pruning=pruning,
         )
         self._schema = None  # the fields may be more now
         return report
@@ -841,6 +940,19 @@ class ImageIndex:
         """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
         if not self._ledger.exists():
             self._require_schema()
+
+
+def _paths_and_sources(given: Iterable[object]) -> list[str | Path | Source]:
+    """Paths and sources, one by one: each may be a path, a source, or a collection of both."""
+    found: list[str | Path | Source] = []
+    for one in given:
+        if isinstance(one, Source):
+            found.append(one)
+        elif isinstance(one, list | tuple) and any(isinstance(item, Source) for item in one):
+            found += _paths_and_sources(one)
+        else:
+            found += coerce_paths("a path", [one])
+    return found
 
 
 def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:

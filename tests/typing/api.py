@@ -36,7 +36,12 @@ def open_and_close() -> None:
     esclip.open_index("photos.lance", acces=access)  # type: ignore[call-arg]
 
 
-def ingest(index: esclip.ImageIndex, stop: esclip.CancelToken, progress: list[esclip.Progress]) -> None:
+def ingest(
+    index: esclip.ImageIndex,
+    stop: esclip.CancelToken,
+    progress: list[esclip.Progress],
+    source: esclip.Source,
+) -> None:
     """Paths one by one or together; options by their names."""
     report = index.ingest("unsplash", images="pictures", limit=100, labels=["dog", "cat"], parts=["crops"])
     assert_type(report, esclip.IngestReport)
@@ -49,7 +54,28 @@ def ingest(index: esclip.ImageIndex, stop: esclip.CancelToken, progress: list[es
     assert_type(index.delete(["a", "b"], paths="photos/old", where={"label": "dog"}), int)
 
     index.ingest("photos", batch_sise=8)  # type: ignore[call-arg]
+    index.ingest(source, "photos")
+    index.ingest([source])
     index.ingest("photos", workers="4")  # type: ignore[arg-type]
+
+
+def add(
+    index: esclip.ImageIndex,
+    image: Image.Image,
+    pixels: npt.NDArray[np.uint8],
+    frame: pd.DataFrame,
+    record: esclip.ImageRecord,
+) -> None:
+    """Pictures of all kinds, one or many; what is known about them; types of fields."""
+    assert_type(index.add("photos/a.jpg"), esclip.IngestReport)
+    for one in (Path("a.jpg"), b"bytes", image, pixels, {"id": "a", "image": image, "likes": 3}, record):
+        index.add(one)
+    index.add([Path("a.jpg"), "https://example.org/a.jpg"], allow_hosts=["example.org"], workers=4)
+    index.add(({"image": image, "n": n} for n in range(3)), fields={"n": "float"}, limit=2)
+    index.add(frame, fields={"taken": esclip.FieldType.DATE}, labels=["dog", "cat"], parts=["crops"])
+
+    index.add(3)  # type: ignore[arg-type]
+    index.add("photos/a.jpg", prune=True)  # type: ignore[call-arg]
 
 
 def search(

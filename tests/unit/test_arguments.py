@@ -25,6 +25,8 @@ from esclip import (
     Text,
     VectorQuery,
 )
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.retry import LedgerSource
 from esclip.stores.memory import MemoryStore
 
 Given = Any
@@ -209,6 +211,12 @@ WRONG: dict[str, tuple[Call, str]] = {
     "ingest(stop=5)": (lambda its: its.index.ingest(its.photos, stop=5), "a CancelToken"),
     "ingest(on_progress=5)": (lambda its: its.index.ingest(its.photos, on_progress=5), "a function"),
     "ingest(on_rejection=5)": (lambda its: its.index.ingest(its.photos, on_rejection=5), "a function"),
+    "ingest([source, 5])": (lambda its: its.index.ingest([LedgerSource(Ledger(None), ()), 5]), "a path"),
+    "add(None)": (lambda its: its.index.add(None), "records is None; it takes pictures"),
+    "add(5)": (lambda its: its.index.add(5), "records is of type int; it takes pictures"),
+    "add(fields=5)": (lambda its: its.index.add([], fields=5), "by the names of fields"),
+    "add(fields={. 5})": (lambda its: its.index.add([], fields={"a": 5}), "it may be keyword"),
+    "add(stop=5)": (lambda its: its.index.add([], stop=5), "a CancelToken"),
     "rejections(5)": (lambda its: its.index.rejections(5), "reasons"),
     "rejection_counts(None)": (lambda its: its.index.rejection_counts(None), "reasons"),
     "retry(reasons=5)": (lambda its: its.index.retry(reasons=5), "reasons"),
@@ -284,6 +292,7 @@ def test_every_method_is_tried() -> None:
 
 
 CLOSED: dict[str, Call] = {
+    "add": lambda its: its.index.add(its.picture),
     "search": lambda its: its.index.search("red"),
     "search_many": lambda its: its.index.search_many(["red"]),
     "search_text": lambda its: its.index.search_text("red"),

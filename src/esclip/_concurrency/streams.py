@@ -81,10 +81,18 @@ def parallel_map(
             yield _next_of(finished).result()
 
 
-def batches(items: Iterable[T], size: int, *, seconds: float = math.inf) -> Iterator[list[T]]:
+def batches(
+    items: Iterable[T],
+    size: int,
+    *,
+    seconds: float = math.inf,
+    weigh: Callable[[T], float] = lambda _: 0,
+    max_weight: float = math.inf,
+) -> Iterator[list[T]]:
     """Lists of `size` items each, in order; the last may be shorter, none is empty.
 
-    A list is yielded with the first item that comes after `seconds`, however short it is.
+    A list is yielded, however short it is, with the first item that comes after `seconds`, and with the one
+    by which its items weigh `max_weight` together.
     """
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size}")
@@ -92,9 +100,10 @@ def batches(items: Iterable[T], size: int, *, seconds: float = math.inf) -> Iter
         batch: list[T] = []
         for item in source:
             if not batch:
-                full_at = time.monotonic() + seconds
+                full_at, weight = time.monotonic() + seconds, 0.0
             batch.append(item)
-            if len(batch) == size or time.monotonic() >= full_at:
+            weight += weigh(item)
+            if len(batch) == size or weight >= max_weight or time.monotonic() >= full_at:
                 yield batch
                 batch = []
         if batch:

@@ -10,12 +10,12 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from esclip._core.types import Hit
+from esclip._core.types import Hit, ImageRecord
 from esclip._errors import ConfigError
 
 AnyId: TypeAlias = str | Hit
@@ -30,6 +30,26 @@ AnyImage: TypeAlias = (
     str | os.PathLike[str] | bytes | Image.Image | np.ndarray[Any, np.dtype[Any]] | io.BufferedIOBase
 )
 """A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
+
+AnyRecord: TypeAlias = AnyImage | Mapping[str, Any] | ImageRecord
+"""A picture, or a mapping that has one, and what is known about it."""
+
+
+class Table(Protocol):
+    """A pandas table."""
+
+    def itertuples(self, index: bool = ..., name: str | None = ...) -> Iterable[tuple[Any, ...]]:
+        """Iterate over the rows as tuples."""
+
+
+class ArrowStream(Protocol):
+    """A table that gives itself as a stream of Arrow batches: of pyarrow, polars, duckdb."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Export the stream."""
+
+
+Records: TypeAlias = AnyRecord | Iterable[AnyRecord] | Table | ArrowStream
 
 _SEVERAL = "several texts, such as a list"
 
@@ -123,9 +143,15 @@ def coerce_several(what: str, value: object, takes: str) -> list[Any]:
         raise wrong_kind(what, value, takes) from None
 
 
+def is_image_array(value: object) -> bool:
+    """Whether a value is an array of one picture's pixels."""
+    if not isinstance(value, np.ndarray) or value.dtype != np.uint8 or not value.size:
+        return False
+    return value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (3, 4))
+
+
 def _to_image(what: str, array: np.ndarray[Any, Any]) -> Image.Image:
-    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
-    if array.dtype != np.uint8 or not is_image or not array.size:
+    if not is_image_array(array):
         raise ConfigError(
             f"{what} is an array of {array.dtype}, shape {array.shape}; it takes one of uint8, shape "
             "(height, width), or (height, width, 3) for RGB"

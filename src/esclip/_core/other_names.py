@@ -45,6 +45,7 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "batch_size": "batch bs indexing_batch_size b",
     "workers": "num_workers jobs threads thread_count processes_count concurrency",
     "limit": "top n max_records num_images",
+    "records": "documents data items rows df frame",
     "prune": "delete_missing remove_missing sync",
     "captions": "caption_col captions_col captions_file",
     "labels": "classes class_names candidate_labels",

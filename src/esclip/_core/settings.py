@@ -21,6 +21,9 @@ FETCH_WORKERS = 16
 PAGE_SIZE = 2048
 """Records that the store is asked about at once. The embedded store reads all of its ids for each page."""
 
+PAGE_BYTES = 64 << 20
+"""Records that hold their pictures are asked about earlier, once they hold so much."""
+
 WRITE_SIZE = 512
 """Documents of one write: those of writes that a kill finds under way are encoded again."""
 

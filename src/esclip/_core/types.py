@@ -79,8 +79,8 @@ class ImageRecord:
     """The source's own id; the document's `_id`. Not empty, at most 512 bytes."""
     location: str
     """Where a person finds the picture: a URL or an absolute path."""
-    picture: str | Path
-    """Where its bytes are read: a URL (`str`) or a file (`Path`)."""
+    picture: str | Path | bytes = field(repr=False)
+    """Where its bytes are read: a URL (`str`) or a file (`Path`); or they themselves."""
     image_version: str
     """Differs when the picture's bytes may differ: a URL, or a file's size and time."""
     page: str | None = None
@@ -107,6 +107,11 @@ class ImageRecord:
         return isinstance(self.picture, Path) and self.id == file_id(self.picture)
 
     @property
+    def can_be_read_again(self) -> bool:
+        """Whether its picture is anywhere but in memory."""
+        return not isinstance(self.picture, bytes)
+
+    @property
     def all_metadata(self) -> Metadata:
         """What a store keeps: what the source says, and what was computed."""
         return {**self.metadata, **self.derived} if self.derived else self.metadata
@@ -129,9 +134,29 @@ class ImageRecord:
         return Fingerprint(_digest(self.image_version.encode()), _digest(orjson.dumps(about)) + caption)
 
 
+MAX_ID_BYTES = 512
+"""Of an id in UTF-8: what Elasticsearch and OpenSearch take."""
+
+
+def id_problem(id: str) -> str:
+    """Why a document can't have this id; empty where it can."""
+    if not id.strip():
+        return "is empty"
+    if not id.isprintable():
+        return f"is not printable: {id[:MAX_ID_BYTES]!a}"
+    if len(id.encode()) > MAX_ID_BYTES:
+        return f"is longer than {MAX_ID_BYTES} bytes"
+    return ""
+
+
 def file_id(path: Path) -> str:
     """The id of a file's record, by the file's absolute path."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:20]
+
+
+def text_id(text: str) -> str:
+    """The id of a record that has no other name than a text, such as a URL."""
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def _composed(metadata: Metadata) -> Metadata:

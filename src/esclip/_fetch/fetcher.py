@@ -3,7 +3,7 @@
     picture ─► a URL ─► allowed? ─► cache ─► a pause? ─► GET ─► cache ─► bytes
        │                                      ▲           └─► transient failure, by the policy `FETCH`
        │                                      └────────────────┘
-       └─────► a file ─► bytes
+       └─────► a file, or bytes ─► bytes
 
 All failures become a `FetchError` with one of the reasons of the closed list.
 """
@@ -80,8 +80,8 @@ class Fetcher:
         self.stop()
         self._http.close()
 
-    def fetch(self, picture: str | Path) -> bytes:
-        """The bytes of a URL (`str`) or a file (`Path`).
+    def fetch(self, picture: str | Path | bytes) -> bytes:
+        """The bytes of a URL (`str`) or a file (`Path`), or those given.
 
         Raises `FetchError`, and `CancelledError` once `stop` was called, which is not the record's fault.
         """
@@ -89,6 +89,8 @@ class Fetcher:
             raise CancelledError
         if isinstance(picture, Path):
             return _read_file(picture, self._max_bytes)
+        if isinstance(picture, bytes):
+            return _limited(picture, self._max_bytes)
         endpoint = self._hosts.check(picture)
         cached = self._cache.get(picture) if self._cache else None
         if cached is not None:
@@ -99,7 +101,7 @@ class Fetcher:
             self._cache.put(picture, body.data)
         return body.data
 
-    def discard(self, picture: str | Path) -> None:
+    def discard(self, picture: str | Path | bytes) -> None:
         """Remove a URL's bytes, which are no picture, from the cache. A file stays."""
         if self._cache and isinstance(picture, str):
             self._cache.discard(picture)
@@ -117,6 +119,10 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
         raise FetchError(Reason.FILE_NOT_FOUND, "no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise FetchError(Reason.UNREADABLE_FILE, error_text(error)) from error
+    return _limited(data, max_bytes)
+
+
+def _limited(data: bytes, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise FetchError(Reason.TOO_LARGE, f"more than {max_bytes} bytes")
     return data

@@ -138,6 +138,7 @@ class Ledger:
         """Add a rejection, or replace that of the same record, whose `origin` stays if None."""
         has_id = rejection.id and rejection.reason is not Reason.BAD_ID
         location = mask(escape_surrogates(rejection.location))
+        record = rejection.record
         row = {
             "id": escape_surrogates(rejection.id),
             "place": "" if has_id else location,
@@ -146,7 +147,7 @@ class Ledger:
             "reason": rejection.reason.value,
             "location": location,
             "detail": mask(escape_surrogates(rejection.detail)),
-            "record": rejection.record and dump_record(rejection.record),
+            "record": dump_record(record) if record and record.can_be_read_again else None,
             "tried": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._run(_ADD, row)

@@ -21,8 +21,9 @@ def escape_surrogates(text: str) -> str:
 
 
 def dump_record(record: ImageRecord) -> str:
-    """Write the record as JSON, in ASCII."""
+    """Write the record as JSON, in ASCII. Its picture is not only in memory."""
     picture = record.picture
+    assert not isinstance(picture, bytes)
     return json.dumps(
         {
             "id": record.id,

@@ -69,11 +69,35 @@ class RetryOptions(RunOptions, total=False):
     max_rejection_rate: Annotated[float, _max_rejection_rate(1)]
 
 
-class IngestOptions(RunOptions, total=False):
-    """Options of `ImageIndex.ingest`."""
+class AddOptions(RunOptions, total=False):
+    """Options of `ImageIndex.add`."""
 
     max_rejection_rate: Annotated[float, _max_rejection_rate(MAX_REJECTION_RATE)]
     limit: Annotated[int | None, LIMIT]
+    labels: Annotated[
+        Labels | None,
+        Opt(
+            None,
+            "Label each picture by the most probable of these, or of a file's lines; kept as fields: "
+            "{where} label=dog, {where} 'p_dog>=0.8'. '' for none. [default: those of the last ingest]",
+            metavar="LABEL,...",
+        ),
+    ]
+    parts: Annotated[
+        Collection[str],
+        Opt(
+            (),
+            "Parts of pictures that get vectors of their own, for {targets}: captions, crops. With crops "
+            "there are 14 times as many to encode. [default: those that the index has]",
+            choices=PART_KINDS,
+            metavar="KIND,...",
+        ),
+    ]
+
+
+class IngestOptions(AddOptions, total=False):
+    """Options of `ImageIndex.ingest`."""
+
     images: Annotated[
         AnyPath | None,
         Opt(
@@ -85,15 +109,6 @@ class IngestOptions(RunOptions, total=False):
     prune: Annotated[bool, Opt(False, "Remove documents of these paths whose record is not there any more.")]
     confirm: Callable[[str, int], bool] | None
     """Called with a path and a number of documents before `prune` removes all or most of them."""
-    labels: Annotated[
-        Labels | None,
-        Opt(
-            None,
-            "Label each picture by the most probable of these, or of a file's lines; kept as fields: "
-            "{where} label=dog, {where} 'p_dog>=0.8'. '' for none. [default: those of the last ingest]",
-            metavar="LABEL,...",
-        ),
-    ]
     captions: Annotated[
         AnyCaptions | None,
         Opt(
@@ -102,15 +117,5 @@ class IngestOptions(RunOptions, total=False):
             "photo.jpg, or a column of the dataset's photos; '' takes them away. [default: documents keep "
             "those that they have]",
             metavar="FILE.json|sidecar|COLUMN",
-        ),
-    ]
-    parts: Annotated[
-        Collection[str],
-        Opt(
-            (),
-            "Parts of pictures that get vectors of their own, for {targets}: captions, crops. With crops "
-            "there are 14 times as many to encode. [default: those that the index has]",
-            choices=PART_KINDS,
-            metavar="KIND,...",
         ),
     ]

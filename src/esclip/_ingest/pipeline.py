@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -28,7 +29,7 @@ from esclip._concurrency.streams import batches, flat, owned, parallel_map, pref
 from esclip._core.parts import GRID
 from esclip._core.progress import Phase
 from esclip._core.rejections import Rejection, Stage, reject
-from esclip._core.settings import PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
+from esclip._core.settings import PAGE_BYTES, PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._errors.reasons import Reason
@@ -149,22 +150,28 @@ class _Steps:
 
     def changed(self, records: Iterable[ImageRecord]) -> Iterator[ImageRecord]:
         """The records whose picture is new or has changed; where only metadata has, it is updated here."""
-        with owned(batches(records, PAGE_SIZE)) as pages:
+        with owned(batches(records, PAGE_SIZE, weigh=_held_bytes, max_weight=PAGE_BYTES)) as pages:
             for page in pages:
-                stored = self.store.fingerprints([record.id for record in page])
-                changed = [record for record in page if not _is_unchanged(record, stored.get(record.id))]
-                changed_ids = {record.id for record in changed}
-                self.progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
-                updates: list[ImageRecord] = []
-                pictures: list[ImageRecord] = []
-                for record in _with_stored_captions(changed, stored, self.store):
-                    fingerprint = stored.get(record.id)
-                    same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
-                    (updates if same else pictures).append(record)
-                if updates:
-                    refused = self.store.update(updates)
-                    self.progress.count_written([record.id for record in updates], refused, encoded=False)
-                yield from pictures
+                pictures = deque(self._changed_of(page))
+                page.clear()  # pictures in memory are freed one by one
+                while pictures:
+                    yield pictures.popleft()
+
+    def _changed_of(self, page: Sequence[ImageRecord]) -> list[ImageRecord]:
+        stored = self.store.fingerprints([record.id for record in page])
+        changed = [record for record in page if not _is_unchanged(record, stored.get(record.id))]
+        changed_ids = {record.id for record in changed}
+        self.progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
+        updates: list[ImageRecord] = []
+        pictures: list[ImageRecord] = []
+        for record in _with_stored_captions(changed, stored, self.store):
+            fingerprint = stored.get(record.id)
+            same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
+            (updates if same else pictures).append(record)
+        if updates:
+            refused = self.store.update(updates)
+            self.progress.count_written([record.id for record in updates], refused, encoded=False)
+        return pictures
 
     def fetch(self, record: ImageRecord) -> list[Fetched | Rejection]:
         """The picture's bytes; nothing when the end is requested meanwhile."""
@@ -174,6 +181,8 @@ class _Steps:
             return []
         except RecordError as error:
             return [reject(record, Stage.FETCH, error.reason, error.detail)]
+        if isinstance(record.picture, bytes):
+            record = replace(record, picture=b"")  # or copies of it would stay in memory for long
         return [Fetched(record, data, content_fingerprint(data))]
 
     def unknown(self, batches: Iterable[list[Fetched]]) -> Iterator[Fetched]:
@@ -233,6 +242,10 @@ class _Steps:
     def _write(self, documents: Sequence[Document], *, encoded: bool) -> None:
         refused = self.store.upsert(documents)
         self.progress.count_written([document.record.id for document in documents], refused, encoded=encoded)
+
+
+def _held_bytes(record: ImageRecord) -> int:
+    return len(record.picture) if isinstance(record.picture, bytes) else 0
 
 
 def _without_direction(record: ImageRecord) -> Rejection:

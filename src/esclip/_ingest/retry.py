@@ -18,7 +18,7 @@ from esclip._core.types import ImageRecord
 from esclip._errors.reasons import Reason
 from esclip._ingest.ledger import Ledger
 from esclip._protocols import Source
-from esclip.sources.folder import file_record
+from esclip.sources.folder import FIELDS, file_record
 
 
 class LedgerSource(Source):
@@ -48,10 +48,19 @@ class LedgerSource(Source):
 
 
 def _current_record(record: ImageRecord) -> ImageRecord | Rejection:
-    """The record of a file as the folder's next ingest reads it, with its caption; others unchanged."""
-    if not record.is_of_file:
+    """A file's record as it is now, with its caption and what else it was given; others unchanged."""
+    if not isinstance(record.picture, Path) or not record.is_of_file:
         return record
-    current = file_record(Path(record.picture))
+    current = file_record(record.picture)
     if isinstance(current, Rejection):
         return replace(current, record=record)
-    return replace(current, description=record.description, captioned=record.captioned)
+    names = {field.name for field in FIELDS}
+    added = {name: value for name, value in record.metadata.items() if name not in names}
+    return replace(
+        current,
+        location=record.location,
+        page=record.page,
+        description=record.description,
+        captioned=record.captioned,
+        metadata={**current.metadata, **added},
+    )

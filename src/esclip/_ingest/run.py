@@ -21,7 +21,7 @@ from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.calibration import calibrate
 from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
 from esclip._ingest.ledger import Ledger
-from esclip._ingest.options import IngestOptions, RetryOptions
+from esclip._ingest.options import AddOptions, RetryOptions
 from esclip._ingest.parts import PartsSource, PartsStore
 from esclip._ingest.pipeline import ingest
 from esclip._ingest.progress import IngestProgress
@@ -34,7 +34,7 @@ def run(
     encoder: Encoder,
     store: Store,
     ledger: Ledger,
-    options: IngestOptions | RetryOptions,
+    options: AddOptions | RetryOptions,
     *,
     label_set: LabelSet | None,
     parts: Collection[str],
@@ -92,7 +92,7 @@ def run(
     return replace(report, seconds=progress.seconds)
 
 
-def _open_fetcher(options: IngestOptions | RetryOptions, stop: CancelToken) -> Fetcher:
+def _open_fetcher(options: AddOptions | RetryOptions, stop: CancelToken) -> Fetcher:
     cache = options["cache"]
     return Fetcher(
         allow_hosts=options["allow_hosts"],

@@ -3,6 +3,8 @@
 paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
                           ├─► UnsplashSource   a folder with a photos table
                           └─► FolderSource     any other folder, or a file
+
+What a program has in memory is a `MemorySource` (`memory/`).
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ SOURCE_TYPES: Sequence[SourceType] = (
 
 
 def open_source(
-    paths: Sequence[str | Path],
+    paths: Sequence[str | Path | Source],
     *,
     images: Path | None = None,
     limit: int | None = None,
@@ -73,7 +75,7 @@ def open_source(
     """Open the source that reads some paths, one after the other.
 
     Args:
-        paths: Unsplash dataset folders, folders of images, or image files.
+        paths: Unsplash dataset folders, folders of images, or image files; sources stay as they are.
         images: Folder with a dataset's pictures as `<photo_id>.jpg`.
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
@@ -93,8 +95,12 @@ def open_source(
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
     options = SourceOptions(images, limit, column)
-    sources, has_dataset = [], False
+    sources: list[Source] = []
+    has_dataset = False
     for path in paths:
+        if isinstance(path, Source):
+            sources.append(path)
+            continue
         file = user_path(path, "path")
         type = _type_of(file)
         sources.append(type.open(file, replace(options, gone=path in gone)))

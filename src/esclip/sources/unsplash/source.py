@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from esclip._concurrency.streams import batches, owned
 from esclip._core.rejections import Rejection, Stage
-from esclip._core.types import ImageRecord
+from esclip._core.types import MAX_ID_BYTES, ImageRecord, id_problem
 from esclip._core.urls import is_web_address
 from esclip._errors import ConfigError, SourceError, suggest
 from esclip._errors.reasons import Reason
@@ -34,7 +34,6 @@ from esclip.sources.unsplash.tables import TablePart, find_parts, is_table_part
 KEYWORD_THRESHOLD = 40.0
 """Percent: Unsplash leaves out keywords below since release 1.3."""
 
-MAX_ID_BYTES = 512
 PAGE = 2_000
 """Photos for which the other tables are queried at once."""
 
@@ -161,10 +160,8 @@ class UnsplashSource(Source):
     def _id_problem(self, id: str) -> str:
         if not id.strip():
             return "no photo_id"
-        if len(id.encode()) > MAX_ID_BYTES:
-            return f"photo_id is longer than {MAX_ID_BYTES} bytes"
-        if not id.isprintable():
-            return f"photo_id is not printable: {id!a}"
+        if problem := id_problem(id):
+            return f"photo_id {problem}"
         if self._images and (id in (".", "..") or set(id) & set("/\\")):
             return f"photo_id is no file name: {id}"
         return ""

@@ -1,0 +1,1 @@
+"""Records that a program has in memory: pictures, paths, URLs, mappings, tables. Start with source.py."""

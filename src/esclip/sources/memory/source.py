@@ -1,0 +1,316 @@
+"""Records in memory as a source: pictures, mappings, rows of a table, given one by one.
+
+    records ─► items ─► GivenRecord ─► its picture, its id, its metadata ─► ImageRecord | Rejection
+                 └─► the first ones, or all of a list or a table ─► fields
+
+An iterator is read once, and never held as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import replace
+from itertools import chain, count
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+from esclip._concurrency.streams import owned
+from esclip._core.arguments import Records, coerce_path
+from esclip._core.rejections import Rejection, Stage
+from esclip._core.schema import Field, FieldType
+from esclip._core.text_forms import is_unicode
+from esclip._core.types import (
+    MAX_ID_BYTES,
+    ImageRecord,
+    MetadataValue,
+    content_fingerprint,
+    id_problem,
+    text_id,
+)
+from esclip._errors import ConfigError, RecordError, SourceError, one_line, suggest
+from esclip._errors.reasons import Reason
+from esclip._protocols import Source
+from esclip.sources.folder import FIELDS, file_record
+from esclip.sources.memory.items import is_all_in_memory, open_items
+from esclip.sources.memory.metadata import common_type, convert, infer_type, is_missing, plain_value
+from esclip.sources.memory.pictures import held_bytes, names_file, resolve_file, resolve_picture
+
+PICTURE_KEYS = ("image", "path", "url")
+"""What a mapping's picture may be named by; the first that it has counts."""
+
+RECORD_KEYS = (*PICTURE_KEYS, "id", "location", "page", "description")
+"""The keys of a mapping that are no metadata."""
+
+MAX_LOCATION = 500
+"""Characters of a location that a rejection shows."""
+
+HEAD_RECORDS = 1000
+"""Records of an iterator that are read ahead for their fields."""
+
+HEAD_BYTES = 64 << 20
+"""No more are read ahead when their pictures take so much memory."""
+
+
+class MemorySource(Source):
+    """Records that a program has: pictures, paths, URLs, mappings, rows of a table.
+
+    A document's location is the record's `location`, else its `url`, else the picture's path or URL; a
+    picture that is only in memory has `memory:` and its id.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        fields: Mapping[str, FieldType | str] | None = None,
+        known: Iterable[Field] = (),
+    ) -> None:
+        """Read the fields of all records in memory, or of an iterator's first ones.
+
+        Args:
+            records: As in `ImageIndex.add`.
+            fields: Types of fields, by name.
+            known: Fields of the index, whose types they keep.
+
+        Raises:
+            ConfigError: `records` or `fields` are of a type that isn't taken.
+        """
+        self._items = open_items(records)
+        self._is_iterator = isinstance(self._items, Iterator)
+        self._head = [] if is_all_in_memory(self._items) else _read_ahead(self._items)
+        self._exhausted = False
+        given = _field_types(fields)
+        types = {field.name: field.type for field in known} | given
+        rows = map(GivenRecord.of, count(1), self._head or self._items)
+        self._fields = {name: given[name] for name in given} | _types_of(rows, types)
+
+    @property
+    def fields(self) -> Sequence[Field]:
+        """The fields of the records that were read ahead, and those given."""
+        return tuple(Field(name, kind) for name, kind in self._fields.items())
+
+    def total(self) -> int | None:
+        """The length of a list or a table."""
+        return len(self._items) if isinstance(self._items, Sized) else None
+
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
+        """Each record, in the order given. Raises `SourceError` for an iterator that was read before."""
+        if self._exhausted:
+            raise SourceError("the records are of an iterator, which can be read once")
+        items: Iterable[object] = self._items
+        if self._is_iterator:
+            self._exhausted, items = True, chain(self._drain_head(), self._items)
+        with owned(items) as given:
+            for number, item in enumerate(given, start=1):
+                yield self._record(GivenRecord.of(number, item))
+
+    def _drain_head(self) -> Iterator[object]:
+        """The items read ahead, each of which is then held no longer."""
+        self._head.reverse()
+        while self._head:
+            yield self._head.pop()
+
+    def _record(self, given: GivenRecord) -> ImageRecord | Rejection:
+        if given.whole is not None:
+            return given.whole
+        try:
+            return self._convert(given)
+        except RecordError as error:
+            reason, detail = error.reason, error.detail
+        except (ConfigError, ValueError) as error:
+            reason, detail = Reason.BAD_ROW, one_line(getattr(error, "message", str(error)))
+        id = "" if reason is Reason.BAD_ID else _shown_id(given)
+        return Rejection(id, given.shown_location(), Stage.READ, reason, f"{given.name}: {detail}")
+
+    def _convert(self, given: GivenRecord) -> ImageRecord | Rejection:
+        id, metadata = given.read_id(), self._metadata(given)
+        texts = {name: given.read_text(name) for name in ("location", "page", "description")}
+        picture = given.read_picture()
+        location = texts["location"] or given.read_text("url")
+        if isinstance(picture, Path):
+            record = file_record(picture)
+            if isinstance(record, Rejection):
+                detail = "it is a folder, which is for an ingest" if picture.is_dir() else record.detail
+                return replace(record, id=id or record.id, detail=f"{given.name}: {detail}")
+            record = replace(record, id=id or record.id, location=location or record.location)
+            metadata = {**record.metadata, **metadata}
+        else:
+            version = content_fingerprint(picture) if isinstance(picture, bytes) else picture
+            id = id or (version if isinstance(picture, bytes) else text_id(picture))
+            here = f"memory:{id}" if isinstance(picture, bytes) else picture
+            record = ImageRecord(id, location or here, picture, version)
+        captioned = (
+            bool(texts["description"]) if record.is_of_file and "description" in given.values else None
+        )
+        return replace(
+            record,
+            page=texts["page"] or None,
+            description=texts["description"],
+            metadata=metadata,
+            captioned=captioned,
+        )
+
+    def _metadata(self, given: GivenRecord) -> dict[str, MetadataValue]:
+        metadata: dict[str, MetadataValue] = {}
+        for name, value in given.metadata():
+            if name not in self._fields:
+                raise ValueError(
+                    f"field {one_line(name, 80)} has no type: none of the records read ahead has it, and "
+                    "fields doesn't name it"
+                    if infer_type(value)
+                    else f"field {one_line(name, 80)} has a value of type {type(value).__name__}"
+                )
+            try:
+                metadata[name] = convert(value, self._fields[name])
+            except ValueError as error:
+                raise ValueError(f"field {name} {error}") from None
+        return metadata
+
+
+class GivenRecord(NamedTuple):
+    """An item as it was given: a mapping, or a picture alone."""
+
+    number: int
+    values: Mapping[str, object]
+    whole: ImageRecord | None = None
+    """The record, where the item is one."""
+    problem: str = ""
+
+    @classmethod
+    def of(cls, number: int, item: object) -> GivenRecord:
+        """The item with this number, from 1."""
+        if isinstance(item, ImageRecord):
+            return cls(number, {}, item)
+        if not isinstance(item, Mapping):
+            return cls(number, {"image": item})
+        wrong = next((key for key in item if not isinstance(key, str)), None)
+        if wrong is not None:
+            return cls(number, {}, problem=f"a key is of type {type(wrong).__name__}; keys are texts")
+        return cls(number, item)
+
+    @property
+    def name(self) -> str:
+        """The record in a message."""
+        return f"record {self.number}"
+
+    def metadata(self) -> Iterator[tuple[str, object]]:
+        """Names and plain values of the metadata, without missing ones."""
+        if self.whole is not None:
+            yield from self.whole.metadata.items()
+        for name, value in self.values.items():
+            if name not in RECORD_KEYS and (plain := plain_value(value)) is not None:
+                yield name, plain
+
+    def picture_key(self) -> str | None:
+        """By which key it has its picture; None where it has none."""
+        return next((key for key in PICTURE_KEYS if not is_missing(self.values.get(key))), None)
+
+    def may_be_file(self) -> bool:
+        """Whether its picture is read from a file."""
+        if self.whole is not None:
+            return False  # its metadata is its own
+        key = self.picture_key()
+        return key is not None and (key == "path" or names_file(self.values[key]))
+
+    def read_picture(self) -> str | Path | bytes:
+        """The picture's URL, path or bytes. Raises `RecordError`, `ConfigError`, `ValueError`."""
+        if self.problem:
+            raise ValueError(self.problem)
+        key = self.picture_key()
+        if key is None:
+            names = ", ".join(one_line(name, 40) for name in [*self.values][:8]) or "nothing"
+            raise ValueError(f"it has no picture as {' or '.join(PICTURE_KEYS)}, but {names}")
+        value = self.values[key]
+        if key == "path" and isinstance(value, str | os.PathLike):
+            return resolve_file(coerce_path("its path", value))
+        if key == "url" and isinstance(value, str) and ":" not in value:
+            raise RecordError(Reason.BAD_URL, f"url is {one_line(value, 80)!r}, which has no https://")
+        picture = resolve_picture(value)
+        if isinstance(picture, str) and not is_unicode(picture):
+            raise RecordError(Reason.BAD_URL, "the URL is not valid Unicode")
+        return picture
+
+    def read_id(self) -> str:
+        """The id; empty where it is to be made of the picture. Raises `RecordError`."""
+        value = plain_value(self.values.get("id"))
+        if value is None and not is_missing(self.values.get("id")):
+            raise RecordError(Reason.BAD_ID, "its id is empty")
+        if value is None:
+            return ""
+        id = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if not isinstance(id, str):
+            raise RecordError(Reason.BAD_ID, f"its id is of type {type(value).__name__}; it takes a text")
+        if problem := id_problem(id):
+            raise RecordError(Reason.BAD_ID, f"its id {problem}")
+        return id
+
+    def read_text(self, name: str) -> str:
+        """A text of the record; empty where it has none. Raises `ValueError`."""
+        value = self.values.get(name)
+        if is_missing(value):
+            return ""
+        if not isinstance(value, str):
+            raise ValueError(f"its {name} is of type {type(value).__name__}; it takes a text")
+        if not is_unicode(value):
+            raise ValueError(f"its {name} is not valid Unicode: it has half of a surrogate pair")
+        return "" if name == "url" and value[:5].lower() == "data:" else str(value).strip()
+
+    def shown_location(self) -> str:
+        """What a rejection names: where the picture is, as it was given."""
+        for key in ("location", "url", "path", "image"):
+            value = self.values.get(key)
+            text = str(value) if isinstance(value, str | os.PathLike) else ""
+            if text.strip() and text[:5].lower() != "data:":
+                return one_line(text.encode("utf-8", "backslashreplace").decode(), MAX_LOCATION)
+        return self.name
+
+
+def _shown_id(given: GivenRecord) -> str:
+    try:
+        return given.read_id()[:MAX_ID_BYTES]
+    except RecordError:
+        return ""
+
+
+def _read_ahead(items: Iterable[object]) -> list[object]:
+    """The first items: 1,000 at most, and not more than memory should hold."""
+    head: list[object] = []
+    held = 0
+    iterator = iter(items)
+    while len(head) < HEAD_RECORDS and held < HEAD_BYTES:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            break
+        head.append(item)
+        pictures = item.values() if isinstance(item, Mapping) else [item]
+        held += sum(map(held_bytes, pictures))
+    return head
+
+
+def _types_of(rows: Iterable[GivenRecord], known: Mapping[str, FieldType]) -> dict[str, FieldType]:
+    """The fields of these records; those that are known keep their types."""
+    types: dict[str, FieldType] = {}
+    has_files = False
+    for row in rows:
+        has_files = has_files or row.may_be_file()
+        for name, value in row.metadata():
+            if (kind := infer_type(value)) is not None:
+                types[name] = known.get(name) or common_type(types.get(name), kind)
+    return types | ({field.name: field.type for field in FIELDS} if has_files else {})
+
+
+def _field_types(fields: Mapping[str, FieldType | str] | None) -> dict[str, FieldType]:
+    if fields is not None and not isinstance(fields, Mapping):
+        raise ConfigError("fields takes types by the names of fields, as a dictionary")
+    types: dict[str, FieldType] = {}
+    for name, kind in (fields or {}).items():
+        try:
+            types[name] = FieldType(kind)
+        except ValueError:
+            near = suggest(str(kind), [one.value for one in FieldType])
+            raise ConfigError(
+                f"fields: {name} can't be {one_line(str(kind), 80)!r}; it may be {near}"
+            ) from None
+    return types
