@@ -32,11 +32,12 @@ def _sigint_interrupts() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _home_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The user's cache and data directories are the run's: each model is exported once."""
+    """The user's cache, data and configuration directories are the run's: each model is exported once."""
     folder = session_folder(tmp_path_factory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         yield
 
 

@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 
 from esclip._cli import classify, forget, ingest, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
+from esclip._cli.config_file import defaults_of, read_config, source_of
 from esclip._cli.confirmation import confirm
 from esclip._cli.groups import EncoderOptions, StoreOptions, Without, expand_groups
 from esclip._cli.help import HelpedCommand, fit_terminal, write_panels, write_section
@@ -71,6 +72,15 @@ class ErrorsAsExit(TyperGroup):
         with _escape_usage():
             return super().make_context(*args, **options)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, and its defaults in the configuration file. A help needs none."""
+        name, found, rest = super().resolve_command(ctx, args)
+        typed = rest[: rest.index("--")] if "--" in rest else rest
+        if found is not None and not ctx.resilient_parsing and not {*typed} & {*ctx.help_option_names}:
+            ctx.meta[CONFIG] = config = read_config()
+            ctx.default_map = {name: defaults_of(config, found, self.commands) if config else {}}
+        return name, found, rest
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         from esclip._cli.output.console import log_on_stderr, say_error
@@ -96,12 +106,24 @@ def _escape_usage() -> Iterator[None]:
     try:
         yield
     except _UsageError as error:
+        _raise_from_config(error)
         if error.ctx and hasattr(error, "possibilities"):  # there is no such option
             error.message = describe_missing(error.option_name, error.ctx.command.get_params(error.ctx))
             error.possibilities = ()
         error.message = escape(error.message)
         raise
 
+
+def _raise_from_config(error: Any) -> None:
+    """Raise `ConfigError` for a value that can't be used and stands in the configuration file."""
+    ctx, param = error.ctx, getattr(error, "param", None)
+    config = ctx.meta.get(CONFIG) if ctx else None
+    if config and param and getattr(ctx.get_parameter_source(param.name), "name", "") == "DEFAULT_MAP":
+        raise config.error(f"{source_of(config, ctx.command, param)}: {error.message}") from error
+
+
+CONFIG = "esclip.config"
+"""The key of the configuration file in Click's `meta`."""
 
 _UsageError: Any = typer.BadParameter.__base__
 """What Typer raises for wrong usage, and doesn't export."""

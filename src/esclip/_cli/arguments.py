@@ -120,7 +120,7 @@ def _sends_secrets_where_it_says(ctx: Any) -> bool:
     sources = {name: ctx.get_parameter_source(name) for name in ("store", *SECRETS)}
     named = {name: source.name for name, source in sources.items() if source is not None}
     typed = named.get("store") == "COMMANDLINE" and "://" in ctx.params["store"]
-    return typed and any(named.get(name) == "ENVIRONMENT" for name in SECRETS)
+    return typed and any(named.get(name) in ("ENVIRONMENT", "DEFAULT_MAP") for name in SECRETS)
 
 
 def _takes_value(params: list[Any]) -> dict[str, bool]:

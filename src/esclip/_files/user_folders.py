@@ -43,6 +43,11 @@ def cache_folder() -> Path:
     return usable_folder(_of_platform("cache"), "cache")
 
 
+def config_folder() -> Path | None:
+    """The folder for what a user configures, which may not exist; None where the user has no home."""
+    return _of_platform("config")
+
+
 def usable_folder(folder: Path | None, name: str) -> Path:
     """The folder, made if it is missing; where that fails, a temporary one of this `name`.
 
@@ -65,7 +70,7 @@ def check_writable(folder: Path) -> None:
 
 
 def _of_platform(kind: str) -> Path | None:
-    find = platformdirs.user_data_dir if kind == "data" else platformdirs.user_cache_dir
+    find = getattr(platformdirs, f"user_{kind}_dir")
     try:
         folder = Path(find("esclip", appauthor=False))
     except RuntimeError:
