@@ -8,6 +8,7 @@ Each part stands in one page, between `<!-- NAME -->` and `<!-- /NAME -->`.
 from __future__ import annotations
 
 import ast
+import html
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -90,7 +91,7 @@ def _command(name: str, command: Any) -> str:
     usage = " ".join(["esclip", name, "[OPTIONS]", *(_value_name(param) for param in arguments)])
     parts = [f"### {name}", _plain(command.help), f"```text\n{usage}\n```"]
     if arguments:
-        rows = [f"| `{_value_name(param)}` | {_meaning(param)} |" for param in arguments]
+        rows = [f"| {_code(_value_name(param))} | {_meaning(param)} |" for param in arguments]
         parts.append("\n".join(["| argument | meaning |", "|---|---|", *rows]))
     panels: dict[str, list[str]] = {}
     for param in shown:
@@ -108,8 +109,13 @@ def _value_name(param: Any) -> str:
 def _spelled(param: Any) -> str:
     """An option as it is written: its names, its value and its variable."""
     names = ", ".join([*sorted(param.opts, key=len), *param.secondary_opts])
-    shown = f"`{names}{f' {param.metavar}' if param.metavar else ''}`".replace("|", r"\|")
+    shown = _code(names + (f" {param.metavar}" if param.metavar else ""))
     return f"{shown} (`{param.envvar}`)" if param.envvar else shown
+
+
+def _code(text: str) -> str:
+    """Code in a cell of a table. A bar in it ends the cell for GitHub, and can't be escaped for the site."""
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 def _meaning(param: Any) -> str:
@@ -196,7 +202,7 @@ LIMITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "Searches": [
         ("tests of all filters of a search", str(filter_limits.MAX_TESTS), "an error"),
-        ("levels of `&` and `\\|` in them", str(filter_limits.MAX_LEVELS), "an error"),
+        ("levels of `&` and <code>&#124;</code> in them", str(filter_limits.MAX_LEVELS), "an error"),
         ("values in them", f"{filter_limits.MAX_VALUES:,}", "an error"),
         ("words of a query by keywords", str(analysis.MAX_QUERY_WORDS), "further ones are not looked for"),
         ("the weight of a clause", f"{options.MAX_WEIGHT:,.0f}", "an error"),

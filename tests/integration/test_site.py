@@ -79,6 +79,11 @@ def is_dead(path: Path, link: str, site: dict[Path, Page]) -> bool:
     return bool(anchor) and not anchor.startswith("__") and anchor not in site[target].anchors
 
 
+def test_no_table_shows_an_escaped_bar(site: dict[Path, Page]) -> None:
+    """A bar in the code of a table is `<code>&#124;</code>`: of a backslash before it the site shows both."""
+    assert not [path.name for path in site if re.search(r"<code>[^<]*\\\|", path.read_text(encoding="utf-8"))]
+
+
 def test_language_models_find_the_pages(site: dict[Path, Page]) -> None:
     """Each page that llms.txt lists is there as Markdown, and stands in llms-full.txt."""
     (top,) = {path.parent for path in site if path.name == "404.html"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import tomllib
 from pathlib import Path
@@ -67,6 +68,14 @@ def pages_in(nav: Any) -> list[str]:
     if isinstance(nav, str):
         return [nav]
     return [page for part in (nav.values() if isinstance(nav, dict) else nav) for page in pages_in(part)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: str) -> None:
+    """Each link to another page or a picture leads to one; anchors are checked where the site is built."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:|mailto:|#)([^)\s#]+)", text)
+    assert not [link for link in links if not ((DOCS / page).parent / link).is_file()]
 
 
 def test_the_guides_have_examples() -> None:

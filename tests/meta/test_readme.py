@@ -6,11 +6,12 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from scripts.draw_results import PICTURE, search
 from scripts.render_llms import LLMS, render
-from tests.command_line import Esclip
+from tests.pages import run_page
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,13 +30,11 @@ def test_the_picture_of_results_shows_what_is_found(tmp_path: Path) -> None:
     assert all(f'"{query}"' in TEXT for query, _ in shown)
 
 
-def test_the_python_example_runs(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
-    """The README's Python example does what it says, on a folder of pictures."""
-    (example,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    script = tmp_path / "example.py"
-    script.write_text(example, encoding="utf-8")
-    out = esclip(cwd=photos.parent, script=script).out
-    assert "red.png 1.0" in out
+def test_its_examples_run(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's commands and its Python example do what they say, on a folder of pictures."""
+    assert photos.parent == tmp_path
+    run_page("../README.md", tmp_path, {}, {})
+    assert "red.png 1.0" in capsys.readouterr().out
 
 
 def test_its_files_are_there() -> None:
