@@ -29,7 +29,7 @@ def test_named_make_targets_exist(name: str) -> None:
 def test_named_files_exist() -> None:
     """Each file and folder that CONTRIBUTING.md sends a contributor to is there."""
     named = re.findall(r"`([\w./]+/[\w.]*)`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
-    made = ("NAME", ".venv")
+    made = ("NAME", ".venv", "site/")
     paths = [path for path in named if not any(part in path for part in made)]
     assert len(paths) > 10
     assert not [
@@ -71,6 +71,22 @@ def test_the_workflow_runs_the_same_as_a_machine_does() -> None:
     pythons = re.findall(r'"([\d.]+)"', matrix)
     assert pythons == named
     assert PROJECT["requires-python"] == f">={pythons[0]}"
+
+
+def test_the_image_is_built_from_what_it_is_sent() -> None:
+    """What the Dockerfile copies is let through by .dockerignore, and is there; its user is not root."""
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    copied = {
+        name
+        for line in re.findall(r"^COPY (?!--from)(.*) \S+$", dockerfile, re.MULTILINE)
+        for name in line.split()
+    }
+    let_through = re.findall(r"^!(.*)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    assert sorted(copied) == sorted(let_through)
+    assert all((ROOT / name).exists() for name in copied)
+    assert re.findall(r"^USER (.*)$", dockerfile, re.MULTILINE) == ["10001:10001"]
+    (python,) = re.findall(r"^ARG PYTHON=(.*)$", dockerfile, re.MULTILINE)
+    assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
 
 
 def test_the_workflow_may_only_read() -> None:
