@@ -251,6 +251,8 @@ class ImageIndex:
             stop: Ends the run early, within seconds, on request; the report then has `stopped`.
             on_rejection: Called with each rejection.
             on_progress: Called with the progress.
+            show_progress: Show the progress on stderr, or in a notebook below the cell. Default: in a
+                notebook or on a terminal, unless `on_progress` is given.
 
         Returns:
             Counts of the run: `read == skipped + written + rejected`.
@@ -272,6 +274,7 @@ class ImageIndex:
         if options["prune"] and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
         # What only an ingest needs is imported here: a search is a new process's first wait.
+        from esclip._ingest.progress_display import show_progress
         from esclip._ingest.pruning import Pruning
         from esclip.sources import open_source
 
@@ -292,13 +295,14 @@ class ImageIndex:
         is_whole = limit is None and len(paths_only) == len(
             given
         )  # a source has no name to be known by again
-        return self._write(
-            source,
-            schema,
-            options,
-            origin="\n".join(roots) if is_whole else None,
-            pruning=Pruning(roots, options["confirm"]) if options["prune"] else None,
-        )
+        with show_progress(options) as options:
+            return self._write(
+                source,
+                schema,
+                options,
+                origin="\n".join(roots) if is_whole else None,
+                pruning=Pruning(roots, options["confirm"]) if options["prune"] else None,
+            )
 
     @check_names()
     def add(
@@ -339,6 +343,7 @@ class ImageIndex:
             stop: Ends the run early, within seconds, on request; the report then has `stopped`.
             on_rejection: Called with each rejection.
             on_progress: Called with the progress.
+            show_progress: As in `ingest`.
 
         Returns:
             Counts of the run: `read == skipped + written + rejected`.
@@ -357,6 +362,7 @@ class ImageIndex:
             assert report.written == 2
             index.search_text("red", where="price<10")
         """
+        from esclip._ingest.progress_display import show_progress
         from esclip.sources.chain import ChainedSource
         from esclip.sources.memory.source import MemorySource
         from esclip.stores.validation import check_field_names
@@ -371,7 +377,8 @@ class ImageIndex:
             raise ConfigError(str(error)) from None
         if options["limit"] is not None:
             source = ChainedSource([source], options["limit"])
-        return self._write(source, schema, options)
+        with show_progress(options) as options:
+            return self._write(source, schema, options)
 
     def _write(
         self,
@@ -447,7 +454,8 @@ class ImageIndex:
         Args:
             reasons: As in `rejections`.
             **options: `batch_size`, `workers`, `allow_hosts`, `ignore_robots_tag`, `max_rejection_rate`
-                (default: 1), `cache`, `stop`, `on_rejection`, `on_progress`: as in `ingest`.
+                (default: 1), `cache`, `stop`, `on_rejection`, `on_progress`, `show_progress`: as
+                in `ingest`.
 
         Returns:
             Counts of the run.
@@ -459,6 +467,7 @@ class ImageIndex:
         Example:
             index.retry(reasons=["http_5xx", "timeout"], workers=4)
         """
+        from esclip._ingest.progress_display import show_progress
         from esclip._ingest.retry import LedgerSource
         from esclip._ingest.run import run
 
@@ -472,18 +481,19 @@ class ImageIndex:
                 "not retried: %s of rows or folders that gave no record; only an ingest reads them again",
                 pluralize(without, "rejection"),
             )
-        report = run(
-            source,
-            self._encoder(schema),
-            self._store,
-            self._ledger,
-            options,
-            label_set=schema.label_set,
-            parts=schema.parts,
-            parts_store=self._open_parts,
-            origin=None,
-            pruning=None,
-        )
+        with show_progress(options) as options:
+            report = run(
+                source,
+                self._encoder(schema),
+                self._store,
+                self._ledger,
+                options,
+                label_set=schema.label_set,
+                parts=schema.parts,
+                parts_store=self._open_parts,
+                origin=None,
+                pruning=None,
+            )
         self._schema = None  # the runtimes may be more now
         return report
 
@@ -745,6 +755,7 @@ class ImageIndex:
         where: Where | None = None,
         *,
         on_progress: Callable[[int], None] | None = None,
+        show_progress: bool | None = None,
     ) -> list[DuplicateGroup]:
         """Group the pictures of the whole index that show nearly the same. Removes nothing.
 
@@ -752,6 +763,7 @@ class ImageIndex:
             threshold: Cosine, 0 to 1, that each picture of a group has with another of it, at least.
             where: Filter, as in `search_text`: compare only these pictures.
             on_progress: Called with the number of pictures compared so far.
+            show_progress: As in `ingest`.
 
         Returns:
             Groups, largest first.
@@ -761,8 +773,14 @@ class ImageIndex:
         """
         THRESHOLD.check("threshold", threshold)
         coerce_callback("on_progress", on_progress)
+        if show_progress is not None and not isinstance(show_progress, bool):
+            raise wrong_kind("show_progress", show_progress, "a bool")
+        from esclip._ingest.progress_display import show_count
+
         filters = parse_filter(where, self._require_schema().fields)
-        groups = find_duplicates(self._store, filters, threshold, on_progress or (lambda _: None))
+        total = None if filters else self._count
+        with show_count(show_progress, total, on_progress) as count:
+            groups = find_duplicates(self._store, filters, threshold, count)
         if not groups:
             self._require_documents()
             if note := explain_filter(self._store, filters):
@@ -864,6 +882,9 @@ class ImageIndex:
         self._schema = None
         if self._require_info().documents == 0:
             raise self._not_found("is empty")
+
+    def _count(self) -> int:
+        return self._require_info().documents
 
     def _require_info(self) -> IndexInfo:
         info = self._store.info()

@@ -53,6 +53,7 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "reasons": "reason",
     "threshold": "min_score cutoff similarity_threshold",
     "on_progress": "callback progress_callback",
+    "show_progress": "show_progress_bar progress progress_bar progressbar disable_tqdm tqdm",
 }
 """Others' names by ours; one may stand for several of ours, of which a call has one."""
 

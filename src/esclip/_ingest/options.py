@@ -61,6 +61,9 @@ class RunOptions(TypedDict, total=False):
     """Called with each rejection."""
     on_progress: Callable[[Progress], None] | None
     """Called with the progress."""
+    show_progress: bool | None
+    """Whether the progress is shown on stderr, or in a notebook below the cell; None: in a notebook or on a
+    terminal, unless `on_progress` is given."""
 
 
 class RetryOptions(RunOptions, total=False):
