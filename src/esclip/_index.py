@@ -1,7 +1,7 @@
 """The facade: one index of pictures, to fill and to search.
 
 list_indexes(...) ─► Stats of each index
-open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · delete · stats · drop
+open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · get · peek · delete · stats · drop
                                └─► search · search_text · search_image · similar · ... · duplicates
 """
 
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 
 from esclip._concurrency.bounded_wait import result_within
 from esclip._concurrency.forks import renew_in_children
+from esclip._concurrency.streams import batches
 from esclip._core.arguments import (
     AnyId,
     AnyImage,
@@ -39,8 +41,11 @@ from esclip._core.other_names import check_names
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry
 from esclip._core.schema import FieldType, IndexInfo, IndexSchema, Stats
-from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, default_store
+from esclip._core.searches import Scan
+from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE, default_store
 from esclip._core.targets import PART_KINDS
+from esclip._core.text_forms import is_unicode
+from esclip._core.types import Document, Hit
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
@@ -51,13 +56,14 @@ from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger, ledger_path
 from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions
 from esclip._net.access import StoreAuth
-from esclip._protocols import Encoder, Source, Store
+from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
+from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
 from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits, SearchResults
 from esclip._search.no_hits import explain_filter
-from esclip._search.options import THRESHOLD, SearchOptions, TextSearchOptions, Where
+from esclip._search.options import PEEK, THRESHOLD, SearchOptions, TextSearchOptions, Where
 from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SimilarTo, Text
 from esclip._search.retriever import Retriever
 from esclip._search.searcher import Searcher
@@ -545,6 +551,48 @@ class ImageIndex:
         selection = Selection(named, roots, parse_filter(where, schema.fields) if where and schema else ())
         return delete(self._with_parts(schema) if schema else None, self._ledger, selection, confirm)
 
+    @check_names()
+    def get(self, ids: AnyId | Iterable[AnyId]) -> Documents:
+        """Read documents by id, with their vectors.
+
+        Args:
+            ids: Ids or hits, or one.
+
+        Returns:
+            The documents in this order, without those that the index lacks: their ids are its `missing`.
+
+        Raises:
+            IndexNotFound: There is no such index.
+
+        Example:
+            first, second = index.get(index.search_text("red", k=2))
+            table = index.get(first.record.id).to_arrow(vectors=True)
+            assert index.get(["no such id"]).missing == ("no such id",)
+        """
+        named = coerce_ids("ids", ids)
+        self._require_schema()
+        return self._read(named)
+
+    @check_names()
+    def peek(self, n: int = DEFAULT_K) -> Documents:
+        """Read some documents, to see what the index holds: the first by id.
+
+        Args:
+            n: Number of documents, 1 to 10,000, at most.
+
+        Returns:
+            The documents, with their vectors.
+
+        Raises:
+            IndexNotFound: There is no such index.
+
+        Example:
+            print(index.peek(2).to_pandas())
+        """
+        n = int(PEEK.check("n", n))
+        self._require_schema()
+        return self._read([*islice(self._scan_ids(min(n, SCAN_PAGE)), n)])
+
     @check_names(instead=_IN_A_QUERY)
     def search(self, query: AnyQuery) -> Hits:
         """Search by a query of one or several parts.
@@ -829,6 +877,27 @@ class ImageIndex:
     ) -> None:
         self.close()
 
+    def __len__(self) -> int:
+        """The number of documents; 0 where the index does not exist."""
+        info = self._store.info()
+        return 0 if info is None else info.documents
+
+    def __bool__(self) -> bool:
+        """True, also for an empty index: `if index` asks no store."""
+        return True
+
+    def __contains__(self, id: object) -> bool:
+        """Whether a document has this id, or is this hit."""
+        id = id.id if isinstance(id, Hit) else id
+        with suppress(IndexNotFound):
+            return isinstance(id, str) and is_unicode(id) and id in self._store.fingerprints([id])
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all documents, in their order."""
+        with suppress(IndexNotFound):
+            yield from self._scan_ids(SCAN_PAGE)
+
     def __repr__(self) -> str:
         documents, encoder = self._describe()
         known = f"{documents}, encoder {encoder}" if encoder else documents
@@ -870,9 +939,9 @@ class ImageIndex:
 
     def _require_schema(self) -> IndexSchema:
         """The index's schema, read once and kept. Raises `IndexNotFound` when there is no index."""
-        schema = self._schema
+        store, schema = self._store, self._schema
         if schema is None:
-            self._schema = schema = self._store.schema()
+            self._schema = schema = store.schema()
         if schema is None:
             raise self._not_found("does not exist")
         return schema
@@ -916,6 +985,21 @@ class ImageIndex:
                 "ingest anew"
             )
         return parts
+
+    def _read(self, ids: Sequence[str]) -> Documents:
+        """The documents of these ids, in this order."""
+        found: dict[str, Document] = {}
+        for page in batches(filter(is_unicode, dict.fromkeys(ids)), PAGE_SIZE):
+            found |= self._store.documents(page)
+        missing = dict.fromkeys(id for id in ids if id not in found)
+        return Documents((found[id] for id in ids if id in found), missing)
+
+    def _scan_ids(self, page: int) -> Iterator[str]:
+        """The ids of all documents, read by pages."""
+        last_id = ""
+        while hits := self._store.search(Scan(page, after=last_id))[0]:
+            yield from (hit.id for hit in hits)
+            last_id = hits[-1].id
 
     def _encoder(self, schema: IndexSchema | None) -> Encoder:
         return self._encoders.resolve(self._store.index, schema)

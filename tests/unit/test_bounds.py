@@ -63,6 +63,8 @@ CALLS: list[tuple[str, Callable[[Any], Callable[[ImageIndex], object]], list[Any
     ("hybrid", lambda n: lambda index: index.search_text("red", hybrid=n), [-1, 1001]),
     ("hybrid", lambda n: lambda index: index.search_texts(["red"], hybrid=n), [-1, 1001]),
     ("threshold", lambda n: lambda index: index.duplicates(n), [0, 1.1]),
+    ("n", lambda n: lambda index: index.peek(n), [0, 10_001, 1.5]),
+    ("limit", lambda n: lambda index: index.add(__file__, limit=n), [0, 10**9 + 1, 1.5]),
     ("limit", lambda n: lambda index: index.ingest(__file__, limit=n), [0, 10**9 + 1, 1.5]),
     ("batch_size", lambda n: lambda index: index.ingest(__file__, batch_size=n), [0, 4097, 1.5]),
     ("workers", lambda n: lambda index: index.ingest(__file__, workers=n), [0, 257, 1.5]),

@@ -1,15 +1,14 @@
-"""The result of a search: a sequence of hits, a pandas table, and a gallery in a notebook."""
+"""The result of a search: a sequence of hits, a table of pandas or Arrow, and a gallery in a notebook."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.types import Hit
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
+from esclip._search.tables import arrow_table, metadata_columns, pandas_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,13 +17,6 @@ COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
 OPTIONAL_COLUMNS = ("relevance", "percentile", "duplicates", "box", "explanation")
 """Left out where no hit has a value."""
-
-_COLUMN_TYPES: dict[str, type] = {
-    **dict.fromkeys(("id", "location", "page", "description"), str),
-    **dict.fromkeys(("score", "relevance", "percentile"), float),
-    "rank": int,
-}
-"""Other columns have the type of their values."""
 
 
 class Hits(Sequence[Hit]):
@@ -70,16 +62,20 @@ class Hits(Sequence[Hit]):
         Between them, where a hit has a value: relevance, percentile, duplicates, box, explanation. Missing
         values don't change a column's type: texts are pandas' strings, integers and booleans stay so.
         """
-        import pandas as pd
+        return pandas_table(self._columns())
 
+    def to_arrow(self) -> Any:
+        """The same as `to_pandas`, as a `pyarrow.Table`: lists, and structs for places and boxes."""
+        return arrow_table(self._columns())
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dictionary per hit, of values that JSON has: as the command line prints them with `--json`."""
+        return [hit.to_json() for hit in self]
+
+    def _columns(self) -> dict[str, list[Any]]:
         optional = [n for n in OPTIONAL_COLUMNS if any(getattr(hit, n) not in (None, ()) for hit in self)]
-        names = [*COLUMNS, *optional]
-        columns = {
-            name: _column([getattr(hit, name) for hit in self], _COLUMN_TYPES.get(name)) for name in names
-        }
-        fields = sorted({name for hit in self for name in hit.metadata})
-        columns |= {name: _column([hit.metadata.get(name) for hit in self]) for name in fields}
-        return pd.DataFrame(columns)
+        columns = {name: [getattr(hit, name) for hit in self] for name in (*COLUMNS, *optional)}
+        return columns | metadata_columns([hit.metadata for hit in self])
 
     def _repr_html_(self) -> str:
         from esclip._search.gallery import render_gallery  # with the decoder, which a search doesn't need
@@ -100,29 +96,3 @@ class SearchResults(list[Hits]):
 
         names = self._queries if len(self._queries) == len(self) else [""] * len(self)
         return render_results(list(zip(names, self, strict=True)), "result")
-
-
-def _column(values: Sequence[Any], kind: type | None = None) -> pd.Series[Any]:
-    """The values as a column, None for missing ones; without `kind`, of the type that they all have.
-
-    Integers and booleans with missing values get pandas' nullable types: as floats, large integers would
-    change. Values without a column type, such as tuples, stay objects.
-    """
-    import pandas as pd
-
-    if kind is None:
-        kinds = {type(value) for value in values if value is not None}
-        kind = kinds.pop() if len(kinds) == 1 else None
-    has_missing = any(value is None for value in values)
-    if kind is str:
-        return pd.Series(list(values), dtype=pd.Series(["a text"]).dtype)  # strings as pandas has them
-    if kind is int:
-        return pd.Series(list(values), dtype="Int64" if has_missing else "int64")
-    if kind is bool:
-        return pd.Series(list(values), dtype="boolean" if has_missing else "bool")
-    if kind is float:
-        return pd.Series(list(values), dtype="float64")
-    if kind is datetime:
-        with suppress(ValueError, OverflowError):  # before pandas 3, dates of other centuries have no column
-            return pd.Series(pd.to_datetime(list(values), utc=True))
-    return pd.Series(list(values), dtype="object")

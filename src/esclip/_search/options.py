@@ -12,6 +12,8 @@ from esclip._core.targets import PICTURES, TARGETS
 Where: TypeAlias = str | Iterable[str] | Mapping[str, Any]
 """An expression, several that must all hold, or values by field name, of which one must be equal."""
 
+PEEK = Opt(DEFAULT_K, "Documents.", minimum=1, maximum=10_000, metavar="N")
+
 THRESHOLD = Opt(
     DUPLICATE, "Of pictures that are nearly the same.", minimum=MIN_THRESHOLD, maximum=1.0, metavar="COSINE"
 )
