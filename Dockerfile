@@ -25,6 +25,7 @@ RUN --mount=type=cache,target=/root/.cache \
     /opt/uv/bin/uv pip install --python /opt/esclip/bin/python --requirements pyproject.toml
 COPY LICENSE README.md ./
 COPY scripts/package_readme.py scripts/
+COPY man man
 COPY src src
 RUN --mount=type=cache,target=/root/.cache \
     /opt/uv/bin/uv pip install --python /opt/esclip/bin/python ".[${EXTRAS}]"

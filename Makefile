@@ -43,9 +43,10 @@ format: $(VENV)/.installed-dev ## format all code and apply the safe fixes
 	$(BIN)/ruff format . scripts/engines
 	$(BIN)/ruff check --fix . scripts/engines
 
-docs: $(VENV)/.installed-dev ## render what docs/ and mappings/ take from the code
+docs: $(VENV)/.installed-dev ## render what docs/, man/ and mappings/ take from the code
 	$(BIN)/python -m scripts.render_pages
 	$(BIN)/python -m scripts.render_api
+	$(BIN)/python -m scripts.render_man
 	$(BIN)/python -m scripts.render_llms
 	$(BIN)/python -m scripts.render_mappings
 

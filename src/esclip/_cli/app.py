@@ -133,7 +133,7 @@ app = typer.Typer(
     cls=ErrorsAsExit,
     help="Finds pictures by what they show.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich takes `[default: ...]` for markup, and cuts words off in narrow terminals
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -145,7 +145,7 @@ def main() -> None:
     os.environ.setdefault("LANCE_LOG", "error")  # read when lance is imported; it has no other switch
     atexit.register(gc.freeze)  # or Python looks through all objects once more: a seventh of a search's time
     with standard_streams():
-        app()
+        app(prog_name="esclip")
 
 
 def _version(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type
 
 import typer
 
+from esclip._cli.completion import complete_index, complete_model
 from esclip._cli.options import Quiet, Verbose, as_address, to_arguments, to_parameters
 from esclip._core.optional_imports import hide_module
 from esclip._core.options import Panel
@@ -49,6 +50,7 @@ class ImageEncoderOptions:
             "--encoder",
             "--model",
             envvar="ESCLIP_ENCODER",
+            autocompletion=complete_model,
             parser=as_address,
             rich_help_panel=Panel.MODEL,
             metavar="NAME",
@@ -141,6 +143,7 @@ class StoreOptions:
         typer.Option(
             "--index",
             envvar="ESCLIP_INDEX",
+            autocompletion=complete_index,
             rich_help_panel=Panel.INDEX,
             metavar="NAME",
             help="The index.",

@@ -34,7 +34,7 @@ class HelpedCommand(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and panels."""
         params = self.get_params(ctx)
-        arguments = [(_metavar(param), _describe(param)) for param in params if _is_argument(param)]
+        arguments = [(argument_name(param), describe_param(param)) for param in params if is_argument(param)]
         if arguments:
             write_section(formatter, "Arguments", arguments)
         write_panels(formatter, params)
@@ -48,16 +48,18 @@ def fit_terminal(formatter: Any) -> None:
 
 def usage_words(params: list[Any]) -> list[str]:
     """What stands behind a command's name in its usage; what may be left out in brackets."""
-    arguments = [param for param in params if _is_argument(param)]
-    names = [(_metavar(argument), argument.required) for argument in arguments]
+    arguments = [param for param in params if is_argument(param)]
+    names = [(argument_name(argument), argument.required) for argument in arguments]
     return ["[OPTIONS]", *(name if required or name[0] == "[" else f"[{name}]" for name, required in names)]
 
 
 def write_panels(formatter: Any, params: list[Any]) -> None:
     """Write options in their panels, in the panels' order."""
-    options = [param for param in params if not _is_argument(param) and not param.hidden]
+    options = [param for param in params if not is_argument(param) and not param.hidden]
     for panel in Panel:
-        rows = [(spell_option(option), _describe(option)) for option in options if panel_of(option) is panel]
+        rows = [
+            (spell_option(option), describe_param(option)) for option in options if panel_of(option) is panel
+        ]
         if rows:
             write_section(formatter, panel.value, rows)
 
@@ -85,15 +87,15 @@ def spell_option(option: Any) -> str:
     return f"{names} {option.metavar}" if option.metavar else names
 
 
-def _is_argument(param: Any) -> bool:
+def is_argument(param: Any) -> bool:
     return bool(param.param_type_name == "argument")
 
 
-def _metavar(argument: Any) -> str:
+def argument_name(argument: Any) -> str:
     return str(argument.metavar or argument.name.upper())
 
 
-def _describe(param: Any) -> str:
+def describe_param(param: Any) -> str:
     """What a parameter is, its default, its bounds and its variable."""
     notes = [f"env var: {param.envvar}"] if param.envvar else []
     if param.default not in (None, False) and not param.required:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esclip._cli.options import Json
+from esclip._core.options import Panel
 
 if TYPE_CHECKING:
     from esclip._search.hits import Hits
@@ -28,6 +29,7 @@ class HitOutput:
         bool,
         typer.Option(
             "--paths",
+            rich_help_panel=Panel.OUTPUT,
             help="Only the path or URL of each hit, one a line. Characters that break a line are escaped: "
             "scripts take --null.",
         ),
@@ -37,6 +39,7 @@ class HitOutput:
         typer.Option(
             "--null",
             "-0",
+            rich_help_panel=Panel.OUTPUT,
             help="Only the path or URL of each hit, exactly as it is, with a NUL after each: for xargs -0.",
         ),
     ] = False

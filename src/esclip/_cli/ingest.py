@@ -26,6 +26,7 @@ from esclip._ingest.options import IngestOptions, RetryOptions
 if TYPE_CHECKING:
     from esclip._core.progress import Progress
     from esclip._core.rejections import IngestReport, Rejection
+    from esclip._protocols import Source
 
 Reasons = Annotated[
     list[str] | None,
@@ -59,7 +60,11 @@ KeptTemplates = Annotated[
 def ingest(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH...", help="An Unsplash dataset folder, a folder of images, or images."),
+        typer.Argument(
+            metavar="PATH...",
+            help="An Unsplash dataset folder, a folder of images, or images; - for standard input: images by "
+            "path or URL, one a line or with NUL between.",
+        ),
     ],
     *,
     store: StoreOptions,
@@ -75,9 +80,25 @@ def ingest(
         raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
     label_set = read_labels(options["labels"], label_template)
     options["labels"] = label_set if label_template or label_set is None else label_set.labels
+    sources = _open_stdin(paths, prune=options["prune"])
     with store.open(encoder) as index:
-        run = partial(index.ingest, *paths, **options)
+        run = partial(index.ingest, *sources, **options)
         _run_to_report(run, rejections, json=json, prune_yes=yes if options["prune"] else None)
+
+
+def _open_stdin(paths: list[str], *, prune: bool) -> list[str | Source]:
+    """The paths, with a source in the place of `-`. Wrong usage: `-` twice, or together with `--prune`."""
+    from esclip._cli.path_list import STDIN, read_path_list
+
+    if STDIN not in paths:
+        return [*paths]
+    if prune:
+        raise typer.BadParameter("--prune needs folders, and standard input names single images")
+    if paths.count(STDIN) > 1:
+        raise typer.BadParameter("- stands for standard input, which can be read once")
+    from esclip.sources.memory.source import MemorySource
+
+    return [MemorySource(read_path_list()) if path == STDIN else path for path in paths]
 
 
 def rejections(

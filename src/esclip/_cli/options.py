@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_origin
 
 import typer
 
+from esclip._cli.completion import complete_choice
 from esclip._core.options import Declaration, Opt, Panel, declared
 from esclip._errors import ConfigError, suggest
 from esclip._errors.secrets import Address, Secret
@@ -103,6 +104,7 @@ def _option(options: type, name: str, *, variable: bool = False) -> Any:
         callback=check_filters if kind == Where else _check_choices(opt.choices) if opt.choices else None,
         parser=as_path if kind in _PATHS else Secret if opt.secret else None,
         envvar=f"ESCLIP_{name.upper()}" if variable else None,
+        autocompletion=complete_choice(opt.choices) if opt.choices else None,
         rich_help_panel=opt.panel,
     )
 
