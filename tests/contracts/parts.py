@@ -100,7 +100,10 @@ class PartsContract:
         assert names([best, *others]) == ["corner", "stripes", "plain"]
         assert best.box == Box(0.5, 0.5, 1.0, 1.0)
         assert best.score == pytest.approx(1, abs=1e-3)
-        assert set(best.metadata) == {"file_name", "folder", "file_size", "modified"}
+        assert set(best.metadata) == {
+            *("file_name", "folder", "folders", "file_size", "modified"),
+            *("width", "height", "orientation", "format"),
+        }
         assert best.location.endswith("corner.png")
         assert best.to_json()["box"] == {"left": 0.5, "top": 0.5, "right": 1.0, "bottom": 1.0}
 

@@ -17,6 +17,7 @@ from esclip._errors import ConfigError, SourceError
 from esclip._errors.reasons import Reason
 from esclip._protocols import Source
 from esclip.sources import FolderSource, open_source
+from esclip.sources.folder import folder_paths
 from esclip.stores.memory import MemoryStore
 from esclip.testing.source import SourceContract, records_of, rejections_of
 
@@ -152,12 +153,27 @@ def test_a_record_tells_what_is_known_of_its_file(tmp_path: Path) -> None:
     assert record.picture == picture
     assert record.location == str(picture)
     assert record.image_version == "5-1600000000123456789"
+    holiday = str(tmp_path / "holiday")
+    paths = record.metadata["folders"]
     assert record.metadata == {
         "file_name": "a.jpg",
         "folder": "holiday",
         "file_size": 5,
         "modified": datetime(2020, 9, 13, 12, 26, 40, 123_000, tzinfo=UTC),
+        "folders": paths,
     }
+    assert isinstance(paths, tuple)
+    assert (paths[0], *paths[-2:]) == (holiday, f"{tmp_path.name}/holiday", "holiday")
+    assert all(f"/{holiday}".endswith(f"/{path}") for path in paths)
+
+
+def test_folders_of_a_path() -> None:
+    """A deep path has its own text and so many ends; the root has one."""
+    assert folder_paths("/a/b c/ü") == ("/a/b c/ü", "b c/ü", "ü")
+    assert folder_paths("/a") == ("/a",)
+    assert folder_paths("/") == ("/",)
+    deep = folder_paths("/" + "/".join(map(str, range(1000))))
+    assert (len(deep), deep[1], deep[-1]) == (17, "/".join(map(str, range(984, 1000))), "999")
 
 
 def test_a_named_file_is_taken_whatever_it_is_called(tmp_path: Path) -> None:

@@ -84,6 +84,10 @@ STOP_WORDS = (
 """Those of Lucene's `EnglishAnalyzer`."""
 
 
+FOLDERS = "folders"
+"""A file's field of paths, which have no words: all pictures of a user may be in `/home/anna`."""
+
+
 def analyze_query(text: str) -> tuple[str, ...]:
     """The words of a query, each once, in order, 256 at most; stop words only if there are no others."""
     words = tuple(dict.fromkeys(word for run in _runs(text) for word in _words_of(run, singles=False)))
@@ -124,9 +128,11 @@ def analyze_document(description: str, metadata: Metadata) -> set[str]:
 
 def _texts(description: str, metadata: Metadata) -> Iterator[str]:
     yield description
-    for value in metadata.values():
+    for name, value in metadata.items():
         if isinstance(value, str):
             yield value
+        elif name == FOLDERS:
+            continue
         elif isinstance(value, tuple) and not isinstance(value, GeoPoint):
             yield from value
 

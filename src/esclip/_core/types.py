@@ -91,6 +91,9 @@ class ImageRecord:
     """Metadata that was computed from the picture, such as labels; a store keeps it with the other."""
     derivation: str = ""
     """What `derived` and the parts are computed by; empty where nothing is."""
+    picture_fields: tuple[str, ...] = ()
+    """Fields whose values the picture's own bytes give, where `metadata` has none: an ingest reads them as it
+    decodes the picture (`_core.picture_facts.PICTURE_FIELDS`), and they become `derived`."""
     captioned: bool | None = None
     """Whether the description is a caption that this ingest was given; None: it was given none, and one that
     the index holds stays."""
@@ -129,6 +132,7 @@ class ImageRecord:
             "" if self.captioned else self.description,
             sorted(json_metadata(self.metadata).items()),
             *([self.derivation] if self.derivation else []),
+            *([["picture", *self.picture_fields]] if self.picture_fields else []),
         )
         caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
         return Fingerprint(_digest(self.image_version.encode()), _digest(orjson.dumps(about)) + caption)

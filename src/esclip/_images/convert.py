@@ -32,14 +32,23 @@ _TRANSPOSES = {
 """By EXIF orientation."""
 
 
+QUARTER_TURNS = frozenset(_TRANSPOSES[orientation] for orientation in (5, 6, 7, 8))
+"""Those that exchange width and height."""
+
+
 def apply_orientation(image: Image.Image) -> Image.Image:
     """Load the image and apply its EXIF orientation. Raises what Pillow raises on unreadable pixels."""
     image.load()
+    transpose = transpose_of(image)
+    return image if transpose is None else image.transpose(transpose)
+
+
+def transpose_of(image: Image.Image) -> Image.Transpose | None:
+    """By what the image's EXIF orientation is applied; None where it is upright. May load the image."""
     with suppress(Exception):  # damaged EXIF: only the orientation is lost
         if len(image.info.get("exif", b"")) <= MAX_EXIF_BYTES:
-            transpose = _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-            return image if transpose is None else image.transpose(transpose)
-    return image
+            return _TRANSPOSES.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -29,10 +29,12 @@ from PIL import (
 )
 
 from esclip._concurrency.forks import renew_in_children
+from esclip._core.types import Metadata
 from esclip._errors import DecodeError, ErrorTable, error_text, map_errors
 from esclip._errors.reasons import Reason
 from esclip._images import convert
 from esclip._images.convert import apply_orientation
+from esclip._images.facts import picture_facts
 from esclip._images.formats import INSTALL_HINTS, ImageFormat, detect_format, is_supported
 from esclip._images.sanitize import (
     check_decode_cost,
@@ -94,13 +96,32 @@ def decode(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS
 @contextmanager
 def decoding(data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """Context manager: the image of `decode`; its share of the pixel budget is freed on exit."""
+    with decoding_with_facts(data, side=side, max_pixels=max_pixels) as (image, _):
+        yield image
+
+
+@contextmanager
+def decoding_with_facts(
+    data: bytes, *, side: int | None = None, max_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[Image.Image, Metadata]]:
+    """Context manager: the image of `decoding`, and the facts of the picture in its bytes."""
     with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
-        image, pixels = _open(data, side, max_pixels)
+        image, pixels, size, format = _open(data, side, max_pixels)
     with _pixel_budget(pixels):
         with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
+            image.load()
+            facts = picture_facts(data, image, format, size)
             image = apply_orientation(image)  # step by step: each frees the image before
             image = convert.to_rgb(image)
-        yield image
+        yield image, facts
+
+
+def read_facts(data: bytes) -> Metadata:
+    """The facts of the picture in these bytes, without decoding it. Raises `DecodeError` as `decode` does."""
+    with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
+        image, pixels, size, format = _open(data, None, MAX_PIXELS)
+        with _pixel_budget(pixels):  # a PNG is decoded where its orientation may be at its end
+            return picture_facts(data, image, format, size)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -109,12 +130,23 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return convert.to_rgb(apply_orientation(image))
 
 
-def _open(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, int]:
-    """Open an image without reading its pixels: (image, pixels that decoding holds in memory)."""
-    reader = _choose_reader(data)
+class _Opened(NamedTuple):
+    """An image whose pixels have not been read."""
+
+    image: Image.Image
+    pixels: int
+    """How many decoding holds in memory."""
+    size: tuple[int, int]
+    """Of the whole picture, as it is stored: the image may be decoded to a part of that."""
+    format: ImageFormat
+
+
+def _open(data: bytes, side: int | None, max_pixels: int) -> _Opened:
+    format = _detect_format(data)
+    reader = _READERS[format]
     data = reader.sanitize(data)
     image = reader.open(_CountingFile(data))
-    pixels = image.width * image.height
+    size, pixels = image.size, image.width * image.height
     if pixels > max_pixels:
         raise DecodeError(Reason.TOO_LARGE, f"{image.width} x {image.height} pixels")
     check_decode_cost(data, image)
@@ -128,10 +160,10 @@ def _open(data: bytes, side: int | None, max_pixels: int) -> tuple[Image.Image, 
             pixels *= 2  # its decoder holds two more images
         case _ if image.format in ("AVIF", "HEIF"):
             pixels *= 2  # the same, of more than 8 bits
-    return image, min(pixels, MAX_PIXELS_IN_MEMORY)
+    return _Opened(image, min(pixels, MAX_PIXELS_IN_MEMORY), size, format)
 
 
-def _choose_reader(data: bytes) -> _Reader:
+def _detect_format(data: bytes) -> ImageFormat:
     format = detect_format(data)
     if format is None:
         *names, last = (format.value for format in ImageFormat)
@@ -139,7 +171,7 @@ def _choose_reader(data: bytes) -> _Reader:
         raise DecodeError(Reason.NOT_AN_IMAGE, f"not {', '.join(names)} or {last}: {begins}")
     if not is_supported(format):
         raise DecodeError(Reason.NOT_AN_IMAGE, f"no decoder of {format.value} here: {INSTALL_HINTS[format]}")
-    return _READERS[format]
+    return format
 
 
 class _CountingFile(io.BytesIO):

@@ -1,4 +1,6 @@
-"""The number of pixels that decoding a HEIC or AVIF takes: its grids may refer to one tile many times.
+"""Reads the boxes of a HEIC or AVIF: how many pixels decoding takes, and its EXIF.
+
+Its grids may refer to one tile many times.
 
 bytes ─► boxes ─► meta ─┬─ pitm   the primary item
                         ├─ iprp   the declared sizes of items
@@ -28,6 +30,35 @@ MAX_DEPTH = 8
 """Nested grids."""
 
 UNBOUNDED = 1 << 62
+
+
+MAX_EXIF_BYTES = 1 << 20
+"""Of an item; a camera writes less than 64 kB."""
+
+
+def exif_item(data: bytes) -> bytes:
+    """The EXIF block of a HEIC or AVIF, a TIFF; empty where it has none, or one that is too long."""
+    for box in _boxes(data, _Box(b"", 0, len(data))):
+        if box.kind == b"meta":
+            number = _exif_number(data, box._replace(begin=box.begin + 4))
+            pieces = _read_meta(data, box, av1=False).extents.get(number, ()) if number else ()
+            if pieces and sum(max(0, end - begin) for begin, end in pieces) <= MAX_EXIF_BYTES:
+                block = b"".join(data[begin:end] for begin, end in pieces)
+                return block[4 + _read_number(block, 0, 4) :]
+    return b""
+
+
+def _exif_number(data: bytes, meta: _Box) -> int:
+    """The number of the first item that is EXIF; 0 where none is."""
+    for items in (box for box in _boxes(data, meta) if box.kind == b"iinf"):
+        entries = items._replace(
+            begin=items.begin + (8 if data[items.begin : items.begin + 1] > b"\0" else 6)
+        )
+        for entry in (box for box in _boxes(data, entries) if box.kind == b"infe"):
+            size = 4 if _read_number(data, entry.begin, 1) == 3 else 2
+            if data[entry.begin + 6 + size : entry.begin + 10 + size] == b"Exif":
+                return _read_number(data, entry.begin + 4, size)
+    return 0
 
 
 def decoded_pixels(data: bytes, *, av1: bool) -> int:

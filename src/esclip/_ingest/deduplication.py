@@ -8,11 +8,11 @@ fetched ─► encoded before in this run? ─► its vectors
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from enum import Enum
 from threading import Lock
 
 from esclip._core.types import Document, ImageRecord
+from esclip._ingest.stages import Encoded
 
 CACHE_SIZE = 4096
 """Vectors of this run in memory, 2 kB each: a store may not find them yet."""
@@ -32,17 +32,17 @@ class ContentDeduplicator:
     """The pictures of a run by their bytes' fingerprint. Safe from several threads."""
 
     def __init__(self, vectors_each: int = 1) -> None:
-        """A document has at most `vectors_each`."""
+        """A picture has at most `vectors_each`."""
         self._lock = Lock()
         self._waiting: dict[str, list[ImageRecord]] = {}
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._encoded: OrderedDict[str, Encoded] = OrderedDict()
         self._cache_size = CACHE_SIZE // vectors_each
 
     def lookup(self, content: str, record: ImageRecord) -> Document | Lookup:
         """The record's document, where these bytes are encoded; else whether to encode them or to wait."""
         with self._lock:
-            if (document := self._documents.get(content)) is not None:
-                return replace(document, record=record)
+            if (encoded := self._encoded.get(content)) is not None:
+                return encoded.document_of(record)
             waiting = self._waiting.get(content)
             if waiting is None:
                 self._waiting[content] = []
@@ -51,11 +51,11 @@ class ContentDeduplicator:
                 return Lookup.WAIT
             return Lookup.ENCODE
 
-    def resolve(self, content: str, document: Document | None) -> list[ImageRecord]:
-        """Set the document of these bytes; None: there is none. Returns the records waiting for it."""
+    def resolve(self, content: str, encoded: Encoded | None) -> list[ImageRecord]:
+        """Set what these bytes are encoded as; None: they aren't. Returns the records waiting for it."""
         with self._lock:
-            if document is not None:
-                self._documents[content] = document
-                if len(self._documents) > self._cache_size:
-                    self._documents.popitem(last=False)
+            if encoded is not None:
+                self._encoded[content] = encoded
+                if len(self._encoded) > self._cache_size:
+                    self._encoded.popitem(last=False)
             return self._waiting.pop(content, [])

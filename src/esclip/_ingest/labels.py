@@ -124,7 +124,7 @@ class LabelingStore(StoreWrapper):
             return []
         labels = self._labeller.metadata([document.vector for document in documents])
         return [
-            replace(document, record=replace(document.record, derived=derived))
+            replace(document, record=replace(document.record, derived={**document.record.derived, **derived}))
             for document, derived in zip(documents, labels, strict=True)
         ]
 

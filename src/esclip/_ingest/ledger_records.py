@@ -24,6 +24,7 @@ def dump_record(record: ImageRecord) -> str:
     """Write the record as JSON, in ASCII. Its picture is not only in memory."""
     picture = record.picture
     assert not isinstance(picture, bytes)
+    fields = {"picture_fields": record.picture_fields} if record.picture_fields else {}
     return json.dumps(
         {
             "id": record.id,
@@ -34,6 +35,7 @@ def dump_record(record: ImageRecord) -> str:
             "description": record.description,
             "captioned": record.captioned,
             "metadata": {name: _json_value(value) for name, value in record.metadata.items()},
+            **fields,
         }
     )
 
@@ -50,6 +52,7 @@ def load_record(text: str) -> ImageRecord:
         page=None if data["page"] is None else _text(data["page"]),
         description=_text(data["description"]),
         captioned=_captioned(data.get("captioned")),
+        picture_fields=tuple(map(_text, data.get("picture_fields", ()))),
         metadata={name: _value(value) for name, value in data["metadata"].items()},
     )
 

@@ -27,17 +27,18 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
 from esclip._core.parts import GRID
+from esclip._core.picture_facts import stored_facts, with_facts
 from esclip._core.progress import Phase
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.settings import PAGE_BYTES, PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
-from esclip._core.types import Document, Fingerprint, ImageRecord, content_fingerprint
+from esclip._core.types import Document, Fingerprint, ImageRecord, Vector, content_fingerprint
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
-from esclip._ingest.stages import Decoded, Fetched, decode_picture, encode_batch, has_direction
+from esclip._ingest.stages import Decoded, Fetched, add_facts, decode_picture, encode_batch, has_direction
 from esclip._protocols import Encoder, Source, Store
 
 log = logging.getLogger("esclip")
@@ -68,7 +69,7 @@ def ingest(
     `stop.event`. With `crops`, documents have the crops of their pictures. With `pruning`, documents whose
     record has left the source are removed at the end.
     """
-    steps = _Steps(encoder, store, fetcher, progress, stop, crops)
+    steps = _Steps(encoder, store, fetcher, progress, stop, crops, workers)
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -123,6 +124,7 @@ class _Steps:
     progress: IngestProgress
     stop: CancelToken
     crops: bool
+    workers: int
 
     def __post_init__(self) -> None:
         self.vectors_each = 1 + len(GRID) if self.crops else 1  # of a picture, at most
@@ -168,10 +170,42 @@ class _Steps:
             fingerprint = stored.get(record.id)
             same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
             (updates if same else pictures).append(record)
+        updates = list(self.progress.without_rejections(self._with_facts(updates)))
         if updates:
             refused = self.store.update(updates)
             self.progress.count_written([record.id for record in updates], refused, encoded=False)
         return pictures
+
+    def _with_facts(self, records: Iterable[ImageRecord]) -> Iterator[ImageRecord | Rejection]:
+        """The records with the facts of their pictures: those in the index, else those in the files."""
+        wanting = [record for record in records if record.picture_fields]
+        yield from (record for record in records if not record.picture_fields)
+        documents = self.store.documents([record.id for record in wanting]) if wanting else {}
+        unread: list[ImageRecord] = []
+        for record in wanting:
+            document = documents.get(record.id)
+            facts = stored_facts(record, document.record.metadata) if document else None
+            if facts is None:
+                unread.append(record)
+            else:
+                yield with_facts(record, facts)
+        yield from flat(parallel_map(self._read_facts, unread, workers=self.workers, window=self.workers))
+
+    def _read_facts(self, record: ImageRecord) -> list[ImageRecord | Rejection]:
+        """The record with the facts in its file, which isn't decoded; nothing when the end is requested."""
+        if self.stop.event.is_set():
+            return []
+        outcomes = []
+        for picture in self.fetch(record):
+            outcomes.append(picture if isinstance(picture, Rejection) else self._complete(picture))
+        return outcomes
+
+    def _complete(self, picture: Fetched) -> ImageRecord | Rejection:
+        """The record with the facts in its picture's bytes; a rejection where they can't be read."""
+        try:
+            return add_facts(picture.record, picture.data)
+        except RecordError as error:
+            return reject(picture.record, Stage.DECODE, error.reason, error.detail)
 
     def fetch(self, record: ImageRecord) -> list[Fetched | Rejection]:
         """The picture's bytes; nothing when the end is requested meanwhile."""
@@ -195,19 +229,27 @@ class _Steps:
                 vectors = self.store.vectors_by_content(contents) if has_documents else {}
                 documents: list[Document] = []
                 pictures: list[Fetched] = []
+                known: list[tuple[Fetched, Vector]] = []
                 for picture in batch:
                     vector = vectors.get(picture.content)
                     if vector is not None:
-                        documents.append(Document(picture.record, vector, picture.content))
+                        known.append((picture, vector))
                         continue
                     answer = self.deduplicator.lookup(picture.content, picture.record)
                     if isinstance(answer, Document):
                         documents.append(answer)
                     elif answer is Lookup.ENCODE:
                         pictures.append(picture)
+                documents += self.progress.without_rejections(map(self._known_document, known))
                 if documents:
                     self._write(documents, encoded=False)
                 yield from pictures
+
+    def _known_document(self, known: tuple[Fetched, Vector]) -> Document | Rejection:
+        """The document of a picture whose bytes have a vector in the index."""
+        picture, vector = known
+        record = self._complete(picture)
+        return record if isinstance(record, Rejection) else Document(record, vector, picture.content)
 
     def decode(self, picture: Fetched) -> list[Decoded | Rejection]:
         """The picture's pixels; if they can't be decoded, a rejection for each record with these bytes."""
@@ -223,13 +265,14 @@ class _Steps:
         """The documents of a batch, and of records with the same bytes; nothing once the end is requested."""
         outcomes: list[Document | Rejection] = []
         with suppress(CancelledError), cancellation.scope(self.stop.event):  # a server may not answer
-            for document in [] if self.stop.event.is_set() else encode_batch(batch, self.encoder):
-                usable = has_direction(document.vector)
-                waiting = self.deduplicator.resolve(document.content, document if usable else None)
-                records = [document.record, *waiting]
+            pictures = [] if self.stop.event.is_set() else encode_batch(batch, self.encoder)
+            for item, encoded in zip(batch, pictures, strict=False):
+                usable = has_direction(encoded.vector)
+                waiting = self.deduplicator.resolve(encoded.content, encoded if usable else None)
+                records = [item.record, *waiting]
                 if usable:
                     self.progress.count_encoded(len(records))
-                    outcomes += [replace(document, record=record) for record in records]
+                    outcomes += map(encoded.document_of, records)
                 else:
                     outcomes += map(_without_direction, records)
         return outcomes

@@ -44,7 +44,16 @@ class LedgerSource(Source):
         with owned(self._ledger.entries(self._reasons)) as entries:
             for entry in entries:
                 if entry.record is not None:
-                    yield _current_record(entry.record)
+                    yield self._in_fields(_current_record(entry.record))
+
+    def _in_fields(self, record: ImageRecord | Rejection) -> ImageRecord | Rejection:
+        """The record without facts for which the index has no field: one of an older version lacks some."""
+        if isinstance(record, Rejection):
+            return record
+        names = {field.name for field in self._fields}
+        fields = tuple(name for name in record.picture_fields if name in names)
+        known = {name: value for name, value in record.metadata.items() if name in names}
+        return replace(record, picture_fields=fields, metadata=known)
 
 
 def _current_record(record: ImageRecord) -> ImageRecord | Rejection:

@@ -1,7 +1,8 @@
 """The stages of a picture on its way to a document, with its crops where they are wanted.
 
-Fetched ─► decode_picture ─┬─► pixels ─────┐
-                           └─► crops' ─────┴─► a batch ─► encode_batch ─► Document, with the crops' vectors
+Fetched ─► decode_picture ─┬─► pixels ─┐
+                           ├─► crops ──┴─► a batch ─► encode_batch ─► Encoded ─► its record's document,
+                           └─► facts ───────────────────────────────────┘        and those of copies
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from esclip._core.parts import FINEST, crops_of
-from esclip._core.types import Crop, Document, ImageRecord, Pixels, Vector
-from esclip._images.decode import decoding
+from esclip._core.picture_facts import with_facts
+from esclip._core.types import Crop, Document, ImageRecord, Metadata, Pixels, Vector
+from esclip._images.decode import decoding_with_facts, read_facts
 from esclip._protocols import Encoder
 
 
@@ -36,6 +38,22 @@ class Decoded:
     pixels: Pixels
     crops: tuple[tuple[int, Pixels], ...]
     """Crops of the picture, with their numbers."""
+    facts: Metadata
+    """What the picture's bytes say of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The vectors and facts of a picture's bytes, whichever record they are of."""
+
+    vector: Vector
+    content: str
+    crops: tuple[Crop, ...]
+    facts: Metadata
+
+    def document_of(self, record: ImageRecord) -> Document:
+        """The document of a record with these bytes."""
+        return Document(with_facts(record, self.facts), self.vector, self.content, self.crops)
 
 
 def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decoded:
@@ -43,21 +61,29 @@ def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decode
     side = encoder.useful_side
     if side is not None and crops:
         side *= FINEST
-    with decoding(picture.data, side=side) as image:
+    with decoding_with_facts(picture.data, side=side) as (image, facts):
         cut = [(number, encoder.preprocess(crop)) for number, crop in crops_of(image)] if crops else ()
-        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut))
+        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut), facts)
 
 
-def encode_batch(batch: Sequence[Decoded], encoder: Encoder) -> list[Document]:
-    """The documents of a batch; a vector may have no direction, crops without one are left out."""
+def add_facts(record: ImageRecord, data: bytes) -> ImageRecord:
+    """The record with the facts that it wants of its picture, whose bytes aren't decoded for it.
+
+    Raises `DecodeError`.
+    """
+    return with_facts(record, read_facts(data)) if record.picture_fields else record
+
+
+def encode_batch(batch: Sequence[Decoded], encoder: Encoder) -> list[Encoded]:
+    """The vectors of a batch; a vector may have no direction, crops without one are left out."""
     pixels = [array for item in batch for array in (item.pixels, *(crop for _, crop in item.crops))]
     vectors = iter(encoder.encode_images(pixels))
-    documents = []
+    pictures = []
     for item in batch:
         vector, crops = next(vectors), [Crop(number, next(vectors)) for number, _ in item.crops]
         usable = tuple(crop for crop in crops if has_direction(crop.vector))
-        documents.append(Document(item.record, vector, item.content, usable))
-    return documents
+        pictures.append(Encoded(vector, item.content, usable, item.facts))
+    return pictures
 
 
 def has_direction(vector: Vector) -> bool:

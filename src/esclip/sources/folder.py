@@ -16,11 +16,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Event
 from typing import NamedTuple
 
 from esclip._concurrency.streams import owned
+from esclip._core.analysis import FOLDERS
+from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, MetadataValue, file_id
@@ -44,7 +46,12 @@ FIELDS = (
     Field("folder", FieldType.KEYWORD),
     Field("file_size", FieldType.INTEGER),
     Field("modified", FieldType.DATE),
+    Field(FOLDERS, FieldType.KEYWORDS),
+    *PICTURE_FIELDS,
 )
+
+MAX_LEVELS = 16
+"""Folders of a path by whose names it may begin in `folders`, from the innermost on."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -222,6 +229,7 @@ def file_record(file: Path) -> ImageRecord | Rejection:
         picture=file,
         image_version=f"{status.st_size}-{status.st_mtime_ns}",
         metadata=_metadata(file, status),
+        picture_fields=tuple(field.name for field in PICTURE_FIELDS),
     )
 
 
@@ -230,12 +238,20 @@ def _metadata(file: Path, status: os.stat_result) -> dict[str, MetadataValue]:
         "file_name": path_text(file.name),
         "folder": path_text(file.parent.name),
         "file_size": status.st_size,
+        FOLDERS: folder_paths(path_text(file.parent)),
     }
     try:
         metadata["modified"] = EPOCH + timedelta(milliseconds=status.st_mtime_ns // 1_000_000)
     except OverflowError:  # a wrong clock: no calendar has the time
         return metadata
     return metadata
+
+
+def folder_paths(folder: str) -> tuple[str, ...]:
+    """The path of a folder, and its ends: `/photos/2024/norway` is `2024/norway` and `norway`, too."""
+    names = PurePath(folder).parts[1:]
+    first = max(1, len(names) - MAX_LEVELS)
+    return (folder, *("/".join(names[begin:]) for begin in range(first, len(names))))
 
 
 def _rejected(path: Path, error: OSError) -> Rejection:

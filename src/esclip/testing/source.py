@@ -120,6 +120,7 @@ class SourceContract:
         assert len(types) == len(source.fields)
         for record in records_of(source):
             assert record.metadata
+            assert set(record.picture_fields) <= types.keys()
             for name, value in record.metadata.items():
                 assert type(value) is PYTHON_TYPES[types[name]], name
                 assert value not in ("", ())

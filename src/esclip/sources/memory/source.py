@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from esclip._concurrency.streams import owned
 from esclip._core.arguments import Records, coerce_path
+from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import is_unicode
@@ -133,7 +134,12 @@ class MemorySource(Source):
             if isinstance(record, Rejection):
                 detail = "it is a folder, which is for an ingest" if picture.is_dir() else record.detail
                 return replace(record, id=id or record.id, detail=f"{given.name}: {detail}")
-            record = replace(record, id=id or record.id, location=location or record.location)
+            record = replace(
+                record,
+                id=id or record.id,
+                location=location or record.location,
+                picture_fields=tuple(f.name for f in PICTURE_FIELDS if self._fields.get(f.name) is f.type),
+            )
             metadata = {**record.metadata, **metadata}
         else:
             version = content_fingerprint(picture) if isinstance(picture, bytes) else picture
@@ -293,12 +299,20 @@ def _types_of(rows: Iterable[GivenRecord], known: Mapping[str, FieldType]) -> di
     """The fields of these records; those that are known keep their types."""
     types: dict[str, FieldType] = {}
     has_files = False
+    facts: set[str] = set()
     for row in rows:
         has_files = has_files or row.may_be_file()
+        facts.update(row.whole.picture_fields if row.whole else ())
         for name, value in row.metadata():
             if (kind := infer_type(value)) is not None:
                 types[name] = known.get(name) or common_type(types.get(name), kind)
-    return types | ({field.name: field.type for field in FIELDS} if has_files else {})
+    of_files = [field for field in FIELDS if has_files or field.name in facts]
+    for field in of_files:
+        if field in PICTURE_FIELDS:  # where these are named otherwise, they are not read from the picture
+            types.setdefault(field.name, known.get(field.name, field.type))
+        else:
+            types[field.name] = field.type
+    return types
 
 
 def _field_types(fields: Mapping[str, FieldType | str] | None) -> dict[str, FieldType]:
