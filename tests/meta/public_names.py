@@ -32,6 +32,8 @@ def render_public_names() -> str:
 def _describe(name: str, value: Any) -> Iterator[str]:
     if inspect.isclass(value):
         return _describe_class(name, value)
+    if isinstance(value, tuple):
+        return iter([f"{name} = {', '.join(field.name for field in value)}"])
     if callable(value) and not get_args(value):
         return iter([format_signature(name, value)])
     members = " | ".join(sorted(member.__name__ for member in get_args(value)))

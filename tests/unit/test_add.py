@@ -506,6 +506,16 @@ class ListSource(Source):
         return location.startswith("mine:")
 
 
+def test_facts_of_files(index: ImageIndex, photos: Path) -> None:
+    """Files have their pictures' facts; a value that is given stands, and its type is the field's."""
+    file = next(photos.glob("*.*g"))
+    index.add([{"path": file, "orientation": 6, "width": 4000}])
+    (hit,) = index.search(esclip.Query(where="orientation=6"))
+    with Image.open(file) as picture:
+        assert (hit.metadata["width"], hit.metadata["height"]) == (4000, picture.height)
+        assert hit.metadata["format"] == picture.format
+
+
 def test_ingest_takes_a_source(index: ImageIndex, photos: Path) -> None:
     """Alone, with a limit, pruned by what it covers, and beside paths."""
     assert index.ingest(ListSource("abc")).written == 3

@@ -18,7 +18,7 @@ from PIL import Image
 
 from esclip import ImageIndex, ImageRecord, Query, Reason, Rejection, open_index
 from esclip._core.picture_facts import PICTURE_FIELDS
-from esclip._core.types import GeoPoint, Metadata
+from esclip._core.types import GeoPoint, Metadata, MetadataValue
 from esclip._images.decode import decoding_with_facts, read_facts
 from esclip._images.exif import read_exif
 from esclip._protocols import Store
@@ -32,7 +32,7 @@ MAKE, MODEL, ORIENTATION, EXIF, GPS = 271, 272, 274, 0x8769, 0x8825
 TAKEN, TAKEN_OFFSET, DIGITIZED = 36867, 36881, 36868
 
 SYDNEY = {1: "S", 2: (33.0, 51.0, 24.4), 3: "E", 4: (151.0, 12.0, 54.8)}
-GOOD: Metadata = {
+GOOD: dict[str, MetadataValue] = {
     "taken_at": datetime(2021, 3, 4, 3, 6, 7, tzinfo=UTC),
     "camera_make": "Canon",
     "camera_model": "EOS 5D",

@@ -93,7 +93,7 @@ class ImageRecord:
     """What `derived` and the parts are computed by; empty where nothing is."""
     picture_fields: tuple[str, ...] = ()
     """Fields whose values the picture's own bytes give, where `metadata` has none: an ingest reads them as it
-    decodes the picture (`_core.picture_facts.PICTURE_FIELDS`), and they become `derived`."""
+    decodes the picture (`esclip.sources.PICTURE_FIELDS`), and they become `derived`."""
     captioned: bool | None = None
     """Whether the description is a caption that this ingest was given; None: it was given none, and one that
     the index holds stays."""

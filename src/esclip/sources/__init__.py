@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import AnyCaptions, user_path
 from esclip._protocols import Source
@@ -22,7 +23,7 @@ from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
 
-__all__ = ["FolderSource", "UnsplashSource", "is_gone", "open_source", "preview_url"]
+__all__ = ["PICTURE_FIELDS", "FolderSource", "UnsplashSource", "is_gone", "open_source", "preview_url"]
 
 
 @dataclass(frozen=True, slots=True)

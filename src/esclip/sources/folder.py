@@ -41,7 +41,7 @@ from esclip._protocols import Source
 FOLDER_MARK = "\0"
 """Appended to names of folders: no name contains it, and it doesn't change their order."""
 
-FIELDS = (
+FIELDS: tuple[Field, ...] = (
     Field("file_name", FieldType.KEYWORD),
     Field("folder", FieldType.KEYWORD),
     Field("file_size", FieldType.INTEGER),
