@@ -23,6 +23,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,13 @@ def examples_of(page: str) -> Iterator[Example]:
             yield Example(f"docs/{page}:{line}", block["language"], textwrap.dedent(block["text"]))
 
 
-def commands_not_run(page: str) -> Iterator[str]:
-    """The commands of esclip in blocks of a page that say why they can't be run."""
+def commands_not_run(page: str) -> Iterator[list[str]]:
+    """The commands of esclip, as words, in blocks of a page that say why they can't be run."""
     for block in BLOCK.finditer((DOCS / page).read_text(encoding="utf-8")):
         if block["language"] in SHELL and block["why"]:
-            yield from (one for one in _commands(textwrap.dedent(block["text"])) if one.startswith("esclip "))
+            for command in _commands(textwrap.dedent(block["text"])):
+                if command.startswith("esclip "):
+                    yield list(takewhile(lambda word: not OPERATORS.fullmatch(word), _shell_words(command)))
 
 
 def places_of(page: str) -> set[str]:
@@ -149,9 +152,7 @@ def _dialogue(text: str) -> Iterator[tuple[str, str]]:
 
 def _run_command(command: str, patch: pytest.MonkeyPatch, terminal: dict[str, str]) -> tuple[str, str]:
     """stdout and stderr of a command that succeeds. One of esclip alone runs in this process: most are."""
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    words = list(lexer)
+    words = _shell_words(command)
     if words[0] == "export":
         for name, _, value in (word.partition("=") for word in words[1:]):
             patch.setenv(name, value)
@@ -161,6 +162,13 @@ def _run_command(command: str, patch: pytest.MonkeyPatch, terminal: dict[str, st
     ran = CliRunner().invoke(app, shlex.split(command, comments=True)[1:], env=terminal)
     assert ran.exit_code == 0, f"{command}\n{ran.output}\n{ran.exception!r}"
     return ran.stdout, ran.stderr
+
+
+def _shell_words(command: str) -> list[str]:
+    """The words of a command; operators of the shell outside of quotes are words of their own."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    return list(lexer)
 
 
 def _run_in_shell(command: str) -> tuple[str, str]:
