@@ -127,6 +127,7 @@ def open_index(
     coerce_text("the index", index, "a name")
     if encoder_token is not None:
         encoder_token = Secret(coerce_text("encoder_token", encoder_token))
+    store = _coerce_store(store)
     store = _open_store(store, index, auth)
     if isinstance(encoder, (str, os.PathLike)):
         encoder = Address(_named("the encoder", encoder))
@@ -157,6 +158,7 @@ def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None
         for stats in esclip.list_indexes("store"):
             print(stats.index, stats.documents)
     """
+    store = _coerce_store(store)
     opened = _open_store(store, DEFAULT_INDEX, auth)
     try:
         infos = opened.list_indexes()
@@ -175,15 +177,22 @@ def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None
     ]
 
 
-def _open_store(store: AnyPath | Store | None, index: str, auth: StoreAuth | None) -> Store:
-    """The store that a user gives. Raises `ConfigError` for what is none."""
-    if auth is not None and not isinstance(auth, StoreAuth):
-        raise wrong_kind("auth", auth, "a StoreAuth")
+def _coerce_store(store: AnyPath | Store | None) -> Address | Path | Store:
+    """The store that a user gives; as a string it is an address, whose password no traceback shows."""
     if store is None:
         store = default_store()
-    if isinstance(store, (str, os.PathLike)):
-        store = coerce_path("the store", store)
-        return open_store(Address(store) if isinstance(store, str) else store, index, auth)
+    if not isinstance(store, (str, os.PathLike)):
+        return store
+    path = coerce_path("the store", store)
+    return Address(path) if isinstance(path, str) else path
+
+
+def _open_store(store: Address | Path | Store, index: str, auth: StoreAuth | None) -> Store:
+    """The store, opened. Raises `ConfigError` for what is none."""
+    if auth is not None and not isinstance(auth, StoreAuth):
+        raise wrong_kind("auth", auth, "a StoreAuth")
+    if isinstance(store, (str, Path)):
+        return open_store(store, index, auth)
     if auth is not None:
         raise ConfigError("auth goes with a store's address, not with a store")
     if not isinstance(store, Store):

@@ -302,6 +302,15 @@ def test_an_index_that_cannot_be_opened_keeps_its_secrets() -> None:
     assert TOKEN not in frames
 
 
+def test_indexes_that_cannot_be_listed_keep_the_secrets_of_their_store() -> None:
+    """The frames of `list_indexes` and below have an address without its password."""
+    with pytest.raises(EsclipError) as raised:
+        esclip.list_indexes(*(f"http://alice:{TOKEN}@host",), auth=StoreAuth(ca_file="ca.pem"))
+    frames = shown(raised.value).partition("in list_indexes")[2]
+    assert frames
+    assert TOKEN not in frames
+
+
 def test_a_query_picture_with_a_password(tmp_path: Path) -> None:
     """The address of a picture to search with is told without its user and password."""
     with esclip.open_index(tmp_path / "index", encoder="palette") as index:
