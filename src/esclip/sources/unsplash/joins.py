@@ -77,13 +77,19 @@ def open_joins(
             "autoload_known_extensions": False,
         }
         with duckdb.connect(str(Path(folder) / "joins.duckdb"), config=config) as database:
-            database.execute("SET enable_progress_bar = false")  # in a notebook it would print
+            _hide_progress(database)
             joins = Joins(database, Path(folder), threshold)
             with interrupt_on(cancelled, database):
                 joins.number_photos(ids)
                 for name, parts in children.items():
                     joins.load(name, parts)
             yield joins
+
+
+def _hide_progress(database: duckdb.DuckDBPyConnection) -> None:
+    """In a notebook queries would print progress; without ipywidgets they don't, and refuse the setting."""
+    if database.execute("SELECT current_setting('enable_progress_bar')").fetchone() == (True,):
+        database.execute("SET enable_progress_bar = false")
 
 
 @contextmanager
