@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, RunOptions
     from esclip._net.access import StoreAuth
     from esclip._protocols import Encoder, Source, Store
+    from esclip._search.copying import CopyReport
     from esclip._search.documents import Documents
     from esclip._search.duplicates import DuplicateGroup
     from esclip._search.hits import Hits
@@ -74,6 +75,7 @@ __all__ = [
     "CancelToken",
     "Condition",
     "ConfigError",
+    "CopyReport",
     "DecodeError",
     "Document",
     "DocumentNotFound",
@@ -155,7 +157,7 @@ _HOMES = (
     "_errors", "_errors.reasons", "_net.access", "_core.labels", "_core.filters", "_core.schema",
     "_core.types", "_core.searches", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
-    "_search.documents", "_search.duplicates", "encoders", "_classify", "_index",
+    "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_classify", "_index",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

@@ -77,6 +77,7 @@ COMMANDS = {
     "stats": [],
     "drop": [],
     "models": [],
+    "indexes": [],
     "--version": [],
 }
 """Each with words that it works with."""
@@ -105,10 +106,10 @@ def _commands() -> dict[str, Any]:
 
 
 def _options(command: str) -> list[tuple[str, bool]]:
-    """A command's options, and which take a value; without clusters' addresses, and what drops the index."""
+    """A command's options, and which take a value; without clusters' addresses, what drops, what writes."""
     params = _commands()[command].params if command in _commands() else []
     names = {(name, not param.is_flag) for param in params for name in param.opts if name.startswith("-")}
-    return sorted(names - {("--store", True), ("--yes", False), ("-y", False)})
+    return sorted(names - {("--store", True), ("--copy-to", True), ("--yes", False), ("-y", False)})
 
 
 values = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=()), max_size=12))

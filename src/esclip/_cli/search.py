@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -71,11 +72,14 @@ def search_texts(
     from esclip._concurrency.streams import batches
 
     texts = (line.strip() for line in _lines(file) if line.strip())
+    numbers, whole = count(1), True
     with store.open(encoder) as index:
         for batch in batches(texts, SEARCHES_AT_ONCE):
             results = index.search_texts(batch, **search)
             for text, hits in zip(batch, results, strict=True):
-                output.show_of_query(text, hits)
+                whole &= output.show_of_query(next(numbers), text, hits)
+    if not whole:
+        raise typer.Exit(1)
 
 
 def _lines(file: typer.FileBinaryRead) -> Iterator[str]:

@@ -35,6 +35,7 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "json": "jsonl ndjson",
     "only_paths": "filepath_only files_only paths_only f l",
     "null": "print0 z",
+    "copy_to": "copy output output_dir output_folder out out_dir dest save_to download o",
     "store": "uri url path host hosts db db_path database persist_directory index_path indice_folder",
     "index": "collection collection_name table table_name index_name",
     "encoder": "model model_name model_id clip_model embedding_model embedding_function vectorizer m",

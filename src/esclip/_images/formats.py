@@ -121,6 +121,11 @@ def supported_suffixes() -> list[str]:
     )
 
 
+def usual_suffix(format: ImageFormat) -> str:
+    """The suffix that files of the format mostly have."""
+    return _SUFFIXES[format].split()[0]
+
+
 @cache
 def _kinds() -> Mapping[str, str | None]:
     """Kinds of skipped files by suffix; None for a supported image."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from esclip._core.arguments import AnyPath, coerce_path, coerce_texts
 from esclip._core.types import Hit
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
@@ -12,6 +13,8 @@ from esclip._search.tables import arrow_table, metadata_columns, pandas_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from esclip._search.copying import CopyReport
 
 COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
@@ -76,6 +79,33 @@ class Hits(Sequence[Hit]):
         optional = [n for n in OPTIONAL_COLUMNS if any(getattr(hit, n) not in (None, ()) for hit in self)]
         columns = {name: [getattr(hit, name) for hit in self] for name in (*COLUMNS, *optional)}
         return columns | metadata_columns([hit.metadata for hit in self])
+
+    def copy_to(self, folder: AnyPath, *, allow_hosts: Collection[str] = ()) -> CopyReport:
+        """Copy the pictures into a folder as `01_name.jpg`, with their ranks in front.
+
+        Nothing is overwritten: a file of this name with other bytes is a failure, one with the same bytes is
+        counted as there already. What is no picture is not copied. URLs are fetched by the rules of an
+        ingest: from images.unsplash.com and `allow_hosts`.
+
+        Args:
+            folder: Made where it is missing.
+            allow_hosts: Further hosts to fetch from, also at private addresses.
+
+        Returns:
+            Where the copies are, and why others could not be made.
+
+        Raises:
+            ConfigError: The folder can't be made, or an argument can't be used.
+
+        Example:
+            report = index.search_text("something red", k=3).copy_to("best")
+            print(report.paths, report.failures)
+        """
+        from esclip._search.copying import copy_pictures
+
+        return copy_pictures(
+            self, coerce_path("the folder", folder), coerce_texts("allow_hosts", allow_hosts)
+        )
 
     def _repr_html_(self) -> str:
         from esclip._search.gallery import render_gallery  # with the decoder, which a search doesn't need

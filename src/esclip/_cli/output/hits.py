@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esclip._cli.output.console import (
@@ -13,16 +14,20 @@ from esclip._cli.output.console import (
     print_json,
     print_null_ended,
     say,
+    say_error,
 )
 from esclip._cli.output.links import hit_link
 from esclip._cli.output.reports import print_report
 from esclip._cli.output.table import Column, plain_cells, print_rows, print_table
+from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
+from esclip._errors.secrets import mask
 from esclip._files.paths import path_of
 
 if TYPE_CHECKING:
     from esclip._cli.demo import Demo
     from esclip._core.types import Hit, ScoreDetail
+    from esclip._search.copying import CopyReport
     from esclip._search.hits import Hits
 
 
@@ -57,6 +62,17 @@ def print_locations(hits: Hits, *, null: bool, query: str = "") -> None:
                 "they are"
             )
     _say_what_lacks(hits, f"{query}: " if query else "")
+
+
+def print_copies(hits: Hits, report: CopyReport, folder: Path) -> None:
+    """How many pictures were copied, on stderr, and of each other one why it wasn't."""
+    for hit in hits:
+        if problem := report.failures.get(hit.id):
+            say_error(f"not copied: {hit.rank}, {mask(hit.location)}: {problem}")
+    there = f", {report.present:,} there already" if report.present else ""
+    failed = f", {len(report.failures):,} not" if report.failures else ""
+    if hits:
+        say(f"{pluralize(len(report.paths) - report.present, 'picture')} copied to {folder}{there}{failed}")
 
 
 def _path_or_url(location: str) -> str:
