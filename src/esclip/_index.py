@@ -855,6 +855,19 @@ class ImageIndex:
         parts = beside if beside and holds_parts(beside.schema) else None
         return Stats.of(info, self._store.index, self._store.address, parts=parts)
 
+    def load_encoder(self) -> Encoder:
+        """Load the encoder that the index's searches use: its own, or the one that it was opened with.
+
+        Raises:
+            EncoderError: The model can't be found or used.
+            IndexMismatch: The index was made with another encoder.
+            StoreError: The store can't be reached.
+
+        Example:
+            index.load_encoder().encode_texts(["something red"])
+        """
+        return self._encoder(self._store.schema())
+
     def drop(self) -> None:
         """Remove the index with its parts and its ledger. Picture files stay.
 

@@ -29,6 +29,7 @@ def open_and_close() -> None:
     with esclip.open_index("https://search.example:9200", auth=access) as index:
         assert_type(index, esclip.ImageIndex)
         assert_type(index.stats(), esclip.Stats)
+        assert_type(index.load_encoder(), esclip.Encoder)
         assert_type(esclip.list_indexes("photos.lance", auth=access), list[esclip.Stats])
         assert_type(index.drop(), None)
 

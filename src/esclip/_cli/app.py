@@ -21,7 +21,7 @@ from typer.core import TyperGroup
 
 from esclip._cli import classify, forget, ingest, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
-from esclip._cli.config_file import defaults_of, read_config, source_of
+from esclip._cli.config_file import defaults_of, list_settings, read_config, source_of
 from esclip._cli.confirmation import confirm
 from esclip._cli.groups import EncoderOptions, StoreOptions, Without, expand_groups
 from esclip._cli.help import HelpedCommand, fit_terminal, write_panels, write_section
@@ -233,6 +233,7 @@ def drop(
 
 @command(CommandGroup.MACHINE)
 def doctor(
+    ctx: typer.Context,
     *,
     store: StoreOptions,
     encoder: EncoderOptions,
@@ -245,10 +246,12 @@ def doctor(
 
     show_info_logs()
     findings = examine(
-        store.open,
+        lambda: store.open(encoder),
         store.describe_access,
         lambda: encoder.load(token=encoder.encoder_token),
-        encoder_named=encoder.encoder is not None,
+        ctx.meta[CONFIG],
+        list_settings(ctx, ctx.meta[CONFIG]),
+        encoder_named=bool(encoder.encoder),
     )
     print_findings(findings, json=json)
     if any(finding.needed and not finding.works for finding in findings):

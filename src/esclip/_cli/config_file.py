@@ -15,7 +15,7 @@ Passwords and keys don't belong into it, nor what is meant for a single call: `-
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,9 +117,42 @@ def defaults_of(config: ConfigFile, command: Any, commands: Mapping[str, Any]) -
     return values
 
 
+def list_settings(ctx: Any, config: ConfigFile | None) -> Iterator[tuple[str, str, str]]:
+    """The name of each setting of the command that runs, its value, and where that comes from.
+
+    Then what the file sets for other commands. Secrets are not told.
+    """
+    shown: set[tuple[str, str]] = set()
+    for param in ctx.command.params:
+        source, value = ctx.get_parameter_source(param.name), ctx.params.get(param.name)
+        if (
+            param.param_type_name == "argument"
+            or param.name in {*FOR_ONE_CALL, "json"}
+            or value in (None, ())
+        ):
+            continue
+        name = _spelled(max(param.opts, key=len))
+        places = {"COMMANDLINE": "the command line", "ENVIRONMENT": param.envvar, "DEFAULT": "the default"}
+        place = places.get(source.name)
+        if config and place is None:
+            place = f"{config.path.name}: {source_of(config, ctx.command, param)}"
+            shown |= {
+                (table, key) for table in ("", ctx.command.name) for key in _keys_of(ctx.command, param)
+            }
+        yield name, "(set)" if name in SECRETS else mask(str(value)), place or "the program"
+    for table, values in config.tables.items() if config else ():
+        for key, value in values.items():
+            if config and (table, key) not in shown:
+                yield key, str(value), f"{config.path.name}: [{table}]" if table else config.path.name
+
+
+def _keys_of(command: Any, param: Any) -> list[str]:
+    return [name for name, option in _options(command).items() if option is param]
+
+
 def source_of(config: ConfigFile, command: Any, param: Any) -> str:
     """Where in the file a parameter's value stands: `workers in [ingest]`."""
-    names = [name for name, option in _options(command).items() if option is param]
+    names = _keys_of(command, param)
     for table in (command.name, ""):
         for name in names:
             if name in config.tables.get(table, {}):

@@ -198,6 +198,7 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of its groups as parameters of their own, as Typer wants them."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
+    contexts = [name for name, hint in hints.items() if hint is typer.Context]
 
     @wraps(command)
     def run(ctx: typer.Context, *, verbose: bool, quiet: bool, **values: Any) -> None:
@@ -205,13 +206,13 @@ def expand_groups(command: Callable[..., None]) -> Callable[..., None]:
         for name, group in groups.items():
             parsed = {option: values.pop(option) for option in _parameters(group)}
             values[name] = _group_value(ctx, group, parsed)
-        command(**values)
+        command(**values, **dict.fromkeys(contexts, ctx))
 
     parameters = [Parameter("ctx", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in signature(command).parameters.items():
         if name in groups:
             parameters += _parameters(groups[name]).values()
-        else:
+        elif name not in contexts:
             parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[name]))
     for name, option in (("verbose", Verbose), ("quiet", Quiet)):
         parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=option))
