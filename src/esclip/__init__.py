@@ -175,7 +175,9 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of a module 
                 _publish(module)
                 if name in globals():
                     return globals()[name]
-        raise AttributeError(f"module 'esclip' has no attribute {name!r}")
+        from esclip._core.other_names import our_attribute
+
+        raise AttributeError(our_attribute("module esclip", name), name=name)
 
     def _publish(module: ModuleType) -> None:
         """Take over the public names of a module, which tracebacks and `help` then show as `esclip.NAME`.

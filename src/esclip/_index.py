@@ -37,7 +37,7 @@ from esclip._core.arguments import (
 from esclip._core.labels import LabelSet
 from esclip._core.markup import render_table
 from esclip._core.options import resolve
-from esclip._core.other_names import check_names
+from esclip._core.other_names import check_names, name_ours
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry
 from esclip._core.schema import FieldType, IndexInfo, IndexSchema, Stats
@@ -226,6 +226,9 @@ class ImageIndex:
         self._closed = False
         self._lock = Lock()
         renew_in_children(self)
+
+    if not TYPE_CHECKING:
+        __getattr__ = name_ours("ImageIndex")
 
     @check_names()
     def ingest(

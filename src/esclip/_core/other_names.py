@@ -2,6 +2,8 @@
 
 search_text("a dog", top_k=5)      ─┬─ OTHER_NAMES ─► TypeError: ... it is k= here
 esclip search-text "a dog" --top-k ─┘              └► No such option: --top-k. Here it is --top.
+
+The same for commands (`esclip query`) and attributes (`index.query`).
 """
 
 from __future__ import annotations
@@ -63,6 +65,79 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     for other in sorted({other for others in _OTHERS_BY_OURS.values() for other in others.split()})
 }
 """Ours by others' names; `text:-1` is the option `text` with a weight."""
+
+
+_OTHERS_BY_COMMAND: Mapping[str, str] = {
+    "ingest": "index add create insert upsert import load build scan inference end2end update sync",
+    "search": "query find ask grep filter lookup",
+    "indexes": "collections list ls tables list-indexes list-collections list-tables dbs",
+    "stats": "count info describe status",
+    "forget": "delete remove rm del unindex",
+    "drop": "destroy delete-collection delete-index drop-table reset",
+    "duplicates": "dedupe dedup duplicate near-duplicates",
+    "similar": "neighbors neighbours knn more-like-this",
+    "classify": "rank label tag zero-shot",
+    "embed": "encode vectorize embeddings embed-multi",
+    "models": "model list-models",
+    "doctor": "check diagnose",
+    "serve-encoder": "serve server back",
+    "--help": "help",
+    "--version": "version",
+}
+
+OTHER_COMMANDS: Mapping[str, str] = {
+    other: ours for ours, others in _OTHERS_BY_COMMAND.items() for other in others.split()
+}
+"""Commands here by what other tools call them."""
+
+_OTHERS_BY_ATTRIBUTE: Mapping[str, Mapping[str, str]] = {
+    "module esclip": {
+        "open_index()": "connect open Client PersistentClient HttpClient EphemeralClient MilvusClient "
+        "ClipClient Embeddings Index Database load_index create_index",
+        "load_encoder()": "load_model SentenceTransformer Model",
+        "classify()": "rank zero_shot",
+    },
+    "ImageIndex": {
+        "search()": "query find ask",
+        "search_text()": "text_search similarity_search query_text",
+        "search_image()": "image_search similarity_search_by_image query_image",
+        "similar()": "neighbors more_like_this",
+        "add()": "upsert insert add_images index",
+        "ingest()": "load build fit",
+        "delete()": "remove forget",
+        "drop()": "delete_collection delete_index reset",
+        "get()": "fetch retrieve",
+        "peek()": "head",
+        "len(index)": "count count_rows num_entities size",
+        "stats()": "info describe schema",
+    },
+    "Hits": {
+        "to_dicts()": "to_list to_dict dicts",
+        "to_pandas()": "to_df df",
+        "to_arrow()": "to_table",
+        "k= of the search, or hits[:n]": "limit top head",
+        "where= of the search": "filter where",
+    },
+}
+
+
+def our_attribute(owner: str, name: str) -> str:
+    """What to say of an attribute that an object lacks: how it is called here, if that is known."""
+    others = _OTHERS_BY_ATTRIBUTE[owner]
+    ours = next((ours for ours, names in others.items() if name in names.split()), None)
+    return f"{owner} has no attribute {name!r}{f'; it is {ours} here' if ours else ''}"
+
+
+def name_ours(owner: str) -> Callable[[object, str], Any]:
+    """A `__getattr__` that names ours for what other tools call an attribute.
+
+    Hide it from type checkers, which would take any name for an attribute.
+    """
+
+    def __getattr__(self: object, name: str) -> Any:
+        raise AttributeError(our_attribute(owner, name), name=name, obj=self)
+
+    return __getattr__
 
 
 def our_name(other: str, known: Collection[str]) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.arguments import AnyPath, coerce_path, coerce_texts
+from esclip._core.other_names import name_ours
 from esclip._core.types import Hit
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
@@ -58,6 +59,9 @@ class Hits(Sequence[Hit]):
             return f"<0 hits: {escape(self.note)}>"
         shown = ", ".join(f"{escape(hit.id)} {hit.score:.3f}" for hit in self._hits[:3])
         return f"<{pluralize(len(self), 'hit')}{': ' * bool(self)}{shown}{', ...' * (len(self) > 3)}>"
+
+    if not TYPE_CHECKING:
+        __getattr__ = name_ours("Hits")
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per hit: rank, id, score, location, page, description, then one column per metadata field.
