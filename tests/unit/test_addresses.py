@@ -144,7 +144,7 @@ OPENED: dict[str, Callable[[str], object]] = {
 @pytest.mark.parametrize("text", ["localhost:9200", "http:/localhost:9200", "htpp://localhost", "[::1]:9200"])
 def test_stores_and_encoders_tell_alike(text: str, what: str) -> None:
     """Whatever takes an address names whose it is and the spelling to use."""
-    with pytest.raises(ConfigError, match=f"The {what}'s address .* write http://"):
+    with pytest.raises(ConfigError, match=f"the {what}'s address .* write http://"):
         OPENED[what](text)
 
 

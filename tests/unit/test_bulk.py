@@ -238,7 +238,7 @@ def test_no_foreign_exception_is_unmapped() -> None:
 )
 def test_index_names_that_cannot_be(index: str) -> None:
     """An index name that some store would refuse is refused at once, by all."""
-    with pytest.raises(ConfigError, match="Index name"):
+    with pytest.raises(ConfigError, match="index name"):
         open_store("http://localhost:9200", index)
 
 

@@ -243,6 +243,6 @@ def test_later_chunks_are_cut_smaller(double: EngineDouble, store: EngineStore) 
 def test_messages_name_index_and_address(double: EngineDouble, hasty: EngineStore) -> None:
     """An error of a bulk write names index and address, in one line."""
     double.item_status = lambda number, id: 503
-    where = re.escape(f"Index x at {double.address}")
+    where = re.escape(f"index 'x' at {double.address}")
     with pytest.raises(StoreUnavailable, match=f"^{where} does not take 2 documents: made_up_503: because$"):
         hasty.upsert(documents(2))

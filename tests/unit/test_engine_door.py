@@ -210,7 +210,7 @@ def test_a_missing_right() -> None:
         error = refusal(double.address)
     assert isinstance(error, Forbidden)
     assert "view_index_metadata" in str(error)
-    assert "README" in str(error)
+    assert "docs/how-to/opensearch.md" in str(error)
 
 
 @pytest.mark.parametrize(

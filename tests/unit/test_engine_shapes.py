@@ -184,7 +184,7 @@ def test_the_error_says_who_answered_what(double: EngineDouble) -> None:
     serve(double, "/x/_count", {"count": "many", "_shards": SHARDS})
     error = failing(double, lambda store: store.info())
     assert double.address in str(error)
-    assert "answered count of index x as no engine does (count is no number of anything)" in str(error)
+    assert "answered count of index 'x' as no engine does (count is no number of anything)" in str(error)
 
 
 def test_an_alias_of_several_indexes_is_told(double: EngineDouble) -> None:
@@ -192,7 +192,7 @@ def test_an_alias_of_several_indexes_is_told(double: EngineDouble) -> None:
     mapping = {"mappings": MAPPINGS}
     serve(double, "/x/_mapping", {"x-2": mapping, "x-1": mapping})
     error = failing(double, lambda store: store.schema())
-    assert "x at" in str(error)
+    assert "index 'x' at" in str(error)
     assert "alias of 2 indexes (x-1, x-2); name one of them" in str(error)
 
 

@@ -60,7 +60,7 @@ class TestLabelling:
             (["cat", " "], "empty"),
             (["a\nb"], "one line"),
             (["x" * 201], "short"),
-            (list(map(str, range(1001))), "1001 labels"),
+            (list(map(str, range(1001))), "1,001 labels are too many; give 1,000"),
         ],
     )
     def test_labels_that_can_not_be_used(self, labels: list[str], said: str) -> None:

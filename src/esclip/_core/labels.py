@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from esclip._core.text_forms import compose, is_unicode
 from esclip._errors import ConfigError, error_text
+from esclip._errors.counts import pluralize
 from esclip._files.locations import existing_path, user_path
 from esclip._files.text import NotText, read_text
 
@@ -129,7 +130,9 @@ class LabelSet:
 
     def _check(self) -> None:
         if len(self.labels) > MAX_LABELS:
-            raise ConfigError(f"{len(self.labels)} labels are too many: give {MAX_LABELS} at most")
+            raise ConfigError(
+                f"{pluralize(len(self.labels), 'label')} are too many; give {MAX_LABELS:,} at most"
+            )
         if repeated := [label for label, count in Counter(self.labels).items() if count > 1]:
             raise ConfigError(f"label {repeated[0]!r} is given twice; give each once")
         for label in self.labels:
@@ -140,7 +143,9 @@ class LabelSet:
         if incomplete := [template for template in self.templates if "{}" not in template]:
             raise ConfigError(f"template {incomplete[0]!r} has no {{}} where the label goes; write one")
         if len(self.templates) > MAX_TEMPLATES:
-            raise ConfigError(f"{len(self.templates)} templates are too many: give {MAX_TEMPLATES} at most")
+            raise ConfigError(
+                f"{pluralize(len(self.templates), 'template')} are too many; give {MAX_TEMPLATES} at most"
+            )
         if invalid := [template for template in self.templates if not is_unicode(template)]:
             raise ConfigError(f"template {invalid[0][:40]!r} is no valid Unicode; check its encoding")
         if not self.templates:

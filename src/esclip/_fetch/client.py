@@ -22,6 +22,7 @@ import urllib3.exceptions as urllib3_errors
 
 from esclip._concurrency.retry import TransientError
 from esclip._errors import ErrorTable, FetchError, map_errors
+from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 from esclip._fetch.hosts import Endpoint, HostPolicy, RedirectChain
 from esclip._fetch.politeness import HostBackoff, is_opted_out
@@ -92,7 +93,7 @@ class HttpClient:
                         raise FetchError(Reason.OPTED_OUT, f"{endpoint.host} opts out by its X-Robots-Tag")
                     if target is None:
                         body = Body(self._read(response, endpoint.host), opted)
-                        log.debug("%s: %d bytes of a picture", endpoint.host, len(body.data))
+                        log.debug("%s: %s of a picture", endpoint.host, pluralize(len(body.data), "byte"))
                         return body
                 endpoint = self._redirected(endpoint, target)
         raise FetchError(Reason.BAD_REDIRECT, f"more than {MAX_REDIRECTS} redirects")

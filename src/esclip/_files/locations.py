@@ -69,7 +69,7 @@ def server_address(text: str, whose: str, schemes: Collection[str] = WEB_SCHEMES
     if "@" not in text and corrected.endswith(f"//{text}"):
         remedy += f", or ./{shown} for a folder"
     listed = " nor ".join(f"{scheme}://" for scheme in schemes)
-    raise ConfigError(f"The {whose}'s address {shown} begins with neither {listed}; {remedy}")
+    raise ConfigError(f"the {whose}'s address {shown} begins with neither {listed}; {remedy}")
 
 
 def correct_address(text: str, schemes: Collection[str] = WEB_SCHEMES) -> str | None:
@@ -123,11 +123,11 @@ def split_credentials(address: str, whose: str, like: str) -> tuple[str, tuple[s
         parts = urlsplit(address)
         port = parts.port
     except ValueError:
-        raise ConfigError(f"The {whose}'s address can't be parsed; it is like {like}") from None
+        raise ConfigError(f"the {whose}'s address can't be parsed; it is like {like}") from None
     host = parts.hostname
     if not host or parts.query or parts.fragment or not address.isprintable() or " " in host:
         raise ConfigError(
-            f"The {whose}'s address has no host, or a ?, # or control character in it; it is like {like}"
+            f"the {whose}'s address has no host, or a ?, # or control character in it; it is like {like}"
         )
     shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
     credentials = None

@@ -37,7 +37,7 @@ def location_of(path: str | Path) -> str:
     of an unknown user, and for a text that is no file's name.
     """
     if not str(path).strip():
-        raise ConfigError("a path is empty; for the current directory give .")
+        raise ConfigError("a path is empty; give ./ for the current directory")
     if isinstance(path, str) and "://" in path:
         return path.strip()
     try:

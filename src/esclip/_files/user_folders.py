@@ -29,7 +29,7 @@ def data_folder() -> Path:
     """
     folder = _of_platform("data")
     if folder is None:
-        raise ConfigError("This user has no home directory", Hint.STORE)
+        raise ConfigError("this user has no home directory", Hint.STORE)
     return folder
 
 
@@ -87,7 +87,7 @@ def _temporary() -> Path:
             folder = Path(tempfile.mkdtemp(prefix="esclip-"))
     except OSError as error:
         raise ConfigError(
-            f"Neither the user's home nor a temporary folder can be written ({error.strerror}); set HOME"
+            f"neither the user's home nor a temporary folder can be written ({error.strerror}); set HOME"
         ) from error
     _log.warning(
         "this user has no home directory that can be written: caches are in %s; "

@@ -41,7 +41,7 @@ def calibrate(store: Store, encoder: Encoder, on_start: Callable[[], None] = lam
             calibration = _measure(store, encoder, info.documents)
             store.ensure_index(IndexSchema(info.schema.space, calibration=calibration))
     except Exception as error:
-        log.warning("hits of index %s get no relevance until the next ingest: %s", store.index, error)
+        log.warning("hits of index %r get no relevance until the next ingest: %s", store.index, error)
 
 
 def _is_due(info: IndexInfo, text_model: str) -> bool:

@@ -25,6 +25,7 @@ from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 from esclip._errors import ConfigError
+from esclip._errors.counts import pluralize
 from esclip._protocols import Encoder, Source, Store
 from esclip.encoders.zero_shot import embed_labels, probabilities
 from esclip.sources.wrapper import SourceWrapper
@@ -132,7 +133,7 @@ class LabelingStore(StoreWrapper):
 def _field_names(labels: Sequence[str]) -> tuple[str, ...]:
     if len(labels) > MAX_LABELS:
         raise ConfigError(
-            f"{len(labels)} labels are too many to be kept: each is a field of the index; "
+            f"{pluralize(len(labels), 'label')} are too many to be kept, each as a field of the index; "
             f"give {MAX_LABELS} at most"
         )
     names: dict[str, str] = {}

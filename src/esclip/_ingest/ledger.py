@@ -229,13 +229,13 @@ class Ledger:
             yield
         except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
             raise StoreError(
-                f"The ledger of rejections, {self._path}, can't be used ({error}); make sure that there is "
-                "room for it and that it can be written, then run the same command again."
+                f"the ledger of rejections, {self._path}, can't be used ({error}); make sure that there is "
+                "room for it and that it can be written, then run the same command again"
             ) from error
         except (sqlite3.Error, _OddRowError) as error:
             raise StoreError(
-                f"The ledger of rejections, {self._path}, is damaged or none ({error}); remove it, and "
-                "ingest again to make a new one."
+                f"the ledger of rejections, {self._path}, is damaged or none ({error}); remove it, and "
+                "ingest again to make a new one"
             ) from error
 
 
@@ -296,7 +296,7 @@ def _make_table(connection: sqlite3.Connection, path: Path | None) -> None:
     version = _version(connection)
     if version not in (0, VERSION):
         raise StoreError(
-            f"The ledger of rejections, {path}, was made by another esclip; update, or remove it."
+            f"the ledger of rejections, {path}, was made by another esclip; update, or remove it"
         )
     if version == 0:
         connection.execute(_TABLE)

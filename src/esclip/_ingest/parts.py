@@ -131,7 +131,7 @@ class PartsStore(StoreWithParts):
             self._parts.drop()  # left over from a dropped index
         if parts_schema is None and schema_before is not None and schema_before.parts:
             log.warning(
-                "index %s has lost %s, which held its parts; to have them all again, drop it and ingest anew",
+                "index %r has lost %s, which held its parts; to have them all again, drop it and ingest anew",
                 self.index,
                 self._parts.index,
             )

@@ -85,12 +85,12 @@ class StoreAuth:
                 object.__setattr__(self, name, Secret(value))
         if (self.user is None) != (self.password is None):
             has, lacks = ("password", "user") if self.user is None else ("user", "password")
-            raise ConfigError(f"A {has} without a {lacks} authenticates nobody", Hint.USER_AND_PASSWORD)
+            raise ConfigError(f"a {has} without a {lacks} authenticates nobody", Hint.USER_AND_PASSWORD)
         if ":" in (self.user or ""):
-            raise ConfigError("A user's name has no colon in it", Hint.PASSWORD)
+            raise ConfigError("a user's name has no colon in it", Hint.PASSWORD)
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ConfigError(
-                "The API key has a line break or another character that no key has; copy it again"
+                "the API key has a line break or another character that no key has; copy it again"
             )
         if len(self._kinds()) > 1:
             raise ConfigError(f"{' and '.join(self._kinds())} are given; a cluster takes one of them")
@@ -116,7 +116,7 @@ def resolve_access(address: str, access: StoreAuth) -> tuple[str, StoreAuth]:
         access = replace(access, user=credentials[0], password=credentials[1])
     if not shown.startswith("https://"):
         if access.ca_file is not None:
-            raise ConfigError(f"A CA file is given, and {shown} has no certificate; it begins with https://")
+            raise ConfigError(f"a CA file is given, and {shown} has no certificate; it begins with https://")
         if access.describe() and not _is_loopback(shown):
             log.warning("%s: credentials are sent unencrypted; https:// would encrypt them", shown)
     return shown, access

@@ -34,7 +34,7 @@ def check_proxy(url: str, proxies: Mapping[str, str], schemes: Collection[str] =
     if problem:
         variable = next(f"{scheme}_proxy" for scheme, value in proxies.items() if value == proxy)
         raise ConfigError(
-            f"The variable {variable} (or {variable.upper()}) is {mask(proxy)!r:.200}, {problem}; "
+            f"the variable {variable} (or {variable.upper()}) is {mask(proxy)!r:.200}, {problem}; "
             "it is like http://proxy:3128, or is not set"
         )
 
@@ -51,7 +51,7 @@ def check_certificates(url: str, bundle: str | bool | None) -> None:
     """
     if isinstance(bundle, str) and urlsplit(url).scheme == "https" and not _has_certificates(bundle):
         raise ConfigError(
-            f"The variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) is {bundle!r:.200}, which has no "
+            f"the variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) is {bundle!r:.200}, which has no "
             "certificates; it names a PEM file or a folder of them, or is not set"
         )
 

@@ -67,7 +67,7 @@ def copy_pictures(hits: Collection[Hit], folder: str | Path, allow_hosts: Collec
     from esclip._fetch.fetcher import Fetcher
 
     if not str(folder).strip():
-        raise ConfigError("the folder for copies is empty; for the current folder give .")
+        raise ConfigError("the folder for copies is empty; give ./ for the current one")
     target = user_path(folder, "the folder for copies")
     if hits:
         _make(target)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from esclip._core.text_forms import compose
+from esclip._errors.counts import pluralize
 
 _log = logging.getLogger("esclip")
 
@@ -76,7 +77,8 @@ class Tokenizer:
                 parts = [encoding, *encoding.overflowing]
                 count = sum(part.special_tokens_mask.count(0) for part in parts)
                 count += encoding.special_tokens_mask.count(1)
-                _log.warning("text of %d tokens cut to the model's %d: %.40r…", count, self._limit, text)
+                tokens = pluralize(count, "token")
+                _log.warning("text of %s cut to the model's %d: %.40r…", tokens, self._limit, text)
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
         return ids, mask

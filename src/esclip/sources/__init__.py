@@ -89,7 +89,7 @@ def open_source(
     """
     if not paths:
         raise SourceError(
-            "No path given: name an Unsplash dataset folder, a folder of images, or image files"
+            "no path given: name an Unsplash dataset folder, a folder of images, or image files"
         )
     if images is not None and not images.is_dir():
         raise ConfigError(f"images: {images} is no folder")

@@ -55,11 +55,11 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
     """
     if not is_index_name(index):
         raise ConfigError(
-            f"Index name {index!r:.80} can't be used; "
-            "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit."
+            f"index name {index!r:.80} can't be used; "
+            "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit"
         )
     if isinstance(address, str) and not address.strip():
-        raise ConfigError("The store's address is empty: give a folder, or an http:// or https:// address.")
+        raise ConfigError("the store's address is empty: give a folder, or an http:// or https:// address")
     server = None if isinstance(address, Path) else server_address(address, "store", SERVERS)
     if server is not None:
         module, _, name = SERVERS[scheme_of(server)].partition(":")

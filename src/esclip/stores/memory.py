@@ -74,7 +74,7 @@ class MemoryStore(Store):
         with self._lock:
             present = self._schema or schema
             if conflict := validation.schema_conflict(present, schema):
-                raise IndexMismatch(f"Index {self.index} can't take this data: {conflict}.")
+                raise IndexMismatch(f"index {self.index!r} can't take this data: {conflict}")
             self._schema = validation.merge_schemas(present, schema)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
@@ -150,7 +150,7 @@ class MemoryStore(Store):
 
     def _require_schema(self) -> IndexSchema:
         if self._schema is None:
-            raise IndexNotFound(f"There is no index {self.index} in memory; ingest pictures to make it.")
+            raise IndexNotFound(f"there is no index {self.index!r} in memory; ingest pictures to make it")
         return self._schema
 
 

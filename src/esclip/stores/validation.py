@@ -45,12 +45,10 @@ def check_field_names(fields: tuple[Field, ...]) -> None:
     for field in fields:
         if field.name in RESERVED:
             raise ValueError(
-                f"A metadata field can't be named {field.name}: every document has one of its own."
+                f"a metadata field can't be named {field.name}: every document has one of its own"
             )
         if not _NAME.fullmatch(field.name):
-            raise ValueError(
-                f"A metadata field can't be named {field.name!r}: take letters, digits, _ and -."
-            )
+            raise ValueError(f"a metadata field can't be named {field.name!r}: take letters, digits, _ and -")
 
 
 def schema_conflict(present: IndexSchema, wanted: IndexSchema) -> str | None:

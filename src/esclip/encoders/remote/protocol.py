@@ -107,7 +107,7 @@ class EncoderInfo:
 def authorization(token: str) -> Secret:
     """The header's value for the token. Raises `ConfigError` for a token that no header can carry."""
     if not (token.isascii() and token.isprintable()) or " " in token or not token:
-        raise ConfigError("The encoder's token has characters other than ASCII letters, digits and signs")
+        raise ConfigError("the encoder's token has characters other than ASCII letters, digits and signs")
     return Secret(f"Bearer {token}")
 
 

@@ -123,7 +123,7 @@ def duckdb_errors() -> ErrorTable:
 
     def failure(error: Exception) -> SourceError:
         reason = str(error).partition("\n")[0][:300]
-        return SourceError(f"The dataset's tables can't be joined: {reason}")
+        return SourceError(f"the dataset's tables can't be joined: {reason}")
 
     def interrupt(error: Exception) -> BaseException | None:
         return KeyboardInterrupt() if str(error) == INTERRUPTED else None

@@ -44,7 +44,7 @@ class Signer:
                 self._credentials = botocore.session.get_session().get_credentials()
         if self._credentials is None:
             raise ConfigError(
-                "There are no AWS credentials on this machine; "
+                "there are no AWS credentials on this machine; "
                 "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         return self._credentials

@@ -144,7 +144,7 @@ class _Chunk:
                 case Outcome.REJECTED:
                     self.reject(action, reason_text(error))
                 case Outcome.INDEX_MISSING:
-                    raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it.")
+                    raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it")
                 case Outcome.INDEX_CLOSED:
                     raise StoreError(f"{self._target} takes no documents: {reason_text(error)}")
                 case _:

@@ -100,7 +100,7 @@ class EngineClient:
             return read(answer)
         except answers.MALFORMED as error:
             raise StoreError(
-                f"{self.address} answered {call.__name__} of index {self.index} as no engine does "
+                f"{self.address} answered {call.__name__} of index {self.index!r} as no engine does "
                 f"({answers.describe(error)}); check the address, and what may stand between"
             ) from error
 
@@ -110,7 +110,8 @@ class EngineClient:
         def check(answer: Any) -> None:
             if not answers.is_acknowledged(answer):
                 raise StoreUnavailable(
-                    f"{self.address} did not finish {call.__name__} of index {self.index} in time; try again"
+                    f"{self.address} did not finish {call.__name__} of index {self.index!r} in time; "
+                    "try again"
                 )
 
         self.request(call, read=check, **arguments)
@@ -158,7 +159,7 @@ class EngineClient:
         def read(answer: Any) -> int:
             if failed := answers.get_count(answer, "_shards", "failed"):
                 raise StoreUnavailable(
-                    f"no answer from {pluralize(failed, 'shard')} of index {self.index} at {self.address}."
+                    f"no answer from {pluralize(failed, 'shard')} of index {self.index!r} at {self.address}"
                 )
             return answers.get_count(answer, "count")
 
@@ -177,7 +178,7 @@ class EngineClient:
         if len(mappings) > 1:
             names = ", ".join(sorted(mappings))
             raise StoreError(
-                f"{self.index} at {self.address} is an alias of {len(mappings)} indexes "
+                f"index {self.index!r} at {self.address} is an alias of {pluralize(len(mappings), 'index')} "
                 f"({one_line(names, 200)}); name one of them"
             )
         (mapping,) = mappings.values()
@@ -194,11 +195,11 @@ class EngineClient:
             return self._identify_by_index(forbidden)
         server = _server(root)
         if server is None:
-            raise StoreError(f"{self.address} is neither OpenSearch nor Elasticsearch; check the address.")
+            raise StoreError(f"{self.address} is neither OpenSearch nor Elasticsearch; check the address")
         if not server.supported:
             raise StoreError(
                 f"{self.address} is {server}, which esclip does not support; "
-                "it needs OpenSearch 2.19 or later, or Elasticsearch 8 or later."
+                "it needs OpenSearch 2.19 or later, or Elasticsearch 8 or later"
             )
         return server
 

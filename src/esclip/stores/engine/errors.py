@@ -35,7 +35,7 @@ def _refused(error: Any, address: str, index: str) -> StoreError | TransientErro
     if error.status_code == 413:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {reason}")
     if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
-        return disk_full(f"Index {index} at {address}", reason)
+        return disk_full(f"index {index!r} at {address}", reason)
     if error.error == "index_create_block_exception":
         return TransientError(
             StoreUnavailable(
@@ -45,15 +45,15 @@ def _refused(error: Any, address: str, index: str) -> StoreError | TransientErro
         )
     if error.status_code == 403:
         return Forbidden(
-            f"{address} does not allow what was asked for index {index} ({reason}); "
-            'README.md says what a user needs, under "A cluster with a lock on it"'
+            f"{address} does not allow what was asked for index {index!r} ({reason}); "
+            "docs/how-to/opensearch.md says which rights a user needs"
         )
     if error.status_code in BUSY:
-        busy = StoreUnavailable(f"{address} is too busy or not ready ({reason}); try again later.")
+        busy = StoreUnavailable(f"{address} is too busy or not ready ({reason}); try again later")
         return TransientError(busy, overloaded=error.status_code == 429)
     if SPEAKS_TLS.search(reason):
         return StoreError(f"{address} speaks TLS: its address begins with https://")
-    return StoreError(f"{address} refused a request for index {index}: {reason}")
+    return StoreError(f"{address} refused a request for index {index!r}: {reason}")
 
 
 def _unreachable(error: Any, address: str, _: str) -> EsclipError:
@@ -71,7 +71,7 @@ def _unreachable(error: Any, address: str, _: str) -> EsclipError:
 def _untrusted(error: Any, address: str, _: str) -> StoreError:
     cause = next((c for c in causes(error) if isinstance(c, ssl.SSLCertVerificationError)), None)
     if cause is None:
-        return StoreError(f"No TLS with {address}: {error.error}; does its address begin with http://?")
+        return StoreError(f"no TLS with {address}: {error.error}; does its address begin with http://?")
     untrusted = f"{address} can't be trusted: {cause.verify_message}"
     if remedy := UNTRUSTED.get(cause.verify_code):
         return StoreError(f"{untrusted}; {remedy}")
@@ -81,12 +81,12 @@ def _untrusted(error: Any, address: str, _: str) -> StoreError:
 def _not_found(error: Any, address: str, index: str) -> StoreError:
     if error.error == "index_not_found_exception":
         return index_missing(address, index)
-    return StoreError(f"{address} does not know what engines know ({_reason(error)}); check the address.")
+    return StoreError(f"{address} does not know what engines know ({_reason(error)}); check the address")
 
 
 def index_missing(address: str, index: str) -> IndexNotFound:
     """What to raise where the index does not exist."""
-    return IndexNotFound(f"There is no index {index} at {address}; ingest pictures to make it.")
+    return IndexNotFound(f"there is no index {index!r} at {address}; ingest pictures to make it")
 
 
 def _reason(error: Any) -> str:
@@ -113,7 +113,7 @@ def _other(error: Any, address: str, _: str) -> StoreError:
 ENGINE_ERRORS: ErrorTable = (
     (
         exceptions.ConnectionTimeout,
-        lambda _, address, __: StoreUnavailable(f"{address} did not answer in time; try again."),
+        lambda _, address, __: StoreUnavailable(f"{address} did not answer in time; try again"),
     ),
     (exceptions.SSLError, _untrusted),
     (exceptions.ConnectionError, _unreachable),

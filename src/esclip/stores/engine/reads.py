@@ -39,7 +39,9 @@ def read_documents(
         ):
             if error_type(error) == "index_not_found_exception":
                 raise index_missing(client.address, client.index)
-            raise StoreUnavailable(f"{client.address} can't read index {client.index}: {reason_text(error)}")
+            raise StoreUnavailable(
+                f"{client.address} can't read index {client.index!r}: {reason_text(error)}"
+            )
         return read(answers.get_found(answer, len(ids)))
 
     if not ids:
@@ -106,7 +108,7 @@ def delete_documents(client: EngineClient, ids: Sequence[str]) -> None:
         if failed := [status for status in statuses if status not in DELETED_STATUSES]:
             raise StoreUnavailable(
                 f"{client.address} did not delete {pluralize(len(failed), 'document')} of index "
-                f"{client.index} (status {failed[0]}); run the same command again."
+                f"{client.index!r} (status {failed[0]}); run the same command again"
             )
 
     client.request(

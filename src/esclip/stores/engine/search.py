@@ -60,8 +60,8 @@ def search_many(client: EngineClient, schema: IndexSchema, searches: Sequence[Se
     for search in searches:
         if isinstance(search, KnnSearch) and search.vector.shape != (schema.space.dim,):
             raise IndexMismatch(
-                f"Index {client.index} at {client.address} has vectors of {schema.space.dim} dimensions; "
-                f"this query's shape is {search.vector.shape}."
+                f"index {client.index!r} at {client.address} has vectors of {schema.space.dim} dimensions; "
+                f"this query's shape is {search.vector.shape}"
             )
     engine = client.server().engine
     requests = [_search_request(engine, schema, search) for search in searches if not _is_exhaustive(search)]
@@ -208,5 +208,5 @@ def _search_error(client: EngineClient, status: int, error: Any) -> StoreError:
         return index_missing(client.address, client.index)
     reason = reason_text(error)
     if status in BUSY:
-        return StoreUnavailable(f"{client.address} is too busy or not ready ({reason}); try again later.")
-    return StoreError(f"{client.address} refused a search in index {client.index}: {status} {reason}")
+        return StoreUnavailable(f"{client.address} is too busy or not ready ({reason}); try again later")
+    return StoreError(f"{client.address} refused a search in index {client.index!r}: {status} {reason}")

@@ -63,7 +63,7 @@ class EngineStore(Store):
         """Connect to nothing yet. A user and password in `address` are never shown."""
         self._client = EngineClient(address, index, timeouts or StoreTimeouts(), auth or StoreAuth())
         super().__init__(self._client.address, index)
-        target = f"Index {self.index} at {self.address}"
+        target = f"index {self.index!r} at {self.address}"
         policy = self._client.policy(self._client.timeouts.write)
         self._bulk = BulkWriter(self._client.bulk, target, policy, self.write_concurrency)
 
@@ -108,7 +108,7 @@ class EngineStore(Store):
         )
         if conflict:
             raise IndexMismatch(
-                f"Index {self.index} at {self.address} can't take this data: {conflict}; use another index."
+                f"index {self.index!r} at {self.address} can't take this data: {conflict}; use another index"
             )
         merged = validation.merge_schemas(present, schema)
         if merged != present or not dialects.SYSTEM_FIELDS.keys() <= mapping["properties"].keys():
@@ -222,7 +222,7 @@ class EngineStore(Store):
             self._raw.indices.create, read=get_error, index=self.index, body=body, ignore=400
         )
         if error and error_type(error[1]) != "resource_already_exists_exception":
-            raise StoreError(f"{self.address} refused to make index {self.index}: {reason_text(error[1])}")
+            raise StoreError(f"{self.address} refused to make index {self.index!r}: {reason_text(error[1])}")
 
     def _mapping(self) -> Any:
         """The index's mapping; None when there is no such index."""
@@ -242,7 +242,7 @@ class EngineStore(Store):
             return dialects.schema_from_mapping(mapping)
         except MALFORMED:
             raise IndexExists(
-                f"Index {self.index} at {self.address} is not one that esclip made; use another name."
+                f"index {self.index!r} at {self.address} is not one that esclip made; use another name"
             ) from None
 
 

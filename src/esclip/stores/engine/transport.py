@@ -66,7 +66,7 @@ def connect(address: str, auth: StoreAuth) -> Any:
             pool_maxsize=CONNECTIONS,
         )
     except (ValueError, exceptions.ImproperlyConfigured) as error:
-        raise ConfigError(f"The store's address {address} can't be used: {error}") from error
+        raise ConfigError(f"the store's address {address} can't be used: {error}") from error
 
 
 def _trust(ca_file: str | Path | None) -> ssl.SSLContext:

@@ -44,7 +44,7 @@ def _failure(error: Exception, path: Path) -> StoreError:
     make, remedy = next(
         (make, remedy) for pattern, make, remedy in FAILURES if re.search(pattern, reason, re.IGNORECASE)
     )
-    return make(f"The index at {path} can't be used ({reason}): {remedy}.")
+    return make(f"the index at {path} can't be used ({reason}); {remedy}")
 
 
 LANCE_ERRORS: ErrorTable = (

@@ -100,7 +100,7 @@ def read_schema(dataset: Any) -> IndexSchema:
         return _parse_schema(dataset.schema_metadata[SCHEMA_KEY])
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
-            f"{dataset.uri} was made by another version of esclip, or is damaged; ingest again."
+            f"{dataset.uri} was made by another version of esclip, or is damaged; ingest again"
         ) from error
 
 

@@ -87,7 +87,7 @@ class LanceStore(Store):
         super().__init__(str(self._folder), index)
         if _INVALID_IN_PATH.search(str(self._folder)):
             raise ConfigError(
-                f"The store's folder {one_line(str(self._folder))} has a control character in its name, or a "
+                f"the store's folder {one_line(str(self._folder))} has a control character in its name, or a "
                 "byte that isn't UTF-8, which Lance can't open; give another"
             )
         self._path = self._folder / f"{index}.lance"
@@ -133,7 +133,9 @@ class LanceStore(Store):
             dataset = self._open() or self._create(schema)
             present = read_schema(dataset)
             if conflict := validation.schema_conflict(present, schema):
-                raise IndexMismatch(f"Index {self.index} in {self._folder} can't take this data: {conflict}.")
+                raise IndexMismatch(
+                    f"index {self.index!r} in {self._folder} can't take this data: {conflict}"
+                )
             merged = validation.merge_schemas(present, schema)
             # Columns first: after a kill between the two, the next call adds what is missing.
             maintenance.add_columns(dataset, merged.fields)
@@ -255,16 +257,16 @@ class LanceStore(Store):
         if not self._path.exists():
             return None
         if not (self._path / "_versions").is_dir():
-            raise IndexExists(f"{self._path} is not an index; remove it, or take another index name.")
+            raise IndexExists(f"{self._path} is not an index; remove it, or take another index name")
         dataset = lance.dataset(self._path, session=self._open_session())
         if SCHEMA_KEY not in dataset.schema_metadata:
-            raise IndexExists(f"{self._path} was not made by esclip; take another index name.")
+            raise IndexExists(f"{self._path} was not made by esclip; take another index name")
         return dataset
 
     def _existing(self) -> Any:
         if (dataset := self._open()) is None:
             raise IndexNotFound(
-                f"There is no index {self.index} in {self._folder}; ingest pictures to make it."
+                f"there is no index {self.index!r} in {self._folder}; ingest pictures to make it"
             )
         return dataset
 
@@ -287,4 +289,4 @@ class LanceStore(Store):
                         step(dataset, self._thresholds)
             except StoreUnavailable as error:
                 # Another process is writing, and runs the same maintenance when it has finished.
-                logger.info("Maintenance of index %s skipped: %s", self.index, error)
+                logger.info("maintenance of index %r skipped: %s", self.index, error)
