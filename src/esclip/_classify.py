@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
@@ -22,7 +22,7 @@ from esclip._core.types import Pixels, Vectors
 from esclip._errors import ConfigError, RecordError
 from esclip._files.locations import AnyPath
 from esclip._protocols import Encoder
-from esclip._search.query_image import open_image
+from esclip._search.query_image import load_pixels
 from esclip.encoders import load_encoder
 from esclip.encoders.zero_shot import embed_labels, probabilities
 
@@ -116,16 +116,10 @@ class Classifier:
         remaining = iter(images)
         with ThreadPoolExecutor(min(BATCH_SIZE, 2 * (os.cpu_count() or 1))) as pool:
             while batch := list(islice(remaining, BATCH_SIZE)):
-                inputs = list(pool.map(self._load, batch))
+                inputs = list(pool.map(partial(load_pixels, self._encoder), batch))
                 pixels = [item for item in inputs if not isinstance(item, RecordError)]
                 scores = iter(self._score(pixels))
                 yield from (item if isinstance(item, RecordError) else next(scores) for item in inputs)
-
-    def _load(self, image: AnyImage) -> Pixels | RecordError:
-        try:
-            return self._encoder.preprocess(open_image(image))
-        except RecordError as error:
-            return error
 
     def _score(self, batch: Sequence[Pixels]) -> list[LabelScores]:
         vectors = self._encoder.encode_images(batch)

@@ -73,6 +73,7 @@ COMMANDS = {
     "similar": ["0"],
     "recommend": ["0", "1"],
     "duplicates": [],
+    "embed": ["red", "pictures/red.png", "--encoder", "palette"],
     "classify": ["pictures/red.png", "--labels", "red,blue", "--encoder", "palette"],
     "stats": [],
     "drop": [],

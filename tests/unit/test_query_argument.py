@@ -110,7 +110,7 @@ def test_a_path_without_a_file_is_told(run: Run, argument: str, told: str) -> No
     assert error.count("\n") == 1
     assert error.rstrip("\n").isprintable()
     if "file://" not in argument and argument.isprintable() and len(argument) < 200:
-        option, value = shlex.split(error.partition("for the text: ")[2])
+        option, value = shlex.split(error.partition("as a text: ")[2])
         assert (option, value) == ("--text", argument)
         run("search", option, value)
 

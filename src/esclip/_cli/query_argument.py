@@ -60,7 +60,7 @@ def is_picture(given: str) -> bool:
     if like_path:
         is_folder = os.path.isdir(path)  # noqa: PTH112
         there = "is a folder, not a picture" if is_folder else "looks like a path, and no such file is there"
-        raise ConfigError(f"{_shown(given)} {there}; to search for the text: {_as_text(given)}")
+        raise ConfigError(f"{_shown(given)} {there}; as a text: {_as_text(given)}")
     return False
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from PIL import Image
 
 from esclip._core.arguments import AnyImage, coerce_image
+from esclip._core.types import Pixels
 from esclip._errors import FetchError, RecordError, one_line
 from esclip._errors.reasons import Reason
 from esclip._files.locations import correct_address, user_path
 from esclip._images.decode import decode, to_rgb
+from esclip._protocols import Encoder
 
 
 def open_image(image: AnyImage) -> Image.Image:
@@ -24,6 +26,14 @@ def open_image(image: AnyImage) -> Image.Image:
             return decode(image)
         case _:
             return _read_image(image)
+
+
+def load_pixels(encoder: Encoder, image: AnyImage) -> Pixels | RecordError:
+    """The image as the encoder takes it, or why it can't be fetched or read."""
+    try:
+        return encoder.preprocess(open_image(image))
+    except RecordError as error:
+        return error
 
 
 def _read_image(location: str | Path) -> Image.Image:

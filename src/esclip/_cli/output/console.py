@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import logging
+import operator
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -116,9 +117,10 @@ def print_json(value: Any) -> None:
 def json_line(value: Any) -> str:
     """A value as JSON in one line, also where a text of it has half of a surrogate pair."""
     try:
-        return escape(orjson.dumps(value).decode())
+        return escape(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode())
     except TypeError:  # such a text, the name of a file that is no UTF-8, is none to orjson
-        return escape(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        numbers = operator.methodcaller("tolist")  # of an array
+        return escape(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=numbers))
 
 
 def _writes_utf8() -> bool:
