@@ -38,10 +38,18 @@ def test_its_examples_run(photos: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_its_files_are_there() -> None:
-    """Each link of the README to a file of the repository leads to one."""
+    """Each link of the README to a file of the repository leads to one, and to a heading in it."""
     named = [link for link in re.findall(r"\]\(([^)]+)\)", TEXT) if not link.startswith("https://")]
     assert len(named) > 10
-    assert not [link for link in named if not (ROOT / link.partition("#")[0]).is_file()]
+    for file, _, anchor in (link.partition("#") for link in named):
+        assert (ROOT / file).is_file(), file
+        assert not anchor or anchor in headings((ROOT / file).read_text(encoding="utf-8")), f"{file}#{anchor}"
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page, as GitHub and the site make them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_list_for_language_models_is_current() -> None:
