@@ -27,7 +27,7 @@ from esclip._ingest.id_set import IdSet
 from esclip._ingest.pipeline import ingest
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning
-from esclip._protocols import Encoder, Source
+from esclip._protocols import Encoder, Source, Store
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import nearest
@@ -115,7 +115,7 @@ class RefusingStore(MemoryStore):
 
 def run(
     source: Source,
-    store: MemoryStore,
+    store: Store,
     encoder: object = None,
     *,
     stop: CancelToken | None = None,

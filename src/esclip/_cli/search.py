@@ -12,13 +12,14 @@ import typer
 
 from esclip._cli.arguments import parse_weight, parse_weighted
 from esclip._cli.groups import EncoderOptions, ImageEncoderOptions, StoreOptions, Without
+from esclip._cli.here import HereOption
 from esclip._cli.hit_output import HitOutput
 from esclip._cli.options import Json, WhereOption, as_path, not_blank, number
 from esclip._core.options import MAX_WEIGHT, Panel
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, error_text, one_line
 from esclip._files.text import NotText, text_lines
-from esclip._search.options import THRESHOLD, QueryOptions, TextQueryOptions
+from esclip._search.options import THRESHOLD, HitOptions, QueryOptions, TextQueryOptions
 
 if TYPE_CHECKING:
     from esclip._search.query import Clause
@@ -50,11 +51,12 @@ def search_text(
     search: TextQueryOptions,
     store: StoreOptions,
     encoder: EncoderOptions,
+    place: HereOption,
     output: HitOutput,
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
     with store.open(encoder) as index:
-        output.show(index.search_text(query, **search))
+        output.show(index.search_text(query, **place.narrow(index, search)))
 
 
 def search_texts(
@@ -66,6 +68,7 @@ def search_texts(
     search: TextQueryOptions,
     store: StoreOptions,
     encoder: EncoderOptions,
+    place: HereOption,
     output: HitOutput,
 ) -> None:
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
@@ -74,8 +77,9 @@ def search_texts(
     texts = (line.strip() for line in _lines(file) if line.strip())
     numbers, whole = count(1), True
     with store.open(encoder) as index:
+        options = place.narrow(index, search)
         for batch in batches(texts, SEARCHES_AT_ONCE):
-            results = index.search_texts(batch, **search)
+            results = index.search_texts(batch, **options)
             for text, hits in zip(batch, results, strict=True):
                 whole &= output.show_of_query(next(numbers), text, hits)
     if not whole:
@@ -103,6 +107,7 @@ def search_image(
     search: ImageQueryOptions,
     store: StoreOptions,
     encoder: ImageEncoderOptions,
+    place: HereOption,
     output: HitOutput,
 ) -> None:
     """Find pictures that look like another one."""
@@ -110,7 +115,7 @@ def search_image(
 
     picture = read_picture(image)
     with store.open(encoder) as index, naming_stdin(picture):
-        hits = index.search_image(picture, **search)
+        hits = index.search_image(picture, **place.narrow(index, search))
         output.show(hits)
 
 
@@ -124,11 +129,12 @@ def similar(
     *,
     search: ImageQueryOptions,
     store: StoreOptions,
+    place: HereOption,
     output: HitOutput,
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
     with store.open() as index:
-        output.show(index.similar(id, **search))
+        output.show(index.similar(id, **place.narrow(index, search)))
 
 
 def recommend(
@@ -140,11 +146,12 @@ def recommend(
     *,
     search: ImageQueryOptions,
     store: StoreOptions,
+    place: HereOption,
     output: HitOutput,
 ) -> None:
     """Find pictures like several stored ones, and unlike others."""
     with store.open() as index:
-        output.show(index.recommend(like, unlike or (), **search))
+        output.show(index.recommend(like, unlike or (), **place.narrow(index, search)))
 
 
 def search(
@@ -172,6 +179,7 @@ def search(
     search: QueryOptions,
     store: StoreOptions,
     encoder: EncoderOptions,
+    place: HereOption,
     output: HitOutput,
 ) -> None:
     """Find pictures by a text or a picture, or by several of them, words and --where."""
@@ -182,9 +190,10 @@ def search(
         *([_argument_clause(query)] if query is not None else []),
         *_option_clauses(text or [], image or [], id or [], words or []),
     ]
-    if not clauses and not search["where"]:
+    if not clauses and not search["where"] and not place.here:
         raise typer.BadParameter(
-            "say what to look for: a text, a picture's path or URL, --text, --image, --id, --words or --where"
+            "say what to look for: a text, a picture's path or URL, --text, --image, --id, --words, --where "
+            "or --here"
         )
     if any(isinstance(clause, Keywords) and clause.weight <= 0 for clause in clauses):
         raise typer.BadParameter("--words has a weight above zero; to leave something out, use --where")
@@ -192,7 +201,7 @@ def search(
         store.open(encoder) as index,
         naming_stdin(*(clause.image for clause in clauses if isinstance(clause, ImageQuery))),
     ):
-        hits = index.search(Query(*clauses, **search))
+        hits = index.search(Query(*clauses, **place.narrow(index, search)))
         output.show(hits)
 
 
@@ -246,6 +255,7 @@ def duplicates(
     ] = None,
     *,
     store: StoreOptions,
+    place: HereOption,
     json: Json = False,
 ) -> None:
     """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
@@ -254,7 +264,8 @@ def duplicates(
 
     progress = DuplicatesProgress()
     with store.open() as index:
-        groups = index.duplicates(threshold, where, on_progress=progress)
+        options = place.narrow(index, HitOptions(where=where))
+        groups = index.duplicates(threshold, options.get("where"), on_progress=progress)
     print_groups(groups, json=json)
     if page:
         try:
