@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from esclip._core.analysis import FOLDERS
 from esclip._errors import ConfigError, one_line
 from esclip._files.paths import path_text
 from esclip._search.options import HitOptions
@@ -45,6 +44,7 @@ class HereOption:
 
 
 def _filter_of_folder(index: ImageIndex) -> str:
+    from esclip._core.analysis import FOLDERS
     from esclip._search.query import Query
 
     folders = _current_folders()
