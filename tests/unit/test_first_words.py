@@ -17,7 +17,8 @@ RED = "red sunset.png"
 
 COMMANDS: list[tuple[str, list[str], str]] = [
     # rclip
-    ("rclip QUERY", ["something red"], "search"),
+    ("rclip QUERY", ["something red"], "esclip search 'something red'"),
+    ("rclip ./FILE", ["./cat.jpg"], "esclip search ./cat.jpg"),
     ("rclip QUERY", ["search", "something red"], RED),
     ("rclip ./FILE", ["search", f"./pictures/{RED}"], RED),
     ("rclip --top", ["search", "something red", "--top", "3"], RED),
@@ -26,8 +27,9 @@ COMMANDS: list[tuple[str, list[str], str]] = [
     ("rclip -f", ["search", "something red", "-f"], "--paths"),
     ("rclip -f | xargs -0", ["search", "something red", "--paths", "-0"], f"{RED}\0"),
     ("rclip A + B", ["search", "red", "+", "blue"], "--text"),
+    ("rclip A - B", ["search", "red", "-", "blue"], "--text:-1"),
     ("rclip --add", ["search", "red", "--add", "blue"], "--text"),
-    ("rclip --subtract", ["search", "red", "--subtract", "blue"], "--text"),
+    ("rclip --subtract", ["search", "red", "--subtract", "blue"], "--text:-1"),
     # clip-retrieval
     ("clip-retrieval inference", ["inference", "--input_dataset", "pictures"], "ingest"),
     ("clip-retrieval index", ["index", "pictures"], "ingest"),
@@ -51,8 +53,8 @@ COMMANDS: list[tuple[str, list[str], str]] = [
     ("--threshold", ["search", "red", "--threshold", "0.3"], "--min-score"),
     # llm
     ("llm models", ["models"], "clip-ViT-B-32"),
-    ("llm embed", ["embed", "something red"], "["),
-    ("llm embed FILE", ["embed", f"pictures/{RED}"], "["),
+    ("llm embed", ["embed", "something red"], '"vector":['),
+    ("llm embed FILE", ["embed", f"pictures/{RED}"], '"vector":['),
     ("llm -m", ["search", "something red", "-m", "palette"], "--encoder"),
     ("llm --model", ["search", "something red", "--model", "palette"], RED),
     ("llm similar --number", ["similar", "some-id", "--number", "3"], "--top"),
@@ -70,11 +72,11 @@ CALLS: list[tuple[str, Call, str]] = [
     ("Chroma PersistentClient", lambda _: esclip.PersistentClient("store"), "open_index"),  # type: ignore[attr-defined]
     ("txtai Embeddings", lambda _: esclip.Embeddings(), "open_index"),  # type: ignore[attr-defined]
     ("txtai search", lambda index: index.search("something red")[0].location, "sunset"),
-    ("txtai limit=", lambda index: index.search_text("red", limit=3), "k"),  # type: ignore[call-arg]
-    ("Chroma n_results=", lambda index: index.search_text("red", n_results=3), "k"),  # type: ignore[call-arg]
-    ("top_k=", lambda index: index.search_text("red", top_k=3), "k"),  # type: ignore[call-arg]
-    ("Chroma query", lambda index: index.query(query_texts=["red"]), "search"),  # type: ignore[attr-defined]
-    ("Chroma count", lambda index: index.count(), "len"),  # type: ignore[attr-defined]
+    ("txtai limit=", lambda index: index.search_text("red", limit=3), "k="),  # type: ignore[call-arg]
+    ("Chroma n_results=", lambda index: index.search_text("red", n_results=3), "k="),  # type: ignore[call-arg]
+    ("top_k=", lambda index: index.search_text("red", top_k=3), "k="),  # type: ignore[call-arg]
+    ("Chroma query", lambda index: index.query(query_texts=["red"]), "search()"),  # type: ignore[attr-defined]
+    ("Chroma count", lambda index: index.count(), "len(index)"),  # type: ignore[attr-defined]
     ("Chroma peek", lambda index: index.peek()[0].record.location, "pictures"),
     ("Chroma get", lambda index: index.get([index.search_text("red")[0].id])[0].record.location, "sunset"),
     ("LanceDB to_list", lambda index: index.search_text("red").to_list(), "to_dicts"),  # type: ignore[attr-defined]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,10 +27,10 @@ from esclip._cli.groups import EncoderOptions, StoreOptions, Without, expand_gro
 from esclip._cli.help import HelpedCommand, fit_terminal, write_panels, write_section
 from esclip._cli.hints import format_error
 from esclip._cli.options import Json, Quiet, Verbose, Yes, as_path, number
+from esclip._cli.other_commands import describe_command
 from esclip._cli.signals import Interrupted, exit_status, handle_signals
 from esclip._cli.standard_streams import standard_streams
 from esclip._core.options import BATCH_SIZE_OPTION, Opt
-from esclip._core.other_names import OTHER_COMMANDS
 from esclip._core.settings import ENCODER_PORT, MAX_BODY_MIB
 from esclip._errors import EsclipError
 from esclip._errors.counts import pluralize
@@ -76,7 +75,7 @@ class ErrorsAsExit(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command, and its defaults in the configuration file. A help needs none."""
-        if args and args[0] not in self.commands and (instead := self._describe_command(args)):
+        if args and args[0] not in self.commands and (instead := describe_command(args[0], self.commands)):
             ctx.fail(f"No such command: {args[0]}. {instead}")
         name, found, rest = super().resolve_command(ctx, args)
         typed = rest[: rest.index("--")] if "--" in rest else rest
@@ -84,14 +83,6 @@ class ErrorsAsExit(TyperGroup):
             ctx.meta[CONFIG] = config = read_config()
             ctx.default_map = {name: defaults_of(config, found, self.commands) if config else {}}
         return name, found, rest
-
-    def _describe_command(self, args: list[str]) -> str:
-        """What to type instead of a command that there isn't, where that is known."""
-        ours = OTHER_COMMANDS.get(args[0].lower())
-        if ours and (ours in self.commands or ours.startswith("--")):
-            return f"Here it is {ours}."
-        looks_for = " " in args[0] or os.path.exists(args[0]) or args[0].startswith(("http:", "https:"))  # noqa: PTH110
-        return f"To look for it: esclip search {shlex.quote(args[0])}" if looks_for else ""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""

@@ -84,10 +84,10 @@ class WeightedCommand(HelpedCommand):
         pieces, rest = _pieces(args, _takes_value(self.get_params(ctx)))
         words = [word for piece in pieces for word in _with_its_weight(ctx, piece)]
         others = [*(piece.words[0] for piece in pieces if not piece.option), *rest]
-        if len(others) > 1 and not any(word.startswith("-") for word in others):
+        if len(others) > 1 and not any(word.startswith("-") and word != "-" for word in others):
             ctx.fail(
                 f"Of {' '.join(others)!r} one text, path or URL is taken: a text of several words stands in "
-                "quotes; --text, --image and --words add others"
+                "quotes; --text, --image and --words add others, and --text:-1 leads away from one"
             )
         return super().parse_args(ctx, [*words, "--", *rest] if rest else words)
 

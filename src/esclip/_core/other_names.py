@@ -3,7 +3,7 @@
 search_text("a dog", top_k=5)      ─┬─ OTHER_NAMES ─► TypeError: ... it is k= here
 esclip search-text "a dog" --top-k ─┘              └► No such option: --top-k. Here it is --top.
 
-The same for commands (`esclip query`) and attributes (`index.query`).
+The same for attributes (`index.query`); `_cli/other_commands.py` has commands.
 """
 
 from __future__ import annotations
@@ -66,29 +66,6 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Ours by others' names; `text:-1` is the option `text` with a weight."""
 
-
-_OTHERS_BY_COMMAND: Mapping[str, str] = {
-    "ingest": "index add create insert upsert import load build scan inference end2end update sync",
-    "search": "query find ask grep filter lookup",
-    "indexes": "collections list ls tables list-indexes list-collections list-tables dbs",
-    "stats": "count info describe status",
-    "forget": "delete remove rm del unindex",
-    "drop": "destroy delete-collection delete-index drop-table reset",
-    "duplicates": "dedupe dedup duplicate near-duplicates",
-    "similar": "neighbors neighbours knn more-like-this",
-    "classify": "rank label tag zero-shot",
-    "embed": "encode vectorize embeddings embed-multi",
-    "models": "model list-models",
-    "doctor": "check diagnose",
-    "serve-encoder": "serve server back",
-    "--help": "help",
-    "--version": "version",
-}
-
-OTHER_COMMANDS: Mapping[str, str] = {
-    other: ours for ours, others in _OTHERS_BY_COMMAND.items() for other in others.split()
-}
-"""Commands here by what other tools call them."""
 
 _OTHERS_BY_ATTRIBUTE: Mapping[str, Mapping[str, str]] = {
     "module esclip": {
