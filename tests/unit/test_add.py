@@ -422,12 +422,14 @@ def test_pruning_a_folder_leaves_what_was_added(index: ImageIndex, photos: Path)
     assert {"a", "b"} <= {hit.id for hit in index.search_text("red", k=100)}
 
 
-def test_galleries_and_similar_take_what_was_in_memory(index: ImageIndex) -> None:
-    """There is no picture to show, and its place is told; it can be searched by."""
+def test_what_was_in_memory_is_a_hit(index: ImageIndex, tmp_path: Path) -> None:
+    """It can be searched by. There is no picture to show or to copy, and its place is told."""
     index.add({"id": name, "image": plain(name)} for name in ("red", "orange", "blue"))
     (hit,) = hits = index.similar("red", 1)
     assert hit.location == f"memory:{hit.id}"
     assert f"<code>{hit.location}</code>" in hits._repr_html_()
+    failures = hits.copy_to(tmp_path / "copies").failures
+    assert failures == {hit.id: "it was added from a program's memory, and not kept"}
 
 
 def test_an_iterator_is_read_once_and_as_it_is_needed() -> None:

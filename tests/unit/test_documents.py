@@ -128,7 +128,7 @@ def test_documents_as_tables(index: ImageIndex) -> None:
     assert table["place"].to_pylist() == [None, None, {"lat": 60.0, "lon": 10.5}]
     np.testing.assert_array_equal(table["vector"][0].as_py(), index.get("a")[0].vector)
     frame = index.peek().to_pandas()
-    assert list(frame.columns) == [*types][:-1]
+    assert list(frame.columns) == [name for name in types if name != "vector"]
     assert frame["n"].tolist()[0] == 2**62
     for none in (Documents([]).to_arrow(), Documents([]).to_arrow(vectors=True)):
         assert (none.num_rows, none.schema.field("id").type) == (0, pa.string())
@@ -162,6 +162,15 @@ def test_hits_as_an_arrow_table() -> None:
         "rank": "int64", "id": "string", "score": "double", "location": "string", "page": "string",
         "description": "string",
     }  # fmt: skip
+
+
+def test_a_field_named_as_a_column_stands_apart() -> None:
+    """What a user calls score or rank replaces no score and no rank."""
+    hits = Hits([hit(1, metadata={"score": 7, "rank": "first", "n": 1})])
+    for names in (hits.to_pandas().columns, hits.to_arrow().column_names):
+        assert list(names)[6:] == ["n", "metadata.rank", "metadata.score"]
+    assert hits.to_pandas()["score"].tolist() == [0.9]
+    assert hits.to_arrow()["metadata.score"].to_pylist() == [7]
 
 
 def test_hits_as_dictionaries() -> None:

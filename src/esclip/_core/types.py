@@ -138,6 +138,9 @@ class ImageRecord:
         return Fingerprint(_digest(self.image_version.encode()), _digest(orjson.dumps(about)) + caption)
 
 
+MEMORY_SCHEME = "memory:"
+"""Before the id, the location of a picture that was only in a program's memory."""
+
 MAX_ID_BYTES = 512
 """Of an id in UTF-8: what Elasticsearch and OpenSearch take."""
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from esclip._concurrency.streams import owned, parallel_map
 from esclip._core.settings import UNSPLASH_HOST
-from esclip._core.types import Hit
+from esclip._core.types import MEMORY_SCHEME, Hit
 from esclip._errors import ConfigError, FetchError, RecordError, error_text, one_line
 from esclip._errors.reasons import Reason
 from esclip._files.locations import user_path
@@ -101,6 +101,8 @@ def _make(folder: Path) -> None:
 
 
 def _copy(hit: Hit, *, fetcher: Fetcher, folder: Path, digits: int) -> _Outcome:
+    if hit.location.startswith(MEMORY_SCHEME):
+        return _Outcome(hit, problem="it was added from a program's memory, and not kept")
     try:
         data = fetcher.fetch(hit.location if "://" in hit.location else path_of(hit.location))
         if (format := detect_format(data)) is None:

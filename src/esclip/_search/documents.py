@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from esclip._core.types import Document, json_metadata
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
-from esclip._search.tables import arrow_table, metadata_columns, pandas_table
+from esclip._search.tables import arrow_table, pandas_table, with_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,11 +77,10 @@ class Documents(Sequence[Document]):
 
     def _columns(self, vectors: bool) -> dict[str, list[Any]]:
         records = [document.record for document in self]
-        return {
-            **{name: [getattr(record, name) for record in records] for name in COLUMNS},
-            **metadata_columns([record.metadata for record in records]),
-            **({"vector": [document.vector for document in self]} if vectors else {}),
-        }
+        columns = {name: [getattr(record, name) for record in records] for name in COLUMNS}
+        if vectors:
+            columns["vector"] = [document.vector for document in self]
+        return with_metadata(columns, [record.metadata for record in records])
 
 
 def _shown(ids: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from esclip._core.other_names import name_ours
 from esclip._core.types import Hit
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
-from esclip._search.tables import arrow_table, metadata_columns, pandas_table
+from esclip._search.tables import arrow_table, pandas_table, with_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,9 @@ class Hits(Sequence[Hit]):
     def to_pandas(self) -> pd.DataFrame:
         """One row per hit: rank, id, score, location, page, description, then one column per metadata field.
 
-        Between them, where a hit has a value: relevance, percentile, duplicates, box, explanation. Missing
-        values don't change a column's type: texts are pandas' strings, integers and booleans stay so.
+        Between them, where a hit has a value: relevance, percentile, duplicates, box, explanation. A field
+        named as one of these stands as `metadata.NAME`. Missing values don't change a column's type: texts
+        are pandas' strings, integers and booleans stay so.
         """
         return pandas_table(self._columns())
 
@@ -82,7 +83,7 @@ class Hits(Sequence[Hit]):
     def _columns(self) -> dict[str, list[Any]]:
         optional = [n for n in OPTIONAL_COLUMNS if any(getattr(hit, n) not in (None, ()) for hit in self)]
         columns = {name: [getattr(hit, name) for hit in self] for name in (*COLUMNS, *optional)}
-        return columns | metadata_columns([hit.metadata for hit in self])
+        return with_metadata(columns, [hit.metadata for hit in self])
 
     def copy_to(self, folder: AnyPath, *, allow_hosts: Collection[str] = ()) -> CopyReport:
         """Copy the pictures into a folder as `01_name.jpg`, with their ranks in front.

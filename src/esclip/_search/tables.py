@@ -26,10 +26,15 @@ _KNOWN_TYPES: Mapping[str, type] = {
 """Of columns of results themselves; other columns have the type of their values."""
 
 
-def metadata_columns(rows: Sequence[Metadata]) -> dict[str, list[Any]]:
-    """A column for each field that one of the rows has, by name; None where a row lacks it."""
+def with_metadata(columns: dict[str, list[Any]], rows: Sequence[Metadata]) -> dict[str, list[Any]]:
+    """The columns, and one for each field that one of the rows has; None where a row lacks it.
+
+    A field that is named as one of the columns stands as `metadata.NAME`.
+    """
     fields = sorted({name for row in rows for name in row})
-    return {name: [row.get(name) for row in rows] for name in fields}
+    return columns | {
+        f"metadata.{name}" if name in columns else name: [row.get(name) for row in rows] for name in fields
+    }
 
 
 def pandas_table(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import (
     MAX_ID_BYTES,
+    MEMORY_SCHEME,
     ImageRecord,
     MetadataValue,
     content_fingerprint,
@@ -144,7 +145,7 @@ class MemorySource(Source):
         else:
             version = content_fingerprint(picture) if isinstance(picture, bytes) else picture
             id = id or (version if isinstance(picture, bytes) else text_id(picture))
-            here = f"memory:{id}" if isinstance(picture, bytes) else picture
+            here = f"{MEMORY_SCHEME}{id}" if isinstance(picture, bytes) else picture
             record = ImageRecord(id, location or here, picture, version)
         captioned = (
             bool(texts["description"]) if record.is_of_file and "description" in given.values else None
