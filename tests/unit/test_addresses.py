@@ -208,3 +208,11 @@ def test_the_home_of_nobody() -> None:
     """A home directory that isn't there is told, not taken for a folder."""
     with pytest.raises(ConfigError, match="store ~no-such-user-here/x: there is no such home directory"):
         open_store("~no-such-user-here/x", "x")
+
+
+def test_a_nul_is_in_no_path(tmp_path: Path) -> None:
+    """A path with a NUL, as a program may make one, is an error that shows it escaped."""
+    with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+        for path in ("pictures\0", Path("pictures\0")):
+            with pytest.raises(ConfigError, match=r"pictures\\u0000: it holds a NUL"):
+                index.ingest(path)

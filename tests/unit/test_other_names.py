@@ -39,6 +39,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> esclip.ImageIndex:
         (lambda index: index.recommend("a", negative=["b"]), "unlike="),
         (lambda index: index.search_text("red", score_threshold=0.2), "min_score="),
         (lambda index: index.search_text("red", min_scores=0.2), "did you mean min_score=?"),
+        (lambda index: index.peek(limit=3), "n="),
+        (lambda index: index.get(id="a"), "ids="),
         (lambda index: index.duplicates(min_score=0.9), "threshold="),
         (lambda index: index.ingest("photos", num_workers=3), "workers="),
         (lambda index: index.ingest(folder="photos"), "paths are given without a name"),

@@ -97,6 +97,7 @@ def test_either_can_be_forced(run: Run, caplog: pytest.LogCaptureFixture) -> Non
         ("IMG.CR2", "no such file"),
         ("~/nowhere", "no such file"),
         ("ftp://host/a", "no such file"),
+        ("http:/localhost/a.jpg", "as an address it is http://localhost/a.jpg"),
         ("dogs/", "a folder"),
         ("file:///tmp/a.png", "without file://"),
         ("a\x1b[31m/b", "no such file"),

@@ -22,7 +22,8 @@ import typer
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._errors import ConfigError, FetchError, RecordError, error_text, one_line
 from esclip._errors.reasons import Reason
-from esclip._files.locations import WEB_SCHEMES, scheme_of, user_path
+from esclip._errors.secrets import mask
+from esclip._files.locations import WEB_SCHEMES, correct_address, scheme_of, user_path
 from esclip._images.formats import skipped_kind
 
 STDIN = "-"
@@ -60,7 +61,9 @@ def is_picture(given: str) -> bool:
     if like_path:
         is_folder = os.path.isdir(path)  # noqa: PTH112
         there = "is a folder, not a picture" if is_folder else "looks like a path, and no such file is there"
-        raise ConfigError(f"{_shown(given)} {there}; as a text: {_as_text(given)}")
+        url = None if is_folder else correct_address(given)
+        address = f"; as an address it is {one_line(mask(url), MAX_SHOWN)}" if url else ""
+        raise ConfigError(f"{_shown(given)} {there}{address}; as a text: {_as_text(given)}")
     return False
 
 

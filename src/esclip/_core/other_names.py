@@ -30,6 +30,8 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "texts": "queries query_texts",
     "image": "img picture path url file image_path image_url image_input query_image",
     "id": "image_id point_id",
+    "ids": "id image_ids point_ids",
+    "n": "limit k top count size number",
     "like": "positive",
     "unlike": "negative",
     "images": "image image_dir images_dir image_folder",

@@ -93,9 +93,12 @@ def user_path(path: str | Path, what: str) -> Path:
 
     Names have the Unicode form that they have on disk.
 
-    Raises `ConfigError`, which says `what` the path is for, for an address and for an unknown user's home.
+    Raises `ConfigError`, which says `what` the path is for, for an address, for an unknown user's home, and
+    for a text with a NUL.
     """
     text = str(path)
+    if "\0" in text:
+        raise ConfigError(f"{what} {one_line(text, 200)}: it holds a NUL, which no file's name does")
     if isinstance(path, str) and not _exists(path):
         path = path.strip()
     if _SCHEME.match(text) and not _exists(path):
