@@ -12,7 +12,8 @@ from typing import Any
 
 import typer.main
 
-from esclip._cli.app import CommandGroup, app
+from esclip._cli.app import app
+from esclip._cli.commands import CommandGroup
 from esclip._cli.help import argument_name, describe_param, is_argument, panel_of, spell_option, usage_words
 from esclip._core.options import Panel
 

@@ -10,9 +10,8 @@ import atexit
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +20,11 @@ from typer.core import TyperGroup
 
 from esclip._cli import classify, embed, forget, ingest, search
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
+from esclip._cli.commands import COMMANDS, CommandGroup, command
 from esclip._cli.config_file import defaults_of, list_settings, read_config, source_of
 from esclip._cli.confirmation import confirm
-from esclip._cli.groups import EncoderOptions, StoreOptions, Without, expand_groups
-from esclip._cli.help import HelpedCommand, fit_terminal, write_panels, write_section
+from esclip._cli.groups import EncoderOptions, StoreOptions, Without
+from esclip._cli.help import fit_terminal, write_panels, write_section
 from esclip._cli.hints import format_error
 from esclip._cli.options import Json, Quiet, Verbose, Yes, as_path, number
 from esclip._cli.other_commands import describe_command
@@ -40,17 +40,14 @@ PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_53
 MAX_BODY = Opt(MAX_BODY_MIB, "The longest request, in MiB.", minimum=1, maximum=1024, metavar="MIB")
 
 
-class CommandGroup(StrEnum):
-    """The groups of commands in the help, in their order."""
-
-    INGEST = "Ingest"
-    SEARCH = "Search"
-    INDEX = "Index"
-    MACHINE = "Machine"
-
-
 class ErrorsAsExit(TyperGroup):
     """Turns what esclip raises into one line on stderr and an exit status; lists whole sentences."""
+
+    commands: Any
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = COMMANDS
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """Write the line of usage; what follows has the terminal's width."""
@@ -60,12 +57,7 @@ class ErrorsAsExit(TyperGroup):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands in their groups, then the options of all of them."""
         for group in CommandGroup:
-            rows = [
-                (name, " ".join((command.help or "").split()))
-                for name, command in self.commands.items()
-                if getattr(command, "rich_help_panel", CommandGroup.MACHINE) == group
-            ]
-            write_section(formatter, group.value, rows)
+            write_section(formatter, group.value, self.commands.summaries(group))
         write_panels(formatter, self.get_params(ctx))
 
     def make_context(self, *args: Any, **options: Any) -> Any:
@@ -169,19 +161,6 @@ def _esclip(
     quiet: Quiet = False,
 ) -> None:
     pass
-
-
-def command(
-    group: CommandGroup, *, cls: type[HelpedCommand] = HelpedCommand
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorator: makes a command of a function, with the options of its groups and those of all commands."""
-
-    def add(function: Callable[..., None]) -> Callable[..., None]:
-        name = function.__name__.replace("_", "-")
-        app.command(name, cls=cls, rich_help_panel=group)(expand_groups(function))
-        return function
-
-    return add
 
 
 command(CommandGroup.INGEST)(ingest.ingest)

@@ -1,7 +1,6 @@
 """Options that go together, as one parameter of a command: where the index is, what encodes, how to search.
 
-    @app.command()
-    @expand_groups
+    @command(CommandGroup.SEARCH)
     def similar(id: ..., *, search: QueryOptions, store: StoreOptions, json: Json = False) -> None:
         with store.open() as index:
             print_hits(index.similar(id, **search), json=json)

@@ -19,8 +19,6 @@ NARROW = 60
 """In narrower terminals what an option does stands below its name."""
 NAME_COLUMNS = 26
 """The longest name that has what it does beside it."""
-MAX_BOUND = 1_000_000
-"""A bound from there on is a guard that nobody meets, and isn't shown."""
 
 
 class HelpedCommand(TyperCommand):
@@ -101,6 +99,10 @@ def describe_param(param: Any) -> str:
     if param.default not in (None, False) and not param.required:
         notes.append(f"default: {param.default}")
     low, high = getattr(param, "min", None), getattr(param, "max", None)
-    if low is not None and high is not None and high < MAX_BOUND:
-        notes.append(f"{low:g} to {high:g}")
+    if low is not None and high is not None:
+        notes.append(f"{_number(low)} to {_number(high)}")
     return f"{param.help or ''}  [{'; '.join(notes)}]" if notes else param.help or ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import stat
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -64,6 +63,8 @@ def usable_folder(folder: Path | None, name: str) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Make the folder if it is missing. Raises `OSError` when no files can be made in it."""
+    import tempfile
+
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
@@ -81,6 +82,8 @@ def _of_platform(kind: str) -> Path | None:
 @cache
 def _temporary() -> Path:
     """A temporary folder of the user, not writable by others. Warns once."""
+    import tempfile
+
     try:
         folder = Path(tempfile.gettempdir()) / f"esclip-{_user()}"
         if not _is_private(folder):  # another user was there first

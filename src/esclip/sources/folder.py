@@ -115,7 +115,7 @@ def is_empty(path: Path) -> bool:
         os.scandir(path).close()
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:
+    except (OSError, ValueError):  # not readable, or a NUL, which no name has
         return False
     with owned(_iter_names(path, Counter())) as names:
         return next(names, None) is None

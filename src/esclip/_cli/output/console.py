@@ -17,14 +17,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
-from typing import Any
-
-import orjson
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 from esclip._cli.hints import format_warning
 from esclip._errors.escaping import escape, join_lines, json_escape
 from esclip._errors.secrets import mask
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class _Verbosity:
@@ -85,11 +85,15 @@ def show_info_logs() -> None:
 
 def is_terminal() -> bool:
     """Whether a person reads stdout."""
+    from rich.console import Console
+
     return Console().is_terminal
 
 
 def progress_console() -> Console:
     """What a progress bar is drawn on: stderr. It takes no text from outside."""
+    from rich.console import Console
+
     return Console(stderr=True)
 
 
@@ -116,6 +120,8 @@ def print_json(value: Any) -> None:
 
 def json_line(value: Any) -> str:
     """A value as JSON in one line, also where a text of it has half of a surrogate pair."""
+    import orjson
+
     try:
         return escape(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode())
     except TypeError:  # such a text, the name of a file that is no UTF-8, is none to orjson
@@ -130,6 +136,7 @@ def _writes_utf8() -> bool:
 
 def print_heading(text: str) -> None:
     """A line on stdout that stands out on a terminal."""
+    from rich.console import Console
     from rich.text import Text
 
     Console().print(Text(escape(text), style="bold"), soft_wrap=True)
