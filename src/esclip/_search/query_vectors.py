@@ -93,7 +93,8 @@ def _read_vectors(ids: Sequence[str], store: Store) -> Mapping[str, Vector]:
     documents = store.documents(distinct) if distinct else {}
     if missing := [id for id in distinct if id not in documents]:
         raise DocumentNotFound(
-            f"index {store.index!r} in {store.address} has no document with the id {missing[0]!r}"
+            f"index {store.index!r} in {store.address} has no document with the id {missing[0]!r}; "
+            "an id is as searches print it"
         )
     return {id: document.vector for id, document in documents.items()}
 

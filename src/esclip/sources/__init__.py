@@ -92,7 +92,7 @@ def open_source(
             "no path given: name an Unsplash dataset folder, a folder of images, or image files"
         )
     if images is not None and not images.is_dir():
-        raise ConfigError(f"images: {images} is no folder")
+        raise ConfigError(f"images: {images} is no folder; name the one that holds the dataset's pictures")
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
     options = SourceOptions(images, limit, column)

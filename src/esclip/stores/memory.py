@@ -74,7 +74,9 @@ class MemoryStore(Store):
         with self._lock:
             present = self._schema or schema
             if conflict := validation.schema_conflict(present, schema):
-                raise IndexMismatch(f"index {self.index!r} can't take this data: {conflict}")
+                raise IndexMismatch(
+                    f"index {self.index!r} can't take this data: {conflict}; use another index"
+                )
             self._schema = validation.merge_schemas(present, schema)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:

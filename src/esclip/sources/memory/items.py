@@ -93,6 +93,6 @@ def _checked_columns(names: Iterable[object]) -> list[str]:
         if not isinstance(name, str):
             raise ConfigError(f"a column is named {one_line(repr(name), 80)}; a column's name is a text")
         if name in columns:
-            raise ConfigError(f"there are two columns named {one_line(name, 80)!r}")
+            raise ConfigError(f"there are two columns named {one_line(name, 80)!r}; rename one")
         columns.append(name)
     return columns

@@ -86,7 +86,7 @@ class UnsplashSource(Source):
         self._threshold = keyword_threshold
         self._photos = find_parts(folder, "photos")
         if not self._photos:
-            raise SourceError(f"{folder} has no photos table (any more)")
+            raise SourceError(f"{folder} has no photos table (any more); name the dataset's folder")
         for part in self._photos:
             _check_columns(part, captions)
         self._description = (*([captions] if captions else ()), "photo_description", "ai_description")

@@ -56,7 +56,9 @@ def add_columns(dataset: Any, fields: Sequence[Field]) -> None:
         if column.name not in columns.names:
             dataset.add_columns(pa.schema([column]))
         elif (kind := columns.field(column.name).type) != column.type:
-            raise IndexMismatch(f"{dataset.uri} has a column {column.name} of another type, {kind}")
+            raise IndexMismatch(
+                f"{dataset.uri} has a column {column.name!r} of another type, {kind}; use another index"
+            )
 
 
 def join_fragments(dataset: Any, thresholds: IndexThresholds) -> None:

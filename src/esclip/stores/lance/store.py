@@ -134,7 +134,8 @@ class LanceStore(Store):
             present = read_schema(dataset)
             if conflict := validation.schema_conflict(present, schema):
                 raise IndexMismatch(
-                    f"index {self.index!r} in {self._folder} can't take this data: {conflict}"
+                    f"index {self.index!r} in {self._folder} can't take this data: {conflict}; "
+                    "use another index"
                 )
             merged = validation.merge_schemas(present, schema)
             # Columns first: after a kill between the two, the next call adds what is missing.
