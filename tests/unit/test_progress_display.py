@@ -110,7 +110,7 @@ def test_off_a_terminal_nothing_is_printed(
     given: dict[str, Any] = {"show_progress": True, "on_progress": None}
     with show_progress(given) as options:
         options["on_progress"](Progress(12, 3, 3, 3, 0, 20.0, Phase.INDEXING))
-    assert capfd.readouterr() == ("", "esclip: 3 of 12, indexing, 0:01:00 left, 0 rejected\n")
+    assert capfd.readouterr() == ("", "esclip: 3 of 12, indexing, 0:01:00 left\n")
 
 
 def test_a_question_has_the_terminal_to_itself() -> None:
@@ -142,10 +142,8 @@ def test_a_notebook_shows_a_bar_that_is_gone_at_the_end() -> None:
 
 def test_progress_in_words() -> None:
     """What isn't known is left out."""
-    assert (
-        describe_progress(Progress(None, 1200, 1200, 1200, 0, 4.0)) == "1,200, 300.0 pictures/s, 0 rejected"
-    )
-    assert describe_progress(Progress(9, 0, 0, 0, 0, 0.0)) == "0 of 9, 0 rejected"
+    assert describe_progress(Progress(None, 1200, 1200, 1200, 0, 4.0)) == "1,200, 300.0 pictures/s"
+    assert describe_progress(Progress(9, 0, 0, 0, 0, 0.0)) == "0 of 9"
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1])

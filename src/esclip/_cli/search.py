@@ -259,13 +259,20 @@ def duplicates(
     json: Json = False,
 ) -> None:
     """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
+    from esclip._cli.output.console import is_quiet
     from esclip._cli.output.duplicates import print_groups, print_summary, write_page
-    from esclip._cli.output.progress import DuplicatesProgress
 
-    progress = DuplicatesProgress()
+    compared = 0
+
+    def count(pictures: int) -> None:
+        nonlocal compared
+        compared = pictures
+
     with store.open() as index:
         options = place.narrow(index, HitOptions(where=where))
-        groups = index.duplicates(threshold, options.get("where"), on_progress=progress)
+        groups = index.duplicates(
+            threshold, options.get("where"), on_progress=count, show_progress=not is_quiet()
+        )
     print_groups(groups, json=json)
     if page:
         try:
@@ -273,4 +280,4 @@ def duplicates(
         except OSError as error:
             message = f"--page {page}: {error.strerror}; name a file that can be written"
             raise ConfigError(message) from error
-    print_summary(groups, compared=progress.compared, page=page)
+    print_summary(groups, compared=compared, page=page)

@@ -191,7 +191,8 @@ def describe_progress(now: Progress) -> str:
     of = f" of {now.total:,}" if now.total else ""
     left = f", {_time_left(now)} left" if now.done < (now.total or 0) and now.done else ""
     work = f", {text}" if (text := describe_work(now)) else ""
-    return f"{now.done:,}{of}{work}{left}, {now.rejected:,} rejected"
+    rejected = f", {now.rejected:,} rejected" if now.rejected else ""
+    return f"{now.done:,}{of}{work}{left}{rejected}"
 
 
 def describe_work(now: Progress) -> str:

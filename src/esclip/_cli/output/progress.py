@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from esclip._cli.output.console import is_quiet, progress_console, say, show_info_logs
-from esclip._errors.counts import pluralize
-from esclip._ingest.progress_display import LINE_INTERVAL_S, ProgressLines, terminal_bar
+from esclip._ingest.progress_display import ProgressLines, terminal_bar
 
 if TYPE_CHECKING:
     from esclip._core.progress import Progress
@@ -31,19 +29,3 @@ def show_progress() -> Iterator[Callable[[Progress], None]]:
 def pause_progress(shown: Callable[[Progress], None]) -> AbstractContextManager[None]:
     """Context manager: within it, what `show_progress` gave leaves the terminal to a question."""
     return shown.paused() if hasattr(shown, "paused") else nullcontext()
-
-
-class DuplicatesProgress:
-    """Counts the pictures that were compared, and writes a line now and then."""
-
-    compared = 0
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, compared: int) -> None:
-        """Take the count."""
-        self.compared = compared
-        if time.monotonic() - self._last >= LINE_INTERVAL_S:
-            self._last = time.monotonic()
-            say(f"{pluralize(compared, 'picture')} looked at")
