@@ -30,6 +30,7 @@ COMMANDS: list[tuple[str, list[str], str]] = [
     ("rclip A - B", ["search", "red", "-", "blue"], "--text:-1"),
     ("rclip --add", ["search", "red", "--add", "blue"], "--text"),
     ("rclip --subtract", ["search", "red", "--subtract", "blue"], "--text:-1"),
+    ("rclip, where one stands", ["search", "something red", "--here"], RED),
     # clip-retrieval
     ("clip-retrieval inference", ["inference", "--input_dataset", "pictures"], "ingest"),
     ("clip-retrieval index", ["index", "pictures"], "ingest"),
