@@ -58,7 +58,7 @@ COMMANDS: list[tuple[str, list[str], str]] = [
     ("llm embed FILE", ["embed", f"pictures/{RED}"], '"vector":['),
     ("llm -m", ["search", "something red", "-m", "palette"], "--encoder"),
     ("llm --model", ["search", "something red", "--model", "palette"], RED),
-    ("llm similar --number", ["similar", "some-id", "--number", "3"], "--top"),
+    ("llm similar -n", ["similar", "some-id", "-n", "3"], "--top"),
     ("find", ["find", "something red"], "search"),
     ("dedupe", ["dedupe"], "duplicates"),
     ("help", ["help"], "--help"),

@@ -50,6 +50,11 @@ class DashedIdCommand(HelpedCommand):
                     f"{describe_missing(word, params)} An id that begins with two dashes stands after --, as "
                     f"in: {ctx.command_path} -- {word}"
                 )
+        if not any(param.nargs == -1 for param in params) and len(others) > 1:
+            names = {param.name for param in params}
+            for word in others:
+                if word.startswith("-") and our_name(word, names):  # of one id and an option, not of two ids
+                    ctx.fail(describe_missing(word, params))
         typed = [word for piece in pieces if piece.option for word in piece.words]
         left = super().parse_args(ctx, [*typed, "--", *others, *ids])
         if others and _sends_secrets_where_it_says(ctx):
