@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import typer.main
 
+import esclip
 from esclip._cli.app import app
+from esclip._cli.demo import draw_pictures
 from tests.encoder_servers import served
 from tests.pages import DOCS, PAGES, PLACES, commands_not_run, examples_of, places_of, run_page
+from tests.search_servers import searching
 
 PROGRAM: Any = typer.main.get_command(app)
 
@@ -22,6 +25,7 @@ ELSEWHERE = {
     "elasticsearch": "tests/integration/test_engine_pages.py",
     "opensearch": "tests/integration/test_engine_pages.py",
     "encoder-server": "tests/meta/test_pages.py",
+    "search-service": "tests/meta/test_pages.py",
     "proxied": "tests/integration/test_engine_pages.py",
     "secured": "tests/integration/test_engine_pages.py",
 }
@@ -40,6 +44,15 @@ def test_the_page_on_encoder_servers(tmp_path: Path) -> None:
     """Its examples run against a server that wants a token."""
     with served(token="a-secret-of-your-own") as server:
         run_page("how-to/gpu-encoder.md", tmp_path, {"http://gpu-box:8090": server.address}, {})
+
+
+def test_the_page_on_the_search_service(tmp_path: Path) -> None:
+    """Its examples run against a service of the pictures beside it."""
+    draw_pictures(tmp_path / "other")
+    with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+        index.ingest(tmp_path / "other")
+    with searching(esclip.open_index(tmp_path / "store"), tmp_path / "cache") as server:
+        run_page("how-to/serve.md", tmp_path, {"http://127.0.0.1:8080": server.address}, {})
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -39,6 +39,9 @@ MAX_REJECTION_RATE = 0.5
 ENCODER_PORT = 8090
 """Where an encoder server listens."""
 
+SEARCH_PORT = 8080
+"""Where a search service listens."""
+
 MAX_BODY_MIB = 64
 """The longest request that it takes: 445 pictures of 224 x 224 pixels."""
 

@@ -30,8 +30,8 @@ class Thumbnail(NamedTuple):
     height: int
 
 
-def make_thumbnail(file: Path, content: str | None) -> Thumbnail | None:
-    """Make a small JPEG of an image file.
+def make_thumbnail(file: Path, content: str | None, height: int = THUMBNAIL_HEIGHT) -> Thumbnail | None:
+    """Make a small JPEG of an image file, of at most `height` pixels.
 
     Returns None if the file is no image, or its bytes have another `content_fingerprint` than `content`. With
     None for `content` they are not compared: for files that the caller named.
@@ -41,8 +41,8 @@ def make_thumbnail(file: Path, content: str | None) -> Thumbnail | None:
             data = stream.read(MAX_PICTURE_BYTES + 1)
         if len(data) > MAX_PICTURE_BYTES or content not in (None, content_fingerprint(data)):
             return None
-        with decoding(data, side=THUMBNAIL_HEIGHT) as image:
-            image.thumbnail((THUMBNAIL_HEIGHT * 4, THUMBNAIL_HEIGHT))
+        with decoding(data, side=height) as image:
+            image.thumbnail((height * 4, height))
             jpeg = io.BytesIO()
             image.save(jpeg, "JPEG", quality=85)
     except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.arguments import AnyPath, coerce_path, coerce_texts
@@ -26,13 +26,21 @@ OPTIONAL_COLUMNS = ("relevance", "percentile", "duplicates", "box", "explanation
 class Hits(Sequence[Hit]):
     """Hits from best to worst."""
 
-    def __init__(self, hits: Iterable[Hit], matched: bool | None = None, note: str | None = None) -> None:
+    def __init__(
+        self,
+        hits: Iterable[Hit],
+        matched: bool | None = None,
+        note: str | None = None,
+        took: Mapping[str, float] | None = None,
+    ) -> None:
         """Keep `hits` in their order."""
         self._hits = tuple(hits)
         self.matched = matched
         """Whether the best hit scores above the null queries; None: not known."""
         self.note = note
         """Why there are no hits, and what may have been meant; None where there are hits."""
+        self.took = took or {}
+        """Seconds of the search, with the queries beside it: `encode` its clauses, ask the `store`."""
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -42,7 +50,7 @@ class Hits(Sequence[Hit]):
 
     def __getitem__(self, index: int | slice) -> Hit | Hits:
         if isinstance(index, slice):
-            return Hits(self._hits[index], self.matched, self.note)
+            return Hits(self._hits[index], self.matched, self.note, self.took)
         return self._hits[index]
 
     def __len__(self) -> int:

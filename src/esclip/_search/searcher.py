@@ -7,7 +7,7 @@ parse ─► embed ─► retrieve ─► fuse ─► rescore ─► collapse �
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
@@ -55,14 +55,11 @@ class Searcher:
         embedded = monotonic()
         candidates = self._rank(plans)  # retrieve, fuse, rescore
         candidates = self._collapse(plans, candidates)
-        log.debug(
-            "query vectors took %.0f ms, the search %.0f ms",
-            (embedded - began) * 1000,
-            (monotonic() - embedded) * 1000,
-        )
+        took = {"encode": embedded - began, "store": monotonic() - embedded}
+        log.debug("query vectors took %.0f ms, the search %.0f ms", *(1000 * took[name] for name in took))
         diagnose = cache(partial(explain_filter, self.retriever.store))  # many queries share their filter
         return [
-            self._page(plan, hits, diagnose)  # paginate, explain
+            self._page(plan, hits, diagnose, took)  # paginate, explain
             for plan, hits in zip(plans, candidates, strict=True)
         ]
 
@@ -141,6 +138,7 @@ class Searcher:
         plan: QueryPlan,
         candidates: Sequence[Hit],
         diagnose: Callable[[tuple[Condition, ...]], str | None],
+        took: Mapping[str, float],
     ) -> Hits:
         """The query's page, explained; or without hits, and with a note why."""
         query, options = plan.query, plan.query.options
@@ -151,7 +149,7 @@ class Searcher:
         if not page:
             note = None if candidates else diagnose(plan.filters)
             note = note or explain_empty_page(query, candidates, accepted, plan.null_scores)
-        return Hits(self._explain(plan, page), is_match(candidates, plan.null_scores), note)
+        return Hits(self._explain(plan, page), is_match(candidates, plan.null_scores), note, took)
 
     def _explain(self, plan: QueryPlan, page: Sequence[Hit]) -> list[Hit]:
         """With an explanation where the query asks for one, else without."""

@@ -1,1 +1,1 @@
-"""What listens: `http_server.py` runs an ASGI application, `admission.py` makes one of `encoder_app.py`."""
+"""What listens: `http_server.py` runs an ASGI application, `encoder_app.py` and `search_app.py` are such."""

@@ -1,4 +1,4 @@
-"""An `HttpApp` as an ASGI application: requests are admitted by their head, and their bodies are bounded.
+"""Reading of bodies within limits, and applications that respond to whole requests.
 
 head ─► authorize ─► body, by its deadline, within the bytes of all ─► respond, in a thread ─► Response
            └────────────────────────────────┴──────────────────────────────┴─► {"error": "..."}
@@ -7,101 +7,117 @@ head ─► authorize ─► body, by its deadline, within the bytes of all ─�
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any
 
 from esclip._server.http import (
     JSON,
     MAX_HEAD_BYTES,
-    HttpApp,
     HttpError,
     Limits,
+    Message,
+    Receive,
     RequestHead,
     Response,
+    Send,
     unavailable,
 )
 
 SPARE_THREADS = 8
 """For requests that are answered at once."""
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
-_log = logging.getLogger("esclip")
+class BodyReader:
+    """Reads bodies of up to `max_body` bytes. One event loop uses it."""
 
+    def __init__(self, limits: Limits, max_body: int) -> None:
+        self._max_body = max_body
+        self._seconds = limits.body_seconds
+        self._free_bytes = max(limits.buffered_bytes, max_body)
 
-class Admission:
-    """The ASGI application. One event loop calls it."""
+    @asynccontextmanager
+    async def read(self, receive: Receive) -> AsyncIterator[bytes | None]:
+        """Context manager: a request's body, which counts until the end; None where the client went away.
 
-    def __init__(self, app: HttpApp, limits: Limits) -> None:
-        self._app = app
-        self._body_seconds = limits.body_seconds
-        self._free_bytes = max(limits.buffered_bytes, app.max_body)
-        self._threads = ThreadPoolExecutor(app.concurrency + SPARE_THREADS, "esclip-http")
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        body: list[bytes] = []
-        whole = False
-        headers: dict[str, str] = {}
+        Raises `HttpError` for a body that is too long or too slow, or when too many bodies are held.
+        """
+        chunks: list[bytes] = []
         try:
-            head = _head_of(scope)
-            self._app.authorize(head)
-            whole = await self._read(receive, body)
-            if not whole:
-                return
-            respond = self._app.respond
-            response = await asyncio.get_running_loop().run_in_executor(
-                self._threads, respond, head, b"".join(body)
-            )
-        except HttpError as error:
-            response, headers = Response(error.body, JSON, error.status), dict(error.headers)
+            whole = await self._collect(receive, chunks)
+            yield b"".join(chunks) if whole else None
         finally:
-            self._free_bytes += _size(body)
-        if not whole:
-            headers["Connection"] = "close"
-        await _send(send, response, headers)
+            self._free_bytes += _size(chunks)
 
-    def close(self) -> None:
-        """End the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _read(self, receive: Receive, body: list[bytes]) -> bool:
-        """Append the request's body; False where the client went away."""
+    async def _collect(self, receive: Receive, chunks: list[bytes]) -> bool:
         try:
-            async with asyncio.timeout(self._body_seconds):
+            async with asyncio.timeout(self._seconds):
                 more = True
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return False
-                    self._append(body, message.get("body", b""))
+                    self._append(chunks, message.get("body", b""))
                     more = message.get("more_body", False)
         except TimeoutError:
-            message_text = f"the body did not come in {self._body_seconds:g} s"
-            raise HttpError(HTTPStatus.REQUEST_TIMEOUT, message_text) from None
+            late = f"the body did not come in {self._seconds:g} s"
+            raise HttpError(HTTPStatus.REQUEST_TIMEOUT, late) from None
         return True
 
-    def _append(self, body: list[bytes], data: bytes) -> None:
-        if _size(body) + len(data) > self._app.max_body:
-            raise HttpError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"a longer body; at most {self._app.max_body} bytes are taken",
-            )
+    def _append(self, chunks: list[bytes], data: bytes) -> None:
+        if _size(chunks) + len(data) > self._max_body:
+            too_long = f"a longer body; at most {self._max_body} bytes are taken"
+            raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, too_long)
         if len(data) > self._free_bytes:
             raise unavailable("as many bodies are on their way as may")
         self._free_bytes -= len(data)
-        body.append(data)
+        chunks.append(data)
 
 
-def _size(body: list[bytes]) -> int:
-    return sum(map(len, body))
+class BufferedApp(ABC):
+    """An ASGI application that responds to whole requests, each in a thread."""
+
+    def __init__(self, limits: Limits, *, max_body: int, concurrency: int) -> None:
+        """Take bodies of up to `max_body` bytes, and let so many requests wait for something at a time."""
+        self.max_body = max_body
+        self.stopping = False
+        """Set by the server when no new work shall begin."""
+        self._bodies = BodyReader(limits, max_body)
+        self._threads = ThreadPoolExecutor(concurrency + SPARE_THREADS, "esclip-http")
+
+    @abstractmethod
+    def authorize(self, head: RequestHead) -> None:
+        """Let a request pass, or raise `HttpError`. Called before the body is read."""
+
+    @abstractmethod
+    def respond(self, head: RequestHead, body: bytes) -> Response:
+        """The response. Raises `HttpError`. Thread-safe."""
+
+    def close(self) -> None:
+        """Finish what has begun, and end all threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Respond to one request."""
+        headers = {"Connection": "close"}  # unless the whole body has been read
+        try:
+            head = read_head(scope)
+            self.authorize(head)
+            async with self._bodies.read(receive) as body:
+                if body is None:
+                    return
+                headers = {}
+                loop = asyncio.get_running_loop()
+                response = await loop.run_in_executor(self._threads, self.respond, head, body)
+        except HttpError as error:
+            response, headers = Response(error.body, JSON, error.status), {**headers, **error.headers}
+        await send_response(send, response, headers)
 
 
-def _head_of(scope: Message) -> RequestHead:
+def read_head(scope: Message) -> RequestHead:
+    """The head of an ASGI request. Raises `HttpError` for one that is too long."""
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE  # of a head that came at once h11 checks no size
         raise HttpError(status, f"the request's head has more than {MAX_HEAD_BYTES} bytes")
@@ -112,8 +128,13 @@ def _head_of(scope: Message) -> RequestHead:
     return RequestHead.of(scope["method"], scope["path"], headers)
 
 
-async def _send(send: Send, response: Response, headers: dict[str, str]) -> None:
+async def send_response(send: Send, response: Response, headers: dict[str, str]) -> None:
+    """Send a whole response with further headers."""
     fields = {"Content-Type": response.content_type, "Content-Length": str(len(response.body)), **headers}
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields.items()]
     await send({"type": "http.response.start", "status": response.status.value, "headers": encoded})
     await send({"type": "http.response.body", "body": response.body})
+
+
+def _size(chunks: list[bytes]) -> int:
+    return sum(map(len, chunks))

@@ -17,6 +17,7 @@ from esclip._core.types import Vectors
 from esclip._errors import EncoderError, Hint
 from esclip._errors.secrets import Secret
 from esclip._protocols import Encoder
+from esclip._server.admission import BufferedApp
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._server.http import HttpError, Limits, RequestHead, Response, unavailable
 from esclip._server.http_server import HttpServer
@@ -56,22 +57,23 @@ def open_server(
 
     Raises `EncoderError` for an encoder that can't be served, `ConfigError` for a setting that can't be used.
     """
-    app = EncoderApp(encoder, token=token, batch_size=batch_size, max_body=max_body)
+    limits = limits or Limits()
+    app = EncoderApp(encoder, token=token, batch_size=batch_size, max_body=max_body, limits=limits)
     server = HttpServer(app, host=host, port=port, limits=limits)
     if token is None and not server.is_local:
         _log.warning("%s can be used without a token; %s", server.address, Hint.ENCODER_TOKEN)
     return server
 
 
-class EncoderApp:
+class EncoderApp(BufferedApp):
     """An encoder for many clients, their pictures in common batches of up to `batch_size`.
 
     Clients need the `token`, if there is one. `max_body` is in bytes.
     """
 
-    concurrency = MAX_IMAGE_REQUESTS + MAX_TEXT_REQUESTS
-
-    def __init__(self, encoder: Encoder, *, token: str | None, batch_size: int, max_body: int) -> None:
+    def __init__(
+        self, encoder: Encoder, *, token: str | None, batch_size: int, max_body: int, limits: Limits
+    ) -> None:
         """Raises `EncoderError` for an encoder whose preprocessing can't be described to clients."""
         preprocess = encoder.preprocess
         if not isinstance(preprocess, Preprocessing):
@@ -86,8 +88,7 @@ class EncoderApp:
                 f"encoder {encoder.space.model} can't be served with bodies of {max_body} bytes: "
                 f"a picture has {self.about.picture_bytes}; allow larger ones"
             )
-        self.max_body = max_body
-        self.stopping = False
+        super().__init__(limits, max_body=max_body, concurrency=MAX_IMAGE_REQUESTS + MAX_TEXT_REQUESTS)
         self._authorization = protocol.authorization(Secret(token)) if token is not None else None
         self._images = Batcher(
             encoder.encode_images,
@@ -101,6 +102,7 @@ class EncoderApp:
         """Finish what waits, and end the threads."""
         self._images.close()
         self._texts.close()
+        super().close()
 
     def authorize(self, head: RequestHead) -> None:
         """Let a request pass, or raise `HttpError`."""

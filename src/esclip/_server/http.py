@@ -1,23 +1,25 @@
-"""What an application of an HTTP server sees: requests without their bodies, responses, errors.
+"""What servers and their applications share: heads of requests, responses, errors, limits, ASGI's types.
 
-    request's head ─► authorize ─► body ─► respond ─► Response
-                          └───────────────────┴────── HttpError ─► {"error": "..."}
-
-`admission.py` makes an ASGI application of one, which `http_server.py` runs; `encoder_app.py` is one.
+`http_server.py` runs an ASGI application; `encoder_app.py` is one.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
 from esclip._errors.counts import pluralize
 from esclip._errors.secrets import Secret
+
+Message: TypeAlias = MutableMapping[str, Any]
+"""A request's scope, or an event, as the ASGI specification has them."""
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 JSON = "application/json"
 
@@ -125,21 +127,14 @@ class Response:
     status: HTTPStatus = HTTPStatus.OK
 
 
-class HttpApp(Protocol):
+class AsgiApp(Protocol):
     """An application that a server runs."""
 
-    max_body: int
-    """Bytes of a request's body."""
-    concurrency: int
-    """Requests that wait for something at a time, each in a thread."""
     stopping: bool
     """Set by the server when no new work shall begin."""
 
-    def authorize(self, head: RequestHead) -> None:
-        """Let a request pass, or raise `HttpError`. Called before the body is read."""
-
-    def respond(self, head: RequestHead, body: bytes) -> Response:
-        """The response. Raises `HttpError`. Thread-safe."""
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Respond to one request."""
 
     def close(self) -> None:
         """Finish what has begun, and end all threads."""

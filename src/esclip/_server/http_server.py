@@ -3,7 +3,7 @@
     sockets ─► _Connection: a deadline for the head, so many connections ─► ASGI application
     (one thread, an event loop)
 
-`stop` ends it: requests in flight are finished first. `admission.py` makes an application of an `HttpApp`.
+`stop` ends it: requests in flight are finished first.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from esclip._errors import ConfigError, error_text
-from esclip._server.admission import Admission
-from esclip._server.http import JSON, MAX_HEAD_BYTES, HttpApp, HttpError, Limits
+from esclip._server.http import JSON, MAX_HEAD_BYTES, AsgiApp, HttpError, Limits
 
 GRACE_PERIOD_S = 30.0
 """For requests in flight after `stop`."""
 KEEP_ALIVE_S = 120
 """For the next request on a connection."""
 
-A = TypeVar("A", bound=HttpApp)
+A = TypeVar("A", bound=AsgiApp)
 
 
 class HttpServer(Generic[A]):
@@ -56,9 +55,8 @@ class HttpServer(Generic[A]):
         """What clients connect to."""
         self.is_local = ipaddress.ip_address(bound[0]).is_loopback
         """Whether only this machine can connect."""
-        self._admission = Admission(app, limits)
         config = uvicorn.Config(
-            self._admission,
+            app,
             http=type("Connection", (_Connection,), {"limits": limits}),
             loop="asyncio",
             ws="none",
@@ -82,7 +80,6 @@ class HttpServer(Generic[A]):
     ) -> None:
         self._listener.close()
         self.app.close()
-        self._admission.close()
 
     def run(self) -> None:
         """Respond to requests until `stop`, then finish those that have arrived."""

@@ -1,0 +1,113 @@
+"""The command that serves an index over HTTP."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from esclip._cli.groups import EncoderOptions, StoreOptions
+from esclip._cli.options import as_path, number
+from esclip._cli.signals import exit_status, handle_signals
+from esclip._core.options import Opt, Panel
+from esclip._core.settings import SEARCH_PORT
+from esclip._errors import ConfigError
+from esclip._errors.secrets import Secret
+
+PORT = Opt(SEARCH_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
+THREADS = Opt(
+    8, "Searches at once; further ones wait.", minimum=1, maximum=256, metavar="N", panel=Panel.TUNING
+)
+QUEUE = Opt(
+    128,
+    "Searches that may wait; further ones are refused.",
+    minimum=1,
+    maximum=10_000,
+    metavar="N",
+    panel=Panel.TUNING,
+)
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen at; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[int, number(PORT)] = PORT.default,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            envvar="ESCLIP_TOKEN",
+            parser=Secret,
+            rich_help_panel=Panel.ACCESS,
+            metavar="TOKEN",
+            help="Let in only who has it; better in the variable, which no list of processes shows.",
+        ),
+    ] = None,
+    open: Annotated[
+        bool,
+        typer.Option(
+            "--open",
+            rich_help_panel=Panel.ACCESS,
+            help="Let everybody in without a token, from other machines, too.",
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            rich_help_panel=Panel.ACCESS,
+            metavar="NAME",
+            help="A name that the server is reached by, besides localhost and its address; repeatable. "
+            "*: any.",
+        ),
+    ] = None,
+    show_paths: Annotated[
+        bool, typer.Option("--show-paths", help="Name the paths of local files in responses.")
+    ] = False,
+    threads: Annotated[int, number(THREADS)] = THREADS.default,
+    queue: Annotated[int, number(QUEUE)] = QUEUE.default,
+    thumbnails: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=as_path,
+            rich_help_panel=Panel.TUNING,
+            help="Where thumbnails are kept, up to 1 GiB. [default: a folder in your cache directory]",
+        ),
+    ] = None,
+    *,
+    store: StoreOptions,
+    encoder: EncoderOptions,
+) -> None:
+    """Search an index over HTTP: JSON for programs, by routes that /openapi.json lists."""
+    from esclip._cli.output.console import say, show_info_logs
+    from esclip._server.guard import hosts_of
+    from esclip._server.http_server import HttpServer
+    from esclip._server.search_app import SearchApp
+    from esclip._server.search_service import ServiceOptions, default_picture_cache
+
+    show_info_logs()
+    options = ServiceOptions(
+        token=Secret(token) if token else None,
+        hosts=hosts_of(host, allow_host or ()),
+        show_paths=show_paths,
+        threads=threads,
+        max_waiting=queue,
+        picture_cache=thumbnails or default_picture_cache(),
+    )
+    index = store.open(encoder)
+    documents = index.stats().documents
+    with HttpServer(SearchApp(index, options), host=host, port=port) as server:
+        if not (token or open or server.is_local):
+            raise ConfigError(
+                f"{server.address} can be reached from other machines: give a --token, or --open to let "
+                "everybody in"
+            )
+        with handle_signals(server.stop) as received:
+            say(f"{store.index} ({documents:,} documents) at {server.address}; stop it with Ctrl-C")
+            server.run()
+        if received[0] == signal.SIGINT:
+            raise typer.Exit(exit_status(signal.SIGINT))

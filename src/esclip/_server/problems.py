@@ -1,0 +1,173 @@
+"""Problems: what a response other than a success says, in the form of RFC 9457. The list is closed.
+
+error of a search ─► problem_of ─► Problem ─► {"type": "/problems/...", "title", "status", "detail", "errors"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import orjson
+
+from esclip._errors import (
+    ConfigError,
+    DocumentNotFound,
+    EsclipError,
+    IndexMismatch,
+    IndexNotFound,
+    RecordError,
+    StoreError,
+    one_line,
+)
+from esclip._server.http import RETRY_AFTER_S, HttpError, Response
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class _Kind(NamedTuple):
+    """A row of the list."""
+
+    status: HTTPStatus
+    title: str
+    advice: str
+    """What its page says."""
+
+
+class ProblemType(Enum):
+    """The kinds of problems."""
+
+    BAD_BODY = _Kind(HTTPStatus.BAD_REQUEST, "The body is no JSON", "Send one JSON object in UTF-8.")
+    UNAUTHORIZED = _Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "The request has no valid token",
+        "Send the token of the server as `Authorization: Bearer TOKEN`, or open a session at POST /session.",
+    )
+    FORBIDDEN_ORIGIN = _Kind(
+        HTTPStatus.FORBIDDEN,
+        "The request comes from a page of another origin",
+        "Pages of other origins may not write, nor open sessions.",
+    )
+    NOT_FOUND = _Kind(HTTPStatus.NOT_FOUND, "There is no such route", "GET /openapi.json lists the routes.")
+    UNKNOWN_DOCUMENT = _Kind(
+        HTTPStatus.NOT_FOUND, "The index has no such document", "It may have been removed since it was found."
+    )
+    INDEX_NOT_FOUND = _Kind(
+        HTTPStatus.NOT_FOUND, "The index does not exist, or is empty", "Fill it: esclip ingest PATH."
+    )
+    METHOD_NOT_ALLOWED = _Kind(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "The route does not take this method",
+        "The header Allow names those that it takes.",
+    )
+    REQUEST_TIMEOUT = _Kind(HTTPStatus.REQUEST_TIMEOUT, "The body came too slowly", "Send it again.")
+    INDEX_MISMATCH = _Kind(
+        HTTPStatus.CONFLICT,
+        "The index was made with another model",
+        "Start the server with the encoder that the index was made with.",
+    )
+    TOO_LARGE = _Kind(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "GET /v1/index names the limits."
+    )
+    UNSUPPORTED_TYPE = _Kind(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body has another content type",
+        "Send application/json, or a picture as image/...",
+    )
+    WRONG_HOST = _Kind(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "The server does not have this name",
+        "Start it with --allow-host NAME for each name that it is reached by.",
+    )
+    BAD_QUERY = _Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The query can't be used", "`errors` points to what is wrong."
+    )
+    BAD_PICTURE = _Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The picture can't be decoded", "Send a JPEG, PNG, WebP or GIF."
+    )
+    HEAD_TOO_LARGE = _Kind(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large", "Send fewer headers."
+    )
+    INTERNAL = _Kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed", "Its log has the error, by the request's id."
+    )
+    OVERLOADED = _Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait", "Repeat it after Retry-After seconds."
+    )
+    STORE_UNAVAILABLE = _Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The store does not answer", "Repeat it after Retry-After seconds."
+    )
+
+    @property
+    def slug(self) -> str:
+        """Its name in URLs."""
+        return self.name.lower().replace("_", "-")
+
+
+class Problem(Exception):
+    """A response other than a success."""
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str = "",
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep `detail`, one line for a person, and `errors`: JSON pointers and what is wrong there."""
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = one_line(detail)
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        if kind.value.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
+
+    def response(self, request: str) -> Response:
+        """The response to the request with this id."""
+        said: dict[str, Any] = {
+            "type": f"/problems/{self.kind.slug}",
+            "title": self.kind.value.title,
+            "status": self.kind.value.status.value,
+            "request": request,
+        }
+        if self.detail:
+            said["detail"] = self.detail
+        if self.errors:
+            said["errors"] = self.errors
+        return Response(orjson.dumps(said), PROBLEM_JSON, self.kind.value.status)
+
+
+_OF_STATUS = {
+    kind.value.status: kind
+    for kind in reversed(ProblemType)  # the first of those with a status stands for it
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that an error of a search, of a body or of a route is; `INTERNAL` for any other."""
+    match error:
+        case Problem():
+            return error
+        case HttpError():
+            kind = _OF_STATUS.get(error.status, ProblemType.INTERNAL)
+            kind = ProblemType.OVERLOADED if error.status == HTTPStatus.SERVICE_UNAVAILABLE else kind
+            return Problem(kind, str(error), headers=error.headers)
+        case DocumentNotFound():
+            return Problem(ProblemType.UNKNOWN_DOCUMENT)
+        case IndexNotFound():
+            return Problem(ProblemType.INDEX_NOT_FOUND)
+        case IndexMismatch():
+            return Problem(ProblemType.INDEX_MISMATCH)
+        case StoreError():
+            return Problem(ProblemType.STORE_UNAVAILABLE)
+        case RecordError():
+            return Problem(ProblemType.BAD_PICTURE, error.detail)
+        case ConfigError() | ValueError() | TypeError():
+            return Problem(
+                ProblemType.BAD_QUERY, error.message if isinstance(error, EsclipError) else str(error)
+            )
+    return Problem(ProblemType.INTERNAL)

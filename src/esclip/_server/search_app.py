@@ -1,0 +1,124 @@
+"""The search service: one index behind HTTP, for programs and for a page.
+
+request's head ─► Guard ─► body ─► route (search_routes.py) ─► worker thread ─► facade ─► JSON
+                    └────────┴────────────────┴──────────────────────────────────────────► Problem
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from esclip._index import ImageIndex
+from esclip._server.admission import BodyReader, read_head, send_response
+from esclip._server.http import HttpError, Limits, Message, Receive, RequestHead, Send
+from esclip._server.problems import Problem, ProblemType, problem_of
+from esclip._server.search_routes import make_routes
+from esclip._server.search_service import SearchService, ServiceOptions
+
+MAX_BODY = 32 << 20
+"""Bytes: a picture of 20 MB in base64, and a query around it."""
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+_log = logging.getLogger("esclip")
+
+
+class SearchApp:
+    """The ASGI application. It closes the index when it is closed."""
+
+    def __init__(self, index: ImageIndex, options: ServiceOptions, limits: Limits | None = None) -> None:
+        """Respond by this index. Connects to nothing yet."""
+        self.service = SearchService(index, options)
+        self._bodies = BodyReader(limits or Limits(), MAX_BODY)
+        self._routes = make_routes(self.service)
+
+    @property
+    def stopping(self) -> bool:
+        """Set by the server when no new work shall begin."""
+        return self.service.stopping
+
+    @stopping.setter
+    def stopping(self, stopping: bool) -> None:
+        self.service.stopping = stopping
+
+    def close(self) -> None:
+        """Close the index."""
+        self.service.index.close()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Respond to one request: admit it by its head, read its body, call its route."""
+        began = time.monotonic()
+        request = secrets.token_hex(8)
+        status = 0
+        scope.setdefault("state", {})["request"] = request
+        self.service.metrics.begin()
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *_encoded(SECURITY_HEADERS, message["headers"])]
+            await send(message)
+
+        try:
+            await self._respond(scope, receive, send_with_headers, request)
+        except Exception:  # any: the response, a problem, has been sent
+            _log.exception("request %s failed", request)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self.service.metrics.end(method, route, status, time.monotonic() - began)
+
+    async def _respond(self, scope: Message, receive: Receive, send: Send, request: str) -> None:
+        headers = {"Connection": "close"}  # as long as the body has not been read
+        try:
+            self._admit(read_head(scope))
+            async with self._bodies.read(receive) as body:
+                if body is not None:
+                    await self._routes(scope, _replay(body, receive), send)
+        except (Problem, HttpError) as error:
+            problem = problem_of(error)
+            await send_response(send, problem.response(request), {**problem.headers, **headers})
+
+    def _admit(self, head: RequestHead) -> None:
+        self.service.guard.admit(head)
+        if head.content_length > MAX_BODY:
+            raise HttpError(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"a body of {head.content_length} bytes; at most {MAX_BODY} are taken",
+            )
+        if self.stopping and head.method != "GET":
+            raise Problem(ProblemType.OVERLOADED, "the server is stopping")
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"})
+
+
+def _encoded(headers: Mapping[str, str], present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers that a response doesn't have yet."""
+    names = {name.lower() for name, _ in present}
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return [(name, value) for name, value in pairs if name.lower() not in names]
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that has been read, then what comes after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,306 @@
+"""Bodies and parameters of the search service. Options are those of a `Query`, read from their declaration.
+
+JSON | parameters ─► SearchRequest | SearchParameters ─► Query          Hits ─► SearchResponse
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from esclip._core.options import WEIGHT, Opt, declared
+from esclip._core.types import Hit, json_metadata
+from esclip._core.urls import is_web_address
+from esclip._search.hits import Hits
+from esclip._search.options import QueryOptions
+from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
+from esclip._server.problems import Problem, ProblemType
+
+MAX_K = 1000
+"""Hits of a response."""
+MAX_DEPTH = 10_000
+"""`offset` and `k` together: a deeper page costs every page before it."""
+MAX_PARTS = 64
+MAX_QUERIES = 64
+"""Queries of a batch."""
+MAX_TEXT = 4096
+"""Characters of a text; text towers read at most 512 tokens."""
+MAX_PICTURE_BYTES = 20 << 20
+MAX_DIMENSION = 4096
+"""Numbers of a vector."""
+MAX_FIELDS = 200
+PATH_FIELDS = frozenset({"folders"})
+"""Metadata that names folders of this machine."""
+
+ShortText = Annotated[str, Field(max_length=MAX_TEXT)]
+Id = Annotated[str, Field(min_length=1, max_length=512)]
+
+_LIMITS: Mapping[str, int] = {"k": MAX_K, "offset": MAX_DEPTH, "rank_window_size": MAX_DEPTH}
+"""Lower than the library's: one request must not take the memory of all."""
+
+
+class _Strict(BaseModel):
+    """JSON whose values have their types, and no names but those declared."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Lenient(BaseModel):
+    """Parameters: numbers are texts in a URL."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Part(_Strict):
+    """A clause of a query: exactly one of text, words, id, image and vector, and its weight."""
+
+    text: ShortText | None = Field(None, description="What pictures show, in any language.")
+    words: ShortText | None = Field(None, description="Words in any text of a document.")
+    id: Id | None = Field(None, description="A picture of the index; it is left out of the hits.")
+    image: Annotated[str, Field(max_length=MAX_PICTURE_BYTES * 4 // 3 + 4)] | None = Field(
+        None, description="An image file's bytes in base64."
+    )
+    vector: Annotated[list[float], Field(min_length=1, max_length=MAX_DIMENSION)] | None = Field(
+        None, description="A vector of the index's space."
+    )
+    weight: float = Field(WEIGHT.default, ge=WEIGHT.minimum, le=WEIGHT.maximum, description=WEIGHT.help)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        given = [
+            name for name in ("text", "words", "id", "image", "vector") if getattr(self, name) is not None
+        ]
+        if len(given) != 1:
+            raise ValueError(f"a part has exactly one of text, words, id, image and vector, not {len(given)}")
+        return self
+
+    def clause(self, pointer: str) -> Clause:
+        """The clause of a `Query`. Raises `Problem` for an image that is no base64."""
+        if self.text is not None:
+            return Text(self.text, self.weight)
+        if self.words is not None:
+            return Keywords(self.words, self.weight)
+        if self.id is not None:
+            return SimilarTo(self.id, self.weight)
+        if self.vector is not None:
+            return VectorQuery(self.vector, self.weight)
+        return ImageQuery(_decoded(self.image or "", f"{pointer}/image"), self.weight)
+
+
+def _decoded(text: str, pointer: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        errors = [{"pointer": pointer, "detail": "is no base64"}]
+        raise Problem(ProblemType.BAD_QUERY, "an image is no base64", errors=errors) from None
+
+
+def _field_of(name: str, kind: Any, opt: Opt) -> tuple[Any, Any]:
+    """A field with the declaration's type, default, bounds and help."""
+    if opt.choices:
+        kind, default = list[Literal.__getitem__(opt.choices)], list(opt.default)  # type: ignore[misc]
+    elif name == "where":
+        kind, default = str | list[str], opt.default
+    else:
+        default = opt.default
+    maximum = _LIMITS.get(name, opt.maximum)
+    bounds: dict[str, Any] = {"ge": opt.minimum, "le": maximum} if maximum is not None else {}
+    return (kind if default is not None else kind | None, Field(default, description=opt.help, **bounds))
+
+
+_OPTIONS: dict[str, Any] = {
+    name: _field_of(name, kind, opt) for name, (kind, opt) in declared(QueryOptions).items() if opt
+}
+
+_StrictOptions: Any = create_model("SearchOptions", __base__=_Strict, **_OPTIONS)
+_LenientOptions: Any = create_model(
+    "SearchOptionParameters",
+    __base__=_Lenient,
+    **_OPTIONS | {"where": (list[str], Field([], description=_OPTIONS["where"][1].description))},
+)
+
+
+def _query(given: BaseModel, clauses: list[Clause]) -> Query:
+    """A query of the clauses with the options of a request. Raises `Problem` for a page that is too deep."""
+    options = {name: getattr(given, name) for name in _OPTIONS}
+    if options["offset"] + options["k"] > MAX_DEPTH:
+        errors = [{"pointer": "/offset", "detail": f"offset + k is at most {MAX_DEPTH}"}]
+        raise Problem(ProblemType.BAD_QUERY, f"offset + k is at most {MAX_DEPTH}", errors=errors)
+    return Query(*clauses, **options)
+
+
+class _Shown(BaseModel):
+    fields: list[Annotated[str, Field(max_length=200)]] | None = Field(
+        None, max_length=MAX_FIELDS, description="Metadata fields of the hits; default: all."
+    )
+
+
+class SearchRequest(_StrictOptions, _Shown):  # type: ignore[misc]  # its base is made at runtime
+    """A query: its parts, and the options of a search. Without parts it lists what a filter leaves."""
+
+    parts: list[Part] = Field([], max_length=MAX_PARTS)
+
+    def query(self, pointer: str = "") -> Query:
+        """The library's query. Raises `Problem`, `ValueError` or `ConfigError`."""
+        clauses = [part.clause(f"{pointer}/parts/{number}") for number, part in enumerate(self.parts)]
+        return _query(self, clauses)
+
+
+class BatchRequest(_Strict):
+    """Several queries, which are encoded and sent together."""
+
+    queries: list[SearchRequest] = Field(min_length=1, max_length=MAX_QUERIES)
+
+
+class SearchParameters(_LenientOptions, _Shown):  # type: ignore[misc]  # its base is made at runtime
+    """A query as parameters of a URL."""
+
+    q: ShortText = Field("", description="What pictures show, in any language.")
+    words: ShortText = Field("", description="Words in any text of a document.")
+    like: list[Id] = Field([], max_length=MAX_PARTS, description="Pictures of the index to be like.")
+    unlike: list[Id] = Field([], max_length=MAX_PARTS, description="Pictures of the index not to be like.")
+
+    def query(self, picture: bytes | None = None) -> Query:
+        """The library's query, with a picture if one was sent. Raises `ValueError` or `ConfigError`."""
+        clauses: list[Clause] = [Text(self.q)] if self.q else []
+        clauses += [Keywords(self.words)] if self.words else []
+        clauses += [ImageQuery(picture)] if picture is not None else []
+        clauses += [SimilarTo(id, 1 / len(self.like)) for id in self.like]
+        clauses += [SimilarTo(id, -0.5 / len(self.unlike)) for id in self.unlike]
+        return _query(self, clauses)
+
+
+class SimilarParameters(_LenientOptions, _Shown):  # type: ignore[misc]  # its base is made at runtime
+    """The options of a search for pictures like one of the index."""
+
+    def query(self, id: str) -> Query:
+        """The library's query."""
+        return _query(self, [SimilarTo(id)])
+
+
+class BoxResponse(BaseModel):
+    """A rectangle in a picture, as shares of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+class DocumentResponse(BaseModel):
+    """A picture of the index."""
+
+    id: str
+    description: str
+    page: str | None
+    location: str | None = Field(description="Its URL; of a local file only where the server shows paths.")
+    picture: str = Field(description="A thumbnail of it, at this server.")
+    width: int | None
+    height: int | None
+    color: str | None
+    metadata: dict[str, Any]
+
+
+class HitResponse(DocumentResponse):
+    """A picture that was found."""
+
+    rank: int
+    score: float = Field(description="The cosine of query and picture, -1 to 1.")
+    percentile: float | None
+    relevance: float | None
+    box: BoxResponse | None
+    duplicates: list[str]
+    why: list[dict[str, Any]]
+
+
+class Took(BaseModel):
+    """Milliseconds."""
+
+    encode: float
+    store: float
+    total: float
+
+
+class NextPage(BaseModel):
+    """Where the next page begins."""
+
+    offset: int
+
+
+class SearchResponse(BaseModel):
+    """The hits of a query, best first."""
+
+    hits: list[HitResponse]
+    matched: bool | None = Field(description="Whether the best hit fits better than chance; null: not known.")
+    note: str | None = Field(description="Why there are no hits.")
+    next: NextPage | None
+    took: Took
+
+
+class BatchResponse(BaseModel):
+    """The hits of each query, in order."""
+
+    results: list[SearchResponse]
+
+
+def render_document(hit: Hit, *, fields: list[str] | None = None, show_paths: bool) -> dict[str, Any]:
+    """A document as the service sends it: a `DocumentResponse`."""
+    hidden = frozenset() if show_paths else PATH_FIELDS
+    metadata = json_metadata({n: value for n, value in hit.metadata.items() if n not in hidden})
+    width, height, color = (metadata.get(name) for name in ("width", "height", "color"))
+    return {
+        "id": hit.id,
+        "description": hit.description,
+        "page": hit.page,
+        "location": hit.location if show_paths or is_web_address(hit.location) else None,
+        "picture": picture_path(hit),
+        "width": width if isinstance(width, int) else None,
+        "height": height if isinstance(height, int) else None,
+        "color": color if isinstance(color, str) else None,
+        "metadata": metadata if fields is None else {n: metadata[n] for n in fields if n in metadata},
+    }
+
+
+def render_hit(hit: Hit, *, fields: list[str] | None, show_paths: bool) -> dict[str, Any]:
+    """A hit as the service sends it: a `HitResponse`."""
+    return {
+        "rank": hit.rank,
+        "score": hit.score,
+        "percentile": hit.percentile,
+        "relevance": hit.relevance,
+        "box": hit.box and hit.box._asdict(),
+        "duplicates": list(hit.duplicates),
+        "why": [detail._asdict() for detail in hit.explanation],
+        **render_document(hit, fields=fields, show_paths=show_paths),
+    }
+
+
+def picture_path(hit: Hit) -> str:
+    """The path of a hit's thumbnail; it changes with the picture, so that it may be cached for ever."""
+    return f"/pictures/{quote(hit.id, safe='')}?v={quote((hit.content or '')[:12], safe='')}"
+
+
+def render_hits(
+    hits: Hits, query: Query, *, fields: list[str] | None, show_paths: bool, took: Mapping[str, float]
+) -> dict[str, Any]:
+    """Hits as the service sends them: a `SearchResponse`."""
+    offset, k = query.options["offset"], query.options["k"]
+    more = len(hits) == k and offset + 2 * k <= MAX_DEPTH
+    return {
+        "hits": [render_hit(hit, fields=fields, show_paths=show_paths) for hit in hits],
+        "matched": hits.matched,
+        "note": hits.note,
+        "next": {"offset": offset + k} if more else None,
+        "took": dict(took),
+    }
+
+
+class SessionRequest(_Strict):
+    """What opens a session."""
+
+    token: str = Field(max_length=1000)

@@ -1,0 +1,53 @@
+"""What the routes of the search service share: the index, its options, threads, metrics, thumbnails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from esclip._errors.secrets import Secret
+from esclip._files.user_folders import cache_folder
+from esclip._index import ImageIndex
+from esclip._server.guard import LOOPBACK_NAMES, Guard
+from esclip._server.metrics import Metrics
+from esclip._server.picture_cache import PictureCache
+from esclip._server.workers import Workers
+
+
+def default_picture_cache() -> Path:
+    """The folder for thumbnails in the user's cache directory."""
+    return cache_folder() / "thumbnails"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """What a search service is started with."""
+
+    token: Secret | None = None
+    hosts: frozenset[str] = LOOPBACK_NAMES
+    """The names that it is reached by."""
+    show_paths: bool = False
+    """Whether responses name the paths of local files."""
+    threads: int = 8
+    """Searches at once."""
+    max_waiting: int = 128
+    """Searches that wait for a thread; further ones are refused with Retry-After."""
+    picture_cache: Path = field(default_factory=default_picture_cache)
+
+
+class SearchService:
+    """One index, for many requests at once."""
+
+    def __init__(self, index: ImageIndex, options: ServiceOptions) -> None:
+        """Search this index. Connects to nothing yet."""
+        self.index = index
+        self.options = options
+        self.stopping = False
+        """Whether no new work shall begin."""
+        self.guard = Guard(options.token, options.hosts)
+        self.metrics = Metrics()
+        self.searches = Workers(options.threads, max_waiting=options.max_waiting)
+        self.pictures = Workers(2, max_waiting=512)
+        self.checks = Workers(2, max_waiting=64)
+        """Threads for health, which must be known also when all others are busy."""
+        self.cache = PictureCache(options.picture_cache)

@@ -1,0 +1,38 @@
+"""Worker threads for the routes of the search service: a limit for each kind of work, and a bounded queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from esclip._server.problems import Problem, ProblemType
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers:
+    """So many threads, for which so many calls may wait. One event loop uses it."""
+
+    def __init__(self, threads: int, *, max_waiting: int) -> None:
+        self._threads = threads
+        self._max_calls = threads + max_waiting
+        self._calls = 0
+        """Those that run and those that wait."""
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def run(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """The result of a call in a thread. Raises `Problem` when too many calls wait."""
+        if self._calls >= self._max_calls:
+            raise Problem(ProblemType.OVERLOADED)
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self._threads)  # needs the event loop
+        self._calls += 1
+        try:
+            return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._limiter)
+        finally:
+            self._calls -= 1
