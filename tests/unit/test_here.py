@@ -101,7 +101,7 @@ def test_a_folder_that_is_not_in_the_index(run: Run, tmp_path: Path) -> None:
     other.mkdir()
     for command in (("search-text", "red"), ("search",), ("duplicates",)):
         ran = run(other, *command, "--here", status=1)
-        assert f"index image_search has no picture of {other}; ingest it by: esclip ingest ." in ran.stderr
+        assert f"index 'image_search' has no picture of {other}; ingest it by: esclip ingest ./" in ran.stderr
 
 
 def test_an_index_that_knows_no_folders(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def _filter_of_folder(index: ImageIndex) -> str:
     about = index.stats()
     if FOLDERS not in {field.name for field in about.fields}:
         raise ConfigError(
-            f"--here: index {about.index} knows no folders of its pictures; files get theirs at the "
+            f"--here: index {about.index!r} knows no folders of its pictures; files get theirs at the "
             "next ingest: esclip ingest PATH"
         )
     values = ",".join(f"{_quote(folder)},{_quote(folder.rstrip('/') + '/')}*" for folder in folders)
@@ -59,7 +59,7 @@ def _filter_of_folder(index: ImageIndex) -> str:
     if not index.search(Query(where=where, k=1)):
         here = one_line(folders[0])
         raise ConfigError(
-            f"--here: index {about.index} has no picture of {here}; ingest it by: esclip ingest ."
+            f"--here: index {about.index!r} has no picture of {here}; ingest it by: esclip ingest ./"
         )
     return where
 
