@@ -109,6 +109,6 @@ def test_an_index_that_knows_no_folders(run: Run, folder: Path, tmp_path: Path) 
     with LanceStore(tmp_path / "index", "older") as store:
         run_pipeline(OlderFolder(folder), store)
     ran = run(folder, "search", "--here", "--index", "older", status=1)
-    assert "index older knows no folders of its pictures" in ran.stderr
+    assert "index 'older' knows no folders of its pictures" in ran.stderr
     run(folder, "ingest", ".", "--index", "older")
     assert names(run(folder / "2025", "search", "--here", "--index", "older", "--paths")) == ["d.png"]
