@@ -253,7 +253,7 @@ NAN = float("nan")
         ("data:image/png;base64,=", Reason.BAD_URL, "no base64"),
         ("data:image/png", Reason.BAD_URL, "without a comma"),
         ("nowhere.png", Reason.FILE_NOT_FOUND, "No such file"),
-        ({"path": "a\0b"}, Reason.BAD_ROW, "null"),
+        ({"path": "a\0b"}, Reason.UNREADABLE_FILE, "NUL"),
         ({"path": "s3://bucket/a.jpg"}, Reason.UNREADABLE_FILE, "s3://bucket/a.jpg: an address"),
         ("\ud800.png", Reason.BAD_ROW, "surrogates"),
         (Image.new("RGB", (0, 5)), Reason.NOT_AN_IMAGE, "0 x 5 pixels"),

@@ -38,7 +38,7 @@ COMMANDS: list[tuple[str, list[str], str]] = [
     ("--num_results", ["search", "red", "--num_results", "3"], "--top"),
     ("--num_images", ["search", "red", "--num_images", "3"], "--top"),
     ("copies of the best", ["search", "red", "-k", "2", "--copy-to", "best"], ""),
-    ("clip-retrieval back", ["serve"], "serve-encoder"),
+    ("clip-retrieval back", ["serve", "--help"], "over HTTP"),
     # LanceDB, Chroma
     ("create", ["add", "pictures"], "ingest"),
     ("collections", ["indexes"], "image_search"),

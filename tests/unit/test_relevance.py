@@ -211,7 +211,7 @@ class TestCalibrating:
         index = esclip.open_index(MemoryStore("mute"), encoder=Mute())
         assert index.ingest(photos).rejected == 0
         assert [record.message for record in caplog.records] == [
-            "hits of index mute get no relevance until the next ingest: no such file"
+            "hits of index 'mute' get no relevance until the next ingest: no such file"
         ]
 
     def test_an_ingest_measures_and_says_nothing(
