@@ -8,7 +8,7 @@
     ```text, json, toml ...              shown, not run
     <!-- not run: why -->                stands above a block that can't be run
 
-What a page shows is compared: scores to 0.01, `...` stands for anything. `tests/meta/test_pages.py`
+What a page shows is compared: scores to 0.01, `...` stands for anything. `tests/integration/test_pages.py`
 runs them.
 """
 
