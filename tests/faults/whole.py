@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from PIL import Image
 
 from esclip._core.analysis import analyze_record
 from esclip._core.schema import Space
-from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, Vector, Vectors
+from esclip._core.types import GeoPoint, ImageRecord, Metadata, MetadataValue, Vector, Vectors
 from esclip._protocols import Encoder
 from tests.engines import http, words_apart
 
@@ -88,6 +89,8 @@ def _present(source: RawDocument) -> RawDocument:
 
 
 def _expected(record: ImageRecord) -> RawDocument:
+    if record.picture_fields:
+        record = replace(record, derived=_facts(_picture(record)))
     own = {
         "id": record.id,
         "location": record.location,
@@ -97,7 +100,16 @@ def _expected(record: ImageRecord) -> RawDocument:
         "pixels_fingerprint": record.fingerprint.pixels,
         "record_fingerprint": record.fingerprint.record,
     }
-    return _present(own | {name: _json(value) for name, value in record.metadata.items()})
+    return _present(own | {name: _json(value) for name, value in record.all_metadata.items()})
+
+
+@cache
+def _facts(path: Path) -> Metadata:
+    """What is kept of a picture without EXIF, as Pillow sees it."""
+    with Image.open(path) as image:
+        width, height = image.size
+        shape = "landscape" if width > height else "portrait" if height > width else "square"
+        return {"width": width, "height": height, "orientation": shape, "format": image.format or ""}
 
 
 def _json(value: MetadataValue) -> Any:
