@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from esclip.testing.pictures import draw_photos
-from tests.command_line import Esclip, runner
+from tests.command_line import Esclip, in_process, runner
 from tests.sharing import session_folder
 
 # Starting the threads of OpenBLAS takes a tenth of a command's start, and workers share the cores anyway.
@@ -47,6 +47,14 @@ def esclip(tmp_path: Path) -> Esclip:
     home = tmp_path / "home"
     home.mkdir()
     return runner(home)
+
+
+@pytest.fixture
+def quick_esclip(tmp_path: Path) -> Esclip:
+    """The same in this process, for tests of what a command does, not of how its process behaves."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return in_process(home)
 
 
 @pytest.fixture

@@ -43,8 +43,8 @@ ENGINES = {
 LOCKED = {"secured": "ESCLIP_TEST_SECURED", "proxied": "ESCLIP_TEST_PROXIED"}
 """The same for those with TLS and a password."""
 
-VERSIONS = ("cluster", "opensearch2", "secured")
-"""Each version once: one of them with several nodes, one with TLS and a password."""
+VERSIONS = ("opensearch", "opensearch2", "secured")
+"""Each version once, one of them with TLS and a password; several nodes are for tests above the store."""
 
 KINDS = ("cluster", "elasticsearch")
 """OpenSearch and Elasticsearch, for tests above the store: versions differ in the store alone."""

@@ -98,71 +98,73 @@ def test_where_filters(esclip: Esclip, photos: Path) -> None:
     esclip("search-text", "red", "--where", "file_name", status=2)
 
 
-def test_nothing_found_is_told(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_nothing_found_is_told(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """Where nothing is found, one line on stderr says why, for each query, and the exit status is 0."""
-    esclip("ingest", photos, "--encoder", "palette")
+    quick_esclip("ingest", photos, "--encoder", "palette")
     queries = tmp_path / "queries.txt"
     queries.write_text("red\nblue\n")
-    (hit,) = esclip("search-text", "red", "-k", "1", "--json").hits
+    (hit,) = quick_esclip("search-text", "red", "-k", "1", "--json").hits
     none = "esclip: no document fulfils file_name=Green.png; did you mean file_name=green.png?\n"
     for command in (["search-text", "red"], ["similar", hit["id"]], ["search"], ["recommend", hit["id"]]):
         for shown in ([], ["--json"]):
-            run = esclip(*command, "--where", "file_name=Green.png", *shown)
+            run = quick_esclip(*command, "--where", "file_name=Green.png", *shown)
             assert (run.out, run.err) == ("", none), command
-    assert esclip("duplicates", "--where", "file_name=Green.png").err.startswith(none)
-    each = esclip("search-texts", queries, "--min-score", "1", "--where", "file_name=green.png")
+    assert quick_esclip("duplicates", "--where", "file_name=Green.png").err.startswith(none)
+    each = quick_esclip("search-texts", queries, "--min-score", "1", "--where", "file_name=green.png")
     lines = [line.rpartition(" ")[0] for line in each.err.splitlines()]
     assert lines == [
         f"esclip: {query}: no hit has a score of 1 or more; the best has" for query in ("red", "blue")
     ]
-    beyond = esclip("search-text", "red", "--offset", "40")
+    beyond = quick_esclip("search-text", "red", "--offset", "40")
     assert beyond.err == "esclip: the search has 11 hits, and passes over 40\n"
-    assert esclip("search", "--words", "zebra").err == "esclip: no document has a word of 'zebra'\n"
-    assert esclip("search-text", "red", "--where", "file_name==green.png").out
+    assert quick_esclip("search", "--words", "zebra").err == "esclip: no document has a word of 'zebra'\n"
+    assert quick_esclip("search-text", "red", "--where", "file_name==green.png").out
     for where in ("folder=~x", "file_name=I*G", "file_name='green.png'"):
-        assert "in double quotes" in esclip("search-text", "red", "--where", where, status=2).err
+        assert "in double quotes" in quick_esclip("search-text", "red", "--where", where, status=2).err
 
 
-def test_words_and_reasons(esclip: Esclip, photos: Path) -> None:
+def test_words_and_reasons(quick_esclip: Esclip, photos: Path) -> None:
     """File names are words to be found, alone or beside the vector, and each hit says why it is there."""
-    esclip("ingest", photos, "--encoder", "palette")
-    (green,) = esclip("search", "--words", "green.png", "-k", "1").out.splitlines()
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    (green,) = quick_esclip("search", "--words", "green.png", "-k", "1").out.splitlines()
     assert green.startswith("1.0000\t")
     assert green.endswith("green.png")
-    both = esclip("search", "--text", "red", "--words:2", "green", "-k", "2", "--explain", "--json").hits
+    both = quick_esclip(
+        "search", "--text", "red", "--words:2", "green", "-k", "2", "--explain", "--json"
+    ).hits
     assert {hit["metadata"]["file_name"] for hit in both} == {"red.png", "green.png"}
     (words,) = [hit["why"] for hit in both if hit["metadata"]["file_name"] == "green.png"]
     assert [one["part"] for one in words] == ["text: red", "words: green", "green"]
     assert words[1]["rank"] == 1
-    told = esclip("search-text", "green", "--hybrid", "1", "-k", "1", "--explain").out
+    told = quick_esclip("search-text", "green", "--hybrid", "1", "-k", "1", "--explain").out
     assert "words: green 1.0000 x 1, rank 1, adds 0.0164" in told
-    listed = esclip("search", "--where", "file_name=green.png,red.png").out.splitlines()
+    listed = quick_esclip("search", "--where", "file_name=green.png,red.png").out.splitlines()
     assert sorted(line.rsplit("/", 1)[1] for line in listed) == ["green.png", "red.png"]
-    assert "window" in esclip("search-text", "x", "--hybrid", "1", "--offset", "500", status=1).err
+    assert "window" in quick_esclip("search-text", "x", "--hybrid", "1", "--offset", "500", status=1).err
     for wrong in (["search"], ["search", "--words:-1", "red"], ["search", "--words", " "]):
-        esclip(*wrong, status=2)
+        quick_esclip(*wrong, status=2)
 
 
-def test_relevance(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_relevance(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """A query that matches nothing says so on stderr, once there are pictures enough to tell."""
-    few = esclip("ingest", photos, "--encoder", "palette")
-    told = esclip("search-text", "red", "--min-relevance", "0.5", status=1).err
+    few = quick_esclip("ingest", photos, "--encoder", "palette")
+    told = quick_esclip("search-text", "red", "--min-relevance", "0.5", status=1).err
     assert "fewer than 100 pictures" in told
     for n in range(100):
         Image.new("RGB", (8, 8), (n, 2 * n, 255 - n)).save(photos / f"{n}.png")
-    many = esclip("ingest", photos)
+    many = quick_esclip("ingest", photos)
     assert len(few.err.splitlines()) == len(many.err.splitlines()) == 1
-    sure = esclip("search-text", "red", "--min-relevance", "0.5", "-k", "50", "--json")
+    sure = quick_esclip("search-text", "red", "--min-relevance", "0.5", "-k", "50", "--json")
     assert 0 < len(sure.hits) < 50
     assert all(hit["relevance"] >= 0.5 and hit["percentile"] > 90 for hit in sure.hits)
     assert "stands out" not in sure.err
-    assert "no hit stands out" in esclip("search-text", "two dogs").err
+    assert "no hit stands out" in quick_esclip("search-text", "two dogs").err
     (tmp_path / "queries.txt").write_text("red\ntwo dogs\n", encoding="utf-8")
-    ran = esclip("search-texts", tmp_path / "queries.txt", "-k", "1")
+    ran = quick_esclip("search-texts", tmp_path / "queries.txt", "-k", "1")
     (line,) = [line for line in ran.err.splitlines() if "stands out" in line]
     assert line.startswith("esclip: two dogs: ")
     wrong = ("search", "--text", "red", "--words", "red", "--min-relevance", "0.5")
-    assert "only what texts" in esclip(*wrong, status=1).err
+    assert "only what texts" in quick_esclip(*wrong, status=1).err
 
 
 def test_queries_of_any_origin(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
@@ -219,15 +221,15 @@ def test_a_gallery_shows_no_private_picture(esclip: Esclip, photos: Path, tmp_pa
         assert picture.getpixel((9, 9)) == pytest.approx((0, 0, 255), abs=20)
 
 
-def test_duplicates(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_duplicates(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """Copies are a group apart from what only looks alike; a page shows both; to have none is no error."""
-    esclip("ingest", photos, "--encoder", "palette")
-    ran = esclip("duplicates")
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    ran = quick_esclip("duplicates")
     assert (ran.out, ran.err) == ("", "esclip: 0 groups, 0 of them exact, with 0 of 11 pictures\n")
     shutil.copy(photos / "red.png", photos / "copy.png")
     Image.new("RGB", (200, 150), "white").save(photos / "large.png")
-    esclip("ingest", photos)
-    ran = esclip("duplicates", "--page", "page.html", cwd=tmp_path)
+    quick_esclip("ingest", photos)
+    ran = quick_esclip("duplicates", "--page", "page.html", cwd=tmp_path)
     rows = [line.split("\t") for line in ran.out.splitlines()]
     assert [(number, cosine) for number, _, cosine, *_ in rows] == [
         (number, "1.0000") for number in ("1", "1", "2", "2")
@@ -241,12 +243,14 @@ def test_duplicates(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<img") == 4
     assert str(photos / "copy.png") in page
-    groups = esclip("duplicates", "--json", "--where", "file_size>=1").hits
+    groups = quick_esclip("duplicates", "--json", "--where", "file_size>=1").hits
     assert sorted(group["exact"] for group in groups) == [False, True]
-    assert "--page" in esclip("duplicates", "--page", tmp_path / "no" / "page.html", status=1).err
-    esclip("duplicates", "--threshold", "1.5", status=2)
+    assert "--page" in quick_esclip("duplicates", "--page", tmp_path / "no" / "page.html", status=1).err
+    quick_esclip("duplicates", "--threshold", "1.5", status=2)
     (hit,) = [
-        one for one in esclip("search-text", "red", "--collapse", "0.9", "--json").hits if one["rank"] == 1
+        one
+        for one in quick_esclip("search-text", "red", "--collapse", "0.9", "--json").hits
+        if one["rank"] == 1
     ]
     assert len(hit["duplicates"]) == 1
 
@@ -390,19 +394,19 @@ def test_a_transparent_or_odd_picture_can_be_a_query(esclip: Esclip, photos: Pat
     assert "broken.png" in esclip("search-image", tmp_path / "broken.png", status=1).err
 
 
-def test_help_names_every_command(esclip: Esclip) -> None:
+def test_help_names_every_command(quick_esclip: Esclip) -> None:
     """`esclip --help` lists all commands, and each has help of its own."""
-    text = esclip("--help").out
+    text = quick_esclip("--help").out
     searches = ("search-text", "search-image", "similar")
     others = ("classify", "stats", "forget", "drop", "doctor", "models", "serve-encoder", "demo")
     for command in ("ingest", "rejections", "retry", *searches, *others):
         assert command in text
-        assert "--help" in esclip(command, "--help").out
+        assert "--help" in quick_esclip(command, "--help").out
 
 
-def test_eleven_colours_are_found_by_name(esclip: Esclip, photos: Path) -> None:
+def test_eleven_colours_are_found_by_name(quick_esclip: Esclip, photos: Path) -> None:
     """Each plain picture comes first for its own colour's name."""
-    esclip("ingest", photos, "--encoder", "palette")
+    quick_esclip("ingest", photos, "--encoder", "palette")
     for color in PLAIN[:4]:
-        (hit,) = esclip("search-text", color, "-k", "1", "--json").hits
+        (hit,) = quick_esclip("search-text", color, "-k", "1", "--json").hits
         assert Path(hit["location"]).stem == color

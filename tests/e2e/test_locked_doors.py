@@ -13,7 +13,7 @@ from tests.engines import LOCKED, engine_access, engine_address
 
 @pytest.mark.engine
 @pytest.mark.parametrize("engine", LOCKED)
-def test_every_command_gets_in(esclip: Esclip, photos: Path, engine: str) -> None:
+def test_every_command_gets_in(quick_esclip: Esclip, photos: Path, engine: str) -> None:
     """All commands that take a store reach a locked one, and none of them prints the password."""
     address = engine_address(engine)
     access = engine_access(address)
@@ -29,7 +29,7 @@ def test_every_command_gets_in(esclip: Esclip, photos: Path, engine: str) -> Non
     said = []
 
     def run(*arguments: str | Path, status: int = 0) -> str:
-        ran = esclip(*arguments, status=status, **environ)
+        ran = quick_esclip(*arguments, status=status, **environ)
         said.append(ran.out + ran.err)
         return ran.out
 
@@ -48,18 +48,18 @@ def test_every_command_gets_in(esclip: Esclip, photos: Path, engine: str) -> Non
     assert str(access.password) not in "".join(said) + (photos / "rejections.jsonl").read_text()
 
 
-def test_variables_of_a_cluster_break_no_folder(esclip: Esclip, photos: Path) -> None:
+def test_variables_of_a_cluster_break_no_folder(quick_esclip: Esclip, photos: Path) -> None:
     """What the environment holds for a cluster is nothing to a folder; an option is a mistake there."""
     environ = {"ESCLIP_USER": "alice", "ESCLIP_PASSWORD": "s3cret", "ESCLIP_CA_FILE": "/no/such/file"}
-    esclip("ingest", photos, "--encoder", "palette", **environ)
-    assert esclip("search-text", "red", "-k", "1", **environ).out
-    assert "access" not in esclip("stats", **environ).out
-    ran = esclip("search-text", "red", "--api-key", "s3cret", status=1)
+    quick_esclip("ingest", photos, "--encoder", "palette", **environ)
+    assert quick_esclip("search-text", "red", "-k", "1", **environ).out
+    assert "access" not in quick_esclip("stats", **environ).out
+    ran = quick_esclip("search-text", "red", "--api-key", "s3cret", status=1)
     assert "is a folder, which has no lock" in ran.err
     assert "s3cret" not in ran.err
 
 
-def test_options_are_checked_before_anything_else(esclip: Esclip, photos: Path) -> None:
+def test_options_are_checked_before_anything_else(quick_esclip: Esclip, photos: Path) -> None:
     """Credentials that can't be meant are one line on stderr, without themselves, and exit status 1."""
     store = {"ESCLIP_STORE": "https://127.0.0.1:9"}
     for options in (
@@ -67,20 +67,20 @@ def test_options_are_checked_before_anything_else(esclip: Esclip, photos: Path) 
         ["--api-key", "s3cret", "--aws-region", "x"],
         ["--ca-file", "/no/such"],
     ):
-        ran = esclip("stats", *options, status=1, **store)
+        ran = quick_esclip("stats", *options, status=1, **store)
         assert len(ran.err.splitlines()) == 1
         assert "s3cret" not in ran.err
     hidden = {"ESCLIP_STORE": "https://alice:s3cret@127.0.0.1:9"}
-    ran = esclip("doctor", "--encoder", "palette", status=1, **hidden)
+    ran = quick_esclip("doctor", "--encoder", "palette", status=1, **hidden)
     assert "MISSING store: https://127.0.0.1:9 can't be reached" in ran.out
     assert "s3cret" not in ran.out + ran.err
 
 
 @pytest.mark.engine
-def test_the_demo_shows_no_password(esclip: Esclip, tmp_path: Path) -> None:
+def test_the_demo_shows_no_password(quick_esclip: Esclip, tmp_path: Path) -> None:
     """The commands that the demo shows, on a page too, have the address without the user before its host."""
     address = engine_address("opensearch").replace("//", "//alice:s3cret@")
-    out = esclip("demo", "--folder", tmp_path, "--store", address).out
-    esclip("drop", "--yes", "--store", address, "--index", "demo")
+    out = quick_esclip("demo", "--folder", tmp_path, "--store", address).out
+    quick_esclip("drop", "--yes", "--store", address, "--index", "demo")
     assert "--store http://127.0.0.1" in out
     assert "s3cret" not in out + (tmp_path / "demo.html").read_text()

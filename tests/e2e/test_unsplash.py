@@ -217,7 +217,7 @@ def test_similar_leaves_the_picture_out(filled: Filled, dataset: Dataset) -> Non
 
 
 def test_pictures_on_disk_are_read_instead_of_fetched(
-    filled: Filled, dataset: Dataset, tmp_path: Path, esclip: Esclip
+    filled: Filled, dataset: Dataset, tmp_path: Path, quick_esclip: Esclip
 ) -> None:
     """With `--images` nothing is fetched, and a record without its file is rejected."""
     images = tmp_path / "images"
@@ -226,7 +226,7 @@ def test_pictures_on_disk_are_read_instead_of_fetched(
         (images / f"{id}.jpg").write_bytes(picture(color))
     before = dataset.server.requests.copy()
     store = ("--store", str(tmp_path / "store"))
-    report = esclip(
+    report = quick_esclip(
         "ingest", dataset.folder, "--images", images, *store, "--encoder", "palette", "--json"
     ).json
     assert report["written"] == len(dataset.good)
@@ -236,11 +236,11 @@ def test_pictures_on_disk_are_read_instead_of_fetched(
 
 @pytest.mark.engine
 @pytest.mark.parametrize("engine", engine_kinds())
-def test_the_index_that_an_ingest_leaves(engine: str, photos: Path, esclip: Esclip) -> None:
+def test_the_index_that_an_ingest_leaves(engine: str, photos: Path, quick_esclip: Esclip) -> None:
     """Three shards under cosine, refreshed every minute, replicas only where there is a second data node."""
     address = engine_address(engine)
     name = f"e2e-{uuid.uuid4().hex[:8]}"
-    esclip("ingest", photos, "--store", address, "--index", name, "--encoder", "palette")
+    quick_esclip("ingest", photos, "--store", address, "--index", name, "--encoder", "palette")
     index = requests.get(f"{address}/{name}", timeout=10).json()[name]
     settings = index["settings"]["index"]
     assert settings["number_of_shards"] == "3"
@@ -249,5 +249,5 @@ def test_the_index_that_an_ingest_leaves(engine: str, photos: Path, esclip: Escl
     assert index["mappings"]["dynamic"] == "false"
     assert "cosine" in json.dumps(index["mappings"]["properties"]["vector"])
     assert index["mappings"]["_meta"]["esclip"]["space"]["model"] == "palette"
-    esclip("drop", "--store", address, "--index", name, "--yes")
+    quick_esclip("drop", "--store", address, "--index", name, "--yes")
     assert requests.get(f"{address}/{name}", timeout=10).status_code == 404
