@@ -145,7 +145,7 @@ class _Connection(H11Protocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether a request has arrived whose response is not on its way yet."""
+        """Whether a request has arrived whose response has not been sent whole."""
         if self.is_idle:
             return self.transport.get_write_buffer_size() > 0
         return not self.cycle.more_body
@@ -156,7 +156,7 @@ class _Connection(H11Protocol):
         connections: Any = self.connections
         others = [one for one in connections if one is not self and not one.transport.is_closing()]
         if len(others) >= self.limits.connections:
-            idle = [one for one in others if one.is_idle]
+            idle = [one for one in others if one.is_idle and not one.is_answering]
             min(idle, key=lambda one: one.since, default=self).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

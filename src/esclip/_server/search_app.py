@@ -10,7 +10,6 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from esclip._index import ImageIndex
 from esclip._server.admission import BodyReader, read_head, send_response
@@ -91,11 +90,7 @@ class SearchApp:
 
     def _admit(self, head: RequestHead) -> None:
         self.service.guard.admit(head)
-        if head.content_length > MAX_BODY:
-            raise HttpError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"a body of {head.content_length} bytes; at most {MAX_BODY} are taken",
-            )
+        head.require_body("", MAX_BODY)  # its type is the routes' to check
         if self.stopping and head.method != "GET":
             raise Problem(ProblemType.OVERLOADED, "the server is stopping")
 
