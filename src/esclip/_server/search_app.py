@@ -1,6 +1,6 @@
 """The search service: one index behind HTTP, for programs and for a page.
 
-request's head ─► Guard ─► body ─► route (search_routes.py) ─► worker thread ─► facade ─► JSON
+request's head ─► Guard ─► body ─► route (routes/) ─► worker thread ─► facade ─► JSON
                     └────────┴────────────────┴──────────────────────────────────────────► Problem
 """
 
@@ -15,7 +15,7 @@ from esclip._index import ImageIndex
 from esclip._server.admission import BodyReader, read_head, send_response
 from esclip._server.http import HttpError, Limits, Message, Receive, RequestHead, Send
 from esclip._server.problems import Problem, ProblemType, problem_of
-from esclip._server.search_routes import make_routes
+from esclip._server.routes import make_routes
 from esclip._server.search_service import SearchService, ServiceOptions
 
 MAX_BODY = 32 << 20

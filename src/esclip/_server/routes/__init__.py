@@ -1,0 +1,31 @@
+"""The routes of the search service, a module a subject."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from esclip import __version__
+from esclip._server.routes.about import add_about
+from esclip._server.routes.documents import add_documents
+from esclip._server.routes.errors import add_error_handlers
+from esclip._server.routes.health import add_health
+from esclip._server.routes.pictures import add_pictures
+from esclip._server.routes.searches import add_searches
+from esclip._server.routes.sessions import add_sessions
+from esclip._server.search_service import SearchService
+
+
+def make_routes(service: SearchService) -> FastAPI:
+    """The routes, with every error as a problem."""
+    api = FastAPI(
+        title="esclip",
+        version=__version__,
+        summary="Finds pictures by what they show.",
+        docs_url=None,  # its page loads scripts from another host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for add in (add_searches, add_documents, add_pictures, add_about, add_sessions, add_health):
+        add(api, service)
+    add_error_handlers(api)
+    return api

@@ -1,0 +1,49 @@
+"""What the index holds, and what problems mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from esclip._server import search_messages as messages
+from esclip._server.problems import Problem, ProblemType
+from esclip._server.routes.responses import PROBLEMS, json_response
+from esclip._server.search_service import SearchService
+
+
+def add_about(api: FastAPI, service: SearchService) -> None:
+    @api.get("/v1/index", responses=PROBLEMS)
+    async def index() -> Response:
+        """What the index holds, and the limits of requests."""
+        stats = await service.checks.run(service.index.stats)
+        about = {
+            "index": stats.index,
+            "engine": stats.engine,
+            "documents": stats.documents,
+            "bytes": stats.bytes,
+            "encoder": Path(stats.encoder).name if Path(stats.encoder).is_absolute() else stats.encoder,
+            "dimension": stats.dimension,
+            "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
+            "labels": list(stats.labels),
+            "targets": ["pictures", *stats.parts],
+            "limits": {
+                "k": messages.MAX_K,
+                "offset_and_k": messages.MAX_DEPTH,
+                "queries": messages.MAX_QUERIES,
+                "parts": messages.MAX_PARTS,
+                "text_characters": messages.MAX_TEXT,
+                "picture_bytes": messages.MAX_PICTURE_BYTES,
+            },
+        }
+        return json_response(about)
+
+    @api.get("/problems/{slug}", responses=PROBLEMS)
+    async def problem(slug: str) -> Response:
+        """What a kind of problem means, and what to do about it."""
+        kind = next((kind for kind in ProblemType if kind.slug == slug), None)
+        if kind is None:
+            raise Problem(ProblemType.NOT_FOUND)
+        status, title, advice = kind.value
+        return Response(f"{status.value} {title}\n\n{advice}\n", media_type="text/plain")

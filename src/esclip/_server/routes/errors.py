@@ -1,0 +1,62 @@
+"""Every error of a route as a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from esclip._errors import EsclipError, one_line
+from esclip._server.problems import Problem, ProblemType, problem_of
+
+
+def add_error_handlers(api: FastAPI) -> None:
+    """Respond to errors with problems."""
+
+    async def to_response(request: Request, error: Exception) -> Response:
+        problem = _problem_of(error)
+        rendered = problem.response(request.state.request)
+        headers = {**problem.headers, "Content-Type": rendered.content_type}
+        return Response(rendered.body, rendered.status.value, headers)
+
+    for kind in (Exception, *_EXPECTED):
+        api.add_exception_handler(kind, to_response)
+
+
+_EXPECTED = (
+    Problem,
+    EsclipError,
+    ValueError,
+    TypeError,
+    RequestValidationError,
+    ValidationError,
+    HTTPException,
+)
+"""Errors of requests. Any other is answered, too, and then raised to the application, which logs it."""
+
+
+def _problem_of(error: Exception) -> Problem:
+    """The problem that an error is."""
+    if isinstance(error, HTTPException):
+        kinds = {404: ProblemType.NOT_FOUND, 405: ProblemType.METHOD_NOT_ALLOWED, 400: ProblemType.BAD_BODY}
+        return Problem(kinds.get(error.status_code, ProblemType.INTERNAL), headers=error.headers)
+    if not isinstance(error, RequestValidationError | ValidationError):
+        return problem_of(error)
+    wrong = error.errors()
+    if any(one["type"] == "json_invalid" for one in wrong):
+        return Problem(ProblemType.BAD_BODY)
+    errors = [
+        {"pointer": _pointer(error["loc"]), "detail": one_line(error["msg"], 200)} for error in wrong[:20]
+    ]
+    first = errors[0]
+    return Problem(ProblemType.BAD_QUERY, f"{first['pointer']}: {first['detail']}", errors=errors)
+
+
+def _pointer(place: Sequence[int | str]) -> str:
+    """A JSON pointer (RFC 6901) of a place that pydantic names, with where it was and of which type."""
+    left_out = ("body", "query", "path", "str", "list[str]")
+    return "/" + "/".join(str(step) for step in place if step not in left_out)

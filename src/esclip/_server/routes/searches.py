@@ -1,0 +1,82 @@
+"""Searches: by parameters, by JSON, by a picture, several at once."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import orjson
+from fastapi import FastAPI, Query, Request
+from starlette.responses import Response
+
+from esclip._server import search_messages as messages
+from esclip._server.problems import Problem, ProblemType
+from esclip._server.routes.responses import PROBLEMS, json_response, milliseconds, respond_to_query
+from esclip._server.search_service import SearchService
+
+
+def add_searches(api: FastAPI, service: SearchService) -> None:
+    answers: dict[int | str, dict[str, Any]] = {200: {"model": messages.SearchResponse}, **PROBLEMS}
+
+    @api.get("/v1/search", responses=answers)
+    async def search_by_parameters(
+        parameters: Annotated[messages.SearchParameters, Query()],
+    ) -> Response:
+        """Search by parameters of the URL: a text, words, pictures of the index."""
+        return await respond_to_query(service, parameters.query(), parameters.fields)
+
+    @api.post("/v1/search", responses=answers, openapi_extra={"requestBody": _SEARCH_BODY})
+    async def search(request: Request) -> Response:
+        """Search by a JSON body; or by a picture as the body, with parameters as for GET."""
+        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        body = await request.body()
+        if kind.startswith("image/"):
+            _check_picture(body)
+            parameters = messages.SearchParameters.model_validate(_parameters_of(request))
+            return await respond_to_query(service, parameters.query(body), parameters.fields)
+        wanted = messages.SearchRequest.model_validate(_json(kind, body))
+        return await respond_to_query(service, wanted.query(), wanted.fields)
+
+    @api.post("/v1/search/batch", responses={200: {"model": messages.BatchResponse}, **PROBLEMS})
+    async def search_batch(wanted: messages.BatchRequest) -> Response:
+        """Search by several queries at once: encoded together, sent to the store together."""
+        queries = [one.query(f"/queries/{number}") for number, one in enumerate(wanted.queries)]
+        began = time.perf_counter()
+        results = await service.searches.run(service.index.search_many, queries)
+        took = milliseconds(service, results[0], began)  # that of all, which were searched together
+        show_paths = service.options.show_paths
+        rendered = [
+            messages.render_hits(hits, query, fields=one.fields, show_paths=show_paths, took=took)
+            for hits, query, one in zip(results, queries, wanted.queries, strict=True)
+        ]
+        return json_response({"results": rendered}, took)
+
+
+def _json(kind: str, body: bytes) -> Any:
+    if kind != "application/json":
+        raise Problem(ProblemType.UNSUPPORTED_TYPE)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Problem(ProblemType.BAD_BODY) from None
+
+
+def _check_picture(body: bytes) -> None:
+    if len(body) > messages.MAX_PICTURE_BYTES:
+        raise Problem(ProblemType.TOO_LARGE, f"a picture has at most {messages.MAX_PICTURE_BYTES} bytes")
+
+
+def _parameters_of(request: Request) -> dict[str, Any]:
+    """The parameters of a URL: those that may be repeated as lists."""
+    listed = {"where", "like", "unlike", "targets", "fields"}
+    given = request.query_params
+    return {name: given.getlist(name) if name in listed else given[name] for name in given}
+
+
+_SEARCH_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"$ref": "#/components/schemas/SearchRequest"}},
+        "image/*": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
