@@ -29,7 +29,7 @@ from uuid import uuid4
 import numpy as np
 from opensearchpy import OpenSearch, helpers
 
-from esclip import Document, Field, ImageRecord, IndexSchema, Space
+from esclip import Field, ImageRecord, IndexSchema, Space, StoredDocument
 from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.settings import WRITE_SIZE
 from esclip._core.types import unit_rows
@@ -46,7 +46,7 @@ PHOTOS = 500
 """Different records; each comes again and again under other ids."""
 BULK = "opensearch-py, helpers.bulk"
 
-Way = Callable[[EngineStore, Iterable[Document]], int]
+Way = Callable[[EngineStore, Iterable[StoredDocument]], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -94,13 +94,13 @@ def _print_memory(address: str, counts: Sequence[str]) -> None:
         print(f"| {count:,} | {float(rate):.0f} | {peak} MiB |", flush=True)
 
 
-def _documents(count: int) -> Iterator[Document]:
+def _documents(count: int) -> Iterator[StoredDocument]:
     """As many documents with all metadata of the Unsplash dataset."""
     rng = np.random.default_rng(0)
     for block in batches(islice(enumerate(cycle(_photos()[0])), count), WRITE_SIZE):
         vectors = unit_rows(rng.standard_normal((len(block), DIM), dtype=np.float32))
         for (number, record), vector in zip(block, vectors, strict=True):
-            yield Document(replace(record, id=f"{record.id}-{number}"), vector)
+            yield StoredDocument(replace(record, id=f"{record.id}-{number}"), vector)
 
 
 @cache
@@ -112,7 +112,7 @@ def _photos() -> tuple[list[ImageRecord], tuple[Field, ...]]:
         return records, tuple(source.fields)
 
 
-def _rate(address: str, documents: Iterable[Document], way: Way) -> float:
+def _rate(address: str, documents: Iterable[StoredDocument], way: Way) -> float:
     """Documents a second, into an index of its own."""
     store = EngineStore(address, f"bench-bulk-{uuid4().hex}")
     space = Space(model="none", text_model="none", weights="none", preprocessing="none", dim=DIM)
@@ -131,28 +131,28 @@ def _rate(address: str, documents: Iterable[Document], way: Way) -> float:
     return count / seconds
 
 
-def _esclip(store: EngineStore, documents: Iterable[Document]) -> int:
+def _esclip(store: EngineStore, documents: Iterable[StoredDocument]) -> int:
     """As an ingest does."""
 
-    def write(page: list[Document]) -> int:
+    def write(page: list[StoredDocument]) -> int:
         return len(page) - len(store.upsert(page))
 
     at_once = store.write_concurrency
     return sum(parallel_map(write, batches(documents, WRITE_SIZE), workers=at_once, window=at_once))
 
 
-def _bulk(store: EngineStore, documents: Iterable[Document]) -> int:
+def _bulk(store: EngineStore, documents: Iterable[StoredDocument]) -> int:
     with closing(OpenSearch(store.address, timeout=60)) as client:
         written, _ = helpers.bulk(client, _actions(store, documents))
     return int(written)
 
 
-def _parallel_bulk(store: EngineStore, documents: Iterable[Document]) -> int:
+def _parallel_bulk(store: EngineStore, documents: Iterable[StoredDocument]) -> int:
     with closing(OpenSearch(store.address, timeout=60)) as client:
         return sum(ok for ok, _ in helpers.parallel_bulk(client, _actions(store, documents)))
 
 
-def _actions(store: EngineStore, documents: Iterable[Document]) -> Iterator[dict[str, Any]]:
+def _actions(store: EngineStore, documents: Iterable[StoredDocument]) -> Iterator[dict[str, Any]]:
     for document in documents:
         source = to_source(document)
         yield {"_index": store.index, "_id": document.record.id, "_source": source}

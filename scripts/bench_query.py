@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from esclip import Document, ImageRecord, IndexSchema, KnnSearch, Space, load_encoder, open_index
+from esclip import ImageRecord, IndexSchema, KnnSearch, Space, StoredDocument, load_encoder, open_index
 from esclip._core.types import unit_rows
 from esclip.sources import open_source
 from esclip.stores import open_store
@@ -93,10 +93,10 @@ def _plant(folder: Path, models: Path, photos: int) -> None:
         store.close()
 
 
-def _documents(records: Iterator[ImageRecord], space: Space) -> Iterator[Document]:
+def _documents(records: Iterator[ImageRecord], space: Space) -> Iterator[StoredDocument]:
     rng = np.random.default_rng(0)
     for record in records:
-        yield Document(record, unit_rows(rng.standard_normal((1, space.dim)))[0])
+        yield StoredDocument(record, unit_rows(rng.standard_normal((1, space.dim)))[0])
 
 
 def _rounds(models: Path, store: Path, warm_up: int, rounds: int, queries: int) -> Iterator[Figures]:

@@ -29,7 +29,6 @@ import numpy.typing as npt
 
 from esclip import (
     Condition,
-    Document,
     Field,
     FieldType,
     ImageRecord,
@@ -40,6 +39,7 @@ from esclip import (
     Search,
     Space,
     Store,
+    StoredDocument,
     load_encoder,
     open_index,
 )
@@ -113,13 +113,13 @@ def _filled(address: str, vectors: Vectors, space: Space | None = None) -> Itera
         store.close()
 
 
-def _documents(vectors: Vectors) -> Iterator[Document]:
+def _documents(vectors: Vectors) -> Iterator[StoredDocument]:
     places = _places(len(vectors))
     for number, vector in enumerate(vectors):
         words = " ".join(f"word{word}" for word in (number % 3, number % 100, number % 5000))
         metadata = {PLACE.name: int(places[number])}
         record = ImageRecord(f"{number:07}", "nowhere", "", "1", description=words, metadata=metadata)
-        yield Document(record, vector)
+        yield StoredDocument(record, vector)
 
 
 def _places(count: int) -> Numbers:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-    from esclip._core.types import Box, Document, Fingerprint, GeoPoint, Hit, ImageRecord, ScoreDetail
+    from esclip._core.types import Box, Fingerprint, GeoPoint, Hit, ImageRecord, ScoreDetail, StoredDocument
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -77,7 +77,6 @@ __all__ = [
     "ConfigError",
     "CopyReport",
     "DecodeError",
-    "Document",
     "DocumentNotFound",
     "Documents",
     "DuplicateGroup",
@@ -142,6 +141,7 @@ __all__ = [
     "StoreAuth",
     "StoreError",
     "StoreUnavailable",
+    "StoredDocument",
     "Text",
     "TextSearchOptions",
     "TooManyRejections",

@@ -45,7 +45,7 @@ from esclip._core.searches import Scan
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE, default_store
 from esclip._core.targets import PART_KINDS
 from esclip._core.text_forms import is_unicode
-from esclip._core.types import Document, Hit
+from esclip._core.types import Hit, StoredDocument
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
@@ -1013,7 +1013,7 @@ class ImageIndex:
 
     def _read(self, ids: Sequence[str]) -> Documents:
         """The documents of these ids, in this order."""
-        found: dict[str, Document] = {}
+        found: dict[str, StoredDocument] = {}
         for page in batches(filter(is_unicode, dict.fromkeys(ids)), PAGE_SIZE):
             found |= self._store.documents(page)
         missing = dict.fromkeys(id for id in ids if id not in found)

@@ -19,7 +19,7 @@ from PIL import Image
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
-from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Pixels, Vector, Vectors
+from esclip._core.types import Fingerprint, Hit, ImageRecord, Pixels, StoredDocument, Vector, Vectors
 from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
@@ -187,11 +187,11 @@ class Store(ABC):
         """Read fingerprints by id, every acknowledged write included. Missing ids are left out."""
 
     @abstractmethod
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+    def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Read documents by id, with vectors, every acknowledged write included. Missing ids are left out."""
 
     @abstractmethod
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Write documents, each replacing the one with its id.
 
         Returns:
@@ -280,7 +280,7 @@ class Store(ABC):
         """Read vectors by the fingerprint of pictures' bytes. By default a scan of the whole index.
 
         Args:
-            contents: Values of `Document.content`.
+            contents: Values of `StoredDocument.content`.
 
         Returns:
             Vectors of shape (dim,), float32, unit length, by content. Writes since the last `bulk_load` may

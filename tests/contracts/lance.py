@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from esclip._core.analysis import analyze_record
-from esclip._core.types import Document, GeoPoint, MetadataValue, json_metadata
+from esclip._core.types import GeoPoint, MetadataValue, StoredDocument, json_metadata
 from esclip._protocols import Store
 from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import DIM
@@ -30,7 +30,7 @@ class LanceContract(StoreContract):
         yield store
         store.close()
 
-    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+    def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         schema = lance.dataset(path_of_index(store)).schema.remove_metadata()
         rows = pa.Table.from_pylist([_raw(document) for document in documents], schema=schema)
         lance.write_dataset(rows, path_of_index(store), mode="append")
@@ -58,7 +58,7 @@ def path_of_index(store: Store) -> Path:
     return Path(store.address) / f"{store.index}.lance"
 
 
-def _raw(document: Document) -> dict[str, Any]:
+def _raw(document: StoredDocument) -> dict[str, Any]:
     record = document.record
     assert document.vector.shape == (DIM,)
     return {

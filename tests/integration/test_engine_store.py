@@ -21,7 +21,7 @@ from esclip._core.analysis import analyze_record
 from esclip._core.rejections import Stage
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan
-from esclip._core.types import Document, json_metadata
+from esclip._core.types import StoredDocument, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip._errors.reasons import Reason
 from esclip.stores.engine.store import EngineStore
@@ -71,7 +71,7 @@ class TestEngineStore(StoreContract):
         with opened(address) as store:
             yield store
 
-    def plant(self, store: Any, documents: Sequence[Document]) -> None:
+    def plant(self, store: Any, documents: Sequence[StoredDocument]) -> None:
         lines: list[dict[str, Any]] = []
         for one in documents:
             kept = one.record
@@ -390,7 +390,7 @@ def test_more_hits_than_an_answer_holds(store: EngineStore) -> None:
     store.ensure_index(SCHEMA)
     count = 20_400
     vectors = random_vectors(count, 31)
-    planted = [Document(record(f"{n:05}", {}, description="a dog"), vectors[n]) for n in range(count)]
+    planted = [StoredDocument(record(f"{n:05}", {}, description="a dog"), vectors[n]) for n in range(count)]
     with store.bulk_load():
         assert store.upsert(planted) == []
     query = random_vectors(1, 32)[0]

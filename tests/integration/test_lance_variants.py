@@ -8,7 +8,7 @@ from pathlib import Path
 import lance
 import pytest
 
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._protocols import Store
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
@@ -35,6 +35,6 @@ class TestLanceStoreWithoutSources(LanceContract):
         lance.dataset(path_of_index(store)).drop_columns(["_source"])
         return store
 
-    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+    def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         assert "_source" not in lance.dataset(path_of_index(store)).schema.names
         super().plant(store, documents)

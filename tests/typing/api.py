@@ -54,7 +54,7 @@ def ingest(
     assert_type(index.rejection_counts(), Mapping[esclip.Reason, int])
     assert_type(index.delete(["a", "b"], paths="photos/old", where={"label": "dog"}), int)
     assert_type(index.get(["a", "b"]), esclip.Documents)
-    assert_type(index.peek(3)[0], esclip.Document)
+    assert_type(index.peek(3)[0], esclip.StoredDocument)
     assert_type(index.get("a").to_pandas(vectors=True), pd.DataFrame)
     assert_type(next(iter(index)), str)
     assert_type(len(index) + ("a" in index), int)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from esclip._concurrency.retry import StoreTimeouts
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import document, record
@@ -46,7 +46,7 @@ def ids(count: int) -> list[str]:
     return [f"{at:03}" for at in range(count)]
 
 
-def documents(count: int) -> list[Document]:
+def documents(count: int) -> list[StoredDocument]:
     """As many documents."""
     return [document(id) for id in ids(count)]
 

@@ -19,7 +19,7 @@ from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.retry import STORE, StoreTimeouts, TransientError, retry
 from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.rejections import Rejection
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._errors import StoreUnavailable
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import PayloadTooLarge
@@ -99,7 +99,7 @@ def test_memory_is_bounded_as_an_ingest_drives_it(double: EngineDouble, store: E
     """While an engine is slow, no more pages are taken from the pipeline than are in flight."""
     pulled, released = Counter[str](), Event()
 
-    def endless() -> Iterator[Document]:
+    def endless() -> Iterator[StoredDocument]:
         for at in range(400):
             pulled["documents"] += 1
             yield document(f"{at}")

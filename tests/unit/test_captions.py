@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import ConfigError, Document, ImageRecord, SourceError
+from esclip import ConfigError, ImageRecord, SourceError, StoredDocument
 from esclip.sources import open_source
 from esclip.sources.captions import MAX_CAPTION_BYTES
 from esclip.stores.memory import MemoryStore
@@ -298,7 +298,7 @@ class TestWithoutCaptions:
         """No document is read of pictures that have not changed, with captions or without."""
 
         class Read(StoreWrapper):
-            def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+            def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
                 read.extend(ids)
                 return super().documents(ids)
 

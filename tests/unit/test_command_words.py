@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 import esclip
 from esclip._cli.app import app
-from esclip._core.types import Document, unit_rows
+from esclip._core.types import StoredDocument, unit_rows
 from esclip.testing.documents import record
 from tests.servers import PictureServer
 
@@ -34,7 +34,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         index.ingest(photos)
         dim = esclip.load_encoder("palette").space.dim
         vectors = unit_rows(np.random.default_rng(0).normal(size=(len(IDS), dim)))
-        documents = [Document(record(id), vector, id) for id, vector in zip(IDS, vectors, strict=True)]
+        documents = [StoredDocument(record(id), vector, id) for id, vector in zip(IDS, vectors, strict=True)]
         index._store.upsert(documents)
     return folder
 

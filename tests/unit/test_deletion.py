@@ -9,7 +9,7 @@ import pytest
 
 import esclip
 from esclip._core.settings import PAGE_SIZE
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip.sources.folder import FolderSource
 from esclip.stores.lance.store import LanceStore
@@ -52,7 +52,7 @@ def planted(store: MemoryStore, folders: dict[str, int]) -> MemoryStore:
         records = (
             record(f"{folder}{n}", {"country": folder}, location=f"{folder}/{n}.png") for n in range(number)
         )
-        store.upsert([Document(one, axis(0)) for one in records])
+        store.upsert([StoredDocument(one, axis(0)) for one in records])
     return store
 
 

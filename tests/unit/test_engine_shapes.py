@@ -15,7 +15,7 @@ from esclip import EsclipError, StoreError
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan
-from esclip._core.types import Document, Hit
+from esclip._core.types import Hit, StoredDocument
 from esclip.stores import serialization as stored
 from esclip.stores.engine.dialects import Engine, index_body
 from esclip.stores.engine.store import EngineStore
@@ -122,7 +122,7 @@ def sane(result: Any) -> bool:
         case Hit():
             texts = (result.id, result.location, result.description, result.content, result.page or "")
             return all(isinstance(text, str) for text in texts) and math.isfinite(result.score)
-        case Document():
+        case StoredDocument():
             record = result.record
             own = (record.id, record.location, record.description, record.page or "")
             return all(isinstance(text, str) for text in own) and result.vector.shape == axis(0).shape

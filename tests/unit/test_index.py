@@ -123,7 +123,7 @@ def test_a_search_asks_only_for_the_schema() -> None:
         index.search_text("red")
     with pytest.raises(esclip.IndexNotFound, match=r"is empty.*fill it by an ingest"):
         index.similar("x")
-    store.upsert([esclip.Document(esclip.ImageRecord("a", "/a", "/a", "1"), axis(0, dim=12))])
+    store.upsert([esclip.StoredDocument(esclip.ImageRecord("a", "/a", "/a", "1"), axis(0, dim=12))])
     asked = store.asked
     assert [hit.id for hit in index.search_text("black")] == ["a"]
     assert store.asked == asked

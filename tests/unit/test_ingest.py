@@ -20,7 +20,7 @@ from esclip._core.progress import Progress
 from esclip._core.rejections import TooManyRejections
 from esclip._core.schema import IndexSchema, Space
 from esclip._core.settings import MAX_REJECTION_RATE
-from esclip._core.types import Document, Pixels, Vectors
+from esclip._core.types import Pixels, StoredDocument, Vectors
 from esclip._errors import SourceError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.id_set import IdSet
@@ -105,7 +105,7 @@ class RefusingStore(MemoryStore):
 
     available = True
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         if not self.available:
             raise StoreUnavailable("gone")
         bad = [d.record for d in documents if d.record.metadata.get("place") == "nowhere"]
@@ -328,7 +328,7 @@ class AskingStore(MemoryStore):
         self.stop = stop
         self.hurried = False
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         self.stop.request()
         return super().upsert(documents)
 
@@ -379,7 +379,7 @@ class DeadStore(MemoryStore):
         self.stop = stop
         self.cancelled = threading.Event()
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         self.stop.request()
         assert self.cancelled.wait(60)
         raise StoreUnavailable("no answer")

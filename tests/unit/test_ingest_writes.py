@@ -15,7 +15,7 @@ from esclip import ImageRecord, Reason, Rejection, Stage
 from esclip._concurrency import cancellation as cancellation
 from esclip._core.rejections import TooManyRejections
 from esclip._core.settings import WRITE_SIZE
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._errors import StoreUnavailable
 from esclip._ingest.progress import IngestProgress
 from esclip.stores.memory import MemoryStore
@@ -46,7 +46,7 @@ class MeetingStore(MemoryStore):
         self.meeting = threading.Barrier(PAGES, timeout=120)
         self._counting = threading.Lock()
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         with self._counting:
             self.calls += 1
             number = self.calls
@@ -54,7 +54,7 @@ class MeetingStore(MemoryStore):
             self.meeting.wait()
         return self.met(number, documents)
 
-    def met(self, number: int, documents: Sequence[Document]) -> list[Rejection]:
+    def met(self, number: int, documents: Sequence[StoredDocument]) -> list[Rejection]:
         return super().upsert(documents)
 
 
@@ -73,7 +73,7 @@ class EndingStore(MeetingStore):
 
     told = 0
 
-    def met(self, number: int, documents: Sequence[Document]) -> list[Rejection]:
+    def met(self, number: int, documents: Sequence[StoredDocument]) -> list[Rejection]:
         if number == 1:
             raise StoreUnavailable("gone")
         if cancellation.current().wait(120):
@@ -95,7 +95,7 @@ def test_a_write_that_fails_ends_the_others(pages: list[ImageRecord]) -> None:
 class RefusingStore(MeetingStore):
     """A store that refuses everything."""
 
-    def met(self, number: int, documents: Sequence[Document]) -> list[Rejection]:
+    def met(self, number: int, documents: Sequence[StoredDocument]) -> list[Rejection]:
         return [refused(document.record.id) for document in documents]
 
 

@@ -8,7 +8,7 @@ import lance
 import numpy as np
 import pytest
 
-from esclip._core.types import Document, Vectors, unit_rows
+from esclip._core.types import StoredDocument, Vectors, unit_rows
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
@@ -24,7 +24,7 @@ def _indexes(folder: Path) -> list[str]:
 def _fill(store: LanceStore, vectors: Vectors, start: int = 0) -> None:
     with store.bulk_load():
         rows = range(start, len(vectors))
-        assert store.upsert([Document(record(f"{i:05}"), vectors[i]) for i in rows]) == []
+        assert store.upsert([StoredDocument(record(f"{i:05}"), vectors[i]) for i in rows]) == []
 
 
 def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     store.ensure_index(SCHEMA)
     vectors = random_vectors(303, 2)
     _fill(store, vectors[:300])
-    store.upsert([Document(record("new"), vectors[300]), Document(record("00007"), vectors[301])])
+    store.upsert([StoredDocument(record("new"), vectors[300]), StoredDocument(record("00007"), vectors[301])])
     assert _indexes(tmp_path) == ["esclip_vector_2"]
     assert nearest(store, vectors[300], 1)[0].id == "new"
     assert nearest(store, vectors[301], 1)[0].id == "00007"
@@ -75,7 +75,7 @@ def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vec
     _fill(store, vectors)
     assert _indexes(tmp_path) == ["esclip_vector_6"]
     exact.ensure_index(SCHEMA)
-    exact.upsert([Document(record(f"{i:05}"), vector) for i, vector in enumerate(vectors)])
+    exact.upsert([StoredDocument(record(f"{i:05}"), vector) for i, vector in enumerate(vectors)])
     found = 0
     for query in unit_rows(vectors[::100] + 0.05 * random_vectors(30, 5)):
         best = {hit.id for hit in nearest(exact, query, 10)}

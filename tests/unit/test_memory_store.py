@@ -11,7 +11,7 @@ import pytest
 
 from esclip._core.analysis import analyze_record
 from esclip._core.schema import IndexSchema
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._protocols import Store
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import SCHEMA, axis, document, nearest
@@ -25,7 +25,7 @@ class TestMemoryStore(StoreContract):
         yield store
         store.close()
 
-    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+    def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         assert isinstance(store, MemoryStore)
         store._documents.update({document.record.id: document for document in documents})
 

@@ -195,7 +195,7 @@ def test_an_index_shows_itself_while_its_server_is_away() -> None:
 
 def test_values_are_one_short_line(index: ImageIndex) -> None:
     """No vectors, no bytes, no defaults; what is from outside is escaped."""
-    document = esclip.Document(
+    document = esclip.StoredDocument(
         esclip.ImageRecord("a", "/a.jpg", Path("/a.jpg"), "1"),
         np.ones(512, np.float32),
         crops=(Crop(1, np.ones(512, np.float32)),),

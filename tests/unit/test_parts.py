@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import Document, Query, Rejection, Store, Text
+from esclip import Query, Rejection, Store, StoredDocument, Text
 from esclip._core.parts import GRID, caption_id, crops_of, part_ids
 from esclip._core.types import Pixels, Vectors
 from esclip._errors.reasons import Reason
@@ -52,7 +52,7 @@ class TestPartedStore(StoreContract):
         assert isinstance(store.store, MemoryStore)
         return store.store
 
-    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+    def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         test_memory_store.TestMemoryStore().plant(self.inner(store), documents)
 
     def peek(self, store: Store, id: str) -> dict[str, Any] | None:
@@ -87,7 +87,7 @@ class Breaking(MemoryStore):
 
     broken = True
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         if self.broken:
             raise esclip.StoreUnavailable("gone")
         return super().upsert(documents)
@@ -98,7 +98,7 @@ class RefusingParts(MemoryStore):
 
     refuses = True
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         ids = [d.record.id for d in documents if d.record.id.endswith("#3") and "a.png" in d.record.location]
         bad = [d.record for d in documents if self.refuses and d.record.id in ids]
         rest = [d for d in documents if d.record not in bad]

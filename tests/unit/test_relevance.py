@@ -18,7 +18,7 @@ from esclip._core.null_queries import NULL_QUERIES, is_null_query, script_of
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KnnSearch, Search
 from esclip._core.settings import CALIBRATED_FROM
-from esclip._core.types import Document, Hit, Vectors
+from esclip._core.types import Hit, StoredDocument, Vectors
 from esclip._ingest.calibration import calibrate
 from esclip._search.query import Clause
 from esclip.encoders.palette import PaletteEncoder
@@ -163,7 +163,7 @@ class TestCalibrating:
         store, encoder = MemoryStore("alike"), PaletteEncoder()
         store.ensure_index(IndexSchema(encoder.space))
         (gray,) = encoder.encode_texts(["gray"])
-        store.upsert([Document(record(f"{n:03}"), gray) for n in range(150)])
+        store.upsert([StoredDocument(record(f"{n:03}"), gray) for n in range(150)])
         calibrate(Asked(store), encoder)
         schema = store.schema()
         assert schema is not None

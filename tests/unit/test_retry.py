@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import Document, ImageIndex, IngestReport, Reason, Rejection, Stage, StoreError
+from esclip import ImageIndex, IngestReport, Reason, Rejection, Stage, StoredDocument, StoreError
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.retry import LedgerSource
 from esclip._protocols import Source
@@ -250,7 +250,7 @@ class RefusingStore(MemoryStore):
 
     refuses = True
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         if not self.refuses:
             return super().upsert(documents)
         return [

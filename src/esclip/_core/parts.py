@@ -101,12 +101,12 @@ def crop_record(record: ImageRecord, number: int) -> ImageRecord:
 
 
 def crop_content(picture: str, number: int) -> str:
-    """The `Document.content` of a crop, from that of its picture; empty where that is empty."""
+    """The `StoredDocument.content` of a crop, from that of its picture; empty where that is empty."""
     return f"{picture} {CROPPING} {number}" if picture else ""
 
 
 def picture_content(part: str) -> str:
-    """The `Document.content` of a picture, from that of a crop; empty where that is empty."""
+    """The `StoredDocument.content` of a picture, from that of a crop; empty where that is empty."""
     return part.partition(" ")[0]
 
 

@@ -1,6 +1,6 @@
 """The values that flow through esclip: records in, documents stored, hits out.
 
-    ImageRecord ─► Document(record, vector) ─► Hit
+    ImageRecord ─► StoredDocument(record, vector) ─► Hit
          └───────► Rejection(id, stage, reason)
 
 All are frozen. A vector is float32 of unit length, everywhere: `unit_rows` is where that is made true.
@@ -221,7 +221,7 @@ class Crop(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class StoredDocument:
     """What a store holds: a record and its picture's vector."""
 
     record: ImageRecord
@@ -327,7 +327,7 @@ def cosines(rows: Vectors, vector: Vector) -> npt.NDArray[np.float64]:
     return scores
 
 
-def document_hit(document: Document, score: float) -> Hit:
+def document_hit(document: StoredDocument, score: float) -> Hit:
     """A document as a hit that is not ranked yet."""
     record = document.record
     return Hit(

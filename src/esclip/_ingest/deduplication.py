@@ -11,7 +11,7 @@ from collections import OrderedDict
 from enum import Enum
 from threading import Lock
 
-from esclip._core.types import Document, ImageRecord
+from esclip._core.types import ImageRecord, StoredDocument
 from esclip._ingest.stages import Encoded
 
 CACHE_SIZE = 4096
@@ -38,7 +38,7 @@ class ContentDeduplicator:
         self._encoded: OrderedDict[str, Encoded] = OrderedDict()
         self._cache_size = CACHE_SIZE // vectors_each
 
-    def lookup(self, content: str, record: ImageRecord) -> Document | Lookup:
+    def lookup(self, content: str, record: ImageRecord) -> StoredDocument | Lookup:
         """The record's document, where these bytes are encoded; else whether to encode them or to wait."""
         with self._lock:
             if (encoded := self._encoded.get(content)) is not None:

@@ -23,7 +23,7 @@ import numpy as np
 from esclip._core.labels import LabelSet
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType
-from esclip._core.types import Document, ImageRecord, Metadata, MetadataValue, Vector, Vectors
+from esclip._core.types import ImageRecord, Metadata, MetadataValue, StoredDocument, Vector, Vectors
 from esclip._errors import ConfigError
 from esclip._errors.counts import pluralize
 from esclip._protocols import Encoder, Source, Store
@@ -109,7 +109,7 @@ class LabelingStore(StoreWrapper):
         super().__init__(store)
         self._labeller = labeller
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Write documents with the labels of their vectors."""
         return self.store.upsert(self._add_labels(documents))
 
@@ -120,7 +120,7 @@ class LabelingStore(StoreWrapper):
         labelled = {document.record.id: document.record for document in self._add_labels(documents)}
         return self.store.update([labelled.get(record.id, record) for record in records])
 
-    def _add_labels(self, documents: Sequence[Document]) -> list[Document]:
+    def _add_labels(self, documents: Sequence[StoredDocument]) -> list[StoredDocument]:
         if not documents:
             return []
         labels = self._labeller.metadata([document.vector for document in documents])

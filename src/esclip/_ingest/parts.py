@@ -33,7 +33,7 @@ from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
-from esclip._core.types import Crop, Document, Fingerprint, ImageRecord, Vector
+from esclip._core.types import Crop, Fingerprint, ImageRecord, StoredDocument, Vector
 from esclip._errors import Hint, IndexExists
 from esclip._ingest.id_set import IdSet
 from esclip._protocols import Encoder, Source, Store
@@ -138,10 +138,10 @@ class PartsStore(StoreWithParts):
         self._parts.ensure_index(replace(schema, fields=(*schema.fields, *PART_FIELDS), parts=()))
         self.store.ensure_index(schema)
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Write the documents' parts, and then the documents whose parts were accepted."""
         crops = [
-            Document(
+            StoredDocument(
                 crop_record(document.record, crop.number),
                 crop.vector,
                 crop_content(document.content, crop.number),
@@ -181,7 +181,7 @@ class PartsStore(StoreWithParts):
         crops = self._crops(vectors)
         return {content: vector for content, vector in vectors.items() if len(crops[content]) == len(GRID)}
 
-    def _with_crops(self, documents: Sequence[Document]) -> list[Document]:
+    def _with_crops(self, documents: Sequence[StoredDocument]) -> list[StoredDocument]:
         """Documents without crops get those of the same bytes: their vector is from `vectors_by_content`."""
         contents = {document.content for document in documents if document.content and not document.crops}
         crops = self._crops(contents) if CROPS in self._kinds else {}
@@ -203,11 +203,11 @@ class PartsStore(StoreWithParts):
             for content, crops in names.items()
         }
 
-    def _captions(self, records: Sequence[ImageRecord]) -> list[Document]:
-        captions: list[Document] = []
+    def _captions(self, records: Sequence[ImageRecord]) -> list[StoredDocument]:
+        captions: list[StoredDocument] = []
         for batch in batches(filter(self._has_caption, records), self._batch_size):
             vectors = self._encoder.encode_texts([record.description for record in batch])
-            captions += map(Document, map(caption_record, batch), vectors)
+            captions += map(StoredDocument, map(caption_record, batch), vectors)
         return captions
 
     def _has_caption(self, record: ImageRecord) -> bool:

@@ -31,7 +31,7 @@ from esclip._core.picture_facts import stored_facts, with_facts
 from esclip._core.progress import Phase
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.settings import PAGE_BYTES, PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
-from esclip._core.types import Document, Fingerprint, ImageRecord, Vector, content_fingerprint
+from esclip._core.types import Fingerprint, ImageRecord, StoredDocument, Vector, content_fingerprint
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
@@ -227,7 +227,7 @@ class _Steps:
             for batch in source:
                 contents = [picture.content for picture in batch]
                 vectors = self.store.vectors_by_content(contents) if has_documents else {}
-                documents: list[Document] = []
+                documents: list[StoredDocument] = []
                 pictures: list[Fetched] = []
                 known: list[tuple[Fetched, Vector]] = []
                 for picture in batch:
@@ -236,7 +236,7 @@ class _Steps:
                         known.append((picture, vector))
                         continue
                     answer = self.deduplicator.lookup(picture.content, picture.record)
-                    if isinstance(answer, Document):
+                    if isinstance(answer, StoredDocument):
                         documents.append(answer)
                     elif answer is Lookup.ENCODE:
                         pictures.append(picture)
@@ -245,11 +245,11 @@ class _Steps:
                     self._write(documents, encoded=False)
                 yield from pictures
 
-    def _known_document(self, known: tuple[Fetched, Vector]) -> Document | Rejection:
+    def _known_document(self, known: tuple[Fetched, Vector]) -> StoredDocument | Rejection:
         """The document of a picture whose bytes have a vector in the index."""
         picture, vector = known
         record = self._complete(picture)
-        return record if isinstance(record, Rejection) else Document(record, vector, picture.content)
+        return record if isinstance(record, Rejection) else StoredDocument(record, vector, picture.content)
 
     def decode(self, picture: Fetched) -> list[Decoded | Rejection]:
         """The picture's pixels; if they can't be decoded, a rejection for each record with these bytes."""
@@ -261,9 +261,9 @@ class _Steps:
                 self.fetcher.discard(record.picture)
             return [reject(record, Stage.DECODE, error.reason, error.detail) for record in records]
 
-    def encode(self, batch: list[Decoded]) -> list[Document | Rejection]:
+    def encode(self, batch: list[Decoded]) -> list[StoredDocument | Rejection]:
         """The documents of a batch, and of records with the same bytes; nothing once the end is requested."""
-        outcomes: list[Document | Rejection] = []
+        outcomes: list[StoredDocument | Rejection] = []
         with suppress(CancelledError), cancellation.scope(self.stop.event):  # a server may not answer
             pictures = [] if self.stop.event.is_set() else encode_batch(batch, self.encoder)
             for item, encoded in zip(batch, pictures, strict=False):
@@ -277,12 +277,12 @@ class _Steps:
                     outcomes += map(_without_direction, records)
         return outcomes
 
-    def write(self, page: list[Document]) -> None:
+    def write(self, page: list[StoredDocument]) -> None:
         """Write encoded documents; a store that is busy is asked again until `abandoned` is set."""
         with cancellation.scope(self.abandoned):
             self._write(page, encoded=True)
 
-    def _write(self, documents: Sequence[Document], *, encoded: bool) -> None:
+    def _write(self, documents: Sequence[StoredDocument], *, encoded: bool) -> None:
         refused = self.store.upsert(documents)
         self.progress.count_written([document.record.id for document in documents], refused, encoded=encoded)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from esclip._core.parts import FINEST, crops_of
 from esclip._core.picture_facts import with_facts
-from esclip._core.types import Crop, Document, ImageRecord, Metadata, Pixels, Vector
+from esclip._core.types import Crop, ImageRecord, Metadata, Pixels, StoredDocument, Vector
 from esclip._images.decode import decoding_with_facts, read_facts
 from esclip._protocols import Encoder
 
@@ -51,9 +51,9 @@ class Encoded:
     crops: tuple[Crop, ...]
     facts: Metadata
 
-    def document_of(self, record: ImageRecord) -> Document:
+    def document_of(self, record: ImageRecord) -> StoredDocument:
         """The document of a record with these bytes."""
-        return Document(with_facts(record, self.facts), self.vector, self.content, self.crops)
+        return StoredDocument(with_facts(record, self.facts), self.vector, self.content, self.crops)
 
 
 def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decoded:

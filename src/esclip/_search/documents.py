@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from esclip._core.types import Document, json_metadata
+from esclip._core.types import StoredDocument, json_metadata
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._search.tables import arrow_table, pandas_table, with_metadata
@@ -18,22 +18,22 @@ COLUMNS = ("id", "location", "page", "description")
 MAX_IDS_SHOWN = 3
 
 
-class Documents(Sequence[Document]):
+class Documents(Sequence[StoredDocument]):
     """Documents in the order in which they were asked for."""
 
-    def __init__(self, documents: Iterable[Document], missing: Iterable[str] = ()) -> None:
+    def __init__(self, documents: Iterable[StoredDocument], missing: Iterable[str] = ()) -> None:
         """Keep `documents` in their order."""
         self._documents = tuple(documents)
         self.missing = tuple(missing)
         """Ids that were asked for and that the index lacks, each once."""
 
     @overload
-    def __getitem__(self, index: int) -> Document: ...
+    def __getitem__(self, index: int) -> StoredDocument: ...
 
     @overload
     def __getitem__(self, index: slice) -> Documents: ...
 
-    def __getitem__(self, index: int | slice) -> Document | Documents:
+    def __getitem__(self, index: int | slice) -> StoredDocument | Documents:
         return Documents(self._documents[index]) if isinstance(index, slice) else self._documents[index]
 
     def __len__(self) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from esclip._concurrency.streams import batches
 from esclip._core.filters import Condition
 from esclip._core.searches import KnnSearch, Scan
-from esclip._core.types import Document, ImageRecord, Vector, cosines, document_hit, rank_hits
+from esclip._core.types import ImageRecord, StoredDocument, Vector, cosines, document_hit, rank_hits
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._protocols import Store
@@ -170,7 +170,7 @@ def _read_groups(store: Store, groups: Sequence[Sequence[str]]) -> Iterator[Dupl
                 yield _to_group(members)
 
 
-def _to_group(documents: Sequence[Document]) -> DuplicateGroup:
+def _to_group(documents: Sequence[StoredDocument]) -> DuplicateGroup:
     first, *others = sorted(documents, key=lambda document: _size_key(document.record))
     scores = cosines(np.stack([document.vector for document in others]), first.vector).tolist()
     rest = rank_hits(document_hit(document, score) for document, score in zip(others, scores, strict=True))

@@ -1,7 +1,7 @@
 """Thumbnails of an index's pictures, made once and kept in a folder of bounded size.
 
-Document, height ─► cached file? ─► bytes
-                        └► make_thumbnail (only of the very file that was encoded) ─► file, bytes
+Location, height ─► cached file? ─► bytes
+                    └► make_thumbnail (only of the very file that was encoded) ─► file, bytes
 """
 
 from __future__ import annotations

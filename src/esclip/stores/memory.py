@@ -21,10 +21,10 @@ from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.types import (
-    Document,
     Fingerprint,
     Hit,
     ImageRecord,
+    StoredDocument,
     Vector,
     cosines,
     document_hit,
@@ -45,7 +45,7 @@ class MemoryStore(Store):
         self._stores = {index: self}
         self._lock = RLock()
         self._schema: IndexSchema | None = None
-        self._documents: dict[str, Document] = {}
+        self._documents: dict[str, StoredDocument] = {}
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -85,7 +85,7 @@ class MemoryStore(Store):
             self._require_schema()
             return {id: self._documents[id].record.fingerprint for id in ids if id in self._documents}
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Keep valid documents, each under its id."""
         with self._lock:
             valid, rejections = validation.validate_documents(documents, self._require_schema())
@@ -129,7 +129,7 @@ class MemoryStore(Store):
             documents = list(self._documents.values())
         return [_search(documents, search) for search in simplify_searches(searches)]
 
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+    def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Copies, so that callers can't change the stored documents."""
         with self._lock:
             self._require_schema()
@@ -156,7 +156,7 @@ class MemoryStore(Store):
         return self._schema
 
 
-def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
+def _search(documents: Sequence[StoredDocument], search: Search) -> list[Hit]:
     matches = compile_filter(search.where)
     matching = [document for document in documents if matches(document.record)]
     match search:
@@ -173,13 +173,13 @@ def _search(documents: Sequence[Document], search: Search) -> list[Hit]:
     return hits[: search.k]
 
 
-def _by_score_and_id(scored: tuple[float, Document]) -> tuple[float, str]:
+def _by_score_and_id(scored: tuple[float, StoredDocument]) -> tuple[float, str]:
     score, document = scored
     return -score, document.record.id
 
 
 def _keyword_hits(
-    documents: Sequence[Document], matching: Sequence[Document], words: Sequence[str]
+    documents: Sequence[StoredDocument], matching: Sequence[StoredDocument], words: Sequence[str]
 ) -> list[Hit]:
     words_by_id = {document.record.id: set(analyze_record(document.record)) for document in documents}
     counts = [sum(word in document_words for document_words in words_by_id.values()) for word in words]
@@ -187,7 +187,7 @@ def _keyword_hits(
     return [score_hit(_hit(document, 0.0), weights, words_by_id[document.record.id]) for document in matching]
 
 
-def _hit(document: Document, score: float) -> Hit:
+def _hit(document: StoredDocument, score: float) -> Hit:
     return document_hit(replace(document, record=_stored(document.record)), score)
 
 

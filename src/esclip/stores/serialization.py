@@ -1,7 +1,7 @@
 """A document as JSON and back: an engine's `_source`, and a column of the embedded store.
 
-Document       ─► to_source      ─► {"id": ..., "location": ..., "country": "Norway", ...}
-Hit, Document  ◄─ ..._from_source ◄─┘   a field that is null was removed by an update
+StoredDocument       ─► to_source      ─► {"id": ..., "location": ..., "country": "Norway", ...}
+Hit, StoredDocument  ◄─ ..._from_source ◄─┘   a field that is null was removed by an update
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, assert_never
 from esclip._core.analysis import analyze_record
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
-    Document,
     Fingerprint,
     GeoPoint,
     Hit,
     ImageRecord,
     Metadata,
     MetadataValue,
+    StoredDocument,
     Vector,
     json_metadata,
 )
 from esclip.stores.validation import truncate_date
 
 
-def to_source(document: Document) -> dict[str, Any]:
+def to_source(document: StoredDocument) -> dict[str, Any]:
     """A whole document, which replaces an existing one: missing values are left out."""
     content = {"content_fingerprint": document.content} if document.content else {}
     return _indexed_source(document.record) | content | {"vector": document.vector}
@@ -75,7 +75,7 @@ def scored_id(id: str, score: float) -> Hit:
 
 def document_from_source(
     id: str, vector: Vector, source: Mapping[str, Any], fields: Iterable[Field]
-) -> Document:
+) -> StoredDocument:
     """A stored document. Its record's `picture` is the location: how it was read is not stored."""
     location = _text(source, "location")
     record = ImageRecord(
@@ -87,7 +87,7 @@ def document_from_source(
         description=_text(source, "description"),
         metadata=_metadata(source, fields),
     )
-    return Document(record, vector, _content(source))
+    return StoredDocument(record, vector, _content(source))
 
 
 def _indexed_source(record: ImageRecord) -> dict[str, Any]:

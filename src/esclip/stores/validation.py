@@ -17,7 +17,7 @@ import numpy as np
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.text_forms import is_unicode
-from esclip._core.types import Document, GeoPoint, ImageRecord, MetadataValue, Vector
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, StoredDocument, Vector
 from esclip._errors.reasons import Reason
 from esclip._protocols import NOT_STORED
 
@@ -93,8 +93,8 @@ def valid_keys(keys: Iterable[str]) -> list[str]:
 
 
 def validate_documents(
-    documents: Sequence[Document], schema: IndexSchema
-) -> tuple[dict[str, Document], list[Rejection]]:
+    documents: Sequence[StoredDocument], schema: IndexSchema
+) -> tuple[dict[str, StoredDocument], list[Rejection]]:
     """The valid documents by id, of several with one id the last, and rejections of the others."""
     valid, rejections = {}, []
     for document in documents:

@@ -9,7 +9,7 @@ from threading import Event
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
-from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
+from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
 from esclip._protocols import Store
 
 
@@ -36,7 +36,7 @@ class StoreWrapper(Store):
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         return self.store.fingerprints(ids)
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         return self.store.upsert(documents)
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
@@ -57,7 +57,7 @@ class StoreWrapper(Store):
     def search(self, *searches: Search) -> list[list[Hit]]:
         return self.store.search(*searches)
 
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+    def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         return self.store.documents(ids)
 
     def open_other(self, index: str) -> Store:

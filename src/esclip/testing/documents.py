@@ -12,12 +12,12 @@ from esclip._core.filters import Condition, OneOf
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.searches import KnnSearch
 from esclip._core.types import (
-    Document,
     GeoPoint,
     Hit,
     ImageRecord,
     Metadata,
     MetadataValue,
+    StoredDocument,
     Vector,
     Vectors,
     unit_rows,
@@ -79,9 +79,9 @@ def record(id: str, metadata: Metadata | None = None, **changes: Any) -> ImageRe
     return ImageRecord(id, **(values | changes), metadata=metadata or {})
 
 
-def document(id: str, vector: Vector | None = None, metadata: Metadata | None = None) -> Document:
+def document(id: str, vector: Vector | None = None, metadata: Metadata | None = None) -> StoredDocument:
     """A document; its vector is the first axis unless given."""
-    return Document(record(id, metadata), axis(0) if vector is None else vector)
+    return StoredDocument(record(id, metadata), axis(0) if vector is None else vector)
 
 
 def where(name: str, value: str | int | float | bool | datetime) -> Condition:
@@ -97,11 +97,11 @@ def nearest(
     return hits
 
 
-def random_documents(n: int, seed: int, dim: int = DIM) -> list[Document]:
+def random_documents(n: int, seed: int, dim: int = DIM) -> list[StoredDocument]:
     """Documents `d0000`, `d0001`, ... with random vectors and some of the metadata."""
     rng = np.random.default_rng(seed)
     vectors = random_vectors(n, seed + 1, dim)
-    return [Document(record(f"d{i:04}", _random_metadata(rng)), vectors[i]) for i in range(n)]
+    return [StoredDocument(record(f"d{i:04}", _random_metadata(rng)), vectors[i]) for i in range(n)]
 
 
 def _random_metadata(rng: np.random.Generator) -> Metadata:

@@ -9,7 +9,7 @@ import pytest
 
 from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection, Stage
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._errors.reasons import Reason
 from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, nearest
@@ -28,7 +28,7 @@ class StoreCase:
         """A store whose index does not exist, under a name of its own; closed and removed after."""
         raise NotImplementedError
 
-    def plant(self, store: Store, documents: Sequence[Document]) -> None:
+    def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         """Write documents into the prepared index around the store, to be found by the next search."""
         raise NotImplementedError
 

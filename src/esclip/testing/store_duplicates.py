@@ -16,24 +16,28 @@ from esclip import (
     VectorQuery,
     open_index,
 )
-from esclip._core.types import Document, Metadata, Vector, cosines, unit_rows
+from esclip._core.types import Metadata, StoredDocument, Vector, cosines, unit_rows
 from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, random_vectors, record
 from esclip.testing.store_case import StoreCase
 
 
-def family(name: str, vector: Vector, size: int, spread: float, seed: int, **metadata: str) -> list[Document]:
+def family(
+    name: str, vector: Vector, size: int, spread: float, seed: int, **metadata: str
+) -> list[StoredDocument]:
     """Pictures around a vector: the more spread, the less alike."""
     around = unit_rows(vector + spread * random_vectors(size, seed))
     return [picture(f"{name}{n:02}", row, metadata) for n, row in enumerate(around)]
 
 
-def picture(id: str, vector: Vector, metadata: Metadata | None = None, content: str = "") -> Document:
+def picture(id: str, vector: Vector, metadata: Metadata | None = None, content: str = "") -> StoredDocument:
     """A document whose description names its family."""
-    return Document(record(id, metadata or {}, description=f"picture of {id[:-2]}"), vector, content or id)
+    return StoredDocument(
+        record(id, metadata or {}, description=f"picture of {id[:-2]}"), vector, content or id
+    )
 
 
-def library() -> list[Document]:
+def library() -> list[StoredDocument]:
     """Sixty pictures that have nothing to do with each other, and three families."""
     loners = [picture(f"x{n:02}", row) for n, row in enumerate(random_vectors(60, 51))]
     copies = [picture(f"same{n:02}", axis(2), content="the same bytes") for n in range(45)]

@@ -12,7 +12,7 @@ import esclip
 from esclip._core.analysis import analyze_query
 from esclip._core.labels import TEMPLATES, Labels, LabelSet
 from esclip._core.searches import KeywordSearch
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._index import ImageIndex
 from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, document, nearest, record, where
@@ -52,7 +52,7 @@ class StoreLabels(StoreCase):
         """Derived values are written, filtered, searched by word and given back like those of the source."""
         written = replace(record("a", {"likes": 1}), derived={"country": "Chile"}, derivation="1")
         with prepared.bulk_load():
-            assert prepared.upsert([Document(written, axis(0)), document("b")]) == []
+            assert prepared.upsert([StoredDocument(written, axis(0)), document("b")]) == []
         raw = self.peek(prepared, "a")
         assert raw is not None
         assert (raw["country"], raw["likes"]) == ("Chile", 1)
@@ -66,7 +66,9 @@ class StoreLabels(StoreCase):
 
     def test_what_is_derived_is_updated(self, prepared: Store) -> None:
         """An update exchanges derived values, and takes out what is no longer derived."""
-        prepared.upsert([Document(replace(record("a"), derived={"country": "Chile", "likes": 1}), axis(0))])
+        prepared.upsert(
+            [StoredDocument(replace(record("a"), derived={"country": "Chile", "likes": 1}), axis(0))]
+        )
         with prepared.bulk_load():
             assert prepared.update([replace(record("a"), derived={"country": "Peru"})]) == []
         assert [hit.id for hit in nearest(prepared, axis(0), 9, [where("country", "Peru")])] == ["a"]
@@ -76,7 +78,9 @@ class StoreLabels(StoreCase):
     def test_fingerprints_know_the_recipe_alone(self, prepared: Store) -> None:
         """What was derived doesn't change a record's fingerprint, but how it was derived does."""
         plain = record("a")
-        prepared.upsert([Document(replace(plain, derived={"country": "Chile"}, derivation="1"), axis(0))])
+        prepared.upsert(
+            [StoredDocument(replace(plain, derived={"country": "Chile"}, derivation="1"), axis(0))]
+        )
         (held,) = prepared.fingerprints(["a"]).values()
         assert held == replace(plain, derivation="1").fingerprint
         assert held.pixels == plain.fingerprint.pixels

@@ -10,7 +10,7 @@ import pytest
 
 from esclip import ConfigError, Hits, ImageIndex, Keywords, Query, SimilarTo, Text, VectorQuery, open_index
 from esclip._core.schema import Field, FieldType, IndexSchema
-from esclip._core.types import Document, ScoreDetail, unit_rows
+from esclip._core.types import ScoreDetail, StoredDocument, unit_rows
 from esclip._protocols import Store
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
@@ -23,13 +23,13 @@ FIELDS = (Field("country", FieldType.KEYWORD), Field("keywords", FieldType.KEYWO
 ENCODER = PaletteEncoder()
 
 
-def library() -> list[Document]:
+def library() -> list[StoredDocument]:
     """Pictures of four colours, described in words that have nothing to do with them."""
     tones = ENCODER.encode_texts(COLORS).astype(np.float64)
     noise = random_vectors(64, 41, ENCODER.space.dim)
     vectors = unit_rows(np.stack([tones[n % 4] for n in range(64)]) + 0.25 * noise)
     return [
-        Document(
+        StoredDocument(
             record(
                 f"{n:02}",
                 {"country": ("Norway", "Chile", "Japan")[n % 3], "keywords": ("sea", f"tag{n % 5}")},

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from esclip._core.types import Document
+from esclip._core.types import StoredDocument
 from esclip._protocols import Store
 from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
 from esclip.testing.store_case import StoreCase, assert_same, ids_where
@@ -40,7 +40,7 @@ class StoreReads(StoreCase):
 
     def test_search_gives_metadata(self, prepared: Store) -> None:
         """A hit has every field in the same Python type; what a document lacks is absent."""
-        bare = Document(record("bare", page=None, description=""), axis(1))
+        bare = StoredDocument(record("bare", page=None, description=""), axis(1))
         self.plant(prepared, [document("a", axis(0), EVERYTHING), bare])
         first, second = nearest(prepared, axis(0), 2)
         assert_same(first.metadata, EVERYTHING)

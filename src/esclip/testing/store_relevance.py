@@ -12,7 +12,7 @@ from esclip import ImageIndex, open_index
 from esclip._core.calibration import PERCENTS, Calibration, NullScores
 from esclip._core.null_queries import script_of
 from esclip._core.schema import IndexSchema, Space
-from esclip._core.types import Document, Vectors, unit_rows
+from esclip._core.types import StoredDocument, Vectors, unit_rows
 from esclip._ingest.calibration import calibrate
 from esclip._protocols import Store
 from esclip.encoders.palette import PaletteEncoder
@@ -52,10 +52,10 @@ def things() -> Vectors:
     return unit_rows(random_vectors(10, 61, DIM) + 0.6 * random_vectors(1, 62, DIM))
 
 
-def pictures(n: int) -> list[Document]:
+def pictures(n: int) -> list[StoredDocument]:
     """Pictures of these things."""
     rows = unit_rows(np.stack([things()[i % 10] for i in range(n)]) + 0.8 * random_vectors(n, 63, DIM))
-    return [Document(record(f"{i:04}", description="a thing"), row) for i, row in enumerate(rows)]
+    return [StoredDocument(record(f"{i:04}", description="a thing"), row) for i, row in enumerate(rows)]
 
 
 def measured(store: Store, encoder: KnownEncoder, n: int = 200) -> ImageIndex:

@@ -8,7 +8,7 @@ import pytest
 from esclip._core.analysis import analyze_query, former_words
 from esclip._core.filters import AllOf, AnyOf, HasId, HasWords, Not
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-from esclip._core.types import Document, Hit, Metadata
+from esclip._core.types import Hit, Metadata, StoredDocument
 from esclip._protocols import Store
 from esclip._search.filter_parser import parse_filter
 from esclip.stores.memory import MemoryStore
@@ -48,7 +48,7 @@ class StoreWords(StoreCase):
     def library(self, prepared: Store) -> Store:
         """The store with a few documents that have texts."""
         planted = [
-            Document(record(id, metadata, description=text), axis(number))
+            StoredDocument(record(id, metadata, description=text), axis(number))
             for number, (id, (text, metadata)) in enumerate(TEXTS.items())
         ]
         assert prepared.upsert(planted) == []
@@ -110,7 +110,7 @@ class StoreWords(StoreCase):
         """Strokes, ligatures and vowel points stand in nobody's way, neither in a query nor in a record."""
         texts = ("Tromsø", "Łódź", "Ærø", "ışık", "مُحَمَّد", "שָׁלוֹם", "Đà Nẵng")
         planted = [
-            Document(record(id, description=f"{text}!"), axis(n))
+            StoredDocument(record(id, description=f"{text}!"), axis(n))
             for n, (id, text) in enumerate(zip("abcdefg", texts, strict=True))
         ]
         assert prepared.upsert(planted) == []
@@ -121,7 +121,7 @@ class StoreWords(StoreCase):
     def test_matching_of_former_words(self, prepared: Store) -> None:
         """A word counts as held also in the form in which an older version kept it, and weighs the same."""
         texts = {"a": "tromso snow", "b": "tromsø", "c": "snow", "d": "sun"}
-        documents = [Document(record(id, description=text), axis(0)) for id, text in texts.items()]
+        documents = [StoredDocument(record(id, description=text), axis(0)) for id, text in texts.items()]
         assert prepared.upsert(documents) == []
         self.plant_words(prepared, "b", ["tromsø"])
         with prepared.bulk_load():
@@ -163,7 +163,7 @@ class StoreWords(StoreCase):
     def test_former_words_as_a_condition(self, prepared: Store) -> None:
         """A filter finds a word also in the form in which an older version kept it."""
         texts = {"a": "tromsø snow", "b": "Tromso", "c": "snow"}
-        documents = [Document(record(id, description=text), axis(0)) for id, text in texts.items()]
+        documents = [StoredDocument(record(id, description=text), axis(0)) for id, text in texts.items()]
         assert prepared.upsert(documents) == []
         self.plant_words(prepared, "a", ["tromsø", "snow"])
         with prepared.bulk_load():
@@ -198,7 +198,7 @@ class StoreWords(StoreCase):
         about = {"a": "0" * 24, "b": ""}
         with prepared.bulk_load():
             for id, content in about.items():
-                found = Document(record(id, description="a dog"), axis(0), content)
+                found = StoredDocument(record(id, description="a dog"), axis(0), content)
                 assert prepared.upsert([found]) == []
         for search in (KnnSearch(axis(0), 9), KeywordSearch(("dog",), 9), Scan(9)):
             assert {hit.id: hit.content for hit in hits(prepared, search)} == about
@@ -217,7 +217,7 @@ class StoreWords(StoreCase):
         vocabulary = [f"w{n}" for n in range(40)]
         texts = [" ".join(rng.choice(vocabulary, 6)) for _ in range(300)]
         planted = [
-            Document(record(f"{n:03}", description=text), axis(n % 16)) for n, text in enumerate(texts)
+            StoredDocument(record(f"{n:03}", description=text), axis(n % 16)) for n, text in enumerate(texts)
         ]
         oracle = MemoryStore("oracle")
         for store in (oracle, prepared):

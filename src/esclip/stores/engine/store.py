@@ -1,7 +1,7 @@
 """A kNN index in OpenSearch or Elasticsearch.
 
-    Document ─► _bulk, in chunks ─► index ─► kNN search with prefilter ─► Hit
-                                      └► _mget, which sees every write ─► Fingerprint, Document
+    StoredDocument ─► _bulk, in chunks ─► index ─► kNN search with prefilter ─► Hit
+                                      └► _mget, which sees every write ─► Fingerprint, StoredDocument
 
 The schema is in the index's mapping, `_meta.esclip`. Every call reads it, because another process may have
 changed it, and an index without it is foreign. A write to a missing index creates one; if an index is dropped
@@ -21,7 +21,7 @@ from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
-from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
+from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
@@ -125,7 +125,7 @@ class EngineStore(Store):
             _source_includes=FINGERPRINT_FIELDS,
         )
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
         schema, server = self._require_schema(), self._client.server()
         valid, rejections = validation.validate_documents(documents, schema)
@@ -193,7 +193,7 @@ class EngineStore(Store):
         """All in one request, except searches that are exact or deeper than 10,000."""
         return search_many(self._client, self._require_schema(), searches) if searches else []
 
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+    def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """By `_mget`, vectors included."""
         schema = self._require_schema()
         # since 9.2, Elasticsearch leaves out vectors that are not requested
@@ -253,7 +253,7 @@ def _size(answer: Any) -> int | None:
     return get_count(answer, "_all", "total", "store", "size_in_bytes")
 
 
-def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, Document]:
+def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, StoredDocument]:
     vectors = dialects.decode_vectors([doc["_source"]["vector"] for doc in found], schema.space.dim)
     return {
         doc["_id"]: document_from_source(doc["_id"], vector, doc["_source"], schema.fields)

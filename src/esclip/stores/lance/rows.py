@@ -24,12 +24,12 @@ import pyarrow as pa
 from esclip._core.analysis import analyze_record
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
-    Document,
     Fingerprint,
     GeoPoint,
     Hit,
     ImageRecord,
     MetadataValue,
+    StoredDocument,
     Vectors,
 )
 from esclip._errors import StoreError
@@ -37,7 +37,7 @@ from esclip.stores.serialization import document_from_source, hit_from_source, r
 from esclip.stores.validation import truncate_date
 
 CONTENT = "content_fingerprint"
-"""The column of `Document.content`."""
+"""The column of `StoredDocument.content`."""
 
 WORDS = "words"
 """The column of a record's words."""
@@ -66,7 +66,7 @@ def optional_columns(fields: Iterable[Field]) -> list[pa.Field]:
     return [pa.field(CONTENT, pa.string()), _words_column(), *_field_columns(fields)]
 
 
-def document_table(documents: Sequence[Document], schema: IndexSchema) -> pa.Table:
+def document_table(documents: Sequence[StoredDocument], schema: IndexSchema) -> pa.Table:
     """Documents as rows of all columns."""
     flat = np.concatenate([document.vector for document in documents], dtype=np.float32)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), schema.space.dim)
@@ -124,7 +124,7 @@ def read_hit(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> H
     return hit_from_source(row["id"], score, _row_source(row), fields)
 
 
-def read_documents(table: Any, schema: IndexSchema) -> dict[str, Document]:
+def read_documents(table: Any, schema: IndexSchema) -> dict[str, StoredDocument]:
     """Rows of all columns as documents by id."""
     vectors = read_vectors(table, schema)
     rows = table.drop_columns(["vector"]).to_pylist()

@@ -26,7 +26,7 @@ from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.settings import is_index_name
-from esclip._core.types import Document, Fingerprint, Hit, ImageRecord, Vector
+from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
 from esclip._errors import (
     ConfigError,
     IndexExists,
@@ -151,7 +151,7 @@ class LanceStore(Store):
             rows = dataset.to_table(columns=columns, filter=in_sql("id", ids)).to_pylist() if ids else []
         return {row["id"]: read_fingerprint(row) for row in rows}
 
-    def upsert(self, documents: Sequence[Document]) -> list[Rejection]:
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Merge by id; of documents with one id, the last."""
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
@@ -221,7 +221,7 @@ class LanceStore(Store):
             dataset = self._existing()
             return search_many(dataset, read_schema(dataset), searches, self._thresholds)
 
-    def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+    def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Scan the column of ids."""
         with map_errors(LANCE_ERRORS, self._path):
             dataset, ids = self._existing(), validation.valid_keys(ids)
