@@ -47,28 +47,28 @@ def test_ingest_then_search_by_text_image_and_id(esclip: Esclip, photos: Path) -
     assert [other["rank"] for other in others] == list(range(1, 11))
 
 
-def test_piped_hits_are_tab_separated(esclip: Esclip, photos: Path) -> None:
+def test_piped_hits_are_tab_separated(quick_esclip: Esclip, photos: Path) -> None:
     """Without `--json` and off a terminal a hit is a line: score, id, location."""
-    esclip("ingest", photos, "--encoder", "palette")
-    lines = esclip("search-text", "blue", "-k", "2").out.splitlines()
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    lines = quick_esclip("search-text", "blue", "-k", "2").out.splitlines()
     score, _, location = lines[0].split("\t")
     assert (score, location) == ("1.0000", str(photos / "more" / "blue.png"))
     assert len(lines) == 2
 
 
-def test_a_second_ingest_skips_everything(esclip: Esclip, photos: Path) -> None:
+def test_a_second_ingest_skips_everything(quick_esclip: Esclip, photos: Path) -> None:
     """An unchanged folder is not encoded again, from whichever working directory it is named."""
-    esclip("ingest", photos, "--encoder", "palette")
-    again = esclip("ingest", photos.name, "--json", cwd=photos.parent).json
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    again = quick_esclip("ingest", photos.name, "--json", cwd=photos.parent).json
     assert (again["read"], again["skipped"], again["written"]) == (11, 11, 0)
 
 
-def test_rejections_are_counted_and_kept(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_rejections_are_counted_and_kept(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """A bad picture is rejected with its reason, the rest is written, and the exit status is 0."""
     (photos / "page.jpg").write_text("<!doctype html>")
     (photos / ".hidden.png").write_bytes(b"")
     kept = tmp_path / "rejections.jsonl"
-    report = esclip("ingest", photos, "--encoder", "palette", "--json", "--rejections", kept).json
+    report = quick_esclip("ingest", photos, "--encoder", "palette", "--json", "--rejections", kept).json
     assert (report["read"], report["written"], report["rejected"]) == (12, 11, 1)
     assert report["rejections"] == {"not_an_image": 1}
     (rejection,) = map(json.loads, kept.read_text().splitlines())
@@ -77,25 +77,25 @@ def test_rejections_are_counted_and_kept(esclip: Esclip, photos: Path, tmp_path:
     assert rejection["stage"] == "decode"
 
 
-def test_too_many_rejections_fail(esclip: Esclip, tmp_path: Path) -> None:
+def test_too_many_rejections_fail(quick_esclip: Esclip, tmp_path: Path) -> None:
     """A run whose records are mostly rejected is no success."""
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "a.jpg").write_text("no")
-    ran = esclip("ingest", folder, "--encoder", "palette", status=1)
+    ran = quick_esclip("ingest", folder, "--encoder", "palette", status=1)
     assert "not_an_image" in ran.err
     assert len(ran.err.splitlines()) == 1
-    report = esclip("ingest", folder, "--encoder", "palette", "--json", status=1).json
+    report = quick_esclip("ingest", folder, "--encoder", "palette", "--json", status=1).json
     assert (report["read"], report["rejected"]) == (1, 1)
 
 
-def test_where_filters(esclip: Esclip, photos: Path) -> None:
+def test_where_filters(quick_esclip: Esclip, photos: Path) -> None:
     """Only documents that fulfil all conditions are found; an unknown field names the nearest."""
-    esclip("ingest", photos, "--encoder", "palette")
-    hits = esclip("search-text", "red", "--where", "file_name=green.png", "--json").hits
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    hits = quick_esclip("search-text", "red", "--where", "file_name=green.png", "--json").hits
     assert [Path(hit["location"]).name for hit in hits] == ["green.png"]
-    assert "file_name" in esclip("search-text", "red", "--where", "filename=x", status=1).err
-    esclip("search-text", "red", "--where", "file_name", status=2)
+    assert "file_name" in quick_esclip("search-text", "red", "--where", "filename=x", status=1).err
+    quick_esclip("search-text", "red", "--where", "file_name", status=2)
 
 
 def test_nothing_found_is_told(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
@@ -167,23 +167,23 @@ def test_relevance(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     assert "only what texts" in quick_esclip(*wrong, status=1).err
 
 
-def test_queries_of_any_origin(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_queries_of_any_origin(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """A file as Windows writes it, or a pipe, has the queries that it shows; what is no text is one line."""
-    esclip("ingest", photos, "--encoder", "palette")
+    quick_esclip("ingest", photos, "--encoder", "palette")
     file = tmp_path / "queries.txt"
     for encoding in ("utf-8", "utf-8-sig", "utf-16"):
         file.write_bytes("red\r\ngrün\r\n".encode(encoding))
         for name, stdin in ((file, None), ("-", file)):
-            found = esclip("search-texts", name, "-k", "1", "--json", stdin=stdin).hits
+            found = quick_esclip("search-texts", name, "-k", "1", "--json", stdin=stdin).hits
             assert [hit["query"] for hit in found] == ["red", "grün"]
     file.write_bytes("red\ngrün\n".encode("cp1252"))
     for name, told, stdin in ((file, str(file), None), ("-", "<stdin>", file)):
-        ran = esclip("search-texts", name, status=1, stdin=stdin)
+        ran = quick_esclip("search-texts", name, status=1, stdin=stdin)
         assert ran.err.startswith(f"esclip: queries {told}: line 2 is not UTF-8 (byte 0xfc at offset 6)")
         assert ran.err.count("\n") == 1
 
 
-def test_what_is_passed_over_is_told(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_what_is_passed_over_is_told(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """Videos and pictures that this installation can't read are counted, on stderr and in the report."""
     for name in ("a.HEIC", "b.heic", "c.mov", "d.nef"):
         (photos / name).write_bytes(b"")
@@ -191,7 +191,7 @@ def test_what_is_passed_over_is_told(esclip: Esclip, photos: Path, tmp_path: Pat
     without = tmp_path / "without_heic.py"
     text = "import sys; sys.modules['pillow_heif'] = None; from esclip._cli.app import main; main()"
     without.write_text(text, encoding="utf-8")
-    ran = esclip("ingest", photos, "--encoder", "palette", "--json", script=without)
+    ran = quick_esclip("ingest", photos, "--encoder", "palette", "--json", script=without)
     assert ran.json["passed_over"] == {"heic": 2, "video": 1, "raw": 1, "linked_folders": 1}
     assert (ran.json["read"], ran.json["rejected"]) == (11, 0)
     (line,) = [line for line in ran.err.splitlines() if "passed over" in line]
@@ -199,11 +199,11 @@ def test_what_is_passed_over_is_told(esclip: Esclip, photos: Path, tmp_path: Pat
         "esclip: passed over: HEIC 2 (pip install 'esclip[heic]' reads them), raw camera pictures 1, "
         "videos 1, linked folders 1 (to ingest them, name them)"
     )
-    ran = esclip("ingest", photos / "a.HEIC", "--encoder", "palette", status=1, script=without)
+    ran = quick_esclip("ingest", photos / "a.HEIC", "--encoder", "palette", status=1, script=without)
     assert "not_an_image" in ran.err
 
 
-def test_a_gallery_shows_no_private_picture(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_a_gallery_shows_no_private_picture(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """What a dataset says of where its pictures are leads to no other file of the disk."""
     data, images = tmp_path / "data", tmp_path / "images"
     data.mkdir()
@@ -212,8 +212,8 @@ def test_a_gallery_shows_no_private_picture(esclip: Esclip, photos: Path, tmp_pa
     (data / "photos.tsv000").write_text(f"photo_id\tphoto_image_url\tphoto_url\n{rows}", encoding="utf-8")
     for id in ("a", "b"):
         Image.new("RGB", (200, 150), "blue").save(images / f"{id}.jpg")
-    esclip("ingest", data, "--images", images, "--encoder", "palette")
-    esclip("duplicates", "--page", tmp_path / "page.html")
+    quick_esclip("ingest", data, "--images", images, "--encoder", "palette")
+    quick_esclip("duplicates", "--page", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     pictures = [Image.open(io.BytesIO(base64.b64decode(one))) for one in re.findall(r'base64,([^"]*)', page)]
     assert len(pictures) == 2
@@ -255,49 +255,51 @@ def test_duplicates(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     assert len(hit["duplicates"]) == 1
 
 
-def test_stats_and_drop(esclip: Esclip, photos: Path) -> None:
+def test_stats_and_drop(quick_esclip: Esclip, photos: Path) -> None:
     """`stats` says what the index holds; after `drop` there is none."""
-    esclip("ingest", photos, "--encoder", "palette")
-    stats = esclip("stats", "--json").json
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    stats = quick_esclip("stats", "--json").json
     assert stats["documents"] == 11
     assert (stats["encoder"], stats["dimension"], stats["index"]) == ("palette", 12, "image_search")
     assert stats["engine"].startswith("Lance")
     assert stats["runtimes"] == ["palette"]
-    assert re.search(r"^runtimes +palette$", esclip("stats").out, re.MULTILINE)
-    esclip("drop", "--yes")
+    assert re.search(r"^runtimes +palette$", quick_esclip("stats").out, re.MULTILINE)
+    quick_esclip("drop", "--yes")
     for command in (["stats"], ["search-text", "red"], ["similar", "x"], ["drop", "--yes"]):
-        ran = esclip(*command, status=1)
+        ran = quick_esclip(*command, status=1)
         assert "image_search" in ran.err
         assert ran.out == ""
 
 
-def test_drop_asks_first(esclip: Esclip, photos: Path) -> None:
+def test_drop_asks_first(quick_esclip: Esclip, photos: Path) -> None:
     """Where nobody can be asked it removes nothing, and names the option; on a terminal the answer counts."""
-    esclip("ingest", photos, "--encoder", "palette")
-    ran = esclip("drop", status=1)
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    ran = quick_esclip("drop", status=1)
     assert "11 documents" in ran.err
     assert "--yes" in ran.err
     assert len(ran.err.splitlines()) == 1
-    assert "Remove index 'image_search' and its 11 documents?" in esclip("drop", answer="n", status=1).err
-    assert esclip("stats", "--json").json["documents"] == 11
-    esclip("drop", answer="y")
-    esclip("stats", status=1)
+    assert (
+        "Remove index 'image_search' and its 11 documents?" in quick_esclip("drop", answer="n", status=1).err
+    )
+    assert quick_esclip("stats", "--json").json["documents"] == 11
+    quick_esclip("drop", answer="y")
+    quick_esclip("stats", status=1)
 
 
-def test_a_missing_index_says_how_to_fill_it(esclip: Esclip) -> None:
+def test_a_missing_index_says_how_to_fill_it(quick_esclip: Esclip) -> None:
     """A search before any ingest is an error with the next step, not an empty success."""
-    ran = esclip("search-text", "red", status=1)
+    ran = quick_esclip("search-text", "red", status=1)
     assert "esclip ingest" in ran.err
     assert len(ran.err.splitlines()) == 1
 
 
-def test_another_space_is_refused_with_both_named(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_another_space_is_refused_with_both_named(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """Vectors of two models don't mix in one index."""
     from scripts.make_models import make_clip
 
     make_clip(tmp_path / "clip", "tiny", seed=1)
-    esclip("ingest", photos, "--encoder", "palette")
-    ran = esclip("ingest", photos, "--encoder", tmp_path / "clip", status=1)
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    ran = quick_esclip("ingest", photos, "--encoder", tmp_path / "clip", status=1)
     assert "palette" in ran.err
     assert str(tmp_path / "clip") in ran.err
 
@@ -325,38 +327,38 @@ def test_wrong_input_is_one_line(esclip: Esclip, photos: Path, arguments: list[s
     "arguments",
     [["search-text"], ["search-text", " "], ["search-text", "x", "-k", "0"], ["ingest"], ["no-such-command"]],
 )
-def test_wrong_usage_exits_with_2(esclip: Esclip, arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_2(quick_esclip: Esclip, arguments: list[str]) -> None:
     """Wrong usage is told apart from a failure."""
-    assert esclip(*arguments, status=2).out == ""
+    assert quick_esclip(*arguments, status=2).out == ""
 
 
-def test_ids_may_begin_with_a_dash(esclip: Esclip, photos: Path) -> None:
+def test_ids_may_begin_with_a_dash(quick_esclip: Esclip, photos: Path) -> None:
     """An id with one dash is looked up as it stands, one with two where it stands after `--`."""
-    esclip("ingest", photos, "--encoder", "palette")
+    quick_esclip("ingest", photos, "--encoder", "palette")
     for words in (["-kB0_cDeFgH"], ["--", "-kB0_cDeFgH"], ["-k", "3", "-aB_cDeFgH"], ["--", "--aB_cDeFgH"]):
-        assert words[-1] in esclip("similar", *words, status=1).err
-    assert "-- --aB_cDeFgH" in esclip("similar", "--aB_cDeFgH", status=2).err
+        assert words[-1] in quick_esclip("similar", *words, status=1).err
+    assert "-- --aB_cDeFgH" in quick_esclip("similar", "--aB_cDeFgH", status=2).err
 
 
-def test_settings_come_from_the_environment(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_settings_come_from_the_environment(quick_esclip: Esclip, photos: Path, tmp_path: Path) -> None:
     """The four variables stand for their options."""
     environ = {"ESCLIP_STORE": str(tmp_path / "s"), "ESCLIP_INDEX": "mine", "ESCLIP_ENCODER": "palette"}
-    report = esclip("ingest", photos, "--json", **environ).json
+    report = quick_esclip("ingest", photos, "--json", **environ).json
     assert (report["store"], report["index"], report["encoder"]) == (str(tmp_path / "s"), "mine", "palette")
     assert (tmp_path / "s" / "mine.lance").is_dir()
 
 
-def test_palette_says_what_it_does_not_know(esclip: Esclip, photos: Path) -> None:
+def test_palette_says_what_it_does_not_know(quick_esclip: Esclip, photos: Path) -> None:
     """A query without a colour word gets a warning on stderr beside its hits."""
-    esclip("ingest", photos, "--encoder", "palette")
-    ran = esclip("search-text", "two dogs playing", "-k", "1")
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    ran = quick_esclip("search-text", "two dogs playing", "-k", "1")
     assert "colour" in ran.err
     assert len(ran.out.splitlines()) == 1
 
 
-def test_demo_shows_results(esclip: Esclip, tmp_path: Path) -> None:
+def test_demo_shows_results(quick_esclip: Esclip, tmp_path: Path) -> None:
     """The demo draws, ingests and searches offline, and its first hits are what was asked for."""
-    ran = esclip("demo", "--folder", tmp_path / "demo")
+    ran = quick_esclip("demo", "--folder", tmp_path / "demo")
     blocks = [block.splitlines() for block in ran.out.strip().split("\n\n")]
     first = [lines[1].split("  ")[-1] for lines in blocks if lines[0].startswith("esclip search-text")]
     for color, name in zip(("red", "red", "yellow", "pink", "blue"), first, strict=True):
@@ -364,12 +366,14 @@ def test_demo_shows_results(esclip: Esclip, tmp_path: Path) -> None:
     assert "<img" in (tmp_path / "demo" / "demo.html").read_text()
 
 
-def test_doctor_tells_what_is_missing(esclip: Esclip) -> None:
+def test_doctor_tells_what_is_missing(quick_esclip: Esclip) -> None:
     """What was named and doesn't work makes the exit status 1; what is merely absent doesn't."""
-    ran = esclip("doctor", "--encoder", "palette")
+    ran = quick_esclip("doctor", "--encoder", "palette")
     assert all(name in ran.out for name in ("store", "JPEG", "HEIC"))
     assert ran.err == ""
-    assert "MISSING" in esclip("doctor", "--store", "http://127.0.0.1:9", HF_HUB_OFFLINE="1", status=1).out
+    assert (
+        "MISSING" in quick_esclip("doctor", "--store", "http://127.0.0.1:9", HF_HUB_OFFLINE="1", status=1).out
+    )
 
 
 def test_models_lists_what_is_known(esclip: Esclip, tmp_path: Path) -> None:
@@ -384,14 +388,16 @@ def test_models_lists_what_is_known(esclip: Esclip, tmp_path: Path) -> None:
     assert {len(line) for line in lines} == {9}
 
 
-def test_a_transparent_or_odd_picture_can_be_a_query(esclip: Esclip, photos: Path, tmp_path: Path) -> None:
+def test_a_transparent_or_odd_picture_can_be_a_query(
+    quick_esclip: Esclip, photos: Path, tmp_path: Path
+) -> None:
     """A query picture is decoded like any other; one that can't be is named in the error."""
-    esclip("ingest", photos, "--encoder", "palette")
+    quick_esclip("ingest", photos, "--encoder", "palette")
     Image.new("LA", (5, 5), (0, 255)).save(tmp_path / "black.png")
-    (hit,) = esclip("search-image", tmp_path / "black.png", "-k", "1", "--json").hits
+    (hit,) = quick_esclip("search-image", tmp_path / "black.png", "-k", "1", "--json").hits
     assert Path(hit["location"]).name == "black.png"
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n")
-    assert "broken.png" in esclip("search-image", tmp_path / "broken.png", status=1).err
+    assert "broken.png" in quick_esclip("search-image", tmp_path / "broken.png", status=1).err
 
 
 def test_help_names_every_command(quick_esclip: Esclip) -> None:

@@ -15,11 +15,11 @@ MORE = len(PLAIN) // 2
 
 
 @pytest.fixture
-def filled(esclip: Esclip, photos: Path) -> Esclip:
-    """Runs `esclip` where the pictures are in the index, and a broken file in its ledger."""
+def filled(quick_esclip: Esclip, photos: Path) -> Esclip:
+    """Runs commands where the pictures are in the index, and a broken file in its ledger."""
     (photos / "more" / "broken.png").write_bytes(b"nothing")
-    esclip("ingest", photos, "--encoder", "palette")
-    return esclip
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    return quick_esclip
 
 
 def test_by_id_and_by_path(filled: Esclip, photos: Path) -> None:

@@ -15,7 +15,7 @@ NAMES = ("line\nend.png", "tab\tbed.png", "color\x1b[31med.png", "single\x9bbyte
 EVIL = "a\x1b[31mb\nforged\tc\x9bd\u202ee"
 
 
-def test_nothing_is_shown_raw(tmp_path: Path, esclip: Esclip) -> None:
+def test_nothing_is_shown_raw(tmp_path: Path, quick_esclip: Esclip) -> None:
     """In lines, JSON, errors and the rejections file what breaks a line or commands a terminal is escaped."""
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     folder.mkdir()
@@ -23,22 +23,22 @@ def test_nothing_is_shown_raw(tmp_path: Path, esclip: Esclip) -> None:
         Image.new("RGB", (8, 8), "red").save(folder / name)
         (folder / f"bad {name}").touch()
     rejections = tmp_path / "rejections"
-    ran = esclip("ingest", folder, "--encoder", "palette", "--json", "--rejections", rejections)
+    ran = quick_esclip("ingest", folder, "--encoder", "palette", "--json", "--rejections", rejections)
     assert (ran.json["written"], ran.json["rejected"]) == (len(NAMES), len(NAMES))
-    lines = esclip("search-text", "red").out
+    lines = quick_esclip("search-text", "red").out
     assert len(lines.splitlines()) == len(NAMES)
     assert lines.replace("\n", "").replace("\t", "").isprintable()
-    found = esclip("search-text", "red", "--json")
+    found = quick_esclip("search-text", "red", "--json")
     assert found.out.replace("\n", "").isprintable()
     assert {hit["metadata"]["file_name"] for hit in found.hits} == set(NAMES)
     assert rejections.read_text("utf-8").replace("\n", "").isprintable()
     for place in (folder / "no\x1b[31mwhere", folder / "no\x9bwhere", folder / "no\nwhere"):
-        error = esclip("ingest", place, status=1).err
+        error = quick_esclip("ingest", place, status=1).err
         assert error.endswith("\n")
         assert error.rstrip("\n").isprintable()
 
 
-def test_lines_name_files_that_are_there(tmp_path: Path, esclip: Esclip) -> None:
+def test_lines_name_files_that_are_there(tmp_path: Path, quick_esclip: Esclip) -> None:
     """Names with spaces of any kind, joiners and marks come out of a pipe as they are on disk."""
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -50,8 +50,8 @@ def test_lines_name_files_that_are_there(tmp_path: Path, esclip: Esclip) -> None
     )
     for name in names:
         Image.new("RGB", (8, 8), "red").save(folder / name)
-    esclip("ingest", folder, "--encoder", "palette")
-    locations = [line.split("\t")[2] for line in esclip("search-text", "red").out.splitlines()]
+    quick_esclip("ingest", folder, "--encoder", "palette")
+    locations = [line.split("\t")[2] for line in quick_esclip("search-text", "red").out.splitlines()]
     assert {Path(location).name for location in locations if Path(location).is_file()} == set(names)
 
 
@@ -61,28 +61,28 @@ class EvilPalette(PaletteEncoder):
     runtime = EVIL
 
 
-def test_statistics_show_nothing_raw(tmp_path: Path, esclip: Esclip) -> None:
+def test_statistics_show_nothing_raw(tmp_path: Path, quick_esclip: Esclip) -> None:
     """What an index remembers, as runtimes and labels, can neither forge a line nor command a terminal."""
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
     with open_index(tmp_path / "store", encoder=EvilPalette()) as index:
         index.ingest(tmp_path / "red.png", labels=["red\u202e", "blue"])
-    shown = esclip("stats", "--store", tmp_path / "store").out
+    shown = quick_esclip("stats", "--store", tmp_path / "store").out
     assert "\\u001b[31mb\\nforged" in shown
     assert shown.replace("\n", "").isprintable()
     assert all(line.split()[0].isidentifier() for line in shown.splitlines())
-    assert esclip("stats", "--store", tmp_path / "store", "--json").json["runtimes"] == [EVIL]
+    assert quick_esclip("stats", "--store", tmp_path / "store", "--json").json["runtimes"] == [EVIL]
 
 
-def test_pages_hold_nothing_raw(tmp_path: Path, esclip: Esclip) -> None:
+def test_pages_hold_nothing_raw(tmp_path: Path, quick_esclip: Esclip) -> None:
     """The page of duplicates shows locations and descriptions without controls, and as text, not as HTML."""
     folder = tmp_path / "<b>\u202e\x1b"
     folder.mkdir()
     for name in ("1.png", "2.png"):
         Image.new("RGB", (8, 8), "red").save(folder / name)
         (folder / name).with_suffix(".txt").write_text(f"<i>\u202e{EVIL}", encoding="utf-8")
-    esclip("ingest", folder, "--encoder", "palette", "--captions", "sidecar")
+    quick_esclip("ingest", folder, "--encoder", "palette", "--captions", "sidecar")
     page = tmp_path / "page.html"
-    esclip("duplicates", "--page", page)
+    quick_esclip("duplicates", "--page", page)
     written = page.read_text("utf-8")
     assert "&lt;b&gt;\\u202e\\u001b" in written
     assert "<b>" not in written

@@ -13,10 +13,10 @@ from tests.command_line import Esclip
 
 
 @pytest.fixture
-def filled(esclip: Esclip, photos: Path) -> Esclip:
-    """`esclip` with an index of the photos."""
-    esclip("ingest", photos, "--encoder", "palette")
-    return esclip
+def filled(quick_esclip: Esclip, photos: Path) -> Esclip:
+    """Runs commands where there is an index of the photos."""
+    quick_esclip("ingest", photos, "--encoder", "palette")
+    return quick_esclip
 
 
 def found(esclip: Esclip, color: str) -> list[str]:

@@ -46,23 +46,23 @@ def start(tmp_path: Path, *arguments: str | Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("seconds", [0.6, 1.0, 1.4, 1.8])
 def test_a_killed_ingest_is_finished_by_the_next(
-    esclip: Esclip, many: Path, tmp_path: Path, seconds: float
+    quick_esclip: Esclip, many: Path, tmp_path: Path, seconds: float
 ) -> None:
     """After `kill -9` at any moment the same command leaves every document once."""
     with start(tmp_path, "ingest", many, "--encoder", "palette") as killed:
         time.sleep(seconds)
         killed.kill()
-    report = esclip("ingest", many, "--encoder", "palette", "--json").json
+    report = quick_esclip("ingest", many, "--encoder", "palette", "--json").json
     assert (report["read"], report["rejected"]) == (PICTURES, 0)
     assert report["skipped"] + report["written"] == PICTURES
-    assert esclip("stats", "--json").json["documents"] == PICTURES
-    again = esclip("ingest", many, "--encoder", "palette", "--json").json
+    assert quick_esclip("stats", "--json").json["documents"] == PICTURES
+    again = quick_esclip("ingest", many, "--encoder", "palette", "--json").json
     assert (again["written"], again["skipped"]) == (0, PICTURES)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_ingest_that_is_asked_to_end_reports_what_it_did(
-    esclip: Esclip, many: Path, tmp_path: Path, number: signal.Signals
+    quick_esclip: Esclip, many: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Ctrl-C and SIGTERM write what is in flight and print the report; the next run encodes only the rest."""
     with start(tmp_path, "ingest", many, "--encoder", "palette", "--json") as running:
@@ -76,8 +76,8 @@ def test_an_ingest_that_is_asked_to_end_reports_what_it_did(
     assert 0 < report["written"] < PICTURES
     assert "goes on from here" in err
     assert "Traceback" not in err
-    assert esclip("stats", "--json").json["documents"] == report["written"]
-    rest = esclip("ingest", many, "--encoder", "palette", "--json").json
+    assert quick_esclip("stats", "--json").json["documents"] == report["written"]
+    rest = quick_esclip("ingest", many, "--encoder", "palette", "--json").json
     assert (rest["skipped"], rest["written"]) == (report["written"], PICTURES - report["written"])
 
 

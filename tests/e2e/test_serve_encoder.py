@@ -43,40 +43,40 @@ def serving(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[
             process.kill()
 
 
-def test_another_machine_encodes(esclip: Esclip, photos: Path) -> None:
+def test_another_machine_encodes(quick_esclip: Esclip, photos: Path) -> None:
     """Pictures are ingested and found through a server, and found without it by the model that it has."""
     with serving("--encoder", "palette", ESCLIP_ENCODER_TOKEN=TOKEN) as (_, address, line):
         assert line.startswith("esclip: palette (palette) at http://127.0.0.1:")
         given = {"ESCLIP_ENCODER_TOKEN": TOKEN}
-        ran = esclip("ingest", photos, "--encoder", address, "--json", **given)
+        ran = quick_esclip("ingest", photos, "--encoder", address, "--json", **given)
         assert (ran.json["written"], ran.json["encoder"]) == (11, "palette")
-        (hit,) = esclip("search-text", "red", "-k", "1", "--encoder", address, "--json", **given).hits
+        (hit,) = quick_esclip("search-text", "red", "-k", "1", "--encoder", address, "--json", **given).hits
         assert Path(hit["location"]) == photos / "red.png"
         picture = photos / "more" / "blue.png"
-        (hit,) = esclip(
+        (hit,) = quick_esclip(
             "search-image", picture, "-k", "1", "--json", "--encoder", address, "--encoder-token", TOKEN
         ).hits
         assert Path(hit["location"]) == picture
-        assert "ok      encoder: palette" in esclip("doctor", "--encoder", address, **given).out
-    (hit,) = esclip("search-text", "red", "-k", "1", "--json").hits
+        assert "ok      encoder: palette" in quick_esclip("doctor", "--encoder", address, **given).out
+    (hit,) = quick_esclip("search-text", "red", "-k", "1", "--json").hits
     assert Path(hit["location"]) == photos / "red.png"
 
 
-def test_a_wrong_token_is_one_line(esclip: Esclip, photos: Path) -> None:
+def test_a_wrong_token_is_one_line(quick_esclip: Esclip, photos: Path) -> None:
     """Without the token, or with another, a command fails with what to give, and shows neither."""
     with serving("--encoder", "palette", "--encoder-token", TOKEN) as (_, address, line):
         assert TOKEN not in line
         for environ in ({}, {"ESCLIP_ENCODER_TOKEN": "an0ther"}):
-            ran = esclip("ingest", photos, "--encoder", address, status=1, **environ)
+            ran = quick_esclip("ingest", photos, "--encoder", address, status=1, **environ)
             assert "ESCLIP_ENCODER_TOKEN" in ran.err
             assert "an0ther" not in ran.err
             assert len(ran.err.splitlines()) == 1
-        assert "MISSING encoder" in esclip("doctor", "--encoder", address, status=1).out
+        assert "MISSING encoder" in quick_esclip("doctor", "--encoder", address, status=1).out
 
 
-def test_no_server_is_one_line(esclip: Esclip, photos: Path) -> None:
+def test_no_server_is_one_line(quick_esclip: Esclip, photos: Path) -> None:
     """An address at which nothing listens is an error that names the command to start it."""
-    ran = esclip("ingest", photos, "--encoder", f"http://127.0.0.1:{unused_port()}", status=1)
+    ran = quick_esclip("ingest", photos, "--encoder", f"http://127.0.0.1:{unused_port()}", status=1)
     assert "esclip serve-encoder" in ran.err
     assert len(ran.err.splitlines()) == 1
 

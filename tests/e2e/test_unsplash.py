@@ -16,7 +16,7 @@ from PIL import Image
 
 from esclip import open_index
 from esclip.testing.pictures import PLAIN
-from tests.command_line import Esclip, runner
+from tests.command_line import Esclip, in_process
 from tests.engines import engine_address, engine_kinds
 from tests.servers import PictureServer, body, redirect, status, unused_port
 
@@ -131,7 +131,7 @@ class Filled:
 def fill(store: str, dataset: Dataset, folder: Path) -> Filled:
     home = folder / "home"
     home.mkdir(parents=True)
-    esclip = runner(home)
+    esclip = in_process(home)
     address = str(folder / "store") if store == "embedded" else engine_address(store)
     place = ("--store", address, "--index", f"e2e-{uuid.uuid4().hex[:8]}")
     kept = folder / "rejections.jsonl"
