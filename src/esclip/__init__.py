@@ -14,7 +14,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from esclip._classify import LabelScore, classify
+    from esclip._classify import classify
     from esclip._concurrency.stop import CancelToken
     from esclip._core.filters import (
         AllOf,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Range,
         StartsWith,
     )
-    from esclip._core.labels import LabelSet
+    from esclip._core.labels import LabelScore, LabelSet
     from esclip._core.progress import Phase, Progress
     from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats

@@ -8,37 +8,22 @@ picture ───────────► picture tower ───────
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from itertools import islice
-from typing import NamedTuple, TypeAlias
 
 from esclip._core.arguments import AnyImage, coerce_image, wrong_kind
-from esclip._core.labels import Labels, LabelSet
+from esclip._core.labels import Labels, LabelScore, LabelScores, LabelSet
 from esclip._core.other_names import check_names
 from esclip._core.settings import BATCH_SIZE, DEFAULT_ENCODER
-from esclip._core.types import Pixels, Vectors
+from esclip._core.types import Vectors
 from esclip._errors import ConfigError, RecordError
 from esclip._files.locations import AnyPath
 from esclip._protocols import Encoder
 from esclip._search.query_image import load_pixels
 from esclip.encoders import load_encoder
 from esclip.encoders.zero_shot import embed_labels, probabilities
-
-
-class LabelScore(NamedTuple):
-    """A label, and its probability for a picture that shows one of the labels."""
-
-    label: str
-    probability: float
-
-    def __repr__(self) -> str:
-        return f"LabelScore({self.label!r}, {self.probability:.4f})"
-
-
-LabelScores: TypeAlias = tuple[LabelScore, ...]
-"""All labels for one picture, the most probable first; their probabilities add up to 1."""
 
 
 @check_names()
@@ -118,11 +103,11 @@ class Classifier:
             while batch := list(islice(remaining, BATCH_SIZE)):
                 inputs = list(pool.map(partial(load_pixels, self._encoder), batch))
                 pixels = [item for item in inputs if not isinstance(item, RecordError)]
-                scores = iter(self._score(pixels))
+                scores = iter(self.classify_vectors(self._encoder.encode_images(pixels)))
                 yield from (item if isinstance(item, RecordError) else next(scores) for item in inputs)
 
-    def _score(self, batch: Sequence[Pixels]) -> list[LabelScores]:
-        vectors = self._encoder.encode_images(batch)
+    def classify_vectors(self, vectors: Vectors) -> list[LabelScores]:
+        """Classify pictures by their vectors in the encoder's space, of shape (n, dim)."""
         rows = probabilities(vectors, self._label_vectors, self._encoder.logit_scale)
         return [self._rank(row) for row in rows.tolist()]
 

@@ -10,10 +10,9 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import numpy as np
@@ -31,52 +30,10 @@ from esclip._server.search_app import SearchApp
 from esclip._server.search_messages import MAX_DEPTH, MAX_K
 from esclip.testing.encoder import RecordingEncoder
 from esclip.testing.pictures import draw_photos
-from tests.search_servers import searching
+from tests.search_servers import JSON, ask, searching
 
 TOKEN = "s3cret"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-JSON = {"Content-Type": "application/json"}
-
-
-class Answer(NamedTuple):
-    """A response."""
-
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def problem(self) -> str:
-        """The kind of problem, whose form is checked."""
-        assert self.headers["Content-Type"] == "application/problem+json"
-        assert self.json["status"] == self.status
-        assert self.json["title"]
-        assert self.json["request"]
-        return str(self.json["type"]).removeprefix("/problems/")
-
-
-def ask(
-    server: HttpServer[SearchApp],
-    method: str,
-    path: str,
-    body: Any = None,
-    headers: dict[str, str] | None = None,
-) -> Answer:
-    """The answer to a request; a body that is no bytes is sent as JSON."""
-    sent = dict(headers or {})
-    if body is not None and not isinstance(body, bytes):
-        body, sent = json.dumps(body).encode(), JSON | sent
-    connection = HTTPConnection(server.address.removeprefix("http://"), timeout=60)
-    try:
-        connection.request(method, path, body, sent)
-        answer = connection.getresponse()
-        return Answer(answer.status, answer.headers, answer.read())
-    finally:
-        connection.close()
 
 
 class HeldEncoder(RecordingEncoder):

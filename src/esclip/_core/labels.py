@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from esclip._core.text_forms import compose, is_unicode
 from esclip._errors import ConfigError, error_text
@@ -36,6 +36,20 @@ MAX_LABEL_LENGTH = 200
 
 MAX_FILE_SIZE = 1 << 22
 """Bytes of a file of labels: four times what `MAX_LABELS` of `MAX_LABEL_LENGTH` take."""
+
+
+class LabelScore(NamedTuple):
+    """A label, and its probability for a picture that shows one of the labels."""
+
+    label: str
+    probability: float
+
+    def __repr__(self) -> str:
+        return f"LabelScore({self.label!r}, {self.probability:.4f})"
+
+
+LabelScores: TypeAlias = tuple[LabelScore, ...]
+"""All labels for one picture, the most probable first; their probabilities add up to 1."""
 
 
 @dataclass(frozen=True, slots=True)

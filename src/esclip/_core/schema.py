@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
 from esclip._core.calibration import Calibration
@@ -52,6 +53,12 @@ class Field:
 
     name: str
     type: FieldType
+
+
+def public_name(model: str) -> str:
+    """A model's name without its folder, which tells of this machine."""
+    path = PurePath(model)
+    return path.name if path.is_absolute() or model[:1] in (".", "~") else model
 
 
 @dataclass(frozen=True, slots=True)

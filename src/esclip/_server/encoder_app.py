@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from pathlib import PurePath
 
 import orjson
 from PIL import Image
 
+from esclip._core.schema import public_name
 from esclip._core.types import Vectors
 from esclip._errors import EncoderError, Hint
 from esclip._errors.secrets import Secret
@@ -114,7 +114,7 @@ class EncoderApp(BufferedApp):
         head.require_body(_ROUTES[head.path][1], self.max_body)
         if head.header(protocol.SPACE_HEADER) not in ("", self.about.digest):
             raise HttpError(
-                HTTPStatus.CONFLICT, f"this server encodes with {_public_name(self.about.space.model)} now"
+                HTTPStatus.CONFLICT, f"this server encodes with {public_name(self.about.space.model)} now"
             )
         if self.stopping and head.method == "POST":
             raise unavailable("the server is stopping")
@@ -145,7 +145,7 @@ class EncoderApp(BufferedApp):
         healthy = not (failing or self.stopping)
         health = {
             "status": "ok" if healthy else "stopping" if self.stopping else "failing",
-            "model": _public_name(self.about.space.model),
+            "model": public_name(self.about.space.model),
             "runtime": self.about.runtime,
             "queued": self._images.queued + self._texts.queued,
             "images": self._images.encoded,
@@ -154,9 +154,3 @@ class EncoderApp(BufferedApp):
         }
         status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
         return Response(orjson.dumps(health), status=status)
-
-
-def _public_name(model: str) -> str:
-    """A model's name without its folder, which tells of this machine."""
-    path = PurePath(model)
-    return path.name if path.is_absolute() or model[:1] in (".", "~") else model

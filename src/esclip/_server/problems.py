@@ -26,6 +26,9 @@ from esclip._server.http import RETRY_AFTER_S, HttpError, Response
 
 PROBLEM_JSON = "application/problem+json"
 
+EMBEDDINGS_PATH = "/v1/embeddings"
+"""Its problems are errors of OpenAI's API as well: clients of that read the member `error`."""
+
 
 class _Kind(NamedTuple):
     """A row of the list."""
@@ -126,10 +129,14 @@ class Problem(Exception):
         if kind.value.status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
 
-    def response(self, request: str) -> Response:
+    def summary(self) -> dict[str, Any]:
+        """What it is, for one item of several."""
+        return {"type": self._type, "title": self.kind.value.title, "detail": self.detail}
+
+    def response(self, request: str, path: str) -> Response:
         """The response to the request with this id."""
         said: dict[str, Any] = {
-            "type": f"/problems/{self.kind.slug}",
+            "type": self._type,
             "title": self.kind.value.title,
             "status": self.kind.value.status.value,
             "request": request,
@@ -138,7 +145,26 @@ class Problem(Exception):
             said["detail"] = self.detail
         if self.errors:
             said["errors"] = self.errors
+        if path == EMBEDDINGS_PATH:
+            said["error"] = self._openai_error()
         return Response(orjson.dumps(said), PROBLEM_JSON, self.kind.value.status)
+
+    @property
+    def _type(self) -> str:
+        return f"/problems/{self.kind.slug}"
+
+    def _openai_error(self) -> dict[str, Any]:
+        """The error as OpenAI's API has it: a message, its kind, the parameter, and a code."""
+        pointer = self.errors[0]["pointer"] if self.errors else ""
+        param = pointer.split("/")[1] if pointer else None
+        code = {"model": "model_not_found"}.get(param or "", self.kind.slug.replace("-", "_"))
+        is_ours = self.kind.value.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return {
+            "message": self.detail or self.kind.value.title,
+            "type": "server_error" if is_ours else "invalid_request_error",
+            "param": param,
+            "code": "invalid_api_key" if self.kind is ProblemType.UNAUTHORIZED else code,
+        }
 
 
 _OF_STATUS = {

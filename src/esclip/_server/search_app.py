@@ -50,8 +50,8 @@ class SearchApp:
         self.service.stopping = stopping
 
     def close(self) -> None:
-        """Close the index."""
-        self.service.index.close()
+        """End the threads that encode, and close the index."""
+        self.service.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Respond to one request: admit it by its head, read its body, call its route."""
@@ -86,7 +86,9 @@ class SearchApp:
                     await self._routes(scope, _replay(body, receive), send)
         except (Problem, HttpError) as error:
             problem = problem_of(error)
-            await send_response(send, problem.response(request), {**problem.headers, **headers})
+            await send_response(
+                send, problem.response(request, scope["path"]), {**problem.headers, **headers}
+            )
 
     def _admit(self, head: RequestHead) -> None:
         self.service.guard.admit(head)

@@ -44,7 +44,10 @@ _LIMITS: Mapping[str, int] = {"k": MAX_K, "offset": MAX_DEPTH, "rank_window_size
 """Lower than the library's: one request must not take the memory of all."""
 
 
-class _Strict(BaseModel):
+Base64Picture = Annotated[str, Field(max_length=MAX_PICTURE_BYTES * 4 // 3 + 4)]
+
+
+class Strict(BaseModel):
     """JSON whose values have their types, and no names but those declared."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -56,15 +59,13 @@ class _Lenient(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Part(_Strict):
+class Part(Strict):
     """A clause of a query: exactly one of text, words, id, image and vector, and its weight."""
 
     text: ShortText | None = Field(None, description="What pictures show, in any language.")
     words: ShortText | None = Field(None, description="Words in any text of a document.")
     id: Id | None = Field(None, description="A picture of the index; it is left out of the hits.")
-    image: Annotated[str, Field(max_length=MAX_PICTURE_BYTES * 4 // 3 + 4)] | None = Field(
-        None, description="An image file's bytes in base64."
-    )
+    image: Base64Picture | None = Field(None, description="An image file's bytes in base64.")
     vector: Annotated[list[float], Field(min_length=1, max_length=MAX_DIMENSION)] | None = Field(
         None, description="A vector of the index's space."
     )
@@ -89,10 +90,11 @@ class Part(_Strict):
             return SimilarTo(self.id, self.weight)
         if self.vector is not None:
             return VectorQuery(self.vector, self.weight)
-        return ImageQuery(_decoded(self.image or "", f"{pointer}/image"), self.weight)
+        return ImageQuery(decode_base64(self.image or "", f"{pointer}/image"), self.weight)
 
 
-def _decoded(text: str, pointer: str) -> bytes:
+def decode_base64(text: str, pointer: str) -> bytes:
+    """The bytes of a picture in base64. Raises `Problem` that points to it."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -117,7 +119,7 @@ _OPTIONS: dict[str, Any] = {
     name: _field_of(name, kind, opt) for name, (kind, opt) in declared(QueryOptions).items() if opt
 }
 
-_StrictOptions: Any = create_model("SearchOptions", __base__=_Strict, **_OPTIONS)
+_StrictOptions: Any = create_model("SearchOptions", __base__=Strict, **_OPTIONS)
 _LenientOptions: Any = create_model(
     "SearchOptionParameters",
     __base__=_Lenient,
@@ -151,7 +153,7 @@ class SearchRequest(_StrictOptions, _Shown):  # type: ignore[misc]  # its base i
         return _query(self, clauses)
 
 
-class BatchRequest(_Strict):
+class BatchRequest(Strict):
     """Several queries, which are encoded and sent together."""
 
     queries: list[SearchRequest] = Field(min_length=1, max_length=MAX_QUERIES)
@@ -300,7 +302,7 @@ def render_hits(
     }
 
 
-class SessionRequest(_Strict):
+class SessionRequest(Strict):
     """What opens a session."""
 
     token: str = Field(max_length=1000)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from esclip._errors.secrets import Secret
 from esclip._files.user_folders import cache_folder
 from esclip._index import ImageIndex
+from esclip._server.batched_encoder import BatchedEncoder
 from esclip._server.guard import LOOPBACK_NAMES, Guard
 from esclip._server.metrics import Metrics
 from esclip._server.picture_cache import PictureCache
@@ -51,3 +53,18 @@ class SearchService:
         self.checks = Workers(2, max_waiting=64)
         """Threads for health, which must be known also when all others are busy."""
         self.cache = PictureCache(options.picture_cache)
+        self._encoder: BatchedEncoder | None = None
+        self._encoder_lock = Lock()
+
+    def load_encoder(self) -> BatchedEncoder:
+        """The index's encoder, loaded on first use. Raises as `ImageIndex.load_encoder`."""
+        with self._encoder_lock:
+            if self._encoder is None:
+                self._encoder = BatchedEncoder(self.index.load_encoder())
+            return self._encoder
+
+    def close(self) -> None:
+        """End the threads that encode, and close the index."""
+        if self._encoder is not None:
+            self._encoder.close()
+        self.index.close()

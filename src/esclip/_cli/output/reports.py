@@ -14,8 +14,8 @@ from esclip._errors.counts import pluralize
 from esclip._images.formats import describe_skipped
 
 if TYPE_CHECKING:
-    from esclip._classify import LabelScore, LabelScores
     from esclip._cli.doctor import Finding
+    from esclip._core.labels import LabelScore, LabelScores
     from esclip._core.rejections import IngestReport, LedgerEntry
     from esclip._core.schema import Stats
     from esclip._errors.reasons import Reason

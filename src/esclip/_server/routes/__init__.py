@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from esclip import __version__
 from esclip._server.routes.about import add_about
+from esclip._server.routes.classification import add_classification
 from esclip._server.routes.documents import add_documents
+from esclip._server.routes.embeddings import add_embeddings
 from esclip._server.routes.errors import add_error_handlers
 from esclip._server.routes.health import add_health
 from esclip._server.routes.pictures import add_pictures
@@ -25,7 +27,16 @@ def make_routes(service: SearchService) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for add in (add_searches, add_documents, add_pictures, add_about, add_sessions, add_health):
+    for add in (
+        add_searches,
+        add_documents,
+        add_classification,
+        add_embeddings,
+        add_pictures,
+        add_about,
+        add_sessions,
+        add_health,
+    ):
         add(api, service)
     add_error_handlers(api)
     return api

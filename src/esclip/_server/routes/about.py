@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from esclip._core.schema import public_name
+from esclip._server import encoding_messages
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.responses import PROBLEMS, json_response
@@ -23,7 +23,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "engine": stats.engine,
             "documents": stats.documents,
             "bytes": stats.bytes,
-            "encoder": Path(stats.encoder).name if Path(stats.encoder).is_absolute() else stats.encoder,
+            "encoder": public_name(stats.encoder),
             "dimension": stats.dimension,
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),
@@ -33,6 +33,9 @@ def add_about(api: FastAPI, service: SearchService) -> None:
                 "offset_and_k": messages.MAX_DEPTH,
                 "queries": messages.MAX_QUERIES,
                 "parts": messages.MAX_PARTS,
+                "inputs": encoding_messages.MAX_INPUTS,
+                "pictures": encoding_messages.MAX_PICTURES,
+                "prompts": encoding_messages.MAX_PROMPTS,
                 "text_characters": messages.MAX_TEXT,
                 "picture_bytes": messages.MAX_PICTURE_BYTES,
             },

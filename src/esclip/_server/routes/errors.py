@@ -19,7 +19,7 @@ def add_error_handlers(api: FastAPI) -> None:
 
     async def to_response(request: Request, error: Exception) -> Response:
         problem = _problem_of(error)
-        rendered = problem.response(request.state.request)
+        rendered = problem.response(request.state.request, request.url.path)
         headers = {**problem.headers, "Content-Type": rendered.content_type}
         return Response(rendered.body, rendered.status.value, headers)
 
@@ -50,7 +50,11 @@ def _problem_of(error: Exception) -> Problem:
     if any(one["type"] == "json_invalid" for one in wrong):
         return Problem(ProblemType.BAD_BODY)
     errors = [
-        {"pointer": _pointer(error["loc"]), "detail": one_line(error["msg"], 200)} for error in wrong[:20]
+        {
+            "pointer": _pointer(error["loc"]),
+            "detail": one_line(error["msg"].removeprefix("Value error, "), 200),
+        }
+        for error in wrong[:20]
     ]
     first = errors[0]
     return Problem(ProblemType.BAD_QUERY, f"{first['pointer']}: {first['detail']}", errors=errors)
