@@ -65,7 +65,7 @@ def searching(
     index: ImageIndex, cache: Path, *, limits: Limits | None = None, **options: Any
 ) -> Iterator[HttpServer[SearchApp]]:
     """A running service of an index, which it closes; thumbnails are kept in `cache`."""
-    app = SearchApp(index, ServiceOptions(picture_cache=cache, **options), limits)
+    app = SearchApp(index, ServiceOptions(thumbnails=cache, **options), limits)
     with HttpServer(app, host="127.0.0.1", port=0, limits=limits) as server:
         running = threading.Thread(target=server.run)
         running.start()

@@ -12,7 +12,7 @@ from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._cli.options import as_path, number
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._core.options import Opt, Panel
-from esclip._core.settings import SEARCH_PORT
+from esclip._core.settings import SEARCH_PORT, thumbnail_cache
 from esclip._errors import ConfigError
 from esclip._errors.secrets import Secret
 
@@ -87,7 +87,7 @@ def serve(
     from esclip._server.guard import hosts_of
     from esclip._server.http_server import HttpServer
     from esclip._server.search_app import SearchApp
-    from esclip._server.search_service import ServiceOptions, default_picture_cache
+    from esclip._server.search_service import ServiceOptions
 
     show_info_logs()
     options = ServiceOptions(
@@ -96,7 +96,7 @@ def serve(
         show_paths=show_paths,
         threads=threads,
         max_waiting=queue,
-        picture_cache=thumbnails or default_picture_cache(),
+        thumbnails=thumbnails or thumbnail_cache(),
     )
     index = store.open(encoder)
     documents = index.stats().documents

@@ -84,6 +84,11 @@ def picture_cache() -> Path:
     return cache_folder() / "pictures"
 
 
+def thumbnail_cache() -> Path:
+    """Where thumbnails of indexed pictures are kept, up to a gigabyte."""
+    return cache_folder() / "thumbnails"
+
+
 def tower_cache() -> Path:
     """Where models are kept as they run fastest on this machine."""
     return cache_folder() / "towers"

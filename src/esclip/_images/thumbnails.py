@@ -1,4 +1,4 @@
-"""Thumbnails of indexed images, for the gallery and HTML pages.
+"""The one maker of thumbnails of indexed images, for galleries, pages and agents.
 
 location, fingerprint of the encoded bytes ─► regular file? same bytes? ─► decoder ─► JPEG
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 import io
 from pathlib import Path
 from typing import NamedTuple
+
+from PIL import JpegImagePlugin
 
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import content_fingerprint
@@ -48,3 +50,12 @@ def make_thumbnail(file: Path, content: str | None, height: int = THUMBNAIL_HEIG
     except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path
         return None
     return Thumbnail(jpeg.getvalue(), *image.size)
+
+
+def read_thumbnail(jpeg: bytes) -> Thumbnail:
+    """A thumbnail that was made before, with its size. Raises `ValueError` where these bytes are no JPEG."""
+    try:
+        size = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg)).size
+    except Exception as error:  # Pillow raises almost anything on damaged bytes
+        raise ValueError("no JPEG") from error
+    return Thumbnail(jpeg, *size)

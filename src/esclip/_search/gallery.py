@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +21,8 @@ from esclip._core.urls import is_web_address
 from esclip._errors import one_line
 from esclip._errors.counts import pluralize
 from esclip._errors.secrets import mask
-from esclip._images.thumbnails import THUMBNAIL_HEIGHT, make_thumbnail
+from esclip._images.thumbnail_cache import thumbnail
+from esclip._images.thumbnails import THUMBNAIL_HEIGHT
 from esclip.sources import preview_url
 
 MAX_WIDTH = THUMBNAIL_HEIGHT * 2
@@ -108,11 +109,11 @@ def _find_picture(hit: Hit) -> _Picture | None:
         width, height = (side if isinstance(side, int) and side > 0 else 0 for side in sides)
         size = (width, height) if width and height else (DEFAULT_WIDTH, THUMBNAIL_HEIGHT)
         return _Picture(preview_url(hit.location, THUMBNAIL_HEIGHT * 2), *size)
-    thumbnail = None if "://" in hit.location else make_thumbnail(Path(hit.location), hit.content)
-    if thumbnail is None:
+    small = thumbnail(hit)
+    if small is None:
         return None
-    source = f"data:image/jpeg;base64,{base64.b64encode(thumbnail.jpeg).decode()}"
-    return _Picture(source, thumbnail.width, thumbnail.height)
+    source = f"data:image/jpeg;base64,{base64.b64encode(small.jpeg).decode()}"
+    return _Picture(source, small.width, small.height)
 
 
 def file_name(hit: Hit) -> str:

@@ -6,19 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from esclip._core.settings import thumbnail_cache
 from esclip._errors.secrets import Secret
-from esclip._files.user_folders import cache_folder
+from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
 from esclip._server.batched_encoder import BatchedEncoder
 from esclip._server.guard import LOOPBACK_NAMES, Guard
 from esclip._server.metrics import Metrics
-from esclip._server.picture_cache import PictureCache
 from esclip._server.workers import Workers
-
-
-def default_picture_cache() -> Path:
-    """The folder for thumbnails in the user's cache directory."""
-    return cache_folder() / "thumbnails"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,8 @@ class ServiceOptions:
     """Searches at once."""
     max_waiting: int = 128
     """Searches that wait for a thread; further ones are refused with Retry-After."""
-    picture_cache: Path = field(default_factory=default_picture_cache)
+    thumbnails: Path = field(default_factory=thumbnail_cache)
+    """The folder for thumbnails."""
 
 
 class SearchService:
@@ -52,7 +48,7 @@ class SearchService:
         self.pictures = Workers(2, max_waiting=512)
         self.checks = Workers(2, max_waiting=64)
         """Threads for health, which must be known also when all others are busy."""
-        self.cache = PictureCache(options.picture_cache)
+        self.thumbnails = ThumbnailCache(options.thumbnails)
         self._encoder: BatchedEncoder | None = None
         self._encoder_lock = Lock()
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from esclip._core.urls import is_web_address
+from esclip._images.thumbnail_cache import HEIGHTS, thumbnail
 from esclip._server import search_messages as messages
-from esclip._server.picture_cache import HEIGHTS
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.responses import PROBLEMS, document_hit_of
 from esclip._server.search_service import SearchService
@@ -44,7 +43,7 @@ def _picture(service: SearchService, id: str, height: int, known: str) -> Respon
     etag = f'"{hit.content[:24]}-{height}"' if hit.content else ""
     if etag and etag in known:
         return Response(status_code=304, headers={"ETag": etag, "Cache-Control": FOR_EVER})
-    data = service.cache.thumbnail(Path(hit.location), hit.content or "", height)
-    if data is None:
+    small = thumbnail(hit, height, service.thumbnails)
+    if small is None:
         raise Problem(ProblemType.UNKNOWN_DOCUMENT, "its file is not there any more, or is another")
-    return Response(data, media_type="image/jpeg", headers={"ETag": etag, "Cache-Control": FOR_EVER})
+    return Response(small.jpeg, media_type="image/jpeg", headers={"ETag": etag, "Cache-Control": FOR_EVER})
