@@ -57,6 +57,9 @@ class ProblemType(Enum):
     UNKNOWN_DOCUMENT = _Kind(
         HTTPStatus.NOT_FOUND, "The index has no such document", "It may have been removed since it was found."
     )
+    UNKNOWN_JOB = _Kind(
+        HTTPStatus.NOT_FOUND, "There is no such job", "Jobs are kept for an hour after their end."
+    )
     INDEX_NOT_FOUND = _Kind(
         HTTPStatus.NOT_FOUND, "The index does not exist, or is empty", "Fill it: esclip ingest PATH."
     )
@@ -71,6 +74,7 @@ class ProblemType(Enum):
         "The index was made with another model",
         "Start the server with the encoder that the index was made with.",
     )
+    JOB_NOT_DONE = _Kind(HTTPStatus.CONFLICT, "The job has no result", "Ask for its state before its result.")
     TOO_LARGE = _Kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "GET /v1/index names the limits."
     )

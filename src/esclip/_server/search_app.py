@@ -47,10 +47,11 @@ class SearchApp:
 
     @stopping.setter
     def stopping(self, stopping: bool) -> None:
-        self.service.stopping = stopping
+        if stopping:
+            self.service.stop()
 
     def close(self) -> None:
-        """End the threads that encode, and close the index."""
+        """End jobs and the threads that encode, and close the index."""
         self.service.close()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:

@@ -12,6 +12,7 @@ from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
 from esclip._server.batched_encoder import BatchedEncoder
 from esclip._server.guard import LOOPBACK_NAMES, Guard
+from esclip._server.jobs import Jobs
 from esclip._server.metrics import Metrics
 from esclip._server.workers import Workers
 
@@ -40,8 +41,8 @@ class SearchService:
         """Search this index. Connects to nothing yet."""
         self.index = index
         self.options = options
-        self.stopping = False
-        """Whether no new work shall begin."""
+        self.jobs = Jobs()
+        self._stopping = False
         self.guard = Guard(options.token, options.hosts)
         self.metrics = Metrics()
         self.searches = Workers(options.threads, max_waiting=options.max_waiting)
@@ -52,6 +53,16 @@ class SearchService:
         self._encoder: BatchedEncoder | None = None
         self._encoder_lock = Lock()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether no new work shall begin."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Begin no new work, and cancel jobs."""
+        self._stopping = True
+        self.jobs.stop()
+
     def load_encoder(self) -> BatchedEncoder:
         """The index's encoder, loaded on first use. Raises as `ImageIndex.load_encoder`."""
         with self._encoder_lock:
@@ -60,7 +71,8 @@ class SearchService:
             return self._encoder
 
     def close(self) -> None:
-        """End the threads that encode, and close the index."""
+        """End jobs and the threads that encode, and close the index."""
+        self.jobs.close()
         if self._encoder is not None:
             self._encoder.close()
         self.index.close()

@@ -11,6 +11,7 @@ from esclip._server.routes.documents import add_documents
 from esclip._server.routes.embeddings import add_embeddings
 from esclip._server.routes.errors import add_error_handlers
 from esclip._server.routes.health import add_health
+from esclip._server.routes.jobs import add_jobs
 from esclip._server.routes.pictures import add_pictures
 from esclip._server.routes.searches import add_searches
 from esclip._server.routes.sessions import add_sessions
@@ -33,6 +34,7 @@ def make_routes(service: SearchService) -> FastAPI:
         add_classification,
         add_embeddings,
         add_pictures,
+        add_jobs,
         add_about,
         add_sessions,
         add_health,
