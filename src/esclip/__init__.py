@@ -36,7 +36,16 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
     from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-    from esclip._core.types import Box, Fingerprint, GeoPoint, Hit, ImageRecord, ScoreDetail, StoredDocument
+    from esclip._core.types import (
+        Box,
+        Fingerprint,
+        GeoPoint,
+        Hit,
+        ImageRecord,
+        ScoreDetail,
+        StoredDocument,
+        TextRecord,
+    )
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -143,6 +152,7 @@ __all__ = [
     "StoreUnavailable",
     "StoredDocument",
     "Text",
+    "TextRecord",
     "TextSearchOptions",
     "TooManyRejections",
     "VectorQuery",

@@ -1,4 +1,4 @@
-"""The facade: one index of pictures, to fill and to search.
+"""The facade: one index of pictures, and texts beside them, to fill and to search.
 
 list_indexes(...) ─► Stats of each index
 open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · get · peek · delete · stats · drop
@@ -45,6 +45,7 @@ from esclip._core.searches import Scan
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE, default_store
 from esclip._core.targets import PART_KINDS
 from esclip._core.text_forms import is_unicode
+from esclip._core.texts import holds_texts, is_companion, texts_index
 from esclip._core.types import Hit, StoredDocument
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._errors.counts import pluralize
@@ -139,7 +140,8 @@ def open_index(
 
 
 def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None = None) -> list[Stats]:
-    """List the indexes of a store, by name. Those of other programs and of parts of pictures are left out.
+    """List the indexes of a store, by name. Those of other programs, and those that belong to another index
+    (its texts, the parts of its pictures), are left out.
 
     Args:
         store: As in `open_index`.
@@ -167,13 +169,16 @@ def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None
     finally:
         if opened is not store:
             opened.close()
-    parts = {
-        parts_index(name): infos.get(parts_index(name)) for name, info in infos.items() if info.schema.parts
-    }
     return [
-        Stats.of(info, name, opened.address, parts=parts.get(parts_index(name)))
+        Stats.of(
+            info,
+            name,
+            opened.address,
+            parts=infos.get(parts_index(name)) if info.schema.parts else None,
+            texts=infos.get(texts_index(name)) if info.schema.texts else None,
+        )
         for name, info in infos.items()
-        if not holds_parts(info.schema)
+        if not is_companion(info.schema)
     ]
 
 
@@ -207,7 +212,9 @@ def _named(what: str, model: AnyPath) -> str:
 
 
 class ImageIndex:
-    """An index of pictures. Searches are thread-safe. To be closed: by `with` or `close`."""
+    """An index of pictures, and of texts beside them. Searches are thread-safe. To be closed: by `with` or
+    `close`.
+    """
 
     def __init__(
         self,
@@ -221,7 +228,7 @@ class ImageIndex:
         self._open_store = store
         self._open_ledger = Ledger(ledger_path(store.address, store.index))
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
-        self._parts_store: Store | None = None
+        self._others: dict[str, Store] = {}
         self._schema: IndexSchema | None = None
         self._closed = False
         self._lock = Lock()
@@ -330,22 +337,26 @@ class ImageIndex:
         fields: Mapping[str, FieldType | str] | None = None,
         **options: Unpack[AddOptions],
     ) -> IngestReport:
-        """Write pictures that a program has, with what is known about them, as an ingest writes a folder's.
+        """Write pictures and texts that a program has, with what is known about them, as an ingest does.
 
         What the index holds unchanged is skipped. A mapping, or a row of a table, has its picture as
         `image`, `path` or `url`, and may have `id`, `location`, `page` and `description`; all else is
         metadata, typed by its values: texts, numbers, booleans, dates, lists of texts, `{"lat", "lon"}`.
         `image` is anything that a picture alone can be; with a `url` beside it, that is its location.
 
+        A mapping without a picture may have a `text`, which is a document by itself: searches find it beside
+        the pictures, by what it says. A `str` alone is a path or a URL; a text alone is a `TextRecord`.
+
         An `id` that is not given is made of the picture: of a file's path, as an ingest of its folder does;
-        of a URL; else of the bytes, or of the pixels of a PIL image or array. Records with one id are one:
-        the first counts. A picture that is only in memory is not kept: its document's location is `memory:`
-        and the id, and a rejected one can't be retried.
+        of a URL; else of the bytes, or of the pixels of a PIL image or array; that of a text of the text.
+        Records with one id are one: the first counts, and replaces the index's document with this id, be it
+        a picture or a text. A picture that is only in memory is not kept: its document's location is
+        `memory:` and the id, and a rejected one can't be retried.
 
         Args:
             records: Pictures (paths, URLs, `data:` URIs, an image file's bytes, open files, PIL images, RGB
-                arrays of uint8), mappings, `ImageRecord`s: one, or an iterable of them, which is read in
-                another thread and not held; or a table: of pandas, or any that exports Arrow.
+                arrays of uint8), mappings, `TextRecord`s, `ImageRecord`s: one, or an iterable of them, which
+                is read in another thread and not held; or a table: of pandas, or any that exports Arrow.
             fields: Types of metadata fields, by name: for those that none of the first 1,000 records of an
                 iterator has, for `text`, or for dates given as texts. Default: those of the index, else by
                 the values.
@@ -379,6 +390,7 @@ class ImageIndex:
             )
             assert report.written == 2
             index.search_text("red", where="price<10")
+            index.add([{"id": "t1", "text": "a red door in Oslo"}, esclip.TextRecord("blue sky")])
         """
         from esclip._ingest.progress_display import show_progress
         from esclip.sources.chain import ChainedSource
@@ -420,6 +432,7 @@ class ImageIndex:
             label_set=remembered if labels is None else LabelSet.of(labels, remembered),
             parts=[kind for kind in PART_KINDS if kind in kinds],
             parts_store=self._open_parts,
+            texts_store=self._open_texts,
             origin=origin,
             pruning=pruning,
         )
@@ -509,6 +522,7 @@ class ImageIndex:
                 label_set=schema.label_set,
                 parts=schema.parts,
                 parts_store=self._open_parts,
+                texts_store=self._open_texts,
                 origin=None,
                 pruning=None,
             )
@@ -561,7 +575,8 @@ class ImageIndex:
             raise self._not_found("does not exist")
         self._require_index_or_ledger()
         selection = Selection(named, roots, parse_filter(where, schema.fields) if where and schema else ())
-        return delete(self._with_parts(schema) if schema else None, self._ledger, selection, confirm)
+        store = self._with_texts(schema, self._with_parts(schema)) if schema else None
+        return delete(store, self._ledger, selection, confirm)
 
     @check_names()
     def get(self, ids: AnyId | Iterable[AnyId]) -> Documents:
@@ -582,8 +597,7 @@ class ImageIndex:
             assert index.get(["no such id"]).missing == ("no such id",)
         """
         named = coerce_ids("ids", ids)
-        self._require_schema()
-        return self._read(named)
+        return self._read(self._with_texts(self._require_schema()), named)
 
     @check_names()
     def peek(self, n: int = DEFAULT_K) -> Documents:
@@ -602,8 +616,8 @@ class ImageIndex:
             print(index.peek(2).to_pandas())
         """
         n = int(PEEK.check("n", n))
-        self._require_schema()
-        return self._read([*islice(self._scan_ids(min(n, SCAN_PAGE)), n)])
+        store = self._with_texts(self._require_schema())
+        return self._read(store, [*islice(_scan_ids(store, min(n, SCAN_PAGE)), n)])
 
     @check_names(instead=_IN_A_QUERY)
     def search(self, query: AnyQuery) -> Hits:
@@ -646,8 +660,11 @@ class ImageIndex:
         wanted = [Query.of(q) for q in coerce_several("queries", queries, "several queries, such as a list")]
         schema = self._require_schema()
         retriever = Retriever(self._store, cache(self._require_parts))  # checked once for all searches
+        texts = cache(lambda: Retriever(self._require_texts(), self._require_parts))
+        documents = self._with_texts(schema)
+        searcher = Searcher(retriever, texts, documents, schema, lambda: self._encoder(schema))
         try:
-            results = Searcher(retriever, schema, lambda: self._encoder(schema)).search_many(wanted)
+            results = searcher.search_many(wanted)
         except DocumentNotFound:
             self._require_documents()
             raise
@@ -663,7 +680,7 @@ class ImageIndex:
         where: Where | None = None,
         **options: Unpack[TextSearchOptions],
     ) -> Hits:
-        """Find the pictures that show what a text says.
+        """Find the pictures that show what a text says, and the texts that say the like.
 
         Args:
             text: What pictures show, in any language that the text encoder knows.
@@ -676,12 +693,14 @@ class ImageIndex:
             min_score: Lowest score of a hit, a cosine in [-1, 1]. Default: -1.
             exact: Compare every vector, without the vector index. Default: False.
             rank_window_size: Number of hits of each ranking that are fused. Default: 200.
-            targets: Where to search: `pictures`, `crops`, `captions`. A hit by a crop has its `box` and its
-                score. Default: `["pictures"]`.
+            targets: Where to search: `pictures`, `crops`, `captions`, `texts`. A hit by a crop has its `box`
+                and its score. Texts are ranked apart, and fused with pictures by rank: their scores are not
+                comparable. Default: pictures, and texts where the index has any.
             explain: Say of each hit what its rank is made of: `Hit.explanation`. Default: False.
             collapse: Fold hits into a better one from this cosine with it on: `Hit.duplicates`. Default:
                 None, off.
-            min_relevance: Lowest `Hit.relevance`, 0 to 1; for queries of texts alone. Default: None, off.
+            min_relevance: Lowest `Hit.relevance`, 0 to 1; for queries of texts alone, which then find no
+                text documents. Default: None, off.
 
         Returns:
             Hits, best first.
@@ -856,7 +875,9 @@ class ImageIndex:
         info = self._require_info()
         beside = self._open_parts().info() if info.schema.parts else None
         parts = beside if beside and holds_parts(beside.schema) else None
-        return Stats.of(info, self._store.index, self._store.address, parts=parts)
+        beside = self._open_texts().info() if info.schema.texts else None
+        texts = beside if beside and holds_texts(beside.schema) else None
+        return Stats.of(info, self._store.index, self._store.address, parts=parts, texts=texts)
 
     def load_encoder(self) -> Encoder:
         """Load the encoder that the index's searches use: its own, or the one that it was opened with.
@@ -872,7 +893,7 @@ class ImageIndex:
         return self._encoder(self._store.schema())
 
     def drop(self) -> None:
-        """Remove the index with its parts and its ledger. Picture files stay.
+        """Remove the index with its texts, its parts and its ledger. Picture files stay.
 
         Raises:
             IndexNotFound: There is no such index.
@@ -880,7 +901,7 @@ class ImageIndex:
         schema = self._store.schema()
         if schema and holds_parts(self._open_parts().schema()):
             self._open_parts().drop()  # first: what is dropped by halves still says that it has them
-        self._store.drop()
+        (self._with_texts(schema) if schema else self._store).drop()
         self._schema = None
         self._ledger.remove()
 
@@ -889,8 +910,8 @@ class ImageIndex:
         with self._lock:
             self._closed = True
         self._open_store.close()
-        if self._parts_store is not None:
-            self._parts_store.close()
+        for other in self._others.values():
+            other.close()
         self._open_ledger.close()
 
     def __enter__(self) -> ImageIndex:
@@ -904,7 +925,7 @@ class ImageIndex:
 
     def __len__(self) -> int:
         """The number of documents; 0 where the index does not exist."""
-        info = self._store.info()
+        info = self._info()
         return 0 if info is None else info.documents
 
     def __bool__(self) -> bool:
@@ -915,13 +936,14 @@ class ImageIndex:
         """Whether a document has this id, or is this hit."""
         id = id.id if isinstance(id, Hit) else id
         with suppress(IndexNotFound):
-            return isinstance(id, str) and is_unicode(id) and id in self._store.fingerprints([id])
+            if isinstance(id, str) and is_unicode(id):
+                return id in self._with_texts(self._require_schema()).fingerprints([id])
         return False
 
     def __iter__(self) -> Iterator[str]:
         """The ids of all documents, in their order."""
         with suppress(IndexNotFound):
-            yield from self._scan_ids(SCAN_PAGE)
+            yield from _scan_ids(self._with_texts(self._require_schema()), SCAN_PAGE)
 
     def __repr__(self) -> str:
         documents, encoder = self._describe()
@@ -937,7 +959,7 @@ class ImageIndex:
         """What can be told at once: how many documents there are, and the encoder's name."""
         if self._closed:
             return "closed", ""
-        answer = result_within(DESCRIPTION_TIMEOUT_S, lambda: [self._open_store.info()])
+        answer = result_within(DESCRIPTION_TIMEOUT_S, lambda: [self._info()])
         if answer is None:
             return "an unknown number of documents", ""
         (info,) = answer
@@ -974,11 +996,18 @@ class ImageIndex:
     def _require_documents(self) -> None:
         """Raise `IndexNotFound` when the index is empty or gone; called only when there are no hits."""
         self._schema = None
-        if self._require_info().documents == 0:
-            raise self._not_found("is empty")
+        info = self._info()
+        if info is None or info.documents == 0:
+            raise self._not_found("is empty" if info else "does not exist")
 
     def _count(self) -> int:
+        """The number of pictures."""
         return self._require_info().documents
+
+    def _info(self) -> IndexInfo | None:
+        """What the store says of the index and its texts together."""
+        info = self._store.info()
+        return self._with_texts(info.schema).info() if info and info.schema.texts else info
 
     def _require_info(self) -> IndexInfo:
         info = self._store.info()
@@ -994,11 +1023,40 @@ class ImageIndex:
         )
 
     def _open_parts(self) -> Store:
-        """The parts index, there or not, opened once."""
+        """The parts index, there or not."""
+        return self._open_other(parts_index)
+
+    def _open_texts(self) -> Store:
+        """The index of texts, there or not."""
+        return self._open_other(texts_index)
+
+    def _open_other(self, name: Callable[[str], str]) -> Store:
+        """An index beside this one, by its name of this one's; there or not, opened once."""
         with self._lock:
-            if self._parts_store is None:
-                self._parts_store = self._store.open_other(parts_index(self._store.index))
-            return self._parts_store
+            index = name(self._store.index)
+            if index not in self._others:
+                self._others[index] = self._store.open_other(index)
+            return self._others[index]
+
+    def _with_texts(self, schema: IndexSchema, pictures: Store | None = None) -> Store:
+        """The store of all documents: of pictures, and of the texts that the index may have beside them."""
+        pictures = pictures or self._store
+        if not schema.texts:
+            return pictures
+        from esclip.stores.with_texts import StoreWithTexts
+
+        return StoreWithTexts(pictures, self._open_texts, present=holds_texts(self._open_texts().schema()))
+
+    def _require_texts(self) -> Store:
+        """The index of texts, for searching. Raises `IndexNotFound` when it isn't there."""
+        texts = self._open_texts()
+        if not holds_texts(texts.schema()):
+            raise IndexNotFound(
+                f"index {self._store.index!r} in {self._store.address} has lost its texts: {texts.index!r} "
+                "is not there, or holds pictures of its own; search among pictures alone, or add the texts "
+                "again"
+            )
+        return texts
 
     def _require_parts(self) -> Store:
         """The parts index, for searching. Raises `IndexNotFound` when it isn't there."""
@@ -1011,20 +1069,13 @@ class ImageIndex:
             )
         return parts
 
-    def _read(self, ids: Sequence[str]) -> Documents:
+    def _read(self, store: Store, ids: Sequence[str]) -> Documents:
         """The documents of these ids, in this order."""
         found: dict[str, StoredDocument] = {}
         for page in batches(filter(is_unicode, dict.fromkeys(ids)), PAGE_SIZE):
-            found |= self._store.documents(page)
+            found |= store.documents(page)
         missing = dict.fromkeys(id for id in ids if id not in found)
         return Documents((found[id] for id in ids if id in found), missing)
-
-    def _scan_ids(self, page: int) -> Iterator[str]:
-        """The ids of all documents, read by pages."""
-        last_id = ""
-        while hits := self._store.search(Scan(page, after=last_id))[0]:
-            yield from (hit.id for hit in hits)
-            last_id = hits[-1].id
 
     def _encoder(self, schema: IndexSchema | None) -> Encoder:
         return self._encoders.resolve(self._store.index, schema)
@@ -1056,13 +1107,15 @@ class ImageIndex:
             yield rejection
 
     def _require_own_pictures(self, schema: IndexSchema | None) -> None:
-        """Raise `IndexExists` when this is where the parts of another index are kept."""
-        if holds_parts(schema):
+        """Raise `IndexExists` when this is where the parts or the texts of another index are kept."""
+        if is_companion(schema):
             name = self._store.index
-            whole = name.removesuffix(parts_index(""))
+            of_parts = holds_parts(schema)
+            whole = name.removesuffix(parts_index("") if of_parts else texts_index(""))
+            held = "the parts of the pictures" if of_parts else "the texts"
             raise IndexExists(
-                f"index {name!r} in {self._store.address} holds the parts of the pictures of {whole!r}, and "
-                "can't have pictures of its own",
+                f"index {name!r} in {self._store.address} holds {held} of {whole!r}, and can't have pictures "
+                "of its own",
                 Hint.OTHER_INDEX,
             )
 
@@ -1083,6 +1136,14 @@ def _paths_and_sources(given: Iterable[object]) -> list[str | Path | Source]:
         else:
             found += coerce_paths("a path", [one])
     return found
+
+
+def _scan_ids(store: Store, page: int) -> Iterator[str]:
+    """The ids of all documents, read by pages."""
+    last_id = ""
+    while hits := store.search(Scan(page, after=last_id))[0]:
+        yield from (hit.id for hit in hits)
+        last_id = hits[-1].id
 
 
 def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason]:

@@ -227,7 +227,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("item", "reason", "detail"),
     [
-        ({"id": "a", "shop": "oslo"}, Reason.BAD_ROW, "no picture as image or path or url, but id, shop"),
+        ({"id": "a", "shop": "oslo"}, Reason.BAD_ROW, "image or path or url, and no text, but id, shop"),
         ({}, Reason.BAD_ROW, "but nothing"),
         ({"image": None, "path": NAN}, Reason.BAD_ROW, "it has no picture"),
         ({"image": 3}, Reason.BAD_ROW, "its picture is of type int; it takes a path"),

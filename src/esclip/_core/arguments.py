@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from PIL import Image
 
-from esclip._core.types import Hit, ImageRecord
+from esclip._core.types import Hit, ImageRecord, TextRecord
 from esclip._errors import ConfigError
 
 AnyId: TypeAlias = str | Hit
@@ -31,8 +31,8 @@ AnyImage: TypeAlias = (
 )
 """A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
 
-AnyRecord: TypeAlias = AnyImage | Mapping[str, Any] | ImageRecord
-"""A picture, or a mapping that has one, and what is known about it."""
+AnyRecord: TypeAlias = AnyImage | Mapping[str, Any] | ImageRecord | TextRecord
+"""A picture, or a mapping that has one or a text, and what is known about it."""
 
 
 class Table(Protocol):

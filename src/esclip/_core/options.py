@@ -145,7 +145,7 @@ def _checked(name: str, declaration: Declaration, value: Any) -> Any:
         return opt.check(name, value)
     if origin in (Collection, Sequence):
         names = coerce_texts(name, [value] if isinstance(value, str) and value else value or ())
-        may_be_empty = opt is not None and not opt.default
+        may_be_empty = opt is not None and opt.default == ()
         if opt is None or not opt.choices or (may_be_empty and not names):
             return tuple(names)
         return select_known(names, opt.choices, name)

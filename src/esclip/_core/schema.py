@@ -5,6 +5,7 @@ IndexSchema ─┬─► Space        model and dimension of the vectors
              ├─► runtimes     provenance: what computed the vectors, which are comparable all the same
              ├─► LabelSet     the labels of its pictures
              ├─► parts        the kinds of picture parts with vectors of their own, in another index
+             ├─► texts        whether it has text documents, in another index
              └─► Calibration  the meaning of its scores
 """
 
@@ -109,6 +110,8 @@ class IndexSchema:
     """The parts of its pictures that ingests keep up (`_core.targets.PART_KINDS`), each once."""
     calibration: Calibration | None = None
     """What its scores say, the newest one; None: not measured. To prepare an index, None leaves it."""
+    texts: bool = False
+    """Whether it has text documents beside its pictures. To prepare an index, False leaves it."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
@@ -117,7 +120,8 @@ class IndexSchema:
         known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
         later = {"labelling": self.label_set, "calibration": self.calibration}
         known |= {name: value.to_json() for name, value in later.items() if value is not None}
-        return known | ({"parts": list(self.parts)} if self.parts else {})
+        known |= {"parts": list(self.parts)} if self.parts else {}
+        return known | ({"texts": True} if self.texts else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
@@ -140,7 +144,8 @@ class IndexSchema:
         if not set(parts) <= set(PART_KINDS):
             raise ValueError("parts that are none")
         calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
-        return cls(Space.from_json(data["space"]), fields, runtimes, label_set, parts, calibration)
+        texts = data.get("texts", False) is True
+        return cls(Space.from_json(data["space"]), fields, runtimes, label_set, parts, calibration, texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +167,7 @@ class Stats:
     """What an index holds."""
 
     documents: int
+    """Pictures and texts."""
     index: str
     store: str
     engine: str
@@ -183,14 +189,24 @@ class Stats:
     """What the last ingest labelled pictures by."""
     parts: tuple[str, ...] = ()
     """The parts of pictures that can be looked at: captions, crops."""
+    texts: int = 0
+    """How many of the documents are texts."""
 
     @classmethod
-    def of(cls, info: IndexInfo, index: str, store: str, *, parts: IndexInfo | None = None) -> Stats:
-        """The stats of an index of this name in a store of this address, its parts counted by their bytes."""
-        sizes = [one.bytes for one in (info, parts) if one and one.bytes is not None]
+    def of(
+        cls,
+        info: IndexInfo,
+        index: str,
+        store: str,
+        *,
+        parts: IndexInfo | None = None,
+        texts: IndexInfo | None = None,
+    ) -> Stats:
+        """The stats of an index of this name in a store of this address, with its `parts` and `texts`."""
+        sizes = [one.bytes for one in (info, parts, texts) if one and one.bytes is not None]
         space, label_set = info.schema.space, info.schema.label_set
         return cls(
-            documents=info.documents,
+            documents=info.documents + (texts.documents if texts else 0),
             index=index,
             store=store,
             engine=info.engine,
@@ -203,6 +219,7 @@ class Stats:
             fields=info.schema.fields,
             labels=label_set.labels if label_set else (),
             parts=info.schema.parts,
+            texts=texts.documents if texts else 0,
         )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Targets of a search: whole pictures, and the parts of pictures that an index has."""
+"""Targets of a search: whole pictures, the parts of pictures that an index has, and its text documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ CROPS = "crops"
 PART_KINDS = (CAPTIONS, CROPS)
 """The parts that an index can have."""
 
-TARGETS = (PICTURES, *PART_KINDS)
+TEXTS = "texts"
+
+TARGETS = (PICTURES, *PART_KINDS, TEXTS)
 """What a query vector can be compared with."""
 
 
@@ -24,5 +26,7 @@ def select_known(names: Iterable[str], known: tuple[str, ...], option: str) -> t
 
 
 def is_fused(targets: Collection[str]) -> bool:
-    """Whether captions are searched beside other targets, whose scores are not comparable with theirs."""
-    return CAPTIONS in targets and len(targets) > 1
+    """Whether captions are searched beside other parts of pictures, whose scores are not comparable with
+    theirs.
+    """
+    return CAPTIONS in targets and not {CAPTIONS, TEXTS} >= set(targets)

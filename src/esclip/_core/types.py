@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,12 @@ class GeoPoint(NamedTuple):
     lat: float
     lon: float
 
+
+Kind: TypeAlias = Literal["picture", "text"]
+"""What a document is."""
+
+PICTURE: Kind = "picture"
+TEXT: Kind = "text"
 
 MetadataValue: TypeAlias = str | int | float | bool | datetime | GeoPoint | tuple[str, ...]
 
@@ -73,14 +79,14 @@ class Fingerprint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """One row of a source: a picture, where it is, and what is known about it."""
+    """One row of a source: a picture, where it is, and what is known about it; or a text."""
 
     id: str
     """The source's own id; the document's `_id`. Not empty, at most 512 bytes."""
     location: str
     """Where a person finds the picture: a URL or an absolute path."""
     picture: str | Path | bytes = field(repr=False)
-    """Where its bytes are read: a URL (`str`) or a file (`Path`); or they themselves."""
+    """Where its bytes are read: a URL (`str`) or a file (`Path`); or they themselves. Empty for a text."""
     image_version: str
     """Differs when the picture's bytes may differ: a URL, or a file's size and time."""
     page: str | None = None
@@ -97,6 +103,8 @@ class ImageRecord:
     captioned: bool | None = None
     """Whether the description is a caption that this ingest was given; None: it was given none, and one that
     the index holds stays."""
+    kind: Kind = PICTURE
+    """A text's record has the text as its description: see `text_record`."""
 
     def __post_init__(self) -> None:
         """Texts that are compared are in NFC, however the source has them; id and location stay."""
@@ -141,6 +149,9 @@ class ImageRecord:
 MEMORY_SCHEME = "memory:"
 """Before the id, the location of a picture that was only in a program's memory."""
 
+MAX_TEXT_BYTES = 1 << 16
+"""Of a text document in UTF-8; text towers read at most 512 tokens."""
+
 MAX_ID_BYTES = 512
 """Of an id in UTF-8: what Elasticsearch and OpenSearch take."""
 
@@ -164,6 +175,44 @@ def file_id(path: Path) -> str:
 def text_id(text: str) -> str:
     """The id of a record that has no other name than a text, such as a URL."""
     return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRecord:
+    """A text that is a document by itself, for `ImageIndex.add`: a plain `str` there names a picture."""
+
+    text: str
+    """What is found: by pictures and texts that are like it, and by its words."""
+    id: str | None = None
+    """Default: made of the text."""
+    location: str | None = None
+    """Where a person finds it: a URL or an absolute path. Default: `memory:` and the id."""
+    page: str | None = None
+    """Its web page."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Values by field name."""
+
+
+def text_record(
+    text: str,
+    *,
+    id: str = "",
+    location: str = "",
+    page: str | None = None,
+    metadata: Metadata | None = None,
+) -> ImageRecord:
+    """The record of a text document; its id is made of the text where none is given."""
+    id = id or text_id(compose(text))
+    return ImageRecord(
+        id=id,
+        location=location or f"{MEMORY_SCHEME}{id}",
+        picture="",
+        image_version=f"text {_digest(compose(text).encode())}",
+        page=page,
+        description=text,
+        metadata=metadata or {},
+        kind=TEXT,
+    )
 
 
 def _composed(metadata: Metadata) -> Metadata:
@@ -222,7 +271,7 @@ class Crop(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """What a store holds: a record and its picture's vector."""
+    """What a store holds: a record and its vector, of the picture or of the text."""
 
     record: ImageRecord
     vector: Vector = field(repr=False)
@@ -257,17 +306,19 @@ class ScoreDetail(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Hit:
-    """One found picture."""
+    """One found picture, or text."""
 
     rank: int
     """1 is the best."""
     id: str
     score: float
-    """The true cosine between query and picture, in [-1, 1]."""
+    """The true cosine between query and picture, or query and text, in [-1, 1]. That of a text with a text is
+    far higher than that with a picture: compare only hits of one kind."""
     location: str
     """A URL or an absolute path."""
     page: str | None
     description: str
+    """Of a text document, the text."""
     metadata: Metadata
     relevance: float | None = None
     """How sure it is that it fits better than what a search for nothing finds, 0 to 1; None: not known."""
@@ -282,6 +333,8 @@ class Hit:
     content: str | None = field(default=None, compare=False, repr=False)
     """`content_fingerprint` of the picture's bytes as they were encoded, empty where the index lacks it; None
     for a hit of no index. A gallery shows no other file in the picture's place."""
+    kind: Kind = PICTURE
+    """`picture` or `text`."""
 
     def __repr__(self) -> str:
         return f"<Hit {self.rank}: {escape(self.id)}, score {self.score:.4f}, {escape(mask(self.location))}>"
@@ -289,6 +342,7 @@ class Hit:
     def to_json(self) -> dict[str, Any]:
         """The hit as the command line prints it with `--json`."""
         known = {
+            "kind": None if self.kind == PICTURE else self.kind,
             "relevance": self.relevance,
             "percentile": self.percentile,
             "duplicates": list(self.duplicates) or None,
@@ -339,6 +393,7 @@ def document_hit(document: StoredDocument, score: float) -> Hit:
         description=record.description,
         metadata=record.metadata,
         content=document.content,
+        kind=record.kind,
     )
 
 

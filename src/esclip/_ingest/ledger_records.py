@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
+from esclip._core.types import PICTURE, TEXT, GeoPoint, ImageRecord, MetadataValue
 from esclip._errors.secrets import mask
 
 
@@ -36,6 +36,7 @@ def dump_record(record: ImageRecord) -> str:
             "captioned": record.captioned,
             "metadata": {name: _json_value(value) for name, value in record.metadata.items()},
             **fields,
+            **({"kind": record.kind} if record.kind != PICTURE else {}),
         }
     )
 
@@ -53,6 +54,7 @@ def load_record(text: str) -> ImageRecord:
         description=_text(data["description"]),
         captioned=_captioned(data.get("captioned")),
         picture_fields=tuple(map(_text, data.get("picture_fields", ()))),
+        kind=TEXT if data.get("kind") == TEXT else PICTURE,
         metadata={name: _value(value) for name, value in data["metadata"].items()},
     )
 

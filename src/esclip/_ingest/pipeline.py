@@ -31,7 +31,14 @@ from esclip._core.picture_facts import stored_facts, with_facts
 from esclip._core.progress import Phase
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.settings import PAGE_BYTES, PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
-from esclip._core.types import Fingerprint, ImageRecord, StoredDocument, Vector, content_fingerprint
+from esclip._core.types import (
+    TEXT,
+    Fingerprint,
+    ImageRecord,
+    StoredDocument,
+    Vector,
+    content_fingerprint,
+)
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
@@ -69,7 +76,7 @@ def ingest(
     `stop.event`. With `crops`, documents have the crops of their pictures. With `pruning`, documents whose
     record has left the source are removed at the end.
     """
-    steps = _Steps(encoder, store, fetcher, progress, stop, crops, workers)
+    steps = _Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size)
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -125,6 +132,7 @@ class _Steps:
     stop: CancelToken
     crops: bool
     workers: int
+    batch_size: int
 
     def __post_init__(self) -> None:
         self.vectors_each = 1 + len(GRID) if self.crops else 1  # of a picture, at most
@@ -151,7 +159,10 @@ class _Steps:
                     self.progress.count_repeated()
 
     def changed(self, records: Iterable[ImageRecord]) -> Iterator[ImageRecord]:
-        """The records whose picture is new or has changed; where only metadata has, it is updated here."""
+        """The records whose picture is new or has changed.
+
+        Texts are encoded and written here, and documents updated of which only the metadata has changed.
+        """
         with owned(batches(records, PAGE_SIZE, weigh=_held_bytes, max_weight=PAGE_BYTES)) as pages:
             for page in pages:
                 pictures = deque(self._changed_of(page))
@@ -166,15 +177,34 @@ class _Steps:
         self.progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
         updates: list[ImageRecord] = []
         pictures: list[ImageRecord] = []
+        texts: list[ImageRecord] = []
         for record in _with_stored_captions(changed, stored, self.store):
             fingerprint = stored.get(record.id)
             same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
-            (updates if same else pictures).append(record)
+            (updates if same else texts if record.kind == TEXT else pictures).append(record)
         updates = list(self.progress.without_rejections(self._with_facts(updates)))
         if updates:
             refused = self.store.update(updates)
             self.progress.count_written([record.id for record in updates], refused, encoded=False)
+        for batch in batches(texts, self.batch_size):
+            self._write_texts(batch)
         return pictures
+
+    def _write_texts(self, records: Sequence[ImageRecord]) -> None:
+        """Encode and write a batch of texts; none once the end is requested."""
+        documents: list[StoredDocument] = []
+        if self.stop.event.is_set():
+            return
+        with suppress(CancelledError), cancellation.scope(self.stop.event):  # a server may not answer
+            vectors = self.encoder.encode_texts([record.description for record in records])
+            outcomes = (
+                StoredDocument(record, vector) if has_direction(vector) else _without_direction(record)
+                for record, vector in zip(records, vectors, strict=True)
+            )
+            documents += self.progress.without_rejections(outcomes)
+            self.progress.count_encoded(len(documents))
+        if documents:
+            self._write(documents, encoded=True)
 
     def _with_facts(self, records: Iterable[ImageRecord]) -> Iterator[ImageRecord | Rejection]:
         """The records with the facts of their pictures: those in the index, else those in the files."""
@@ -288,7 +318,7 @@ class _Steps:
 
 
 def _held_bytes(record: ImageRecord) -> int:
-    return len(record.picture) if isinstance(record.picture, bytes) else 0
+    return len(record.picture) if isinstance(record.picture, bytes) else len(record.description)
 
 
 def _without_direction(record: ImageRecord) -> Rejection:

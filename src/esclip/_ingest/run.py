@@ -27,6 +27,7 @@ from esclip._ingest.pipeline import ingest
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source, Store
+from esclip.stores.with_texts import StoreWithTexts
 
 
 def run(
@@ -39,15 +40,16 @@ def run(
     label_set: LabelSet | None,
     parts: Collection[str],
     parts_store: Callable[[], Store],
+    texts_store: Callable[[], Store],
     origin: str | None,
     pruning: Pruning | None,
 ) -> IngestReport:
     """Ingest `source` into `store`; `ledger` keeps rejections until the store holds their records.
 
     `options` are as `resolve` gives them. The index remembers `label_set` (None: no labels so far) and
-    `parts`; `parts_store` opens the index of parts. `origin` names a `source` that gives all that there is:
-    at the end the ledger forgets rejections from there that were not repeated. `pruning` says how documents
-    are removed whose record is gone; None: they stay.
+    `parts`; `parts_store` opens the index of parts, `texts_store` that of texts. `origin` names a `source`
+    that gives all that there is: at the end the ledger forgets rejections from there that were not repeated.
+    `pruning` says how documents are removed whose record is gone; None: they stay.
     """
     stop, pictures = options["stop"] or CancelToken(), store
     if parts:
@@ -56,6 +58,7 @@ def run(
     if label_set is not None and label_set.labels:
         labeller = Labeller(encoder, label_set)
         source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)
+    store = StoreWithTexts(store, texts_store)
     fields, runtimes = tuple(source.fields), (encoder.runtime,)
     store.ensure_index(IndexSchema(encoder.space, fields, runtimes, label_set, tuple(parts)))
     ledger.open()

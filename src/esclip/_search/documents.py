@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from esclip._core.types import StoredDocument, json_metadata
+from esclip._core.types import PICTURE, StoredDocument, json_metadata
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._search.tables import arrow_table, pandas_table, with_metadata
@@ -47,12 +47,15 @@ class Documents(Sequence[StoredDocument]):
     def to_dicts(self, *, vectors: bool = False) -> list[dict[str, Any]]:
         """One dictionary per document, of values that JSON has: id, location, page, description, metadata.
 
+        A text document has `kind`, which is `text`, and the text as its description.
+
         Args:
             vectors: Add each document's `vector`, as a list of floats.
         """
         return [
             {
                 **{name: getattr(document.record, name) for name in COLUMNS},
+                **({"kind": document.record.kind} if document.record.kind != PICTURE else {}),
                 "metadata": json_metadata(document.record.metadata),
                 **({"vector": document.vector.tolist()} if vectors else {}),
             }
@@ -77,7 +80,8 @@ class Documents(Sequence[StoredDocument]):
 
     def _columns(self, vectors: bool) -> dict[str, list[Any]]:
         records = [document.record for document in self]
-        columns = {name: [getattr(record, name) for record in records] for name in COLUMNS}
+        names = (*COLUMNS, "kind") if any(record.kind != PICTURE for record in records) else COLUMNS
+        columns = {name: [getattr(record, name) for record in records] for name in names}
         if vectors:
             columns["vector"] = [document.vector for document in self]
         return with_metadata(columns, [record.metadata for record in records])

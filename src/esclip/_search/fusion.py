@@ -3,6 +3,9 @@
 hits by vector ───┐   rank of each candidate in each ranking
 hits by keyword ──┴─► sum of weight / (60 + rank) ─► best first
 
+hits of pictures ─┐
+hits of texts ────┴─► the same of two kinds of documents: `fuse_kinds`
+
 Cormack, Clarke, Büttcher, SIGIR 2009, found a rank constant of 60 to do well. Keyword scores are often equal,
 since many documents have the same words. Among these, the cosine decides.
 """
@@ -67,6 +70,22 @@ def reciprocal_rank_fusion(vector: Ranking | None, keyword: Sequence[Ranking]) -
         )
         for rank, id in enumerate(best, start=1)
     ]
+
+
+def fuse_kinds(*rankings: Ranking) -> list[Hit]:
+    """The hits of several kinds of documents, best first by their ranks among their kind.
+
+    A score stays what it is: it says nothing against one of another kind. Among equal ranks, the kind that is
+    given first comes first.
+    """
+    fused: list[tuple[float, int, Hit]] = []
+    for number, ranking in enumerate(rankings):
+        for rank, hit in enumerate(ranking.hits, start=1):
+            adds = ranking.weight / (RANK_CONSTANT + rank)
+            detail = ScoreDetail(ranking.name, ranking.weight, hit.score, rank, adds)
+            fused.append((-adds, number, replace(hit, explanation=(*hit.explanation, detail))))
+    fused.sort(key=lambda each: each[:2])
+    return [replace(hit, rank=rank) for rank, (*_, hit) in enumerate(fused, start=1)]
 
 
 def _distance(hit: Hit) -> tuple[float, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from esclip._core.arguments import AnyPath, coerce_path, coerce_texts
 from esclip._core.other_names import name_ours
-from esclip._core.types import Hit
+from esclip._core.types import PICTURE, Hit
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._search.tables import arrow_table, pandas_table, with_metadata
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
-OPTIONAL_COLUMNS = ("relevance", "percentile", "duplicates", "box", "explanation")
+OPTIONAL_COLUMNS = ("kind", "relevance", "percentile", "duplicates", "box", "explanation")
 """Left out where no hit has a value."""
 
 
@@ -74,9 +74,9 @@ class Hits(Sequence[Hit]):
     def to_pandas(self) -> pd.DataFrame:
         """One row per hit: rank, id, score, location, page, description, then one column per metadata field.
 
-        Between them, where a hit has a value: relevance, percentile, duplicates, box, explanation. A field
-        named as one of these stands as `metadata.NAME`. Missing values don't change a column's type: texts
-        are pandas' strings, integers and booleans stay so.
+        Between them, where a hit has a value: kind, where there are texts; relevance, percentile, duplicates,
+        box, explanation. A field named as one of these stands as `metadata.NAME`. Missing values don't change
+        a column's type: texts are pandas' strings, integers and booleans stay so.
         """
         return pandas_table(self._columns())
 
@@ -89,7 +89,8 @@ class Hits(Sequence[Hit]):
         return [hit.to_json() for hit in self]
 
     def _columns(self) -> dict[str, list[Any]]:
-        optional = [n for n in OPTIONAL_COLUMNS if any(getattr(hit, n) not in (None, ()) for hit in self)]
+        known = (None, (), PICTURE)
+        optional = [n for n in OPTIONAL_COLUMNS if any(getattr(hit, n) not in known for hit in self)]
         columns = {name: [getattr(hit, name) for hit in self] for name in (*COLUMNS, *optional)}
         return with_metadata(columns, [hit.metadata for hit in self])
 

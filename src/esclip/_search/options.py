@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias, TypedDict
 
 from esclip._core.options import MAX_WEIGHT, MIN_THRESHOLD, Opt, Panel
 from esclip._core.settings import DEFAULT_K, DUPLICATE, RANK_WINDOW_SIZE
-from esclip._core.targets import PICTURES, TARGETS
+from esclip._core.targets import TARGETS
 
 Where: TypeAlias = str | Iterable[str] | Mapping[str, Any]
 """An expression, several that must all hold, or values by field name, of which one must be equal."""
@@ -50,10 +50,11 @@ class SearchOptions(TypedDict, total=False):
         float, Opt(-1.0, "Leave out hits with a lower score.", minimum=-1.0, maximum=1.0, metavar="S")
     ]
     targets: Annotated[
-        Sequence[str],
+        Sequence[str] | None,
         Opt(
-            (PICTURES,),
-            "Where to look: pictures, captions, crops.",
+            None,
+            "Where to look: pictures, captions, crops, texts. [default: pictures, and texts where there are "
+            "any]",
             choices=TARGETS,
             metavar="KIND,...",
             flag="in",

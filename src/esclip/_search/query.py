@@ -13,6 +13,7 @@ documents by id.
 from __future__ import annotations
 
 import os
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, Unpack
@@ -31,7 +32,7 @@ from esclip._core.arguments import (
 )
 from esclip._core.options import WEIGHT, resolve
 from esclip._core.other_names import check_names
-from esclip._core.targets import PICTURES, is_fused
+from esclip._core.targets import PICTURES, TEXTS, is_fused
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
@@ -179,8 +180,27 @@ class Query:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """What its vector is compared with, in the order of `TARGETS`."""
-        return tuple(self.options["targets"])
+        """Which vectors of pictures its vector is compared with, in the order of `TARGETS`; none: only texts
+        are searched.
+        """
+        given = self.options["targets"]
+        return (PICTURES,) if given is None else tuple(target for target in given if target != TEXTS)
+
+    def wants_texts(self, index_has_texts: bool) -> bool:
+        """Whether text documents are searched as well: where that is asked for, or by default where there
+        are any. A `min_relevance` leaves them out by default: their relevance is not known.
+        """
+        given = self.options["targets"]
+        if given is None:
+            return index_has_texts and self.options["min_relevance"] is None
+        return TEXTS in given
+
+    def for_texts(self) -> Query:
+        """The same search among text documents, as if these were pictures; near-duplicates stay apart."""
+        query = copy(self)
+        options = {**self.options, "targets": (PICTURES,), "collapse": None}
+        object.__setattr__(query, "options", options)
+        return query
 
     @property
     def vector_clauses(self) -> tuple[VectorClause, ...]:
@@ -194,7 +214,7 @@ class Query:
 
     @property
     def is_text_only(self) -> bool:
-        """Whether it compares texts of positive weights with whole pictures, and nothing else.
+        """Whether it compares texts of positive weights with whole pictures, and with no part of them.
 
         Scores of other queries are not comparable with those of null queries.
         """
@@ -242,7 +262,8 @@ class Query:
             WEIGHT.check("weight", clause.weight)
         if any(not clause.weight > 0 for clause in self.keywords):
             raise ValueError("words have a weight above zero; to leave something out, use where")
-        if self.options["min_relevance"] is not None and not self.is_text_only:
+        has_relevance = self.is_text_only and not self.wants_texts(False)
+        if self.options["min_relevance"] is not None and not has_relevance:
             raise ConfigError(
                 "only what texts with weights above zero find among whole pictures has a relevance; use a "
                 "minimum score"

@@ -14,7 +14,7 @@ from esclip._core.calibration import MATCH_RELEVANCE, NullScores
 from esclip._core.null_queries import script_of
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import CALIBRATED_FROM
-from esclip._core.types import Hit
+from esclip._core.types import PICTURE, Hit
 from esclip._errors import ConfigError
 from esclip._protocols import Encoder
 from esclip._search.query import Query, Text
@@ -45,17 +45,20 @@ def score_threshold(query: Query, null_scores: NullScores | None) -> float:
 
 
 def is_match(hits: Sequence[Hit], null_scores: NullScores | None) -> bool | None:
-    """Whether the best hit scores above chance; None where that is not known."""
-    if null_scores is None or not hits:
+    """Whether the best picture scores above chance; None where that is not known: of texts it is not."""
+    best = next((hit for hit in hits if hit.kind == PICTURE), None)
+    if null_scores is None or best is None:
         return None
-    return null_scores.relevance(hits[0].score) >= MATCH_RELEVANCE
+    return null_scores.relevance(best.score) >= MATCH_RELEVANCE
 
 
 def annotate_relevance(hits: Sequence[Hit], null_scores: NullScores | None) -> list[Hit]:
-    """The hits with their relevance and percentile, where these are known."""
+    """The hits with their relevance and percentile, where these are known: those of pictures."""
     if null_scores is None:
         return list(hits)
     return [
         replace(hit, relevance=null_scores.relevance(hit.score), percentile=null_scores.percentile(hit.score))
+        if hit.kind == PICTURE
+        else hit
         for hit in hits
     ]

@@ -1,7 +1,8 @@
 """The searcher: queries in, hits out, step by step.
 
-parse ─► embed ─► retrieve ─► fuse ─► rescore ─► collapse ─► paginate ─► explain
-                     └──── deeper, where too few are left ────┘
+parse ─► embed ─┬─► retrieve ─► fuse ─► rescore ─► collapse ─┬─► paginate ─► explain
+                │      └──── deeper, where too few are left ─┘ │
+                └─► the same among texts, where there are any ─┘ fused by rank
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from esclip._core.calibration import NullScores
 from esclip._core.filters import Condition
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
-from esclip._core.types import Hit, Vector
-from esclip._protocols import Encoder
+from esclip._core.targets import PICTURES, TEXTS
+from esclip._core.types import TEXT, Hit, Vector, rank_hits
+from esclip._errors import ConfigError
+from esclip._protocols import Encoder, Store
 from esclip._search.collapse import collapse
 from esclip._search.filter_parser import parse_filter
-from esclip._search.fusion import Ranking, reciprocal_rank_fusion
+from esclip._search.fusion import Ranking, fuse_kinds, reciprocal_rank_fusion
 from esclip._search.hits import Hits
 from esclip._search.no_hits import explain_empty_page, explain_filter
 from esclip._search.query import Query
@@ -30,6 +33,7 @@ from esclip._search.query_vectors import QueryVector, embed_queries
 from esclip._search.relevance import annotate_relevance, is_match, null_scores_for, score_threshold
 from esclip._search.retriever import Retriever
 from esclip.stores.paged_reads import iter_documents
+from esclip.stores.with_texts import as_text_hit
 
 log = logging.getLogger("esclip")
 
@@ -39,6 +43,11 @@ class Searcher:
     """Searches one index."""
 
     retriever: Retriever
+    """From pictures and their parts."""
+    texts: Callable[[], Retriever]
+    """From text documents, opened on first use."""
+    documents: Store
+    """All documents, of both kinds, to read and to list."""
     schema: IndexSchema
     encoder: Callable[[], Encoder]
     """Called only where there is something to encode, or a relevance to compute."""
@@ -55,9 +64,10 @@ class Searcher:
         embedded = monotonic()
         candidates = self._rank(plans)  # retrieve, fuse, rescore
         candidates = self._collapse(plans, candidates)
+        candidates = self._add_texts(plans, candidates)
         took = {"encode": embedded - began, "store": monotonic() - embedded}
         log.debug("query vectors took %.0f ms, the search %.0f ms", *(1000 * took[name] for name in took))
-        diagnose = cache(partial(explain_filter, self.retriever.store))  # many queries share their filter
+        diagnose = cache(partial(explain_filter, self.documents))  # many queries share their filter
         return [
             self._page(plan, hits, diagnose, took)  # paginate, explain
             for plan, hits in zip(plans, candidates, strict=True)
@@ -65,6 +75,8 @@ class Searcher:
 
     def _parse(self, queries: Sequence[Query]) -> list[QueryPlan]:
         self.retriever.require_targets((query.targets for query in queries), self.schema)
+        if not self.schema.texts and any(query.wants_texts(False) for query in queries):
+            raise ConfigError(f"index {self.retriever.store.index!r} has no texts to look in; add some")
         return [
             QueryPlan(
                 query,
@@ -78,7 +90,7 @@ class Searcher:
         """The plans with the vectors of their clauses and the null scores of their language."""
         null_scores = [null_scores_for(plan.query, self.schema, self.encoder) for plan in plans]
         clauses = [plan.query.vector_clauses for plan in plans]
-        vectors = embed_queries(clauses, self.schema.space.dim, self.encoder, self.retriever.store)
+        vectors = embed_queries(clauses, self.schema.space.dim, self.encoder, self.documents)
         return [
             replace(plan, vector=vector, null_scores=scores)
             for plan, vector, scores in zip(plans, vectors, null_scores, strict=True)
@@ -87,12 +99,15 @@ class Searcher:
     def _rank(self, plans: Sequence[QueryPlan]) -> list[list[Hit]]:
         """All candidates of each plan, best first: retrieved, fused, rescored."""
         retrieved = self._retrieve(plans)
-        fused = [fuse(plan, rankings) for plan, rankings in zip(plans, retrieved, strict=True)]
+        fused = [
+            fuse(plan, rankings) if rankings else [] for plan, rankings in zip(plans, retrieved, strict=True)
+        ]
         return self._rescore(plans, fused)
 
     def _retrieve(self, plans: Sequence[QueryPlan]) -> list[list[list[Hit]]]:
-        """The hits of each store search of each plan; all are sent at once."""
-        searches = [(plan.query.targets, plan.store_searches()) for plan in plans]
+        """The hits of each store search of each plan; all are sent at once. None for texts alone."""
+        targets = [plan.query.targets for plan in plans]
+        searches = [(t, plan.store_searches() if t else []) for t, plan in zip(targets, plans, strict=True)]
         requests = [(search, targets) for targets, group in searches for search in group]
         rankings = iter(self.retriever.retrieve(requests))
         return [list(islice(rankings, len(group))) for _, group in searches]
@@ -133,6 +148,25 @@ class Searcher:
             pending = deeper
         return list(results.values())
 
+    def _add_texts(self, plans: Sequence[QueryPlan], pictures: Sequence[list[Hit]]) -> list[list[Hit]]:
+        """With the texts that fit, ranked apart and fused by rank; a listing is by id."""
+        wanted = [n for n, plan in enumerate(plans) if plan.query.wants_texts(self.schema.texts)]
+        results = list(pictures)
+        if not wanted:
+            return results
+        of_texts = [replace(plans[n], query=plans[n].query.for_texts()) for n in wanted]
+        rankings = replace(self, retriever=self.texts())._rank(of_texts)
+        for number, hits in zip(wanted, rankings, strict=True):
+            texts = list(map(as_text_hit, hits))
+            if not plans[number].query.clauses:
+                results[number] = rank_hits([*pictures[number], *texts])
+            elif not plans[number].query.targets:
+                results[number] = texts
+            else:
+                kinds = (Ranking(PICTURES, 1.0, pictures[number]), Ranking(TEXTS, 1.0, texts))
+                results[number] = fuse_kinds(*kinds)
+        return results
+
     def _page(
         self,
         plan: QueryPlan,
@@ -157,7 +191,9 @@ class Searcher:
             return [replace(hit, explanation=()) for hit in page]
         if plan.vector is None or (plan.query.is_fused and len(plan.vector.clauses) == 1):
             return list(page)
-        vectors = self.retriever.vectors_of(page, plan.query.targets)
+        texts = [hit for hit in page if hit.kind == TEXT]
+        vectors = self.retriever.vectors_of([hit for hit in page if hit.kind != TEXT], plan.query.targets)
+        vectors |= self.texts().vectors_of(texts, (PICTURES,)) if texts else {}
         return [
             replace(
                 hit,

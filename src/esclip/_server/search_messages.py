@@ -105,7 +105,8 @@ def decode_base64(text: str, pointer: str) -> bytes:
 def _field_of(name: str, kind: Any, opt: Opt) -> tuple[Any, Any]:
     """A field with the declaration's type, default, bounds and help."""
     if opt.choices:
-        kind, default = list[Literal.__getitem__(opt.choices)], list(opt.default)  # type: ignore[misc]
+        kind = list[Literal.__getitem__(opt.choices)]  # type: ignore[misc]
+        default = None if opt.default is None else list(opt.default)
     elif name == "where":
         kind, default = str | list[str], opt.default
     else:

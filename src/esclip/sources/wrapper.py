@@ -1,4 +1,4 @@
-"""A source that transforms the records of another one."""
+"""A source that transforms the pictures' records of another one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Event
 from esclip._concurrency.streams import owned
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field
-from esclip._core.types import ImageRecord
+from esclip._core.types import PICTURE, ImageRecord
 from esclip._protocols import Source
 
 
@@ -28,7 +28,10 @@ class SourceWrapper(Source):
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         with owned(self.source.records(cancelled)) as items:
             for item in items:
-                yield item if isinstance(item, Rejection) else self.transform(item)
+                if isinstance(item, Rejection) or item.kind != PICTURE:
+                    yield item
+                else:
+                    yield self.transform(item)
 
     def passed_over(self) -> Mapping[str, int]:
         return self.source.passed_over()
@@ -37,5 +40,5 @@ class SourceWrapper(Source):
         return self.source.covers(location)
 
     def transform(self, record: ImageRecord) -> ImageRecord:
-        """The record to give in place of another."""
+        """The record to give in place of another, of a picture."""
         return record

@@ -10,7 +10,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
-from esclip._core.parts import holds_parts
+from esclip._core.texts import is_companion
 from esclip._errors import StoreError, one_line
 from esclip._protocols import Store
 
@@ -45,7 +45,7 @@ def _explain_by_others(store: Store) -> str:
         infos = store.list_indexes()
     except StoreError:  # the first error is the one to tell
         return ""
-    names = [name for name, info in infos.items() if name != store.index and not holds_parts(info.schema)]
+    names = [name for name, info in infos.items() if name != store.index and not is_companion(info.schema)]
     if near := get_close_matches(store.index, names, 1):
         return f"did you mean {near[0]!r}?"
     if not names:

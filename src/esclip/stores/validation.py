@@ -64,7 +64,7 @@ def schema_conflict(present: IndexSchema, wanted: IndexSchema) -> str | None:
 
 
 def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
-    """`present` with the fields, runtimes and parts of `wanted`, and its labels and calibration if any."""
+    """`present` with what `wanted` has beside; where both have labels or a calibration, those of `wanted`."""
     fields = {field.name: field for field in (*present.fields, *wanted.fields)}
     return replace(
         present,
@@ -73,6 +73,7 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
         label_set=present.label_set if wanted.label_set is None else wanted.label_set,
         parts=tuple(dict.fromkeys(present.parts + wanted.parts)),
         calibration=wanted.calibration or present.calibration,
+        texts=present.texts or wanted.texts,
     )
 
 

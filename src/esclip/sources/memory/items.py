@@ -16,14 +16,25 @@ import numpy as np
 from PIL import Image
 
 from esclip._core.arguments import is_image_array, wrong_kind
-from esclip._core.types import ImageRecord
+from esclip._core.types import ImageRecord, TextRecord
 from esclip._errors import ConfigError, one_line
 
-_SINGLE = (str, os.PathLike, bytes, bytearray, memoryview, io.IOBase, Image.Image, Mapping, ImageRecord)
+_SINGLE = (
+    str,
+    os.PathLike,
+    bytes,
+    bytearray,
+    memoryview,
+    io.IOBase,
+    Image.Image,
+    Mapping,
+    ImageRecord,
+    TextRecord,
+)
 
 _TAKES = (
-    "pictures (paths, URLs, bytes, PIL images, arrays), mappings with a picture as image, path or url, "
-    "a table, or an iterable of these"
+    "pictures (paths, URLs, bytes, PIL images, arrays), mappings with a picture as image, path or url, or "
+    "with a text, TextRecords, a table, or an iterable of these"
 )
 
 

@@ -1,6 +1,6 @@
-"""Records in memory as a source: pictures, mappings, rows of a table, given one by one.
+"""Records in memory as a source: pictures, texts, mappings, rows of a table, given one by one.
 
-    records ─► items ─► GivenRecord ─► its picture, its id, its metadata ─► ImageRecord | Rejection
+    records ─► items ─► GivenRecord ─► its picture or text, id, metadata ─► ImageRecord | Rejection
                  └─► the first ones, or all of a list or a table ─► fields
 
 An iterator is read once, and never held as a whole.
@@ -24,12 +24,15 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import (
     MAX_ID_BYTES,
+    MAX_TEXT_BYTES,
     MEMORY_SCHEME,
     ImageRecord,
     MetadataValue,
+    TextRecord,
     content_fingerprint,
     id_problem,
     text_id,
+    text_record,
 )
 from esclip._errors import ConfigError, RecordError, SourceError, one_line, suggest
 from esclip._errors.reasons import Reason
@@ -45,6 +48,9 @@ PICTURE_KEYS = ("image", "path", "url")
 RECORD_KEYS = (*PICTURE_KEYS, "id", "location", "page", "description")
 """The keys of a mapping that are no metadata."""
 
+TEXT_KEY = "text"
+"""What a mapping without a picture has its text by; beside a picture it is metadata as any other."""
+
 MAX_LOCATION = 500
 """Characters of a location that a rejection shows."""
 
@@ -56,10 +62,10 @@ HEAD_BYTES = 64 << 20
 
 
 class MemorySource(Source):
-    """Records that a program has: pictures, paths, URLs, mappings, rows of a table.
+    """Records that a program has: pictures, paths, URLs, texts, mappings, rows of a table.
 
     A document's location is the record's `location`, else its `url`, else the picture's path or URL; a
-    picture that is only in memory has `memory:` and its id.
+    picture that is only in memory, and a text, has `memory:` and its id.
     """
 
     def __init__(
@@ -128,6 +134,9 @@ class MemorySource(Source):
     def _convert(self, given: GivenRecord) -> ImageRecord | Rejection:
         id, metadata = given.read_id(), self._metadata(given)
         texts = {name: given.read_text(name) for name in ("location", "page", "description")}
+        if given.is_text:
+            text, page = given.read_document_text(), texts["page"] or None
+            return text_record(text, id=id, location=texts["location"], page=page, metadata=metadata)
         picture = given.read_picture()
         location = texts["location"] or given.read_text("url")
         if isinstance(picture, Path):
@@ -176,7 +185,7 @@ class MemorySource(Source):
 
 
 class GivenRecord(NamedTuple):
-    """An item as it was given: a mapping, or a picture alone."""
+    """An item as it was given: a mapping, or a picture or a text alone."""
 
     number: int
     values: Mapping[str, object]
@@ -189,12 +198,25 @@ class GivenRecord(NamedTuple):
         """The item with this number, from 1."""
         if isinstance(item, ImageRecord):
             return cls(number, {}, item)
+        if isinstance(item, TextRecord):
+            return cls._of_text(number, item)
         if not isinstance(item, Mapping):
             return cls(number, {"image": item})
         wrong = next((key for key in item if not isinstance(key, str)), None)
         if wrong is not None:
             return cls(number, {}, problem=f"a key is of type {type(wrong).__name__}; keys are texts")
         return cls(number, item)
+
+    @classmethod
+    def _of_text(cls, number: int, record: TextRecord) -> GivenRecord:
+        """A text's record as a mapping."""
+        metadata: object = record.metadata
+        if not isinstance(metadata, Mapping):
+            return cls(number, {}, problem=f"its metadata is of type {type(metadata).__name__}")
+        if taken := [name for name in (*RECORD_KEYS, TEXT_KEY) if name in metadata]:
+            return cls(number, {}, problem=f"its metadata has {taken[0]!r}, which is of the record itself")
+        own = {"id": record.id, "location": record.location, "page": record.page, TEXT_KEY: record.text}
+        return cls.of(number, {**metadata, **own})
 
     @property
     def name(self) -> str:
@@ -206,12 +228,18 @@ class GivenRecord(NamedTuple):
         if self.whole is not None:
             yield from self.whole.metadata.items()
         for name, value in self.values.items():
-            if name not in RECORD_KEYS and (plain := plain_value(value)) is not None:
+            is_own = name in RECORD_KEYS or (name == TEXT_KEY and self.is_text)
+            if not is_own and (plain := plain_value(value)) is not None:
                 yield name, plain
 
     def picture_key(self) -> str | None:
         """By which key it has its picture; None where it has none."""
         return next((key for key in PICTURE_KEYS if not is_missing(self.values.get(key))), None)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text document."""
+        return TEXT_KEY in self.values and self.picture_key() is None
 
     def may_be_file(self) -> bool:
         """Whether its picture is read from a file."""
@@ -227,7 +255,7 @@ class GivenRecord(NamedTuple):
         key = self.picture_key()
         if key is None:
             names = ", ".join(one_line(name, 40) for name in [*self.values][:8]) or "nothing"
-            raise ValueError(f"it has no picture as {' or '.join(PICTURE_KEYS)}, but {names}")
+            raise ValueError(f"it has no picture as {' or '.join(PICTURE_KEYS)}, and no text, but {names}")
         value = self.values[key]
         if key == "path" and isinstance(value, str | os.PathLike):
             return resolve_file(coerce_path("its path", value))
@@ -262,6 +290,17 @@ class GivenRecord(NamedTuple):
         if not is_unicode(value):
             raise ValueError(f"its {name} is not valid Unicode: it has half of a surrogate pair")
         return "" if name == "url" and value[:5].lower() == "data:" else str(value).strip()
+
+    def read_document_text(self) -> str:
+        """The text of a text document. Raises `RecordError` and `ValueError`."""
+        if not is_missing(self.values.get("description")):
+            raise ValueError("it has a description beside its text, which describes itself: leave one out")
+        text = self.read_text(TEXT_KEY)
+        if not text:
+            raise ValueError("its text is empty")
+        if len(text.encode()) > MAX_TEXT_BYTES:
+            raise RecordError(Reason.TOO_LARGE, f"its text is longer than {MAX_TEXT_BYTES:,} bytes")
+        return text
 
     def shown_location(self) -> str:
         """What a rejection names: where the picture is, as it was given."""

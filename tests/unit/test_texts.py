@@ -1,0 +1,240 @@
+"""Text documents on the stores that need no server, and what goes wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import esclip
+from esclip import ImageRecord, Rejection, StoredDocument, TextRecord
+from esclip._core.types import MAX_TEXT_BYTES, Vectors
+from esclip._errors.reasons import Reason
+from esclip.encoders.palette import PaletteEncoder
+from esclip.stores.lance.store import LanceStore
+from esclip.stores.memory import MemoryStore
+from esclip.stores.validation import write_rejection
+from tests.contracts.texts import TEXTS, TextsContract, ids, pictures
+
+
+class TestTextsInMemory(TextsContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        """The store."""
+        return MemoryStore("pictures")
+
+
+class TestTextsInLance(TextsContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> LanceStore:
+        """The store."""
+        return LanceStore(tmp_path / "store", "pictures")
+
+
+class RefusingTexts(MemoryStore):
+    """Refuses what says so."""
+
+    refusing = True
+
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
+        refused = [d for d in documents if self.refusing and "refuse" in d.record.description]
+        kept = [document for document in documents if document not in refused]
+        return [*(write_rejection(d.record, "no room") for d in refused), *super().upsert(kept)]
+
+
+class StoreBeside(MemoryStore):
+    """A store whose index of texts refuses some."""
+
+    def __init__(self, index: str) -> None:
+        super().__init__(index)
+        self.beside = RefusingTexts(f"{index}_texts")
+
+    def open_other(self, index: str) -> MemoryStore:
+        return self.beside if index == self.beside.index else super().open_other(index)
+
+
+def rejected(records: Any) -> list[tuple[str, Reason, str]]:
+    """What becomes of records: id, reason and detail of each that is rejected."""
+    found: list[Rejection] = []
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        index.add(records, max_rejection_rate=1, on_rejection=found.append)
+    return [(rejection.id, rejection.reason, rejection.detail) for rejection in found]
+
+
+@pytest.mark.parametrize(
+    ("record", "reason", "detail"),
+    [
+        ({"text": ""}, Reason.BAD_ROW, "its text is empty"),
+        ({"text": " \n\t"}, Reason.BAD_ROW, "its text is empty"),
+        ({"text": None}, Reason.BAD_ROW, "its text is empty"),
+        ({"text": 5}, Reason.BAD_ROW, "its text is of type int"),
+        ({"text": b"red"}, Reason.BAD_ROW, "its text is of type bytes"),
+        ({"text": "red \ud800"}, Reason.BAD_ROW, "not valid Unicode"),
+        ({"text": "red", "description": "a colour"}, Reason.BAD_ROW, "a description beside its text"),
+        ({"text": "ä" * MAX_TEXT_BYTES}, Reason.TOO_LARGE, "longer than 65,536 bytes"),
+        ({"text": "red", "id": "a\x1b[31m"}, Reason.BAD_ID, "not printable"),
+        ({"speech": "red"}, Reason.BAD_ROW, "no picture as image or path or url, and no text, but speech"),
+        (TextRecord("red", metadata={"url": "x"}), Reason.BAD_ROW, "its metadata has 'url'"),
+        (TextRecord("red", metadata={"text": "x"}), Reason.BAD_ROW, "its metadata has 'text'"),
+        (TextRecord("red", metadata=["x"]), Reason.BAD_ROW, "its metadata is of type list"),  # type: ignore[arg-type]
+        (TextRecord(5), Reason.BAD_ROW, "its text is of type int"),  # type: ignore[arg-type]
+    ],
+)
+def test_texts_that_are_none(record: Any, reason: Reason, detail: str) -> None:
+    """Each is rejected by itself, with what is wrong with it."""
+    ((_, given, text),) = rejected([record])
+    assert given is reason
+    assert detail in text
+
+
+def test_a_text_beside_a_picture_is_metadata() -> None:
+    """A mapping with a picture keeps its field `text`; a plain `str` is a path."""
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        index.add(pictures()[0] | {"text": "words of its own"})
+        (document,) = index.peek()
+    assert (document.record.kind, document.record.metadata["text"]) == ("picture", "words of its own")
+    ((_, reason, _),) = rejected(["a red door"])
+    assert reason is Reason.FILE_NOT_FOUND
+
+
+def test_a_rejected_text_is_tried_again() -> None:
+    """What the store refuses is in the ledger with its text, and a retry writes it."""
+    store = StoreBeside("p")
+    with esclip.open_index(store, encoder="palette") as index:
+        texts: list[dict[str, Any]] = [
+            {"id": "no", "text": "refuse red", "n": 1},
+            {"id": "yes", "text": "blue"},
+        ]
+        report = index.add(texts)
+        assert (report.written, report.rejected) == (1, 1)
+        (entry,) = index.rejections()
+        assert (entry.id, entry.reason) == ("no", Reason.WRITE_REJECTED)
+        store.beside.refusing = False
+        assert index.retry().written == 1
+        assert list(index.rejections()) == []
+        (document,) = index.get("no")
+        assert (document.record.kind, document.record.description) == ("text", "refuse red")
+        assert index.add(texts).skipped == 2
+
+
+def test_a_refused_text_replaces_no_picture() -> None:
+    """The picture with its id stays."""
+    store = StoreBeside("p")
+    with esclip.open_index(store, encoder="palette") as index:
+        index.add(pictures())
+        assert index.add({"id": "red", "text": "refuse red"}, max_rejection_rate=1).rejected == 1
+        assert index.get("red")[0].record.kind == "picture"
+        assert len(index) == 3
+
+
+def test_relevance_is_of_pictures() -> None:
+    """In a calibrated index, a text has no relevance; what is asked for by relevance is pictures alone."""
+    store = MemoryStore("p")
+    with esclip.open_index(store, encoder=NoisyPalette()) as index:
+        index.add(noise(200))
+        before = index.search_text("red", 5)
+        index.add(TEXTS)
+        hits = index.search_text("red", 10)
+        assert [hit.relevance is None for hit in hits] == [hit.kind == "text" for hit in hits]
+        assert [hit for hit in hits if hit.kind == "picture"][:3] != []
+        assert hits.matched == before.matched is not None
+        relevant = index.search_text("red", 10, min_relevance=0.0)
+        assert {hit.kind for hit in relevant} == {"picture"}
+        with pytest.raises(esclip.ConfigError, match="whole pictures has a relevance"):
+            index.search_text("red", min_relevance=0.5, targets=["pictures", "texts"])
+
+
+class NoisyPalette(PaletteEncoder):
+    """Without warnings of texts that name no colour."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        return np.vstack([super(NoisyPalette, self).encode_texts([text or "red"]) for text in texts])
+
+
+def noise(number: int) -> list[Any]:
+    """Arrays of random pixels."""
+    random = np.random.default_rng(3)
+    return list(random.integers(0, 256, (number, 8, 8, 3), dtype=np.uint8))
+
+
+def test_many_texts_are_encoded_in_batches_until_the_end_is_requested() -> None:
+    """A run that is asked to stop writes what is encoded, and goes on with the next one."""
+    stop, sizes = esclip.CancelToken(), list[int]()
+
+    class Stopping(PaletteEncoder):
+        """Asks for the end in the second batch."""
+
+        def encode_texts(self, texts: Sequence[str]) -> Vectors:
+            sizes.append(len(texts))
+            if len(sizes) == 2:
+                stop.request()
+            return super().encode_texts(texts)
+
+    texts = [TextRecord(f"red {number}") for number in range(50)]
+    with esclip.open_index(MemoryStore("p"), encoder=Stopping()) as index:
+        report = index.add(texts, batch_size=8, stop=stop)
+        assert report.stopped
+        assert sizes == [8, 8]
+        assert len(index) == 16
+        assert (again := index.add(texts)).skipped == 16
+        assert again.written == 34
+
+
+def test_a_vector_without_direction() -> None:
+    """The text is rejected, and the others are written."""
+
+    class Blind(PaletteEncoder):
+        """Knows one word less."""
+
+        def encode_texts(self, texts: Sequence[str]) -> Vectors:
+            rows = super().encode_texts(texts)
+            rows[[text == "red" for text in texts]] = np.nan
+            return rows
+
+    with esclip.open_index(MemoryStore("p"), encoder=Blind()) as index:
+        report = index.add([TextRecord("red"), TextRecord("blue")])
+        assert report.rejections == {Reason.BAD_VECTOR: 1}
+        assert report.written == 1
+
+
+def test_tables_show_the_kind_where_there_are_texts() -> None:
+    """Of hits and of documents; without texts the columns are as they were."""
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        index.add(pictures())
+        assert "kind" not in index.search_text("red").to_pandas().columns
+        assert "kind" not in index.peek().to_pandas().columns
+        index.add(TEXTS)
+        assert list(index.search_text("red", 2).to_pandas()["kind"]) == ["picture", "text"]
+        assert list(index.peek().to_pandas()["kind"]) == ["picture"] * 3 + ["text"] * 2
+        assert [one.get("kind") for one in index.peek().to_dicts()] == [None] * 3 + ["text"] * 2
+
+
+def test_rows_of_a_table() -> None:
+    """A row with a picture is one, a row without is its text."""
+    import pandas as pd
+
+    table = pd.DataFrame({"image": [pictures()[0]["image"], None], "text": [None, "red"], "id": ["a", "b"]})
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        assert index.add(table).written == 2
+        assert [document.record.kind for document in index.get(["a", "b"])] == ["picture", "text"]
+
+
+def test_a_source_may_give_texts() -> None:
+    """Records of the kind are texts wherever they come from."""
+    from esclip._core.types import text_record
+
+    class Texts(esclip.Source):
+        """One text."""
+
+        fields = ()
+
+        def records(self, cancelled: Any) -> Any:
+            yield text_record("red")
+
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        assert index.ingest(Texts()).written == 1
+        assert ids(index.search_text("red")) == [text_record("red").id]
+        assert isinstance(text_record("red"), ImageRecord)
