@@ -102,7 +102,7 @@ class PartsContract:
         assert best.score == pytest.approx(1, abs=1e-3)
         assert set(best.metadata) == {
             *("file_name", "folder", "folders", "file_size", "modified"),
-            *("width", "height", "orientation", "format"),
+            *("width", "height", "orientation", "color", "format"),
         }
         assert best.location.endswith("corner.png")
         assert best.to_json()["box"] == {"left": 0.5, "top": 0.5, "right": 1.0, "bottom": 1.0}

@@ -22,8 +22,10 @@ import orjson
 from PIL import Image
 
 from esclip._core.analysis import analyze_record
+from esclip._core.picture_color import COLOR
 from esclip._core.schema import Space
 from esclip._core.types import GeoPoint, ImageRecord, Metadata, MetadataValue, Vector, Vectors
+from esclip._images.decode import read_facts
 from esclip._protocols import Encoder
 from tests.engines import http, words_apart
 
@@ -105,11 +107,18 @@ def _expected(record: ImageRecord) -> RawDocument:
 
 @cache
 def _facts(path: Path) -> Metadata:
-    """What is kept of a picture without EXIF, as Pillow sees it."""
+    """What is kept of a picture without EXIF, as Pillow sees it, with the colour that its bytes give."""
     with Image.open(path) as image:
         width, height = image.size
         shape = "landscape" if width > height else "portrait" if height > width else "square"
-        return {"width": width, "height": height, "orientation": shape, "format": image.format or ""}
+        color = read_facts(path.read_bytes())[COLOR]
+        return {
+            "width": width,
+            "height": height,
+            "orientation": shape,
+            COLOR: color,
+            "format": image.format or "",
+        }
 
 
 def _json(value: MetadataValue) -> Any:

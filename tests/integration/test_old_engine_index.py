@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from esclip._core.picture_color import COLOR, is_color
 from tests.engines import engine_address, http
 from tests.old_index import (
     FIXTURES,
@@ -25,6 +26,7 @@ from tests.old_index import (
     read_answers,
     read_engine_index,
     run_steps,
+    without_colors,
     write_engine_index,
     write_ledger,
 )
@@ -72,13 +74,19 @@ def test_an_old_index_is_used(engine: tuple[str, str], index: str, tmp_path: Pat
     assert differences(read_answers()["search"], run_steps(SEARCH, folder, engine[0], index)) == []
     for name, (change, steps) in WRITE.items():
         change(folder)
-        assert differences(read_answers()[name], run_steps(steps, folder, engine[0], index)) == []
+        found = run_steps(steps, folder, engine[0], index)
+        assert differences(read_answers()[name], without_colors(found)) == []
+    assert all(is_color(hit["metadata"][COLOR]) for hit in found["text"]["lines"])
 
 
 def test_a_new_index_is_stored_like_an_old_one(engine: tuple[str, str], index: str, tmp_path: Path) -> None:
-    """Settings, mappings, the schema in them and documents are those that the older version made."""
+    """Settings, mappings, the schema in them and documents are those of an older version, but for colours."""
     extract_old_index(tmp_path / "old")
     assert run_steps(MAKE, tmp_path / "old", engine[0], index) == read_answers()["make"]
     kept = read_kept(engine[1])
-    assert differences(kept[INDEX], read_engine_index(engine[0], index)) == []
-    assert differences(kept[f"{INDEX}_parts"], read_engine_index(engine[0], f"{index}_parts")) == []
+    for name in ("", "_parts"):
+        wanted, found = kept[f"{INDEX}{name}"], read_engine_index(engine[0], f"{index}{name}")
+        assert found["mappings"]["properties"][COLOR]["type"] == "keyword"
+        for document in (*wanted["documents"].values(), *found["documents"].values()):
+            del document["record_fingerprint"]  # it counts that the colour is wanted
+        assert differences(wanted, without_colors(found)) == []

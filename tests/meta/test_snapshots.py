@@ -5,6 +5,7 @@ After a change that is meant: `python -m tests.meta.snapshots`, and read the dif
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +53,20 @@ def test_snapshot(name: str) -> None:
 
 
 def test_an_old_index_is_stored_like_a_new_one(tmp_path: Path) -> None:
-    """The kept index of an older version has the snapshots' tables, schema, rows and ledger."""
+    """The kept index of an older version has the snapshots' tables, schema, rows, ledger, but for colours."""
     extract_old_index(tmp_path)
-    assert describe_store(tmp_path / "store").splitlines() == read_snapshot("embedded_store")
-    assert describe_ledger(tmp_path / "store", str(tmp_path)).splitlines() == read_snapshot("ledger")
+    for name, found in (
+        ("embedded_store", describe_store(tmp_path / "store")),
+        ("ledger", describe_ledger(tmp_path / "store", str(tmp_path))),
+    ):
+        assert _without_colors(found.splitlines()) == _without_colors(read_snapshot(name))
+
+
+def _without_colors(lines: list[str]) -> list[str]:
+    """The lines without the colours of pictures, which older versions did not know."""
+    return [line for line in map(_without_color, lines) if line]
+
+
+def _without_color(line: str) -> str:
+    line = re.sub(r'^ *"?color"?: .*|\\"color\\":\\"#\w{6}\\",|, "picture_fields": \["color"\]', "", line)
+    return re.sub(r'(record_fingerprint: ").*', r"\1", line)  # it counts that the colour is wanted

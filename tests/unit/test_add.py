@@ -8,6 +8,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +27,9 @@ from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import file_id
 from esclip.sources.memory.source import MemorySource
 from esclip.stores.memory import MemoryStore
+from esclip.testing.encoder import RecordingEncoder
 from esclip.testing.source import SourceContract, records_of, rejections_of
+from tests.servers import PictureServer, body
 
 
 def png(color: Any = "red", size: tuple[int, int] = (8, 6)) -> bytes:
@@ -46,6 +49,13 @@ def index() -> Iterator[ImageIndex]:
     """An empty index in memory."""
     with esclip.open_index(MemoryStore("added"), encoder="palette") as index:
         yield index
+
+
+@pytest.fixture
+def server() -> Iterator[PictureServer]:
+    """A server of pictures, which has none yet."""
+    with PictureServer({}) as running:
+        yield running
 
 
 class TestMemorySource(SourceContract):
@@ -184,6 +194,14 @@ def test_metadata_gets_the_types_of_its_values() -> None:
     )
 
 
+FACTS = {
+    "width": "integer",
+    "height": "integer",
+    "color": "keyword",
+}
+"""What is kept of every picture, wherever it comes from."""
+
+
 def test_types_of_fields_that_records_differ_in() -> None:
     """Whole numbers with fractions are floats, texts with lists lists; else the first type counts."""
     source = MemorySource(
@@ -194,7 +212,7 @@ def test_types_of_fields_that_records_differ_in() -> None:
         ]
     )
     types = {field.name: field.type.value for field in source.fields}
-    assert types == {"n": "float", "tag": "keywords", "mixed": "keyword", "late": "boolean"}
+    assert types == {"n": "float", "tag": "keywords", "mixed": "keyword", "late": "boolean"} | FACTS
     first, second = records_of(source)
     assert (first.metadata["n"], first.metadata["tag"], second.metadata["n"]) == (1.0, ("a",), 1.5)
     (rejection,) = rejections_of(source)
@@ -212,7 +230,7 @@ def test_types_that_are_given_or_the_index_has() -> None:
         "at": "date",
         "n": "float",
         "new": "integer",
-    }
+    } | FACTS
     (record,) = records_of(source)
     assert record.metadata["at"] == datetime(2024, 5, 1, 10, tzinfo=UTC)
     with pytest.raises(ConfigError, match="fields: a can't be 'dates'; it may be date"):
@@ -451,7 +469,7 @@ def test_an_iterator_is_read_once_and_as_it_is_needed() -> None:
     with pytest.raises(esclip.SourceError, match="can be read once"):
         list(source.records(Event()))
     late = [{"id": n, "image": png(), **({"late": 1} if n == 1100 else {})} for n in range(1101)]
-    assert [field.name for field in MemorySource(late).fields] == ["late"]  # of a list, all count
+    assert [field.name for field in MemorySource(late).fields] == ["late", *FACTS]  # of a list, all count
 
 
 def test_what_an_iterator_raises_is_raised(index: ImageIndex) -> None:
@@ -516,6 +534,61 @@ def test_facts_of_files(index: ImageIndex, photos: Path) -> None:
     with Image.open(file) as picture:
         assert (hit.metadata["width"], hit.metadata["height"]) == (4000, picture.height)
         assert hit.metadata["format"] == picture.format
+
+
+def test_facts_of_pictures_in_memory_and_on_the_web(index: ImageIndex, server: PictureServer) -> None:
+    """Bytes, images and what is fetched have size and colour; their EXIF is not read."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Canon"
+    file = io.BytesIO()
+    plain("red").save(file, "PNG", exif=exif)
+    server.routes["/red.png"] = body(file.getvalue())
+    rows: list[Any] = [
+        {"id": "a", "image": file.getvalue()},
+        {"id": "b", "image": plain("red")},
+        {"id": "c", "url": server.url("/red.png")},
+    ]
+    for written, skipped in ((3, 0), (0, 3)):
+        report = index.add(rows, allow_hosts=["127.0.0.1"])
+        assert (report.written, report.skipped) == (written, skipped)
+    for document in index.get(["a", "b", "c"]):
+        assert document.record.metadata == {"width": 8, "height": 6, "color": "#ff0000"}
+
+
+def test_a_field_of_the_records_is_no_fact(index: ImageIndex, photos: Path) -> None:
+    """Where records name colours or sizes of their own, those of their pictures don't stand among them."""
+    (photos / "red.png").rename(photos / "file.png")
+    index.add(
+        [
+            {"id": "a", "image": png("red"), "color": "navy", "width": "wide"},
+            {"id": "b", "image": png("red")},
+            {"id": "c", "path": photos / "file.png"},
+        ]
+    )
+    a, b, c = (document.record.metadata for document in index.get(["a", "b", "c"]))
+    assert (a["color"], a["width"], a["height"]) == ("navy", "wide", 6)
+    assert b == {"height": 6}
+    assert (c.keys() & {"color", "width"}, c["format"]) == (set(), "PNG")
+
+
+def test_pictures_added_before_get_facts_without_encoding(server: PictureServer) -> None:
+    """What an older version wrote is updated when it is added again; nothing is encoded."""
+
+    class Older(MemorySource):
+        def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
+            for record in super().records(cancelled):
+                yield record if isinstance(record, Rejection) else replace(record, picture_fields=())
+
+    server.routes["/red.png"] = body(png("red"))
+    rows: list[Any] = [{"id": "a", "image": png("blue")}, {"id": "b", "url": server.url("/red.png")}]
+    encoder = RecordingEncoder()
+    with esclip.open_index(MemoryStore("i"), encoder=encoder) as index:
+        assert index.ingest(Older(rows), allow_hosts=["127.0.0.1"]).written == 2
+        encoded = len(encoder.batches)
+        assert index.add(rows, allow_hosts=["127.0.0.1"]).written == 2
+        assert len(encoder.batches) == encoded
+        colors = [document.record.metadata["color"] for document in index.get(["a", "b"])]
+        assert colors == ["#0000ff", "#ff0000"]
 
 
 def test_ingest_takes_a_source(index: ImageIndex, photos: Path) -> None:

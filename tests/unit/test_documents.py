@@ -54,7 +54,8 @@ def test_documents_come_in_the_order_asked(index: ImageIndex) -> None:
     assert ids(got[1:]) == ["a", "a"]
     assert ids(index.get(index.search_text("blue", k=1))) == ids(index.get("b")) == ["b"]
     (document,) = index.get("a")
-    assert (document.record.description, document.record.metadata) == ("a red one", {"n": 2**62})
+    shown = {"width": 8, "height": 8, "color": "#ff0000"}
+    assert (document.record.description, document.record.metadata) == ("a red one", {"n": 2**62, **shown})
     np.testing.assert_allclose(np.linalg.norm(document.vector), 1, atol=1e-6)
     assert not index.get([])
     assert repr(index.get([])) == "<0 documents>"
@@ -109,7 +110,10 @@ def test_documents_as_dictionaries(index: ImageIndex) -> None:
     assert index.get("b").to_dicts() == [
         {
             "id": "b", "location": "memory:b", "page": None, "description": "",
-            "metadata": {"at": "2024-05-01T12:00:00Z", "tags": ["x", "y"]},
+            "metadata": {
+                "at": "2024-05-01T12:00:00Z", "tags": ["x", "y"],
+                "width": 8, "height": 8, "color": "#0000ff",
+            },
         }
     ]  # fmt: skip
 
@@ -122,7 +126,8 @@ def test_documents_as_tables(index: ImageIndex) -> None:
     assert types == {
         "id": "string", "location": "string", "page": "string", "description": "string",
         "at": "timestamp[ms, tz=UTC]", "n": "int64", "place": "struct<lat: double, lon: double>",
-        "tags": "list<item: string>", "vector": f"fixed_size_list<item: float>[{dim}]",
+        "tags": "list<item: string>", "width": "int64", "height": "int64", "color": "string",
+        "vector": f"fixed_size_list<item: float>[{dim}]",
     }  # fmt: skip
     assert table["n"].to_pylist() == [2**62, None, None]
     assert table["place"].to_pylist() == [None, None, {"lat": 60.0, "lon": 10.5}]

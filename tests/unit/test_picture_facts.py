@@ -13,10 +13,14 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from esclip import ImageIndex, ImageRecord, Query, Reason, Rejection, open_index
+from esclip._cli.app import app
+from esclip._core.picture_color import COLOR
 from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.types import GeoPoint, Metadata, MetadataValue
 from esclip._images.decode import decoding_with_facts, read_facts
@@ -72,9 +76,10 @@ def test_the_facts_of_each_format(format: str) -> None:
     data = picture(format, exif().tobytes(), (600, 400))
     names = {"WEBP": "WebP", "HEIF": "HEIC"}
     expected = {"width": 400, "height": 600, "orientation": "portrait", "format": names.get(format, format)}
-    assert read_facts(data) == expected | GOOD
+    assert read_facts(data, color=False) == expected | GOOD
     with decoding_with_facts(data, side=64) as (image, facts):
-        assert facts == expected | GOOD
+        assert facts == expected | GOOD | {"color": facts["color"]} == read_facts(data)
+        assert is_near(facts["color"], "#ff0000")
         assert image.width < image.height
 
 
@@ -90,9 +95,48 @@ def test_the_facts_of_other_formats(format: str) -> None:
         assert (image.size, same) == ((facts["width"], facts["height"]), facts)
 
 
+def is_near(color: MetadataValue, other: str) -> bool:
+    """Whether two colours are the same but for two steps of each channel."""
+    one, two = (bytes.fromhex(str(text).removeprefix("#")) for text in (color, other))
+    return max(abs(a - b) for a, b in zip(one, two, strict=True)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "color"),
+    [
+        ("black", "white", "#bcbcbc"),
+        ("red", "lime", "#bcbc00"),
+        ("#204060", "#204060", "#204060"),
+        ((0, 0, 0, 0), (0, 0, 0, 0), "#ffffff"),
+    ],
+)
+def test_the_color_is_the_mean_of_the_light(left: Any, right: Any, color: str) -> None:
+    """Half of the light is no half of sRGB's value; what is transparent is white, as it is shown."""
+    image = Image.new("RGBA", (200, 150), left)
+    image.paste(right, (100, 0, 200, 150))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    assert is_near(read_facts(file.getvalue())[COLOR], color)
+
+
+def test_the_color_is_the_same_from_any_size(tmp_path: Path) -> None:
+    """A JPEG that is decoded to an eighth has the colour that it has as a whole."""
+    noise = np.random.default_rng(0).integers(0, 256, (1800, 2400, 3), np.uint8)
+    image = Image.blend(
+        Image.fromarray(noise), Image.linear_gradient("L").convert("RGB").resize((2400, 1800)), 0.5
+    )
+    file = io.BytesIO()
+    image.save(file, "JPEG")
+    colors = []
+    for side in (None, 900, 400, 64):
+        with decoding_with_facts(file.getvalue(), side=side) as (_, facts):
+            colors.append(facts[COLOR])
+    assert all(is_near(color, str(colors[0])) for color in colors)
+
+
 def test_a_square_without_exif() -> None:
     """What isn't known is left out."""
-    facts = {"width": 9, "height": 9, "orientation": "square", "format": "PNG"}
+    facts = {"width": 9, "height": 9, "orientation": "square", "color": "#ff0000", "format": "PNG"}
     assert read_facts(picture("PNG", None, (9, 9))) == facts
 
 
@@ -236,7 +280,14 @@ class OlderFolder(FolderSource):
                 yield record
             else:
                 metadata = {name: value for name, value in record.metadata.items() if name in names}
-                yield replace(record, picture_fields=(), metadata=metadata)
+                facts = tuple(name for name in record.picture_fields if name in names)
+                yield replace(record, picture_fields=facts, metadata=metadata)
+
+
+class FolderWithoutColors(OlderFolder):
+    """A folder's records as versions gave them that knew all facts but the colour."""
+
+    fields = tuple(field for field in FolderSource.fields if field.name != COLOR)
 
 
 @pytest.fixture
@@ -259,10 +310,11 @@ def facts_of(index: ImageIndex) -> dict[str, Metadata]:
     }
 
 
+SHAPE: Metadata = {"width": 40, "height": 60, "orientation": "portrait"}
 EXPECTED: dict[str, Metadata] = {
-    "a.jpg": {"width": 40, "height": 60, "orientation": "portrait", "format": "JPEG", **GOOD},
-    "copy.jpg": {"width": 40, "height": 60, "orientation": "portrait", "format": "JPEG", **GOOD},
-    "b.png": {"width": 30, "height": 30, "orientation": "square", "format": "PNG"},
+    "a.jpg": {**SHAPE, "color": "#fe0000", "format": "JPEG", **GOOD},
+    "copy.jpg": {**SHAPE, "color": "#fe0000", "format": "JPEG", **GOOD},
+    "b.png": {"width": 30, "height": 30, "orientation": "square", "color": "#ff0000", "format": "PNG"},
 }
 
 
@@ -297,18 +349,36 @@ def test_copies_have_facts_by_whatever_way_they_come(folder: Path) -> None:
         assert facts_of(index) == EXPECTED
 
 
-def test_an_older_index_gets_facts_without_encoding(folder: Path) -> None:
-    """The next ingest reads the files' headers and updates the documents; pictures aren't encoded again."""
+@pytest.mark.parametrize("older", [OlderFolder, FolderWithoutColors])
+def test_an_older_index_gets_facts_without_encoding(folder: Path, older: type[FolderSource]) -> None:
+    """The next ingest reads the files and updates the documents; pictures aren't encoded again."""
     store, encoder = MemoryStore("i"), CountingEncoder()
-    run(OlderFolder(folder), store, encoder)
+    run(older(folder), store, encoder)
     encoded = encoder.images
+    known = {field.name for field in older.fields}
     with open_index(store, encoder="palette") as index:
-        assert all(facts == {} for facts in facts_of(index).values())
+        for name, facts in facts_of(index).items():
+            assert facts == {key: value for key, value in EXPECTED[name].items() if key in known}
     assert run(FolderSource(folder), store, encoder).written == 3
     with open_index(store, encoder="palette") as index:
         assert facts_of(index) == EXPECTED
     assert run(FolderSource(folder), store, encoder).skipped == 3
     assert encoder.images == encoded
+
+
+@pytest.mark.parametrize(
+    ("older", "lacks"), [(OlderFolder, "width, height and color"), (FolderWithoutColors, "color")]
+)
+def test_what_an_older_index_lacks_is_said(folder: Path, older: type[FolderSource], lacks: str) -> None:
+    """`stats` names it, and what adds it; after that ingest it says nothing."""
+    store = str(folder.parent / "index")
+    run(older(folder), LanceStore(Path(store), "i"))
+    for said in (f"the index lacks {lacks} of its pictures; the next ingest adds that", ""):
+        ran = CliRunner().invoke(app, ["stats", "--store", store, "--index", "i"])
+        assert said in ran.stderr
+        assert bool(said) is ("lacks" in ran.stderr)
+        with open_index(store, "i", "palette") as index:
+            index.ingest(folder)
 
 
 def test_other_news_of_a_picture_keep_its_facts(folder: Path) -> None:
@@ -349,5 +419,5 @@ def test_what_a_source_says_stands(folder: Path) -> None:
     store = MemoryStore("i")
     run(ListSource([said], FolderSource.fields), store)
     (document,) = store.documents([record.id]).values()
-    expected = {"width": 4000, "height": 60, "orientation": "portrait", "format": "raw", **GOOD}
+    expected = {**SHAPE, "width": 4000, "color": "#fe0000", "format": "raw", **GOOD}
     assert document.record.metadata == expected

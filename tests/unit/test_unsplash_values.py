@@ -11,7 +11,14 @@ import pytest
 
 from esclip._core.types import GeoPoint
 from esclip.sources import open_source
-from esclip.sources.unsplash.fields import parse_date, parse_integer, parse_number, parse_point, sized_url
+from esclip.sources.unsplash.fields import (
+    blur_hash_color,
+    parse_date,
+    parse_integer,
+    parse_number,
+    parse_point,
+    sized_url,
+)
 from esclip.testing.source import records_of
 from tests.unit.unsplash_tables import URL, metadata, photo, write
 
@@ -39,7 +46,7 @@ def test_values_have_types(tmp_path: Path) -> None:
         ai_primary_landmark_latitude="1",
         ai_primary_landmark_longitude="2",
         ai_primary_landmark_confidence="99.5",
-        blur_hash="L",
+        blur_hash="LEHV6nWB2yk8pyo0adR*.7kCMdnj",
     )
     assert found == {
         "submitted_at": datetime(2020, 5, 6, 7, 8, 9, 123_000, tzinfo=UTC),
@@ -48,6 +55,7 @@ def test_values_have_types(tmp_path: Path) -> None:
         "height": 2000,
         "aspect_ratio": 1.5,
         "orientation": "landscape",
+        "color": "#979695",
         "photographer_username": "al",
         "photographer": "Ada Lo",
         "iso": 100,
@@ -171,3 +179,20 @@ def test_dates_are_utc() -> None:
 def test_places_are_on_earth(latitude: str, longitude: str, expected: tuple[float, float] | None) -> None:
     """A latitude beyond the pole was swapped with its longitude; what is nowhere either way is nothing."""
     assert parse_point(latitude, longitude) == expected
+
+
+@pytest.mark.parametrize(
+    ("blur_hash", "color"),
+    [
+        ("LEHV6nWB2yk8pyo0adR*.7kCMdnj", "#979695"),
+        ("00TSUA", "#ffffff"),
+        ("LEHV6nWB2yk8pyo0adR*.7kCMdn", None),
+        ("LE~~~~WB2yk8pyo0adR*.7kCMdnj", None),
+        ("L\u00c9HV6nWB2yk8pyo0adR*.7kCMdnj", None),
+        ("L", None),
+        ("", None),
+    ],
+)
+def test_the_color_of_a_blur_hash(blur_hash: str, color: str | None) -> None:
+    """Its mean colour; none where it is cut, too large, or of other characters."""
+    assert blur_hash_color(blur_hash) == color

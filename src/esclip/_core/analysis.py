@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from esclip._concurrency.forks import run_in_children
+from esclip._core.picture_color import COLOR, is_color
 from esclip._core.text_forms import fold
 from esclip._core.types import GeoPoint, ImageRecord, Metadata
 
@@ -129,10 +130,10 @@ def analyze_document(description: str, metadata: Metadata) -> set[str]:
 def _texts(description: str, metadata: Metadata) -> Iterator[str]:
     yield description
     for name, value in metadata.items():
+        if name == FOLDERS or (name == COLOR and is_color(value)):
+            continue
         if isinstance(value, str):
             yield value
-        elif name == FOLDERS:
-            continue
         elif isinstance(value, tuple) and not isinstance(value, GeoPoint):
             yield from value
 

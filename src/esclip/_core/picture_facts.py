@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from esclip._core.picture_color import COLOR
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, Metadata
 
@@ -17,6 +18,7 @@ PICTURE_FIELDS = (
     Field("width", FieldType.INTEGER),
     Field("height", FieldType.INTEGER),
     Field("orientation", FieldType.KEYWORD),
+    Field(COLOR, FieldType.KEYWORD),
     Field("format", FieldType.KEYWORD),
     Field("taken_at", FieldType.DATE),
     Field("camera_make", FieldType.KEYWORD),
@@ -25,9 +27,12 @@ PICTURE_FIELDS = (
 )
 """All facts, named as the Unsplash dataset's fields of the same meaning."""
 
-CERTAIN = frozenset({"width", "height", "orientation", "format"})
+CERTAIN = frozenset({"width", "height", "orientation", COLOR, "format"})
 """Facts of every picture. A document that lacks one was written before it was known, and its file is read for
 it at the next ingest: further facts of every picture belong here, too."""
+
+SHOWN_FACTS = ("width", "height", COLOR)
+"""What a page keeps the place of a picture by while it loads: facts of pictures that are no files, too."""
 
 
 def with_facts(record: ImageRecord, facts: Metadata) -> ImageRecord:

@@ -29,10 +29,12 @@ from PIL import (
 )
 
 from esclip._concurrency.forks import renew_in_children
+from esclip._core.picture_color import COLOR
 from esclip._core.types import Metadata
 from esclip._errors import DecodeError, ErrorTable, error_text, map_errors
 from esclip._errors.reasons import Reason
 from esclip._images import convert
+from esclip._images.color import SMALL, mean_color
 from esclip._images.convert import apply_orientation
 from esclip._images.facts import picture_facts
 from esclip._images.formats import INSTALL_HINTS, ImageFormat, detect_format, is_supported
@@ -113,11 +115,18 @@ def decoding_with_facts(
             facts = picture_facts(data, image, format, size)
             image = apply_orientation(image)  # step by step: each frees the image before
             image = convert.to_rgb(image)
+            facts = {**facts, COLOR: mean_color(image)}
         yield image, facts
 
 
-def read_facts(data: bytes) -> Metadata:
-    """The facts of the picture in these bytes, without decoding it. Raises `DecodeError` as `decode` does."""
+def read_facts(data: bytes, *, color: bool = True) -> Metadata:
+    """The facts of the picture in these bytes; without its `color` it is not decoded.
+
+    Raises `DecodeError` as `decode` does.
+    """
+    if color:
+        with decoding_with_facts(data, side=SMALL) as (_, facts):
+            return facts
     with map_errors(_DECODE_ERRORS), _ignore_pillow_warnings():
         image, pixels, size, format = _open(data, None, MAX_PIXELS)
         with _pixel_budget(pixels):  # a PNG is decoded where its orientation may be at its end

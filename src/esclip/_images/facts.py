@@ -1,4 +1,4 @@
-"""The facts of a picture (`_core/picture_facts.py`): its size and format, and what its EXIF says."""
+"""The facts of a picture (`_core/picture_facts.py`) but for its colour: size, format, EXIF."""
 
 from __future__ import annotations
 

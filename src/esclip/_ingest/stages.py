@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from esclip._core.parts import FINEST, crops_of
+from esclip._core.picture_color import COLOR
 from esclip._core.picture_facts import with_facts
 from esclip._core.types import Crop, ImageRecord, Metadata, Pixels, StoredDocument, Vector
 from esclip._images.decode import decoding_with_facts, read_facts
@@ -67,11 +68,13 @@ def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decode
 
 
 def add_facts(record: ImageRecord, data: bytes) -> ImageRecord:
-    """The record with the facts that it wants of its picture, whose bytes aren't decoded for it.
+    """The record with the facts that it wants of its picture, which is decoded for its colour only.
 
     Raises `DecodeError`.
     """
-    return with_facts(record, read_facts(data)) if record.picture_fields else record
+    if not record.picture_fields:
+        return record
+    return with_facts(record, read_facts(data, color=COLOR in record.picture_fields))
 
 
 def encode_batch(batch: Sequence[Decoded], encoder: Encoder) -> list[Encoded]:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from esclip._core.options import WEIGHT, Opt, declared
+from esclip._core.picture_color import is_color
 from esclip._core.types import Hit, json_metadata
 from esclip._core.urls import is_web_address
 from esclip._search.hits import Hits
@@ -205,7 +206,7 @@ class DocumentResponse(BaseModel):
     picture: str = Field(description="A thumbnail of it, at this server.")
     width: int | None
     height: int | None
-    color: str | None
+    color: str | None = Field(description="Its mean colour as #rrggbb, to show while the picture loads.")
     metadata: dict[str, Any]
 
 
@@ -264,7 +265,7 @@ def render_document(hit: Hit, *, fields: list[str] | None = None, show_paths: bo
         "picture": picture_path(hit),
         "width": width if isinstance(width, int) else None,
         "height": height if isinstance(height, int) else None,
-        "color": color if isinstance(color, str) else None,
+        "color": color if is_color(color) else None,
         "metadata": metadata if fields is None else {n: metadata[n] for n in fields if n in metadata},
     }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from esclip._cli.output.console import is_terminal, print_columns, print_heading, print_json, say
 from esclip._cli.output.links import place_link
 from esclip._cli.output.table import Column, print_rows
+from esclip._core.picture_facts import SHOWN_FACTS
 from esclip._core.rejections import TooManyRejections
 from esclip._errors.counts import pluralize
 from esclip._images.formats import describe_skipped
@@ -87,6 +88,17 @@ def print_stats(stats: Stats, *, json: bool) -> None:
     for name, value in values.items():
         if value is not None:
             print_columns(f"{name:13} {value}")
+    say_missing_facts(stats)
+
+
+def say_missing_facts(stats: Stats) -> None:
+    """What an index of an older version lacks of its pictures, and how they get it."""
+    known = {field.name for field in stats.fields}
+    missing = [name for name in SHOWN_FACTS if name not in known]
+    if stats.documents and missing:
+        *names, last = missing
+        listed = f"{', '.join(names)} and {last}" if names else last
+        say(f"the index lacks {listed} of its pictures; the next ingest adds that, and encodes nothing again")
 
 
 def print_indexes(indexes: Sequence[Stats], *, json: bool) -> None:

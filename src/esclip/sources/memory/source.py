@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from esclip._concurrency.streams import owned
 from esclip._core.arguments import Records, coerce_path
-from esclip._core.picture_facts import PICTURE_FIELDS
+from esclip._core.picture_color import COLOR
+from esclip._core.picture_facts import PICTURE_FIELDS, SHOWN_FACTS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import is_unicode
@@ -91,7 +92,10 @@ class MemorySource(Source):
         given = _field_types(fields)
         types = {field.name: field.type for field in known} | given
         rows = map(GivenRecord.of, count(1), self._head or self._items)
-        self._fields = {name: given[name] for name in given} | _types_of(rows, types)
+        found = _Found.of(rows, types)
+        self._named = found.types.keys() | given.keys()
+        """Fields that the records read ahead name, or that the caller does."""
+        self._fields = {name: given[name] for name in given} | found.types_with_facts(types)
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -144,12 +148,7 @@ class MemorySource(Source):
             if isinstance(record, Rejection):
                 detail = "it is a folder, which is for an ingest" if picture.is_dir() else record.detail
                 return replace(record, id=id or record.id, detail=f"{given.name}: {detail}")
-            record = replace(
-                record,
-                id=id or record.id,
-                location=location or record.location,
-                picture_fields=tuple(f.name for f in PICTURE_FIELDS if self._fields.get(f.name) is f.type),
-            )
+            record = replace(record, id=id or record.id, location=location or record.location)
             metadata = {**record.metadata, **metadata}
         else:
             version = content_fingerprint(picture) if isinstance(picture, bytes) else picture
@@ -161,10 +160,22 @@ class MemorySource(Source):
         )
         return replace(
             record,
+            picture_fields=self._picture_fields(picture),
             page=texts["page"] or None,
             description=texts["description"],
             metadata=metadata,
             captioned=captioned,
+        )
+
+    def _picture_fields(self, picture: str | Path | bytes) -> tuple[str, ...]:
+        """The facts of a picture: of a file all, of others size and colour where the records name none."""
+        is_file = isinstance(picture, Path)
+        return tuple(
+            field.name
+            for field in PICTURE_FIELDS
+            if self._fields.get(field.name) is field.type
+            and (is_file or (field.name in SHOWN_FACTS and field.name not in self._named))
+            and not (field.name == COLOR and COLOR in self._named)  # "navy" is no colour of the same kind
         )
 
     def _metadata(self, given: GivenRecord) -> dict[str, MetadataValue]:
@@ -335,24 +346,40 @@ def _read_ahead(items: Iterable[object]) -> list[object]:
     return head
 
 
-def _types_of(rows: Iterable[GivenRecord], known: Mapping[str, FieldType]) -> dict[str, FieldType]:
-    """The fields of these records; those that are known keep their types."""
-    types: dict[str, FieldType] = {}
-    has_files = False
-    facts: set[str] = set()
-    for row in rows:
-        has_files = has_files or row.may_be_file()
-        facts.update(row.whole.picture_fields if row.whole else ())
-        for name, value in row.metadata():
-            if (kind := infer_type(value)) is not None:
-                types[name] = known.get(name) or common_type(types.get(name), kind)
-    of_files = [field for field in FIELDS if has_files or field.name in facts]
-    for field in of_files:
-        if field in PICTURE_FIELDS:  # where these are named otherwise, they are not read from the picture
-            types.setdefault(field.name, known.get(field.name, field.type))
-        else:
-            types[field.name] = field.type
-    return types
+class _Found(NamedTuple):
+    """What the records read ahead are made of."""
+
+    types: dict[str, FieldType]
+    """Of the fields that they name."""
+    has_files: bool
+    facts: frozenset[str]
+    """Names of facts that are read from their pictures."""
+
+    @classmethod
+    def of(cls, rows: Iterable[GivenRecord], known: Mapping[str, FieldType]) -> _Found:
+        """Look at these records; fields that are known keep their types."""
+        types: dict[str, FieldType] = {}
+        has_files = False
+        facts: set[str] = set()
+        for row in rows:
+            has_files = has_files or row.may_be_file()
+            facts.update(row.whole.picture_fields if row.whole else SHOWN_FACTS if row.picture_key() else ())
+            for name, value in row.metadata():
+                if (kind := infer_type(value)) is not None:
+                    types[name] = known.get(name) or common_type(types.get(name), kind)
+        return cls(types, has_files, frozenset(facts))
+
+    def types_with_facts(self, known: Mapping[str, FieldType]) -> dict[str, FieldType]:
+        """The types of all fields: also of those that files have, and of what pictures say of themselves."""
+        types = dict(self.types)
+        for field in FIELDS:
+            if not self.has_files and field.name not in self.facts:
+                continue
+            if field in PICTURE_FIELDS:  # where these are named otherwise, they are not read from the picture
+                types.setdefault(field.name, known.get(field.name, field.type))
+            else:
+                types[field.name] = field.type
+        return types
 
 
 def _field_types(fields: Mapping[str, FieldType | str] | None) -> dict[str, FieldType]:

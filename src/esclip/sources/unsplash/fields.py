@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from esclip._core.picture_color import COLOR
 from esclip._core.schema import Field, FieldType
 from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import GeoPoint, MetadataValue
@@ -49,6 +50,7 @@ COLUMN_FIELDS: Mapping[str, tuple[str, FieldType]] = {
 OTHER_FIELDS: Mapping[str, FieldType] = {
     "photographer": FieldType.KEYWORD,
     "orientation": FieldType.KEYWORD,
+    COLOR: FieldType.KEYWORD,
     "point": FieldType.GEO_POINT,
     "landmark_point": FieldType.GEO_POINT,
     "keywords": FieldType.KEYWORDS,
@@ -90,11 +92,29 @@ def photo_metadata(row: Mapping[str, str], details: PhotoDetails) -> dict[str, M
     metadata |= {
         "photographer": " ".join(name for name in names if name),
         "orientation": _orientation(metadata.get("width"), metadata.get("height")),
+        COLOR: blur_hash_color(row.get("blur_hash", "")),
         "point": _point(row, "photo_location"),
         "landmark_point": _point(row, "ai_primary_landmark"),
         **details._asdict(),
     }
     return {name: value for name, value in metadata.items() if value is not None and value not in ("", ())}
+
+
+_BASE_83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
+
+
+def blur_hash_color(blur_hash: str) -> str | None:
+    """The mean colour of a picture that its BlurHash has in its third to sixth character.
+
+    As https://github.com/woltapp/blurhash describes: the same that `_images/color.py` computes.
+    """
+    digits = [_BASE_83.find(character) for character in blur_hash]
+    if len(digits) < 6 or min(digits) < 0:
+        return None
+    columns, rows = digits[0] % 9 + 1, digits[0] // 9 + 1
+    value = sum(digit * 83**power for power, digit in enumerate(reversed(digits[2:6])))
+    is_whole = len(digits) == 4 + 2 * columns * rows and value < 1 << 24
+    return f"#{value:06x}" if is_whole else None
 
 
 def _point(row: Mapping[str, str], prefix: str) -> MetadataValue | None:

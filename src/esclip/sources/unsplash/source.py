@@ -19,6 +19,7 @@ from threading import Event
 from typing import NamedTuple
 
 from esclip._concurrency.streams import batches, owned
+from esclip._core.picture_color import COLOR
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import MAX_ID_BYTES, ImageRecord, id_problem
 from esclip._core.urls import is_web_address
@@ -146,6 +147,7 @@ class UnsplashSource(Source):
         picture = self._images / f"{id}.jpg" if self._images else sized_url(url, width, height)
         # Galleries show the location: where the URL can't be opened, the file.
         has_url = is_web_address(url) or not self._images
+        metadata = photo_metadata(row, details)
         return ImageRecord(
             id=id,
             location=url if has_url else str(picture),
@@ -153,7 +155,8 @@ class UnsplashSource(Source):
             image_version=url or str(picture),
             page=page if is_web_address(page) else None,
             description=next((row[name] for name in self._description if name in row), ""),
-            metadata=photo_metadata(row, details),
+            metadata=metadata,
+            picture_fields=() if COLOR in metadata else (COLOR,),
             captioned=self._captions in row if self._captions else None,
         )
 
