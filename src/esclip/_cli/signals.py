@@ -54,3 +54,21 @@ def handle_signals(request_end: Callable[[], bool], notice: str = "") -> Iterato
     finally:
         for kind, action in before.items():
             signal.signal(kind, action)
+
+
+@contextmanager
+def end_on_signals() -> Iterator[None]:
+    """Context manager: within it, a signal ends the process at once. For what writes nothing.
+
+    A thread that waits for a line of stdin can't be asked to end.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        os._exit(exit_status(number))
+
+    before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for kind, action in before.items():
+            signal.signal(kind, action)

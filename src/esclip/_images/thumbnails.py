@@ -12,10 +12,10 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import JpegImagePlugin
+from PIL import Image, JpegImagePlugin
 
 from esclip._core.settings import MAX_PICTURE_BYTES
-from esclip._core.types import content_fingerprint
+from esclip._core.types import Box, content_fingerprint
 from esclip._errors import DecodeError
 from esclip._files.regular import open_regular
 from esclip._images.decode import decoding
@@ -32,19 +32,29 @@ class Thumbnail(NamedTuple):
     height: int
 
 
-def make_thumbnail(file: Path, content: str | None, height: int = THUMBNAIL_HEIGHT) -> Thumbnail | None:
-    """Make a small JPEG of an image file, of at most `height` pixels.
+def make_thumbnail(
+    file: Path,
+    content: str | None,
+    height: int = THUMBNAIL_HEIGHT,
+    *,
+    max_width: int | None = None,
+    box: Box | None = None,
+) -> Thumbnail | None:
+    """Make a small JPEG of an image file or of a part of it, of at most `height` pixels.
 
-    Returns None if the file is no image, or its bytes have another `content_fingerprint` than `content`. With
-    None for `content` they are not compared: for files that the caller named.
+    It is at most four times as wide, or `max_width`. Returns None if the file is no image, or its bytes have
+    another `content_fingerprint` than `content`. With None for `content` they are not compared: for files
+    that the caller named.
     """
     try:
         with open_regular(file) as stream:
             data = stream.read(MAX_PICTURE_BYTES + 1)
         if len(data) > MAX_PICTURE_BYTES or content not in (None, content_fingerprint(data)):
             return None
-        with decoding(data, side=height) as image:
-            image.thumbnail((height * 4, height))
+        side = round(height / min(box.right - box.left, box.bottom - box.top)) if box else height
+        with decoding(data, side=side) as whole:
+            image = _crop(whole, box) if box else whole
+            image.thumbnail((max_width or height * 4, height))
             jpeg = io.BytesIO()
             image.save(jpeg, "JPEG", quality=85)
     except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path
@@ -59,3 +69,10 @@ def read_thumbnail(jpeg: bytes) -> Thumbnail:
     except Exception as error:  # Pillow raises almost anything on damaged bytes
         raise ValueError("no JPEG") from error
     return Thumbnail(jpeg, *size)
+
+
+def _crop(image: Image.Image, box: Box) -> Image.Image:
+    """A part of a picture, at least one pixel."""
+    left, top = int(box.left * image.width), int(box.top * image.height)
+    right, bottom = round(box.right * image.width), round(box.bottom * image.height)
+    return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))

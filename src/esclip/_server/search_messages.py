@@ -284,6 +284,13 @@ def render_hit(hit: Hit, *, fields: list[str] | None, show_paths: bool) -> dict[
     }
 
 
+def render_note(hits: Hits, query: Query, *, show_paths: bool) -> str | None:
+    """Why there are no hits. It may list values of a field that the query filters by."""
+    if hits.note and not show_paths and any(name in str(query.options["where"]) for name in PATH_FIELDS):
+        return "no document fulfils the filter"
+    return hits.note
+
+
 def picture_path(hit: Hit) -> str:
     """The path of a hit's thumbnail; it changes with the picture, so that it may be cached for ever."""
     return f"/pictures/{quote(hit.id, safe='')}?v={quote((hit.content or '')[:12], safe='')}"
@@ -298,7 +305,7 @@ def render_hits(
     return {
         "hits": [render_hit(hit, fields=fields, show_paths=show_paths) for hit in hits],
         "matched": hits.matched,
-        "note": hits.note,
+        "note": render_note(hits, query, show_paths=show_paths),
         "next": {"offset": offset + k} if more else None,
         "took": dict(took),
     }
