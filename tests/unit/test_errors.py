@@ -9,8 +9,8 @@ import pytest
 from esclip._errors import ConfigError, EncoderError, ErrorTable, SourceError, StoreError, map_errors
 from esclip._fetch import client as fetch_client
 from esclip._images import decode
+from esclip._net import server_client
 from esclip.encoders.loading import MODEL_ERRORS
-from esclip.encoders.remote import client as encoder_client
 from esclip.sources.unsplash.joins import duckdb_errors
 from esclip.stores.engine.errors import ENGINE_ERRORS
 from esclip.stores.lance.errors import LANCE_ERRORS
@@ -69,7 +69,7 @@ def test_a_cause_is_mapped() -> None:
         decode._DECODE_ERRORS,
         duckdb_errors(),
         fetch_client._FOREIGN,
-        encoder_client._FOREIGN,
+        server_client._FOREIGN,
     ],
     ids=["opensearch-py", "lance", "models", "pillow", "duckdb", "fetch", "encoder"],
 )

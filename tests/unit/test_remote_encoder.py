@@ -18,12 +18,12 @@ import pytest
 from esclip import load_encoder
 from esclip._concurrency import cancellation as cancellation
 from esclip._errors import ConfigError, EncoderError
+from esclip._net import server_client
 from esclip._net.session import FOREIGN_ERRORS
 from esclip._protocols import Encoder
 from esclip._server.encoder_app import EncoderApp
 from esclip._server.http_server import HttpServer
 from esclip.encoders.palette import PaletteEncoder
-from esclip.encoders.remote import client
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.encoders.remote.protocol import EncoderInfo, pack_vectors
 from esclip.testing.encoder import EncoderContract, RecordingEncoder, sample_images
@@ -343,7 +343,7 @@ def test_a_request_that_is_no_longer_wanted_ends(images: Route) -> None:
 
 def test_no_foreign_exception_is_unmapped() -> None:
     """The last row of the table fits all that a request can raise."""
-    assert client._FOREIGN[-1][0] is FOREIGN_ERRORS
+    assert server_client._FOREIGN[-1][0] is FOREIGN_ERRORS
 
 
 def test_it_needs_no_torch(server: HttpServer[EncoderApp]) -> None:

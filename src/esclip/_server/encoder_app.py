@@ -16,6 +16,7 @@ from esclip._core.schema import public_name
 from esclip._core.types import Vectors
 from esclip._errors import EncoderError, Hint
 from esclip._errors.secrets import Secret
+from esclip._net.server_client import authorization
 from esclip._protocols import Encoder
 from esclip._server.admission import BufferedApp
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
@@ -89,7 +90,7 @@ class EncoderApp(BufferedApp):
                 f"a picture has {self.about.picture_bytes}; allow larger ones"
             )
         super().__init__(limits, max_body=max_body, concurrency=MAX_IMAGE_REQUESTS + MAX_TEXT_REQUESTS)
-        self._authorization = protocol.authorization(Secret(token)) if token is not None else None
+        self._authorization = authorization("encoder", Secret(token)) if token is not None else None
         self._images = Batcher(
             encoder.encode_images,
             size=batch_size,

@@ -22,9 +22,7 @@ import orjson
 
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
-from esclip._errors import ConfigError
 from esclip._errors.counts import pluralize
-from esclip._errors.secrets import Secret
 from esclip.encoders.checkpoints.logit_scale import LOGIT_SCALE, MAX_LOGIT_SCALE
 from esclip.encoders.preprocessing import Preprocessing
 
@@ -102,13 +100,6 @@ class EncoderInfo:
         if info.max_body < info.picture_bytes:
             raise ValueError(f"not one picture of {info.picture_bytes} bytes fits into a body")
         return info
-
-
-def authorization(token: str) -> Secret:
-    """The header's value for the token. Raises `ConfigError` for a token that no header can carry."""
-    if not (token.isascii() and token.isprintable()) or " " in token or not token:
-        raise ConfigError("the encoder's token has characters other than ASCII letters, digits and signs")
-    return Secret(f"Bearer {token}")
 
 
 def pack_pixels(batch: Sequence[Pixels]) -> bytes:
