@@ -83,7 +83,7 @@ COMMANDS = {
 }
 """Each with words that it works with."""
 
-COMMANDS_THAT_WAIT = {"serve", "serve-encoder", "demo", "doctor"}
+COMMANDS_THAT_WAIT = {"mcp", "serve", "serve-encoder", "demo", "doctor"}
 """They listen, draw, or ask the network: not for hundreds of tries."""
 WALKS = {"/", "~", "."}
 """What an ingest would walk for long."""

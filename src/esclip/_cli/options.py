@@ -57,6 +57,32 @@ Yes = Annotated[
 ]
 
 
+def as_file(text: str) -> Path:
+    """The path of a file or folder for output. An empty one, as of a variable that isn't set, is none."""
+    return as_path(not_blank(text))
+
+
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        "--page",
+        metavar="FILE",
+        parser=as_file,
+        rich_help_panel=Panel.OUTPUT,
+        help="Write an HTML page with the pictures side by side.",
+    ),
+]
+
+OpenPage = Annotated[
+    bool,
+    typer.Option(
+        "--open",
+        rich_help_panel=Panel.OUTPUT,
+        help="Open the page in the browser; without --page it is written in your cache directory.",
+    ),
+]
+
+
 @cache
 def to_parameters(
     options: type, *, without: tuple[str, ...] = (), variables: bool = False

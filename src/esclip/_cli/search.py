@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -14,8 +13,8 @@ from esclip._cli.arguments import parse_weight, parse_weighted
 from esclip._cli.groups import EncoderOptions, ImageEncoderOptions, StoreOptions, Without
 from esclip._cli.here import HereOption
 from esclip._cli.hit_output import HitOutput
-from esclip._cli.options import Json, WhereOption, as_path, not_blank, number
-from esclip._core.options import MAX_WEIGHT, Panel
+from esclip._cli.options import Json, OpenPage, Page, WhereOption, not_blank, number
+from esclip._core.options import MAX_WEIGHT
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._errors import ConfigError, error_text, one_line
 from esclip._files.text import NotText, text_lines
@@ -56,7 +55,7 @@ def search_text(
 ) -> None:
     """Find pictures by words, in any language that the text tower knows."""
     with store.open(encoder) as index:
-        output.show(index.search_text(query, **place.narrow(index, search)))
+        output.show(index.search_text(query, **place.narrow(index, search)), query)
 
 
 def search_texts(
@@ -82,6 +81,7 @@ def search_texts(
             results = index.search_texts(batch, **options)
             for text, hits in zip(batch, results, strict=True):
                 whole &= output.show_of_query(next(numbers), text, hits)
+    output.show_page()
     if not whole:
         raise typer.Exit(1)
 
@@ -116,7 +116,7 @@ def search_image(
     picture = read_picture(image)
     with store.open(encoder) as index, naming_stdin(picture):
         hits = index.search_image(picture, **place.narrow(index, search))
-        output.show(hits)
+        output.show(hits, image)
 
 
 def similar(
@@ -134,7 +134,7 @@ def similar(
 ) -> None:
     """Find the neighbours of a stored picture, itself left out."""
     with store.open() as index:
-        output.show(index.similar(id, **place.narrow(index, search)))
+        output.show(index.similar(id, **place.narrow(index, search)), f"similar to {id}")
 
 
 def recommend(
@@ -151,7 +151,8 @@ def recommend(
 ) -> None:
     """Find pictures like several stored ones, and unlike others."""
     with store.open() as index:
-        output.show(index.recommend(like, unlike or (), **place.narrow(index, search)))
+        wanted = ", ".join([*like, *(f"not {id}" for id in unlike or ())])
+        output.show(index.recommend(like, unlike or (), **place.narrow(index, search)), wanted)
 
 
 def search(
@@ -201,8 +202,8 @@ def search(
         store.open(encoder) as index,
         naming_stdin(*(clause.image for clause in clauses if isinstance(clause, ImageQuery))),
     ):
-        hits = index.search(Query(*clauses, **place.narrow(index, search)))
-        output.show(hits)
+        asked = Query(*clauses, **place.narrow(index, search))
+        output.show(index.search(asked), asked)
 
 
 def _argument_clause(given: str) -> Clause:
@@ -244,15 +245,8 @@ def _parse_clause(option: str, given: str) -> tuple[str, float]:
 def duplicates(
     threshold: Annotated[float, number(THRESHOLD)] = THRESHOLD.default,
     where: WhereOption = None,
-    page: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            parser=as_path,
-            rich_help_panel=Panel.OUTPUT,
-            help="Write a page with the pictures side by side.",
-        ),
-    ] = None,
+    page: Page = None,
+    open: OpenPage = False,
     *,
     store: StoreOptions,
     place: HereOption,
@@ -260,7 +254,7 @@ def duplicates(
 ) -> None:
     """Show groups of pictures that are the same or nearly so, the largest group first. Removes nothing."""
     from esclip._cli.output.console import is_quiet
-    from esclip._cli.output.duplicates import print_groups, print_summary, write_page
+    from esclip._cli.output.duplicates import print_groups, print_summary, show_groups_page
 
     compared = 0
 
@@ -274,10 +268,6 @@ def duplicates(
             threshold, options.get("where"), on_progress=count, show_progress=not is_quiet()
         )
     print_groups(groups, json=json)
-    if page:
-        try:
-            write_page(page, groups)
-        except OSError as error:
-            message = f"--page {page}: {error.strerror}; name a file that can be written"
-            raise ConfigError(message) from error
-    print_summary(groups, compared=compared, page=page)
+    print_summary(groups, compared=compared)
+    if page or open:
+        show_groups_page(groups, page, open=open)

@@ -51,14 +51,19 @@ def make_thumbnail(
             data = stream.read(MAX_PICTURE_BYTES + 1)
         if len(data) > MAX_PICTURE_BYTES or content not in (None, content_fingerprint(data)):
             return None
-        side = round(height / min(box.right - box.left, box.bottom - box.top)) if box else height
-        with decoding(data, side=side) as whole:
-            image = _crop(whole, box) if box else whole
-            image.thumbnail((max_width or height * 4, height))
-            jpeg = io.BytesIO()
-            image.save(jpeg, "JPEG", quality=85)
+        return shrink(data, height, max_width=max_width, box=box)
     except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path
         return None
+
+
+def shrink(data: bytes, height: int, *, max_width: int | None = None, box: Box | None = None) -> Thumbnail:
+    """A small JPEG of an image file's bytes, as `make_thumbnail`. Raises `DecodeError`."""
+    side = round(height / min(box.right - box.left, box.bottom - box.top)) if box else height
+    with decoding(data, side=side) as whole:
+        image = _crop(whole, box) if box else whole
+        image.thumbnail((max_width or height * 4, height))
+        jpeg = io.BytesIO()
+        image.save(jpeg, "JPEG", quality=85)
     return Thumbnail(jpeg.getvalue(), *image.size)
 
 

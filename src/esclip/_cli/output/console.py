@@ -112,6 +112,13 @@ def print_null_ended(texts: Iterable[str]) -> None:
         print(text, end="\0")
 
 
+def print_bytes(data: bytes) -> None:
+    """Bytes of our own making on stdout: a picture for a terminal."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 def print_json(value: Any) -> None:
     """A line of JSON on stdout."""
     line = json_line(value)

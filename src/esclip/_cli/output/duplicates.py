@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from esclip._cli.output.console import say
 from esclip._cli.output.links import hit_link
+from esclip._cli.output.pages import show_page
 from esclip._cli.output.table import Column, print_rows
 from esclip._errors.counts import pluralize
 
@@ -42,25 +43,20 @@ def _kind(group: DuplicateGroup) -> str:
     return "exact" if group.exact else "near"
 
 
-def print_summary(groups: Sequence[DuplicateGroup], *, compared: int, page: Path | None) -> None:
-    """How many there are, on stderr, and where the page is."""
+def print_summary(groups: Sequence[DuplicateGroup], *, compared: int) -> None:
+    """How many there are, on stderr."""
     pictures = sum(len(group.hits) for group in groups)
     exact = sum(group.exact for group in groups)
     say(
         f"{pluralize(len(groups), 'group')}, {exact:,} of them exact, with {pictures:,} of "
         f"{pluralize(compared, 'picture')}"
     )
-    if page:
-        say(f"the pictures are in {page}")
 
 
-def write_page(page: Path, groups: Sequence[DuplicateGroup]) -> None:
-    """Write an HTML page on which each group's pictures stand side by side, with where they are."""
-    from esclip._core.markup import render_page
-
+def show_groups_page(groups: Sequence[DuplicateGroup], page: Path | None, *, open: bool) -> None:
+    """Write a page on which each group's pictures stand side by side, with where they are."""
     sections = (_section(number, group) for number, group in enumerate(groups, start=1))
-    with page.open("w", encoding="utf-8") as file:
-        file.writelines(render_page("esclip duplicates", sections))
+    show_page(page, "duplicates", sections, open=open)
 
 
 def _section(number: int, group: DuplicateGroup) -> str:
