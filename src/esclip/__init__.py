@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         StartsWith,
     )
     from esclip._core.labels import LabelScore, LabelSet
+    from esclip._core.outcomes import RecordOutcome
     from esclip._core.progress import Phase, Progress
     from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
@@ -132,6 +133,7 @@ __all__ = [
     "Range",
     "Reason",
     "RecordError",
+    "RecordOutcome",
     "Rejection",
     "RetryOptions",
     "RunOptions",

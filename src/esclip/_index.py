@@ -269,12 +269,14 @@ class ImageIndex:
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches. Default: 16.
             allow_hosts: Further hosts to fetch from, also at private addresses.
+            public_hosts: Further hosts to fetch from, at public addresses only.
             ignore_robots_tag: Take pictures whose server opts out by `X-Robots-Tag`. Default: False.
             max_rejection_rate: Share of rejected records, 0 to 1, above which the run fails: checked from the
                 100th record on, and at the end. Default: 0.5.
             cache: Folder for fetched pictures. Default: in the user's cache directory.
             stop: Ends the run early, within seconds, on request; the report then has `stopped`.
             on_rejection: Called with each rejection.
+            on_outcome: Called with what became of each record, as soon as it is known.
             on_progress: Called with the progress.
             show_progress: Show the progress on stderr, or in a notebook below the cell. Default: in a
                 notebook or on a terminal, unless `on_progress` is given.
@@ -355,8 +357,9 @@ class ImageIndex:
 
         Args:
             records: Pictures (paths, URLs, `data:` URIs, an image file's bytes, open files, PIL images, RGB
-                arrays of uint8), mappings, `TextRecord`s, `ImageRecord`s: one, or an iterable of them, which
-                is read in another thread and not held; or a table: of pandas, or any that exports Arrow.
+                arrays of uint8), mappings, `TextRecord`s, `ImageRecord`s, and a `Rejection` in place of what
+                can't be read: one, or an iterable of them, which is read in another thread and not held; or a
+                table: of pandas, or any that exports Arrow.
             fields: Types of metadata fields, by name: for those that none of the first 1,000 records of an
                 iterator has, for `text`, or for dates given as texts. Default: those of the index, else by
                 the values.
@@ -366,11 +369,13 @@ class ImageIndex:
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches. Default: 16.
             allow_hosts: Hosts to fetch from, besides images.unsplash.com, also at private addresses.
+            public_hosts: Hosts to fetch from at public addresses only.
             ignore_robots_tag: As in `ingest`. Default: False.
             max_rejection_rate: As in `ingest`. Default: 0.5.
             cache: Folder for fetched pictures. Default: in the user's cache directory.
             stop: Ends the run early, within seconds, on request; the report then has `stopped`.
             on_rejection: Called with each rejection.
+            on_outcome: Called with what became of each record, as soon as it is known.
             on_progress: Called with the progress.
             show_progress: As in `ingest`.
 
@@ -484,9 +489,9 @@ class ImageIndex:
 
         Args:
             reasons: As in `rejections`.
-            **options: `batch_size`, `workers`, `allow_hosts`, `ignore_robots_tag`, `max_rejection_rate`
-                (default: 1), `cache`, `stop`, `on_rejection`, `on_progress`, `show_progress`: as
-                in `ingest`.
+            **options: `batch_size`, `workers`, `allow_hosts`, `public_hosts`, `ignore_robots_tag`,
+                `max_rejection_rate` (default: 1), `cache`, `stop`, `on_rejection`, `on_outcome`,
+                `on_progress`, `show_progress`: as in `ingest`.
 
         Returns:
             Counts of the run.

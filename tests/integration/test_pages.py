@@ -44,7 +44,8 @@ def test_the_page_on_the_search_service(tmp_path: Path) -> None:
     draw_pictures(tmp_path / "other")
     with esclip.open_index(tmp_path / "store", encoder="palette") as index:
         index.ingest(tmp_path / "other")
-    with searching(esclip.open_index(tmp_path / "store"), tmp_path / "cache") as server:
+    index = esclip.open_index(tmp_path / "store")
+    with searching(index, tmp_path / "cache", writable=True) as server:
         run_page("how-to/serve.md", tmp_path, {"http://127.0.0.1:8080": server.address}, {})
 
 

@@ -12,8 +12,8 @@ from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._cli.options import as_path, number
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._core.options import Opt, Panel
-from esclip._core.settings import SEARCH_PORT, thumbnail_cache
-from esclip._errors import ConfigError
+from esclip._core.settings import SEARCH_PORT, UNSPLASH_HOST, thumbnail_cache
+from esclip._errors import ConfigError, IndexNotFound
 from esclip._errors.secrets import Secret
 
 PORT = Opt(SEARCH_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
@@ -67,6 +67,19 @@ def serve(
     show_paths: Annotated[
         bool, typer.Option("--show-paths", help="Name the paths of local files in responses.")
     ] = False,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let who may search also write and delete documents.")
+    ] = False,
+    allow_picture_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-picture-host",
+            rich_help_panel=Panel.ACCESS,
+            metavar="HOST",
+            help=f"A host whose pictures may be written by their URLs, besides {UNSPLASH_HOST}, at public "
+            "addresses; repeatable.",
+        ),
+    ] = None,
     threads: Annotated[int, number(THREADS)] = THREADS.default,
     queue: Annotated[int, number(QUEUE)] = QUEUE.default,
     thumbnails: Annotated[
@@ -97,9 +110,16 @@ def serve(
         threads=threads,
         max_waiting=queue,
         thumbnails=thumbnails or thumbnail_cache(),
+        writable=writable,
+        picture_hosts=tuple(allow_picture_host or ()),
     )
     index = store.open(encoder)
-    documents = index.stats().documents
+    try:
+        documents = index.stats().documents
+    except IndexNotFound:
+        if not writable:
+            raise
+        documents = 0  # the first that is written makes the index
     with HttpServer(SearchApp(index, options), host=host, port=port) as server:
         if not (token or open or server.is_local):
             raise ConfigError(

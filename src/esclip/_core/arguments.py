@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from PIL import Image
 
+from esclip._core.rejections import Rejection
 from esclip._core.types import Hit, ImageRecord, TextRecord
 from esclip._errors import ConfigError
 
@@ -31,7 +32,7 @@ AnyImage: TypeAlias = (
 )
 """A path, a URL, an image file's bytes, an open file, a PIL image, or an array of uint8."""
 
-AnyRecord: TypeAlias = AnyImage | Mapping[str, Any] | ImageRecord | TextRecord
+AnyRecord: TypeAlias = AnyImage | Mapping[str, Any] | ImageRecord | TextRecord | Rejection
 """A picture, or a mapping that has one or a text, and what is known about it."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 from esclip._concurrency.stop import CancelToken
 from esclip._core.labels import Labels
 from esclip._core.options import BATCH_SIZE_OPTION, Opt, Panel
+from esclip._core.outcomes import RecordOutcome
 from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
 from esclip._core.settings import FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST
@@ -38,6 +39,8 @@ class RunOptions(TypedDict, total=False):
             flag="allow-host",
         ),
     ]
+    public_hosts: Collection[str] | None
+    """Further hosts to fetch from, at addresses of the public web only."""
     ignore_robots_tag: Annotated[
         bool,
         Opt(
@@ -59,6 +62,8 @@ class RunOptions(TypedDict, total=False):
     """Ends the run early, within seconds, on request."""
     on_rejection: Callable[[Rejection], None] | None
     """Called with each rejection."""
+    on_outcome: Callable[[RecordOutcome], None] | None
+    """Called with what became of each record, as soon as it is known."""
     on_progress: Callable[[Progress], None] | None
     """Called with the progress."""
     show_progress: bool | None

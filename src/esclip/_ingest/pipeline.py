@@ -26,6 +26,7 @@ from threading import Event
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
+from esclip._core.outcomes import Result
 from esclip._core.parts import GRID
 from esclip._core.picture_facts import stored_facts, with_facts
 from esclip._core.progress import Phase
@@ -154,9 +155,10 @@ class _Steps:
                     self.seen.mark_unreadable(item)
                     self.progress.count_rejected(item)
                 elif self.seen.mark(item.id):
+                    self.progress.expect_outcome(item.id)
                     yield item
                 else:
-                    self.progress.count_repeated()
+                    self.progress.count_repeated(item.id)
 
     def changed(self, records: Iterable[ImageRecord]) -> Iterator[ImageRecord]:
         """The records whose picture is new or has changed.
@@ -185,7 +187,8 @@ class _Steps:
         updates = list(self.progress.without_rejections(self._with_facts(updates)))
         if updates:
             refused = self.store.update(updates)
-            self.progress.count_written([record.id for record in updates], refused, encoded=False)
+            ids = [record.id for record in updates]
+            self.progress.count_written(ids, refused, encoded=False, result=Result.UPDATED)
         for batch in batches(texts, self.batch_size):
             self._write_texts(batch)
         return pictures

@@ -1,7 +1,7 @@
 """The counts of a running ingest: records read, skipped, written, rejected; its failure budget.
 
 items ─► without_rejections ─► the other items
-              └─► counts, ledger, on_rejection, on_progress, the failure budget
+              └─► counts, ledger, on_rejection, on_outcome, on_progress, the failure budget
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from esclip._concurrency.streams import owned
+from esclip._core.outcomes import RecordOutcome, Result
 from esclip._core.progress import Phase, Progress
-from esclip._core.rejections import IngestReport, Rejection, TooManyRejections
+from esclip._core.rejections import IngestReport, Rejection, Stage, TooManyRejections
 from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 
@@ -42,6 +43,7 @@ class IngestProgress:
         ledger: Ledger | None = None,
         origin: str | None = None,
         on_rejection: Callable[[Rejection], None] | None = None,
+        on_outcome: Callable[[RecordOutcome], None] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> None:
         """Start the clock. The callbacks are called from any thread, one call at a time.
@@ -54,6 +56,9 @@ class IngestProgress:
         self._ledger = ledger
         self._origin = origin
         self._on_rejection = on_rejection
+        self._on_outcome = on_outcome
+        self._numbers: dict[str, int] = {}
+        """Of records that have no outcome yet, by id; kept for `on_outcome` only."""
         self._on_progress = on_progress
         self._lock = threading.RLock()
         self._started = time.monotonic()
@@ -80,10 +85,18 @@ class IngestProgress:
         with self._lock:
             self._read += 1
 
-    def count_repeated(self) -> None:
+    def expect_outcome(self, id: str) -> None:
+        """Remember the record that was counted last, until its outcome is counted."""
+        if self._on_outcome:
+            with self._lock:
+                self._numbers[id] = self._read
+
+    def count_repeated(self, id: str) -> None:
         """Count a record whose id the run has seen before."""
         with self._lock:
             self._skipped += 1
+            if self._on_outcome:
+                self._on_outcome(RecordOutcome(self._read, id, Result.UNCHANGED, repeated=True))
             self._report_progress()
 
     def count_unchanged(self, ids: Collection[str]) -> None:
@@ -91,6 +104,7 @@ class IngestProgress:
         self._resolve(ids)
         with self._lock:
             self._skipped += len(ids)
+            self._tell_outcomes(ids, Result.UNCHANGED)
             self._report_progress()
 
     def count_encoded(self, records: int) -> None:
@@ -99,15 +113,25 @@ class IngestProgress:
             self._encoded += records
             self._report_progress()
 
-    def count_written(self, ids: Collection[str], refused: Iterable[Rejection], *, encoded: bool) -> None:
+    def count_written(
+        self,
+        ids: Collection[str],
+        refused: Iterable[Rejection],
+        *,
+        encoded: bool,
+        result: Result = Result.WRITTEN,
+    ) -> None:
         """Count documents sent to the store, and those of them that it refused.
 
-        `encoded` is False where their pictures were not encoded for it. Raises `TooManyRejections` when too
-        many are refused, after all of them are counted.
+        `encoded` is False where their pictures were not encoded for it. `result` is that of the others.
+        Raises `TooManyRejections` when too many are refused, after all of them are counted.
         """
         refused = list(refused)
-        self._resolve(set(ids) - {rejection.id for rejection in refused})
+        refused_ids = {rejection.id for rejection in refused}
+        taken = [id for id in ids if id not in refused_ids]
+        self._resolve(taken)
         with self._lock:
+            self._tell_outcomes(taken, result)
             self._written += len(ids) - len(refused)
             if not encoded:
                 self._updated += len(ids) - len(refused)
@@ -126,6 +150,10 @@ class IngestProgress:
                 self._ledger.add(rejection, self._origin)
             if self._on_rejection:
                 self._on_rejection(rejection)
+            if self._on_outcome:
+                unread = rejection.stage is Stage.READ  # it never had an id that could be waited for
+                number = self._read if unread else self._numbers.pop(rejection.id, 0)
+                self._on_outcome(RecordOutcome(number, rejection.id, Result.REJECTED, rejection))
         self._report_progress()
         if self._read >= BUDGET_FROM:
             self._check_budget()
@@ -153,6 +181,11 @@ class IngestProgress:
             if not stopped:
                 self._check_budget()
             return self._make_report(stopped=stopped)
+
+    def _tell_outcomes(self, ids: Collection[str], result: Result) -> None:
+        if self._on_outcome:
+            for id in ids:
+                self._on_outcome(RecordOutcome(self._numbers.pop(id, 0), id, result))
 
     def _resolve(self, ids: Collection[str]) -> None:
         if self._ledger:

@@ -71,6 +71,7 @@ def run(
         ledger=ledger,
         origin=origin,
         on_rejection=options["on_rejection"],
+        on_outcome=options["on_outcome"],
         on_progress=options["on_progress"],
     )
     with _open_fetcher(options, stop) as fetcher:
@@ -99,7 +100,7 @@ def _open_fetcher(options: AddOptions | RetryOptions, stop: CancelToken) -> Fetc
     cache = options["cache"]
     return Fetcher(
         allow_hosts=options["allow_hosts"],
-        public_hosts={UNSPLASH_HOST},
+        public_hosts={UNSPLASH_HOST, *(options["public_hosts"] or ())},
         cache=Path(cache) if cache else picture_cache(),
         workers=options["workers"],
         ignore_robots_tag=options["ignore_robots_tag"],

@@ -58,6 +58,8 @@ class Limits:
     """For a request's head, from its first byte; for the first head, from the connection."""
     body_seconds: float = 120.0
     """For a body, from the end of its head."""
+    chunk_seconds: float = 60.0
+    """For the next bytes of a body that is used as it comes, and for its client to read a response."""
     buffered_bytes: int = 256 << 20
     """Of bodies that are not answered yet. Further ones are refused with Retry-After."""
 

@@ -145,10 +145,13 @@ class _Connection(H11Protocol):
 
     @property
     def is_answering(self) -> bool:
-        """Whether a request has arrived whose response has not been sent whole."""
+        """Whether a request has arrived whose response has not been sent whole.
+
+        One whose application sets `responds_early` in its state is responded to while its body arrives.
+        """
         if self.is_idle:
             return self.transport.get_write_buffer_size() > 0
-        return not self.cycle.more_body
+        return not self.cycle.more_body or "responds_early" in self.cycle.scope["state"]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)

@@ -14,7 +14,7 @@ from esclip._core.types import Hit
 from esclip._search.options import THRESHOLD
 from esclip._server.duplicate_jobs import GroupRow
 from esclip._server.jobs import Job
-from esclip._server.search_messages import DocumentResponse, ShortText, Strict, _Lenient, render_document
+from esclip._server.search_messages import DocumentResponse, Lenient, ShortText, Strict, render_document
 
 MAX_GROUPS = 100
 """Groups of a response."""
@@ -80,7 +80,7 @@ class DuplicatesResult(BaseModel):
     next: NextGroups | None
 
 
-class ResultParameters(_Lenient):
+class ResultParameters(Lenient):
     """A page of a result."""
 
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Histogram, generate_latest
+from collections.abc import Mapping
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 
 from esclip._server.http import Response
 
@@ -32,6 +41,13 @@ class Metrics:
             "http_server_active_requests", "Requests that are not answered yet.", registry=self._registry
         )
 
+        self._documents = Counter(
+            "esclip_documents",
+            "Documents that were sent to be written, by what became of them.",
+            ("result",),
+            registry=self._registry,
+        )
+
     def begin(self) -> None:
         """Count a request that has come."""
         self._active.inc()
@@ -44,6 +60,11 @@ class Metrics:
     def observe_stage(self, stage: str, seconds: float) -> None:
         """Count the time of a stage of a search."""
         self._stages.labels(stage).observe(seconds)
+
+    def count_documents(self, results: Mapping[str, int]) -> None:
+        """Count documents by what became of them."""
+        for result, number in results.items():
+            self._documents.labels(result).inc(number)
 
     def response(self) -> Response:
         """All metrics as text."""

@@ -48,6 +48,11 @@ class ProblemType(Enum):
         "The request has no valid token",
         "Send the token of the server as `Authorization: Bearer TOKEN`, or open a session at POST /session.",
     )
+    READ_ONLY = _Kind(
+        HTTPStatus.FORBIDDEN,
+        "The server writes nothing",
+        "Start it with --writable, so that who may search may also write.",
+    )
     FORBIDDEN_ORIGIN = _Kind(
         HTTPStatus.FORBIDDEN,
         "The request comes from a page of another origin",
@@ -93,6 +98,11 @@ class ProblemType(Enum):
     )
     BAD_PICTURE = _Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The picture can't be decoded", "Send a JPEG, PNG, WebP or GIF."
+    )
+    PICTURE_NOT_FETCHED = _Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The picture was not fetched",
+        "Send its bytes; the server fetches from few hosts or from none.",
     )
     HEAD_TOO_LARGE = _Kind(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large", "Send fewer headers."

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from esclip._index import ImageIndex
 from esclip._server.admission import BodyReader, read_head, send_response
+from esclip._server.document_stream import STREAM_PATH
 from esclip._server.http import HttpError, Limits, Message, Receive, RequestHead, Send
 from esclip._server.problems import Problem, ProblemType, problem_of
 from esclip._server.routes import make_routes
@@ -36,8 +37,9 @@ class SearchApp:
 
     def __init__(self, index: ImageIndex, options: ServiceOptions, limits: Limits | None = None) -> None:
         """Respond by this index. Connects to nothing yet."""
-        self.service = SearchService(index, options)
-        self._bodies = BodyReader(limits or Limits(), MAX_BODY)
+        limits = limits or Limits()
+        self.service = SearchService(index, options, limits)
+        self._bodies = BodyReader(limits, MAX_BODY)
         self._routes = make_routes(self.service)
 
     @property
@@ -81,7 +83,11 @@ class SearchApp:
     async def _respond(self, scope: Message, receive: Receive, send: Send, request: str) -> None:
         headers = {"Connection": "close"}  # as long as the body has not been read
         try:
-            self._admit(read_head(scope))
+            head = read_head(scope)
+            is_stream = (head.method, head.path) == ("POST", STREAM_PATH)
+            self._admit(head, is_stream=is_stream)
+            if is_stream:
+                return await self._routes(scope, receive, send)
             async with self._bodies.read(receive) as body:
                 if body is not None:
                     await self._routes(scope, _replay(body, receive), send)
@@ -91,9 +97,10 @@ class SearchApp:
                 send, problem.response(request, scope["path"]), {**problem.headers, **headers}
             )
 
-    def _admit(self, head: RequestHead) -> None:
+    def _admit(self, head: RequestHead, *, is_stream: bool) -> None:
         self.service.guard.admit(head)
-        head.require_body("", MAX_BODY)  # its type is the routes' to check
+        if not is_stream:
+            head.require_body("", MAX_BODY)  # its type is the routes' to check
         if self.stopping and head.method != "GET":
             raise Problem(ProblemType.OVERLOADED, "the server is stopping")
 

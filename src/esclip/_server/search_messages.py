@@ -54,7 +54,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class _Lenient(BaseModel):
+class Lenient(BaseModel):
     """Parameters: numbers are texts in a URL."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -124,7 +124,7 @@ _OPTIONS: dict[str, Any] = {
 _StrictOptions: Any = create_model("SearchOptions", __base__=Strict, **_OPTIONS)
 _LenientOptions: Any = create_model(
     "SearchOptionParameters",
-    __base__=_Lenient,
+    __base__=Lenient,
     **_OPTIONS | {"where": (list[str], Field([], description=_OPTIONS["where"][1].description))},
 )
 

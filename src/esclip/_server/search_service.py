@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from esclip._core.settings import thumbnail_cache
 from esclip._errors.secrets import Secret
+from esclip._fetch.hosts import HostPolicy
 from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
 from esclip._server.batched_encoder import BatchedEncoder
 from esclip._server.guard import LOOPBACK_NAMES, Guard
+from esclip._server.http import Limits
 from esclip._server.jobs import Jobs
 from esclip._server.metrics import Metrics
 from esclip._server.workers import Workers
+
+if TYPE_CHECKING:
+    from esclip._server.document_stream import DocumentStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +40,21 @@ class ServiceOptions:
     """Searches that wait for a thread; further ones are refused with Retry-After."""
     thumbnails: Path = field(default_factory=thumbnail_cache)
     """The folder for thumbnails."""
+    writable: bool = False
+    """Whether documents may be written and deleted."""
+    picture_hosts: tuple[str, ...] = ()
+    """Hosts that pictures are fetched from by the URLs of documents, at public addresses."""
 
 
 class SearchService:
     """One index, for many requests at once."""
 
-    def __init__(self, index: ImageIndex, options: ServiceOptions) -> None:
-        """Search this index. Connects to nothing yet."""
+    def __init__(self, index: ImageIndex, options: ServiceOptions, limits: Limits) -> None:
+        """Search this index. Connects to nothing yet. Raises `ConfigError` for what is no host's name."""
+        HostPolicy((), options.picture_hosts)
         self.index = index
         self.options = options
+        self.limits = limits
         self.jobs = Jobs()
         self._stopping = False
         self.guard = Guard(options.token, options.hosts)
@@ -50,6 +64,11 @@ class SearchService:
         self.checks = Workers(2, max_waiting=64)
         """Threads for health, which must be known also when all others are busy."""
         self.thumbnails = ThumbnailCache(options.thumbnails)
+        self.writes = Workers(1, max_waiting=64)
+        """A thread for documents that are written or deleted one by one."""
+        self.streams = Workers(1, max_waiting=0)
+        """A thread for a stream of documents, which may take hours: a second one is refused."""
+        self._stream: DocumentStream | None = None
         self._encoder: BatchedEncoder | None = None
         self._encoder_lock = Lock()
 
@@ -58,10 +77,21 @@ class SearchService:
         """Whether no new work shall begin."""
         return self._stopping
 
+    @contextmanager
+    def streaming(self, stream: DocumentStream) -> Iterator[None]:
+        """Context manager: within it, `stop` ends this stream."""
+        self._stream = self._stream or stream  # a second one is about to be refused
+        try:
+            yield
+        finally:
+            self._stream = None if self._stream is stream else self._stream
+
     def stop(self) -> None:
-        """Begin no new work, and cancel jobs."""
+        """Begin no new work, cancel jobs, end the stream that is written. Called in the event loop."""
         self._stopping = True
         self.jobs.stop()
+        if self._stream is not None:
+            self._stream.stop()
 
     def load_encoder(self) -> BatchedEncoder:
         """The index's encoder, loaded on first use. Raises as `ImageIndex.load_encoder`."""

@@ -15,6 +15,7 @@ from esclip._server.routes.jobs import add_jobs
 from esclip._server.routes.pictures import add_pictures
 from esclip._server.routes.searches import add_searches
 from esclip._server.routes.sessions import add_sessions
+from esclip._server.routes.writing import add_writing
 from esclip._server.search_service import SearchService
 
 
@@ -31,6 +32,7 @@ def make_routes(service: SearchService) -> FastAPI:
     for add in (
         add_searches,
         add_documents,
+        add_writing,
         add_classification,
         add_embeddings,
         add_pictures,

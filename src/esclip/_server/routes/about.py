@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from esclip._core.schema import public_name
-from esclip._server import encoding_messages
+from esclip._server import document_messages, encoding_messages
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.responses import PROBLEMS, json_response
@@ -28,6 +28,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),
             "targets": ["pictures", *stats.parts],
+            "writable": service.options.writable,
             "limits": {
                 "k": messages.MAX_K,
                 "offset_and_k": messages.MAX_DEPTH,
@@ -38,6 +39,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
                 "prompts": encoding_messages.MAX_PROMPTS,
                 "text_characters": messages.MAX_TEXT,
                 "picture_bytes": messages.MAX_PICTURE_BYTES,
+                "line_bytes": document_messages.MAX_LINE,
             },
         }
         return json_response(about)

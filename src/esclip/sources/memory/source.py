@@ -200,14 +200,14 @@ class GivenRecord(NamedTuple):
 
     number: int
     values: Mapping[str, object]
-    whole: ImageRecord | None = None
-    """The record, where the item is one."""
+    whole: ImageRecord | Rejection | None = None
+    """The item, where it is a record, or says why it is none."""
     problem: str = ""
 
     @classmethod
     def of(cls, number: int, item: object) -> GivenRecord:
         """The item with this number, from 1."""
-        if isinstance(item, ImageRecord):
+        if isinstance(item, ImageRecord | Rejection):
             return cls(number, {}, item)
         if isinstance(item, TextRecord):
             return cls._of_text(number, item)
@@ -236,7 +236,7 @@ class GivenRecord(NamedTuple):
 
     def metadata(self) -> Iterator[tuple[str, object]]:
         """Names and plain values of the metadata, without missing ones."""
-        if self.whole is not None:
+        if isinstance(self.whole, ImageRecord):
             yield from self.whole.metadata.items()
         for name, value in self.values.items():
             is_own = name in RECORD_KEYS or (name == TEXT_KEY and self.is_text)
@@ -363,7 +363,10 @@ class _Found(NamedTuple):
         facts: set[str] = set()
         for row in rows:
             has_files = has_files or row.may_be_file()
-            facts.update(row.whole.picture_fields if row.whole else SHOWN_FACTS if row.picture_key() else ())
+            if isinstance(row.whole, ImageRecord):
+                facts.update(row.whole.picture_fields)
+            elif row.picture_key():
+                facts.update(SHOWN_FACTS)
             for name, value in row.metadata():
                 if (kind := infer_type(value)) is not None:
                     types[name] = known.get(name) or common_type(types.get(name), kind)
