@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from esclip._index import ImageIndex
 from esclip._server.admission import BodyReader, read_head, send_response
 from esclip._server.document_stream import STREAM_PATH
-from esclip._server.http import HttpError, Limits, Message, Receive, RequestHead, Send
+from esclip._server.http import HttpError, Limits, Message, Receive, RequestHead, Response, Send
+from esclip._server.page.login import is_for_browser, login_response
 from esclip._server.problems import Problem, ProblemType, problem_of
 from esclip._server.routes import make_routes
 from esclip._server.search_service import SearchService, ServiceOptions
@@ -93,9 +94,10 @@ class SearchApp:
                     await self._routes(scope, _replay(body, receive), send)
         except (Problem, HttpError) as error:
             problem = problem_of(error)
-            await send_response(
-                send, problem.response(request, scope["path"]), {**problem.headers, **headers}
-            )
+            response = problem.response(request, scope["path"])
+            if problem.kind is ProblemType.UNAUTHORIZED and is_for_browser(read_head(scope)):
+                response, problem.headers = _login(scope)
+            await send_response(send, response, {**problem.headers, **headers})
 
     def _admit(self, head: RequestHead, *, is_stream: bool) -> None:
         self.service.guard.admit(head)
@@ -106,6 +108,12 @@ class SearchApp:
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"})
+
+
+def _login(scope: Message) -> tuple[Response, dict[str, str]]:
+    """The form for the token, in the place of the page."""
+    from_elsewhere = read_head(scope).header("Sec-Fetch-Site") == "cross-site"
+    return login_response(scope["query_string"].decode("latin-1"), from_elsewhere=from_elsewhere)
 
 
 def _encoded(headers: Mapping[str, str], present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -144,15 +144,22 @@ class _Shown(BaseModel):
     )
 
 
-class SearchRequest(_StrictOptions, _Shown):  # type: ignore[misc]  # its base is made at runtime
-    """A query: its parts, and the options of a search. Without parts it lists what a filter leaves."""
+class PartsRequest(Strict):
+    """Parts of a query, such as pictures, whose text stands in the URL."""
 
     parts: list[Part] = Field([], max_length=MAX_PARTS)
 
+    def clauses(self, pointer: str = "") -> list[Clause]:
+        """The clauses of a `Query`. Raises `Problem`."""
+        return [part.clause(f"{pointer}/parts/{number}") for number, part in enumerate(self.parts)]
+
+
+class SearchRequest(_StrictOptions, _Shown, PartsRequest):  # type: ignore[misc]  # its base is made at runtime
+    """A query: its parts, and the options of a search. Without parts it lists what a filter leaves."""
+
     def query(self, pointer: str = "") -> Query:
         """The library's query. Raises `Problem`, `ValueError` or `ConfigError`."""
-        clauses = [part.clause(f"{pointer}/parts/{number}") for number, part in enumerate(self.parts)]
-        return _query(self, clauses)
+        return _query(self, self.clauses(pointer))
 
 
 class BatchRequest(Strict):
@@ -169,11 +176,11 @@ class SearchParameters(_LenientOptions, _Shown):  # type: ignore[misc]  # its ba
     like: list[Id] = Field([], max_length=MAX_PARTS, description="Pictures of the index to be like.")
     unlike: list[Id] = Field([], max_length=MAX_PARTS, description="Pictures of the index not to be like.")
 
-    def query(self, picture: bytes | None = None) -> Query:
-        """The library's query, with a picture if one was sent. Raises `ValueError` or `ConfigError`."""
+    def query(self, *more: Clause) -> Query:
+        """The library's query, with clauses that were sent beside. Raises `ValueError` or `ConfigError`."""
         clauses: list[Clause] = [Text(self.q)] if self.q else []
         clauses += [Keywords(self.words)] if self.words else []
-        clauses += [ImageQuery(picture)] if picture is not None else []
+        clauses += more
         clauses += [SimilarTo(id, 1 / len(self.like)) for id in self.like]
         clauses += [SimilarTo(id, -0.5 / len(self.unlike)) for id in self.unlike]
         return _query(self, clauses)

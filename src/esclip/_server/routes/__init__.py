@@ -12,6 +12,7 @@ from esclip._server.routes.embeddings import add_embeddings
 from esclip._server.routes.errors import add_error_handlers
 from esclip._server.routes.health import add_health
 from esclip._server.routes.jobs import add_jobs
+from esclip._server.routes.page import add_page
 from esclip._server.routes.pictures import add_pictures
 from esclip._server.routes.searches import add_searches
 from esclip._server.routes.sessions import add_sessions
@@ -40,6 +41,7 @@ def make_routes(service: SearchService) -> FastAPI:
         add_about,
         add_sessions,
         add_health,
+        add_page,
     ):
         add(api, service)
     add_error_handlers(api)

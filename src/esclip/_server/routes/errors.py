@@ -18,7 +18,7 @@ def add_error_handlers(api: FastAPI) -> None:
     """Respond to errors with problems."""
 
     async def to_response(request: Request, error: Exception) -> Response:
-        problem = _problem_of(error)
+        problem = problem_of_request(error)
         rendered = problem.response(request.state.request, request.url.path)
         headers = {**problem.headers, "Content-Type": rendered.content_type}
         return Response(rendered.body, rendered.status.value, headers)
@@ -39,8 +39,8 @@ _EXPECTED = (
 """Errors of requests. Any other is answered, too, and then raised to the application, which logs it."""
 
 
-def _problem_of(error: Exception) -> Problem:
-    """The problem that an error is."""
+def problem_of_request(error: Exception) -> Problem:
+    """The problem that an error of a route, of its parameters or of its body is."""
     if isinstance(error, HTTPException):
         kinds = {404: ProblemType.NOT_FOUND, 405: ProblemType.METHOD_NOT_ALLOWED, 400: ProblemType.BAD_BODY}
         return Problem(kinds.get(error.status_code, ProblemType.INTERNAL), headers=error.headers)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-import orjson
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
+from esclip._search.query import ImageQuery
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
+from esclip._server.routes.bodies import content_type, parse_json
 from esclip._server.routes.responses import PROBLEMS, json_response, milliseconds, respond_to_query
 from esclip._server.search_service import SearchService
 
@@ -28,13 +29,12 @@ def add_searches(api: FastAPI, service: SearchService) -> None:
     @api.post("/v1/search", responses=answers, openapi_extra={"requestBody": _SEARCH_BODY})
     async def search(request: Request) -> Response:
         """Search by a JSON body; or by a picture as the body, with parameters as for GET."""
-        kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         body = await request.body()
-        if kind.startswith("image/"):
+        if content_type(request).startswith("image/"):
             _check_picture(body)
             parameters = messages.SearchParameters.model_validate(_parameters_of(request))
-            return await respond_to_query(service, parameters.query(body), parameters.fields)
-        wanted = messages.SearchRequest.model_validate(_json(kind, body))
+            return await respond_to_query(service, parameters.query(ImageQuery(body)), parameters.fields)
+        wanted = messages.SearchRequest.model_validate(parse_json(request, body))
         return await respond_to_query(service, wanted.query(), wanted.fields)
 
     @api.post("/v1/search/batch", responses={200: {"model": messages.BatchResponse}, **PROBLEMS})
@@ -50,15 +50,6 @@ def add_searches(api: FastAPI, service: SearchService) -> None:
             for hits, query, one in zip(results, queries, wanted.queries, strict=True)
         ]
         return json_response({"results": rendered}, took)
-
-
-def _json(kind: str, body: bytes) -> Any:
-    if kind != "application/json":
-        raise Problem(ProblemType.UNSUPPORTED_TYPE)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Problem(ProblemType.BAD_BODY) from None
 
 
 def _check_picture(body: bytes) -> None:

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from typing import Any
+
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from esclip._server import search_messages as messages
 from esclip._server.guard import CLOSED_SESSION
+from esclip._server.page.login import FORM, login_response, page_location, parse_form
+from esclip._server.problems import Problem, ProblemType
+from esclip._server.routes.bodies import content_type, parse_json
 from esclip._server.routes.responses import PROBLEMS
 from esclip._server.search_service import SearchService
 
 
 def add_sessions(api: FastAPI, service: SearchService) -> None:
-    @api.post("/session", status_code=204, responses=PROBLEMS)
-    async def open_session(wanted: messages.SessionRequest) -> Response:
+    @api.post("/session", status_code=204, responses=PROBLEMS, openapi_extra={"requestBody": _SESSION_BODY})
+    async def open_session(request: Request) -> Response:
         """Exchange the token for a cookie, which a browser sends with pictures, too."""
+        body = await request.body()
+        if content_type(request) == FORM:
+            return _open_by_form(service, body)
+        wanted = messages.SessionRequest.model_validate(parse_json(request, body))
         return Response(status_code=204, headers={"Set-Cookie": service.guard.open_session(wanted.token)})
 
     @api.delete("/session", status_code=204, responses=PROBLEMS)
     async def close_session() -> Response:
         """End the browser's session."""
         return Response(status_code=204, headers={"Set-Cookie": CLOSED_SESSION})
+
+
+def _open_by_form(service: SearchService, body: bytes) -> Response:
+    """Lead a browser to the page, or to the form again."""
+    try:
+        form = parse_form(body)
+    except ValueError:
+        raise Problem(ProblemType.BAD_BODY, "the form can't be read") from None
+    try:
+        cookie = service.guard.open_session(form.token)
+    except Problem:
+        again, headers = login_response(form.query, failed=True)
+        return Response(again.body, again.status.value, headers, again.content_type)
+    return Response(status_code=303, headers={"Set-Cookie": cookie, "Location": page_location(form.query)})
+
+
+_SESSION_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": messages.SessionRequest.model_json_schema()},
+        FORM: {"schema": messages.SessionRequest.model_json_schema()},
+    },
+}

@@ -1,0 +1,239 @@
+"""The page of one index: searches by the parameters of its URL, and makes HTML of the hits.
+
+URL, pictures ─┬─ nothing to search for ─► the first documents ─┐
+               ├─ a search ─► hits ─────────────────────────────┼─► _results.html, page.html
+               └─ view=ID ─► the hit, its neighbours, why ──────┴─► _viewer.html
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from esclip._core.calibration import MATCH_RELEVANCE
+from esclip._core.schema import Stats
+from esclip._core.types import Hit, document_hit
+from esclip._errors.counts import pluralize
+from esclip._index import ImageIndex
+from esclip._search.gallery import file_name
+from esclip._search.hits import Hits
+from esclip._search.query import Clause, Query
+from esclip._server.page.address import PLACE, PageAddress
+from esclip._server.page.assets import Assets
+from esclip._server.page.hosts import PictureHosts
+from esclip._server.page.parameters import PageParameters
+from esclip._server.page.rendering import render
+from esclip._server.page.tiles import HEIGHT, Tile, picture_url, tile_of, title_of
+from esclip._server.page.viewer import Neighbours, View, make_view
+from esclip._server.problems import Problem, ProblemType
+from esclip._server.search_messages import MAX_DEPTH, render_hit
+
+STATS_SECONDS = 30.0
+"""For which the index's counts are kept."""
+
+
+EXAMPLES = {"like": "more like", "unlike": "less like"}
+"""Parameters that name pictures of the index, in words."""
+NO_CHIPS = frozenset({"q", "k", "sort", "fields"}) | PLACE
+"""Parameters that are shown elsewhere, or not at all."""
+
+
+class Chip(NamedTuple):
+    """A part of the search that can be taken away."""
+
+    kind: str
+    text: str
+    picture: str
+    """Its thumbnail; empty where it is none."""
+    without: str
+    """URL of the search without it."""
+
+
+class Results(NamedTuple):
+    """A page of hits."""
+
+    heading: str
+    fitting: list[Tile]
+    weak: list[Tile]
+    """Those that fit no better than chance, below the others."""
+    matched: bool
+    """Whether anything fits, as far as is known."""
+    note: str
+    """Why there are none."""
+    next: str
+    previous: str
+    took: float
+    """Milliseconds."""
+
+
+class SearchPage:
+    """Makes the page. Thread-safe."""
+
+    def __init__(self, index: ImageIndex, *, show_paths: bool) -> None:
+        self._index = index
+        self._show_paths = show_paths
+        self.assets = Assets()
+        self.hosts = PictureHosts()
+        self._stats: tuple[float, Stats] | None = None
+
+    def answer(self, address: PageAddress, aside: Mapping[str, str], more: Sequence[Clause] = ()) -> str:
+        """The page of a URL, or the part of it that a script wants; `more` are clauses beside the URL's.
+
+        Raises the errors of a search, and `ValidationError` for parameters that are none.
+        """
+        began = time.perf_counter()
+        wanted = PageParameters.of(address, aside)
+        values: dict[str, Any] = {
+            "address": address,
+            "stats": self._read_stats(),
+            "chips": self._chips(address),
+        }
+        if wanted.view is None:
+            values["results"] = self._results(wanted, address, more, began)
+            template = "_results.html" if wanted.part == "results" else "page.html"
+        else:
+            values["view"] = self._view(wanted, address, more)
+            template = "_viewer.html" if wanted.part == "viewer" else "view.html"
+        return render(template, **values)
+
+    def error(self, address: PageAddress, problem: Problem, part: str) -> str:
+        """The page with what is wrong in the place of results."""
+        template = "_error.html" if part in ("results", "viewer") else "page.html"
+        chips = [_chip(name, value, address, None) for name, value in _parts(address)]
+        said = {"title": problem.kind.value.title, "detail": problem.detail or problem.kind.value.advice}
+        return render(
+            template,
+            address=address,
+            stats=self._stats and self._stats[1],
+            chips=chips,
+            results=None,
+            error=said,
+        )
+
+    def _read_stats(self) -> Stats:
+        now = time.monotonic()
+        if self._stats is None or now - self._stats[0] > STATS_SECONDS:
+            self._stats = now, self._index.stats()
+        return self._stats[1]
+
+    def _results(
+        self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause], began: float
+    ) -> Results:
+        query = wanted.query(*more) if _searches(address, more) else None
+        hits = self._index.search(query) if query else self._list(wanted.offset, wanted.shown or wanted.k)
+        self.hosts.remember(hit.location for hit in hits)
+        tiles = [self._tile(hit, number, address) for number, hit in enumerate(hits)]
+        weak = _weak(hits)
+        shown = wanted.offset + len(hits)
+        is_full = len(hits) == (wanted.shown or wanted.k)
+        goes_on = is_full and shown + wanted.k <= (_deepest(query) if query else MAX_DEPTH)
+        before = max(wanted.offset - wanted.k, 0)
+        return Results(
+            heading=_heading(hits, weak, wanted, self._read_stats().documents if query is None else None),
+            fitting=[tile for tile, is_weak in zip(tiles, weak, strict=True) if not is_weak],
+            weak=[tile for tile, is_weak in zip(tiles, weak, strict=True) if is_weak],
+            matched=hits.matched is not False,
+            note=hits.note or "",
+            next=address.replace(offset=shown).url if goes_on else "",
+            previous=address.replace(offset=before or None).url if wanted.offset else "",
+            took=1000 * (time.perf_counter() - began),
+        )
+
+    def _list(self, offset: int, k: int) -> Hits:
+        """Documents in the order of their ids, where there is nothing to search for."""
+        documents = self._index.peek(min(offset + k, MAX_DEPTH))[offset:]
+        return Hits(
+            replace(document_hit(document, 0.0), rank=rank)
+            for rank, document in enumerate(documents, start=offset + 1)
+        )
+
+    def _view(self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause]) -> View:
+        """A hit and its neighbours; without them where it is no hit at its rank any more."""
+        assert wanted.view is not None
+        first = max(wanted.at - 2, 0)
+        hits: Sequence[Hit] = ()
+        if wanted.at:
+            hits = (
+                self._index.search(wanted.query(*more)) if _searches(address, more) else self._list(first, 3)
+            )
+        place = next((place for place, hit in enumerate(hits) if hit.id == wanted.view), None)
+        if place is None:
+            documents = self._index.get(wanted.view)
+            if not documents:
+                raise Problem(ProblemType.UNKNOWN_DOCUMENT)
+            hits, place = [document_hit(documents[0], 0.0)], 0
+        before, after = hits[max(place - 1, 0) : place], hits[place + 1 : place + 2]
+        neighbours = tuple((one.id, one.rank) for one in (*before, *after))
+        self.hosts.remember([hits[place].location])
+        return make_view(
+            render_hit(hits[place], fields=None, show_paths=self._show_paths),
+            self._tile(hits[place], 0, address),
+            address,
+            Neighbours(neighbours[0] if before else None, neighbours[-1] if after else None),
+            self._read_stats().fields,
+            wanted.k,
+        )
+
+    def _chips(self, address: PageAddress) -> list[Chip]:
+        """What is searched for beside the text, to be taken away part by part."""
+        parts = _parts(address)
+        ids = [value for name, value in parts if name in EXAMPLES]
+        examples = {one.record.id: document_hit(one, 0.0) for one in self._index.get(ids)} if ids else {}
+        self.hosts.remember(hit.location for hit in examples.values())
+        return [_chip(name, value, address, examples.get(value)) for name, value in parts]
+
+    def _tile(self, hit: Hit, number: int, address: PageAddress) -> Tile:
+        rendered = render_hit(hit, fields=None, show_paths=self._show_paths)
+        return tile_of(rendered, file_name(hit), number, address)
+
+
+def _searches(address: PageAddress, more: Sequence[Clause]) -> bool:
+    """Whether there is anything to search for."""
+    return bool(more) or any(address.values(name) for name in ("q", "words", "like", "unlike", "where"))
+
+
+def _parts(address: PageAddress) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in address.pairs if name not in NO_CHIPS]
+
+
+def _chip(name: str, value: str, address: PageAddress, example: Hit | None) -> Chip:
+    """A part of the search; `example` is the document that it names."""
+    without = address.remove(name, value).url
+    if name in EXAMPLES:
+        if example is None:
+            return Chip(EXAMPLES[name], value, "", without)
+        rendered = render_hit(example, fields=None, show_paths=False)
+        return Chip(
+            EXAMPLES[name], title_of(rendered, file_name(example)), picture_url(rendered, HEIGHT), without
+        )
+    return Chip("" if name == "where" else name, value, "", without)
+
+
+def _weak(hits: Hits) -> list[bool]:
+    """Which hits fit no better than chance: none where that is not known."""
+    return [hit.relevance is not None and hit.relevance < MATCH_RELEVANCE for hit in hits]
+
+
+def _heading(hits: Hits, weak: Sequence[bool], wanted: PageParameters, documents: int | None) -> str:
+    """How many there are, as far as this page tells."""
+    if documents is not None:
+        return pluralize(documents, "picture")
+    if not hits:
+        return "Nothing found" if not wanted.offset else "No more"
+    first, last = wanted.offset + 1, wanted.offset + len(hits)
+    if wanted.offset:
+        return f"{first:,} to {last:,}"
+    if hits[0].relevance is None:
+        return f"The first {last:,}" if last == (wanted.shown or wanted.k) else pluralize(last, "picture")
+    fitting = weak.count(False)
+    if fitting == 0:
+        return "Nothing fits well"
+    over = "more than " if fitting == last and last == (wanted.shown or wanted.k) else ""
+    return f"{over}{fitting:,} fit well" if fitting > 1 else f"{over}1 fits well"
+
+
+def _deepest(query: Query) -> int:
+    """How many hits a search can page through."""
+    return min(query.options["rank_window_size"], MAX_DEPTH) if query.is_fused else MAX_DEPTH

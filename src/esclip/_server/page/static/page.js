@@ -1,0 +1,1 @@
+/* Improves the page where scripts run: everything but dropping pictures works without it. */

@@ -1,0 +1,82 @@
+"""The page for people, and its styles and scripts."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import HTMLResponse, Response
+
+from esclip._search.query import Clause
+from esclip._server import search_messages as messages
+from esclip._server.page.address import ASIDE, PageAddress
+from esclip._server.page.search_page import SearchPage
+from esclip._server.problems import Problem, ProblemType
+from esclip._server.routes.errors import problem_of_request
+from esclip._server.routes.pictures import FOR_EVER
+from esclip._server.routes.responses import PROBLEMS
+from esclip._server.search_service import SearchService
+
+HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}, **PROBLEMS}
+
+
+def add_page(api: FastAPI, service: SearchService) -> None:
+    page = SearchPage(service.index, show_paths=service.options.show_paths)
+
+    @api.get("/", responses=HTML)
+    async def show_page(request: Request) -> Response:
+        """The page for people: a search by the parameters of GET /v1/search, and its pictures."""
+        return await _respond(service, page, request)
+
+    @api.post("/", responses=HTML)
+    async def show_page_for_parts(request: Request, wanted: messages.PartsRequest) -> Response:
+        """The same for further parts in the body, such as a picture that was dropped onto the page."""
+        return await _respond(service, page, request, wanted.clauses())
+
+    @api.get(
+        "/static/{name}", responses={200: {"content": {"text/css": {}, "text/javascript": {}}}, **PROBLEMS}
+    )
+    async def static(request: Request, name: str, v: str = "") -> Response:
+        """A style or a script of the page."""
+        asset = page.assets.by_name.get(name)
+        if asset is None:
+            raise Problem(ProblemType.NOT_FOUND)
+        kept = FOR_EVER if v == page.assets.version else "no-cache"
+        headers = {"Cache-Control": kept, "Content-Type": asset.content_type, "Vary": "Accept-Encoding"}
+        if not _takes_gzip(request):
+            return Response(asset.body, headers=headers)
+        return Response(asset.gzipped, headers={**headers, "Content-Encoding": "gzip"})
+
+
+async def _respond(
+    service: SearchService, page: SearchPage, request: Request, more: Sequence[Clause] = ()
+) -> Response:
+    """The page of a request's URL; what is wrong is a page, too."""
+    address = PageAddress(request.query_params.multi_items())
+    aside = {name: request.query_params[name] for name in ASIDE if name in request.query_params}
+    status, headers = 200, {}
+    try:
+        html = await service.searches.run(page.answer, address, aside, more)
+    except Exception as error:
+        problem = problem_of_request(error)
+        if problem.kind is ProblemType.INTERNAL:
+            raise
+        html = page.error(address, problem, aside.get("part", ""))
+        status, headers = problem.kind.value.status.value, problem.headers
+    headers |= {"Content-Security-Policy": page.hosts.policy(), "Cache-Control": "private, no-cache"}
+    return _html(request, html, status, headers)
+
+
+def _html(request: Request, html: str, status: int, headers: dict[str, str]) -> Response:
+    """HTML, compressed for who takes it."""
+    body = html.encode("utf-8", "replace")
+    headers = {**headers, "Vary": "Accept-Encoding"}
+    if not _takes_gzip(request):
+        return HTMLResponse(body, status, headers)
+    return HTMLResponse(gzip.compress(body, 5, mtime=0), status, {**headers, "Content-Encoding": "gzip"})
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("Accept-Encoding", "")
