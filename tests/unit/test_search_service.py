@@ -316,6 +316,26 @@ class TestGuard:
             assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_texts_beside_pictures(tmp_path: Path) -> None:
+    """A text document has its kind and its words, and no picture; either kind can be asked for alone."""
+    with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+        index.ingest(draw_photos(tmp_path / "photos"))
+        index.add({"id": "t", "text": "a red <b>door</b>", "location": "https://example.org/t.jpg"})
+    with searching(esclip.open_index(tmp_path / "store"), tmp_path / "cache") as server:
+        hits = ask(server, "GET", "/v1/search?q=red&k=2").json["hits"]
+        assert [(hit["kind"], hit["picture"] is None) for hit in hits] == [("picture", False), ("text", True)]
+        assert hits[1]["description"] == "a red <b>door</b>"
+        assert ask(server, "GET", "/v1/documents/t").json["kind"] == "text"
+        assert ask(server, "GET", "/pictures/t").problem == "unknown-document"
+        for target, kind in (("texts", "text"), ("pictures", "picture")):
+            body = {"parts": [{"text": "red"}], "targets": [target]}
+            answer = ask(server, "POST", "/v1/search", body).json
+            assert {hit["kind"] for hit in answer["hits"]} == {kind}
+        assert ask(server, "GET", "/v1/documents/t/similar?k=1").json["hits"][0]["kind"] == "picture"
+        about = ask(server, "GET", "/v1/index").json
+        assert (about["documents"], about["texts"], about["targets"]) == (12, 1, ["pictures", "texts"])
+
+
 class TestPictures:
     def test_a_hit_shows_its_picture(self, server: HttpServer[SearchApp]) -> None:
         """The thumbnail of a hit is a JPEG that may be kept for ever; asked again, it has not changed."""

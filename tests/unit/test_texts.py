@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
+from typer.testing import CliRunner, Result
 
 import esclip
 from esclip import ImageRecord, Rejection, StoredDocument, TextRecord
+from esclip._cli.app import app
 from esclip._core.types import MAX_TEXT_BYTES, Vectors
 from esclip._errors.reasons import Reason
 from esclip.encoders.palette import PaletteEncoder
@@ -238,3 +241,45 @@ def test_a_source_may_give_texts() -> None:
         assert index.ingest(Texts()).written == 1
         assert ids(index.search_text("red")) == [text_record("red").id]
         assert isinstance(text_record("red"), ImageRecord)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Path:
+    """A store with a picture, and a text that would be code in a page or on a terminal."""
+    (tmp_path / "photos").mkdir()
+    pictures()[2]["image"].save(tmp_path / "photos" / "red.png")
+    with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+        index.ingest(tmp_path / "photos")
+        index.add({"id": "t", "text": "red \x1b[31m\n<script>alert(1)</script>" + " and more" * 200})
+    return tmp_path / "store"
+
+
+def test_a_gallery_shows_a_text_as_a_card(shown: Path) -> None:
+    """With its words, escaped and shortened, and its rank; the picture beside it as ever."""
+    with esclip.open_index(shown) as index:
+        page = index.search_text("red")._repr_html_()
+    assert page.count("<img") == page.count("<blockquote") == 1
+    assert "red \\u001b[31m &lt;script&gt;alert(1)&lt;/script&gt; and more" in page
+    assert "2 · 1.0000" in page
+    assert page.count("and more") < 100
+
+
+def test_the_command_line_shows_texts(shown: Path, tmp_path: Path) -> None:
+    """JSON says which hits are texts; copies leave them out, with a count; either kind is looked in."""
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(app, ["search-text", "red", "--store", str(shown), *words])
+        assert result.exit_code == 0, result.output
+        return result
+
+    lines = [orjson.loads(line) for line in run("--json").stdout.splitlines()]
+    assert [line.get("kind") for line in lines] == [None, "text"]
+    assert lines[1]["description"].startswith("red \x1b[31m\n<script>")
+    copied = run("--copy-to", str(tmp_path / "copies"))
+    assert "1 picture copied" in copied.stderr
+    assert "1 hit without a picture: texts" in copied.stderr
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["01_red.png"]
+    assert run("--in", "texts").stdout.split("\t")[1:] == ["t", "memory:t\n"]
+    with esclip.open_index(shown) as index:
+        report = index.search_text("red").copy_to(tmp_path / "more")
+    assert (len(report.paths), report.failures, report.texts) == (1, {}, 1)

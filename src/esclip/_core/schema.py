@@ -233,9 +233,12 @@ class Stats:
         fields = ", ".join(f"{field.name} ({field.type.value})" for field in self.fields)
         values = {name: getattr(self, name) for name in Stats.__dataclass_fields__} | {"fields": fields}
         values |= {name: ", ".join(values[name]) for name in ("runtimes", "labels", "parts")}
+        values["texts"] = self.texts or None
         return render_table(values.items())
 
     def to_json(self) -> dict[str, Any]:
-        """The stats as the command line prints them with `--json`."""
+        """The stats as the command line prints them with `--json`; `texts` only where there are some."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
+        if not self.texts:
+            del values["texts"]
         return values | {"fields": {field.name: field.type.value for field in self.fields}}

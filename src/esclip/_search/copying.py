@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from esclip._concurrency.streams import owned, parallel_map
 from esclip._core.settings import UNSPLASH_HOST
-from esclip._core.types import MEMORY_SCHEME, Hit
+from esclip._core.types import MEMORY_SCHEME, PICTURE, Hit
 from esclip._errors import ConfigError, FetchError, RecordError, error_text, one_line
 from esclip._errors.reasons import Reason
 from esclip._files.locations import user_path
@@ -50,6 +50,8 @@ class CopyReport:
     """How many of them were there before."""
     failures: Mapping[str, str]
     """Why the others are not copied, by the hits' ids."""
+    texts: int = 0
+    """How many of the hits are texts, which have no picture."""
 
 
 class _Outcome(NamedTuple):
@@ -71,13 +73,14 @@ def copy_pictures(hits: Collection[Hit], folder: str | Path, allow_hosts: Collec
     target = user_path(folder, "the folder for copies")
     if hits:
         _make(target)
+    pictures = [hit for hit in hits if hit.kind == PICTURE]
     digits = len(str(max((hit.rank for hit in hits), default=0)))
     with Fetcher(
         allow_hosts=allow_hosts, public_hosts={UNSPLASH_HOST}, cache=None, workers=WORKERS
     ) as fetcher:
         copy = partial(_copy, fetcher=fetcher, folder=target, digits=digits)
-        with owned(parallel_map(copy, hits, workers=WORKERS, stop=fetcher.stop)) as outcomes:
-            return _report(outcomes)
+        with owned(parallel_map(copy, pictures, workers=WORKERS, stop=fetcher.stop)) as outcomes:
+            return replace(_report(outcomes), texts=len(hits) - len(pictures))
 
 
 def numbered_name(number: int, name: str, digits: int = 2) -> str:

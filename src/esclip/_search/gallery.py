@@ -3,8 +3,9 @@
 hit ─► picture: a thumbnail as a data URI, or a web address ─► figure ─┐
        rank, score, file name, description                             ├─► gallery ─► section
                                                                        ┘
-An index is untrusted input: each text is escaped, only web addresses are links, and of this machine's files
-only the very ones that were encoded are opened (`_images/thumbnails.py`).
+A text document is a card with its words. An index is untrusted input: each text is escaped, only web
+addresses are links, and of this machine's files only the very ones that were encoded are opened
+(`_images/thumbnails.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from esclip._core.markup import markup
-from esclip._core.types import Hit
+from esclip._core.types import TEXT, Hit
 from esclip._core.urls import is_web_address
 from esclip._errors import one_line
 from esclip._errors.counts import pluralize
@@ -36,6 +37,9 @@ MAX_SHOWN = 100
 
 MAX_DESCRIPTION = 120
 """Characters."""
+
+MAX_TEXT = 600
+"""Characters of a text document."""
 
 
 class _Picture(NamedTuple):
@@ -75,17 +79,27 @@ def render_section(heading: str, hits: Sequence[Hit], lines: Iterable[str] = ())
 
 
 def _figure(hit: Hit) -> str:
-    """One picture with rank and score, its file's name, and what is known of it."""
+    """One picture, or a card with a text, with rank and score, its file's name, and what is known of it."""
     name = markup(one_line(file_name(hit)))
     if hit.page and is_web_address(hit.page):
         name = f'<a href="{markup(hit.page)}" target="_blank" rel="noopener noreferrer">{name}</a>'
-    description = one_line(hit.description, MAX_DESCRIPTION)
+    description = "" if hit.kind == TEXT else one_line(hit.description, MAX_DESCRIPTION)
     credit = one_line(str(hit.metadata.get("photographer", "")), MAX_DESCRIPTION)
     alike = f"+{len(hit.duplicates)} alike" if hit.duplicates else ""
     lines = (f"{hit.rank} · {hit.score:.4f}", name, *map(markup, (description, credit, alike)))
     caption = "<br>".join(line for line in lines if line)
     style = f"margin:0;max-width:{MAX_WIDTH}px;overflow-wrap:anywhere"
-    return f'<figure style="{style}">{_image(hit)}<figcaption>{caption}</figcaption></figure>'
+    shown = _card(hit) if hit.kind == TEXT else _image(hit)
+    return f'<figure style="{style}">{shown}<figcaption>{caption}</figcaption></figure>'
+
+
+def _card(hit: Hit) -> str:
+    """The words of a text document, as high as a picture at most."""
+    style = (
+        f"margin:0;width:{DEFAULT_WIDTH}px;max-width:100%;max-height:{THUMBNAIL_HEIGHT}px;overflow:auto;"
+        "box-sizing:border-box;padding:12px;border:1px solid;border-radius:4px"
+    )
+    return f'<blockquote style="{style}">{markup(one_line(hit.description, MAX_TEXT))}</blockquote>'
 
 
 def _image(hit: Hit) -> str:

@@ -98,8 +98,8 @@ class Hits(Sequence[Hit]):
         """Copy the pictures into a folder as `01_name.jpg`, with their ranks in front.
 
         Nothing is overwritten: a file of this name with other bytes is a failure, one with the same bytes is
-        counted as there already. What is no picture is not copied. URLs are fetched by the rules of an
-        ingest: from images.unsplash.com and `allow_hosts`.
+        counted as there already. Texts are counted; what else is no picture is a failure. URLs are fetched by
+        the rules of an ingest: from images.unsplash.com and `allow_hosts`.
 
         Args:
             folder: Made where it is missing.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from esclip._core.options import WEIGHT, Opt, declared
 from esclip._core.picture_color import is_color
-from esclip._core.types import Hit, json_metadata
+from esclip._core.types import PICTURE, Hit, json_metadata
 from esclip._core.urls import is_web_address
 from esclip._search.hits import Hits
 from esclip._search.options import QueryOptions
@@ -204,13 +204,14 @@ class BoxResponse(BaseModel):
 
 
 class DocumentResponse(BaseModel):
-    """A picture of the index."""
+    """A picture of the index, or a text."""
 
     id: str
-    description: str
+    kind: Literal["picture", "text"]
+    description: str = Field(description="Of a text document, the text.")
     page: str | None
     location: str | None = Field(description="Its URL; of a local file only where the server shows paths.")
-    picture: str = Field(description="A thumbnail of it, at this server.")
+    picture: str | None = Field(description="A thumbnail of it, at this server; null for a text.")
     width: int | None
     height: int | None
     color: str | None = Field(description="Its mean colour as #rrggbb, to show while the picture loads.")
@@ -218,10 +219,10 @@ class DocumentResponse(BaseModel):
 
 
 class HitResponse(DocumentResponse):
-    """A picture that was found."""
+    """A picture or a text that was found."""
 
     rank: int
-    score: float = Field(description="The cosine of query and picture, -1 to 1.")
+    score: float = Field(description="The cosine of the query with it, -1 to 1; of one kind comparable.")
     percentile: float | None
     relevance: float | None
     box: BoxResponse | None
@@ -266,10 +267,11 @@ def render_document(hit: Hit, *, fields: list[str] | None = None, show_paths: bo
     width, height, color = (metadata.get(name) for name in ("width", "height", "color"))
     return {
         "id": hit.id,
+        "kind": hit.kind,
         "description": hit.description,
         "page": hit.page,
         "location": hit.location if show_paths or is_web_address(hit.location) else None,
-        "picture": picture_path(hit),
+        "picture": picture_path(hit) if hit.kind == PICTURE else None,
         "width": width if isinstance(width, int) else None,
         "height": height if isinstance(height, int) else None,
         "color": color if is_color(color) else None,

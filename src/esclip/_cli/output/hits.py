@@ -19,6 +19,7 @@ from esclip._cli.output.console import (
 from esclip._cli.output.links import hit_link
 from esclip._cli.output.reports import print_report
 from esclip._cli.output.table import Column, plain_cells, print_rows, print_table
+from esclip._errors import one_line
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._errors.secrets import mask
@@ -71,8 +72,10 @@ def print_copies(hits: Hits, report: CopyReport, folder: Path) -> None:
             say_error(f"not copied: {hit.rank}, {mask(hit.location)}: {problem}")
     there = f", {report.present:,} there already" if report.present else ""
     failed = f", {len(report.failures):,} not" if report.failures else ""
+    texts = f"; {pluralize(report.texts, 'hit')} without a picture: texts" if report.texts else ""
     if hits:
-        say(f"{pluralize(len(report.paths) - report.present, 'picture')} copied to {folder}{there}{failed}")
+        copied = pluralize(len(report.paths) - report.present, "picture")
+        say(f"{copied} copied to {folder}{there}{failed}{texts}")
 
 
 def _path_or_url(location: str) -> str:
@@ -113,6 +116,7 @@ _COLUMNS: tuple[Column[Hit], ...] = (
     Column("#", lambda hit: str(hit.rank), "terminal", justify="right", style="dim"),
     Column("score", lambda hit: f"{hit.score:.4f}", justify="right", style="green"),
     Column("relevance", lambda hit: _relevance(hit), "terminal", justify="right"),
+    Column("kind", lambda hit: "" if hit.kind == "picture" else hit.kind, "terminal"),
     Column("id", lambda hit: hit.id, style="cyan"),
     Column("description", lambda hit: _description(hit), "terminal", kind="text"),
     Column("location", lambda hit: hit.location, kind="place", link=lambda hit: hit_link(hit)),
@@ -132,7 +136,8 @@ def _relevance(hit: Hit) -> str:
 
 def _description(hit: Hit) -> str:
     alike = f" (+{len(hit.duplicates)} alike)" if hit.duplicates else ""
-    return escape(hit.description)[:120] + alike
+    text = escape(hit.description)[:120] if hit.kind == "picture" else one_line(hit.description, 120)
+    return text + alike
 
 
 def _detail(detail: ScoreDetail) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import FastAPI, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from esclip._core.types import PICTURE
 from esclip._core.urls import is_web_address
 from esclip._images.thumbnail_cache import HEIGHTS, thumbnail
 from esclip._server import search_messages as messages
@@ -38,6 +39,8 @@ def add_pictures(api: FastAPI, service: SearchService) -> None:
 def _picture(service: SearchService, id: str, height: int, known: str) -> Response:
     """The thumbnail of a document, by its id alone: no request names a file."""
     hit = document_hit_of(service, id)
+    if hit.kind != PICTURE:
+        raise Problem(ProblemType.UNKNOWN_DOCUMENT, "it is a text, of which there is no picture")
     if is_web_address(hit.location):
         return RedirectResponse(preview_url(hit.location, height), 302)
     etag = f'"{hit.content[:24]}-{height}"' if hit.content else ""
