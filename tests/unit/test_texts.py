@@ -16,11 +16,15 @@ from esclip import ImageRecord, Rejection, StoredDocument, TextRecord
 from esclip._cli.app import app
 from esclip._core.types import MAX_TEXT_BYTES, Vectors
 from esclip._errors.reasons import Reason
+from esclip._search.previews import read_previews
+from esclip._server.agents.arguments import ViewPicture
+from esclip._server.agents.tools import AgentTools
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.stores.validation import write_rejection
 from tests.contracts.texts import TEXTS, TextsContract, ids, pictures
+from tests.search_servers import ask, searching
 
 
 class TestTextsInMemory(TextsContract):
@@ -283,3 +287,30 @@ def test_the_command_line_shows_texts(shown: Path, tmp_path: Path) -> None:
     with esclip.open_index(shown) as index:
         report = index.search_text("red").copy_to(tmp_path / "more")
     assert (len(report.paths), report.failures, report.texts) == (1, {}, 1)
+
+
+def test_the_page_shows_texts(shown: Path, tmp_path: Path) -> None:
+    """In the grid and in the viewer, their words stand where a picture would be, escaped."""
+    html = {"Accept": "text/html"}
+    with searching(esclip.open_index(shown), tmp_path / "cache") as server:
+        grid = ask(server, "GET", "/?q=red", headers=html).body.decode()
+        viewer = ask(server, "GET", "/?q=red&view=t", headers=html)
+        alike = ask(server, "GET", "/?like=t", headers=html)
+    assert grid.count('<q class="words">red ') == 1
+    assert "<script>alert" not in grid
+    assert viewer.status == alike.status == 200
+    assert '<blockquote class="words">red ' in viewer.body.decode()
+    assert "&lt;script&gt;alert(1)" in viewer.body.decode()
+
+
+def test_other_edges_show_no_picture_of_a_text(shown: Path) -> None:
+    """Thumbnails on terminals and tools of agents: a text that lies at a picture's place is none."""
+    with esclip.open_index(shown) as index:
+        place = index.search_text("red", 1)[0].location
+        index.add({"id": "t", "text": "red", "location": place})
+        hits = index.search_text("red")
+        assert [hit.location for hit in hits] == [place, place]
+        assert [jpeg is None for jpeg in read_previews(hits)] == [False, True]
+        answer = AgentTools(index, show_paths=False).view_picture(ViewPicture(id="t", box=None))
+        assert answer.jpeg is None
+        assert "it is a text" in answer.text

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from esclip._core.settings import thumbnail_cache
-from esclip._core.types import MEMORY_SCHEME, Hit
+from esclip._core.types import MEMORY_SCHEME, PICTURE, Hit
 from esclip._errors import ConfigError
 from esclip._files.atomic import write_atomically
 from esclip._images.thumbnails import THUMBNAIL_HEIGHT, Thumbnail, make_thumbnail, read_thumbnail
@@ -32,9 +32,10 @@ def thumbnail(
 ) -> Thumbnail | None:
     """A small JPEG of a hit's picture, kept in `cache`, by default the user's.
 
-    Returns None where the picture is no file on this machine, is gone, or is another than was encoded.
+    Returns None where the picture is no file on this machine, is gone, or is another than was encoded, and
+    for a text.
     """
-    if "://" in hit.location or hit.location.startswith(MEMORY_SCHEME):
+    if hit.kind != PICTURE or "://" in hit.location or hit.location.startswith(MEMORY_SCHEME):
         return None
     file = Path(hit.location)
     cache = cache or _default_cache()

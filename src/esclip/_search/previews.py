@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from esclip._concurrency.streams import owned, parallel_map
 from esclip._core.settings import UNSPLASH_HOST
-from esclip._core.types import Hit
+from esclip._core.types import PICTURE, Hit
 from esclip._core.urls import is_web_address
 from esclip._errors import RecordError
 from esclip._images.thumbnail_cache import thumbnail
@@ -49,6 +49,8 @@ def read_previews(hits: Collection[Hit], allow_hosts: Collection[str] = ()) -> l
 
 def _read(numbered: tuple[int, Hit], *, fetcher: Fetcher) -> tuple[int, bytes | None]:
     number, hit = numbered
+    if hit.kind != PICTURE:
+        return number, None
     if not is_web_address(hit.location):
         small = thumbnail(hit)
         return number, small and small.jpeg

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from esclip._core.types import document_hit
+from esclip._core.types import PICTURE, document_hit
 from esclip._core.urls import is_web_address
 from esclip._errors import DocumentNotFound, one_line
 from esclip._images.thumbnail_cache import ThumbnailCache
@@ -83,6 +83,8 @@ class AgentTools:
             raise DocumentNotFound("no such picture")
         hit = document_hit(documents[0], 0.0)
         known = _cleaned(render_document(hit, show_paths=self._show_paths), 2000, metadata=True)
+        if hit.kind != PICTURE:
+            return ToolAnswer(_fit(lambda chars: known | {"note": "it is a text, without a picture"}))
         on_web = is_web_address(hit.location)
         jpeg = None if on_web else view_file(Path(hit.location), hit.content or "", box)
         if on_web:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from esclip._core.settings import UNSPLASH_HOST
+from esclip._core.types import TEXT
 from esclip._core.urls import is_web_address
+from esclip._errors import one_line
 from esclip._server.page.address import PageAddress
 from esclip._server.page.words import Credit, credit_of, rarity, year_of
 from esclip.sources import preview_url
@@ -18,6 +20,8 @@ SIDES = 4, 3
 """The shape of a picture of unknown size."""
 HEIGHT, SHARP_HEIGHT, LARGE_HEIGHT = 240, 480, 1080
 """Pixels of thumbnails: of tiles, of tiles on dense screens, of the viewer."""
+MAX_WORDS, MAX_TITLE = 600, 100
+"""Characters of a text document in a tile, and of what it is called."""
 EAGER = 8
 """Tiles whose pictures are loaded at once: a screenful."""
 
@@ -55,6 +59,9 @@ class Tile(NamedTuple):
     less: str
     similar: str
     picture: str
+    """Empty for a text."""
+    words: str
+    """Of a text, which stand in place of a picture; empty for a picture."""
     sharp: str
     """The same picture for dense screens."""
     size: Size
@@ -83,6 +90,7 @@ def tile_of(hit: Mapping[str, Any], name: str, number: int, address: PageAddress
         less=address.less_like(hit["id"]).url,
         similar=address.similar(hit["id"]).url,
         picture=picture_url(hit, HEIGHT),
+        words=words_of(hit, MAX_WORDS),
         sharp=picture_url(hit, SHARP_HEIGHT),
         size=size,
         shape=f"r{ratio}",
@@ -97,8 +105,13 @@ def tile_of(hit: Mapping[str, Any], name: str, number: int, address: PageAddress
 
 
 def title_of(hit: Mapping[str, Any], name: str) -> str:
-    """What a picture is called: its description, or else its file's name."""
-    return str(hit["description"] or name)
+    """What a picture is called: its description, or else its file's name; of a text its first words."""
+    return words_of(hit, MAX_TITLE) or str(hit["description"] or name)
+
+
+def words_of(hit: Mapping[str, Any], length: int) -> str:
+    """A text document's words, up to so many characters; empty for a picture."""
+    return one_line(hit["description"], length) if hit["kind"] == TEXT else ""
 
 
 def size_of(hit: Mapping[str, Any]) -> Size:
@@ -125,7 +138,12 @@ def frame_of(hit: Mapping[str, Any], size: Size) -> Frame | None:
 
 
 def picture_url(hit: Mapping[str, Any], height: int) -> str:
-    """Where a browser gets the picture: at its host, where that scales it, else from this server."""
+    """Where a browser gets the picture: at its host, where that scales it, else from this server.
+
+    Empty for a text.
+    """
+    if not hit["picture"]:
+        return ""
     location = hit["location"]
     if location and is_web_address(location) and f"://{UNSPLASH_HOST}/" in location:
         return preview_url(location, height)

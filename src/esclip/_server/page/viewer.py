@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from esclip._core.filters import OneOf
 from esclip._core.schema import Field, FieldType
+from esclip._core.types import TEXT
 from esclip._search.filter_text import filter_text
 from esclip._server.page.address import PageAddress
 from esclip._server.page.tiles import LARGE_HEIGHT, Frame, Size, Tile, frame_of, picture_url, size_of
@@ -48,6 +49,9 @@ class View(NamedTuple):
 
     tile: Tile
     large: str
+    """Empty for a text."""
+    words: str
+    """Of a text; empty for a picture."""
     size: Size
     frame: Frame | None
     back: str
@@ -79,6 +83,7 @@ def make_view(
     return View(
         tile=tile,
         large=picture_url(hit, LARGE_HEIGHT),
+        words=hit["description"] if hit["kind"] == TEXT else "",
         size=size,
         frame=frame_of(hit, size),
         back=f"{address.replace(view=None, at=None, offset=first or None).url}#hit-{hit['rank']}",
