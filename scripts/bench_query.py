@@ -28,14 +28,23 @@ from typing import Any
 
 import numpy as np
 
-from esclip import ImageRecord, IndexSchema, KnnSearch, Space, StoredDocument, load_encoder, open_index
+from esclip import (
+    Encoder,
+    ImageRecord,
+    IndexSchema,
+    KnnSearch,
+    Space,
+    StoredDocument,
+    load_encoder,
+    open_index,
+)
 from esclip._core.types import unit_rows
 from esclip.sources import open_source
 from esclip.stores import open_store
 from scripts.bench_encode import models_in
 from scripts.measure import machine
 
-__all__ = ["main"]
+__all__ = ["main", "plant", "texts_of", "towers"]
 
 MAKE = Path(__file__).with_name("make_unsplash.py")
 K = 10
@@ -64,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     with TemporaryDirectory(prefix="bench-query-") as folder:
         models = models_in(given.models or Path(folder) / "models", given.size)[0].parent
-        _plant(Path(folder), models, given.documents)
+        encoders = {"pictures": load_encoder(*map(str, towers(models))), "palette": load_encoder("palette")}
+        plant(Path(folder), encoders, given.documents)
         rounds = list(_rounds(models, Path(folder) / "store", given.warm_up, given.rounds, given.queries))
     medians = {name: median(one[name] for one in rounds) for name in rounds[0]}
     for name, fact in machine().items():
@@ -76,12 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def _plant(folder: Path, models: Path, photos: int) -> None:
-    """Write an index of the models' space, with all metadata of Unsplash, and one for the palette."""
+def plant(folder: Path, encoders: Mapping[str, Encoder], photos: int) -> None:
+    """Write an index for each encoder, by the index's name, with all metadata of Unsplash."""
     dataset = folder / "unsplash"
     subprocess.run([sys.executable, MAKE, dataset, "--photos", str(photos)], check=True)
-    towers = [str(path) for path in _towers(models)]
-    for name, encoder in (("pictures", load_encoder(*towers)), ("palette", load_encoder("palette"))):
+    for name, encoder in encoders.items():
         source = open_source([dataset])
         records = (record for record in source.records(Event()) if isinstance(record, ImageRecord))
         store = open_store(str(folder / "store"), name)
@@ -101,7 +110,7 @@ def _documents(records: Iterator[ImageRecord], space: Space) -> Iterator[StoredD
 
 def _rounds(models: Path, store: Path, warm_up: int, rounds: int, queries: int) -> Iterator[Figures]:
     """Figures by name, in ms but for rates; the first `warm_up` processes fill caches and are not counted."""
-    picture, text = map(str, _towers(models))
+    picture, text = map(str, towers(models))
     search = [sys.executable, "-m", "esclip", "search-text", "a red dog in the snow", "--store", str(store)]
     own = [
         sys.executable,
@@ -158,14 +167,14 @@ def _print_table(medians: Figures) -> None:
 def _esclip(models: Path, store: Path, queries: int) -> Figures:
     """The library, and its two parts by themselves."""
     start = time.perf_counter()
-    encoder = load_encoder(*map(str, _towers(models)))
+    encoder = load_encoder(*map(str, towers(models)))
     index = open_index(store, "pictures", encoder)
 
     def search(text: str) -> Any:
         return index.search_text(text, K)
 
     figures = _warm(search, queries, start)
-    texts, parts = _texts(queries), open_store(str(store), "pictures")
+    texts, parts = texts_of(queries), open_store(str(store), "pictures")
     vectors = [encoder.encode_texts([text])[0] for text in texts]
     figures |= _percentiles("model", [_seconds(encoder.encode_texts, [text]) for text in texts])
     for vector in vectors[:WARM_UP]:
@@ -192,7 +201,7 @@ def _plain_search(models: Path, store: Path) -> Search:
     import lance
     from sentence_transformers import SentenceTransformer
 
-    tower = SentenceTransformer(str(_towers(models)[1]), local_files_only=True)
+    tower = SentenceTransformer(str(towers(models)[1]), local_files_only=True)
     dataset = lance.dataset(store / "pictures.lance")
     vectors = dataset.to_table(columns=["vector"])["vector"].combine_chunks().flatten().to_numpy()
     names = [name for name in dataset.schema.names if name not in ("vector", "_source")]
@@ -209,7 +218,7 @@ def _plain_search(models: Path, store: Path) -> Search:
 
 def _warm(search: Search, queries: int, start: float) -> dict[str, float]:
     """The first answer since `start`, then many one after another, and many from several callers at once."""
-    texts = _texts(queries)
+    texts = texts_of(queries)
     search(texts[0])
     figures = {"first": (time.perf_counter() - start) * 1000}
     for text in texts[:WARM_UP]:
@@ -233,7 +242,7 @@ def _percentiles(name: str, seconds: Sequence[float]) -> dict[str, float]:
     return {f"{name} p50": float(p50), f"{name} p95": float(p95)}
 
 
-def _texts(count: int) -> list[str]:
+def texts_of(count: int) -> list[str]:
     """Different queries of a few words."""
     colors = ("red", "blue", "green", "white", "dark", "old", "tiny", "bright", "wooden", "empty")
     things = ("dog", "car", "house", "boat", "tree", "bird", "horse", "bridge", "chair", "street")
@@ -242,7 +251,8 @@ def _texts(count: int) -> list[str]:
     return (texts * (count // len(texts) + 1))[:count]
 
 
-def _towers(models: Path) -> tuple[Path, Path]:
+def towers(models: Path) -> tuple[Path, Path]:
+    """The folders of the picture tower and of the text tower."""
     return models / "clip-ViT-B-32", models / "clip-ViT-B-32-multilingual-v1"
 
 

@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import requests
 
+from esclip import load_encoder, open_index
 from esclip.testing.encoder import RecordingEncoder
 from tests.command_line import Esclip
 from tests.encoder_servers import served
@@ -23,11 +25,13 @@ TOKEN = "s3cret-t0ken"
 
 
 @contextmanager
-def serving(*arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """A running `esclip serve-encoder`, its address, and the line that told it."""
+def serving(
+    *arguments: str, command: str = "serve-encoder", **environ: str
+) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A running server, its address, and the line that told it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ESCLIP_")}
     with subprocess.Popen(
-        [sys.executable, "-m", "esclip", "serve-encoder", "--port", "0", *arguments],
+        [sys.executable, "-m", "esclip", command, "--port", "0", *arguments],
         env=inherited | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -125,3 +129,18 @@ def test_ctrl_c_ends_an_ingest_whose_server_hangs(photos: Path, tmp_path: Path) 
     assert ingest.returncode == 130
     assert "goes on from here" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["serve", "serve-encoder"])
+def test_no_text_of_a_query_is_logged(command: str, photos: Path, tmp_path: Path) -> None:
+    """What clients search for is on stderr of no server, not in a warning about it either."""
+    with open_index(tmp_path / "store", encoder="palette") as index:
+        index.ingest(photos)
+    named = ["--store", str(tmp_path / "store")] if command == "serve" else ["--encoder", "palette"]
+    with serving(*named, command=command) as (process, address, _):
+        if command == "serve":
+            requests.get(f"{address}/v1/search", {"q": "s3cret wish"}, timeout=20).raise_for_status()
+        else:
+            load_encoder(address).encode_texts(["s3cret wish"])
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20) == ("", "")

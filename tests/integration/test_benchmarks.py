@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from scripts import bench_bulk, bench_encode, bench_ingest, bench_query
+from scripts import bench_bulk, bench_encode, bench_ingest, bench_query, bench_serve
 from tests.engines import engine_address
 from tests.models import Models, tiny_models
 
@@ -62,3 +64,13 @@ def test_bulk_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     bench_bulk.main([*store, "--memory", "--counts", "100,600"])
     out = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in out if line.endswith("MiB |")] == ["100", "600"]
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="no wrk here: apt-get install wrk")
+def test_the_service(capsys: pytest.CaptureFixture[str]) -> None:
+    """The search service is told beside the library, up to the requests that a stop must not drop."""
+    bench_serve.main(["--palette", "--documents", "200", "--rounds", "1", "--seconds", "1"])
+    figures = dict(re.findall(r"^\| (.+) \| ([\d.e+-]+) \|$", capsys.readouterr().out, re.MULTILINE))
+    assert float(figures["library, 16 callers, queries/s"]) > 0
+    assert float(figures["64 clients, broken"]) == float(figures["64 clients, refused"]) == 0
+    assert float(figures["SIGTERM with 64 in flight, dropped"]) == 0

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -404,6 +405,19 @@ class TestLoad:
             time.sleep(0.3)
             assert ask(server, "GET", "/readyz").problem == "overloaded"
             assert asked.result().status == 200
+
+
+def test_a_refused_request_without_a_body_keeps_its_connection(pictures: Path) -> None:
+    """After a refusal the next request may come on the same connection; what was not read ends it."""
+    index = esclip.open_index(pictures / "store")
+    with searching(index, pictures / "cache", token=Secret("right")) as server:
+        connection = HTTPConnection(server.address.removeprefix("http://"))
+        for body, kept in ((None, True), (None, True), (b"{}", False)):
+            connection.request("POST" if body else "GET", "/v1/search?q=red", body)
+            response = connection.getresponse()
+            assert json.loads(response.read())["type"] == "/problems/unauthorized"
+            assert response.getheader("Connection") == (None if kept else "close")
+        connection.close()
 
 
 def test_a_client_that_never_finishes_is_cut_off(pictures: Path) -> None:

@@ -255,11 +255,11 @@ def serve_encoder(
     max_body: Annotated[int, number(MAX_BODY)] = MAX_BODY.default,
 ) -> None:
     """Encode for other machines, which give the address of this one as their --encoder."""
-    from esclip._cli.output.console import show_info_logs
+    from esclip._cli.output.console import show_server_logs
     from esclip._cli.output.reports import print_server_address
     from esclip._server.encoder_app import check_encoder, open_server
 
-    show_info_logs()
+    show_server_logs()
     loaded = encoder.load()
     check_encoder(loaded)
     with open_server(

@@ -96,13 +96,13 @@ def serve(
     encoder: EncoderOptions,
 ) -> None:
     """Search an index over HTTP: JSON for programs, by routes that /openapi.json lists."""
-    from esclip._cli.output.console import say, show_info_logs
+    from esclip._cli.output.console import say, show_server_logs
     from esclip._server.guard import hosts_of
     from esclip._server.http_server import HttpServer
     from esclip._server.search_app import SearchApp
     from esclip._server.search_service import ServiceOptions
 
-    show_info_logs()
+    show_server_logs()
     options = ServiceOptions(
         token=Secret(token) if token else None,
         hosts=hosts_of(host, allow_host or ()),

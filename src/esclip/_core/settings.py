@@ -12,6 +12,9 @@ DEFAULT_ENCODER = "clip-ViT-B-32"
 DEFAULT_K = 10
 """Hits of a search."""
 
+TEXT_LOGGER = "esclip.texts"
+"""What logs warnings that quote texts of queries. Servers log none of these."""
+
 BATCH_SIZE = 32
 """Pictures in a forward pass. Larger ones gain nothing on a CPU and little on a GPU with a B/32."""
 

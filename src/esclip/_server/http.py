@@ -95,6 +95,11 @@ class RequestHead:
         length = self.header("Content-Length")[:20]
         return int(length) if length.isdecimal() else 0
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return self.content_length > 0 or bool(self.header("Transfer-Encoding"))
+
     def require_route(self, routes: Mapping[str, tuple[str, str]]) -> None:
         """Raise `HttpError` when `routes` have no such path, or another method for it."""
         if self.path not in routes:

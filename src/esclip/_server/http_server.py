@@ -155,6 +155,8 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
+        # Sent in several writes, a response would wait 40 ms for an acknowledgement before the last.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._start_head_deadline()
         connections: Any = self.connections
         others = [one for one in connections if one is not self and not one.transport.is_closing()]

@@ -23,6 +23,9 @@ from esclip._server.search_service import SearchService, ServiceOptions
 MAX_BODY = 32 << 20
 """Bytes: a picture of 20 MB in base64, and a query around it."""
 
+SEARCHES = "/v1/search"
+"""What the paths of searches begin with."""
+
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -82,9 +85,10 @@ class SearchApp:
             self.service.metrics.end(method, route, status, time.monotonic() - began)
 
     async def _respond(self, scope: Message, receive: Receive, send: Send, request: str) -> None:
-        headers = {"Connection": "close"}  # as long as the body has not been read
+        unread = {"Connection": "close"}
         try:
             head = read_head(scope)
+            unread = unread if head.has_body else {}
             is_stream = (head.method, head.path) == ("POST", STREAM_PATH)
             self._admit(head, is_stream=is_stream)
             if is_stream:
@@ -97,7 +101,7 @@ class SearchApp:
             response = problem.response(request, scope["path"])
             if problem.kind is ProblemType.UNAUTHORIZED and is_for_browser(read_head(scope)):
                 response, problem.headers = _login(scope)
-            await send_response(send, response, {**problem.headers, **headers})
+            await send_response(send, response, {**problem.headers, **unread})
 
     def _admit(self, head: RequestHead, *, is_stream: bool) -> None:
         self.service.guard.admit(head)
@@ -105,6 +109,8 @@ class SearchApp:
             head.require_body("", MAX_BODY)  # its type is the routes' to check
         if self.stopping and head.method != "GET":
             raise Problem(ProblemType.OVERLOADED, "the server is stopping")
+        if head.path.startswith(SEARCHES) and self.service.searches.are_full:
+            raise Problem(ProblemType.OVERLOADED)  # before the body and the route, which take as long again
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"})

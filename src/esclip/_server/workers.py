@@ -25,9 +25,14 @@ class Workers:
         """Those that run and those that wait."""
         self._limiter: anyio.CapacityLimiter | None = None
 
+    @property
+    def are_full(self) -> bool:
+        """Whether another call would be refused."""
+        return self._calls >= self._max_calls
+
     async def run(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """The result of a call in a thread. Raises `Problem` when too many calls wait."""
-        if self._calls >= self._max_calls:
+        if self.are_full:
             raise Problem(ProblemType.OVERLOADED)
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._threads)  # needs the event loop

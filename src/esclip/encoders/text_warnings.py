@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from esclip._core.null_queries import is_null_query
+from esclip._core.settings import TEXT_LOGGER
 from esclip._errors import Hint, one_line
 from esclip.encoders.catalogue import known_scripts
 
-_log = logging.getLogger("esclip")
+_log = logging.getLogger(TEXT_LOGGER)
 
 
 def warn_of_missing_colors(texts: Sequence[str], advice: str) -> None:

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from esclip._core.settings import TEXT_LOGGER
 from esclip._core.text_forms import compose
 from esclip._errors.counts import pluralize
 
-_log = logging.getLogger("esclip")
+_log = logging.getLogger(TEXT_LOGGER)
 
 MAX_TOKENS = 1 << 20
 """The highest accepted limit of a tower: texts may be padded to it."""

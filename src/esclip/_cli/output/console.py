@@ -20,6 +20,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 from esclip._cli.hints import format_warning
+from esclip._core.settings import TEXT_LOGGER
 from esclip._errors.escaping import escape, join_lines, json_escape
 from esclip._errors.secrets import mask
 
@@ -69,6 +70,7 @@ def log_on_stderr() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+        logging.getLogger(TEXT_LOGGER).setLevel(logging.NOTSET)
         set_verbosity(verbose=False, quiet=False)
 
 
@@ -81,6 +83,12 @@ def show_info_logs() -> None:
     """Show also the library's information: what long work is doing."""
     if not _Verbosity.verbose:
         logging.getLogger("esclip").setLevel(logging.INFO)
+
+
+def show_server_logs() -> None:
+    """Show the library's information, and no text of a query: what clients search for stays out of logs."""
+    show_info_logs()
+    logging.getLogger(TEXT_LOGGER).setLevel(logging.CRITICAL)
 
 
 def is_terminal() -> bool:
