@@ -239,7 +239,7 @@ class TestViewer:
         page = see(server, "/", q="red", k=10, offset=10)
         tiles = page.of("li", cls="tile")
         viewed = see(server, f"/{page.of('a', cls='pic')[1]['href']}")
-        assert viewed.of("h2")[0].text == page.of("a", cls="pic")[1]["aria-label"]
+        assert viewed.of("h2")[0].text == page.of("img")[1]["alt"]
         assert "h=1080" in viewed.of("img")[0]["src"]
         previous, following = (state(viewed.of("a", rel=rel)[0]["href"]) for rel in ("prev", "next"))
         assert [previous["view"], following["view"]] == [[tiles[0]["data-id"]], [tiles[2]["data-id"]]]

@@ -37,6 +37,6 @@ class PageParameters(SearchParameters):
     def query(self, *more: Clause) -> Query:
         """The library's query; a viewer's is for the hit and its neighbours alone."""
         options: dict[str, int | bool] = {"k": self.shown or self.k}
-        if self.view is not None:
+        if self.view is not None and self.part != "results":
             options = {"offset": max(self.at - 2, 0), "k": 3, "explain": True}
         return super(PageParameters, self.model_copy(update=options)).query(*more)

@@ -90,7 +90,7 @@ class SearchPage:
             "stats": self._read_stats(),
             "chips": self._chips(address),
         }
-        if wanted.view is None:
+        if wanted.view is None or wanted.part == "results":
             values["results"] = self._results(wanted, address, more, began)
             template = "_results.html" if wanted.part == "results" else "page.html"
         else:
@@ -122,6 +122,7 @@ class SearchPage:
         self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause], began: float
     ) -> Results:
         query = wanted.query(*more) if _searches(address, more) else None
+        address = address.replace(view=None, at=None)
         hits = self._index.search(query) if query else self._list(wanted.offset, wanted.shown or wanted.k)
         self.hosts.remember(hit.location for hit in hits)
         tiles = [self._tile(hit, number, address) for number, hit in enumerate(hits)]

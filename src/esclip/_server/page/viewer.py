@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from esclip._core.filters import OneOf
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import TEXT
+from esclip._core.urls import is_web_address
 from esclip._search.filter_text import filter_text
 from esclip._server.page.address import PageAddress
 from esclip._server.page.tiles import LARGE_HEIGHT, Frame, Size, Tile, frame_of, picture_url, size_of
@@ -27,7 +28,7 @@ class Value(NamedTuple):
 
     text: str
     url: str
-    """What else has it; empty where that is no filter."""
+    """What else has it, or the web page that it is; empty where it is neither."""
 
 
 class Fact(NamedTuple):
@@ -102,13 +103,15 @@ def _facts(metadata: Mapping[str, Any], address: PageAddress, fields: Mapping[st
     for name, value in metadata.items():
         values = value if isinstance(value, list) else [value]
         field = fields.get(name)
-        shown = [Value(_text(one), _filtered(field, one, address)) for one in values[:MAX_VALUES]]
+        shown = [Value(_text(one), _link(field, one, address)) for one in values[:MAX_VALUES]]
         facts.append(Fact(name.replace("_", " "), shown))
     return facts
 
 
-def _filtered(field: Field | None, value: object, address: PageAddress) -> str:
-    """The search among what has this value of a field."""
+def _link(field: Field | None, value: object, address: PageAddress) -> str:
+    """Where a value of a field leads: to a page of the web, or to the search among what has it."""
+    if isinstance(value, str) and is_web_address(value):
+        return value
     if field is None or field.type not in FILTERED or not isinstance(value, str):
         return ""
     return address.add("where", filter_text(OneOf(field, (value,)))).url

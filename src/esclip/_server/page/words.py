@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from esclip._core.calibration import MATCH_RELEVANCE
 from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.urls import is_web_address
 
@@ -14,7 +15,10 @@ REFERRAL = "utm_source=esclip&utm_medium=referral"
 DATES = ("taken_at", "submitted_at")
 """Fields that say when a picture was taken, the surer one first."""
 
-PERFECT, SURE = 0.05, 0.9
+PERFECT = 0.1
+"""No smaller share is told: a percentile is known by no more pictures than a sample has."""
+SURE = 0.9
+"""From this relevance on a hit is clearly more than chance."""
 
 
 class Credit(NamedTuple):
@@ -78,11 +82,9 @@ def fit_in_words(hit: Mapping[str, Any]) -> str:
     if relevance is None or percentile is None:
         return ""
     sure = "clearly more than chance" if relevance >= SURE else "more than chance"
-    sure = sure if relevance >= 0.5 else "no more than chance might bring"
-    return (
-        f"It fits your words better than {percentile:.1f}\u00a0% of pictures fit a sentence that means "
-        f"nothing: {sure}."
-    )
+    sure = sure if relevance >= MATCH_RELEVANCE else "no more than chance might bring"
+    better = f"{min(percentile, 100 - PERFECT):.1f}\u00a0%"
+    return f"It fits your words better than {better} of pictures fit a sentence that means nothing: {sure}."
 
 
 def why_in_words(details: Sequence[Mapping[str, Any]]) -> list[Part]:
