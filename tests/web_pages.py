@@ -44,7 +44,7 @@ class Faults:
 
     def _keep_error(self, said: ConsoleMessage) -> None:
         if said.type == "error":
-            self.seen.append(said.text)
+            self.seen.append(f"{said.text} ({said.location['url']})")
 
     def _check_host(self, url: str) -> None:
         if urlsplit(url).netloc not in (urlsplit(self.address).netloc, ""):  # "": blob: and data:

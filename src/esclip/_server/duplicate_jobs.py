@@ -37,9 +37,8 @@ def find_groups(index: ImageIndex, threshold: float, where: Where | None, report
     return JobResult([_row(group) for group in groups[:MAX_ROWS]], len(groups))
 
 
-def read_documents(index: ImageIndex, rows: Iterable[GroupRow]) -> dict[str, Hit]:
-    """The documents of groups by id, as they are now."""
-    ids = [id for row in rows for id, _ in row.members]
+def read_pictures(index: ImageIndex, ids: Iterable[str]) -> dict[str, Hit]:
+    """The documents of these ids that the index has now."""
     return {document.record.id: document_hit(document, 0.0) for document in index.get(ids)}
 
 

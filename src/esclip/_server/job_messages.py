@@ -25,9 +25,9 @@ class DuplicatesJob(Strict):
 
     kind: Literal["duplicates"]
     threshold: float = Field(
-        THRESHOLD.default, ge=THRESHOLD.minimum, le=THRESHOLD.maximum, description=THRESHOLD.help
+        default=THRESHOLD.default, ge=THRESHOLD.minimum, le=THRESHOLD.maximum, description=THRESHOLD.help
     )
-    where: ShortText | list[ShortText] | None = Field(None, description="A filter, as of searches.")
+    where: ShortText | list[ShortText] | None = Field(default=None, description="A filter, as of searches.")
 
 
 class JobProgress(BaseModel):

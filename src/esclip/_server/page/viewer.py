@@ -103,7 +103,7 @@ def _facts(metadata: Mapping[str, Any], address: PageAddress, fields: Mapping[st
     for name, value in metadata.items():
         values = value if isinstance(value, list) else [value]
         field = fields.get(name)
-        shown = [Value(_text(one), _link(field, one, address)) for one in values[:MAX_VALUES]]
+        shown = [Value(value_text(one), _link(field, one, address)) for one in values[:MAX_VALUES]]
         facts.append(Fact(name.replace("_", " "), shown))
     return facts
 
@@ -117,7 +117,7 @@ def _link(field: Field | None, value: object, address: PageAddress) -> str:
     return address.add("where", filter_text(OneOf(field, (value,)))).url
 
 
-def _text(value: object) -> str:
+def value_text(value: object) -> str:
     """A value of JSON for a reader."""
     match value:
         case bool():

@@ -8,6 +8,7 @@ from esclip import __version__
 from esclip._server.routes.about import add_about
 from esclip._server.routes.classification import add_classification
 from esclip._server.routes.documents import add_documents
+from esclip._server.routes.duplicates import add_duplicates
 from esclip._server.routes.embeddings import add_embeddings
 from esclip._server.routes.errors import add_error_handlers
 from esclip._server.routes.health import add_health
@@ -42,6 +43,7 @@ def make_routes(service: SearchService) -> FastAPI:
         add_sessions,
         add_health,
         add_page,
+        add_duplicates,
     ):
         add(api, service)
     add_error_handlers(api)

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Query
 from starlette.responses import Response
 
 from esclip._server import job_messages as messages
-from esclip._server.duplicate_jobs import find_groups, read_documents
+from esclip._server.duplicate_jobs import find_groups, read_pictures
 from esclip._server.jobs import Job, JobResult
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.responses import PROBLEMS, json_response
@@ -42,7 +42,8 @@ def add_jobs(api: FastAPI, service: SearchService) -> None:
         """A page of what a job found."""
         result = result_of(service.jobs.get(id))
         rows = result.rows[page.offset : page.offset + page.k]
-        documents = await service.searches.run(read_documents, service.index, rows)
+        ids = [id for row in rows for id, _ in row.members]
+        documents = await service.searches.run(read_pictures, service.index, ids)
         show_paths = service.options.show_paths
         more = page.offset + page.k < len(result.rows)
         rendered = {

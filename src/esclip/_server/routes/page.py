@@ -66,10 +66,10 @@ async def _respond(
         html = page.error(address, problem, aside.get("part", ""))
         status, headers = problem.kind.value.status.value, problem.headers
     headers |= {"Content-Security-Policy": page.hosts.policy(), "Cache-Control": "private, no-cache"}
-    return _html(request, html, status, headers)
+    return html_response(request, html, status, headers)
 
 
-def _html(request: Request, html: str, status: int, headers: dict[str, str]) -> Response:
+def html_response(request: Request, html: str, status: int, headers: dict[str, str]) -> Response:
     """HTML, compressed for who takes it."""
     body = html.encode("utf-8", "replace")
     headers = {**headers, "Vary": "Accept-Encoding"}
