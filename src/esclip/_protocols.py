@@ -11,11 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from itertools import chain
 from threading import Event
 from typing import Protocol, Self
 
 from PIL import Image
 
+from esclip._core.facet_counting import Column, columns_of, count_facets
+from esclip._core.facets import Facets
+from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
@@ -207,13 +211,35 @@ class Store(ABC):
         """Run searches, which is faster together than one by one.
 
         Returns:
-            For each search its hits: best first, ties by id, ranks from 1. Fewer than k only when fewer
-            match: `KnnSearch` falls back to comparing all vectors where its vector index gives too few.
+            For each search its hits: best first or in the search's order, ties by id, ranks from 1. Fewer
+            than k only when fewer match: `KnnSearch` falls back to comparing all vectors where its vector
+            index gives too few.
 
         Raises:
             IndexMismatch: A vector has another dimension.
             ConfigError: Conditions are wider or deeper than every store can evaluate.
         """
+
+    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+        """Count what documents have in some fields. By default two scans of the documents, in bounded memory.
+
+        Args:
+            fields: Fields of `VALUE_TYPES` or `NUMBER_TYPES`, each once; the index may lack them.
+            where: Conditions that the counted documents fulfil.
+            limit: Number of values of each field, at most.
+
+        Returns:
+            Facets with exact counts, of the documents that searches see, in the order of the fields.
+
+        Raises:
+            ConfigError: Conditions are wider or deeper than every store can evaluate.
+        """
+
+        def read(fields: Sequence[Field]) -> Iterator[tuple[int, list[Column]]]:
+            for hits in self._scan_pages(tuple(where)):
+                yield len(hits), columns_of([hit.metadata for hit in hits], fields)
+
+        return count_facets(read, fields, limit)
 
     @abstractmethod
     def open_other(self, index: str) -> Store:
@@ -305,7 +331,11 @@ class Store(ABC):
 
     def _scan(self) -> Iterator[Hit]:
         """Iterate over all documents as hits, ordered by id."""
+        return chain.from_iterable(self._scan_pages(()))
+
+    def _scan_pages(self, where: tuple[Condition, ...]) -> Iterator[list[Hit]]:
+        """The same of documents that fulfil all conditions, by pages."""
         last_id = ""
-        while hits := self.search(Scan(SCAN_PAGE, after=last_id))[0]:
-            yield from hits
+        while hits := self.search(Scan(SCAN_PAGE, where, after=last_id))[0]:
+            yield hits
             last_id = hits[-1].id

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from esclip._core.filters import Condition
+from esclip._core.schema import Field
 from esclip._core.types import Vector
 
 
@@ -47,12 +48,26 @@ class KeywordSearch:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order of documents by a field: those without a value last in either direction, ties by id.
+
+    Texts are compared by their Unicode code points, -0.0 lies below 0.0.
+    """
+
+    field: Field
+    """Of one of `ORDERED_TYPES`."""
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Scan:
-    """The first `k` documents by id, after the id `after`, that fulfil all conditions; scores are 1."""
+    """The first `k` documents that fulfil all conditions, by id or by a field; scores are 1."""
 
     k: int
     where: tuple[Condition, ...] = ()
     after: str = ""
+    """Only documents with higher ids; goes with no `order`."""
+    order: Order | None = None
 
 
 Search: TypeAlias = KnnSearch | KeywordSearch | Scan

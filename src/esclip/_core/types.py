@@ -399,5 +399,9 @@ def document_hit(document: StoredDocument, score: float) -> Hit:
 
 def rank_hits(hits: Iterable[Hit]) -> list[Hit]:
     """Hits from best to worst with ties broken by id, and ranks from 1: the same order every time."""
-    ordered = sorted(hits, key=lambda hit: (-hit.score, hit.id))
-    return [replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1)]
+    return number_hits(sorted(hits, key=lambda hit: (-hit.score, hit.id)))
+
+
+def number_hits(hits: Iterable[Hit]) -> list[Hit]:
+    """Hits in the order that they have, with ranks from 1."""
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event
 
+from esclip._core.facets import Facets
+from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
-from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
 from esclip._protocols import Store
@@ -53,6 +55,9 @@ class StoreWrapper(Store):
 
     def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
         return self.store.bulk_load(cancelled)
+
+    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+        return self.store.facets(fields, where, limit)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         return self.store.search(*searches)

@@ -14,11 +14,13 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 from __future__ import annotations
 
 from esclip.testing.store_duplicates import StoreDuplicates
+from esclip.testing.store_facets import StoreFacets
 from esclip.testing.store_filters import StoreFilters
 from esclip.testing.store_ids import StoreIds
 from esclip.testing.store_labels import StoreLabels
 from esclip.testing.store_lifecycle import StoreLifecycle
 from esclip.testing.store_notes import StoreNotes
+from esclip.testing.store_order import StoreOrder
 from esclip.testing.store_queries import StoreQueries
 from esclip.testing.store_reads import StoreReads
 from esclip.testing.store_relevance import StoreRelevance
@@ -34,6 +36,8 @@ class StoreContract(
     StoreReads,
     StoreSearch,
     StoreFilters,
+    StoreFacets,
+    StoreOrder,
     StoreNotes,
     StoreWords,
     StoreQueries,

@@ -2,7 +2,7 @@
 
 KnnSearch     ─► kNN with the filter inside
 KeywordSearch ─► the words as named terms; aggregations count the documents that have each
-Scan          ─► the filter, sorted by id
+Scan          ─► the filter, sorted by id, or by a field and id
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
+from esclip._core.filters import Exists
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip.stores.engine.answers import get_count, get_list
 from esclip.stores.engine.dialects import Engine
@@ -28,6 +29,8 @@ def search_body(
 ) -> dict[str, Any]:
     """The body that finds the k best documents, or the first 10,000 of them, ties by id.
 
+    A scan ordered by a field finds only documents that have a value.
+
     Args:
         id_range: Bounds of ids, as in a range query, of at most 10,000 documents, which are all compared.
         after: The sort values of the last hit of the previous page.
@@ -36,7 +39,7 @@ def search_body(
     body: dict[str, Any] = {
         "size": min(search.k, MAX_HITS),
         # orders the hits of the vector index, and doesn't replace it
-        "sort": [{"id": "asc"}] if isinstance(search, Scan) else [{"_score": "desc"}, {"id": "asc"}],
+        "sort": [*_sort_keys(search), {"id": "asc"}],
         "_source": False if scores_only else {"excludes": ["vector", "words"]},
         "track_total_hits": False,
     }
@@ -51,13 +54,25 @@ def search_body(
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
             counts = {"filters": {"filters": [_word_filter(word, search.former) for word in words]}}
             body["aggs"] = {"all": {"global": {}, "aggs": {"holders": counts}}}
-        case Scan(after=id):
+        case Scan(after=id, order=order):
             if id:
                 filters.append({"range": {"id": {"gt": id}}})
+            if order:
+                filters.append(filter_clause(Exists(order.field)))
             body["query"] = {"bool": {"filter": filters}}
         case _:
             assert_never(search)
     return body | ({"search_after": list(after)} if after else {})
+
+
+def _sort_keys(search: Search) -> list[Any]:
+    """What hits are sorted by before their ids."""
+    if not isinstance(search, Scan):
+        return [{"_score": "desc"}]
+    if search.order is None:
+        return []
+    direction = "desc" if search.order.descending else "asc"
+    return [{search.order.field.name: {"order": direction, "unmapped_type": "keyword"}}]
 
 
 def _word_query(word: str, former: Mapping[str, str]) -> dict[str, Any]:
@@ -96,7 +111,7 @@ def count_body(search: Search) -> dict[str, Any]:
 
 def search_head(body: Mapping[str, Any]) -> dict[str, str]:
     """The header of a search in `_msearch`: words have the same weights in all shards."""
-    return {"search_type": "dfs_query_then_fetch"} if "aggs" in body else {}
+    return {"search_type": "dfs_query_then_fetch"} if "aggs" in body and body["size"] else {}
 
 
 def read_frequencies(answer: Mapping[str, Any]) -> tuple[list[int], int]:

@@ -17,10 +17,11 @@ import orjson
 
 from esclip._concurrency.streams import batches
 from esclip._core.filter_limits import simplify_searches
+from esclip._core.filters import Exists, Not
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
-from esclip._core.types import Hit, rank_hits
+from esclip._core.types import Hit, number_hits, rank_hits
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import (
     get_count,
@@ -40,7 +41,7 @@ from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.serialization import hit_from_source, scored_id
 
 T = TypeVar("T")
-_Request: TypeAlias = tuple[dict[str, Any], Callable[[Any], T]]
+Request: TypeAlias = tuple[dict[str, Any], Callable[[Any], T]]
 """A body, and the function that parses its answer."""
 
 NO_PARTIAL_RESULTS = {"allow_partial_search_results": False}
@@ -65,16 +66,27 @@ def search_many(client: EngineClient, schema: IndexSchema, searches: Sequence[Se
             )
     engine = client.server().engine
     requests = [_search_request(engine, schema, search) for search in searches if not _is_exhaustive(search)]
-    pages = iter(_msearch_batches(client, requests))
+    pages = iter(msearch_batches(client, requests))
     results = [
-        None if _is_exhaustive(search) else rank_hits(_further_pages(client, schema, search, next(pages)))
-        for search in searches
+        None if _is_exhaustive(search) else _hits(client, schema, search, next(pages)) for search in searches
     ]
     underfilled = _underfilled(client, searches, results)
     return [
         _brute_force(client, schema, search) if hits is None or n in underfilled else hits
         for n, (search, hits) in enumerate(zip(searches, results, strict=True))
     ]
+
+
+def _hits(client: EngineClient, schema: IndexSchema, search: Search, page: _Page) -> list[Hit]:
+    """The hits that begin with a page. After those with a value to be ordered by come the others."""
+    hits = _further_pages(client, schema, search, page)
+    if not isinstance(search, Scan) or search.order is None:
+        return rank_hits(hits)
+    if len(hits) < search.k:
+        missing = (*search.where, Not(Exists(search.order.field)))
+        (others,) = search_many(client, schema, [Scan(search.k - len(hits), missing)])
+        hits += others
+    return number_hits(hits)
 
 
 def _underfilled(
@@ -86,7 +98,7 @@ def _underfilled(
         for n, (search, hits) in enumerate(zip(searches, results, strict=True))
         if hits is not None and isinstance(search, KnnSearch) and search.where and len(hits) < search.k
     }
-    counts = _msearch_batches(client, [(count_body(searches[n]), _read_total) for n in short])
+    counts = msearch_batches(client, [(count_body(searches[n]), _read_total) for n in short])
     return {n for (n, hits), count in zip(short.items(), counts, strict=True) if count > len(hits)}
 
 
@@ -102,7 +114,7 @@ def _brute_force(client: EngineClient, schema: IndexSchema, search: Search) -> l
     best: list[Hit] = []
     while batch := list(islice(ranges, RANGE_BATCH)):
         requests = [_search_request(engine, schema, search, id_range) for id_range in batch]
-        hits = [hit for page in _msearch_batches(client, requests) for hit in page.hits]
+        hits = [hit for page in msearch_batches(client, requests) for hit in page.hits]
         best = nsmallest(search.k, best + hits, key=lambda hit: (-hit.score, hit.id))
     return rank_hits(best)
 
@@ -118,7 +130,7 @@ def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]
 
     while True:
         body = search_body(engine, Scan(MAX_HITS, search.where), after=after) | {"_source": False}
-        ((ids, after),) = _msearch_batches(client, [(body, read)])
+        ((ids, after),) = msearch_batches(client, [(body, read)])
         if ids:
             yield {"gte": ids[0], "lte": ids[-1]}
         if not after:
@@ -140,7 +152,7 @@ def _search_request(
     search: Search,
     id_range: Mapping[str, str] | None = None,
     after: Sequence[Any] = (),
-) -> _Request[_Page]:
+) -> Request[_Page]:
     """A search's body, and the function that parses its answer."""
 
     def read(answer: Any) -> _Page:
@@ -159,7 +171,7 @@ def _further_pages(client: EngineClient, schema: IndexSchema, search: Search, pa
     hits = list(page.hits)
     while len(hits) < search.k and page.after:
         request = _search_request(client.server().engine, schema, search, after=page.after)
-        (page,) = _msearch_batches(client, [request])
+        (page,) = msearch_batches(client, [request])
         hits += page.hits
     return hits[: search.k]
 
@@ -181,12 +193,12 @@ def _read_hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
     return [read_hit(raw) for raw in get_hits(answer)]
 
 
-def _msearch_batches(client: EngineClient, requests: Sequence[_Request[T]]) -> list[T]:
+def msearch_batches(client: EngineClient, requests: Sequence[Request[T]]) -> list[T]:
     """The parsed answers to the requests, sent in batches."""
     return [answer for batch in batches(requests, SEARCHES_AT_ONCE) for answer in _msearch(client, batch)]
 
 
-def _msearch(client: EngineClient, requests: Sequence[_Request[T]]) -> list[T]:
+def _msearch(client: EngineClient, requests: Sequence[Request[T]]) -> list[T]:
     """The parsed answers to one batch, retried as a whole while one of its requests fails."""
     payload = b"".join(
         orjson.dumps(NO_PARTIAL_RESULTS | search_head(body)) + b"\n" + orjson.dumps(body) + b"\n"

@@ -18,8 +18,10 @@ from threading import Event
 from typing import Any
 
 from esclip._concurrency.retry import StoreTimeouts
+from esclip._core.facets import Facets
+from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
-from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
@@ -32,6 +34,7 @@ from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.errors import index_missing
+from esclip.stores.engine.facets import count_facets
 from esclip.stores.engine.listing import list_indexes
 from esclip.stores.engine.reads import delete_documents, read_documents, read_vectors, scan_locations
 from esclip.stores.engine.refresh import count_data_nodes, disable_refresh, restore_refresh
@@ -192,6 +195,11 @@ class EngineStore(Store):
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All in one request, except searches that are exact or deeper than 10,000."""
         return search_many(self._client, self._require_schema(), searches) if searches else []
+
+    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+        """By aggregations, of 16 fields at once."""
+        self._require_schema()
+        return count_facets(self._client, fields, where, limit)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """By `_mget`, vectors included."""

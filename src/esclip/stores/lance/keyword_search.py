@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from lance.dataset import ColumnOrdering
 
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, Scan
-from esclip._core.types import Hit, rank_hits
+from esclip._core.types import Hit, number_hits, rank_hits
 from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.lance.filters import filter_columns, filter_sql, has_word_sql, quote
 from esclip.stores.lance.rows import WORDS, hit_columns, read_hit
@@ -57,16 +58,21 @@ def keyword_search(dataset: Any, schema: IndexSchema, search: KeywordSearch) -> 
 
 def scan(dataset: Any, schema: IndexSchema, search: Scan) -> list[Hit]:
     """The hits of a search by conditions alone."""
+    order = search.order
+    ordering = [ColumnOrdering("id")]
+    if order and order.field.name in dataset.schema.names:  # else no document has a value
+        ordering.insert(0, ColumnOrdering(order.field.name, ascending=not order.descending))
     tests = [f"id > {quote(search.after)}"] if search.after else []
     if search.where:
         tests.append(filter_sql(search.where, filter_columns(dataset, schema)) or "")
     table = dataset.scanner(
         columns=hit_columns(dataset.schema.names),
         filter=" AND ".join(tests) or None,
-        order_by=["id"],
+        order_by=ordering,
+        with_row_id=True,  # by which Lance reads the columns of those that are left
         limit=search.k,
     ).to_table()
-    return rank_hits(read_hit(row, 1.0, schema.fields) for row in table.to_pylist())
+    return number_hits(read_hit(row, 1.0, schema.fields) for row in table.to_pylist())
 
 
 def read_rows(dataset: Any, columns: Sequence[str], row_ids: Sequence[int]) -> list[dict[str, Any]]:

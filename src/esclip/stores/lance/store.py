@@ -14,6 +14,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Event, RLock
 from typing import Any
@@ -22,8 +23,12 @@ import lance
 import numpy as np
 
 from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_children
+from esclip._core.facet_counting import count_facets
+from esclip._core.facets import Facets
+from esclip._core.filter_limits import simplify
+from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
-from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.settings import is_index_name
 from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
@@ -40,8 +45,9 @@ from esclip._errors import (
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.lance import maintenance
+from esclip.stores.lance.columns import read_columns
 from esclip.stores.lance.errors import LANCE_ERRORS
-from esclip.stores.lance.filters import in_sql
+from esclip.stores.lance.filters import filter_columns, filter_sql, in_sql
 from esclip.stores.lance.keyword_search import read_rows
 from esclip.stores.lance.rows import (
     CONTENT,
@@ -220,6 +226,13 @@ class LanceStore(Store):
         with map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             return search_many(dataset, read_schema(dataset), searches, self._thresholds)
+
+    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+        """Scan the fields' columns, at most twice."""
+        with map_errors(LANCE_ERRORS, self._path):
+            dataset = self._existing()
+            test = filter_sql(simplify(where), filter_columns(dataset, read_schema(dataset)))
+            return count_facets(partial(read_columns, dataset, test), fields, limit)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Scan the column of ids."""

@@ -1,0 +1,210 @@
+"""Facets by aggregations, in two `_msearch`: their counts are exact, on however many shards.
+
+overview   documents, documents with a value, the most frequent values, the lowest and the highest number
+details    the numbers by ranges; of the values that some shards did not list, the counts in all shards
+
+A shard lists only its most frequent values. Where one that it does not list may be among those of all shards,
+`Facet.exact` is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from esclip._concurrency.streams import batches
+from esclip._core.facet_counting import Values, number_facet, number_of, value_facet
+from esclip._core.facets import NUMBER_TYPES, VALUE_TYPES, Facet, Facets
+from esclip._core.filter_limits import simplify
+from esclip._core.filters import Condition, Exists, Range
+from esclip._core.histogram import Range as Bounds
+from esclip._core.histogram import split_range
+from esclip._core.schema import Field, FieldType
+from esclip._core.searches import Order, Scan
+from esclip.stores.engine.answers import (
+    Malformed,
+    get_count,
+    get_hits,
+    get_list,
+    get_number,
+    get_object,
+    get_text,
+)
+from esclip.stores.engine.client import EngineClient
+from esclip.stores.engine.filters import filter_clause
+from esclip.stores.engine.queries import search_body
+from esclip.stores.engine.search import Request, msearch_batches
+
+FIELDS_AT_ONCE = 16
+
+SHARD_VALUES = 1000
+"""The most frequent values that each shard lists, at least."""
+
+
+def count_facets(
+    client: EngineClient, fields: Sequence[Field], where: Sequence[Condition], limit: int
+) -> Facets:
+    """The facets of the documents that fulfil the conditions."""
+    counting = _Counting(client, simplify(where), limit)
+    parts = [counting.count(some) for some in batches(fields, FIELDS_AT_ONCE)] or [counting.count([])]
+    return Facets(parts[0].documents, tuple(facet for part in parts for facet in part.of_fields))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a field."""
+
+    field: Field
+    missing: int
+    counts: Values
+    total: int
+    """The sum of the counts of all values."""
+    unseen: int
+    """How many documents may have a value that `counts` lacks, at most."""
+    extremes: tuple[int | float, int | float] | None = None
+    ranges: Sequence[Bounds] = ()
+    range_counts: Sequence[int] = ()
+
+    def facet(self, limit: int) -> Facet:
+        """The field's facet."""
+        if self.extremes is None:
+            return value_facet(self.field, self.missing, self.counts, self.total, limit, self.unseen)
+        return number_facet(self.field, self.missing, self.extremes, self.ranges, self.range_counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Counts some fields at a time."""
+
+    client: EngineClient
+    where: tuple[Condition, ...]
+    limit: int
+
+    def count(self, fields: Sequence[Field]) -> Facets:
+        """The facets of these fields."""
+        ((documents, known),) = msearch_batches(self.client, [self._overview(fields)])
+        known = self._with_ranges(known)
+        (known,) = msearch_batches(self.client, [self._details(known)])
+        return Facets(documents, tuple(one.facet(self.limit) for one in known))
+
+    def _overview(self, fields: Sequence[Field]) -> Request[tuple[int, list[_Known]]]:
+        size = 2 * self.limit
+        present = [filter_clause(Exists(field)) for field in fields]
+        aggregations: dict[str, Any] = {"present": {"filters": {"filters": present}}} if fields else {}
+        for number, field in enumerate(fields):
+            if field.type in VALUE_TYPES:
+                terms = {"field": field.name, "size": size, "shard_size": max(SHARD_VALUES, size)}
+                aggregations[f"values{number}"] = {"terms": terms}
+
+        def read(answer: Any) -> tuple[int, list[_Known]]:
+            documents = get_count(answer, "hits", "total", "value")
+            present = get_list(answer, "aggregations", "present", "buckets") if fields else []
+            known = []
+            for number, (field, bucket) in enumerate(zip(fields, present, strict=True)):
+                missing = documents - get_count(bucket, "doc_count")
+                found = answer["aggregations"].get(f"values{number}")
+                counts, total, unseen = _read_values(found, field, size) if found else ({}, 0, 0)
+                known.append(_Known(field, missing, counts, total, unseen))
+            return documents, known
+
+        return self._body(aggregations) | {"track_total_hits": True}, read
+
+    def _with_ranges(self, known: Sequence[_Known]) -> list[_Known]:
+        """With the ranges of numbers."""
+        fields = [one.field for one in known if one.field.type in NUMBER_TYPES]
+        requests = [self._extreme(field, descending) for field in fields for descending in (False, True)]
+        ends = msearch_batches(self.client, requests)
+        extremes = dict(zip(fields, zip(ends[::2], ends[1::2], strict=True), strict=True))
+        ranged = []
+        for one in known:
+            low, high = extremes.get(one.field, (None, None))
+            if low is not None and high is not None:
+                ranges = split_range(one.field.type, low, max(low, high))
+                one = replace(one, extremes=(low, max(low, high)), ranges=ranges)
+            ranged.append(one)
+        return ranged
+
+    def _extreme(self, field: Field, descending: bool) -> Request[int | float | None]:
+        """The lowest or the highest number: engines' own `min` and `max` round large ones."""
+        search = Scan(1, self.where, order=Order(field, descending))
+        body = search_body(self.client.server().engine, search) | {"_source": False}
+
+        def read(answer: Any) -> int | float | None:
+            hits = get_hits(answer)
+            return _read_number(get_list(hits[0], "sort")[0], field) if hits else None
+
+        return body, read
+
+    def _details(self, known: Sequence[_Known]) -> Request[list[_Known]]:
+        """The counts of ranges, and of values that only some shards have listed."""
+        aggregations: dict[str, Any] = {}
+        for number, one in enumerate(known):
+            if one.ranges:
+                clauses = [filter_clause(_condition(one.field, bounds)) for bounds in one.ranges]
+                aggregations[f"{number}"] = {"filters": {"filters": clauses}}
+            elif one.unseen:
+                size = {"size": len(one.counts), "shard_size": len(one.counts)}
+                terms = {"field": one.field.name, "include": list(one.counts), **size}
+                aggregations[f"{number}"] = {"terms": terms}
+
+        def read(answer: Any) -> list[_Known]:
+            read = []
+            for number, one in enumerate(known):
+                if one.ranges:
+                    buckets = get_list(answer, "aggregations", f"{number}", "buckets")
+                    one = replace(one, range_counts=[get_count(bucket, "doc_count") for bucket in buckets])
+                elif one.unseen:
+                    found = get_object(answer, "aggregations", f"{number}")
+                    one = replace(one, counts=_read_counts(found, one.field))
+                read.append(one)
+            return read
+
+        return self._body(aggregations) | {"track_total_hits": False}, read
+
+    def _body(self, aggregations: dict[str, Any]) -> dict[str, Any]:
+        filters = [filter_clause(condition) for condition in self.where]
+        body = {"size": 0, "query": {"bool": {"filter": filters}}}
+        return body | ({"aggs": aggregations} if aggregations else {})
+
+
+def _read_values(found: Any, field: Field, size: int) -> tuple[Values, int, int]:
+    """The counts of the most frequent values, that of all, and the highest that a missing value may have."""
+    counts = _read_counts(found, field)
+    total = sum(counts.values()) + get_count(found, "sum_other_doc_count")
+    unseen = get_count(found, "doc_count_error_upper_bound")
+    if unseen and len(counts) == size:  # one that was left out here may have been counted by some shards only
+        unseen += min(counts.values())
+    return counts, total, unseen
+
+
+def _read_counts(found: Any, field: Field) -> dict[str | bool, int]:
+    return {
+        _read_value(bucket, field): get_count(bucket, "doc_count") for bucket in get_list(found, "buckets")
+    }
+
+
+def _read_value(bucket: Any, field: Field) -> str | bool:
+    if field.type is FieldType.BOOLEAN:
+        return get_text(bucket, "key_as_string") == "true"
+    return get_text(bucket, "key")
+
+
+def _read_number(value: Any, field: Field) -> int | float:
+    """A value that hits are sorted by; dates are milliseconds."""
+    number = get_number({"sort": value}, "sort")
+    if field.type is FieldType.FLOAT:
+        return number
+    if not isinstance(value, int):
+        raise Malformed("sort is no whole number")
+    return value
+
+
+def _condition(field: Field, bounds: Bounds) -> Range:
+    """The condition of a range. Lucene has -0.0 below 0.0, so that zero as a bound is the lower one."""
+    if field.type is FieldType.FLOAT:
+        start, end = (-0.0 if bound == 0 else bound for bound in bounds)
+        return Range(field, at_least=start, below=end)
+    start, end = bounds
+    below = None if end is None else number_of(field, end)
+    return Range(field, at_least=number_of(field, start), below=below)
