@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from esclip._classify import classify
     from esclip._concurrency.stop import CancelToken
+    from esclip._core.facets import Bucket, Facet, Facets, ValueCount
     from esclip._core.filters import (
         AllOf,
         AnyOf,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from esclip._core.progress import Phase, Progress
     from esclip._core.rejections import IngestReport, LedgerEntry, Rejection, Stage, TooManyRejections
     from esclip._core.schema import Field, FieldType, IndexInfo, IndexSchema, Space, Stats
-    from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
+    from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan, Search
     from esclip._core.types import (
         Box,
         Fingerprint,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         EncoderError,
         EsclipError,
         FetchError,
+        FieldNotFound,
         IndexExists,
         IndexMismatch,
         IndexNotFound,
@@ -82,6 +84,7 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Box",
+    "Bucket",
     "CancelToken",
     "Condition",
     "ConfigError",
@@ -94,8 +97,11 @@ __all__ = [
     "EncoderError",
     "EsclipError",
     "Exists",
+    "Facet",
+    "Facets",
     "FetchError",
     "Field",
+    "FieldNotFound",
     "FieldType",
     "Fingerprint",
     "GeoPoint",
@@ -125,6 +131,7 @@ __all__ = [
     "Near",
     "Not",
     "OneOf",
+    "Order",
     "Phase",
     "Prefix",
     "Progress",
@@ -157,6 +164,7 @@ __all__ = [
     "TextRecord",
     "TextSearchOptions",
     "TooManyRejections",
+    "ValueCount",
     "VectorQuery",
     "classify",
     "list_indexes",
@@ -167,7 +175,7 @@ __all__ = [
 
 _HOMES = (
     "_errors", "_errors.reasons", "_net.access", "_core.labels", "_core.filters", "_core.schema",
-    "_core.types", "_core.searches", "_search.query", "_search.options", "_core.rejections",
+    "_core.types", "_core.searches", "_core.facets", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
     "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_classify", "_index",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 list_indexes(...) ─► Stats of each index
 open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · get · peek · delete · stats · drop
-                               └─► search · search_text · search_image · similar · ... · duplicates
+                               └─► search · search_text · search_image · similar · ... · duplicates · facets
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from esclip._core.arguments import (
     coerce_texts,
     wrong_kind,
 )
+from esclip._core.facets import Facets
 from esclip._core.labels import LabelSet
 from esclip._core.markup import render_table
 from esclip._core.options import resolve
@@ -60,11 +61,12 @@ from esclip._net.access import StoreAuth
 from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
 from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
+from esclip._search.facets import select_fields
 from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits, SearchResults
 from esclip._search.no_hits import explain_filter
-from esclip._search.options import PEEK, THRESHOLD, SearchOptions, TextSearchOptions, Where
+from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, SearchOptions, TextSearchOptions, Where
 from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SimilarTo, Text
 from esclip._search.retriever import Retriever
 from esclip._search.searcher import Searcher
@@ -706,6 +708,9 @@ class ImageIndex:
                 None, off.
             min_relevance: Lowest `Hit.relevance`, 0 to 1; for queries of texts alone, which then find no
                 text documents. Default: None, off.
+            sort: Order by a field: a date, a number or a keyword; "-FIELD" from the highest to the lowest,
+                those without a value last. It orders the hits of `min_relevance` or `min_score`, without
+                these the best `rank_window_size`. Default: "relevance".
 
         Returns:
             Hits, best first.
@@ -735,7 +740,7 @@ class ImageIndex:
             where: Filter, as in `search_text`.
             hybrid: As in `search_text`.
             **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`: as in `search_text`.
+                `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits of each text, in order.
@@ -762,7 +767,7 @@ class ImageIndex:
             k: Number of hits, at most.
             where: Filter, as in `search_text`.
             **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`: as in `search_text`.
+                `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits, best first.
@@ -786,7 +791,7 @@ class ImageIndex:
             k: Number of hits, at most.
             where: Filter, as in `search_text`.
             **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`: as in `search_text`.
+                `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits, best first.
@@ -813,7 +818,7 @@ class ImageIndex:
             k: Number of hits, at most.
             where: Filter, as in `search_text`.
             **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`: as in `search_text`.
+                `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits, best first.
@@ -870,6 +875,51 @@ class ImageIndex:
             if note := explain_filter(self._store, filters):
                 log.warning("%s", note)
         return groups
+
+    @check_names()
+    def facets(
+        self,
+        fields: str | Iterable[str] | None = None,
+        where: Where | None = None,
+        limit: int = FACET_VALUES.default,
+    ) -> Facets:
+        """Count what documents have in some fields: values of texts, ranges of numbers and dates.
+
+        All documents that the filter leaves are counted, whatever a search for them would find first.
+
+        Args:
+            fields: Names of fields, or one. Default: all but those of sentences and places, and the
+                probabilities of labels.
+            where: Filter, as in `search_text`.
+            limit: Number of values of each field, 1 to 1,000: the most frequent ones. Default: 20.
+
+        Returns:
+            A facet by the name of each field, and the number of documents.
+
+        Raises:
+            IndexNotFound: The index is not there, or is empty.
+            FieldNotFound: The index has no field of a name.
+            ConfigError: A field has no values that can be counted, or an argument can't be used.
+            ValueError: `limit` is out of its bounds.
+
+        Example:
+            facets = index.facets(["label", "width"], where="exists(width)")
+            print(facets.documents, facets["width"].minimum)
+            for value in facets["label"].values:
+                print(value.value, value.count)
+        """
+        limit = int(FACET_VALUES.check("limit", limit))
+        if fields is not None:
+            fields = coerce_texts("fields", [fields] if isinstance(fields, str) else fields)
+        schema = self._require_schema()
+        filters = parse_filter(where, schema.fields)
+        documents = self._with_texts(schema)
+        facets = documents.facets(select_fields(fields, schema), filters, limit)
+        if not facets.documents:
+            self._require_documents()
+            if note := explain_filter(documents, filters):
+                log.warning("%s", note)
+        return facets
 
     def stats(self) -> Stats:
         """Count documents and bytes, and tell encoder, fields, labels and parts of the index.

@@ -17,7 +17,7 @@ from typing import Protocol, Self
 
 from PIL import Image
 
-from esclip._core.facet_counting import Column, columns_of, count_facets
+from esclip._core.facet_counting import NO_SPANS, Column, Spans, columns_of, count_facets
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection, Stage, reject
@@ -220,13 +220,21 @@ class Store(ABC):
             ConfigError: Conditions are wider or deeper than every store can evaluate.
         """
 
-    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+    def facets(
+        self,
+        fields: Sequence[Field],
+        where: Sequence[Condition] = (),
+        limit: int = 20,
+        spans: Spans = NO_SPANS,
+    ) -> Facets:
         """Count what documents have in some fields. By default two scans of the documents, in bounded memory.
 
         Args:
-            fields: Fields of `VALUE_TYPES` or `NUMBER_TYPES`, each once; the index may lack them.
+            fields: Keywords, booleans, numbers and dates, each field once; the index may lack them.
             where: Conditions that the counted documents fulfil.
             limit: Number of values of each field, at most.
+            spans: By names of fields, numbers between which ranges lie at least: so that those of several
+                stores are the same.
 
         Returns:
             Facets with exact counts, of the documents that searches see, in the order of the fields.
@@ -239,7 +247,7 @@ class Store(ABC):
             for hits in self._scan_pages(tuple(where)):
                 yield len(hits), columns_of([hit.metadata for hit in hits], fields)
 
-        return count_facets(read, fields, limit)
+        return count_facets(read, fields, limit, spans)
 
     @abstractmethod
     def open_other(self, index: str) -> Store:

@@ -69,6 +69,8 @@ def written(default: Any) -> str:
             return str(default)
         case tuple():
             return f"`{json.dumps(default)}`"
+        case str():
+            return json.dumps(default)
         case _:
             return f"{default:g}"
 

@@ -196,7 +196,7 @@ WRONG: list[tuple[Any, str, str]] = [
         for k in (0, -1, 1.5, "x", None, True, MAX_K + 1, 2**63 - 1)
     ],
     ({"parts": [{"text": "red"}], "k": 1000, "offset": MAX_DEPTH - 999}, "bad-query", "/offset"),
-    ({"parts": [{"text": "red"}], "where": "colour=red"}, "bad-query", ""),
+    ({"parts": [{"text": "red"}], "where": "colour=red"}, "unknown-field", "/where"),
     ({"parts": [{"text": "red"}], "where": 1}, "bad-query", "/where"),
     ({"parts": [{"text": "red"}], "targets": ["faces"]}, "bad-query", "/targets/0"),
     ({"parts": [{"text": "red"}], "min_score": 7}, "bad-query", "/min_score"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from heapq import nsmallest
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -40,13 +41,20 @@ class Column(NamedTuple):
     """Their numbers, shape (present,); dates are milliseconds since the epoch."""
 
 
+Extremes: TypeAlias = tuple[int | float, int | float]
+"""The lowest and the highest number; dates are milliseconds since the epoch."""
+
+Spans: TypeAlias = Mapping[str, tuple[Number, Number]]
+"""By names of fields, numbers between which their ranges lie at least."""
+NO_SPANS: Spans = MappingProxyType({})
+
 Read: TypeAlias = Callable[[Sequence[Field]], Iterable[tuple[int, Sequence[Column]]]]
 """Reads these fields of all documents, some at a time: how many documents, and their columns."""
 
 
-def count_facets(read: Read, fields: Sequence[Field], limit: int) -> Facets:
+def count_facets(read: Read, fields: Sequence[Field], limit: int, spans: Spans = NO_SPANS) -> Facets:
     """The facets of what `read` reads, with `limit` values of each field at most."""
-    tallies = [_tally(field) for field in fields]
+    tallies = [_tally(field, spans) for field in fields]
     documents = 0
     for rows, columns in read(fields):
         documents += rows
@@ -78,6 +86,18 @@ def value_facet(field: Field, missing: int, counts: Values, total: int, limit: i
     others = max(0, total - sum(value.count for value in listed))
     exact = not unseen or (len(listed) == limit and listed[-1].count > unseen)
     return Facet(field, missing, listed, others, exact)
+
+
+def spanned(field: Field, extremes: Extremes, spans: Spans) -> Extremes:
+    """The lowest and the highest number of a field and of what its ranges have to hold besides."""
+    if field.name not in spans:
+        return extremes
+    low, high = map(_to_number, spans[field.name])
+    return min(extremes[0], low), max(extremes[1], high)
+
+
+def _to_number(value: Number) -> int | float:
+    return to_milliseconds(value) if isinstance(value, datetime) else value
 
 
 def number_of(field: Field, number: int | float) -> Number:
@@ -121,8 +141,8 @@ class _Tally(Protocol):
         """What was counted."""
 
 
-def _tally(field: Field) -> _Tally:
-    return _NumberTally(field) if field.type in NUMBER_TYPES else _ValueTally(field)
+def _tally(field: Field, spans: Spans) -> _Tally:
+    return _NumberTally(field, spans) if field.type in NUMBER_TYPES else _ValueTally(field)
 
 
 class _ValueTally:
@@ -168,10 +188,11 @@ class _ValueTally:
 class _NumberTally:
     """Counts numbers by ranges, which the first pass finds."""
 
-    def __init__(self, field: Field) -> None:
+    def __init__(self, field: Field, spans: Spans) -> None:
         self.field = field
+        self._spans = spans
         self._present = 0
-        self._extremes: tuple[int | float, int | float] | None = None
+        self._extremes: Extremes | None = None
         self._ranges: list[tuple[int | float, int | float | None]] = []
 
     def add(self, column: Column) -> None:
@@ -183,7 +204,7 @@ class _NumberTally:
 
     def prepare_second_pass(self) -> bool:
         if self._extremes is not None:
-            self._ranges = split_range(self.field.type, *self._extremes)
+            self._ranges = split_range(self.field.type, *spanned(self.field, self._extremes, self._spans))
         self._counts = np.zeros(len(self._ranges), dtype=np.int64)
         kind = np.float64 if self.field.type is FieldType.FLOAT else np.int64
         self._starts: npt.NDArray[Any] = np.array([start for start, _ in self._ranges], dtype=kind)
@@ -207,7 +228,7 @@ class _NumberTally:
 def number_facet(
     field: Field,
     missing: int,
-    extremes: tuple[int | float, int | float],
+    extremes: Extremes,
     ranges: Sequence[tuple[int | float, int | float | None]],
     counts: Sequence[int],
 ) -> Facet:

@@ -55,7 +55,7 @@ class Order:
     """
 
     field: Field
-    """Of one of `ORDERED_TYPES`."""
+    """A keyword, a number or a date."""
     descending: bool = False
 
 

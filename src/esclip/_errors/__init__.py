@@ -2,6 +2,7 @@
 
     EsclipError
     ├─ ConfigError            a bad setting, named with its source
+    │  └─ FieldNotFound       the index has no field of this name
     ├─ SourceError            the source itself can't be read
     ├─ RecordError            one record can't be used; becomes a Rejection
     │  ├─ FetchError          its picture could not be downloaded or read
@@ -124,6 +125,33 @@ class EsclipError(Exception):
 
 class ConfigError(EsclipError):
     """A setting can't be used; the message names the setting and its value."""
+
+
+class FieldNotFound(ConfigError):
+    """The index has no field of a name that a filter, an order or a list of fields has."""
+
+    def __init__(
+        self,
+        message: object = "",
+        hint: Hint | None = None,
+        *,
+        field: str = "",
+        similar: str | None = None,
+        argument: str = "where",
+        character: int | None = None,
+    ) -> None:
+        """Keep what a program may want to show of it."""
+        super().__init__(message, hint)
+        self.field = field
+        """The name, in one line."""
+        self.similar = similar
+        """The field of the index whose name is nearest; None where none is near."""
+        self.argument = argument
+        """Where the name stands: `where`, `sort`, `fields/0`."""
+        self.character = character
+        """At which character of a filter it begins, from 1 on; None: it is no expression."""
+        self.query = 0
+        """Of several queries, the one that has it."""
 
 
 class SourceError(EsclipError):

@@ -160,16 +160,21 @@ class _Parser:
             return Not(condition) if operator == "!~" else condition
         if self._fields is None:
             return _ANYTHING
-        field = require_field(name, self._fields)
+        field = require_field(name, self._fields, character=token.start("field") + 1)
         if operator == "!=":
             return Not(parse_comparison(field, "=", values, source_text))
         return parse_comparison(field, operator, values, source_text)
 
     def _call(self, name: str) -> Condition:
         self._take("(")
+        character = self._position + 1
         field_name, *numbers = (value.text for value in self._listed())
         self._require_closing()
-        field = _ANYTHING.field if self._fields is None else require_field(field_name, self._fields)
+        field = (
+            _ANYTHING.field
+            if self._fields is None
+            else require_field(field_name, self._fields, character=character)
+        )
         if name == "exists" and not numbers:
             return Exists(field)
         if name != "exists":

@@ -34,7 +34,7 @@ from esclip._core.filters import (
 )
 from esclip._core.schema import Field, FieldType
 from esclip._core.text_forms import compose, forms, is_unicode
-from esclip._errors import ConfigError, one_line
+from esclip._errors import ConfigError, FieldNotFound, one_line
 from esclip._search.options import Where
 
 Plain: TypeAlias = str | int | float | bool | datetime | date
@@ -92,14 +92,31 @@ def normalize_where(where: Where | None) -> str | tuple[str, ...] | dict[str, tu
     )
 
 
-def require_field(name: str, fields: Mapping[str, Field]) -> Field:
-    """The index's field of this name. Raises `ConfigError` that names the nearest."""
+def require_field(
+    name: str,
+    fields: Mapping[str, Field],
+    *,
+    kind: str = "filter",
+    argument: str = "where",
+    character: int | None = None,
+) -> Field:
+    """The index's field of this name. Raises `FieldNotFound` that names the nearest.
+
+    `kind` is how the error calls what the name stands in; the others are attributes of the error.
+    """
     name = compose(name)
     if name in fields:
         return fields[name]
-    similar = difflib.get_close_matches(name, fields, n=1)
-    hint = f"did you mean {similar[0]!r}?" if similar else f"it has: {', '.join(sorted(fields)) or 'none'}"
-    raise ConfigError(f"filter {one_line(name, MAX_SHOWN)}: the index has no such field; {hint}")
+    similar = next(iter(difflib.get_close_matches(name[:MAX_SHOWN], fields, n=1)), None)
+    hint = f"did you mean {similar!r}?" if similar else f"it has: {', '.join(sorted(fields)) or 'none'}"
+    shown = one_line(name, MAX_SHOWN)
+    raise FieldNotFound(
+        f"{kind} {shown}: the index has no such field; {hint}",
+        field=shown,
+        similar=similar,
+        argument=argument,
+        character=character,
+    )
 
 
 def parse_words(values: Sequence[Given], source_text: str) -> Condition:

@@ -23,6 +23,12 @@ K = Opt(DEFAULT_K, "Hits.", minimum=1, maximum=1_000_000, metavar="N", flag="k",
 """All hits of a search are in memory."""
 
 
+FACET_VALUES = Opt(20, "Values of each field, the most frequent ones.", minimum=1, maximum=1000, metavar="N")
+
+RELEVANCE = "relevance"
+"""The order by score."""
+
+
 class HitOptions(TypedDict, total=False):
     """Options that the methods which search take by position, too."""
 
@@ -58,6 +64,16 @@ class SearchOptions(TypedDict, total=False):
             choices=TARGETS,
             metavar="KIND,...",
             flag="in",
+        ),
+    ]
+    sort: Annotated[
+        str,
+        Opt(
+            RELEVANCE,
+            "Order by a field: a date, a number or a keyword; -FIELD from the highest on. Of a search, the "
+            "hits of the lowest score or relevance that is asked for are ordered, else the best of the "
+            "window; of a filter alone, all documents.",
+            metavar="FIELD",
         ),
     ]
     exact: Annotated[

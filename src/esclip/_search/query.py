@@ -37,7 +37,7 @@ from esclip._core.text_forms import is_unicode
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
 from esclip._search.filter_values import normalize_where
-from esclip._search.options import QueryOptions
+from esclip._search.options import RELEVANCE, QueryOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Query:
             k: Number of hits, at most.
             where: Filter, as in `ImageIndex.search_text`. Alone it lists documents by id.
             **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`: as in `ImageIndex.search_text`.
+                `min_relevance`, `sort`: as in `ImageIndex.search_text`.
 
         Raises:
             ValueError: There are neither clauses nor a filter, a text is empty, or a number is out of its
@@ -169,6 +169,7 @@ class Query:
         """
         resolved = resolve(QueryOptions, options)
         resolved["where"] = normalize_where(resolved["where"])
+        resolved["sort"] = coerce_text("sort", resolved["sort"], "a field's name") or RELEVANCE
         object.__setattr__(self, "clauses", tuple(map(_to_clause, clauses)))
         object.__setattr__(self, "options", resolved)
         self._check()
@@ -223,13 +224,18 @@ class Query:
 
     @property
     def depth(self) -> int:
-        """How many hits to retrieve, so that the page is full without the excluded ids."""
+        """How many hits the page needs, the excluded ids included."""
         return self.options["offset"] + self.options["k"] + len(self.excluded_ids)
 
     @property
     def excluded_ids(self) -> set[str]:
         """Ids used as query examples; excluded from the hits."""
         return {clause.id for clause in self.clauses if isinstance(clause, SimilarTo)}
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the hits of its clauses are ordered by a field, for which all that fit are retrieved."""
+        return bool(self.clauses) and self.options["sort"] != RELEVANCE
 
     @property
     def is_fused(self) -> bool:
@@ -273,6 +279,13 @@ class Query:
             raise ConfigError(
                 f"the hits go to {self.depth}, beyond the window of {window} in which "
                 f"rankings are fused; give a larger window"
+            )
+        end = self.options["offset"] + self.options["k"]
+        has_threshold = self.options["min_score"] > -1 or self.options["min_relevance"] is not None
+        if self.is_ordered and not has_threshold and end > window:
+            raise ConfigError(
+                f"the hits go to {end}, beyond the window of {window} in which they are ordered by a "
+                "field; give a larger window"
             )
 
 

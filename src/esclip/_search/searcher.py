@@ -17,17 +17,19 @@ from time import monotonic
 from esclip._core.analysis import analyze_query, former_words
 from esclip._core.calibration import NullScores
 from esclip._core.filters import Condition
+from esclip._core.ordering import order_hits
 from esclip._core.schema import IndexSchema
-from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
+from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan, Search
 from esclip._core.targets import PICTURES, TEXTS
 from esclip._core.types import TEXT, Hit, Vector, rank_hits
-from esclip._errors import ConfigError
+from esclip._errors import ConfigError, FieldNotFound
 from esclip._protocols import Encoder, Store
 from esclip._search.collapse import collapse
 from esclip._search.filter_parser import parse_filter
 from esclip._search.fusion import Ranking, fuse_kinds, reciprocal_rank_fusion
 from esclip._search.hits import Hits
 from esclip._search.no_hits import explain_empty_page, explain_filter
+from esclip._search.order import parse_order
 from esclip._search.query import Query
 from esclip._search.query_vectors import QueryVector, embed_queries
 from esclip._search.relevance import annotate_relevance, is_match, null_scores_for, score_threshold
@@ -36,6 +38,9 @@ from esclip.stores.paged_reads import iter_documents
 from esclip.stores.with_texts import as_text_hit
 
 log = logging.getLogger("esclip")
+
+MAX_ORDERED = 10_000
+"""The most hits above a threshold that are ordered by a field: those with the best scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Searcher:
         began = monotonic()
         plans = self._embed(self._parse(queries))
         embedded = monotonic()
-        candidates = self._rank(plans)  # retrieve, fuse, rescore
+        candidates = self._rank_all_that_fit(plans)  # retrieve, fuse, rescore
         candidates = self._collapse(plans, candidates)
         candidates = self._add_texts(plans, candidates)
         took = {"encode": embedded - began, "store": monotonic() - embedded}
@@ -77,14 +82,16 @@ class Searcher:
         self.retriever.require_targets((query.targets for query in queries), self.schema)
         if not self.schema.texts and any(query.wants_texts(False) for query in queries):
             raise ConfigError(f"index {self.retriever.store.index!r} has no texts to look in; add some")
-        return [
-            QueryPlan(
-                query,
-                parse_filter(query.options["where"], self.schema.fields),
-                depth=query.depth * (2 if query.options["collapse"] else 1),
-            )
-            for query in queries
-        ]
+        plans = []
+        for number, query in enumerate(queries):
+            try:
+                filters = parse_filter(query.options["where"], self.schema.fields)
+                order = parse_order(query.options["sort"], self.schema.fields)
+            except FieldNotFound as error:
+                error.query = number
+                raise
+            plans.append(QueryPlan(query, filters, depth=_depth(query), order=order))
+        return plans
 
     def _embed(self, plans: Sequence[QueryPlan]) -> list[QueryPlan]:
         """The plans with the vectors of their clauses and the null scores of their language."""
@@ -95,6 +102,19 @@ class Searcher:
             replace(plan, vector=vector, null_scores=scores)
             for plan, vector, scores in zip(plans, vectors, null_scores, strict=True)
         ]
+
+    def _rank_all_that_fit(self, plans: Sequence[QueryPlan]) -> list[list[Hit]]:
+        """The candidates of each plan; of one that orders hits above a threshold, all above it."""
+        results = dict(enumerate(self._rank(plans)))
+        pending = dict(enumerate(plans))
+        while pending:
+            pending = {
+                number: replace(plan, depth=min(4 * plan.depth, plan.max_ordered))
+                for number, plan in pending.items()
+                if plan.may_fit_more(results[number])
+            }
+            results |= zip(pending, self._rank(list(pending.values())) if pending else (), strict=True)
+        return list(results.values())
 
     def _rank(self, plans: Sequence[QueryPlan]) -> list[list[Hit]]:
         """All candidates of each plan, best first: retrieved, fused, rescored."""
@@ -116,7 +136,7 @@ class Searcher:
         """With cosines also for hits by keyword or caption, as far as a page may need them."""
         needed = [
             hits
-            if plan.query.options["min_score"] > -1 or plan.query.options["collapse"]
+            if plan.query.options["min_score"] > -1 or plan.query.options["collapse"] or plan.query.is_ordered
             else hits[: plan.query.depth]
             for plan, hits in zip(plans, fused, strict=True)
         ]
@@ -155,11 +175,12 @@ class Searcher:
         if not wanted:
             return results
         of_texts = [replace(plans[n], query=plans[n].query.for_texts()) for n in wanted]
-        rankings = replace(self, retriever=self.texts())._rank(of_texts)
+        rankings = replace(self, retriever=self.texts())._rank_all_that_fit(of_texts)
         for number, hits in zip(wanted, rankings, strict=True):
             texts = list(map(as_text_hit, hits))
             if not plans[number].query.clauses:
-                results[number] = rank_hits([*pictures[number], *texts])
+                order, listed = plans[number].order, [*pictures[number], *texts]
+                results[number] = order_hits(listed, order) if order else rank_hits(listed)
             elif not plans[number].query.targets:
                 results[number] = texts
             else:
@@ -176,8 +197,10 @@ class Searcher:
     ) -> Hits:
         """The query's page, explained; or without hits, and with a note why."""
         query, options = plan.query, plan.query.options
-        threshold = score_threshold(query, plan.null_scores)
+        threshold = plan.threshold
         accepted = [hit for hit in candidates if threshold == -1 or hit.score >= threshold]
+        if plan.order and query.clauses:
+            accepted = order_hits(accepted[: plan.max_ordered], plan.order)
         page = annotate_relevance(paginate(accepted, options["offset"], options["k"]), plan.null_scores)
         note = None
         if not page:
@@ -220,25 +243,59 @@ class QueryPlan:
     """Of its clauses; None where none has a vector."""
     null_scores: NullScores | None = None
     """What its scores are compared with; None where that is not known."""
+    order: Order | None = None
+    """The order by a field; None: by score."""
+
+    @property
+    def threshold(self) -> float:
+        """The lowest score of a hit; -1: any."""
+        return score_threshold(self.query, self.null_scores)
+
+    @property
+    def max_ordered(self) -> int:
+        """How many hits are ordered by a field, at most."""
+        window = self.query.options["rank_window_size"]
+        return window if self.threshold == -1 else max(window, MAX_ORDERED)
 
     def store_searches(self) -> list[Search]:
         """One by vector, then one for each `Keywords`; a scan where there is neither."""
         query, options = self.query, self.query.options
         k = options["rank_window_size"] if query.is_fused else self.depth
         if not query.clauses:
-            return [Scan(k, self.filters)]
+            return [Scan(k, self.filters, order=self.order)]
         knn = [KnnSearch(self.vector.vector, k, self.filters, options["exact"])] if self.vector else []
         texts = [keywords.text for keywords in query.keywords]
         by_keyword = [KeywordSearch(analyze_query(t), k, self.filters, former_words(t)) for t in texts]
         return [*knn, *by_keyword]
 
     def needs_more(self, hits: Sequence[Hit], collapsed: Sequence[Hit]) -> bool:
-        """Whether a deeper search may fill the page. Fused rankings go no deeper than their window."""
+        """Whether a deeper search may fill the page. Fused rankings go no deeper than their window.
+
+        Of hits that are ordered by a field, the page may begin with any.
+        """
         query = self.query
-        if query.is_fused or len(collapsed) >= query.options["offset"] + query.options["k"]:
+        if (
+            query.is_fused
+            or query.is_ordered
+            or len(collapsed) >= query.options["offset"] + query.options["k"]
+        ):
             return False
         exhausted = len(hits) + len(query.excluded_ids) < self.depth
         return not exhausted and hits[-1].score >= query.options["min_score"]
+
+    def may_fit_more(self, hits: Sequence[Hit]) -> bool:
+        """Whether a deeper search may find more hits above the threshold, all of which are to be ordered."""
+        if not self.query.is_ordered or self.query.is_fused or self.threshold == -1:
+            return False
+        exhausted = len(hits) + len(self.query.excluded_ids) < self.depth or self.depth >= self.max_ordered
+        return not exhausted and hits[-1].score >= self.threshold
+
+
+def _depth(query: Query) -> int:
+    """How many hits are retrieved at first."""
+    if query.is_ordered:
+        return max(query.depth, query.options["rank_window_size"] + len(query.excluded_ids))
+    return query.depth * (2 if query.options["collapse"] else 1)
 
 
 def fuse(plan: QueryPlan, rankings: Sequence[Sequence[Hit]]) -> list[Hit]:

@@ -16,6 +16,7 @@ from esclip._errors import (
     ConfigError,
     DocumentNotFound,
     EsclipError,
+    FieldNotFound,
     IndexMismatch,
     IndexNotFound,
     RecordError,
@@ -95,6 +96,11 @@ class ProblemType(Enum):
     )
     BAD_QUERY = _Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The query can't be used", "`errors` points to what is wrong."
+    )
+    UNKNOWN_FIELD = _Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The index has no such field",
+        "GET /v1/index lists the fields. `errors` points to the name.",
     )
     BAD_PICTURE = _Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The picture can't be decoded", "Send a JPEG, PNG, WebP or GIF."
@@ -206,8 +212,17 @@ def problem_of(error: Exception) -> Problem:
             return Problem(ProblemType.STORE_UNAVAILABLE)
         case RecordError():
             return Problem(ProblemType.BAD_PICTURE, error.detail)
+        case FieldNotFound():
+            return _unknown_field(error)
         case ConfigError() | ValueError() | TypeError():
             return Problem(
                 ProblemType.BAD_QUERY, error.message if isinstance(error, EsclipError) else str(error)
             )
     return Problem(ProblemType.INTERNAL)
+
+
+def _unknown_field(error: FieldNotFound) -> Problem:
+    meant = f"{error.field}: did you mean {error.similar}?" if error.similar else error.message
+    place = f"at character {error.character}" if error.character else meant
+    errors = [{"pointer": f"/{error.argument}", "detail": place}]
+    return Problem(ProblemType.UNKNOWN_FIELD, meant, errors=errors)

@@ -20,6 +20,14 @@ from esclip._core.urls import is_web_address
 from esclip._search.hits import Hits
 from esclip._search.options import QueryOptions
 from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
+from esclip._server.facet_messages import (
+    MAX_FIELD_NAME,
+    MAX_FIELDS,
+    PATH_FIELDS,
+    FacetResponse,
+    FieldName,
+    FieldNames,
+)
 from esclip._server.problems import Problem, ProblemType
 
 MAX_K = 1000
@@ -34,9 +42,6 @@ MAX_TEXT = 4096
 MAX_PICTURE_BYTES = 20 << 20
 MAX_DIMENSION = 4096
 """Numbers of a vector."""
-MAX_FIELDS = 200
-PATH_FIELDS = frozenset({"folders"})
-"""Metadata that names folders of this machine."""
 
 ShortText = Annotated[str, Field(max_length=MAX_TEXT)]
 Id = Annotated[str, Field(min_length=1, max_length=512)]
@@ -112,6 +117,8 @@ def _field_of(name: str, kind: Any, opt: Opt) -> tuple[Any, Any]:
         kind, default = str | list[str], opt.default
     else:
         default = opt.default
+    if kind is str:
+        return kind, Field(default, description=opt.help, max_length=MAX_FIELD_NAME)
     maximum = _LIMITS.get(name, opt.maximum)
     bounds: dict[str, Any] = {"ge": opt.minimum, "le": maximum} if maximum is not None else {}
     return (kind if default is not None else kind | None, Field(default, description=opt.help, **bounds))
@@ -138,10 +145,18 @@ def _query(given: BaseModel, clauses: list[Clause]) -> Query:
     return Query(*clauses, **options)
 
 
+_FIELDS = "Metadata fields of the hits; default: all."
+_FACETS = "Fields whose values are counted: of all documents that the filter leaves."
+
+
 class _Shown(BaseModel):
-    fields: list[Annotated[str, Field(max_length=200)]] | None = Field(
-        None, max_length=MAX_FIELDS, description="Metadata fields of the hits; default: all."
-    )
+    fields: list[FieldName] | None = Field(None, max_length=MAX_FIELDS, description=_FIELDS)
+    facets: list[FieldName] | None = Field(None, max_length=MAX_FIELDS, description=_FACETS)
+
+
+class _ShownParameters(BaseModel):
+    fields: FieldNames | None = Field(None, description=_FIELDS)
+    facets: FieldNames | None = Field(None, description=_FACETS)
 
 
 class PartsRequest(Strict):
@@ -168,7 +183,7 @@ class BatchRequest(Strict):
     queries: list[SearchRequest] = Field(min_length=1, max_length=MAX_QUERIES)
 
 
-class SearchParameters(_LenientOptions, _Shown):  # type: ignore[misc]  # its base is made at runtime
+class SearchParameters(_LenientOptions, _ShownParameters):  # type: ignore[misc]  # its base is made at runtime
     """A query as parameters of a URL."""
 
     q: ShortText = Field("", description="What pictures show, in any language.")
@@ -186,7 +201,7 @@ class SearchParameters(_LenientOptions, _Shown):  # type: ignore[misc]  # its ba
         return _query(self, clauses)
 
 
-class SimilarParameters(_LenientOptions, _Shown):  # type: ignore[misc]  # its base is made at runtime
+class SimilarParameters(_LenientOptions, _ShownParameters):  # type: ignore[misc]  # its base is made at runtime
     """The options of a search for pictures like one of the index."""
 
     def query(self, id: str) -> Query:
@@ -252,6 +267,10 @@ class SearchResponse(BaseModel):
     note: str | None = Field(description="Why there are no hits.")
     next: NextPage | None
     took: Took
+    documents: int | None = Field(
+        None, description="How many documents the filter leaves; where facets are asked for."
+    )
+    facets: dict[str, FacetResponse] | None = Field(None, description="As GET /v1/facets has them.")
 
 
 class BatchResponse(BaseModel):

@@ -5,22 +5,22 @@ Every search compares the query with every document, in float64.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from heapq import nsmallest
 from threading import RLock
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
 
 from esclip._concurrency.forks import renew_in_children
 from esclip._core.analysis import analyze_record
-from esclip._core.facet_counting import columns_of, count_facets
+from esclip._core.facet_counting import NO_SPANS, Spans, columns_of, count_facets
 from esclip._core.facets import Facets
 from esclip._core.filter_limits import simplify, simplify_searches
 from esclip._core.filters import Condition
+from esclip._core.ordering import order_hits
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan, Search
@@ -134,14 +134,20 @@ class MemoryStore(Store):
             documents = list(self._documents.values())
         return [_search(documents, search) for search in simplify_searches(searches)]
 
-    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+    def facets(
+        self,
+        fields: Sequence[Field],
+        where: Sequence[Condition] = (),
+        limit: int = 20,
+        spans: Spans = NO_SPANS,
+    ) -> Facets:
         """Passes over all documents that fulfil the conditions."""
         matches = compile_filter(simplify(where))
         with self._lock:
             self._require_schema()
             documents = list(self._documents.values())
         matching = [one.record.all_metadata for one in documents if matches(one.record)]
-        return count_facets(lambda some: [(len(matching), columns_of(matching, some))], fields, limit)
+        return count_facets(lambda some: [(len(matching), columns_of(matching, some))], fields, limit, spans)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Copies, so that callers can't change the stored documents."""
@@ -181,27 +187,12 @@ def _search(documents: Sequence[StoredDocument], search: Search) -> list[Hit]:
         case KeywordSearch(words=words):
             hits = rank_hits(hit for hit in _keyword_hits(documents, matching, words) if hit.score)
         case Scan(order=Order() as order):
-            hits = number_hits(_hit(document, 1.0) for document in _ordered(matching, order))
+            hits = number_hits(order_hits((_hit(document, 1.0) for document in matching), order))
         case Scan(after=after):
             hits = rank_hits(_hit(document, 1.0) for document in matching if document.record.id > after)
         case _:
             assert_never(search)
     return hits[: search.k]
-
-
-def _ordered(documents: Iterable[StoredDocument], order: Order) -> list[StoredDocument]:
-    """The documents in this order."""
-    by_id = sorted(documents, key=lambda document: document.record.id)
-
-    def key(document: StoredDocument) -> Any:
-        value = document.record.all_metadata[order.field.name]
-        if isinstance(value, datetime):
-            return validation.truncate_date(value)
-        return (value, math.copysign(1, value)) if isinstance(value, float) else value
-
-    present = [one for one in by_id if order.field.name in one.record.all_metadata]
-    missing = [one for one in by_id if order.field.name not in one.record.all_metadata]
-    return [*sorted(present, key=key, reverse=order.descending), *missing]
 
 
 def _by_score_and_id(scored: tuple[float, StoredDocument]) -> tuple[float, str]:

@@ -18,11 +18,16 @@ from dataclasses import replace
 from itertools import chain
 from threading import Event, RLock
 
+from esclip._core.facet_counting import NO_SPANS, Spans
+from esclip._core.facet_merging import merge_facets
+from esclip._core.facets import Facets
+from esclip._core.filters import Condition
+from esclip._core.ordering import order_hits
 from esclip._core.rejections import Rejection
-from esclip._core.schema import IndexInfo, IndexSchema
+from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Scan, Search
 from esclip._core.texts import MARK, holds_texts
-from esclip._core.types import TEXT, Fingerprint, Hit, ImageRecord, StoredDocument, rank_hits
+from esclip._core.types import TEXT, Fingerprint, Hit, ImageRecord, StoredDocument, number_hits, rank_hits
 from esclip._errors import Hint, IndexExists
 from esclip._protocols import Store
 from esclip.stores.wrapper import StoreWrapper
@@ -114,11 +119,22 @@ class StoreWithTexts(StoreWrapper):
         scans = [search for search in searches if isinstance(search, Scan)] if self._present else []
         texts = iter(self._texts.search(*scans) if scans else ())
         return [
-            rank_hits([*hits, *map(as_text_hit, next(texts))])[: search.k]
+            _merge(search, [*hits, *map(as_text_hit, next(texts))])
             if scans and isinstance(search, Scan)
             else hits
             for search, hits in zip(searches, results, strict=True)
         ]
+
+    def facets(
+        self,
+        fields: Sequence[Field],
+        where: Sequence[Condition] = (),
+        limit: int = 20,
+        spans: Spans = NO_SPANS,
+    ) -> Facets:
+        """Of the documents of both kinds."""
+        kinds = [self.store.facets, *([self._texts.facets] if self._present else [])]
+        return merge_facets(kinds, fields, where, limit, spans)
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         """Those of pictures, then those of texts."""
@@ -174,6 +190,12 @@ class StoreWithTexts(StoreWrapper):
             )
         fields = tuple(dict.fromkeys((*schema.fields, MARK)))
         self._texts.ensure_index(IndexSchema(schema.space, fields, schema.runtimes))
+
+
+def _merge(scan: Scan, hits: Sequence[Hit]) -> list[Hit]:
+    """What is listed of both kinds, as of one store."""
+    merged = number_hits(order_hits(hits, scan.order)) if scan.order else rank_hits(hits)
+    return merged[: scan.k]
 
 
 def as_text(document: StoredDocument) -> StoredDocument:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event
 
+from esclip._core.facet_counting import NO_SPANS, Spans
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
@@ -56,8 +57,14 @@ class StoreWrapper(Store):
     def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
         return self.store.bulk_load(cancelled)
 
-    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
-        return self.store.facets(fields, where, limit)
+    def facets(
+        self,
+        fields: Sequence[Field],
+        where: Sequence[Condition] = (),
+        limit: int = 20,
+        spans: Spans = NO_SPANS,
+    ) -> Facets:
+        return self.store.facets(fields, where, limit, spans)
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         return self.store.search(*searches)

@@ -11,6 +11,7 @@ from esclip._server.routes.documents import add_documents
 from esclip._server.routes.duplicates import add_duplicates
 from esclip._server.routes.embeddings import add_embeddings
 from esclip._server.routes.errors import add_error_handlers
+from esclip._server.routes.facets import add_facets
 from esclip._server.routes.health import add_health
 from esclip._server.routes.jobs import add_jobs
 from esclip._server.routes.page import add_page
@@ -35,6 +36,7 @@ def make_routes(service: SearchService) -> FastAPI:
         add_searches,
         add_documents,
         add_writing,
+        add_facets,
         add_classification,
         add_embeddings,
         add_pictures,

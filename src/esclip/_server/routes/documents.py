@@ -22,7 +22,7 @@ def add_documents(api: FastAPI, service: SearchService) -> None:
         id: messages.Id, parameters: Annotated[messages.SimilarParameters, Query()]
     ) -> Response:
         """The pictures most like one of the index."""
-        return await respond_to_query(service, parameters.query(id), parameters.fields)
+        return await respond_to_query(service, parameters.query(id), parameters.fields, parameters.facets)
 
     @api.get("/v1/documents/{id:path}", responses={200: {"model": messages.DocumentResponse}, **PROBLEMS})
     async def document(id: messages.Id) -> Response:

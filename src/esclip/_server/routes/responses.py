@@ -9,9 +9,12 @@ import orjson
 from starlette.responses import Response
 
 from esclip._core.types import Hit, document_hit
+from esclip._errors import FieldNotFound
 from esclip._search.hits import Hits
+from esclip._search.options import FACET_VALUES, Where
 from esclip._search.query import Query
 from esclip._server import search_messages as messages
+from esclip._server.facet_messages import PATH_FIELDS, render_facets
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.search_service import SearchService
 
@@ -21,15 +24,60 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-async def respond_to_query(service: SearchService, query: Query, fields: list[str] | None) -> Response:
-    """Search for a query in a thread of the searches; `fields` of the metadata are sent."""
+async def respond_to_query(
+    service: SearchService, query: Query, fields: list[str] | None, facets: list[str] | None = None
+) -> Response:
+    """Search for a query in a thread of the searches; `fields` of the metadata are sent, `facets` counted."""
+
+    def search() -> tuple[Hits, dict[str, Any]]:
+        hits = service.index.search(query)
+        return hits, facets_of_query(service, query, facets)
+
     began = time.perf_counter()
-    hits = await service.searches.run(service.index.search, query)
+    hits, counts = await service.searches.run(search)
     took = milliseconds(service, hits, began)
     rendered = messages.render_hits(
         hits, query, fields=fields, show_paths=service.options.show_paths, took=took
     )
-    return json_response(rendered, took)
+    return json_response(rendered | counts, took)
+
+
+def facets_of_query(
+    service: SearchService, query: Query, facets: list[str] | None, pointer: str = ""
+) -> dict[str, Any]:
+    """The facets that are sent with the hits of a query; empty where it asks for none."""
+    if facets is None:
+        return {}
+    return count_facets(service, facets, query.options["where"], pointer=f"{pointer}facets")
+
+
+def count_facets(
+    service: SearchService,
+    fields: list[str] | None,
+    where: Where | None,
+    *,
+    limit: int = FACET_VALUES.default,
+    pointer: str = "fields",
+) -> dict[str, Any]:
+    """Facets as the service sends them. Raises `Problem` for a field that it does not show.
+
+    `pointer` is where the request has the names.
+    """
+    show_paths = service.options.show_paths
+    for number, name in enumerate(fields or ()):
+        if name in PATH_FIELDS and not show_paths:
+            detail = f"{name}: this server shows no paths"
+            raise Problem(
+                ProblemType.UNKNOWN_FIELD,
+                detail,
+                errors=[{"pointer": f"/{pointer}/{number}", "detail": detail}],
+            )
+    try:
+        facets = service.index.facets(fields, where, limit)
+    except FieldNotFound as error:
+        error.argument = error.argument.replace("fields", pointer)
+        raise
+    return render_facets(facets, show_paths=show_paths)
 
 
 def milliseconds(service: SearchService, hits: Hits, began: float) -> dict[str, float]:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
+from esclip._errors import FieldNotFound
+from esclip._search.hits import Hits
 from esclip._search.query import ImageQuery
+from esclip._search.query import Query as IndexQuery
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.bodies import content_type, parse_json
-from esclip._server.routes.responses import PROBLEMS, json_response, milliseconds, respond_to_query
+from esclip._server.routes.responses import (
+    PROBLEMS,
+    facets_of_query,
+    json_response,
+    milliseconds,
+    respond_to_query,
+)
 from esclip._server.search_service import SearchService
 
 
@@ -24,7 +34,7 @@ def add_searches(api: FastAPI, service: SearchService) -> None:
         parameters: Annotated[messages.SearchParameters, Query()],
     ) -> Response:
         """Search by parameters of the URL: a text, words, pictures of the index."""
-        return await respond_to_query(service, parameters.query(), parameters.fields)
+        return await respond_to_query(service, parameters.query(), parameters.fields, parameters.facets)
 
     @api.post("/v1/search", responses=answers, openapi_extra={"requestBody": _SEARCH_BODY})
     async def search(request: Request) -> Response:
@@ -33,23 +43,41 @@ def add_searches(api: FastAPI, service: SearchService) -> None:
         if content_type(request).startswith("image/"):
             _check_picture(body)
             parameters = messages.SearchParameters.model_validate(_parameters_of(request))
-            return await respond_to_query(service, parameters.query(ImageQuery(body)), parameters.fields)
+            return await respond_to_query(
+                service, parameters.query(ImageQuery(body)), parameters.fields, parameters.facets
+            )
         wanted = messages.SearchRequest.model_validate(parse_json(request, body))
-        return await respond_to_query(service, wanted.query(), wanted.fields)
+        return await respond_to_query(service, wanted.query(), wanted.fields, wanted.facets)
 
     @api.post("/v1/search/batch", responses={200: {"model": messages.BatchResponse}, **PROBLEMS})
     async def search_batch(wanted: messages.BatchRequest) -> Response:
         """Search by several queries at once: encoded together, sent to the store together."""
         queries = [one.query(f"/queries/{number}") for number, one in enumerate(wanted.queries)]
         began = time.perf_counter()
-        results = await service.searches.run(service.index.search_many, queries)
+        results, counts = await service.searches.run(_search_many, service, queries, wanted)
         took = milliseconds(service, results[0], began)  # that of all, which were searched together
         show_paths = service.options.show_paths
         rendered = [
-            messages.render_hits(hits, query, fields=one.fields, show_paths=show_paths, took=took)
-            for hits, query, one in zip(results, queries, wanted.queries, strict=True)
+            messages.render_hits(hits, query, fields=one.fields, show_paths=show_paths, took=took) | counted
+            for hits, query, one, counted in zip(results, queries, wanted.queries, counts, strict=True)
         ]
         return json_response({"results": rendered}, took)
+
+
+def _search_many(
+    service: SearchService, queries: Sequence[IndexQuery], wanted: messages.BatchRequest
+) -> tuple[list[Hits], list[dict[str, Any]]]:
+    """The hits of each query, and the facets that it asks for."""
+    try:
+        results = service.index.search_many(queries)
+    except FieldNotFound as error:
+        error.argument = f"queries/{error.query}/{error.argument}"
+        raise
+    counts = [
+        facets_of_query(service, query, one.facets, f"queries/{number}/")
+        for number, (query, one) in enumerate(zip(queries, wanted.queries, strict=True))
+    ]
+    return results, counts
 
 
 def _check_picture(body: bytes) -> None:
@@ -59,7 +87,7 @@ def _check_picture(body: bytes) -> None:
 
 def _parameters_of(request: Request) -> dict[str, Any]:
     """The parameters of a URL: those that may be repeated as lists."""
-    listed = {"where", "like", "unlike", "targets", "fields"}
+    listed = {"where", "like", "unlike", "targets", "fields", "facets"}
     given = request.query_params
     return {name: given.getlist(name) if name in listed else given[name] for name in given}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from esclip._concurrency.streams import batches
-from esclip._core.facet_counting import Values, number_facet, number_of, value_facet
+from esclip._core.facet_counting import Spans, Values, number_facet, number_of, spanned, value_facet
 from esclip._core.facets import NUMBER_TYPES, VALUE_TYPES, Facet, Facets
 from esclip._core.filter_limits import simplify
 from esclip._core.filters import Condition, Exists, Range
@@ -43,10 +43,10 @@ SHARD_VALUES = 1000
 
 
 def count_facets(
-    client: EngineClient, fields: Sequence[Field], where: Sequence[Condition], limit: int
+    client: EngineClient, fields: Sequence[Field], where: Sequence[Condition], limit: int, spans: Spans
 ) -> Facets:
     """The facets of the documents that fulfil the conditions."""
-    counting = _Counting(client, simplify(where), limit)
+    counting = _Counting(client, simplify(where), limit, spans)
     parts = [counting.count(some) for some in batches(fields, FIELDS_AT_ONCE)] or [counting.count([])]
     return Facets(parts[0].documents, tuple(facet for part in parts for facet in part.of_fields))
 
@@ -80,6 +80,7 @@ class _Counting:
     client: EngineClient
     where: tuple[Condition, ...]
     limit: int
+    spans: Spans
 
     def count(self, fields: Sequence[Field]) -> Facets:
         """The facets of these fields."""
@@ -115,13 +116,14 @@ class _Counting:
         fields = [one.field for one in known if one.field.type in NUMBER_TYPES]
         requests = [self._extreme(field, descending) for field in fields for descending in (False, True)]
         ends = msearch_batches(self.client, requests)
-        extremes = dict(zip(fields, zip(ends[::2], ends[1::2], strict=True), strict=True))
+        found = dict(zip(fields, zip(ends[::2], ends[1::2], strict=True), strict=True))
         ranged = []
         for one in known:
-            low, high = extremes.get(one.field, (None, None))
+            low, high = found.get(one.field, (None, None))
             if low is not None and high is not None:
-                ranges = split_range(one.field.type, low, max(low, high))
-                one = replace(one, extremes=(low, max(low, high)), ranges=ranges)
+                extremes = (low, max(low, high))
+                ranges = split_range(one.field.type, *spanned(one.field, extremes, self.spans))
+                one = replace(one, extremes=extremes, ranges=ranges)
             ranged.append(one)
         return ranged
 

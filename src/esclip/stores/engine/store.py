@@ -18,6 +18,7 @@ from threading import Event
 from typing import Any
 
 from esclip._concurrency.retry import StoreTimeouts
+from esclip._core.facet_counting import NO_SPANS, Spans
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
@@ -196,10 +197,16 @@ class EngineStore(Store):
         """All in one request, except searches that are exact or deeper than 10,000."""
         return search_many(self._client, self._require_schema(), searches) if searches else []
 
-    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+    def facets(
+        self,
+        fields: Sequence[Field],
+        where: Sequence[Condition] = (),
+        limit: int = 20,
+        spans: Spans = NO_SPANS,
+    ) -> Facets:
         """By aggregations, of 16 fields at once."""
         self._require_schema()
-        return count_facets(self._client, fields, where, limit)
+        return count_facets(self._client, fields, where, limit, spans)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """By `_mget`, vectors included."""

@@ -23,7 +23,7 @@ import lance
 import numpy as np
 
 from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_children
-from esclip._core.facet_counting import count_facets
+from esclip._core.facet_counting import NO_SPANS, Spans, count_facets
 from esclip._core.facets import Facets
 from esclip._core.filter_limits import simplify
 from esclip._core.filters import Condition
@@ -227,12 +227,18 @@ class LanceStore(Store):
             dataset = self._existing()
             return search_many(dataset, read_schema(dataset), searches, self._thresholds)
 
-    def facets(self, fields: Sequence[Field], where: Sequence[Condition] = (), limit: int = 20) -> Facets:
+    def facets(
+        self,
+        fields: Sequence[Field],
+        where: Sequence[Condition] = (),
+        limit: int = 20,
+        spans: Spans = NO_SPANS,
+    ) -> Facets:
         """Scan the fields' columns, at most twice."""
         with map_errors(LANCE_ERRORS, self._path):
             dataset = self._existing()
             test = filter_sql(simplify(where), filter_columns(dataset, read_schema(dataset)))
-            return count_facets(partial(read_columns, dataset, test), fields, limit)
+            return count_facets(partial(read_columns, dataset, test), fields, limit, spans)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Scan the column of ids."""
