@@ -263,6 +263,9 @@ class ImageIndex:
             labels: Labels to classify each picture by, as in `classify`; kept as the fields `label`,
                 `label_probability`, and `p_dog` for the label "dog". Labels without templates take those of
                 the last ingest. Default: those of the last ingest; "": none.
+            texts: Take the text files (`.txt`) of folders as well, each as a document that searches find
+                beside the pictures. Without, those that the index holds stay, also with `prune`. Default:
+                False.
             captions: Descriptions: `sidecar` (a text file beside each picture), a JSON file or a dictionary
                 of texts by path, or a column of the dataset's photos. Default: as they are in the index; "":
                 none.
@@ -310,7 +313,7 @@ class ImageIndex:
         schema = self._store.schema()
         self._require_own_pictures(schema)
         paths_only = [path for path in given if not isinstance(path, Source)]
-        gone = [path for path in paths_only if self._has_left(path, schema)]
+        gone = [path for path in paths_only if self._has_left(path, schema, texts=options["texts"])]
         if gone and not options["prune"]:
             raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
         roots = tuple(sorted(map(location_of, paths_only)))
@@ -319,6 +322,7 @@ class ImageIndex:
             images=Path(images) if images else None,
             limit=limit,
             captions=options["captions"],
+            texts=options["texts"],
             gone=gone,
         )
         is_whole = limit is None and len(paths_only) == len(
@@ -330,7 +334,7 @@ class ImageIndex:
                 schema,
                 options,
                 origin="\n".join(roots) if is_whole else None,
-                pruning=Pruning(roots, options["confirm"]) if options["prune"] else None,
+                pruning=Pruning(roots, options["confirm"], options["texts"]) if options["prune"] else None,
             )
 
     @check_names()
@@ -1143,16 +1147,16 @@ class ImageIndex:
             return self._store
         return StoreWithParts(self._store, self._open_parts(), schema.parts)
 
-    def _has_left(self, path: str | Path, schema: IndexSchema | None) -> bool:
+    def _has_left(self, path: str | Path, schema: IndexSchema | None, *, texts: bool) -> bool:
         """Whether a path has no pictures any more, and something is held of those that it had."""
         from esclip.sources import is_gone
 
-        if not is_gone(path):
+        if not is_gone(path, texts=texts):
             return False
         root = location_of(path)
-        documents = (
-            (location for _, location in self._with_parts(schema).scan_locations()) if schema else iter(())
-        )
+        store = self._with_parts(schema) if schema else None
+        store = self._with_texts(schema, store) if schema and texts else store
+        documents = (location for _, location in store.scan_locations()) if store else iter(())
         rejections = (location for _, _, location in self._ledger.locations())
         return any(is_below(location, root) for location in chain(documents, rejections))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +314,111 @@ def test_other_edges_show_no_picture_of_a_text(shown: Path) -> None:
         answer = AgentTools(index, show_paths=False).view_picture(ViewPicture(id="t", box=None))
         assert answer.jpeg is None
         assert "it is a text" in answer.text
+
+
+class TestTextFiles:
+    """Text files of folders, on request."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        """Two pictures, and text files: of several encodings, one in a subfolder, and some that are none."""
+        folder = tmp_path / "photos"
+        (folder / "more").mkdir(parents=True)
+        for picture in pictures()[:2]:
+            picture["image"].save(folder / f"{picture['id']}.png")
+        (folder / "rose.txt").write_text("\ufeffa red rose\r\n", encoding="utf-8")
+        (folder / "more" / "SKY.TXT").write_bytes("blauer Himmel, blue ü".encode("utf-16"))
+        (folder / "readme.md").write_text("red", encoding="utf-8")
+        return folder
+
+    @pytest.fixture
+    def index(self, tmp_path: Path) -> Iterator[esclip.ImageIndex]:
+        with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+            yield index
+
+    def test_on_request(self, index: esclip.ImageIndex, folder: Path) -> None:
+        """Each is a document of its words, at its place, with what is known of a file; pictures as ever."""
+        assert index.ingest(folder).written == 2
+        assert (report := index.ingest(folder, texts=True)).written == 2
+        assert (report.read, report.skipped) == (4, 2)
+        (rose, sky) = index.search_text("red", 2, targets="texts")
+        assert (rose.description, rose.location) == ("a red rose", str(folder / "rose.txt"))
+        assert (sky.description, sky.metadata["file_name"]) == ("blauer Himmel, blue ü", "SKY.TXT")
+        assert rose.metadata["folders"] == (str(folder), *rose.metadata["folders"][1:])  # type: ignore[index]
+        assert index.ingest(folder, texts=True).skipped == 4
+        (folder / "rose.txt").touch()
+        (folder / "rose.txt").write_text("a blue rose", encoding="utf-8")
+        assert index.ingest(folder, texts=True).written == 1
+        assert index.get(rose.id)[0].record.description == "a blue rose"
+
+    def test_prune(self, index: esclip.ImageIndex, folder: Path) -> None:
+        """Texts whose files are gone are removed where texts are asked for, and only there."""
+        index.ingest(folder, texts=True)
+        index.add({"text": "red", "location": str(folder / "added.pdf")})
+        (folder / "rose.txt").unlink()
+        (folder / "blue.png").unlink()
+        assert index.ingest(folder, prune=True).pruned == 1
+        assert index.stats().texts == 3
+        assert index.ingest(folder, prune=True, texts=True).pruned == 2
+        assert (len(index), index.stats().texts) == (2, 1)
+
+    def test_a_folder_of_texts_alone(self, index: esclip.ImageIndex, tmp_path: Path) -> None:
+        """Is no folder without pictures where texts are asked for; when it is empty, it can be pruned."""
+        (tmp_path / "notes").mkdir()
+        (tmp_path / "notes" / "a.txt").write_text("red", encoding="utf-8")
+        with pytest.raises(esclip.SourceError, match="holds neither"):
+            index.ingest(tmp_path / "notes")
+        assert index.ingest(tmp_path / "notes", texts=True).written == 1
+        assert index.ingest(tmp_path / "notes" / "a.txt", texts=True).skipped == 1
+        (tmp_path / "notes" / "a.txt").unlink()
+        with pytest.raises(esclip.SourceError, match="not there any more"):
+            index.ingest(tmp_path / "notes", texts=True)
+        report = index.ingest(tmp_path / "notes", texts=True, prune=True, confirm=lambda path, number: True)
+        assert (report.pruned, len(index)) == (1, 0)
+
+    @pytest.mark.parametrize(
+        ("content", "reason", "detail"),
+        [
+            (b"", Reason.NOT_A_TEXT, "it is empty"),
+            (b" \n\n", Reason.NOT_A_TEXT, "it is empty"),
+            (b"caf\xe9", Reason.NOT_A_TEXT, "is not UTF-8"),
+            (b"\x89PNG\r\n\0\0", Reason.NOT_A_TEXT, "is not UTF-8"),
+            (b"red\0blue", Reason.NOT_A_TEXT, "NUL"),
+            (b"red " * 20_000, Reason.TOO_LARGE, "longer than 65,536 bytes"),
+        ],
+    )
+    def test_files_that_are_no_texts(
+        self, index: esclip.ImageIndex, folder: Path, content: bytes, reason: Reason, detail: str
+    ) -> None:
+        """They are rejected one by one, and stay so until they are texts."""
+        (folder / "bad.txt").write_bytes(content)
+        found: list[Rejection] = []
+        report = index.ingest(folder, texts=True, on_rejection=found.append)
+        assert (report.written, report.rejected) == (4, 1)
+        assert (found[0].reason, found[0].location) == (reason, str(folder / "bad.txt"))
+        assert detail in found[0].detail
+        (folder / "bad.txt").write_text("green", encoding="utf-8")
+        assert index.ingest(folder, texts=True).written == 1
+        assert list(index.rejections()) == []
+
+    def test_a_link_leads_to_no_file_elsewhere(
+        self, index: esclip.ImageIndex, folder: Path, tmp_path: Path
+    ) -> None:
+        """A folder from a stranger does not have other texts of this machine indexed."""
+        (tmp_path / "secret").write_text("red secret", encoding="utf-8")
+        (folder / "link.txt").symlink_to(tmp_path / "secret")
+        report = index.ingest(folder, texts=True)
+        assert report.rejections == {Reason.UNREADABLE_FILE: 1}
+
+    def test_captions_beside_pictures(self, index: esclip.ImageIndex, folder: Path) -> None:
+        """A text file can't be both a caption and a document."""
+        with pytest.raises(esclip.ConfigError, match="leave one of both out"):
+            index.ingest(folder, texts=True, captions="sidecar")
+
+    def test_on_the_command_line(self, folder: Path, tmp_path: Path) -> None:
+        """As an option of an ingest; the folder where one stands has texts, too."""
+        words = ["--store", str(tmp_path / "store"), "--encoder", "palette", "--json"]
+        result = CliRunner().invoke(app, ["ingest", str(folder), "--texts", *words])
+        assert orjson.loads(result.stdout)["written"] == 4
+        stats = CliRunner().invoke(app, ["stats", "--store", str(tmp_path / "store"), "--json"])
+        assert orjson.loads(stats.stdout)["texts"] == 2

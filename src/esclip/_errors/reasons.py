@@ -50,6 +50,8 @@ class Reason(Enum):
     """More bytes or pixels than the limit, or crafted to take minutes or gigabytes."""
     NOT_AN_IMAGE = "not_an_image"
     """The bytes are in no supported format: an HTML page, or empty."""
+    NOT_A_TEXT = "not_a_text"
+    """The text file is empty, or in none of UTF-8, UTF-16 and UTF-32."""
     TRUNCATED = "truncated"
     """The picture ends too early, or is damaged inside."""
     BAD_VECTOR = "bad_vector"

@@ -37,6 +37,7 @@ class RunOptions(TypedDict, total=False):
             f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
             metavar="HOST",
             flag="allow-host",
+            panel=Panel.ACCESS,
         ),
     ]
     public_hosts: Collection[str] | None
@@ -117,6 +118,9 @@ class IngestOptions(AddOptions, total=False):
     prune: Annotated[bool, Opt(False, "Remove documents of these paths whose record is not there any more.")]
     confirm: Callable[[str, int], bool] | None
     """Called with a path and a number of documents before `prune` removes all or most of them."""
+    texts: Annotated[
+        bool, Opt(False, "Take the text files (.txt) of folders as well, each as a document by its words.")
+    ]
     captions: Annotated[
         AnyCaptions | None,
         Opt(

@@ -70,12 +70,13 @@ def ingest(
     stop: CancelToken,
     crops: bool = False,
     pruning: Pruning | None = None,
+    pruned: Store | None = None,
 ) -> None:
     """Write every record of `source` that `store` lacks or has differently; `progress` counts all of them.
 
     The store's index is prepared for the source's fields and the encoder's space. `fetcher` is stopped by
     `stop.event`. With `crops`, documents have the crops of their pictures. With `pruning`, documents whose
-    record has left the source are removed at the end.
+    record has left the source are removed at the end, from `pruned` where that is another store.
     """
     steps = _Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size)
     records = until(stop.event, steps.read(source))
@@ -108,7 +109,7 @@ def ingest(
             cancelled.set()
     if pruning and not stop.requested:
         progress.enter(Phase.PRUNING)
-        progress.count_pruned(*delete_stale(source, store, steps.seen, pruning))
+        progress.count_pruned(*delete_stale(source, pruned or store, steps.seen, pruning))
 
 
 def _drain(written: Iterator[None], stop: CancelToken) -> None:

@@ -39,6 +39,8 @@ class Pruning:
     """The source's paths, as locations name them."""
     confirm: Callable[[str, int], bool] | None = None
     """Called before documents of a path are removed if hardly any would stay; None: they stay."""
+    texts: bool = False
+    """Whether texts are removed as well: where the source gives those of its paths."""
     ledger: Ledger | None = None
     """The ledger from which stale rejections are removed."""
     until: int = 0

@@ -58,6 +58,7 @@ def run(
     if label_set is not None and label_set.labels:
         labeller = Labeller(encoder, label_set)
         source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)
+    of_pictures = store
     store = StoreWithTexts(store, texts_store)
     fields, runtimes = tuple(source.fields), (encoder.runtime,)
     store.ensure_index(IndexSchema(encoder.space, fields, runtimes, label_set, tuple(parts)))
@@ -86,6 +87,7 @@ def run(
             stop=stop,
             crops=CROPS in parts,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
+            pruned=None if pruning and pruning.texts else of_pictures,
         )
     report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
     if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen

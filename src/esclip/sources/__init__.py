@@ -36,6 +36,8 @@ class SourceOptions:
     """The maximum number of records, for a source that can save work by it."""
     column: str | None
     """A column of a dataset that has the captions."""
+    texts: bool = False
+    """Text files of a folder are records as well."""
     gone: bool = False
     """The path may be missing or without pictures: then it gives no records."""
 
@@ -55,7 +57,7 @@ def _open_dataset(path: Path, options: SourceOptions) -> Source:
 
 
 def _open_folder(path: Path, options: SourceOptions) -> Source:
-    return FolderSource(path, gone=options.gone)
+    return FolderSource(path, gone=options.gone, texts=options.texts)
 
 
 SOURCE_TYPES: Sequence[SourceType] = (
@@ -71,6 +73,7 @@ def open_source(
     images: Path | None = None,
     limit: int | None = None,
     captions: AnyCaptions | None = None,
+    texts: bool = False,
     gone: Collection[str | Path] = (),
 ) -> Source:
     """Open the source that reads some paths, one after the other.
@@ -81,11 +84,13 @@ def open_source(
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
             column of a dataset's photos; "": take away those that the index holds; None: leave them.
+        texts: Take the text files of folders as well, each as a document.
         gone: Those of `paths` that give no records.
 
     Raises:
         SourceError: There is nothing to read.
-        ConfigError: `images` or `captions` fit none of the paths.
+        ConfigError: `images` or `captions` fit none of the paths, or text files would be both captions and
+            documents.
     """
     if not paths:
         raise SourceError(
@@ -93,9 +98,14 @@ def open_source(
         )
     if images is not None and not images.is_dir():
         raise ConfigError(f"images: {images} is no folder; name the one that holds the dataset's pictures")
+    if texts and captions == SIDECAR:
+        raise ConfigError(
+            f"captions: {SIDECAR} takes text files as captions of the pictures beside them, and texts takes "
+            "them as documents of their own; leave one of both out"
+        )
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
-    options = SourceOptions(images, limit, column)
+    options = SourceOptions(images, limit, column, texts)
     sources: list[Source] = []
     has_dataset = False
     for path in paths:
@@ -114,10 +124,13 @@ def open_source(
     return CaptionedSource(source, resolved, complete=limit is None)
 
 
-def is_gone(path: str | Path) -> bool:
-    """Whether a path gives no records: it isn't there, or is a folder without dataset and pictures."""
+def is_gone(path: str | Path, *, texts: bool = False) -> bool:
+    """Whether a path gives no records: it isn't there, or is a folder without dataset and pictures.
+
+    With `texts`, text files are records, too.
+    """
     named = user_path(path, "path")
-    return not _type_of(named).is_dataset and is_empty(named)
+    return not _type_of(named).is_dataset and is_empty(named, texts=texts)
 
 
 def _type_of(path: Path) -> SourceType:

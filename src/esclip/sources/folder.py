@@ -1,11 +1,12 @@
-"""Pictures on disk: folders with all subfolders, and single files.
+"""Pictures on disk, and text files on request: folders with all subfolders, and single files.
 
     path ─► files, folder by folder in the order of their names ─► ImageRecord | Rejection
                 └─► counted by kind: unsupported files, linked folders
 
 A link to a file is read as any other file; a link to a folder is counted, and not followed: a walk never goes
 in circles, and a folder from a stranger leads to no other. A picture's id is made of its absolute path, so it
-doesn't depend on the folder that is ingested.
+doesn't depend on the folder that is ingested. A text file is read here: its record has the text. A link to
+one is read within its folder only.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 from threading import Event
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from esclip._concurrency.streams import owned
 from esclip._core.analysis import FOLDERS
 from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
-from esclip._core.types import ImageRecord, MetadataValue, file_id
+from esclip._core.types import MAX_TEXT_BYTES, ImageRecord, MetadataValue, file_id, text_record
 from esclip._errors import SourceError
 from esclip._errors.reasons import Reason
 from esclip._files.paths import is_below, path_text
+from esclip._files.text import NotText, read_text
 from esclip._images.formats import (
     LINKED_FOLDERS,
     UNREADABLE_KINDS,
@@ -50,6 +52,11 @@ FIELDS: tuple[Field, ...] = (
     *PICTURE_FIELDS,
 )
 
+TEXT_SUFFIX = ".txt"
+
+KindOf: TypeAlias = Callable[[str], str | None]
+"""The kind under which a file is passed over, by its name, as `skipped_kind`."""
+
 MAX_LEVELS = 16
 """Folders of a path by whose names it may begin in `folders`, from the innermost on."""
 
@@ -58,37 +65,49 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 class FolderSource(Source):
     """The pictures of a folder and its subfolders, by extension; or one file, regardless of its extension.
+    On request text files as well.
 
     Hidden files and folders are left out, and links to folders aren't followed, except the given one.
     """
 
     fields = FIELDS
 
-    def __init__(self, path: str | Path, *, gone: bool = False) -> None:
+    def __init__(self, path: str | Path, *, gone: bool = False, texts: bool = False) -> None:
         """With `gone`, the path may be missing, or without pictures: then it gives no records.
+
+        With `texts`, text files are records, too.
 
         Raises `SourceError` when it is missing, can't be listed, or is a folder without pictures.
         """
         self._path = Path(os.path.normpath(Path.cwd() / path))
         self._gone = gone
+        self._texts = texts
+        self._kind_of = _kind_beside_texts if texts else skipped_kind
         self._passed: Counter[str] = Counter()
         if not self._is_gone():
-            _check(self._path)
+            _check(self._path, self._kind_of)
 
     def total(self) -> int:
         """The number of pictures, counted in one walk that keeps nothing in memory."""
         if self._is_gone():
             return 0
-        return sum(1 for _ in _iter_names(self._path, Counter())) if self._path.is_dir() else 1
+        if not self._path.is_dir():
+            return 1
+        return sum(1 for _ in _iter_names(self._path, Counter(), self._kind_of))
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """Every picture; in memory are the names still to come of each folder on the way."""
         self._passed = Counter()
         if self._is_gone():
             return
-        with owned(_iter_files(self._path, self._passed) if self._path.is_dir() else [self._path]) as files:
+        is_folder = self._path.is_dir()
+        found = _iter_files(self._path, self._passed, self._kind_of) if is_folder else [self._path]
+        with owned(found) as files:
             for file in files:
-                yield file_record(file) if isinstance(file, Path) else file
+                yield self._record_of(file) if isinstance(file, Path) else file
+
+    def _record_of(self, file: Path) -> ImageRecord | Rejection:
+        return text_file_record(file) if self._texts and _is_text_file(file.name) else file_record(file)
 
     def passed_over(self) -> Mapping[str, int]:
         """Files that are no pictures, or of formats that aren't read here, and linked folders."""
@@ -101,13 +120,21 @@ class FolderSource(Source):
         return skipped_kind(location) not in UNREADABLE_KINDS and is_below(location, path_text(self._path))
 
     def _is_gone(self) -> bool:
-        return self._gone and is_empty(self._path)
+        return self._gone and is_empty(self._path, texts=self._texts)
 
 
-def is_empty(path: Path) -> bool:
+def _is_text_file(name: str) -> bool:
+    return name[-len(TEXT_SUFFIX) :].lower() == TEXT_SUFFIX
+
+
+def _kind_beside_texts(name: str) -> str | None:
+    return None if _is_text_file(name) else skipped_kind(name)
+
+
+def is_empty(path: Path, *, texts: bool = False) -> bool:
     """Whether nothing is there, or a folder without pictures: such as that of an unmounted disk.
 
-    What can't be read is not empty.
+    What can't be read is not empty. With `texts`, a text file is as good as a picture.
     """
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
@@ -117,11 +144,11 @@ def is_empty(path: Path) -> bool:
         return True
     except (OSError, ValueError):  # not readable, or a NUL, which no name has
         return False
-    with owned(_iter_names(path, Counter())) as names:
+    with owned(_iter_names(path, Counter(), _kind_beside_texts if texts else skipped_kind)) as names:
         return next(names, None) is None
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, kind_of: KindOf) -> None:
     try:
         if not path.is_dir():
             if not path.is_file():
@@ -131,7 +158,7 @@ def _check(path: Path) -> None:
     except OSError as error:
         raise SourceError(f"{path_text(path)} can't be read: {error.strerror}") from error
     passed: Counter[str] = Counter()
-    with owned(_iter_names(path, passed)) as names:
+    with owned(_iter_names(path, passed, kind_of)) as names:
         if next(names, None) is None:
             suffixes = " ".join(supported_suffixes())
             problem = f"{path_text(path)} holds neither a photos table nor pictures ({suffixes})"
@@ -139,9 +166,9 @@ def _check(path: Path) -> None:
             raise SourceError(f"{problem}; but {skipped}" if skipped else problem)
 
 
-def _iter_files(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection]:
+def _iter_files(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[Path | Rejection]:
     """Pictures, and folders that can't be listed, by name. Without recursion, for any depth."""
-    levels = [_sorted_entries(folder, passed)]
+    levels = [_sorted_entries(folder, passed, kind_of)]
     while levels:
         entry = next(levels[-1], None)
         if entry is None:
@@ -149,18 +176,18 @@ def _iter_files(folder: Path, passed: Counter[str]) -> Iterator[Path | Rejection
         elif isinstance(entry, Rejection):
             yield entry
         elif entry.is_folder:
-            levels.append(_sorted_entries(entry.path, passed))
+            levels.append(_sorted_entries(entry.path, passed, kind_of))
         else:
             yield entry.path
 
 
-def _iter_names(folder: Path, passed: Counter[str]) -> Iterator[str]:
+def _iter_names(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[str]:
     """The names of what `_iter_files` gives, in any order, so that no list of names is in memory."""
     folders = [folder]
     while folders:
         current = folders.pop()
         try:
-            for name, is_folder in _visible_entries(current, passed):
+            for name, is_folder in _visible_entries(current, passed, kind_of):
                 if is_folder:
                     folders.append(current / name)
                 else:
@@ -174,12 +201,13 @@ class _Entry(NamedTuple):
     is_folder: bool
 
 
-def _sorted_entries(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
+def _sorted_entries(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[_Entry | Rejection]:
     """A folder's visible entries, by name; where it can't be read completely, a rejection first."""
     names: list[str] = []  # not objects of a hundred bytes each: folders may have a million
     try:
         names.extend(
-            name + FOLDER_MARK if is_folder else name for name, is_folder in _visible_entries(folder, passed)
+            name + FOLDER_MARK if is_folder else name
+            for name, is_folder in _visible_entries(folder, passed, kind_of)
         )
     except OSError as error:
         yield _rejected(folder, error)
@@ -189,23 +217,23 @@ def _sorted_entries(folder: Path, passed: Counter[str]) -> Iterator[_Entry | Rej
         yield _Entry(folder / name.removesuffix(FOLDER_MARK), name.endswith(FOLDER_MARK))
 
 
-def _visible_entries(folder: Path, passed: Counter[str]) -> Iterator[tuple[str, bool]]:
-    """Names of pictures and subfolders, and whether each is a folder; unsupported files are counted."""
+def _visible_entries(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[tuple[str, bool]]:
+    """Names of what is taken and of subfolders, and whether each is a folder; others are counted."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
-            kind = None if is_folder else _kind(entry)
+            kind = None if is_folder else _kind(entry, kind_of)
             if kind is None:
                 yield entry.name, is_folder
             elif kind:
                 passed[kind] += 1
 
 
-def _kind(entry: os.DirEntry[str]) -> str | None:
-    """The kind under which a file or link is passed over; None for a picture's name."""
-    kind = skipped_kind(entry.name)
+def _kind(entry: os.DirEntry[str], kind_of: KindOf) -> str | None:
+    """The kind under which a file or link is passed over; None for a name that is taken."""
+    kind = kind_of(entry.name)
     if kind is None or not entry.is_symlink():
         return kind
     with suppress(OSError):  # links in circles lead to no folder
@@ -231,6 +259,26 @@ def file_record(file: Path) -> ImageRecord | Rejection:
         metadata=_metadata(file, status),
         picture_fields=tuple(field.name for field in PICTURE_FIELDS),
     )
+
+
+def text_file_record(file: Path) -> ImageRecord | Rejection:
+    """The record of a text file, with the text; a rejection when it can't be read, or holds none."""
+    try:
+        status = file.stat()
+        if status.st_size > MAX_TEXT_BYTES:
+            return _rejected_text(file, Reason.TOO_LARGE, f"it is longer than {MAX_TEXT_BYTES:,} bytes")
+        text = read_text(file, MAX_TEXT_BYTES).strip()
+    except NotText as error:
+        return _rejected_text(file, Reason.NOT_A_TEXT, str(error))
+    except OSError as error:
+        return _rejected(file, error)
+    if not text:
+        return _rejected_text(file, Reason.NOT_A_TEXT, "it is empty")
+    return text_record(text, id=file_id(file), location=path_text(file), metadata=_metadata(file, status))
+
+
+def _rejected_text(file: Path, reason: Reason, detail: str) -> Rejection:
+    return Rejection(file_id(file), path_text(file), Stage.READ, reason, detail)
 
 
 def _metadata(file: Path, status: os.stat_result) -> dict[str, MetadataValue]:
