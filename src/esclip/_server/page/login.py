@@ -60,8 +60,12 @@ def parse_form(body: bytes) -> Form:
     """The form that was sent. Raises `ValueError` for what is none, or too long."""
     if len(body) > MAX_FORM:
         raise ValueError("the form is too long")
-    fields = parse_qs(body.decode("ascii"), max_num_fields=MAX_FIELDS, errors="strict")
-    return Form(fields.get("token", [""])[0], fields.get("next", [""])[0])
+    fields = parse_qs(
+        body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"
+    )
+    if "token" not in fields:
+        raise ValueError("the form has no token")
+    return Form(fields["token"][0], fields.get("next", [""])[0])
 
 
 def page_location(query: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from esclip._core.schema import public_name
 from esclip._server import document_messages, encoding_messages
@@ -45,7 +45,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
         }
         return json_response(about)
 
-    @api.get("/problems/{slug}", responses=PROBLEMS)
+    @api.get("/problems/{slug}", response_class=PlainTextResponse, responses=PROBLEMS)
     async def problem(slug: str) -> Response:
         """What a kind of problem means, and what to do about it."""
         kind = next((kind for kind in ProblemType if kind.slug == slug), None)

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from esclip._errors import EsclipError, one_line
 from esclip._server.problems import Problem, ProblemType, problem_of
@@ -19,12 +20,21 @@ def add_error_handlers(api: FastAPI) -> None:
 
     async def to_response(request: Request, error: Exception) -> Response:
         problem = problem_of_request(error)
+        if problem.kind is ProblemType.METHOD_NOT_ALLOWED:
+            problem.headers["Allow"] = _allowed_methods(request)
         rendered = problem.response(request.state.request, request.url.path)
         headers = {**problem.headers, "Content-Type": rendered.content_type}
         return Response(rendered.body, rendered.status.value, headers)
 
     for kind in (Exception, *_EXPECTED):
         api.add_exception_handler(kind, to_response)
+
+
+def _allowed_methods(request: Request) -> str:
+    """The methods of all routes of a path: Starlette names those of the first."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    same = [route for route in routes if route.path == routes[0].path]
+    return ", ".join(sorted({method for route in same for method in route.methods}))
 
 
 _EXPECTED = (

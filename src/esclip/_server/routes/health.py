@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from esclip._errors import EsclipError
 from esclip._server.problems import Problem, ProblemType
@@ -12,12 +12,12 @@ from esclip._server.search_service import SearchService
 
 
 def add_health(api: FastAPI, service: SearchService) -> None:
-    @api.get("/livez", responses=PROBLEMS)
+    @api.get("/livez", response_class=PlainTextResponse, responses=PROBLEMS)
     async def livez() -> Response:
         """Whether the process runs. Needs no token."""
         return Response("ok\n", media_type="text/plain")
 
-    @api.get("/readyz", responses=PROBLEMS)
+    @api.get("/readyz", response_class=PlainTextResponse, responses=PROBLEMS)
     async def readyz() -> Response:
         """Whether searches are answered: the store is there, and the index has documents."""
         if service.stopping:
@@ -30,7 +30,7 @@ def add_health(api: FastAPI, service: SearchService) -> None:
             raise Problem(ProblemType.STORE_UNAVAILABLE, "the index is empty")
         return Response("ok\n", media_type="text/plain")
 
-    @api.get("/metrics", responses=PROBLEMS)
+    @api.get("/metrics", response_class=PlainTextResponse, responses=PROBLEMS)
     async def metrics() -> Response:
         """Counts and times of requests, for Prometheus."""
         rendered = service.metrics.response()

@@ -19,7 +19,10 @@ from esclip._server.routes.pictures import FOR_EVER
 from esclip._server.routes.responses import PROBLEMS
 from esclip._server.search_service import SearchService
 
-HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}, **PROBLEMS}
+HTML: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}}},
+    **{kind: {**about, "content": {"text/html": {}, **about["content"]}} for kind, about in PROBLEMS.items()},
+}
 
 
 def add_page(api: FastAPI, service: SearchService) -> None:

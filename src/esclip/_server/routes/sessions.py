@@ -17,7 +17,9 @@ from esclip._server.search_service import SearchService
 
 
 def add_sessions(api: FastAPI, service: SearchService) -> None:
-    @api.post("/session", status_code=204, responses=PROBLEMS, openapi_extra={"requestBody": _SESSION_BODY})
+    @api.post(
+        "/session", status_code=204, responses=_SESSION_ANSWERS, openapi_extra={"requestBody": _SESSION_BODY}
+    )
     async def open_session(request: Request) -> Response:
         """Exchange the token for a cookie, which a browser sends with pictures, too."""
         body = await request.body()
@@ -50,6 +52,19 @@ _SESSION_BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "application/json": {"schema": messages.SessionRequest.model_json_schema()},
-        FORM: {"schema": messages.SessionRequest.model_json_schema()},
+        FORM: {
+            "schema": {
+                "type": "object",
+                "properties": {"token": {"type": "string"}, "next": {"type": "string"}},
+                "required": ["token"],
+            }
+        },
     },
+}
+
+_HTML: dict[str, Any] = {"content": {"text/html": {}, "application/problem+json": {}}}
+_SESSION_ANSWERS: dict[int | str, dict[str, Any]] = {
+    303: {"description": "After a form: the page"},
+    401: {"description": "Another token; after a form: the form again", **_HTML},
+    **PROBLEMS,
 }
