@@ -1,7 +1,8 @@
 """The lines of a request's body, for a thread that reads them while they arrive.
 
-event loop: receive() ─► chunk ◄─ asked for by ─ thread: lines ─► ...
-                            nothing is received that isn't asked for
+event loop: receive() ─► READ_AHEAD bytes at most ─► thread: lines ─► ...
+
+A thread that reads slowly lets the client wait: nothing more is received meanwhile.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from enum import Enum, auto
+from threading import Condition
 
 from esclip._server.http import Receive
+
+READ_AHEAD = 1 << 20
+"""Bytes that are received before they are read, so that thread and event loop seldom wait for each other."""
 
 
 class End(Enum):
@@ -34,13 +39,17 @@ class BodyLines:
     ) -> None:
         """Receive further bytes when `ready` has returned; both together may take so many seconds."""
         self.end: End | None = None
-        """None as long as lines may come."""
+        """None as long as bytes may come."""
         self._receive = receive
         self._max_line = max_line
         self._seconds = seconds
         self._ready = ready
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._changed = Condition()
         self._loop = asyncio.get_running_loop()
-        self._receiving: asyncio.Task[bytes] | None = None
+        self._room = asyncio.Event()
+        self._receiving = asyncio.create_task(self._receive_all())
 
     def read(self) -> Iterator[bytes | None]:
         """The lines, without their ends; None for one that is too long.
@@ -48,8 +57,8 @@ class BodyLines:
         A last line without an end is given where the body is whole: else it may be half a line.
         """
         line = _Line(self._max_line)
-        for chunk in iter(self._next_chunk, b""):
-            *ended, begun = chunk.split(b"\n")
+        for data in iter(self._take, b""):
+            *ended, begun = data.split(b"\n")
             for piece in ended:
                 line.append(piece)
                 yield line.take()
@@ -59,42 +68,54 @@ class BodyLines:
 
     def stop(self) -> None:
         """Give no more lines. Called in the event loop."""
-        self.end = self.end or End.STOPPED
-        if self._receiving is not None:
-            self._receiving.cancel()
+        self._receiving.cancel()
+        with self._changed:
+            self.end = self.end or End.STOPPED
+            self._chunks.clear()
+            self._changed.notify()
 
-    def _next_chunk(self) -> bytes:
-        """The bytes that come next; none at the end."""
-        return asyncio.run_coroutine_threadsafe(self._wait_for_chunk(), self._loop).result()
-
-    async def _wait_for_chunk(self) -> bytes:
-        chunk = b""
+    def _take(self) -> bytes:
+        """All that has been received, waited for; nothing at the end."""
+        with self._changed:
+            while not self._chunks and self.end is None:
+                self._changed.wait()
+            data = b"".join(self._chunks)
+            self._chunks.clear()
+            self._held = 0
         if self.end is None:
-            self._receiving = asyncio.create_task(self._receive_chunk())
-            try:
-                chunk = await self._receiving
-            except asyncio.CancelledError:
-                if self.end is not End.STOPPED:
-                    raise
-            finally:
-                self._receiving = None
-        return chunk
+            self._loop.call_soon_threadsafe(self._room.set)
+        return data
 
-    async def _receive_chunk(self) -> bytes:
+    async def _receive_all(self) -> None:
+        end: End | None = None
+        try:
+            while end is None:
+                end, chunk = await self._receive_chunk()
+                with self._changed:
+                    if chunk:
+                        self._chunks.append(chunk)
+                        self._held += len(chunk)
+                    self._room.clear()
+                    is_full = self._held >= READ_AHEAD
+                    self.end = end
+                    self._changed.notify()
+                if is_full and end is None:
+                    await self._room.wait()
+        finally:
+            with self._changed:  # also where the event loop itself ends
+                self.end = self.end or End.STOPPED
+                self._changed.notify()
+
+    async def _receive_chunk(self) -> tuple[End | None, bytes]:
         try:
             async with asyncio.timeout(self._seconds):
                 await self._ready()
-                while self.end is None:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        self.end = End.GONE
-                    elif not message.get("more_body", False):
-                        self.end = End.WHOLE
-                    if chunk := message.get("body", b""):
-                        return bytes(chunk)
+                message = await self._receive()
         except TimeoutError:
-            self.end = End.SLOW
-        return b""
+            return End.SLOW, b""
+        if message["type"] == "http.disconnect":
+            return End.GONE, b""
+        return None if message.get("more_body", False) else End.WHOLE, message.get("body", b"")
 
 
 class _Line:

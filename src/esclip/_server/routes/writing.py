@@ -129,6 +129,7 @@ class _StreamResponse(Response):
             await _finish(sending, replies, seconds)
         finally:
             sending.cancel()
+            lines.stop()
             replies.close()
             self._service.metrics.count_documents({result.value: n for result, n in stream.results.items()})
 
