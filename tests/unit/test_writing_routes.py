@@ -167,15 +167,16 @@ class TestStream:
             {"id": "y", "image": base64.b64encode(b"<svg/>").decode()},
             {"id": "z", "image": line_of("red")["image"], "metadata": {"n": {"deep": 1}}},
             {"image": line_of("red")["image"], "metadata": {"path": "/etc/passwd"}},
+            *(line_of("red", metadata={name: 1}) for name in ("vector", "", "a.b", "_a", "n" * 201)),
             b"\x00\n",
             json.dumps(line_of("blue")).encode(),  # without an end
         ]
         replied = stream(server, lines)
         written = [number for number, result in replied.results.items() if result == "written"]
-        assert written == [1, 19]
+        assert written == [1, 24]
         assert replied.results[9] == "unchanged"
         assert "earlier line" in replied.lines[9]["detail"]
-        assert replied.report["rejected"] == len(replied.lines) - 3 == 14
+        assert replied.report["rejected"] == len(replied.lines) - 3 == 19
         assert {2, 3}.isdisjoint(replied.lines)
         reasons = {number: one.get("reason") for number, one in replied.lines.items()}
         assert {reasons[n] for n in (4, 5, 6, 7, 8)} == {"bad_row"}
@@ -362,6 +363,7 @@ class TestOneDocument:
             ("r?page=javascript:alert(1)", b"x", "bad-query"),
             ("r", b"x" * (20 << 20) + b"x", "too-large"),
             ("r", {"image": "%%"}, "bad-query"),
+            ("r?description=a", {"image": ""}, "bad-query"),
             ("r", {}, "bad-query"),
             ("r", {"url": "http://127.0.0.1/x"}, "picture-not-fetched"),
             ("r", {"id": "s", "image": ""}, "bad-query"),
@@ -437,6 +439,22 @@ class TestSafety:
             watching = False
         assert replied.report["rejected"] == len(lines) - len(named)
         assert opened == []
+
+
+def test_the_description_of_what_is_sent_and_replied(server: HttpServer[SearchApp]) -> None:
+    """OpenAPI has the objects of both streams whole, as NDJSON and as nothing else."""
+    paths = ask(server, "GET", "/openapi.json").json["paths"]
+    operation = paths["/v1/documents"]["post"]
+    sent, replied = operation["requestBody"]["content"], operation["responses"]["200"]["content"]
+    assert [*sent] == [*replied] == ["application/x-ndjson"]
+    assert {"id", "image", "url", "text", "metadata"} <= sent["application/x-ndjson"]["schema"][
+        "properties"
+    ].keys()
+    line, end = replied["application/x-ndjson"]["schema"]["anyOf"]
+    assert line["properties"]["result"]["enum"] == ["written", "updated", "unchanged", "rejected"]
+    assert "updated" in end["properties"]["report"]["anyOf"][0]["properties"]
+    names = {one["name"] for one in paths["/v1/documents/{id}"]["put"]["parameters"]}
+    assert names == {"id", "url", "page", "description", "metadata"}
 
 
 def test_replies_are_kept_until_they_are_read() -> None:

@@ -21,13 +21,16 @@ from esclip._core.urls import MAX_URL, is_web_address
 from esclip._errors import one_line
 from esclip._server.search_messages import MAX_PICTURE_BYTES, Id, Lenient, Strict
 from esclip.sources.memory.source import RECORD_KEYS
+from esclip.stores.validation import check_field_name
 
 MAX_LINE = MAX_PICTURE_BYTES * 4 // 3 + (1 << 20)
 """Bytes of a line: the largest picture in base64, and 1 MiB of what is known about it."""
 MAX_DESCRIPTION = 100_000
 """Characters."""
-MAX_METADATA = 1000
+MAX_METADATA = 200
 """Fields of a document."""
+MAX_FIELD_NAME = 200
+"""Characters."""
 MAX_DELETED = 1_000_000
 """Documents that one request may delete by a filter."""
 MAX_DELETED_IDS = 1000
@@ -43,9 +46,12 @@ def _web_address(value: str) -> str:
 
 
 def _field_names(metadata: dict[str, Any]) -> dict[str, Any]:
-    for name in RECORD_KEYS:
-        if name in metadata:  # beside the picture such a key would name another one
-            raise ValueError(f"a field can't be named {name}")
+    for name in metadata:
+        if name in RECORD_KEYS:  # beside the picture such a key would name another one
+            raise ValueError(f"a metadata field can't be named {name}: the document itself has it")
+        if len(name) > MAX_FIELD_NAME:
+            raise ValueError(f"a metadata field's name has more than {MAX_FIELD_NAME} characters")
+        check_field_name(name)
     return metadata
 
 
@@ -112,7 +118,7 @@ class DocumentLine(DocumentBody):
 
 
 class PictureParameters(Lenient):
-    """What is known about a picture that is sent as the body itself."""
+    """What is known about a picture that is sent as the body itself. With JSON there are none."""
 
     url: WebAddress | None = Field(None, description="Where the picture is on the web; kept, not fetched.")
     page: WebAddress | None = Field(None, description="A page about the picture.")
@@ -189,6 +195,21 @@ class DeletedResponse(BaseModel):
     """How many documents were deleted."""
 
     deleted: int
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's JSON schema without references, for media types whose models FastAPI does not list."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, dict):
+            name = node.get("$ref", "").rpartition("/")[2]
+            return resolve(definitions[name]) if name else {key: resolve(one) for key, one in node.items()}
+        return [resolve(one) for one in node] if isinstance(node, list) else node
+
+    resolved: dict[str, Any] = resolve(schema)
+    return resolved
 
 
 def render_outcome(outcome: RecordOutcome) -> dict[str, Any]:

@@ -43,12 +43,15 @@ _NAME = re.compile(r"[^\W_][\w-]*")
 def check_field_names(fields: tuple[Field, ...]) -> None:
     """Raise `ValueError` when a metadata field has a name that some store can't use."""
     for field in fields:
-        if field.name in RESERVED:
-            raise ValueError(
-                f"a metadata field can't be named {field.name}: every document has one of its own"
-            )
-        if not _NAME.fullmatch(field.name):
-            raise ValueError(f"a metadata field can't be named {field.name!r}: take letters, digits, _ and -")
+        check_field_name(field.name)
+
+
+def check_field_name(name: str) -> None:
+    """Raise `ValueError` for a name of a metadata field that some store can't use."""
+    if name in RESERVED:
+        raise ValueError(f"a metadata field can't be named {name}: every document has one of its own")
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a metadata field can't be named {name!r}: take letters, digits, _ and -")
 
 
 def schema_conflict(present: IndexSchema, wanted: IndexSchema) -> str | None:

@@ -41,10 +41,7 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
         dependencies=first,
         response_class=_StreamResponse,
         status_code=200,
-        responses={
-            200: {"model": documents.LineResponse | documents.StreamEnd, "description": _STREAM},
-            **PROBLEMS,
-        },
+        responses={200: _STREAM_RESPONSE, **PROBLEMS},
         openapi_extra={"requestBody": _STREAM_BODY},
     )
     async def write_documents(
@@ -67,9 +64,11 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
         responses={200: {"model": documents.OutcomeResponse}, **PROBLEMS},
         openapi_extra={"requestBody": _DOCUMENT_BODY},
     )
-    async def write_document(request: Request, id: Id) -> Response:
+    async def write_document(
+        request: Request, id: Id, parameters: Annotated[documents.PictureParameters, Query()]
+    ) -> Response:
         """Write one document: a picture as the body, with parameters; or JSON with a picture or its URL."""
-        item = await _item_of(request, id)
+        item = await _item_of(request, id, parameters)
         outcome = await service.writes.run(_write, service, item)
         service.metrics.count_documents({outcome.result.value: 1})
         rendered = documents.render_outcome(outcome)
@@ -105,10 +104,8 @@ _PROBLEMS_OF = {
 class _StreamResponse(Response):
     """The response to a stream of documents, which begins before the request has ended."""
 
-    media_type = NDJSON
-
     def __init__(self, service: SearchService, options: Mapping[str, Any], request: str) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        super().__init__(media_type=NDJSON, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
         self._service = service
         self._options = options
@@ -188,18 +185,19 @@ def _delete(service: SearchService, wanted: documents.DeleteParameters) -> int:
     return deleted
 
 
-async def _item_of(request: Request, id: str) -> Item:
+async def _item_of(request: Request, id: str, known: documents.PictureParameters) -> Item:
     """The document that a body is. Raises `Problem`, or `ValueError` as pydantic does."""
     kind, body = _media_type(request), await request.body()
     if kind.startswith("image/"):
         if len(body) > MAX_PICTURE_BYTES:
             raise Problem(ProblemType.TOO_LARGE, f"a picture has at most {MAX_PICTURE_BYTES} bytes")
-        given = documents.PictureParameters.model_validate(dict(request.query_params))
-        metadata = _json_object(given.metadata.encode(), "/metadata")
-        facts = documents.PictureFacts.model_validate(given.model_dump() | {"metadata": metadata})
+        metadata = _json_object(known.metadata.encode(), "/metadata")
+        facts = documents.PictureFacts.model_validate(known.model_dump() | {"metadata": metadata})
         return facts.picture(id, body)
     if kind != "application/json":
         raise Problem(ProblemType.UNSUPPORTED_TYPE)
+    if known.model_fields_set:
+        raise Problem(ProblemType.BAD_QUERY, "parameters go with a picture as the body; in JSON all is in it")
     try:
         return documents.DocumentBody.model_validate(orjson.loads(body)).item(id)
     except orjson.JSONDecodeError:
@@ -224,16 +222,25 @@ def _media_type(request: Request) -> str:
 _STREAM_BODY = {
     "required": True,
     "description": "A JSON object a line.",
-    "content": {NDJSON: {"schema": documents.DocumentLine.model_json_schema()}},
+    "content": {NDJSON: {"schema": documents.schema_of(documents.DocumentLine)}},
 }
-_STREAM = (
-    'A JSON object a line: what became of each document; `{"report": ...}` last; `{"problem": ...}` before '
-    "it where the stream was ended."
-)
+_STREAM_RESPONSE = {
+    "description": 'A JSON object a line: what became of each document; `{"report": ...}` last; '
+    '`{"problem": ...}` before it where the stream was ended.',
+    "content": {
+        NDJSON: {
+            "schema": {
+                "anyOf": [
+                    documents.schema_of(model) for model in (documents.LineResponse, documents.StreamEnd)
+                ]
+            }
+        }
+    },
+}
 _DOCUMENT_BODY = {
     "required": True,
     "content": {
-        "application/json": {"schema": documents.DocumentBody.model_json_schema()},
+        "application/json": {"schema": documents.schema_of(documents.DocumentBody)},
         "image/*": {"schema": {"type": "string", "format": "binary"}},
     },
 }
