@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import tracemalloc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -22,7 +23,18 @@ import pytest
 from PIL import ExifTags, Image
 
 import esclip
-from esclip import ConfigError, Field, FieldType, GeoPoint, ImageIndex, ImageRecord, Reason, Rejection, Source
+from esclip import (
+    ConfigError,
+    Field,
+    FieldType,
+    GeoPoint,
+    ImageIndex,
+    ImageRecord,
+    Reason,
+    Rejection,
+    Source,
+    Stage,
+)
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import file_id
 from esclip.sources.memory.source import MemorySource
@@ -499,6 +511,38 @@ def test_a_stream_is_not_held_in_memory(index: ImageIndex) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 120 << 20, peak  # 175 MiB for all of them
+
+
+def test_what_became_of_each_record_is_told(index: ImageIndex) -> None:
+    """Each record is told once, by its number, with what the report counts it as."""
+    records: list[Any] = [
+        {"id": "a", "image": png("red"), "n": 1},
+        {"id": "a", "image": png("blue"), "n": 1},
+        {"id": "b", "image": png("red"), "n": 1},  # the same bytes, encoded once
+        {"id": "c", "image": b"no picture", "n": 1},
+        {"id": "d", "image": png("green"), "n": "two"},
+        {"id": "e", "text": "something green"},
+        Rejection("", "row 7", Stage.READ, Reason.BAD_ROW, "can't be read"),
+    ]
+
+    def add() -> list[tuple[int, str, str]]:
+        told: list[esclip.RecordOutcome] = []
+        report = index.add(iter(records), parts=["crops", "captions"], on_outcome=told.append)
+        assert report.read == len(told) == len(records)
+        rejected = [one.rejection.reason for one in told if one.rejection]
+        assert report.rejections == Counter(rejected)
+        assert [one.repeated for one in sorted(told, key=lambda one: one.number)].index(True) == 1
+        return sorted((one.number, one.id, one.result) for one in told)
+
+    bad = [(4, "c", "rejected"), (5, "d", "rejected"), (7, "", "rejected")]
+    good = [(1, "a"), (3, "b"), (6, "e")]
+    repeated = (2, "a", "unchanged")
+    assert add() == sorted([*((*one, "written") for one in good), repeated, *bad])
+    assert add() == sorted([*((*one, "unchanged") for one in good), repeated, *bad])
+    records[0]["n"] = records[2]["n"] = 2
+    records[2]["image"] = png("yellow")
+    changed = [(1, "a", "updated"), (3, "b", "written"), (6, "e", "unchanged")]
+    assert add() == sorted([*changed, repeated, *bad])
 
 
 def test_pixels_take_no_more_than_a_file_may() -> None:
