@@ -1,7 +1,7 @@
 """How fast documents are written over HTTP, against the library in one process; and in how much memory.
 
     python -m scripts.bench_serve_ingest                               # rates
-    python -m scripts.bench_serve_ingest --memory --documents 100000   # the server's memory on the way
+    python -m scripts.bench_serve_ingest --memory --documents 100000   # memory on the way
 
 Small JPEGs, each with bytes of its own, the encoder `palette`, an embedded folder. The client prepares its
 lines before the clock starts, and shares the cores with the server.
@@ -12,14 +12,16 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import itertools
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pixels", default="320x240", help="size of the pictures")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the results here, too")
-    parser.add_argument("--memory", action="store_true", help="measure the server's memory instead")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead")
     options = parser.parse_args(arguments)
     pictures = _draw(*map(int, options.pixels.split("x")))
     facts = machine() | {"pictures": f"{options.documents:,} JPEGs of {options.pixels}"}
@@ -121,15 +123,32 @@ def _rate_of_service(pictures: Sequence[bytes], count: int) -> float:
 
 
 def _print_memory(pictures: Sequence[bytes], count: int) -> None:
-    print("\n| replies | seconds | resident | peak |\n|---|---|---|---|")
+    print("\n| | documents | seconds | resident |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, _serving(folder) as (port, process):
         _put(port, pictures[0])
-        began = time.perf_counter()
-        for number, reply in enumerate(_stream(port, _lines(pictures, count)), 1):
-            if number % (count // SAMPLES) == 0 or "report" in reply:
-                resident, peak = _mebibytes(process, "VmRSS"), _mebibytes(process, "VmHWM")
-                seconds = time.perf_counter() - began
-                print(f"| {number:,} | {seconds:.1f} | {resident} MiB | {peak} MiB |", flush=True)
+        sample = _sampler(SERVICE, process, count)
+        for _ in _stream(port, _lines(pictures, count)):
+            sample()
+    with tempfile.TemporaryDirectory() as folder, open_index(folder, encoder="palette") as index:
+        index.add({"id": "first", "image": pictures[0]}, show_progress=False)
+        sample = _sampler(LIBRARY, os.getpid(), count)
+        index.add(_documents(pictures, count), on_outcome=lambda _: sample(), show_progress=False)
+        sample()
+
+
+def _sampler(name: str, process: int, count: int) -> Callable[[], None]:
+    """What prints a process's memory when it is called so many times, ten times, and once more at the end."""
+    numbers, began = itertools.count(1), time.perf_counter()
+
+    def sample() -> None:
+        number = next(numbers)
+        if number % (count // SAMPLES) == 0 or number > count:
+            seconds = time.perf_counter() - began
+            end = ", and the end" if number > count else ""
+            memory = _mebibytes(process, "VmRSS")
+            print(f"| {name} | {min(number, count):,}{end} | {seconds:.1f} | {memory} MiB |", flush=True)
+
+    return sample
 
 
 def _mebibytes(process: int, name: str) -> int:

@@ -132,6 +132,7 @@ class TestStream:
             line_of(color, metadata={"n": n, "tags": [color], "at": {"lat": 1.5, "lon": 2}}, description="a")
             for n, color in enumerate(COLORS)
         ]
+        assert ask(server, "GET", "/readyz").status == 200  # to be written to
         first, second = stream(server, lines), stream(server, lines)
         assert (first.report["written"], first.report["stopped"]) == (4, False)
         assert (second.report["unchanged"], second.report["written"]) == (4, 0)
@@ -374,7 +375,7 @@ class TestOneDocument:
         """Each wrong document gets its problem, and nothing is written."""
         headers = {"Content-Type": "image/png"} if isinstance(body, bytes) else {}
         assert ask(server, "PUT", f"/v1/documents/{path}", body, headers).problem == problem
-        assert ask(server, "GET", "/readyz").problem == "store-unavailable"
+        assert ask(server, "GET", "/v1/search?q=red").problem == "index-not-found"
 
 
 class TestDeletion:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.responses import PlainTextResponse, Response
 
-from esclip._errors import EsclipError
+from esclip._errors import EsclipError, IndexNotFound
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.responses import PROBLEMS
 from esclip._server.search_service import SearchService
@@ -19,14 +19,19 @@ def add_health(api: FastAPI, service: SearchService) -> None:
 
     @api.get("/readyz", response_class=PlainTextResponse, responses=PROBLEMS)
     async def readyz() -> Response:
-        """Whether searches are answered: the store is there, and the index has documents."""
+        """Whether searches are answered: the store is there, and the index has documents.
+
+        One that may be written to is ready without documents: they may come from nowhere else.
+        """
         if service.stopping:
             raise Problem(ProblemType.OVERLOADED, "the server is stopping")
         try:
-            stats = await service.checks.run(service.index.stats)
+            documents = (await service.checks.run(service.index.stats)).documents
+        except IndexNotFound:
+            documents = 0
         except EsclipError as error:
             raise Problem(ProblemType.STORE_UNAVAILABLE) from error
-        if not stats.documents:
+        if not documents and not service.options.writable:
             raise Problem(ProblemType.STORE_UNAVAILABLE, "the index is empty")
         return Response("ok\n", media_type="text/plain")
 
