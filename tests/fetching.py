@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
 
-__all__ = ["PICTURE", "fetcher", "refusal", "refusal_by", "showable", "took"]
+__all__ = ["PICTURE", "Names", "fetcher", "refusal", "refusal_by", "showable", "took"]
 
 PICTURE = b"\xff\xd8\xff not quite a picture" * 1000
 
@@ -55,3 +57,22 @@ def took(call: Callable[[], object]) -> float:
     before = time.monotonic()
     call()
     return time.monotonic() - before
+
+
+class Names:
+    """The addresses of names, in turn: what a hostile name server does. Other names are as they are."""
+
+    def __init__(self, **addresses: list[list[str]]) -> None:
+        self.asked = 0
+        self._addresses = {name.replace("_", "."): iter(turns) for name, turns in addresses.items()}
+        self._others = socket.getaddrinfo
+
+    def __call__(self, host: str, port: Any, **settings: Any) -> list[Any]:
+        if host not in self._addresses or settings.get("flags") == socket.AI_NUMERICHOST:
+            return list(self._others(host, port, **settings))
+        self.asked += 1
+        kinds = [
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+            for address in next(self._addresses[host])
+        ]
+        return [(kind, socket.SOCK_STREAM, 6, "", (address, port)) for kind, address in kinds]

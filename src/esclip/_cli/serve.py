@@ -67,6 +67,15 @@ def serve(
     show_paths: Annotated[
         bool, typer.Option("--show-paths", help="Name the paths of local files in responses.")
     ] = False,
+    originals: Annotated[
+        bool, typer.Option("--originals", help="Send pictures as they are, too, not only thumbnails.")
+    ] = False,
+    fetch_urls: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-urls", help="Search by pictures of the public web that a request names by URL."
+        ),
+    ] = False,
     writable: Annotated[
         bool, typer.Option("--writable", help="Let who may search also write and delete documents.")
     ] = False,
@@ -101,6 +110,7 @@ def serve(
     from esclip._server.http_server import HttpServer
     from esclip._server.search_app import SearchApp
     from esclip._server.search_service import ServiceOptions
+    from esclip._server.url_fetcher import UrlFetcher
 
     show_server_logs()
     options = ServiceOptions(
@@ -110,6 +120,8 @@ def serve(
         threads=threads,
         max_waiting=queue,
         thumbnails=thumbnails or thumbnail_cache(),
+        originals=originals,
+        urls=UrlFetcher() if fetch_urls else None,
         writable=writable,
         picture_hosts=tuple(allow_picture_host or ()),
     )

@@ -3,7 +3,7 @@
     URL ─► allowed? ─► paused? ─► GET ─► redirect? ─► allowed? ... ─► status ─► opted out? ─► body, bounded
 
 `_FOREIGN` maps foreign exceptions and says how many attempts each is worth. Certificates are always verified.
-Proxies of the environment are used; `.netrc`, cookies and passwords in URLs never are.
+Proxies of the environment are used, unless told not to; `.netrc`, cookies and passwords in URLs never are.
 """
 
 from __future__ import annotations
@@ -62,13 +62,14 @@ class HttpClient:
         max_pause: float,
         ignore_robots_tag: bool,
         cancelled: threading.Event,
+        proxy: bool,
     ) -> None:
         self.backoff = HostBackoff(max_pause, cancelled)
         self._hosts = hosts
         self._max_bytes = max_bytes
         self._ignore_robots_tag = ignore_robots_tag
         self._cancelled = cancelled
-        self._session = new_session(workers, _HEADERS)
+        self._session = new_session(workers, _HEADERS, environment=proxy)
 
     def get(self, endpoint: Endpoint, deadline: float) -> Body:
         """The body of an answer with status 200 that arrives before `deadline` on the monotonic clock.

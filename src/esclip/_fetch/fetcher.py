@@ -31,8 +31,10 @@ class Fetcher:
     """Reads pictures' bytes by URL or path. Thread-safe; keeps up to `workers` connections per host.
 
     Only `allow_hosts` and `public_hosts` get requests, also after redirects: `host` for any port, `host:port`
-    for one. The first, which the user named, may have any address; the second only public ones. None allows
-    all hosts, for a URL that the user typed: private addresses too, unless a public host redirects there.
+    for one. The first, which the user named, may have any address; the second only public ones. None for the
+    first allows all hosts, for a URL that the user typed: private addresses too, unless a public host
+    redirects there. None for the second allows all others at public addresses, for URLs of strangers: then
+    without `proxy`, for that of the environment resolves names itself.
     `cache` is the folder for downloaded pictures. A server's opt-out by `X-Robots-Tag` holds unless
     `ignore_robots_tag`; such pictures are never cached.
 
@@ -47,13 +49,14 @@ class Fetcher:
         self,
         *,
         allow_hosts: Collection[str] | None,
-        public_hosts: Collection[str] = (),
+        public_hosts: Collection[str] | None = (),
         cache: Path | None,
         workers: int,
         ignore_robots_tag: bool = False,
         timeout: float = FETCH.timeout,
         max_bytes: int = MAX_PICTURE_BYTES,
         backoff: float = FETCH.backoff,
+        proxy: bool = True,
         stopped: Event | None = None,
     ) -> None:
         self.stopped = stopped or Event()
@@ -69,6 +72,7 @@ class Fetcher:
             max_pause=timeout,
             ignore_robots_tag=ignore_robots_tag,
             cancelled=self.stopped,
+            proxy=proxy,
         )
 
     def __enter__(self) -> Fetcher:
@@ -77,6 +81,10 @@ class Fetcher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel all downloads, and close all connections."""
         self.stop()
         self._http.close()
 

@@ -47,14 +47,15 @@ class Endpoint:
 class HostPolicy:
     """The allowed hosts: those that the user `named`, at any address, and those that must be `public`.
 
-    An entry is `host` for any port, or `host:port`. With None named, all hosts are allowed.
+    An entry is `host` for any port, or `host:port`. With None named, all hosts are allowed; with None for
+    public, all at public addresses.
 
     Raises `ConfigError` for an entry that is not a host's name.
     """
 
-    def __init__(self, named: Collection[str] | None, public: Collection[str] = ()) -> None:
+    def __init__(self, named: Collection[str] | None, public: Collection[str] | None = ()) -> None:
         self._named = None if named is None else {_host_and_port(entry) for entry in named}
-        self._public = {_host_and_port(entry) for entry in public}
+        self._public = None if public is None else {_host_and_port(entry) for entry in public}
 
     def check(self, url: str) -> Endpoint:
         """The endpoint of `url`. Raises `FetchError` when it is malformed or its host is not allowed."""
@@ -71,9 +72,14 @@ class HostPolicy:
         if parts.auth is not None:
             raise FetchError(Reason.BAD_URL, "a URL with a user name or password is not fetched")
         endpoint = Endpoint(normal, host, parts.port or (443 if parts.scheme == "https" else 80))
-        if self._named is not None and not _has(self._named | self._public, endpoint):
+        if not self._allows(endpoint):
             raise FetchError(Reason.BAD_URL, f"host {host} is not one of those allowed")
         return endpoint
+
+    def _allows(self, endpoint: Endpoint) -> bool:
+        if self._named is None or self._public is None:
+            return True
+        return _has(self._named | self._public, endpoint)
 
     def may_be_private(self, endpoint: Endpoint, *, left_public: bool) -> bool:
         """Whether `endpoint` may have a private address. `left_public`: a public host redirected to it.

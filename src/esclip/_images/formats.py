@@ -33,6 +33,9 @@ INSTALL_HINTS: Mapping[ImageFormat, str] = {
 }
 """How to add the formats that not every installation reads."""
 
+MEDIA_TYPES: Mapping[ImageFormat, str] = {format: f"image/{format.value.lower()}" for format in ImageFormat}
+"""The content types of HTTP."""
+
 _SUFFIXES: Mapping[ImageFormat, str] = {
     ImageFormat.JPEG: ".jpg .jpeg .jpe .jfif .pjpeg .pjp",
     ImageFormat.PNG: ".png .apng",
@@ -124,6 +127,14 @@ def supported_suffixes() -> list[str]:
 def usual_suffix(format: ImageFormat) -> str:
     """The suffix that files of the format mostly have."""
     return _SUFFIXES[format].split()[0]
+
+
+def file_name_of(name: str, format: ImageFormat) -> str:
+    """A file's printable name with a suffix of its format; another suffix is kept before that."""
+    name = "".join(character for character in name if character.isprintable())
+    stem, _, suffix = name.rpartition(".")
+    fits = bool(stem) and f".{suffix.lower()}" in _SUFFIXES[format].split()
+    return name if fits else f"{name or 'picture'}{usual_suffix(format)}"
 
 
 @cache

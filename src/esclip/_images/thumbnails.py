@@ -46,13 +46,12 @@ def make_thumbnail(
     another `content_fingerprint` than `content`. With None for `content` they are not compared: for files
     that the caller named.
     """
+    data = read_indexed(file, content)
+    if data is None:
+        return None
     try:
-        with open_regular(file) as stream:
-            data = stream.read(MAX_PICTURE_BYTES + 1)
-        if len(data) > MAX_PICTURE_BYTES or content not in (None, content_fingerprint(data)):
-            return None
         return shrink(data, height, max_width=max_width, box=box)
-    except (OSError, ValueError, DecodeError):  # missing or damaged; ValueError: an invalid path
+    except (OSError, ValueError, DecodeError):  # damaged, or not to be written as a JPEG
         return None
 
 
@@ -65,6 +64,20 @@ def shrink(data: bytes, height: int, *, max_width: int | None = None, box: Box |
         jpeg = io.BytesIO()
         image.save(jpeg, "JPEG", quality=85)
     return Thumbnail(jpeg.getvalue(), *image.size)
+
+
+def read_indexed(file: Path, content: str | None) -> bytes | None:
+    """The bytes of an image file, if they have this `content_fingerprint`; None: whichever they have.
+
+    Returns None if the file is not there, is no regular one, is too large, or has other bytes.
+    """
+    try:
+        with open_regular(file) as stream:
+            data = stream.read(MAX_PICTURE_BYTES + 1)
+    except (OSError, ValueError):  # ValueError: an invalid path
+        return None
+    fits = len(data) <= MAX_PICTURE_BYTES and content in (None, content_fingerprint(data))
+    return data if fits else None
 
 
 def read_thumbnail(jpeg: bytes) -> Thumbnail:

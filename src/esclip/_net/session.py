@@ -64,9 +64,15 @@ def address_scope(allow_address: Callable[[str], bool]) -> Iterator[None]:
         _allow_address.reset(token)
 
 
-def new_session(connections: int, headers: Mapping[str, str]) -> requests.Session:
-    """A session with up to `connections` per host. Requests don't change it, so threads may share it."""
+def new_session(
+    connections: int, headers: Mapping[str, str], *, environment: bool = True
+) -> requests.Session:
+    """A session with up to `connections` per host. Requests don't change it, so threads may share it.
+
+    Without `environment` it uses neither proxies nor certificates that the environment names.
+    """
     session = requests.Session()
+    session.trust_env = environment
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(pool_maxsize=connections))
     session.auth = _anonymous  # with none at all, requests looks for a password in ~/.netrc

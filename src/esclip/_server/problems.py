@@ -108,7 +108,7 @@ class ProblemType(Enum):
     PICTURE_NOT_FETCHED = _Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The picture was not fetched",
-        "Send its bytes; the server fetches from few hosts or from none.",
+        "Send its bytes. The server fetches at most 20 MB, from few hosts or from the public web.",
     )
     HEAD_TOO_LARGE = _Kind(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large", "Send fewer headers."

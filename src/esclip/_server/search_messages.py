@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from esclip._core.options import WEIGHT, Opt, declared
 from esclip._core.picture_color import is_color
 from esclip._core.types import PICTURE, Hit, json_metadata
-from esclip._core.urls import is_web_address
+from esclip._core.urls import MAX_URL, is_web_address
 from esclip._search.hits import Hits
 from esclip._search.options import QueryOptions
 from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
@@ -40,6 +40,8 @@ MAX_QUERIES = 64
 MAX_TEXT = 4096
 """Characters of a text; text towers read at most 512 tokens."""
 MAX_PICTURE_BYTES = 20 << 20
+MAX_URLS = 4
+"""Pictures of a request that are fetched by URL."""
 MAX_DIMENSION = 4096
 """Numbers of a vector."""
 
@@ -66,12 +68,15 @@ class Lenient(BaseModel):
 
 
 class Part(Strict):
-    """A clause of a query: exactly one of text, words, id, image and vector, and its weight."""
+    """A clause of a query: exactly one of text, words, id, image, url and vector, and its weight."""
 
     text: ShortText | None = Field(None, description="What pictures show, in any language.")
     words: ShortText | None = Field(None, description="Words in any text of a document.")
     id: Id | None = Field(None, description="A picture of the index; it is left out of the hits.")
     image: Base64Picture | None = Field(None, description="An image file's bytes in base64.")
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL)] | None = Field(
+        None, description="The URL of a picture on the public web, where the server fetches any."
+    )
     vector: Annotated[list[float], Field(min_length=1, max_length=MAX_DIMENSION)] | None = Field(
         None, description="A vector of the index's space."
     )
@@ -79,15 +84,17 @@ class Part(Strict):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        given = [
-            name for name in ("text", "words", "id", "image", "vector") if getattr(self, name) is not None
-        ]
-        if len(given) != 1:
-            raise ValueError(f"a part has exactly one of text, words, id, image and vector, not {len(given)}")
+        names = ("text", "words", "id", "image", "url", "vector")
+        given = sum(getattr(self, name) is not None for name in names)
+        if given != 1:
+            raise ValueError(f"a part has exactly one of text, words, id, image, url and vector, not {given}")
         return self
 
-    def clause(self, pointer: str) -> Clause:
-        """The clause of a `Query`. Raises `Problem` for an image that is no base64."""
+    def clause(self, pointer: str, fetched: Mapping[str, bytes]) -> Clause:
+        """The clause of a `Query`; pictures of URLs have been `fetched`.
+
+        Raises `Problem` for an image that is no base64.
+        """
         if self.text is not None:
             return Text(self.text, self.weight)
         if self.words is not None:
@@ -96,6 +103,8 @@ class Part(Strict):
             return SimilarTo(self.id, self.weight)
         if self.vector is not None:
             return VectorQuery(self.vector, self.weight)
+        if self.url is not None:
+            return ImageQuery(fetched[self.url], self.weight)  # all `urls` of the request are there
         return ImageQuery(decode_base64(self.image or "", f"{pointer}/image"), self.weight)
 
 
@@ -164,17 +173,28 @@ class PartsRequest(Strict):
 
     parts: list[Part] = Field([], max_length=MAX_PARTS)
 
-    def clauses(self, pointer: str = "") -> list[Clause]:
-        """The clauses of a `Query`. Raises `Problem`."""
-        return [part.clause(f"{pointer}/parts/{number}") for number, part in enumerate(self.parts)]
+    def urls(self, pointer: str = "") -> dict[str, str]:
+        """JSON pointers of the URLs in it, by URL."""
+        return {
+            part.url: f"{pointer}/parts/{number}/url"
+            for number, part in enumerate(self.parts)
+            if part.url is not None
+        }
+
+    def clauses(self, fetched: Mapping[str, bytes], pointer: str = "") -> list[Clause]:
+        """The clauses of a `Query`; pictures of `urls` have been `fetched`. Raises `Problem`."""
+        return [part.clause(f"{pointer}/parts/{n}", fetched) for n, part in enumerate(self.parts)]
 
 
 class SearchRequest(_StrictOptions, _Shown, PartsRequest):  # type: ignore[misc]  # its base is made at runtime
     """A query: its parts, and the options of a search. Without parts it lists what a filter leaves."""
 
-    def query(self, pointer: str = "") -> Query:
-        """The library's query. Raises `Problem`, `ValueError` or `ConfigError`."""
-        return _query(self, self.clauses(pointer))
+    def query(self, fetched: Mapping[str, bytes], pointer: str = "") -> Query:
+        """The library's query; pictures of `urls` have been `fetched`.
+
+        Raises `Problem`, `ValueError` or `ConfigError`.
+        """
+        return _query(self, self.clauses(fetched, pointer))
 
 
 class BatchRequest(Strict):

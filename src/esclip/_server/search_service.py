@@ -19,6 +19,7 @@ from esclip._server.guard import LOOPBACK_NAMES, Guard
 from esclip._server.http import Limits
 from esclip._server.jobs import Jobs
 from esclip._server.metrics import Metrics
+from esclip._server.url_fetcher import UrlFetcher
 from esclip._server.workers import Workers
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class ServiceOptions:
     """Whether documents may be written and deleted."""
     picture_hosts: tuple[str, ...] = ()
     """Hosts that pictures are fetched from by the URLs of documents, at public addresses."""
+    originals: bool = False
+    """Whether pictures are sent as they are, too."""
+    urls: UrlFetcher | None = None
+    """Fetches pictures that searches name by URL; None: such searches are refused. The service closes it."""
 
 
 class SearchService:
@@ -61,6 +66,8 @@ class SearchService:
         self.metrics = Metrics()
         self.searches = Workers(options.threads, max_waiting=options.max_waiting)
         self.pictures = Workers(2, max_waiting=512)
+        self.url_turns = Workers(4, max_waiting=32)
+        """Places of requests with URLs: so many pictures are held at most."""
         self.checks = Workers(2, max_waiting=64)
         """Threads for health, which must be known also when all others are busy."""
         self.thumbnails = ThumbnailCache(options.thumbnails)
@@ -105,4 +112,6 @@ class SearchService:
         self.jobs.close()
         if self._encoder is not None:
             self._encoder.close()
+        if self.options.urls is not None:
+            self.options.urls.close()
         self.index.close()

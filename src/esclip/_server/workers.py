@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -30,14 +31,29 @@ class Workers:
         """Whether another call would be refused."""
         return self._calls >= self._max_calls
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Context manager: a place of one thread, for what takes several calls. Raises `Problem` as `run`."""
+        if self.are_full:
+            raise Problem(ProblemType.OVERLOADED)
+        self._calls += 1
+        try:
+            async with self._places():
+                yield
+        finally:
+            self._calls -= 1
+
+    def _places(self) -> anyio.CapacityLimiter:
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self._threads)  # needs the event loop
+        return self._limiter
+
     async def run(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """The result of a call in a thread. Raises `Problem` when too many calls wait."""
         if self.are_full:
             raise Problem(ProblemType.OVERLOADED)
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._threads)  # needs the event loop
         self._calls += 1
         try:
-            return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._limiter)
+            return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._places())
         finally:
             self._calls -= 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,7 +15,7 @@ from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
 from esclip._fetch.hosts import is_public
 from esclip._search.query_image import open_image
-from tests.fetching import PICTURE, showable
+from tests.fetching import PICTURE, Names, showable
 from tests.servers import PictureServer, body, redirect
 
 PRIVATE = [
@@ -89,25 +88,6 @@ def refused(
     ):
         fetching.fetch(url)
     return showable(caught.value)
-
-
-class Names:
-    """The addresses of names, in turn: what a hostile name server does. Other names are as they are."""
-
-    def __init__(self, **addresses: list[list[str]]) -> None:
-        self.asked = 0
-        self._addresses = {name.replace("_", "."): iter(turns) for name, turns in addresses.items()}
-        self._others = socket.getaddrinfo
-
-    def __call__(self, host: str, port: Any, **settings: Any) -> list[Any]:
-        if host not in self._addresses or settings.get("flags") == socket.AI_NUMERICHOST:
-            return list(self._others(host, port, **settings))
-        self.asked += 1
-        kinds = [
-            (socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-            for address in next(self._addresses[host])
-        ]
-        return [(kind, socket.SOCK_STREAM, 6, "", (address, port)) for kind, address in kinds]
 
 
 class TestNames:

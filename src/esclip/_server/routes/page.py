@@ -17,6 +17,7 @@ from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.errors import problem_of_request
 from esclip._server.routes.pictures import FOR_EVER
 from esclip._server.routes.responses import PROBLEMS
+from esclip._server.routes.url_pictures import fetched_pictures
 from esclip._server.search_service import SearchService
 
 HTML: dict[int | str, dict[str, Any]] = {
@@ -36,7 +37,8 @@ def add_page(api: FastAPI, service: SearchService) -> None:
     @api.post("/", responses=HTML)
     async def show_page_for_parts(request: Request, wanted: messages.PartsRequest) -> Response:
         """The same for further parts in the body, such as a picture that was dropped onto the page."""
-        return await _respond(service, page, request, wanted.clauses())
+        async with fetched_pictures(service, wanted.urls()) as fetched:
+            return await _respond(service, page, request, wanted.clauses(fetched))
 
     @api.get(
         "/static/{name}", responses={200: {"content": {"text/css": {}, "text/javascript": {}}}, **PROBLEMS}

@@ -23,6 +23,7 @@ from esclip._server.routes.responses import (
     milliseconds,
     respond_to_query,
 )
+from esclip._server.routes.url_pictures import fetched_pictures
 from esclip._server.search_service import SearchService
 
 
@@ -47,14 +48,19 @@ def add_searches(api: FastAPI, service: SearchService) -> None:
                 service, parameters.query(ImageQuery(body)), parameters.fields, parameters.facets
             )
         wanted = messages.SearchRequest.model_validate(parse_json(request, body))
-        return await respond_to_query(service, wanted.query(), wanted.fields, wanted.facets)
+        async with fetched_pictures(service, wanted.urls()) as fetched:
+            return await respond_to_query(service, wanted.query(fetched), wanted.fields, wanted.facets)
 
     @api.post("/v1/search/batch", responses={200: {"model": messages.BatchResponse}, **PROBLEMS})
     async def search_batch(wanted: messages.BatchRequest) -> Response:
         """Search by several queries at once: encoded together, sent to the store together."""
-        queries = [one.query(f"/queries/{number}") for number, one in enumerate(wanted.queries)]
-        began = time.perf_counter()
-        results, counts = await service.searches.run(_search_many, service, queries, wanted)
+        pointers = [f"/queries/{number}" for number in range(len(wanted.queries))]
+        numbered = list(zip(wanted.queries, pointers, strict=True))
+        urls = {url: place for one, pointer in numbered for url, place in one.urls(pointer).items()}
+        async with fetched_pictures(service, urls) as fetched:
+            queries = [one.query(fetched, pointer) for one, pointer in numbered]
+            began = time.perf_counter()
+            results, counts = await service.searches.run(_search_many, service, queries, wanted)
         took = milliseconds(service, results[0], began)  # that of all, which were searched together
         show_paths = service.options.show_paths
         rendered = [
