@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Self
 from urllib.parse import urlencode
 
+from esclip._server.page.choices import IS
+
 REPEATED = frozenset({"like", "unlike", "where", "targets", "fields"})
 """Parameters that may be given several times."""
 PLACE = frozenset({"offset", "view", "at"})
@@ -16,6 +18,15 @@ ASIDE = frozenset({"part", "shown"})
 """What a script asks for besides: no link has it."""
 
 
+KEPT = frozenset({"q", "k", "sort"})
+"""What is left when all parts of a search are taken away."""
+
+
+def is_repeated(name: str) -> bool:
+    """Whether a parameter may be given several times."""
+    return name in REPEATED or name.startswith(IS)
+
+
 class PageAddress:
     """Parameters of the page, in order. Immutable."""
 
@@ -24,7 +35,7 @@ class PageAddress:
         given = [(name, value) for name, value in pairs if value.strip() and name not in ASIDE]
         last = dict(given)
         self.pairs = tuple(
-            dict.fromkeys((name, value if name in REPEATED else last[name]) for name, value in given)
+            dict.fromkeys((name, value if is_repeated(name) else last[name]) for name, value in given)
         )
 
     def values(self, name: str) -> list[str]:
@@ -52,6 +63,10 @@ class PageAddress:
     def remove(self, name: str, value: str) -> Self:
         """Another search: without this value of a parameter."""
         return type(self)(pair for pair in self.elsewhere().pairs if pair != (name, value))
+
+    def without_parts(self) -> Self:
+        """Another search: the text alone."""
+        return type(self)(pair for pair in self.pairs if pair[0] in KEPT)
 
     def more_like(self, id: str) -> Self:
         """The search, nearer to a picture of the index."""

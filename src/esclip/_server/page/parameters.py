@@ -9,6 +9,7 @@ from pydantic import Field
 
 from esclip._search.query import Clause, Query
 from esclip._server.page.address import REPEATED, PageAddress
+from esclip._server.page.choices import filters_of, is_choice
 from esclip._server.search_messages import MAX_DEPTH, MAX_K, Id, SearchParameters
 
 PAGE_SIZE = 30
@@ -21,7 +22,10 @@ class PageParameters(SearchParameters):
     k: int = Field(PAGE_SIZE, ge=1, le=MAX_K, description="Pictures of a page.")
     view: Id | None = Field(None, description="A picture to be shown large.")
     at: int = Field(0, ge=0, le=MAX_DEPTH, description="Its rank, by which its neighbours are found.")
-    part: Literal["page", "results", "viewer"] = Field("page", description="What a script wants of the page.")
+    part: Literal["page", "results", "viewer", "facets"] = Field(
+        "page", description="What a script wants of the page."
+    )
+    filters: Literal["", "on"] = Field("", description="Whether the page has its panel of filters.")
     shown: int | None = Field(
         None, ge=1, le=MAX_K, description="As many pictures as were shown, in one answer."
     )
@@ -30,8 +34,12 @@ class PageParameters(SearchParameters):
     def of(cls, address: PageAddress, aside: Mapping[str, str]) -> PageParameters:
         """Of a URL: its address, and what a script wants besides. Raises `ValidationError`."""
         given: dict[str, Any] = {
-            name: address.values(name) if name in REPEATED else value for name, value in address.pairs
+            name: address.values(name) if name in REPEATED else value
+            for name, value in address.pairs
+            if not is_choice(name)
         }
+        if filters := filters_of(address.pairs):
+            given["where"] = [*address.values("where"), *filters]
         return cls.model_validate({**given, **aside})
 
     def query(self, *more: Clause) -> Query:

@@ -22,6 +22,8 @@ from esclip._search.hits import Hits
 from esclip._search.query import Clause, Query
 from esclip._server.page.address import PLACE, PageAddress
 from esclip._server.page.assets import Assets
+from esclip._server.page.choices import choice_title, is_choice
+from esclip._server.page.facets_panel import FacetCounter
 from esclip._server.page.hosts import PictureHosts
 from esclip._server.page.parameters import PageParameters
 from esclip._server.page.rendering import render
@@ -36,7 +38,7 @@ STATS_SECONDS = 30.0
 
 EXAMPLES = {"like": "more like", "unlike": "less like"}
 """Parameters that name pictures of the index, in words."""
-NO_CHIPS = frozenset({"q", "k", "sort", "fields"}) | PLACE
+NO_CHIPS = frozenset({"q", "k", "sort", "fields", "filters"}) | PLACE
 """Parameters that are shown elsewhere, or not at all."""
 
 
@@ -76,6 +78,7 @@ class SearchPage:
         self._show_paths = show_paths
         self.assets = Assets()
         self.hosts = PictureHosts()
+        self._facets = FacetCounter(index, show_paths=show_paths)
         self._stats: tuple[float, Stats] | None = None
 
     def answer(self, address: PageAddress, aside: Mapping[str, str], more: Sequence[Clause] = ()) -> str:
@@ -90,7 +93,12 @@ class SearchPage:
             "stats": self._read_stats(),
             "chips": self._chips(address),
         }
+        if wanted.part == "facets":
+            return render("_facets.html", facets=self._facets.panel(address))
         if wanted.view is None or wanted.part == "results":
+            is_open = wanted.filters == "on" and wanted.part == "page"
+            values["facets"] = self._facets.panel(address) if is_open else None
+            values["filters_url"] = address.replace(filters=None if is_open else "on").url
             values["results"] = self._results(wanted, address, more, began)
             template = "_results.html" if wanted.part == "results" else "page.html"
         else:
@@ -109,6 +117,8 @@ class SearchPage:
             stats=self._stats and self._stats[1],
             chips=chips,
             results=None,
+            facets=None,
+            filters_url=address.replace(filters="on").url,
             error=said,
         )
 
@@ -192,7 +202,8 @@ class SearchPage:
 
 def _searches(address: PageAddress, more: Sequence[Clause]) -> bool:
     """Whether there is anything to search for."""
-    return bool(more) or any(address.values(name) for name in ("q", "words", "like", "unlike", "where"))
+    searched = ("q", "words", "like", "unlike", "where")
+    return bool(more) or any(name in searched or is_choice(name) for name, _ in address.pairs)
 
 
 def _parts(address: PageAddress) -> list[tuple[str, str]]:
@@ -209,7 +220,7 @@ def _chip(name: str, value: str, address: PageAddress, example: Hit | None) -> C
         return Chip(
             EXAMPLES[name], title_of(rendered, file_name(example)), picture_url(rendered, HEIGHT), without
         )
-    return Chip("" if name == "where" else name, value, "", without)
+    return Chip("" if name == "where" else choice_title(name), value, "", without)
 
 
 def _weak(hits: Hits) -> list[bool]:

@@ -3,7 +3,8 @@
    page.js    typing, clicks, going back
    search.js  a URL's results
    keys.js    single keys
-   viewer.js, pictures.js  a picture large, pictures to search with: loaded when there are some */
+   viewer.js, pictures.js  a picture large, pictures to search with: loaded when there are some
+   facets.js  the panel of filters: loaded when there is room for it, or it is wanted */
 
 import { $, tell } from "./dom.js";
 import "./keys.js";
@@ -16,6 +17,7 @@ const form = $("#search");
 const field = $("#q");
 const viewer = () => import("./viewer.js");
 const pictures = () => import("./pictures.js");
+const facets = () => import("./facets.js");
 let timer, settling;
 let settled = true;
 
@@ -59,7 +61,8 @@ function follow(event) {
   const away = url.origin !== location.origin || url.pathname !== location.pathname;
   if (away || link.matches(".skip")) return;
   event.preventDefault();
-  if (link.matches(".close")) viewer().then(({ leave }) => leave());
+  if (link.closest("#facets")) facets().then(() => $("#facets").classList.toggle("open"));
+  else if (link.matches(".close")) viewer().then(({ leave }) => leave());
   else if (url.searchParams.has("view")) {
     viewer().then(({ view }) => view(url, link.matches(".turn") ? "replace" : "push"));
   }
@@ -153,4 +156,5 @@ if (form) {
   });
   watch();
   arrive();
+  if (matchMedia("(min-width:64rem)").matches) facets();
 }

@@ -69,6 +69,7 @@ export async function go(url, how = "push", count = 0) {
     const text = new URLSearchParams(location.search).get("q");
     document.title = [text, $(".brand span")?.textContent, "esclip"].filter(Boolean).join(" – ");
     tell($("#count")?.textContent ?? "");
+    document.dispatchEvent(new Event("shown"));
     if (how) scrollTo(0, 0);
   } catch (error) {
     if (mine === running) complain(error.message);
