@@ -196,7 +196,7 @@ class TestDuplicates:
         """What only the index can tell is the job's problem, and that of its result."""
         job = finished(server, ask(server, "POST", "/v1/jobs", {"kind": "duplicates", "where": "widht>3"}))
         assert job["state"] == "failed"
-        assert "did you mean 'width'" in job["problem"]["detail"]
+        assert "did you mean width" in job["problem"]["detail"]
         answer = ask(server, "GET", f"/v1/jobs/{job['id']}/result")
         assert f"/problems/{answer.problem}" == job["problem"]["type"]
 

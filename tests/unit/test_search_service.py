@@ -407,6 +407,20 @@ class TestLoad:
             assert asked.result().status == 200
 
 
+def test_what_takes_too_long_is_told(pictures: Path) -> None:
+    """A search beyond its time is a problem; its thread counts as busy until it is done, as /health tells."""
+    slow = RecordingEncoder(seconds=1)
+    with esclip.open_index(pictures / "late", encoder=slow) as index:
+        index.ingest(pictures / "photos")
+    index = esclip.open_index(pictures / "late", encoder=slow)
+    with searching(index, pictures / "cache", search_seconds=0.2) as server:
+        assert ask(server, "GET", "/health").json["searches"] == 0
+        late = ask(server, "POST", "/v1/search", png("red"), {"Content-Type": "image/png"})
+        assert (late.status, late.problem) == (504, "timeout")
+        health = ask(server, "GET", "/health").json
+        assert (health["status"], health["searches"], health["documents"]) == ("ok", 1, 11)
+
+
 def test_a_refused_request_without_a_body_keeps_its_connection(pictures: Path) -> None:
     """After a refusal the next request may come on the same connection; what was not read ends it."""
     index = esclip.open_index(pictures / "store")

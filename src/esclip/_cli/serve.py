@@ -28,6 +28,14 @@ QUEUE = Opt(
     metavar="N",
     panel=Panel.TUNING,
 )
+TIMEOUT = Opt(
+    60.0,
+    "What a search may take with its wait; then it is refused.",
+    minimum=0.1,
+    maximum=3600.0,
+    metavar="SECONDS",
+    panel=Panel.TUNING,
+)
 
 
 def serve(
@@ -91,6 +99,7 @@ def serve(
     ] = None,
     threads: Annotated[int, number(THREADS)] = THREADS.default,
     queue: Annotated[int, number(QUEUE)] = QUEUE.default,
+    timeout: Annotated[float, number(TIMEOUT)] = TIMEOUT.default,
     thumbnails: Annotated[
         Path | None,
         typer.Option(
@@ -119,6 +128,7 @@ def serve(
         show_paths=show_paths,
         threads=threads,
         max_waiting=queue,
+        search_seconds=timeout,
         thumbnails=thumbnails or thumbnail_cache(),
         originals=originals,
         urls=UrlFetcher() if fetch_urls else None,

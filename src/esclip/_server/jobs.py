@@ -106,7 +106,7 @@ class Jobs:
         """Begin a job, or let it wait. Raises `Problem` when too many wait, or the service is stopping."""
         with self._lock:
             self._forget()
-            running = sum(job.state is JobState.RUNNING for job in self._jobs.values())
+            running = self._count_running()
             if self._closed or running >= MAX_RUNNING:
                 raise Problem(ProblemType.OVERLOADED, f"{running} jobs run or wait")
             job = Job(kind, parameters, work)
@@ -116,6 +116,15 @@ class Jobs:
                 self._thread.start()
         self._queue.put(job)
         return job
+
+    @property
+    def running(self) -> int:
+        """How many run or wait."""
+        with self._lock:
+            return self._count_running()
+
+    def _count_running(self) -> int:
+        return sum(job.state is JobState.RUNNING for job in self._jobs.values())
 
     def get(self, id: str) -> Job:
         """A job by its id. Raises `Problem` when there is none, or it is kept no longer."""

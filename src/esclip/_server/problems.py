@@ -122,6 +122,11 @@ class ProblemType(Enum):
     STORE_UNAVAILABLE = _Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "The store does not answer", "Repeat it after Retry-After seconds."
     )
+    TIMEOUT = _Kind(
+        HTTPStatus.GATEWAY_TIMEOUT,
+        "The search took too long",
+        "Ask for fewer hits, or for no exact search; --timeout of the server is the limit.",
+    )
 
     @property
     def slug(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class ServiceOptions:
     """Searches at once."""
     max_waiting: int = 128
     """Searches that wait for a thread; further ones are refused with Retry-After."""
+    search_seconds: float = 60.0
+    """What a search may take with its wait for a thread."""
     thumbnails: Path = field(default_factory=thumbnail_cache)
     """The folder for thumbnails."""
     writable: bool = False
@@ -61,10 +64,13 @@ class SearchService:
         self.options = options
         self.limits = limits
         self.jobs = Jobs()
+        self.began = time.monotonic()
         self._stopping = False
         self.guard = Guard(options.token, options.hosts)
         self.metrics = Metrics()
-        self.searches = Workers(options.threads, max_waiting=options.max_waiting)
+        self.searches = Workers(
+            options.threads, max_waiting=options.max_waiting, seconds=options.search_seconds
+        )
         self.pictures = Workers(2, max_waiting=512)
         self.url_turns = Workers(4, max_waiting=32)
         """Places of requests with URLs: so many pictures are held at most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,8 +20,10 @@ T = TypeVar("T")
 class Workers:
     """So many threads, for which so many calls may wait. One event loop uses it."""
 
-    def __init__(self, threads: int, *, max_waiting: int) -> None:
+    def __init__(self, threads: int, *, max_waiting: int, seconds: float | None = None) -> None:
+        """Give a call so many seconds with its wait; None: as many as it takes."""
         self._threads = threads
+        self._seconds = seconds
         self._max_calls = threads + max_waiting
         self._calls = 0
         """Those that run and those that wait."""
@@ -48,12 +51,29 @@ class Workers:
             self._limiter = anyio.CapacityLimiter(self._threads)  # needs the event loop
         return self._limiter
 
+    @property
+    def calls(self) -> int:
+        """How many run or wait."""
+        return self._calls
+
     async def run(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """The result of a call in a thread. Raises `Problem` when too many calls wait."""
+        """The result of a call in a thread. Raises `Problem` when too many calls wait, or it takes too long.
+
+        A thread can't be ended: what takes too long keeps its own until it is done, and counts until then.
+        """
         if self.are_full:
             raise Problem(ProblemType.OVERLOADED)
         self._calls += 1
-        try:
-            return await anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._places())
-        finally:
-            self._calls -= 1
+        running = asyncio.ensure_future(
+            anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._places())
+        )
+        running.add_done_callback(self._end)
+        done, _ = await asyncio.wait([running], timeout=self._seconds)
+        if not done:
+            raise Problem(ProblemType.TIMEOUT, f"after {self._seconds:g} seconds")
+        return running.result()
+
+    def _end(self, running: asyncio.Future[T]) -> None:
+        self._calls -= 1
+        if not running.cancelled():
+            running.exception()  # nobody may wait for it any more
