@@ -101,7 +101,9 @@ function append(found) {
   const [pages, fitting, weak] = [".pages", ".fitting", ".weak"].map((name) => $(name, found));
   $(".pages", results).remove();
   $("[rel=prev]", found)?.remove();
-  if (fitting) $(".fitting", results).append(...fitting.children);
+  const last = $$(".fitting", results).at(-1);
+  if (fitting && isSeen(last?.lastElementChild)) last.after(fitting);
+  else if (fitting) last.append(...fitting.children);
   const folded = $(".weak", results);
   if (weak && folded) $(".grid", folded).append(...$(".grid", weak).children);
   else if (weak) {
@@ -110,6 +112,9 @@ function append(found) {
   }
   if (pages) ($(".weak", results) ?? results).append(pages);
 }
+
+/* Whether a tile is in view: further ones in its row would move it. */
+const isSeen = (tile) => tile?.getBoundingClientRect().top < innerHeight;
 
 const watcher = new IntersectionObserver(
   (seen) => seen.some((one) => one.isIntersecting) && automatic-- > 0 && more(),
