@@ -251,8 +251,9 @@ class ImageIndex:
         ledger: see `rejections` and `retry`. Callbacks are called from any thread, one call at a time.
 
         Args:
-            paths: Unsplash dataset folders, folders of images, image files, or a `Source` of your own: one
-                by one, or as a list.
+            paths: Unsplash dataset folders, folders of images, image files, files of JSON lines (`.ndjson`,
+                `.jsonl`: a record a line, as a mapping for `add`; paths are relative to the file), or a
+                `Source` of your own: one by one, or as a list.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -323,6 +324,7 @@ class ImageIndex:
             limit=limit,
             captions=options["captions"],
             texts=options["texts"],
+            known=schema.fields if schema else (),
             gone=gone,
         )
         is_whole = limit is None and len(paths_only) == len(
@@ -406,16 +408,11 @@ class ImageIndex:
         from esclip._ingest.progress_display import show_progress
         from esclip.sources.chain import ChainedSource
         from esclip.sources.memory.source import MemorySource
-        from esclip.stores.validation import check_field_names
 
         options = resolve(AddOptions, options)
         schema = self._store.schema()
         self._require_own_pictures(schema)
         source: Source = MemorySource(records, fields, schema.fields if schema else ())
-        try:
-            check_field_names(tuple(source.fields))
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
         if options["limit"] is not None:
             source = ChainedSource([source], options["limit"])
         with show_progress(options) as options:
@@ -431,7 +428,12 @@ class ImageIndex:
         pruning: Pruning | None = None,
     ) -> IngestReport:
         from esclip._ingest.run import run
+        from esclip.stores.validation import check_field_names
 
+        try:
+            check_field_names(tuple(source.fields))
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         labels, remembered = options["labels"], schema.label_set if schema else None
         kinds = {*options["parts"], *(schema.parts if schema else ())}
         report = run(

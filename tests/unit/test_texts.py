@@ -422,3 +422,64 @@ class TestTextFiles:
         assert orjson.loads(result.stdout)["written"] == 4
         stats = CliRunner().invoke(app, ["stats", "--store", str(tmp_path / "store"), "--json"])
         assert orjson.loads(stats.stdout)["texts"] == 2
+
+
+class TestFilesOfJsonLines:
+    """Records in `.ndjson` and `.jsonl` files."""
+
+    def test_pictures_and_texts(self, tmp_path: Path) -> None:
+        """A line is a mapping for `add`; paths are relative to the file; the index keeps its types."""
+        (tmp_path / "more").mkdir()
+        pictures()[2]["image"].save(tmp_path / "more" / "red.png")
+        file = tmp_path / "records.ndjson"
+        file.write_text(
+            '\ufeff{"id": "a", "text": "a red ü", "year": 2020}\n\n'
+            '{"id": "b", "path": "more/red.png", "metadata": {"year": 2021}}\r\n'
+            '{"id": "c", "image": "more/red.png", "description": "red"}\n',
+            encoding="utf-8",
+        )
+        with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+            index.add({"text": "blue", "year": 2.5})
+            report = index.ingest(file)
+            assert (report.read, report.written) == (3, 3)
+            assert [document.record.kind for document in index.get(["a", "b"])] == ["text", "picture"]
+            assert [document.record.metadata["year"] for document in index.get(["a", "b"])] == [
+                2020.0,
+                2021.0,
+            ]
+            assert index.get("b")[0].record.location == str(tmp_path / "more" / "red.png")
+            assert index.ingest(file).skipped == 3
+
+    @pytest.mark.parametrize(
+        ("line", "detail"),
+        [
+            ("{", "line 2 is no JSON"),
+            ('{"text": "a"}{"text": "b"}', "line 2 is no JSON"),
+            ("[1]", "line 2 is no JSON object"),
+            ('{"text": "a", "metadata": [1]}', "line 2 has metadata that is no JSON object"),
+            ('{"text": "a", "metadata": {"text": "b"}}', "line 2 has 'text' twice"),
+            ('{"text": ""}', "record 2: its text is empty"),
+            ('{"n": 5}', "no picture"),
+        ],
+    )
+    def test_bad_lines(self, tmp_path: Path, line: str, detail: str) -> None:
+        """Each is rejected by itself."""
+        file = tmp_path / "records.JSONL"
+        file.write_text(f'{{"text": "red"}}\n{line}\n{{"text": "blue"}}\n', encoding="utf-8")
+        found: list[Rejection] = []
+        with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+            assert index.ingest(file, on_rejection=found.append).written == 2
+        assert detail in found[0].detail
+        assert found[0].reason is Reason.BAD_ROW
+
+    def test_files_that_are_none(self, tmp_path: Path) -> None:
+        """What is no text, and what isn't there, is an error of the source."""
+        (tmp_path / "a.ndjson").write_bytes(b"\xff\xd8\xff\xe0 a picture")
+        with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+            with pytest.raises(esclip.SourceError, match="line 1 is not UTF-8"):
+                index.ingest(tmp_path / "a.ndjson")
+            with pytest.raises(esclip.SourceError, match="is not there"):
+                index.ingest(tmp_path / "b.ndjson")
+            (tmp_path / "c.ndjson").write_text('{"text": "red", "vector": "x"}', encoding="utf-8")
+            with pytest.raises(esclip.ConfigError, match="can't be named vector"):
+                index.ingest(tmp_path / "c.ndjson")

@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 MAX_LINKS = 8
 """Links from one to the next within a folder."""
@@ -31,12 +31,12 @@ _IS_LINK = (errno.ELOOP, errno.EMLINK)
 """Errors of opening a link without following it; the second on BSD."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """The file at `path`, for reading bytes. Raises `OSError` unless it is a regular file."""
     return _require_regular(os.open(path, _FLAGS), path)
 
 
-def open_beside(path: Path) -> BinaryIO:
+def open_beside(path: Path) -> BufferedReader:
     """Like `open_regular`, but a link may lead to another file of its folder only.
 
     The folder is opened once and the file by its name in there: exchanging the folder has no effect.
@@ -71,7 +71,7 @@ def _outside_error(path: Path) -> OSError:
     return OSError(errno.EPERM, message, str(path))
 
 
-def _require_regular(descriptor: int, path: Path) -> BinaryIO:
+def _require_regular(descriptor: int, path: Path) -> BufferedReader:
     try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):

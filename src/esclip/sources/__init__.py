@@ -1,8 +1,9 @@
-"""Where pictures come from: Unsplash datasets, folders of images, image files.
+"""Where pictures and texts come from: Unsplash datasets, folders, image files, files of JSON lines.
 
 paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
-                          ├─► UnsplashSource   a folder with a photos table
-                          └─► FolderSource     any other folder, or a file
+                          ├─► UnsplashSource      a folder with a photos table
+                          ├─► RecordsFileSource   a file of JSON lines
+                          └─► FolderSource        any other folder, or a file
 
 What a program has in memory is a `MemorySource` (`memory/`).
 """
@@ -14,12 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from esclip._core.picture_facts import PICTURE_FIELDS
+from esclip._core.schema import Field
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import AnyCaptions, user_path
 from esclip._protocols import Source
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
 from esclip.sources.folder import FolderSource, is_empty
+from esclip.sources.records_file import RecordsFileSource, is_records_file
 from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
 
@@ -36,6 +39,8 @@ class SourceOptions:
     """The maximum number of records, for a source that can save work by it."""
     column: str | None
     """A column of a dataset that has the captions."""
+    known: Sequence[Field] = ()
+    """The fields of the index, for a source that finds out the types of its own."""
     texts: bool = False
     """Text files of a folder are records as well."""
     gone: bool = False
@@ -56,12 +61,17 @@ def _open_dataset(path: Path, options: SourceOptions) -> Source:
     return UnsplashSource(path, images=options.images, limit=options.limit, captions=options.column)
 
 
+def _open_records_file(path: Path, options: SourceOptions) -> Source:
+    return RecordsFileSource(path, options.known)
+
+
 def _open_folder(path: Path, options: SourceOptions) -> Source:
     return FolderSource(path, gone=options.gone, texts=options.texts)
 
 
 SOURCE_TYPES: Sequence[SourceType] = (
     SourceType(is_dataset, _open_dataset, is_dataset=True),
+    SourceType(is_records_file, _open_records_file, is_dataset=False),
     SourceType(lambda path: True, _open_folder, is_dataset=False),
 )
 """The first that matches opens a path. A new source is a file beside this one, and a row here."""
@@ -74,17 +84,20 @@ def open_source(
     limit: int | None = None,
     captions: AnyCaptions | None = None,
     texts: bool = False,
+    known: Sequence[Field] = (),
     gone: Collection[str | Path] = (),
 ) -> Source:
     """Open the source that reads some paths, one after the other.
 
     Args:
-        paths: Unsplash dataset folders, folders of images, or image files; sources stay as they are.
+        paths: Unsplash dataset folders, folders of images, image files, or files of JSON lines; sources stay
+            as they are.
         images: Folder with a dataset's pictures as `<photo_id>.jpg`.
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
             column of a dataset's photos; "": take away those that the index holds; None: leave them.
         texts: Take the text files of folders as well, each as a document.
+        known: The fields of the index.
         gone: Those of `paths` that give no records.
 
     Raises:
@@ -105,7 +118,7 @@ def open_source(
         )
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
-    options = SourceOptions(images, limit, column, texts)
+    options = SourceOptions(images, limit, column, known, texts)
     sources: list[Source] = []
     has_dataset = False
     for path in paths:
