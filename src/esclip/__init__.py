@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from esclip._classify import classify
+    from esclip._client.client import Client
+    from esclip._client.document import Document
+    from esclip._client.profile import Profile
     from esclip._concurrency.stop import CancelToken
     from esclip._core.facets import Bucket, Facet, Facets, ValueCount
     from esclip._core.filters import (
@@ -86,10 +89,12 @@ __all__ = [
     "Box",
     "Bucket",
     "CancelToken",
+    "Client",
     "Condition",
     "ConfigError",
     "CopyReport",
     "DecodeError",
+    "Document",
     "DocumentNotFound",
     "Documents",
     "DuplicateGroup",
@@ -134,6 +139,7 @@ __all__ = [
     "Order",
     "Phase",
     "Prefix",
+    "Profile",
     "Progress",
     "Query",
     "QueryOptions",
@@ -177,7 +183,8 @@ _HOMES = (
     "_errors", "_errors.reasons", "_net.access", "_core.labels", "_core.filters", "_core.schema",
     "_core.types", "_core.searches", "_core.facets", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
-    "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_classify", "_index",
+    "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_client.document",
+    "_client.profile", "_client.client", "_classify", "_index",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

@@ -16,14 +16,13 @@ from itertools import chain, islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Unpack
 
 from esclip._concurrency.bounded_wait import result_within
 from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.streams import batches
 from esclip._core.arguments import (
     AnyId,
-    AnyImage,
     Records,
     coerce_callback,
     coerce_ids,
@@ -66,9 +65,10 @@ from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits, SearchResults
 from esclip._search.no_hits import explain_filter
-from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, SearchOptions, TextSearchOptions, Where
-from esclip._search.query import AnyQuery, ImageQuery, Keywords, Query, SimilarTo, Text
+from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, Where
+from esclip._search.query import AnyQuery, Query
 from esclip._search.retriever import Retriever
+from esclip._search.search_methods import SearchMethods
 from esclip._search.searcher import Searcher
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
@@ -213,7 +213,7 @@ def _named(what: str, model: AnyPath) -> str:
     return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
-class ImageIndex:
+class ImageIndex(SearchMethods):
     """An index of pictures, and of texts beside them. Searches are thread-safe. To be closed: by `with` or
     `close`.
     """
@@ -632,6 +632,22 @@ class ImageIndex:
         store = self._with_texts(self._require_schema())
         return self._read(store, [*islice(_scan_ids(store, min(n, SCAN_PAGE)), n)])
 
+    @check_names()
+    def ids(self, after: str = "") -> Iterator[str]:
+        """Iterate over the ids of all documents, in their order.
+
+        Args:
+            after: Begin behind this id, whether it is there or not.
+
+        Raises:
+            IndexNotFound: There is no such index.
+
+        Example:
+            assert [*index.ids(after="zzzz")] == []
+        """
+        last_id = coerce_text("after", after)
+        return _scan_ids(self._with_texts(self._require_schema()), SCAN_PAGE, last_id)
+
     @check_names(instead=_IN_A_QUERY)
     def search(self, query: AnyQuery) -> Hits:
         """Search by a query of one or several parts.
@@ -684,164 +700,6 @@ class ImageIndex:
         if not any(results):
             self._require_documents()  # without an index or documents, no hits are an error
         return SearchResults(results, map(str, wanted))
-
-    @check_names()
-    def search_text(
-        self,
-        text: str,
-        k: int = DEFAULT_K,
-        where: Where | None = None,
-        **options: Unpack[TextSearchOptions],
-    ) -> Hits:
-        """Find the pictures that show what a text says, and the texts that say the like.
-
-        Args:
-            text: What pictures show, in any language that the text encoder knows.
-            k: Number of hits, at most.
-            where: Filter: an expression such as `"width>=4000 & !colors=red"`, several that must all hold, or
-                values by field such as `{"country": ["Norway", "Sweden"]}`.
-            hybrid: Weight of a keyword search for the same text, fused with the vector search, whose weight
-                is 1. Default: 0, no keyword search.
-            offset: Number of hits to pass over. Default: 0.
-            min_score: Lowest score of a hit, a cosine in [-1, 1]. Default: -1.
-            exact: Compare every vector, without the vector index. Default: False.
-            rank_window_size: Number of hits of each ranking that are fused. Default: 200.
-            targets: Where to search: `pictures`, `crops`, `captions`, `texts`. A hit by a crop has its `box`
-                and its score. Texts are ranked apart, and fused with pictures by rank: their scores are not
-                comparable. Default: pictures, and texts where the index has any.
-            explain: Say of each hit what its rank is made of: `Hit.explanation`. Default: False.
-            collapse: Fold hits into a better one from this cosine with it on: `Hit.duplicates`. Default:
-                None, off.
-            min_relevance: Lowest `Hit.relevance`, 0 to 1; for queries of texts alone, which then find no
-                text documents. Default: None, off.
-            sort: Order by a field: a date, a number or a keyword; "-FIELD" from the highest to the lowest,
-                those without a value last. It orders the hits of `min_relevance` or `min_score`, without
-                these the best `rank_window_size`. Default: "relevance".
-
-        Returns:
-            Hits, best first.
-
-        Raises:
-            EsclipError: As `search`.
-
-        Example:
-            for hit in index.search_text("a red car in the snow", k=5, hybrid=0.5):
-                print(hit.score, hit.location)
-        """
-        return self.search(_text_query(text, k, where, options))
-
-    @check_names()
-    def search_texts(
-        self,
-        texts: Iterable[str],
-        k: int = DEFAULT_K,
-        where: Where | None = None,
-        **options: Unpack[TextSearchOptions],
-    ) -> list[Hits]:
-        """Search by several texts at once, each as in `search_text`.
-
-        Args:
-            texts: What pictures show.
-            k: Number of hits of each text, at most.
-            where: Filter, as in `search_text`.
-            hybrid: As in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
-
-        Returns:
-            Hits of each text, in order.
-
-        Raises:
-            EsclipError: As `search`.
-        """
-        texts = coerce_texts("texts", texts, "several texts, such as a list; for one there is search_text")
-        return self.search_many([_text_query(text, k, where, options) for text in texts])
-
-    @check_names()
-    def search_image(
-        self,
-        image: AnyImage,
-        k: int = DEFAULT_K,
-        where: Where | None = None,
-        **options: Unpack[SearchOptions],
-    ) -> Hits:
-        """Find the pictures most like a picture.
-
-        Args:
-            image: A path, a URL, an image file's bytes, an open file, a PIL image, or an RGB array of uint8
-                with shape (height, width, 3).
-            k: Number of hits, at most.
-            where: Filter, as in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
-
-        Returns:
-            Hits, best first.
-
-        Raises:
-            EsclipError: As `search`.
-
-        Example:
-            index.search_image("photos/red.png", where={"label": "car"})
-        """
-        return self.search(Query(ImageQuery(image), k=k, where=where, **options))
-
-    @check_names()
-    def similar(
-        self, id: AnyId, k: int = DEFAULT_K, where: Where | None = None, **options: Unpack[SearchOptions]
-    ) -> Hits:
-        """Find the pictures most like one of the index, which is left out.
-
-        Args:
-            id: Id of a picture of the index, or a hit.
-            k: Number of hits, at most.
-            where: Filter, as in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
-
-        Returns:
-            Hits, best first.
-
-        Raises:
-            EsclipError: As `search`.
-        """
-        return self.search(Query(SimilarTo.of(id), k=k, where=where, **options))
-
-    @check_names()
-    def recommend(
-        self,
-        like: AnyId | Iterable[AnyId],
-        unlike: AnyId | Iterable[AnyId] = (),
-        k: int = DEFAULT_K,
-        where: Where | None = None,
-        **options: Unpack[SearchOptions],
-    ) -> Hits:
-        """Find the pictures most like some of the index and least like others, all of which are left out.
-
-        Args:
-            like: Id or hit, or several: each weighs 1 / their number.
-            unlike: Id or hit, or several: each weighs -0.5 / their number.
-            k: Number of hits, at most.
-            where: Filter, as in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
-
-        Returns:
-            Hits, best first.
-
-        Raises:
-            EsclipError: As `search`.
-
-        Example:
-            hits = index.search_text("something red", k=2)
-            index.recommend(like=hits[0], unlike=hits[1])
-        """
-        positive, negative = coerce_ids("like", like), coerce_ids("unlike", unlike)
-        clauses = [
-            *(SimilarTo(id, 1 / len(positive)) for id in positive),
-            *(SimilarTo(id, -0.5 / len(negative)) for id in negative),
-        ]
-        return self.search(Query(*clauses, k=k, where=where, **options))
 
     @check_names()
     def duplicates(
@@ -1199,9 +1057,8 @@ def _paths_and_sources(given: Iterable[object]) -> list[str | Path | Source]:
     return found
 
 
-def _scan_ids(store: Store, page: int) -> Iterator[str]:
-    """The ids of all documents, read by pages."""
-    last_id = ""
+def _scan_ids(store: Store, page: int, last_id: str = "") -> Iterator[str]:
+    """The ids of all documents after this one, read by pages."""
     while hits := store.search(Scan(page, after=last_id))[0]:
         yield from (hit.id for hit in hits)
         last_id = hits[-1].id
@@ -1212,11 +1069,3 @@ def _reasons(reasons: Reason | str | Iterable[Reason | str]) -> frozenset[Reason
     alone = isinstance(reasons, str | Reason)
     several = [reasons] if alone else coerce_several("reasons", reasons, "reasons by their names")
     return frozenset(map(Reason, several))
-
-
-def _text_query(text: str, k: int, where: Where | None, given: TextSearchOptions) -> Query:
-    resolved = resolve(TextSearchOptions, given)
-    hybrid = resolved["hybrid"]
-    options = cast(SearchOptions, {name: value for name, value in resolved.items() if name != "hybrid"})
-    keywords = [Keywords(text, hybrid)] if hybrid else []
-    return Query(Text(text), *keywords, k=k, where=where, **options)

@@ -7,6 +7,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,20 @@ import esclip
 from esclip import sources, stores
 from esclip._core.options import Declaration, declared
 from scripts.render_api import API, render
+from tests.search_servers import searching
 
 OPTIONS = re.compile(r"Unpack\[(\w+)\]")
 
 
 def _callables() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """What a user calls: the functions, the methods of an index, and a query."""
+    """What a user calls: the functions, the methods of an index and of a client, and a query."""
     yield from (
         (name, getattr(esclip, name)) for name in esclip.__all__ if inspect.isfunction(getattr(esclip, name))
     )
     yield from (
-        (f"ImageIndex.{name}", method)
-        for name, method in inspect.getmembers(esclip.ImageIndex, inspect.isfunction)
+        (f"{owner.__name__}.{name}", method)
+        for owner in (esclip.ImageIndex, esclip.Client)
+        for name, method in inspect.getmembers(owner, inspect.isfunction)
         if not name.startswith("_") and name != "renew"
     )
     yield "Query.__init__", esclip.Query.__init__
@@ -122,10 +125,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_run(name: str, place: Path) -> None:
-    """An example of a docstring runs to its end, where it has one on an index of pictures."""
-    with esclip.open_index(place / "store", encoder="palette") as index:
+    """An example of a docstring runs to its end, on an index of pictures, or on a service of it."""
+    names: dict[str, Any] = {"esclip": esclip, "Path": Path}
+    with esclip.open_index(place / "store", encoder="palette") as index, ExitStack() as stack:
         index.ingest(place / "photos", parts=["crops"], labels="red,green,blue")
-        exec(compile(EXAMPLES[name], name, "exec"), {"esclip": esclip, "index": index})
+        if name.startswith("Client."):
+            server = stack.enter_context(searching(index, place / "cache", writable=True))
+            names["client"] = stack.enter_context(esclip.Client(server.address))
+        exec(compile(EXAMPLES[name], name, "exec"), names | {"index": index})
 
 
 def test_the_page_of_the_api_is_current() -> None:

@@ -69,7 +69,7 @@ Call = Callable[[esclip.ImageIndex], Any]
 
 CALLS: list[tuple[str, Call, str]] = [
     ("LanceDB connect", lambda _: esclip.connect("store"), "open_index"),  # type: ignore[attr-defined]
-    ("Chroma Client", lambda _: esclip.Client(), "open_index"),  # type: ignore[attr-defined]
+    ("Chroma Client", lambda _: esclip.Client(), "open_index"),
     ("Chroma PersistentClient", lambda _: esclip.PersistentClient("store"), "open_index"),  # type: ignore[attr-defined]
     ("txtai Embeddings", lambda _: esclip.Embeddings(), "open_index"),  # type: ignore[attr-defined]
     ("txtai search", lambda index: index.search("something red")[0].location, "sunset"),

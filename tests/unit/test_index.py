@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import axis
 from esclip.testing.pictures import PLAIN
+from tests.contracts.facade import FacadeContract, Serve
 
 
 @pytest.fixture
@@ -28,36 +28,20 @@ def index(photos: Path) -> ImageIndex:
     return index
 
 
-def test_a_query_picture_may_be_a_path_bytes_or_an_image(index: ImageIndex, photos: Path) -> None:
-    """All ways to give a picture find the same."""
-    path = photos / "red.png"
-    ways: list[str | Path | bytes | Image.Image] = [str(path), path, path.read_bytes(), Image.open(path)]
-    found = [index.search_image(way, 3) for way in ways]
-    assert found[0][0].metadata["file_name"] == "red.png"
+class TestImageIndex(FacadeContract):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def serve(cls) -> Serve:
+        """The index itself."""
+        return lambda index: index
+
+
+def test_a_loaded_encoder_is_shared(index: ImageIndex) -> None:
+    """The encoder is loaded once by whichever thread is first; every thread gets the same hits."""
+    fresh = esclip.open_index(index._store)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: fresh.search_text("red", 5), range(40)))
     assert all(hits == found[0] for hits in found)
-
-
-def test_a_query_image_is_turned_upright_and_put_on_white(index: ImageIndex) -> None:
-    """A PIL image is prepared like a file's: what is transparent counts as white."""
-    (hit,) = index.search_image(Image.new("RGBA", (9, 9), (255, 0, 0, 0)), 1)
-    assert hit.metadata["file_name"] == "white.png"
-
-
-def test_similar_leaves_itself_out_and_ranks_from_one(index: ImageIndex) -> None:
-    """Neighbours are k others, whatever the order of equals."""
-    (red,) = index.search_text("red", 1)
-    others = index.similar(red.id, 4)
-    assert [hit.rank for hit in others] == [1, 2, 3, 4]
-    assert red.id not in [hit.id for hit in others]
-    with pytest.raises(esclip.DocumentNotFound, match="nobody"):
-        index.similar("nobody")
-
-
-def test_filters_narrow_the_search(index: ImageIndex) -> None:
-    """Only documents that fulfil the filter are found, however far away."""
-    hits = index.search_text("red", where={"file_name": "green.png"})
-    assert [hit.metadata["file_name"] for hit in hits] == ["green.png"]
-    assert len(index.search_text("red", where={"file_name": "no such"})) == 0
 
 
 def test_words_of_an_older_index_are_brought_up_to_date(photos: Path, tmp_path: Path) -> None:
@@ -87,21 +71,6 @@ def test_words_of_an_older_index_are_brought_up_to_date(photos: Path, tmp_path: 
     assert (report.written, report.skipped) == (1, written - 1)
     assert encoder.encoded == encoded
     assert (found("Tromsø"), found("tromso")) == (["Tromsø.png"], ["Tromsø.png"])
-
-
-@pytest.mark.parametrize("bad", [lambda i: i.search_text(" "), lambda i: i.search_text("red", k=0)])
-def test_wrong_calls_are_value_errors(index: ImageIndex, bad: object) -> None:
-    """A programming error stays a built-in one."""
-    with pytest.raises(ValueError, match=r"empty|k is 0"):
-        bad(index)  # type: ignore[operator]
-
-
-def test_nothing_to_search_is_an_error() -> None:
-    """No index, an empty one, and one that was dropped all say how to fill it."""
-    index = esclip.open_index(MemoryStore("none"), encoder="palette")
-    for search in (lambda: index.search_text("red"), lambda: index.similar("x"), index.stats):
-        with pytest.raises(esclip.IndexNotFound, match="fill it by an ingest"):
-            search()
 
 
 class CountingStore(MemoryStore):
@@ -167,28 +136,3 @@ def test_a_search_sees_fields_that_a_later_ingest_added(index: ImageIndex, tmp_p
     index.ingest(folder, images=images)
     (hit,) = index.search_text("red", where={"country": "Peru"})
     assert hit.id == "abc"
-
-
-def test_searches_from_many_threads_agree(index: ImageIndex) -> None:
-    """The encoder is loaded once and shared; every thread gets the same hits."""
-    fresh = esclip.open_index(index._store)
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: fresh.search_text("red", 5), range(40)))
-    assert all(hits == found[0] for hits in found)
-
-
-def test_a_picture_that_is_none_is_named(index: ImageIndex, tmp_path: Path) -> None:
-    """The error says which picture it was."""
-    with pytest.raises(esclip.DecodeError, match="not_an_image"):
-        index.search_image(b"<html>")
-    with pytest.raises(esclip.FetchError, match="gone"):
-        index.search_image(tmp_path / "gone.jpg")
-    (tmp_path / "cut.png").write_bytes(_png()[:40])
-    with pytest.raises(esclip.DecodeError, match=r"cut\.png"):
-        index.search_image(tmp_path / "cut.png")
-
-
-def _png() -> bytes:
-    data = io.BytesIO()
-    Image.new("RGB", (40, 40), "red").save(data, "PNG")
-    return data.getvalue()

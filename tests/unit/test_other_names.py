@@ -74,7 +74,7 @@ def test_every_answer_is_a_name_of_ours() -> None:
     """The table leads to arguments and options that there are."""
     options = {param.name for command in COMMANDS.values() for param in command.params}
     methods = inspect.getmembers(esclip.ImageIndex, inspect.isfunction)
-    named = (esclip.open_index, esclip.load_encoder, esclip.classify)
+    named = (esclip.open_index, esclip.load_encoder, esclip.classify, esclip.Client)
     functions: list[Any] = [*named, *(method for _, method in methods)]
     arguments = {name for one in functions for name in inspect.signature(one).parameters}
     arguments |= {*declared(esclip.IngestOptions), *declared(esclip.QueryOptions)}

@@ -473,6 +473,19 @@ class TestHealth:
         assert {"name": "file_name", "type": "keyword"} in about["fields"]
 
 
+def test_a_response_waits_for_no_acknowledgement(server: HttpServer[SearchApp]) -> None:
+    """On a kept connection the body comes with the head, not after the client's delayed acknowledgement."""
+    connection = HTTPConnection(server.address.removeprefix("http://"), timeout=60)
+    seconds = []
+    for _ in range(10):
+        began = time.monotonic()
+        connection.request("GET", "/livez")
+        assert connection.getresponse().read() == b"ok\n"
+        seconds.append(time.monotonic() - began)
+    connection.close()
+    assert min(seconds) < 0.03
+
+
 def test_many_at_once(server: HttpServer[SearchApp]) -> None:
     """64 clients at once are all answered, each with its own hits."""
     colors = ["red", "green", "blue", "yellow"] * 16

@@ -94,6 +94,10 @@ in which a server restarts and loads its model."""
 ENCODER_INFO = RetryPolicy(timeout=5.0, backoff=0.25)
 """The first request to an encoder server. Gives up soon: the address may be wrong."""
 
+SERVICE = RetryPolicy(timeout=30.0, backoff=0.25)
+"""Request of a client to a search service: no answer in time, too many searches there, its store away; no
+connection, which is worth fewer attempts. Gives up after the time that its user waits."""
+
 STORE = RetryPolicy(
     timeout=30.0, backoff=0.25, is_transient=_is_unavailable, log_after=60.0, raise_last_on_cancel=True
 )

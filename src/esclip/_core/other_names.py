@@ -40,6 +40,7 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "only_paths": "filepath_only files_only paths_only f l",
     "null": "print0 z",
     "copy_to": "copy output output_dir output_folder out out_dir dest save_to download o",
+    "address": "server host url",
     "store": "uri url path host hosts db db_path database persist_directory index_path indice_folder",
     "index": "collection collection_name table table_name index_name",
     "encoder": "model model_name model_id clip_model embedding_model embedding_function vectorizer m",
@@ -71,7 +72,7 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 
 _OTHERS_BY_ATTRIBUTE: Mapping[str, Mapping[str, str]] = {
     "module esclip": {
-        "open_index()": "connect open Client PersistentClient HttpClient EphemeralClient MilvusClient "
+        "open_index()": "connect open PersistentClient HttpClient EphemeralClient MilvusClient "
         "ClipClient Embeddings Index Database load_index create_index",
         "load_encoder()": "load_model SentenceTransformer Model",
         "classify()": "rank zero_shot",
@@ -88,6 +89,20 @@ _OTHERS_BY_ATTRIBUTE: Mapping[str, Mapping[str, str]] = {
         "get()": "fetch retrieve",
         "peek()": "head",
         "len(index)": "count count_rows num_entities size",
+        "stats()": "info describe schema",
+    },
+    "Client": {
+        "search()": "query find asearch",
+        "search_text()": "text_search similarity_search",
+        "search_image()": "image_search",
+        "similar()": "neighbors more_like_this",
+        "add()": "upsert insert ingest",
+        "index()": "aindex",
+        "encode()": "aencode embed",
+        "rank()": "arank",
+        "delete()": "remove forget",
+        "get()": "fetch retrieve",
+        "len(client)": "count count_rows num_entities size",
         "stats()": "info describe schema",
     },
     "Hits": {
@@ -149,7 +164,8 @@ def check_names(*, instead: str = "") -> Callable[[F], F]:
         def call(*args: Any, **kwargs: Any) -> Any:
             for name in kwargs:
                 if name not in explicit and name not in known():
-                    shown = function.__qualname__.removesuffix(".__init__")
+                    owner, dot, called = function.__qualname__.removesuffix(".__init__").rpartition(".")
+                    shown = f"{type(args[0]).__name__ if dot and args else owner}{dot}{called}"
                     help = instead or _help(name, known(), unnamed)
                     raise TypeError(f"{shown}() has no argument {name}=; {help}")
             return function(*args, **kwargs)

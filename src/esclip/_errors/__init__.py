@@ -202,3 +202,8 @@ class IndexMismatch(StoreError):
 
 class DocumentNotFound(StoreError):
     """No document of the index has this id."""
+
+    def __init__(self, message: object = "", hint: Hint | None = None, *, id: str = "") -> None:
+        """Keep the `id`, where one is meant, beside the `message`."""
+        super().__init__(message, hint)
+        self.id = id

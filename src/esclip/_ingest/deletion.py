@@ -146,7 +146,8 @@ def _report_missing(selection: Selection, deletion: Deletion) -> None:
     )
     if not deletion.documents and not deletion.rejections:
         raise DocumentNotFound(
-            f"the index holds nothing of {names}{more}; an id is as searches print it, a path has a / in it"
+            f"the index holds nothing of {names}{more}; an id is as searches print it, a path has a / in it",
+            id=deletion.missing[0],
         )
     log.warning("nothing is held of %s%s", names, more)
 

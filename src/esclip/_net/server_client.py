@@ -159,25 +159,22 @@ class ServerClient:
         refuse: Callable[[Refusal], Exception],
     ) -> Reply:
         try:
-            return self._send(request, max_bytes, deadline, refuse)
+            reply = self._send(request, max_bytes, deadline)
         except FOREIGN_ERRORS as error:
             with map_errors(_FOREIGN, self, causes=causes):
                 raise self._redactor.failure(error) from None
+        if isinstance(reply, Refusal):
+            raise refuse(reply)
+        return reply
 
-    def _send(
-        self,
-        request: requests.Request,
-        max_bytes: int,
-        deadline: float,
-        refuse: Callable[[Refusal], Exception],
-    ) -> Reply:
+    def _send(self, request: requests.Request, max_bytes: int, deadline: float) -> Reply | Refusal:
         with (
             deadline_scope(deadline, cancellation.current()),
             send(self._session, request, TIMEOUT_S) as response,
         ):
             status, headers = response.status_code, response.headers
             if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                raise refuse(Refusal(status, headers, read_body(response, MAX_ERROR_BYTES)))
+                return Refusal(status, headers, read_body(response, MAX_ERROR_BYTES))
             body = self._redactor.answer(read_body(response, max_bytes))
         if len(body) > max_bytes:
             raise self.protocol_error(f"sends more than {max_bytes} bytes")

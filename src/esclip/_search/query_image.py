@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
@@ -14,6 +17,8 @@ from esclip._errors.reasons import Reason
 from esclip._files.locations import correct_address, user_path
 from esclip._images.decode import decode, to_rgb
 from esclip._protocols import Encoder
+
+T = TypeVar("T")
 
 
 def open_image(image: AnyImage) -> Image.Image:
@@ -36,8 +41,29 @@ def load_pixels(encoder: Encoder, image: AnyImage) -> Pixels | RecordError:
         return error
 
 
+def image_bytes(image: AnyImage) -> bytes:
+    """The bytes of the image's file, unread; of pixels in memory, of a PNG. Raises as `open_image`."""
+    image = coerce_image("the picture", image)
+    match image:
+        case bytes():
+            return image
+        case Image.Image():
+            file = io.BytesIO()
+            to_rgb(image).save(file, "PNG", compress_level=1)
+            return file.getvalue()
+        case _:
+            return _read_bytes(image, lambda data: data)
+
+
 def _read_image(location: str | Path) -> Image.Image:
-    """The image at a path or URL. The user named it, so any host is allowed, and robots tags are ignored."""
+    return _read_bytes(location, decode)
+
+
+def _read_bytes(location: str | Path, use: Callable[[bytes], T]) -> T:
+    """What `use` makes of the bytes at a path or URL; its errors name that, too.
+
+    The user named it, so any host is allowed, and robots tags are ignored.
+    """
     from esclip._fetch.fetcher import Fetcher
 
     is_url = isinstance(location, str) and "://" in location
@@ -46,6 +72,6 @@ def _read_image(location: str | Path) -> Image.Image:
     source = location if is_url else user_path(location, "picture")
     try:
         with Fetcher(allow_hosts=None, cache=None, workers=1, ignore_robots_tag=True) as fetcher:
-            return decode(fetcher.fetch(source))
+            return use(fetcher.fetch(source))
     except RecordError as error:
         raise type(error)(error.reason, f"{one_line(str(location), 200)}: {error.detail}") from error

@@ -20,6 +20,10 @@ from esclip._search.query import ImageQuery, SimilarTo, Text, VectorClause, Vect
 from esclip._search.query_image import open_image
 
 
+class NoDirection(EncoderError):
+    """The clauses of a query have no common direction: another query has one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class QueryVector:
     """The weighted sum of the vectors of a query's clauses."""
@@ -52,8 +56,8 @@ def embed_queries(
     """The vector of each query's clauses, None without clauses; all texts and images are encoded together.
 
     `encoder` is called only where there is something to encode. Raises `DocumentNotFound` for an id that the
-    store lacks, `FetchError` or `DecodeError` for an image that can't be read, `EncoderError` for a sum
-    without direction, `ValueError` for a vector of another shape.
+    store lacks, `FetchError` or `DecodeError` for an image that can't be read, `NoDirection` for a sum that
+    has none, `ValueError` for a vector of another shape.
     """
     vectors = _embed_clauses([clause for clauses in queries for clause in clauses], dim, encoder, store)
     return [_sum(clauses, list(islice(vectors, len(clauses)))) if clauses else None for clauses in queries]
@@ -94,7 +98,8 @@ def _read_vectors(ids: Sequence[str], store: Store) -> Mapping[str, Vector]:
     if missing := [id for id in distinct if id not in documents]:
         raise DocumentNotFound(
             f"index {store.index!r} in {store.address} has no document with the id {missing[0]!r}; "
-            "an id is as searches print it"
+            "an id is as searches print it",
+            id=missing[0],
         )
     return {id: document.vector for id, document in documents.items()}
 
@@ -114,5 +119,5 @@ def _sum(clauses: Sequence[VectorClause], vectors: Sequence[Vector]) -> QueryVec
     length = float(np.linalg.norm(total))
     # vectors that cancel out leave rounding errors, whose direction is random
     if not length > 1e-6 * np.abs(weights).sum():
-        raise EncoderError("the query has no direction: its parts cancel out, or its vector is not finite")
+        raise NoDirection("the query has no direction: its parts cancel out, or its vector is not finite")
     return QueryVector(unit_rows([total])[0], tuple(clauses), rows, length)

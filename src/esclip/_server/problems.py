@@ -15,7 +15,6 @@ import orjson
 from esclip._errors import (
     ConfigError,
     DocumentNotFound,
-    EsclipError,
     FieldNotFound,
     IndexMismatch,
     IndexNotFound,
@@ -23,6 +22,7 @@ from esclip._errors import (
     StoreError,
     one_line,
 )
+from esclip._search.query_vectors import NoDirection
 from esclip._server.http import RETRY_AFTER_S, HttpError, Response
 
 PROBLEM_JSON = "application/problem+json"
@@ -144,19 +144,26 @@ class Problem(Exception):
         *,
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep `detail`, one line for a person, and `errors`: JSON pointers and what is wrong there."""
+        """Keep `detail`, one line for a person, and `errors`: JSON pointers and what is wrong there.
+
+        `about` are further members, for `esclip.Client`: the error that it `raises`, its `message`, the
+        `reason` why a picture can't be used.
+        """
         super().__init__(detail)
         self.kind = kind
         self.detail = one_line(detail)
         self.errors = list(errors)
         self.headers = dict(headers or {})
+        self.about = dict(about or {})
         if kind.value.status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
 
     def summary(self) -> dict[str, Any]:
         """What it is, for one item of several."""
-        return {"type": self._type, "title": self.kind.value.title, "detail": self.detail}
+        known = {"type": self._type, "title": self.kind.value.title, "detail": self.detail}
+        return known | self.about
 
     def response(self, request: str, path: str) -> Response:
         """The response to the request with this id."""
@@ -165,6 +172,7 @@ class Problem(Exception):
             "title": self.kind.value.title,
             "status": self.kind.value.status.value,
             "request": request,
+            **self.about,
         }
         if self.detail:
             said["detail"] = self.detail
@@ -208,7 +216,8 @@ def problem_of(error: Exception) -> Problem:
             kind = ProblemType.OVERLOADED if error.status == HTTPStatus.SERVICE_UNAVAILABLE else kind
             return Problem(kind, str(error), headers=error.headers)
         case DocumentNotFound():
-            return Problem(ProblemType.UNKNOWN_DOCUMENT)
+            detail = f"it has no document with the id {error.id!r}" if error.id else ""
+            return Problem(ProblemType.UNKNOWN_DOCUMENT, detail)
         case IndexNotFound():
             return Problem(ProblemType.INDEX_NOT_FOUND)
         case IndexMismatch():
@@ -216,13 +225,16 @@ def problem_of(error: Exception) -> Problem:
         case StoreError():
             return Problem(ProblemType.STORE_UNAVAILABLE)
         case RecordError():
-            return Problem(ProblemType.BAD_PICTURE, error.detail)
+            about = {"reason": error.reason.value}
+            return Problem(ProblemType.BAD_PICTURE, error.detail, about=about)
         case FieldNotFound():
             return _unknown_field(error)
-        case ConfigError() | ValueError() | TypeError():
-            return Problem(
-                ProblemType.BAD_QUERY, error.message if isinstance(error, EsclipError) else str(error)
-            )
+        case ConfigError():
+            return Problem(ProblemType.BAD_QUERY, error.message)
+        case NoDirection():
+            return Problem(ProblemType.BAD_QUERY, error.message, about={"raises": "EncoderError"})
+        case ValueError() | TypeError():
+            return Problem(ProblemType.BAD_QUERY, str(error), about={"raises": "ValueError"})
     return Problem(ProblemType.INTERNAL)
 
 
@@ -230,4 +242,4 @@ def _unknown_field(error: FieldNotFound) -> Problem:
     meant = f"{error.field}: did you mean {error.similar}?" if error.similar else error.message
     place = f"at character {error.character}" if error.character else meant
     errors = [{"pointer": f"/{error.argument}", "detail": place}]
-    return Problem(ProblemType.UNKNOWN_FIELD, meant, errors=errors)
+    return Problem(ProblemType.UNKNOWN_FIELD, meant, errors=errors, about={"message": error.message})

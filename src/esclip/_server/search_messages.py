@@ -15,8 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from esclip._core.options import WEIGHT, Opt, declared
 from esclip._core.picture_color import is_color
-from esclip._core.types import PICTURE, Hit, json_metadata
+from esclip._core.types import (
+    MEMORY_SCHEME,
+    PICTURE,
+    Hit,
+    StoredDocument,
+    document_hit,
+    json_metadata,
+)
 from esclip._core.urls import MAX_URL, is_web_address
+from esclip._protocols import SCAN_PAGE
 from esclip._search.hits import Hits
 from esclip._search.options import QueryOptions
 from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
@@ -44,6 +52,8 @@ MAX_URLS = 4
 """Pictures of a request that are fetched by URL."""
 MAX_DIMENSION = 4096
 """Numbers of a vector."""
+MAX_IDS = 100
+"""Documents of a response by their ids."""
 
 ShortText = Annotated[str, Field(max_length=MAX_TEXT)]
 Id = Annotated[str, Field(min_length=1, max_length=512)]
@@ -117,13 +127,16 @@ def decode_base64(text: str, pointer: str) -> bytes:
         raise Problem(ProblemType.BAD_QUERY, "an image is no base64", errors=errors) from None
 
 
+_WhereValue = str | bool | int | float
+
+
 def _field_of(name: str, kind: Any, opt: Opt) -> tuple[Any, Any]:
     """A field with the declaration's type, default, bounds and help."""
     if opt.choices:
         kind = list[Literal.__getitem__(opt.choices)]  # type: ignore[misc]
         default = None if opt.default is None else list(opt.default)
     elif name == "where":
-        kind, default = str | list[str], opt.default
+        kind, default = str | list[str] | dict[str, _WhereValue | list[_WhereValue]], opt.default
     else:
         default = opt.default
     if kind is str:
@@ -221,6 +234,21 @@ class SearchParameters(_LenientOptions, _ShownParameters):  # type: ignore[misc]
         return _query(self, clauses)
 
 
+class DocumentsParameters(Lenient):
+    """Which documents are read, and what of them."""
+
+    ids: list[Id] = Field(min_length=1, max_length=MAX_IDS)
+    fields: FieldNames | None = Field(None, description=_FIELDS)
+    vectors: bool = Field(False, description="Whether their vectors are sent, too.")
+
+
+class IdsParameters(Lenient):
+    """A page of the ids."""
+
+    after: str = Field("", max_length=512, description="Begin behind this id.")
+    limit: int = Field(SCAN_PAGE, ge=1, le=SCAN_PAGE)
+
+
 class SimilarParameters(_LenientOptions, _ShownParameters):  # type: ignore[misc]  # its base is made at runtime
     """The options of a search for pictures like one of the index."""
 
@@ -251,6 +279,29 @@ class DocumentResponse(BaseModel):
     height: int | None
     color: str | None = Field(description="Its mean colour as #rrggbb, to show while the picture loads.")
     metadata: dict[str, Any]
+
+
+class StoredDocumentResponse(DocumentResponse):
+    """A picture of the index, with its vector where it was asked for."""
+
+    vector: str | None = Field(description="float32, little-endian, in base64.")
+    content: str = Field(description="A fingerprint of the picture's bytes; empty where it isn't known.")
+
+
+class DocumentsResponse(BaseModel):
+    """Documents in the order asked for."""
+
+    documents: list[StoredDocumentResponse]
+    missing: list[str] = Field(description="Ids that the index lacks, each once.")
+
+
+class IdsResponse(BaseModel):
+    """Ids of documents, in their order."""
+
+    ids: list[str]
+    next: str | None = Field(
+        description="What `after` is for the next page, which may be empty; null: this is the last."
+    )
 
 
 class HitResponse(DocumentResponse):
@@ -309,13 +360,26 @@ def render_document(hit: Hit, *, fields: list[str] | None = None, show_paths: bo
         "kind": hit.kind,
         "description": hit.description,
         "page": hit.page,
-        "location": hit.location if show_paths or is_web_address(hit.location) else None,
+        "location": hit.location if show_paths or not _is_path(hit.location) else None,
         "picture": picture_path(hit) if hit.kind == PICTURE else None,
         "width": width if isinstance(width, int) else None,
         "height": height if isinstance(height, int) else None,
         "color": color if is_color(color) else None,
         "metadata": metadata if fields is None else {n: metadata[n] for n in fields if n in metadata},
     }
+
+
+def render_stored(
+    document: StoredDocument, *, vector: bool, fields: list[str] | None, show_paths: bool
+) -> dict[str, Any]:
+    """A document as the service sends it: a `StoredDocumentResponse`."""
+    encoded = base64.b64encode(document.vector.astype("<f4").tobytes()).decode() if vector else None
+    rendered = render_document(document_hit(document, 0.0), fields=fields, show_paths=show_paths)
+    return rendered | {"vector": encoded, "content": document.content}
+
+
+def _is_path(location: str) -> bool:
+    return not is_web_address(location) and not location.startswith(MEMORY_SCHEME)
 
 
 def render_hit(hit: Hit, *, fields: list[str] | None, show_paths: bool) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "texts": stats.texts,
             "bytes": stats.bytes,
             "encoder": public_name(stats.encoder),
+            "text_encoder": public_name(stats.text_encoder),
             "dimension": stats.dimension,
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 from fastapi import FastAPI, Query
@@ -14,6 +15,24 @@ from esclip._server.search_service import SearchService
 
 def add_documents(api: FastAPI, service: SearchService) -> None:
     show_paths = service.options.show_paths
+
+    @api.get("/v1/documents", responses={200: {"model": messages.DocumentsResponse}, **PROBLEMS})
+    async def documents(parameters: Annotated[messages.DocumentsParameters, Query()]) -> Response:
+        """Pictures of the index by their ids, up to 100, with their vectors where they are wanted."""
+        found = await service.searches.run(service.index.get, parameters.ids)
+        rendered = [
+            messages.render_stored(
+                document, vector=parameters.vectors, fields=parameters.fields, show_paths=show_paths
+            )
+            for document in found
+        ]
+        return json_response({"documents": rendered, "missing": list(found.missing)})
+
+    @api.get("/v1/ids", responses={200: {"model": messages.IdsResponse}, **PROBLEMS})
+    async def ids(parameters: Annotated[messages.IdsParameters, Query()]) -> Response:
+        """The ids of all documents, in their order, page by page."""
+        page = await service.searches.run(_page_of_ids, service, parameters)
+        return json_response({"ids": page, "next": page[-1] if len(page) == parameters.limit else None})
 
     @api.get(
         "/v1/documents/{id:path}/similar", responses={200: {"model": messages.SearchResponse}, **PROBLEMS}
@@ -29,3 +48,7 @@ def add_documents(api: FastAPI, service: SearchService) -> None:
         """A picture of the index, by its id."""
         hit = await service.searches.run(document_hit_of, service, id)
         return json_response(messages.render_document(hit, show_paths=show_paths))
+
+
+def _page_of_ids(service: SearchService, parameters: messages.IdsParameters) -> list[str]:
+    return [*islice(service.index.ids(parameters.after), parameters.limit)]

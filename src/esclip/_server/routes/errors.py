@@ -72,5 +72,6 @@ def problem_of_request(error: Exception) -> Problem:
 
 def _pointer(place: Sequence[int | str]) -> str:
     """A JSON pointer (RFC 6901) of a place that pydantic names, with where it was and of which type."""
-    left_out = ("body", "query", "path", "str", "list[str]")
-    return "/" + "/".join(str(step) for step in place if step not in left_out)
+    left_out = ("body", "query", "path", "str")
+    steps = (str(step) for step in place if step not in left_out)
+    return "/" + "/".join(step for step in steps if not step.startswith(("list[", "dict[")))

@@ -1,0 +1,1 @@
+"""The client of a search service: the facade's methods over HTTP. Start with client.py."""
