@@ -6,6 +6,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 
 import esclip
 from esclip import Hit, ImageIndex, IngestReport, LedgerEntry, Reason, Rejection, Stage
-from esclip._core.types import Crop
+from esclip._core.types import Box, Crop, content_fingerprint
 from esclip._search.gallery import MAX_SHOWN
 from esclip._search.hits import Hits
 
@@ -222,3 +223,44 @@ def test_values_are_one_short_line(index: ImageIndex) -> None:
     for value in (rejection, document, index.stats(), report_of(store=EVIL), hit(EVIL)):
         assert len(repr(value)) < 300
         assert repr(value).isprintable()
+
+
+def test_a_gallery_of_photos_stays_small(tmp_path: Path) -> None:
+    """Thirty pictures with more detail than any photo has are at most 600 kB: notebooks keep them."""
+    file = tmp_path / "noise.jpg"
+    Image.effect_noise((480, 320), 100).convert("RGB").save(file, quality=90)
+    page = Hits([hit(str(file), content=content_fingerprint(file.read_bytes()))] * 30)._repr_html_()
+    assert page.count("data:image/jpeg") == 30
+    assert len(page) <= 600_000
+
+
+def test_a_gallery_is_readable_without_its_styles(index: ImageIndex) -> None:
+    """Where a notebook isn't trusted, styles go: sizes, texts and links are there all the same."""
+    on_web = hit("https://h/a.jpg", page="https://h/a", description="A car")
+    hits = Hits([*index.search_text("red", k=2), on_web])
+    stripped = Parsed(re.sub(r' style="[^"]*"', "", hits._repr_html_()))
+    assert all(image["width"] and image["height"] and image["alt"] for image in stripped.all("img"))
+    assert [link["href"] for link in stripped.all("a")] == ["https://h/a"]
+    assert {"A car", "a.jpg", "1 · 0.5000"} <= set(stripped.texts)
+    assert not stripped.all("script")
+
+
+def test_the_part_that_was_found_is_drawn(index: ImageIndex) -> None:
+    """A frame lies over the picture, and the part is told in words, too; wild numbers stay in the picture."""
+    (red,) = index.search_text("red", k=1)
+    for box in (Box(0.25, 0, 0.75, 0.5), Box(-1e9, 0.5, 1e9, 0.5)):
+        page = Hits([replace(red, box=box)])._repr_html_()
+        assert "left:25.0%" in page or "left:0.0%;top:50.0%;width:100.0%;height:0.0%" in page
+        assert "found in the part" in page
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["", "\0", "/", "a\0b", "/dev/zero", "memory:x", "file:///etc/passwd", "https://[", "\ud800", "x" * 9999],
+)
+def test_a_gallery_raises_never(location: str) -> None:
+    """What can't be shown is a text."""
+    odd = hit(location, page=location, description=EVIL, metadata={"file_name": EVIL, "width": float("nan")})
+    page = Parsed(Hits([odd], True)._repr_html_())
+    assert not page.all("script")
+    assert "".join(page.texts).isprintable()

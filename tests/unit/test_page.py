@@ -16,12 +16,13 @@ from PIL import Image
 
 import esclip
 from esclip._errors.secrets import Secret
+from esclip._search.hit_facts import Credit, credit_of, rarity
 from esclip._server.http_server import HttpServer
 from esclip._server.page.assets import FOLDER as STATIC
 from esclip._server.page.assets import Assets
 from esclip._server.page.hosts import PictureHosts
 from esclip._server.page.rendering import FOLDER as TEMPLATES
-from esclip._server.page.words import credit_of, fit_in_words, rarity, why_in_words
+from esclip._server.page.words import fit_in_words, why_in_words
 from esclip._server.search_app import SearchApp
 from esclip.testing.pictures import PLAIN
 from tests.search_servers import Answer, ask, searching
@@ -487,23 +488,27 @@ def hit(**values: Any) -> dict[str, Any]:
     return {"metadata": {}, "page": None, "location": None, "relevance": None, "percentile": None} | values
 
 
+def credit(**values: Any) -> Credit | None:
+    """The credit of a hit."""
+    shown = hit(**values)
+    return credit_of(shown["location"], shown["page"], shown["metadata"])
+
+
 class TestWords:
     def test_credits(self) -> None:
         """Photographers of the dataset are linked as its host asks for; others by their page."""
-        unsplash = credit_of(
-            hit(
-                metadata={"photographer": "Ana Ü", "photographer_username": "ana/.."},
-                page="https://unsplash.com/photos/x",
-                location="https://images.unsplash.com/photo-1",
-            )
+        unsplash = credit(
+            metadata={"photographer": "Ana Ü", "photographer_username": "ana/.."},
+            page="https://unsplash.com/photos/x",
+            location="https://images.unsplash.com/photo-1",
         )
         assert unsplash is not None
         assert unsplash.url == "https://unsplash.com/@ana%2F..?utm_source=esclip&utm_medium=referral"
         assert unsplash.text.startswith("Photo by Ana Ü on Unsplash (https://unsplash.com/photos/x?utm")
-        other = credit_of(hit(page="https://www.museum.example/7"))
+        other = credit(page="https://www.museum.example/7")
         assert other is not None
         assert (other.name, other.site, other.url) == ("", "museum.example", "https://www.museum.example/7")
-        assert credit_of(hit(page="javascript:alert(1)", metadata={"photographer": 7})) is None
+        assert credit(page="javascript:alert(1)", metadata={"photographer": 7}) is None
 
     @pytest.mark.parametrize(
         ("percentile", "said"),

@@ -80,6 +80,27 @@ def read_indexed(file: Path, content: str | None) -> bytes | None:
     return data if fits else None
 
 
+QUALITIES = 85, 70, 55, 40, 25, 10
+
+
+def save_within(image: Image.Image, max_bytes: int) -> bytes:
+    """A JPEG of at most so many bytes, of the best quality with which it fits; the smallest if none does."""
+    for quality in QUALITIES:
+        jpeg = io.BytesIO()
+        image.save(jpeg, "JPEG", quality=quality)
+        if jpeg.tell() <= max_bytes:
+            break
+    return jpeg.getvalue()
+
+
+def fit_thumbnail(small: Thumbnail, max_bytes: int) -> Thumbnail:
+    """The same picture in at most so many bytes."""
+    if len(small.jpeg) <= max_bytes:
+        return small
+    with Image.open(io.BytesIO(small.jpeg), formats=["JPEG"]) as image:
+        return small._replace(jpeg=save_within(image, max_bytes))
+
+
 def read_thumbnail(jpeg: bytes) -> Thumbnail:
     """A thumbnail that was made before, with its size. Raises `ValueError` where these bytes are no JPEG."""
     try:

@@ -5,16 +5,13 @@ Clients refuse results of more than 1 MB, and pictures of more than 2000 pixels.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-
-from PIL import Image
 
 from esclip._core.types import Box, Hit
 from esclip._images.contact_sheet import Tile, draw_contact_sheet
 from esclip._images.thumbnail_cache import ThumbnailCache, thumbnail
-from esclip._images.thumbnails import make_thumbnail
+from esclip._images.thumbnails import fit_thumbnail, make_thumbnail, save_within
 
 MAX_COLUMNS = 8
 """Eight tiles are 1,920 pixels; fifty pictures are seven rows of 200."""
@@ -22,7 +19,6 @@ MAX_SIDE = 1568
 """Pixels of a picture: models scale down what is larger."""
 MAX_JPEG = 650_000
 """Bytes: 867 kB in base64, and the text beside it."""
-QUALITIES = 85, 70, 50, 30, 10
 
 
 def make_contact_sheet(hits: Sequence[Hit], thumbnails: ThumbnailCache | None) -> bytes | None:
@@ -32,23 +28,10 @@ def make_contact_sheet(hits: Sequence[Hit], thumbnails: ThumbnailCache | None) -
         return None
     tiles = [Tile(hit.rank, one and one.jpeg) for hit, one in zip(hits, small, strict=True)]
     columns = min(MAX_COLUMNS, max(5, -(-len(hits) // 6)), len(hits))
-    return _to_jpeg(draw_contact_sheet(tiles, columns))
+    return save_within(draw_contact_sheet(tiles, columns), MAX_JPEG)
 
 
 def view_file(file: Path, content: str, box: Box | None) -> bytes | None:
     """A file's picture, or a part of it, as a JPEG; None where it is not the file that was encoded."""
     made = make_thumbnail(file, content, MAX_SIDE, max_width=MAX_SIDE, box=box)
-    if made is None or len(made.jpeg) <= MAX_JPEG:
-        return made and made.jpeg
-    with Image.open(io.BytesIO(made.jpeg), formats=["JPEG"]) as image:
-        return _to_jpeg(image)
-
-
-def _to_jpeg(image: Image.Image) -> bytes:
-    """A JPEG of at most `MAX_JPEG` bytes, of the best quality that this takes."""
-    for quality in QUALITIES:
-        jpeg = io.BytesIO()
-        image.save(jpeg, "JPEG", quality=quality)
-        if jpeg.tell() <= MAX_JPEG:
-            break
-    return jpeg.getvalue()
+    return made and fit_thumbnail(made, MAX_JPEG).jpeg

@@ -10,8 +10,8 @@ from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import TEXT
 from esclip._core.urls import is_web_address
 from esclip._errors import one_line
+from esclip._search.hit_facts import Credit, credit_of, rarity, year_of
 from esclip._server.page.address import PageAddress
-from esclip._server.page.words import Credit, credit_of, rarity, year_of
 from esclip.sources import preview_url
 
 RATIOS = (6, 30)
@@ -97,7 +97,7 @@ def tile_of(hit: Mapping[str, Any], name: str, number: int, address: PageAddress
         color=color_of(hit),
         frame=frame_of(hit, size),
         title=title_of(hit, name),
-        credit=credit_of(hit),
+        credit=credit_of(hit["location"], hit["page"], hit["metadata"]),
         year=year_of(hit["metadata"]),
         rarity=rarity(hit["percentile"]),
         eager=number < EAGER,
