@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from esclip._search.hits import Hits
     from esclip._search.options import HitOptions, QueryOptions, SearchOptions, TextSearchOptions
     from esclip._search.query import ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
+    from esclip._search.selection import Gallery
     from esclip.encoders import Model, load_encoder, models
 
     __version__: str
@@ -109,6 +110,7 @@ __all__ = [
     "FieldNotFound",
     "FieldType",
     "Fingerprint",
+    "Gallery",
     "GeoPoint",
     "HasId",
     "HasWords",
@@ -184,7 +186,7 @@ _HOMES = (
     "_core.types", "_core.searches", "_core.facets", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
     "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_client.document",
-    "_client.profile", "_client.client", "_classify", "_index",
+    "_client.profile", "_client.client", "_classify", "_index", "_search.selection",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

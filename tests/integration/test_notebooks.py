@@ -59,4 +59,10 @@ def test_what_a_notebook_keeps(path: Path) -> None:
 
 def test_there_are_notebooks() -> None:
     """None is passed over by a mistake in where they are."""
-    assert {path.stem for path in NOTEBOOKS} == {"quickstart", "filters", "unsplash", "duplicates"}
+    assert {path.stem for path in NOTEBOOKS} == {
+        "quickstart",
+        "filters",
+        "gallery",
+        "unsplash",
+        "duplicates",
+    }

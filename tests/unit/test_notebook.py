@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -17,6 +19,7 @@ from PIL import Image
 
 import esclip
 from esclip import Hit, ImageIndex, IngestReport, LedgerEntry, Reason, Rejection, Stage
+from esclip._core.optional_imports import hide_module
 from esclip._core.types import Box, Crop, content_fingerprint
 from esclip._search.gallery import MAX_SHOWN
 from esclip._search.hits import Hits
@@ -264,3 +267,49 @@ def test_a_gallery_raises_never(location: str) -> None:
     page = Parsed(Hits([odd], True)._repr_html_())
     assert not page.all("script")
     assert "".join(page.texts).isprintable()
+
+
+def test_hits_are_selected_in_a_gallery(index: ImageIndex) -> None:
+    """What the browser or Python selects are hits, in their order; whoever wants to know is told."""
+    hits = index.search_text("red", k=3)
+    gallery, told = hits.gallery(), list[Hits]()
+    gallery.on_change(told.append)
+    assert list(gallery.selected) == []
+    gallery.widget.selected_ids = [hits[2].id, hits[0].id]  # as its message from the browser does
+    assert list(gallery.selected) == [hits[0], hits[2]]
+    gallery.select([hits[1], "no such hit"])
+    assert list(gallery.selected) == [hits[1]]
+    gallery.select([])
+    assert [len(selected) for selected in told] == [2, 1, 0]
+    assert repr(gallery) == "<Gallery of 3 hits, 0 selected>"
+    data, _ = gallery._repr_mimebundle_()
+    assert {"text/plain", "application/vnd.jupyter.widget-view+json"} == data.keys()
+
+
+def test_a_gallery_without_its_extra_shows_the_pictures(index: ImageIndex) -> None:
+    """Without anywidget it is the HTML of hits, says what lacks, and can be selected from Python."""
+    hits = index.search_text("red", k=2)
+    with hide_widgets():
+        gallery, told = hits.gallery(), list[Hits]()
+    gallery.on_change(told.append)
+    gallery.select(hits[1])
+    gallery.select(hits[1])
+    assert list(gallery.selected) == [hits[1]]
+    assert len(told) == 1
+    data = gallery._repr_mimebundle_()
+    assert "pip install 'esclip[notebook]'" in data["text/html"]
+    assert data["text/html"].count("<img") == 2
+
+
+@contextmanager
+def hide_widgets() -> Iterator[None]:
+    """Within it, anywidget can't be imported."""
+    loaded = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "anywidget"}
+    loaded |= {name: sys.modules[name] for name in ["esclip._search.gallery_widget"] if name in sys.modules}
+    for name in loaded:
+        del sys.modules[name]
+    try:
+        with hide_module("anywidget"):
+            yield
+    finally:
+        sys.modules.update(loaded)

@@ -178,13 +178,16 @@ def _image(shown: ShownHit) -> str:
     )
     if shown.box is None:
         return image
-    left, top, right, bottom = map(_percent, shown.box)
-    frame = (
-        f"position:absolute;left:{left:.1f}%;top:{top:.1f}%;width:{right - left:.1f}%;"
-        f"height:{bottom - top:.1f}%;box-sizing:border-box;border:2px solid #fff;outline:2px solid #000"
-    )
+    sides = ";".join(f"{side}:{percent:.1f}%" for side, percent in frame_of(shown.box).items())
+    frame = f"position:absolute;{sides};box-sizing:border-box;border:2px solid #fff;outline:2px solid #000"
     around = f"position:relative;width:{width}px;max-width:100%"
     return f'<div style="{around}">{image}<div style="{frame}"></div></div>'
+
+
+def frame_of(box: Box) -> dict[str, float]:
+    """Where a frame around a part lies in the picture, in percent of its width and height."""
+    left, top, right, bottom = map(_percent, box)
+    return {"left": left, "top": top, "width": max(right - left, 0.0), "height": max(bottom - top, 0.0)}
 
 
 def _describe_box(box: Box) -> str:

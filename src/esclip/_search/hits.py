@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from esclip._search.copying import CopyReport
+    from esclip._search.selection import Gallery
 
 COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
@@ -120,6 +121,24 @@ class Hits(Sequence[Hit]):
         return copy_pictures(
             self, coerce_path("the folder", folder), coerce_texts("allow_hosts", allow_hosts)
         )
+
+    def gallery(self) -> Gallery:
+        """The pictures in a notebook, of which some can be selected by mouse or keyboard.
+
+        Needs the extra `notebook`; without it the pictures are shown, and can't be selected.
+
+        Returns:
+            A gallery, to be the last value of a cell. Its `selected` are the selected hits.
+
+        Example:
+            gallery = index.search_text("something red", k=3).gallery()
+            gallery.on_change(lambda hits: print(len(hits), "selected"))
+            gallery.select(gallery.hits[0])
+            assert len(gallery.selected) == 1
+        """
+        from esclip._search.selection import Gallery  # with the decoder, which a search doesn't need
+
+        return Gallery(self)
 
     def _repr_html_(self) -> str:
         from esclip._search.gallery import render_gallery  # with the decoder, which a search doesn't need
