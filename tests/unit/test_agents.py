@@ -167,7 +167,7 @@ class TestTools:
             ("search_pictures", {"text": "red", "limit": 51}, "limit: "),
             ("search_pictures", {"text": "red", "limit": 2**63}, "limit: "),
             ("search_pictures", {"text": "red", "fields": 1}, "fields: "),
-            ("search_pictures", {"text": "red", "where": "widht>1"}, "did you mean 'width'"),
+            ("search_pictures", {"text": "red", "where": "widht>1"}, "did you mean width"),
             ("search_pictures", {"like_ids": ["none"]}, "no such document"),
             ("search_pictures", {"text": "a" * 5000}, "text: "),
             ("similar_pictures", {"id": "\x1b[2J"}, "no such document"),

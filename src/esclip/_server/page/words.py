@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from esclip._core.calibration import MATCH_RELEVANCE
+from esclip._search.hit_facts import PERFECT
 
 SURE = 0.9
 """From this relevance on a hit is clearly more than chance."""
