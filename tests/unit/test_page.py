@@ -93,6 +93,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "id": f"p{number}",
             "description": color,
             "taken_at": datetime(2019, 5, 2, tzinfo=UTC),
+            "views": number,
         }
         records.append(
             record | {"photographer": f"Ana {number % 4}", "page": f"https://photos.example/{number}"}
@@ -206,6 +207,35 @@ class TestResults:
         assert state(at_once.of("a", rel="next")[0]["href"]) == {"q": ["red"], "offset": ["80"]}
 
 
+class TestOrder:
+    def test_what_fits_is_ordered_by_a_field(self, server: HttpServer[SearchApp]) -> None:
+        """A field orders what fits alone, by a form that works without a script; pages follow."""
+        page = see(server, "/", q="red", sort="-views", k=6)
+        chosen = [one for one in page.of("option") if "selected" in one]
+        assert [(one["value"], one.text) for one in chosen] == [("-views", "views, most first")]
+        second = see(server, f"/{page.of('a', rel='next')[0]['href']}")
+        ids = [one["data-id"] for shown in (page, second) for one in shown.of("li", cls="tile")]
+        views = [int(id[1:]) for id in ids if not id.startswith("red")]
+        assert len(ids) == COUNT // len(PLAIN)
+        assert views == sorted(views, reverse=True)
+        assert all(number % len(PLAIN) == PLAIN.index("red") for number in views)
+        hidden = {one["name"]: one["value"] for one in page.of("input", type="hidden")}
+        assert hidden["q"] == "red"
+
+    def test_all_pictures_by_a_field(self, server: HttpServer[SearchApp]) -> None:
+        """Without a search a field orders all pictures that have it; a viewer follows that order."""
+        page = see(server, "/", sort="-views")
+        tiles = page.of("a", cls="pic")
+        assert [state(one["href"])["view"] for one in tiles[:2]] == [["p109"], ["p108"]]
+        viewed = see(server, f"/{tiles[1]['href']}")
+        assert state(viewed.of("a", rel="prev")[0]["href"])["view"] == ["p109"]
+
+    def test_examples_have_no_relevance(self, server: HttpServer[SearchApp]) -> None:
+        """What no relevance is known of is ordered among the best."""
+        assert len(see(server, "/", like="p13", sort="views").of("li", cls="tile")) == 30
+        assert get(server, "/?q=red&sort=nope").status == 422
+
+
 class TestRefining:
     def test_more_and_less_like(self, server: HttpServer[SearchApp]) -> None:
         """Links of a tile add its picture to the search, from its beginning; chips take it away again."""
@@ -226,7 +256,7 @@ class TestRefining:
         """Without a script the form sends filters and examples with another text, not the old place."""
         page = see(server, "/", q="red", like="p13", where="photographer=Ana*", offset=30, k=20)
         hidden = {one["name"]: one["value"] for one in page.of("input", type="hidden")}
-        assert hidden == {"like": "p13", "where": "photographer=Ana*", "k": "20"}
+        assert hidden == {"q": "red", "like": "p13", "where": "photographer=Ana*", "k": "20"}
 
     def test_empty_fields_of_the_form_are_none(self, server: HttpServer[SearchApp]) -> None:
         """A form that is sent with empty fields is the same as without them."""

@@ -42,9 +42,14 @@ class PageParameters(SearchParameters):
             given["where"] = [*address.values("where"), *filters]
         return cls.model_validate({**given, **aside})
 
+    @property
+    def is_view(self) -> bool:
+        """Whether a picture is shown large, and no results."""
+        return self.view is not None and self.part != "results"
+
     def query(self, *more: Clause) -> Query:
         """The library's query; a viewer's is for the hit and its neighbours alone."""
         options: dict[str, int | bool] = {"k": self.shown or self.k}
-        if self.view is not None and self.part != "results":
+        if self.is_view:
             options = {"offset": max(self.at - 2, 0), "k": 3, "explain": True}
         return super(PageParameters, self.model_copy(update=options)).query(*more)

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from esclip._core.calibration import MATCH_RELEVANCE
 from esclip._core.schema import Stats
 from esclip._core.types import Hit, document_hit
+from esclip._errors import ConfigError
 from esclip._errors.counts import pluralize
 from esclip._index import ImageIndex
 from esclip._search.gallery import file_name
 from esclip._search.hits import Hits
+from esclip._search.options import RELEVANCE
 from esclip._search.query import Clause, Query
 from esclip._server.page.address import PLACE, PageAddress
 from esclip._server.page.assets import Assets
 from esclip._server.page.choices import choice_title, is_choice
 from esclip._server.page.facets_panel import FacetCounter
 from esclip._server.page.hosts import PictureHosts
+from esclip._server.page.orders import field_of, orders_of
 from esclip._server.page.parameters import PageParameters
 from esclip._server.page.rendering import render
 from esclip._server.page.tiles import HEIGHT, Tile, picture_url, tile_of, title_of
@@ -95,7 +99,9 @@ class SearchPage:
         }
         if wanted.part == "facets":
             return render("_facets.html", facets=self._facets.panel(address))
-        if wanted.view is None or wanted.part == "results":
+        if not wanted.is_view:
+            values["orders"] = orders_of(self._read_stats().fields, wanted.sort)
+            values["order"] = wanted.sort
             is_open = wanted.filters == "on" and wanted.part == "page"
             values["facets"] = self._facets.panel(address) if is_open else None
             values["filters_url"] = address.replace(filters=None if is_open else "on").url
@@ -131,18 +137,17 @@ class SearchPage:
     def _results(
         self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause], began: float
     ) -> Results:
-        query = wanted.query(*more) if _searches(address, more) else None
         address = address.replace(view=None, at=None)
-        hits = self._index.search(query) if query else self._list(wanted.offset, wanted.shown or wanted.k)
+        hits, deepest = self._find(wanted, address, more)
         self.hosts.remember(hit.location for hit in hits)
         tiles = [self._tile(hit, number, address) for number, hit in enumerate(hits)]
         weak = _weak(hits)
         shown = wanted.offset + len(hits)
         is_full = len(hits) == (wanted.shown or wanted.k)
-        goes_on = is_full and shown + wanted.k <= (_deepest(query) if query else MAX_DEPTH)
+        goes_on = is_full and shown + wanted.k <= deepest
         before = max(wanted.offset - wanted.k, 0)
         return Results(
-            heading=_heading(hits, weak, wanted, self._read_stats().documents if query is None else None),
+            heading=_heading(hits, weak, wanted, None if _searches(address, more) else self._documents()),
             fitting=[tile for tile, is_weak in zip(tiles, weak, strict=True) if not is_weak],
             weak=[tile for tile, is_weak in zip(tiles, weak, strict=True) if is_weak],
             matched=hits.matched is not False,
@@ -151,6 +156,26 @@ class SearchPage:
             previous=address.replace(offset=before or None).url if wanted.offset else "",
             took=1000 * (time.perf_counter() - began),
         )
+
+    def _documents(self) -> int:
+        return self._read_stats().documents
+
+    def _find(self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause]) -> tuple[Hits, int]:
+        """The hits of a page, and how deep its search can be paged through.
+
+        A field orders what fits, where that is known, and what has it, where nothing is searched for.
+        """
+        if not _searches(address, more):
+            if wanted.sort == RELEVANCE:
+                first = max(wanted.at - 2, 0) if wanted.is_view else wanted.offset
+                return self._list(first, 3 if wanted.is_view else wanted.shown or wanted.k), MAX_DEPTH
+            wanted = wanted.model_copy(update={"where": [f"exists({field_of(wanted.sort)})"]})
+        elif wanted.sort != RELEVANCE and wanted.min_relevance is None:
+            fitting = wanted.model_copy(update={"min_relevance": MATCH_RELEVANCE})
+            with suppress(ConfigError):  # relevance is known of texts only, and not in every index
+                return self._index.search(fitting.query(*more)), MAX_DEPTH
+        query = wanted.query(*more)
+        return self._index.search(query), _deepest(query)
 
     def _list(self, offset: int, k: int) -> Hits:
         """Documents in the order of their ids, where there is nothing to search for."""
@@ -163,12 +188,7 @@ class SearchPage:
     def _view(self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause]) -> View:
         """A hit and its neighbours; without them where it is no hit at its rank any more."""
         assert wanted.view is not None
-        first = max(wanted.at - 2, 0)
-        hits: Sequence[Hit] = ()
-        if wanted.at:
-            hits = (
-                self._index.search(wanted.query(*more)) if _searches(address, more) else self._list(first, 3)
-            )
+        hits: Sequence[Hit] = self._find(wanted, address, more)[0] if wanted.at else ()
         place = next((place for place, hit in enumerate(hits) if hit.id == wanted.view), None)
         if place is None:
             documents = self._index.get(wanted.view)
@@ -248,4 +268,5 @@ def _heading(hits: Hits, weak: Sequence[bool], wanted: PageParameters, documents
 
 def _deepest(query: Query) -> int:
     """How many hits a search can page through."""
-    return min(query.options["rank_window_size"], MAX_DEPTH) if query.is_fused else MAX_DEPTH
+    window = query.options["rank_window_size"]
+    return min(window, MAX_DEPTH) if query.is_fused or query.is_ordered else MAX_DEPTH

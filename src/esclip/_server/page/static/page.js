@@ -3,10 +3,10 @@
    page.js    typing, clicks, going back
    search.js  a URL's results
    keys.js    single keys
-   viewer.js, pictures.js  a picture large, pictures to search with: loaded when there are some
+   viewer.js, pictures.js, copy.js  a picture large, pictures to search with: loaded when they are wanted
    facets.js  the panel of filters: loaded when there is room for it, or it is wanted */
 
-import { $, tell } from "./dom.js";
+import { $ } from "./dom.js";
 import "./keys.js";
 import { count, go, here, isShown, more, remember, restore, sent, watch } from "./search.js";
 
@@ -118,26 +118,17 @@ function reloadOnce(event) {
   location.reload();
 }
 
-async function copy(event) {
+document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy], [data-text]");
-  if (!button) return;
-  const text = button.dataset.text ?? new URL(button.dataset.copy, location.href).href;
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = sent.kept.length ? "Copied, without your pictures" : "Copied";
-    tell(button.textContent);
-  } catch {
-    prompt("Copy it:", text); // no clipboard but over TLS or on this machine
-  }
-}
-
+  if (button) import("./copy.js").then(({ copy }) => copy(button));
+});
 document.addEventListener("securitypolicyviolation", reloadOnce);
-document.addEventListener("click", copy);
 if (form) {
   history.scrollRestoration = "manual";
   field.addEventListener("input", typed);
   field.addEventListener("compositionend", typed);
   form.addEventListener("submit", submit);
+  $("#results").addEventListener("change", (event) => go(here({ sort: event.target.value })));
   document.addEventListener("click", follow);
   addEventListener("popstate", goBack);
   let scrolled;
