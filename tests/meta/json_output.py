@@ -19,6 +19,7 @@ COMMANDS: Steps = {
         *("classify", "{folder}/pictures/p001.jpg", "{folder}/pictures/p002.jpg", "--labels", "red,blue"),
         *("--encoder", "palette", "--json"),
     ),
+    "facets": ("facets", "country", "width", "--json"),
     "doctor": ("doctor", "--encoder", "palette", "--json"),
     "models": ("models", "--json"),
 }

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,7 @@ from esclip._core.schema import IndexSchema
 from esclip._protocols import Store
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import FIELDS, SCHEMA, SPACE, axis, document, random_documents
+from tests.command_line import Esclip
 from tests.fuzzing import fuzz_settings
 
 COUNTRY = FIELDS[0]
@@ -297,3 +299,36 @@ def test_texts_are_counted_and_ordered_with_pictures() -> None:
             assert [hit.id for hit in index.search(query)] == ["t5", "p", "t1"]
         pages = [index.search(Query(where="price>0", sort="price", k=1, offset=n)) for n in range(3)]
         assert [hits[0].id for hits in pages] == ["t1", "p", "t5"]
+
+
+def test_the_command(quick_esclip: Esclip, tmp_path: Path) -> None:
+    """Lines have a count and a filter that leaves just these documents; JSON is what the library gives."""
+    with esclip.open_index(tmp_path / "store", encoder="palette") as index:
+        shops = ["Oslo", "a, \x1b[31mb", "Oslo", "Rome"]
+        images = [Image.new("RGB", (8, 8), color) for color in ("red", "blue", "green", "white")]
+        index.add(
+            [
+                {"id": f"{n}", "image": image, "shop": shop, **({"price": n} if n else {})}
+                for n, (shop, image) in enumerate(zip(shops, images, strict=True))
+            ]
+        )
+        expected = index.facets(["shop", "price"]).to_json()
+    at = ("--store", tmp_path / "store")
+    ran = quick_esclip("facets", "shop", "price", *at)
+    lines = [line.split("\t") for line in ran.out.splitlines()]
+    assert [int(count) for count, _ in lines] == [2, 1, 1, 1, 1, 1, 1]
+    assert [text for _, text in lines][3:] == [
+        *(f"price>={n} & price<{n + 1}" for n in (1, 2, 3)),
+        "!exists(price)",
+    ]
+    assert "4 documents counted" in ran.err
+    assert "\x1b" not in ran.out
+    for count, where in (line for line in lines if "31m" not in line[1]):
+        assert len(quick_esclip("search", "--where", where, *at, "--json").hits) == int(count)
+    assert quick_esclip("facets", "shop", "price", *at, "--json").json == expected
+    assert quick_esclip("facets", "--where", "price>1", *at, "--json").json["documents"] == 2
+    assert "did you mean 'shop'" in quick_esclip("facets", "shops", *at, status=1).err
+    ordered = quick_esclip("search", "--where", "exists(shop)", "--sort", "-price", *at, "--json").hits
+    assert [hit["id"] for hit in ordered] == ["3", "2", "1", "0"]
+    found = quick_esclip("search-text", "red", "--sort", "price", *at, "--json").hits
+    assert [hit["id"] for hit in found] == ["1", "2", "3", "0"]

@@ -12,12 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esclip import ConfigError
-from esclip._core.filters import AllOf, Not
-from esclip._core.searches import Scan
+from esclip._core.facets import NUMBER_TYPES, VALUE_TYPES
+from esclip._core.filters import AllOf, Not, OneOf
+from esclip._core.ordering import ORDERED_TYPES
+from esclip._core.searches import Order, Scan
+from esclip._core.text_forms import compose, is_unicode
 from esclip._core.types import GeoPoint, MetadataValue
 from esclip._errors.escaping import escape
 from esclip._protocols import Store
 from esclip._search.filter_parser import check_syntax, parse_filter
+from esclip._search.filter_text import exact_filter_text
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import FIELDS, SCHEMA, document
@@ -99,6 +103,9 @@ ODD = [
     "0m",
     "null",
 ]
+
+COUNTED = [field for field in FIELDS if field.type in VALUE_TYPES | NUMBER_TYPES]
+ORDERED = [field for field in FIELDS if field.type in ORDERED_TYPES]
 
 NAMES = st.sampled_from(
     [*(field.name for field in FIELDS), "Country", "x", "é", "_id", "near", "exists", "words"]
@@ -219,9 +226,14 @@ def test_any_values_are_a_filter_or_one_error(where: dict[str, Any]) -> None:
 
 
 @often
-@given(st.lists(st.one_of(joined(GOOD), EXPRESSIONS), min_size=1, max_size=2))
-def test_any_filter_means_the_same_in_both_stores(stores: list[Store], where: list[str]) -> None:
-    """Both find the same documents, and both find the others by its contrary."""
+@given(
+    st.lists(st.one_of(joined(GOOD), EXPRESSIONS), min_size=1, max_size=2),
+    st.builds(Order, st.sampled_from(ORDERED), st.booleans()),
+)
+def test_any_filter_means_the_same_in_both_stores(
+    stores: list[Store], where: list[str], order: Order
+) -> None:
+    """Both find the same documents, and both find the others by its contrary; both order and count them."""
     read = read_or_refused(lambda: parse_filter(where, FIELDS))
     if read is None:
         return
@@ -229,3 +241,19 @@ def test_any_filter_means_the_same_in_both_stores(stores: list[Store], where: li
     others = [[hit.id for hit in store.search(Scan(9, (Not(AllOf(read)),)))[0]] for store in stores]
     assert found[0] == found[1]
     assert others[0] == others[1] == sorted(set(DOCUMENTS) - set(found[0]))
+    ordered = [[hit.id for hit in store.search(Scan(9, read, order=order))[0]] for store in stores]
+    assert ordered[0] == ordered[1]
+    assert sorted(ordered[0]) == found[0]
+    facets = [store.facets(COUNTED, read) for store in stores]
+    assert facets[0] == facets[1]
+    assert facets[0].documents == len(found[0])
+
+
+@often
+@given(st.text() | WORDS.filter(is_unicode) | st.sampled_from(["a or likes>5", "'a'", "=", " a ", "a*"]))
+def test_any_value_has_a_filter_of_its_own(text: str) -> None:
+    """What a list of values prints as a filter finds this value and nothing else."""
+    written = exact_filter_text(OneOf(FIELDS[0], (compose(text),)))
+    (condition,) = parse_filter(written, FIELDS)
+    assert isinstance(condition, OneOf)
+    assert {compose(str(value)) for value in condition.values} == {compose(text)}

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip._cli import classify, embed, forget, ingest, mcp, search, serve
+from esclip._cli import classify, embed, facets, forget, ingest, mcp, search, serve
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.commands import COMMANDS, CommandGroup, command
 from esclip._cli.config_file import defaults_of, list_settings, read_config, source_of
@@ -176,6 +176,7 @@ command(CommandGroup.SEARCH, cls=WeightedCommand)(search.search)
 command(CommandGroup.SEARCH, cls=DashedIdCommand)(search.similar)
 command(CommandGroup.SEARCH, cls=DashedIdCommand)(search.recommend)
 command(CommandGroup.SEARCH)(search.duplicates)
+command(CommandGroup.SEARCH)(facets.facets)
 command(CommandGroup.SEARCH)(classify.classify)
 command(CommandGroup.SEARCH)(embed.embed)
 command(CommandGroup.SEARCH)(serve.serve)

@@ -18,6 +18,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "forget": "delete remove rm del unindex",
     "drop": "destroy delete-collection delete-index drop-table reset",
     "duplicates": "dedupe dedup duplicate near-duplicates",
+    "facets": "facet aggregate aggregations histogram group-by values",
     "similar": "neighbors neighbours knn more-like-this",
     "classify": "rank label tag zero-shot",
     "embed": "encode vectorize embeddings embed-multi",

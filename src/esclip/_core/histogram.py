@@ -71,8 +71,8 @@ def _round_numbers() -> Iterator[int]:
 
 
 def _split_floats(minimum: float, maximum: float) -> list[Range]:
-    """In fractions: an edge is the float that is nearest to a round number."""
-    low, high = Fraction(minimum), Fraction(maximum)
+    """In fractions of what floats are written as: an edge is the float that is nearest to a round number."""
+    low, high = Fraction(repr(minimum)), Fraction(repr(maximum))
     if low == high:
         width = Fraction(10) ** _magnitude(abs(low) or Fraction(1))
     else:
@@ -84,7 +84,10 @@ def _split_floats(minimum: float, maximum: float) -> list[Range]:
         edges.append(_to_float(number * width))
         if edges[-1] > maximum:
             break
-    return _ranges(list(dict.fromkeys(edges)), -sys.float_info.max, sys.float_info.max)
+    edges = [*dict.fromkeys(edges)]
+    while edges[1] <= minimum:  # where floats are not as close as round numbers
+        del edges[0]
+    return _ranges(edges, -sys.float_info.max, sys.float_info.max)
 
 
 def _magnitude(number: Fraction) -> int:

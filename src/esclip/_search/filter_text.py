@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
@@ -52,6 +53,25 @@ def filter_text(condition: filters.Condition) -> str:
             return _join(map(_inner, parts), " | ")
         case _:
             assert_never(condition)
+
+
+def exact_filter_text(condition: filters.OneOf | filters.Range | filters.Not) -> str:
+    """The condition as an expression that means the same, whatever its values are."""
+    match condition:
+        case filters.OneOf(field, values):
+            return f"{field.name}={','.join(map(_exact_text, values))}"
+        case _:
+            return filter_text(condition)
+
+
+def _exact_text(value: filters.Value) -> str:
+    """A value; a text in quotes, unless it can't be taken for anything else."""
+    if not isinstance(value, str) or _PLAIN.fullmatch(value):
+        return value_text(value)
+    return '"' + value.replace('"', '""') + '"'
+
+
+_PLAIN = re.compile(r"\w(?:[\w .+-]*\w)?")
 
 
 def _texts(values: Iterable[filters.Value]) -> Iterable[str]:
