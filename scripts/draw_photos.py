@@ -2,7 +2,7 @@
 
 scenes of the demo ─► cut to shapes, lit, with grain ─► JPEG files ─► records for `index.add`
 
-Nobody's pictures are in it, and but for its grain it is the same each time.
+Nobody's pictures are in it, and it is the same each time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from PIL import Image, ImageChops, ImageDraw, ImageOps
@@ -20,7 +21,7 @@ __all__ = ["COUNT", "draw_photos"]
 
 SHAPES = ((960, 640), (640, 960), (800, 800), (1080, 480), (900, 672))
 """Pixels, of one after the other."""
-PHOTOGRAPHERS = ("Ana Silva", "Ben Okoro", "Chloé Dubois", "Dara O’Neill", "美咲 田中")
+PHOTOGRAPHERS = ("Ana Silva", "Ben Okoro", "Misaki Tanaka", "Chloé Dubois", "Dara O’Neill")
 PLACES = ("Norway", "Portugal", "Kenya", "Japan")
 COUNT = 60
 """Pictures; every tenth is drawn again, smaller, as a near-duplicate."""
@@ -45,12 +46,12 @@ def draw_photos(folder: Path, scale: float = 1.0) -> Iterator[dict[str, Any]]:
 
 def _describe(name: str, number: int) -> dict[str, Any]:
     """What is known of a picture: some fields are missing from some."""
-    photographer = PHOTOGRAPHERS[number * number % len(PHOTOGRAPHERS)]
+    photographer = PHOTOGRAPHERS[(number + number // 7) % len(PHOTOGRAPHERS)]
     known: dict[str, Any] = {
         "description": name,
         "page": f"https://photos.example/{number}",
         "photographer": photographer,
-        "photographer_url": f"https://photos.example/@{number * number % len(PHOTOGRAPHERS)}",
+        "photographer_url": f"https://photos.example/@{(number + number // 7) % len(PHOTOGRAPHERS)}",
         "taken_at": FIRST_DAY + timedelta(days=37 * number),
         "views": 13 * number * number,
     }
@@ -73,7 +74,8 @@ def _draw_photo(name: str, shape: tuple[int, int], number: int) -> Image.Image:
         draw(pen, color)
     photo = ImageOps.fit(scene, shape, Image.Resampling.BICUBIC)
     light = Image.linear_gradient("L").resize(shape).point(lambda value: 255 - value // 5)
-    grain = Image.effect_noise((shape[0] // 2, shape[1] // 2), 8 + number % 5).resize(shape)
+    half = shape[0] // 2, shape[1] // 2
+    grain = Image.frombytes("L", half, Random(number).randbytes(half[0] * half[1])).resize(shape)
     photo = ImageChops.multiply(photo, Image.merge("RGB", (light, light, light)))
-    photo = Image.blend(photo, Image.merge("RGB", (grain, grain, grain)), 0.06)
+    photo = Image.blend(photo, Image.merge("RGB", (grain, grain, grain)), 0.03)
     return ImageOps.mirror(photo) if number % 2 else photo

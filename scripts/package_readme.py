@@ -15,7 +15,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 __all__ = ["ReadmeHook", "absolute_links"]
 
 _LINK = re.compile(
-    r"""(?P<before>(?P<image>!)?\[[^\[\]]*\]\(|\)\]\(|<img\s[^>]*?src="|<a\s[^>]*?href=")(?!\w+:|#)"""
+    r"""(?P<before>(?P<image>!)?\[[^\[\]]*\]\(|\)\]\(|<img\s[^>]*?src="|<source\s[^>]*?srcset="|<a\s[^>]*?href=")(?!\w+:|#)"""
 )
 
 
@@ -34,7 +34,7 @@ def absolute_links(text: str, source: str, tag: str) -> str:
     """Markdown whose relative links lead to `tag` of the repository at `source`, pictures to the file."""
 
     def lengthen(link: re.Match[str]) -> str:
-        is_image = link["image"] or link["before"].startswith("<img")
+        is_image = link["image"] or link["before"].startswith(("<img", "<source"))
         return f"{link['before']}{source}/{'raw' if is_image else 'blob'}/{tag}/"
 
     return _LINK.sub(lengthen, text)

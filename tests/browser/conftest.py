@@ -9,20 +9,19 @@ A test takes `page` and goes to a path of the site. What the browser complains o
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 import esclip
+from scripts.browsing import find_chromium, open_browser
 from scripts.draw_photos import draw_photos
 from tests.search_servers import searching
 from tests.sharing import make_once, session_folder
 from tests.web_pages import HOSTILE, Faults, Site
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT_MS = 15_000
 """For one step of a test, also while other tests take the cores."""
 
@@ -30,7 +29,7 @@ TIMEOUT_MS = 15_000
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The browser's program. Without it tests are skipped, or fail if ESCLIP_REQUIRE_BROWSER is set."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = find_chromium()
     if found is None:
         missing = pytest.fail if os.environ.get("ESCLIP_REQUIRE_BROWSER") else pytest.skip
         missing("there is no chromium on the PATH (apt-get install chromium)")
@@ -40,14 +39,8 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     """A browser, of one module: the event loop that it needs would be in the way of other tests."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            chromium_sandbox=os.geteuid() != 0,  # root can't have one
-            args=["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
-        )
+    with open_browser(chromium) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

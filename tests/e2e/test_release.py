@@ -188,11 +188,12 @@ def test_links_that_lead_somewhere_stay() -> None:
     """Addresses and anchors are not changed; a picture that is a link has both made whole."""
     text = (
         "[a](https://x.example) [b](#top) [![c](c.png)](c.md) "
-        '<img width=1 src="d.png"> [e](mailto:a@x.example)'
+        '<img width=1 src="d.png"> [e](mailto:a@x.example) <source media="x" srcset="f.webp">'
     )
     assert absolute_links(text, "S", "v1") == (
         "[a](https://x.example) [b](#top) [![c](S/raw/v1/c.png)](S/blob/v1/c.md) "
-        '<img width=1 src="S/raw/v1/d.png"> [e](mailto:a@x.example)'
+        '<img width=1 src="S/raw/v1/d.png"> [e](mailto:a@x.example) '
+        '<source media="x" srcset="S/raw/v1/f.webp">'
     )
 
 

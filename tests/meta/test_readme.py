@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from scripts import draw_page
 from scripts.draw_results import PICTURE, search
 from scripts.render_llms import LLMS, render
 from tests.pages import run_page
@@ -28,6 +29,16 @@ def test_the_picture_of_results_shows_what_is_found(tmp_path: Path) -> None:
     for (_, hits), (_, shown_hits) in zip(found, shown, strict=True):
         assert all(abs(a - b) <= 0.011 for (_, a), (_, b) in zip(hits, shown_hits, strict=True))
     assert all(f'"{query}"' in TEXT for query, _ in shown)
+
+
+def test_the_pictures_of_the_page_show_what_is_found(tmp_path: Path) -> None:
+    """Both pictures of the page are small, and show the hits that its search finds."""
+    found = draw_page.search(draw_page.plant(tmp_path))
+    for picture in draw_page.PICTURES.values():
+        assert draw_page.shown_in(picture) == found
+        assert picture.stat().st_size < 150_000
+        assert f"docs/{picture.name}" in TEXT
+    assert draw_page.QUERY in TEXT
 
 
 def test_its_examples_run(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
