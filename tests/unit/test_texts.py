@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import esclip
-from esclip import ImageRecord, Rejection, StoredDocument, TextRecord
+from esclip import ImageRecord, Query, Rejection, StoredDocument, TextRecord
 from esclip._cli.app import app
-from esclip._core.types import MAX_TEXT_BYTES, Vectors
+from esclip._core.types import MAX_TEXT_BYTES, Vectors, text_record
 from esclip._errors.reasons import Reason
 from esclip._search.previews import read_previews
 from esclip._server.agents.arguments import ViewPicture
@@ -231,7 +231,6 @@ def test_rows_of_a_table() -> None:
 
 def test_a_source_may_give_texts() -> None:
     """Records of the kind are texts wherever they come from."""
-    from esclip._core.types import text_record
 
     class Texts(esclip.Source):
         """One text."""
@@ -483,3 +482,48 @@ class TestFilesOfJsonLines:
             (tmp_path / "c.ndjson").write_text('{"text": "red", "vector": "x"}', encoding="utf-8")
             with pytest.raises(esclip.ConfigError, match="can't be named vector"):
                 index.ingest(tmp_path / "c.ndjson")
+
+
+def test_two_processes_add_the_first_texts(tmp_path: Path) -> None:
+    """A run that began before there were texts takes the index of texts that another has made meanwhile."""
+
+    def texts() -> Iterator[TextRecord]:
+        yield TextRecord("red", id="1")
+        with esclip.open_index(tmp_path, encoder="palette") as other:
+            other.add([TextRecord("blue", id="2", metadata={"year": 2020})])
+        yield TextRecord("green", id="3")
+
+    class Texts(esclip.Source):
+        """What is read while the other run is going on."""
+
+        fields = ()
+
+        def records(self, cancelled: Any) -> Iterator[Any]:
+            for given in texts():
+                yield text_record(given.text, id=given.id or "")
+
+    with esclip.open_index(tmp_path, encoder="palette") as index:
+        assert index.ingest(Texts()).written == 2
+        assert list(index) == ["1", "2", "3"]
+        assert ids(index.search_text("blue", 9, "year=2020")) == ["2"]
+
+
+def test_texts_left_over_from_an_index_that_is_gone() -> None:
+    """They are not those of a new index of the same name."""
+    store = MemoryStore("p")
+    with esclip.open_index(store, encoder="palette") as index:
+        index.add(TEXTS)
+        store.drop()  # around the index
+        assert index.add([TextRecord("red", id="new")]).written == 1
+        assert list(index) == ["new"]
+
+
+def test_both_kinds_are_ordered_by_a_field() -> None:
+    """What fits, or what a filter leaves, of either kind."""
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        index.add([one | {"year": year} for one, year in zip(pictures(), (2003, 2001, 2005), strict=True)])
+        index.add([{"id": "t1", "text": "red", "year": 2002}, {"id": "t2", "text": "blue", "year": 2004}])
+        expected = ["green", "t1", "blue", "t2", "red"]
+        assert ids(index.search_text("red", 9, sort="year")) == expected
+        assert ids(index.search(Query(where="year>0", sort="-year", k=9))) == expected[::-1]
+        assert index.facets(["year"]).documents == 5

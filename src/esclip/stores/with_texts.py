@@ -46,7 +46,7 @@ class StoreWithTexts(StoreWrapper):
         super().__init__(pictures)
         self._open_texts = open_texts
         self._present = present
-        self._schema: IndexSchema | None = None
+        self._is_new = False
         self._lock = RLock()
         self._loading: tuple[ExitStack, Event | None] | None = None
 
@@ -54,11 +54,12 @@ class StoreWithTexts(StoreWrapper):
         """Prepare the index, and that of texts where it has some."""
         before = self.store.schema()
         self._present = before is not None and before.texts
-        self._schema = replace(schema, fields=(*(before.fields if before else ()), *schema.fields))
-        if self._present:
+        self._is_new = before is None
+        if before is not None and before.texts:
             if self._texts.schema() is None:
                 log.warning("index %r has lost %s, which held its texts", self.index, self._texts.index)
-            self._prepare_texts(self._schema)  # first: a filter names fields of both
+            # first: a filter names fields of both
+            self._prepare_texts(replace(schema, fields=(*before.fields, *schema.fields)))
         self.store.ensure_index(schema)
 
     def info(self) -> IndexInfo | None:
@@ -167,13 +168,14 @@ class StoreWithTexts(StoreWrapper):
     def _ensure_texts(self) -> None:
         """Make the index of texts, where there is none, and have the index remember that it has texts."""
         with self._lock:
-            schema = self._schema or self.store.schema()
-            if self._present or schema is None:
+            schema = None if self._present else self.store.schema()  # as other processes left it
+            if schema is None:
                 return
-            if holds_texts(self._texts.schema()):
-                self._texts.drop()  # left over from a run that was killed before its first text
+            if self._is_new and not schema.texts and holds_texts(self._texts.schema()):
+                self._texts.drop()  # left over from an index of this name that is gone
             self._prepare_texts(schema)
-            self.store.ensure_index(IndexSchema(schema.space, texts=True))
+            if not schema.texts:
+                self.store.ensure_index(IndexSchema(schema.space, texts=True))
             self._present = True
             if self._loading:
                 loads, cancelled = self._loading
