@@ -364,6 +364,8 @@ def test_demo_shows_results(quick_esclip: Esclip, tmp_path: Path) -> None:
     for color, name in zip(("red", "red", "yellow", "pink", "blue"), first, strict=True):
         assert color in name
     assert "<img" in (tmp_path / "demo" / "demo.html").read_text()
+    last = ran.out.strip().splitlines()[-1]
+    assert last.endswith(f": esclip serve --store {tmp_path / 'demo' / 'store'} --index demo --browse")
 
 
 def test_doctor_tells_what_is_missing(quick_esclip: Esclip) -> None:

@@ -48,6 +48,8 @@ class Demo:
     page: Path
     """An HTML page with the pictures that were found."""
     note: str
+    serve: str
+    """The command that shows the index in a browser."""
 
 
 def run(
@@ -67,7 +69,7 @@ def run(
     page = folder / "demo.html"
     sections = (render_section(search.command, search.hits) for search in searches)
     page.write_text("".join(render_page("esclip demo", sections)), encoding="utf-8")
-    return Demo(report, searches, page, PALETTE_LIMITS)
+    return Demo(report, searches, page, PALETTE_LIMITS, f"serve {_options(shown)} --browse")
 
 
 def _default_folder() -> Path:
@@ -92,8 +94,12 @@ def draw_pictures(folder: Path) -> None:
         image.save(path)
 
 
+def _options(address: str) -> str:
+    return f"--store {shlex.quote(address)} --index demo"
+
+
 def _run_searches(index: ImageIndex, pictures: Path, address: str) -> list[Search]:
-    options = f"--store {shlex.quote(address)} --index demo"
+    options = _options(address)
     texts = ["something red", "红色", "etwas Gelbes", "rose et vert", "blue and white"]
     searches = [
         Search(f"esclip search-text {shlex.quote(text)} {options} -k 3", index.search_text(text, 3))

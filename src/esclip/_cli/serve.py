@@ -72,6 +72,7 @@ def serve(
             "*: any.",
         ),
     ] = None,
+    browse: Annotated[bool, typer.Option("--browse", help="Open the page in a browser.")] = False,
     show_paths: Annotated[
         bool, typer.Option("--show-paths", help="Name the paths of local files in responses.")
     ] = False,
@@ -113,8 +114,9 @@ def serve(
     store: StoreOptions,
     encoder: EncoderOptions,
 ) -> None:
-    """Search an index over HTTP: JSON for programs, by routes that /openapi.json lists."""
+    """Search an index over HTTP: a page for people, and routes for programs that /openapi.json lists."""
     from esclip._cli.output.console import say, show_server_logs
+    from esclip._cli.output.pages import open_in_browser
     from esclip._server.guard import hosts_of
     from esclip._server.http_server import HttpServer
     from esclip._server.search_app import SearchApp
@@ -150,6 +152,8 @@ def serve(
             )
         with handle_signals(server.stop) as received:
             say(f"{store.index} ({documents:,} documents) at {server.address}; stop it with Ctrl-C")
+            if browse and not open_in_browser(server.address):
+                say("no browser could be opened; open this address in one")
             server.run()
         if received[0] == signal.SIGINT:
             raise typer.Exit(exit_status(signal.SIGINT))

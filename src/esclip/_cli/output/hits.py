@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,6 +105,16 @@ def print_demo(demo: Demo) -> None:
     print_columns()
     print_columns(f"The pictures that were found: {demo.page}")
     say(demo.note)
+    print_columns(f"Look at all of them in a browser: {_program()} {demo.serve}")
+
+
+def _program() -> str:
+    """How this program was called, so that the same is found again."""
+    called = Path(sys.argv[0])
+    if called.name != "esclip":
+        return "esclip"
+    found = shutil.which("esclip")
+    return "esclip" if found and Path(found).samefile(called) else shlex.quote(str(called))
 
 
 def _say_what_lacks(hits: Hits, query: str = "") -> None:

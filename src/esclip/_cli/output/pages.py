@@ -27,8 +27,13 @@ def show_page(page: Path | None, name: str, sections: Iterable[str], *, open: bo
         message = f"--page {page}: {error.strerror}; name a file that can be written"
         raise ConfigError(message) from error
     say(f"the pictures are in {page}")
-    if open and not (_has_display() and webbrowser.open(page.absolute().as_uri())):
+    if open and not open_in_browser(page.absolute().as_uri()):
         say("no browser could be opened; open this file in one")
+
+
+def open_in_browser(url: str) -> bool:
+    """Whether a browser with a window could be opened."""
+    return _has_display() and webbrowser.open(url)
 
 
 def _has_display() -> bool:
