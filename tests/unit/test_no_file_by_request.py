@@ -116,7 +116,8 @@ class Api:
             yield value.encode(), headers
             for name in ("image", "url", "path", "location", "id", "text", "page"):
                 yield json.dumps({"id": "x", name: value}).encode(), headers
-            yield json.dumps({"id": "x", "text": "x", "metadata": {"path": value}}).encode(), headers
+            for name in ("image", "url", "path", "location", "other"):
+                yield json.dumps({"id": "x", "image": "", "metadata": {name: value}}).encode(), headers
             return
         for body in self._values(about["schema"], value, DEPTH):
             yield json.dumps(body).encode(), headers

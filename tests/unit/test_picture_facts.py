@@ -381,6 +381,23 @@ def test_what_an_older_index_lacks_is_said(folder: Path, older: type[FolderSourc
             index.ingest(folder)
 
 
+@pytest.mark.parametrize("store", ["memory", "embedded"])
+def test_an_index_with_another_field_of_that_name(folder: Path, store: str) -> None:
+    """Where `color` is a list of an index's own, files are ingested and retried without their colours."""
+    kept: Store = MemoryStore("i") if store == "memory" else LanceStore(folder.parent / "lance", "i")
+    with open_index(kept, encoder="palette") as index:
+        index.add([{"id": "own", "image": picture("PNG", None), "color": ["navy", "gold"]}])
+        (folder / "late.png").write_bytes(b"")
+        report = index.ingest(folder, max_rejection_rate=1)
+        assert (report.written, report.rejected) == (3, 1)
+        (folder / "late.png").write_bytes(picture("PNG", None))
+        assert index.retry().written == 1
+        found = {str(d.record.metadata.get("file_name")): d.record.metadata for d in index.peek(9)}
+        assert found["None"]["color"] == ("navy", "gold")
+        assert {name for name, metadata in found.items() if "color" in metadata} == {"None"}
+        assert found["late.png"]["width"] == 60
+
+
 def test_other_news_of_a_picture_keep_its_facts(folder: Path) -> None:
     """A new caption is written with the facts in the index, and the file isn't read for it."""
     with open_index(MemoryStore("i"), encoder="palette") as index:

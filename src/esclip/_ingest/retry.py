@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 
 from esclip._concurrency.streams import owned
+from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
@@ -47,11 +48,12 @@ class LedgerSource(Source):
                     yield self._in_fields(_current_record(entry.record))
 
     def _in_fields(self, record: ImageRecord | Rejection) -> ImageRecord | Rejection:
-        """The record without facts for which the index has no field: one of an older version lacks some."""
+        """The record without facts for which the index has no field, or one of another type."""
         if isinstance(record, Rejection):
             return record
-        names = {field.name for field in self._fields}
-        fields = tuple(name for name in record.picture_fields if name in names)
+        names = {field.name for field in self._fields}  # an index of an older version lacks some
+        facts = {field.name for field in PICTURE_FIELDS if field in self._fields}
+        fields = tuple(name for name in record.picture_fields if name in facts)
         known = {name: value for name, value in record.metadata.items() if name in names}
         return replace(record, picture_fields=fields, metadata=known)
 

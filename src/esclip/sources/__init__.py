@@ -21,6 +21,7 @@ from esclip._files.locations import AnyCaptions, user_path
 from esclip._protocols import Source
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
+from esclip.sources.color_conflict import without_conflict
 from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.records_file import RecordsFileSource, is_records_file
 from esclip.sources.unsplash.fields import preview_url
@@ -58,7 +59,8 @@ class SourceType:
 
 
 def _open_dataset(path: Path, options: SourceOptions) -> Source:
-    return UnsplashSource(path, images=options.images, limit=options.limit, captions=options.column)
+    source = UnsplashSource(path, images=options.images, limit=options.limit, captions=options.column)
+    return without_conflict(source, options.known)
 
 
 def _open_records_file(path: Path, options: SourceOptions) -> Source:
@@ -66,7 +68,7 @@ def _open_records_file(path: Path, options: SourceOptions) -> Source:
 
 
 def _open_folder(path: Path, options: SourceOptions) -> Source:
-    return FolderSource(path, gone=options.gone, texts=options.texts)
+    return without_conflict(FolderSource(path, gone=options.gone, texts=options.texts), options.known)
 
 
 SOURCE_TYPES: Sequence[SourceType] = (
