@@ -360,6 +360,8 @@ class FacadeContract:
         ]
         (text,) = written.search_text("green", targets=["texts"])
         assert (text.kind, text.description) == ("text", "something green")
+        assert [hit.kind for hit in written.search_text("green", k=2)] == ["picture", "text"]
+        assert (written.stats().documents, written.stats().texts) == (3, 1)
 
     def test_bad_records_are_rejected_alone(self, written: Facade, tmp_path: Path) -> None:
         """What can't be used is counted and told, and does not keep the others away."""

@@ -97,6 +97,12 @@ def test_texts_that_are_none(record: Any, reason: Reason, detail: str) -> None:
     assert detail in text
 
 
+def test_an_empty_description_is_none() -> None:
+    """As a client's document has it beside its text."""
+    with esclip.open_index(MemoryStore("p"), encoder="palette") as index:
+        assert index.add(esclip.Document(text="red").record()).written == 1
+
+
 def test_a_text_beside_a_picture_is_metadata() -> None:
     """A mapping with a picture keeps its field `text`; a plain `str` is a path."""
     with esclip.open_index(MemoryStore("p"), encoder="palette") as index:

@@ -84,6 +84,7 @@ def read_stats(answer: Any, address: str) -> Stats:
         ),
         labels=tuple(_text(label) for label in _list(answer["labels"])),
         parts=tuple(_text(target) for target in _list(answer["targets"]) if target in ("captions", "crops")),
+        texts=_count(answer.get("texts", 0)),
     )
 
 

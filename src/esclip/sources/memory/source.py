@@ -304,7 +304,7 @@ class GivenRecord(NamedTuple):
 
     def read_document_text(self) -> str:
         """The text of a text document. Raises `RecordError` and `ValueError`."""
-        if not is_missing(self.values.get("description")):
+        if self.read_text("description"):
             raise ValueError("it has a description beside its text, which describes itself: leave one out")
         text = self.read_text(TEXT_KEY)
         if not text:
