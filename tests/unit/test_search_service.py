@@ -242,6 +242,14 @@ def test_wrong_requests(
     assert ask(server, "GET", "/livez").status == 200
 
 
+def test_why_nothing_was_found_names_no_folder(server: HttpServer[SearchApp], pictures: Path) -> None:
+    """The values that a filter could have had are told, but not those that are folders of this machine."""
+    for path in ("/v1/search?q=red&where=folders%3Dx", "/?q=red&where=folders%3Dx"):
+        answer = ask(server, "GET", path).body.decode()
+        assert "no document fulfils the filter" in answer
+        assert str(pictures) not in answer
+
+
 def test_every_problem_has_a_page(server: HttpServer[SearchApp]) -> None:
     """The type of each problem is a path that says what to do."""
     for kind in ProblemType:

@@ -76,6 +76,10 @@ def serve(
     show_paths: Annotated[
         bool, typer.Option("--show-paths", help="Name the paths of local files in responses.")
     ] = False,
+    mcp: Annotated[
+        bool,
+        typer.Option("--mcp", help="Give agents tools at /mcp, by the Model Context Protocol: only to read."),
+    ] = False,
     originals: Annotated[
         bool, typer.Option("--originals", help="Send pictures as they are, too, not only thumbnails.")
     ] = False,
@@ -133,6 +137,7 @@ def serve(
         search_seconds=timeout,
         thumbnails=thumbnails or thumbnail_cache(),
         originals=originals,
+        agents=mcp,
         urls=UrlFetcher() if fetch_urls else None,
         writable=writable,
         picture_hosts=tuple(allow_picture_host or ()),

@@ -396,9 +396,9 @@ def render_hit(hit: Hit, *, fields: list[str] | None, show_paths: bool) -> dict[
     }
 
 
-def render_note(hits: Hits, query: Query, *, show_paths: bool) -> str | None:
-    """Why there are no hits. It may list values of a field that the query filters by."""
-    if hits.note and not show_paths and any(name in str(query.options["where"]) for name in PATH_FIELDS):
+def render_note(hits: Hits, where: object, *, show_paths: bool) -> str | None:
+    """Why there are no hits with this filter. It may list values of the fields in it."""
+    if hits.note and not show_paths and any(name in str(where) for name in PATH_FIELDS):
         return "no document fulfils the filter"
     return hits.note
 
@@ -417,7 +417,7 @@ def render_hits(
     return {
         "hits": [render_hit(hit, fields=fields, show_paths=show_paths) for hit in hits],
         "matched": hits.matched,
-        "note": render_note(hits, query, show_paths=show_paths),
+        "note": render_note(hits, query.options["where"], show_paths=show_paths),
         "next": {"offset": offset + k} if more else None,
         "took": dict(took),
     }

@@ -48,6 +48,8 @@ class ServiceOptions:
     """Whether documents may be written and deleted."""
     picture_hosts: tuple[str, ...] = ()
     """Hosts that pictures are fetched from by the URLs of documents, at public addresses."""
+    agents: bool = False
+    """Whether agents get tools at /mcp, which needs the extra `mcp`."""
     originals: bool = False
     """Whether pictures are sent as they are, too."""
     urls: UrlFetcher | None = None

@@ -96,6 +96,19 @@ MIN_SHARE = 0.01
 """Of a picture's width and height: a smaller part has hardly a pixel."""
 
 
+class CountPictures(Arguments):
+    """Arguments of `count_pictures`."""
+
+    where: Where
+    by: Annotated[str, Field(max_length=200)] | None = Field(
+        None, description="A field of the index: its values, or ranges of its numbers or dates, are counted."
+    )
+
+    def filters(self) -> list[str]:
+        """The filter, if there is one."""
+        return [self.where] if self.where.strip() else []
+
+
 class DescribeIndex(Arguments):
     """Arguments of `describe_index`: none."""
 

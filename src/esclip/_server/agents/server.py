@@ -59,6 +59,7 @@ _TOOLS = {
         _Tool("Search pictures", arguments.SearchPictures, AgentTools.search_pictures),
         _Tool("Similar pictures", arguments.SimilarPictures, AgentTools.similar_pictures),
         _Tool("View a picture", arguments.ViewPicture, AgentTools.view_picture),
+        _Tool("Count pictures", arguments.CountPictures, AgentTools.count_pictures),
         _Tool("Describe the index", arguments.DescribeIndex, AgentTools.describe_index),
     )
 }

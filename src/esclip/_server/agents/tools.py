@@ -14,12 +14,13 @@ import orjson
 
 from esclip._core.types import PICTURE, document_hit
 from esclip._core.urls import is_web_address
-from esclip._errors import DocumentNotFound, one_line
+from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
 from esclip._search.query import Query
 from esclip._server.agents import arguments
 from esclip._server.agents.pictures import make_contact_sheet, view_file
+from esclip._server.facet_messages import PATH_FIELDS, render_facets
 from esclip._server.search_messages import render_document, render_hit, render_note
 from esclip.sources import preview_url
 
@@ -27,6 +28,8 @@ MAX_TEXT_BYTES = 20_000
 """Of an answer's JSON. No token is shorter than a byte: with a picture it stays below 25,000 tokens."""
 MAX_FIELDS = 200
 MAX_LABELS = 100
+MAX_VALUES = 50
+"""Of a field, the most frequent ones."""
 MAX_ITEMS = 12
 """Of a list in the metadata."""
 VIEW_HEIGHT = 1080
@@ -80,7 +83,7 @@ class AgentTools:
         box = wanted.part()
         documents = self._index.get(wanted.id)
         if not documents:
-            raise DocumentNotFound("no such picture")
+            raise DocumentNotFound("no such picture", id=wanted.id)
         hit = document_hit(documents[0], 0.0)
         known = _cleaned(render_document(hit, show_paths=self._show_paths), 2000, metadata=True)
         if hit.kind != PICTURE:
@@ -93,13 +96,29 @@ class AgentTools:
             known["note"] = "its file is not there any more, or is another"
         return ToolAnswer(_fit(lambda chars: known if chars else {"id": hit.id}), jpeg)
 
+    def count_pictures(self, wanted: arguments.CountPictures) -> ToolAnswer:
+        """Count the pictures that a filter leaves, and how many of them have which value of a field."""
+        if wanted.by in PATH_FIELDS and not self._show_paths:
+            raise ConfigError(f"{wanted.by}: this server shows no paths")
+        fields = [wanted.by] if wanted.by else []
+        facets = self._index.facets(fields, wanted.filters(), MAX_VALUES)
+        filters = [one_line(text) for text in wanted.filters()]
+        counted = render_facets(facets, show_paths=self._show_paths)
+
+        def answer(chars: int) -> dict[str, Any]:
+            by = {name: _cut_facet(facet, chars) for name, facet in counted["facets"].items()}
+            return {"pictures": facets.documents, "filters": filters, "by": by}
+
+        return ToolAnswer(_fit(answer))
+
     def describe_index(self, wanted: arguments.DescribeIndex) -> ToolAnswer:
         """Tell how many pictures the index has, by which fields they can be filtered, and what is known."""
         stats = self._index.stats()
+        encoder = Path(stats.encoder).name if Path(stats.encoder).is_absolute() else stats.encoder
         about = {
             "index": stats.index,
             "pictures": stats.documents,
-            "encoder": one_line(Path(stats.encoder).name, 200),
+            "encoder": one_line(encoder, 200),
             "fields": {one_line(f.name, 100): f.type.value for f in stats.fields[:MAX_FIELDS]},
             "labels": [one_line(label, 100) for label in stats.labels[:MAX_LABELS]],
             "filters": {
@@ -121,7 +140,7 @@ class AgentTools:
         hits = self._index.search(query)
         rendered = [render_hit(hit, fields=None, show_paths=self._show_paths) for hit in hits]
 
-        note = render_note(hits, query, show_paths=self._show_paths)
+        note = render_note(hits, wanted.where, show_paths=self._show_paths)
         about = {
             "filters": [one_line(wanted.where)] if wanted.where.strip() else [],
             "matched": hits.matched,
@@ -180,6 +199,12 @@ def _cleaned(rendered: dict[str, Any], chars: int, *, metadata: bool) -> dict[st
     if metadata and fields:
         known["metadata"] = dict(list(fields.items())[:MAX_FIELDS])
     return known
+
+
+def _cut_facet(facet: dict[str, Any], chars: int) -> dict[str, Any]:
+    """A facet with its values cut, or without them."""
+    values = [{**one, "value": _cut(one["value"], chars)} for one in facet.get("values", ())] if chars else []
+    return facet | ({"values": values} if "values" in facet else {})
 
 
 def _cut(value: Any, chars: int) -> Any:

@@ -34,7 +34,7 @@ from esclip._server.page.rendering import render
 from esclip._server.page.tiles import HEIGHT, Tile, picture_url, tile_of, title_of
 from esclip._server.page.viewer import Neighbours, View, make_view
 from esclip._server.problems import Problem, ProblemType
-from esclip._server.search_messages import MAX_DEPTH, render_hit
+from esclip._server.search_messages import MAX_DEPTH, render_hit, render_note
 
 STATS_SECONDS = 30.0
 """For which the index's counts are kept."""
@@ -151,7 +151,7 @@ class SearchPage:
             fitting=[tile for tile, is_weak in zip(tiles, weak, strict=True) if not is_weak],
             weak=[tile for tile, is_weak in zip(tiles, weak, strict=True) if is_weak],
             matched=hits.matched is not False,
-            note=hits.note or "",
+            note=render_note(hits, wanted.where, show_paths=self._show_paths) or "",
             next=address.replace(offset=shown).url if goes_on else "",
             previous=address.replace(offset=before or None).url if wanted.offset else "",
             took=1000 * (time.perf_counter() - began),

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from esclip import __version__
 from esclip._server.routes.about import add_about
+from esclip._server.routes.agents import add_agents
 from esclip._server.routes.classification import add_classification
 from esclip._server.routes.documents import add_documents
 from esclip._server.routes.duplicates import add_duplicates
@@ -40,6 +41,7 @@ def make_routes(service: SearchService) -> FastAPI:
         add_classification,
         add_embeddings,
         add_pictures,
+        add_agents,
         add_jobs,
         add_about,
         add_sessions,
