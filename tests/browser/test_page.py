@@ -250,17 +250,21 @@ class TestViewer:
 
 
 class TestOwnPictures:
-    def drop(self, page: Page, *files: Path) -> None:
-        """Drop files onto the page."""
-        held = page.evaluate_handle("() => new DataTransfer()")
-        for file in files:
-            page.evaluate(
-                """([held, bytes, name]) => held.items.add(
-                    new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}))""",
-                [held, list(file.read_bytes()), file.name],
-            )
-        for kind in ("dragover", "drop"):
-            page.dispatch_event("body", kind, {"dataTransfer": held})
+    def drop(self, page: Page, file: Path, event: str = "drop") -> None:
+        """Drop a file onto the page, or paste it."""
+        page.evaluate(
+            """([bytes, name, event]) => {
+                const held = new DataTransfer();
+                held.items.add(new File([new Uint8Array(bytes)], name, {type: "image/jpeg"}));
+                const given = {bubbles: true, cancelable: true};
+                if (event === "paste") {
+                    document.body.dispatchEvent(new ClipboardEvent(event, {...given, clipboardData: held}));
+                } else for (const kind of ["dragover", event]) {
+                    document.body.dispatchEvent(new DragEvent(kind, {...given, dataTransfer: held}));
+                }
+            }""",
+            [list(file.read_bytes()), file.name, event],
+        )
 
     def test_dropped_pictures(self, page: Page, site: Site) -> None:
         """Pictures are made small here and searched with by their weights, and the URL does not change."""
@@ -276,7 +280,7 @@ class TestOwnPictures:
         self.drop(page, files[0])
         expect(page.locator("#sent .chip")).to_have_count(1)
         expect(page.locator(".tile").first).to_have_attribute("data-id", files[0].stem)
-        self.drop(page, files[7])
+        self.drop(page, files[7], event="paste")
         expect(page.locator("#sent .chip")).to_have_count(2)
         with page.expect_response("**/*part=results*"):
             page.locator("#sent select").nth(1).select_option("unlike it")

@@ -297,6 +297,13 @@ class TestViewer:
             (rectangle, *_) = (one for one in shown.of("rect") if "x" in one)
             assert int(rectangle["width"]) > 0
 
+    def test_the_original(self, library: Path) -> None:
+        """Where the service sends originals, the viewer has a link to it."""
+        index = esclip.open_index(library / "store", HOST)
+        with searching(index, library / "cache", originals=True) as server:
+            (link,) = (one for one in see(server, "/", view="p13").of("a") if "/original" in one["href"])
+            assert get(server, f"/{link['href']}").headers["Content-Type"] == "image/png"
+
     def test_what_is_no_hit_any_more(self, server: HttpServer[SearchApp]) -> None:
         """A picture that is named is shown all the same; one that the index lacks is an error page."""
         viewed = see(server, "/", q="red", view="p1", at=1)

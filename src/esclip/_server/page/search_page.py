@@ -77,9 +77,10 @@ class Results(NamedTuple):
 class SearchPage:
     """Makes the page. Thread-safe."""
 
-    def __init__(self, index: ImageIndex, *, show_paths: bool) -> None:
+    def __init__(self, index: ImageIndex, *, show_paths: bool = False, originals: bool = False) -> None:
         self._index = index
         self._show_paths = show_paths
+        self._originals = originals
         self.assets = Assets()
         self.hosts = PictureHosts()
         self._facets = FacetCounter(index, show_paths=show_paths)
@@ -109,6 +110,7 @@ class SearchPage:
             template = "_results.html" if wanted.part == "results" else "page.html"
         else:
             values["view"] = self._view(wanted, address, more)
+            values["originals"] = self._originals
             template = "_viewer.html" if wanted.part == "viewer" else "view.html"
         return render(template, **values)
 

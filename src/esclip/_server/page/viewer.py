@@ -53,6 +53,8 @@ class View(NamedTuple):
     """Empty for a text."""
     words: str
     """Of a text; empty for a picture."""
+    original: str
+    """URL of the picture as it is, where the service sends that."""
     size: Size
     frame: Frame | None
     back: str
@@ -84,6 +86,7 @@ def make_view(
     return View(
         tile=tile,
         large=picture_url(hit, LARGE_HEIGHT),
+        original=hit["picture"].removeprefix("/").replace("?", "/original?", 1),
         words=hit["description"] if hit["kind"] == TEXT else "",
         size=size,
         frame=frame_of(hit, size),

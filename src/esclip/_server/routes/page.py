@@ -27,7 +27,8 @@ HTML: dict[int | str, dict[str, Any]] = {
 
 
 def add_page(api: FastAPI, service: SearchService) -> None:
-    page = SearchPage(service.index, show_paths=service.options.show_paths)
+    options = service.options
+    page = SearchPage(service.index, show_paths=options.show_paths, originals=options.originals)
 
     @api.get("/", responses=HTML)
     async def show_page(request: Request) -> Response:
