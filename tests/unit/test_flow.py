@@ -246,6 +246,15 @@ class TestPrefetch:
             time.sleep(0.05)
             assert source.pulled == 4
 
+    def test_what_is_ahead_may_be_weighed(self) -> None:
+        """It runs ahead until the items weigh what they may: the last one may weigh more."""
+        source = Source(100)
+        with owned(prefetch(source.items(), 10, weigh=lambda number: number)) as items:
+            assert next(items) == 0
+            wait_for(lambda: source.pulled >= 5)
+            time.sleep(0.05)
+            assert source.pulled == 5  # 1 + 2 + 3 + 4 are ahead; 0 weighs nothing
+
     def test_takes_no_memory_for_what_is_not_there(self) -> None:
         """What it holds follows the items, not how far it may run ahead."""
         tracemalloc.start()

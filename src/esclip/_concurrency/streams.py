@@ -32,7 +32,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from itertools import islice
 from queue import Empty, SimpleQueue
-from threading import Event, Semaphore
+from threading import Condition, Event
 from typing import TypeVar
 
 from esclip._concurrency.cancellation import POLL_INTERVAL_S
@@ -117,8 +117,14 @@ def flat(lists: Iterable[Iterable[T]]) -> Iterator[T]:
             yield from items
 
 
-def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lambda: None) -> Iterator[T]:
-    """The same items in the same order, up to `ahead` of them pulled in advance.
+def prefetch(
+    items: Iterable[T],
+    ahead: int,
+    *,
+    stop: Callable[[], object] = lambda: None,
+    weigh: Callable[[T], int] = lambda _: 1,
+) -> Iterator[T]:
+    """The same items in the same order, pulled in advance until they weigh `ahead` together.
 
     They are pulled in one background thread, and closed there: a generator belongs to one thread. A large
     `ahead` takes no memory by itself, only items do. `stop` is called on exit, also by Ctrl-C, before that
@@ -128,11 +134,12 @@ def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lam
         raise ValueError(f"ahead must be at least 1, not {ahead}")
     source = iter(items)
     ready: SimpleQueue[T | _End] = SimpleQueue()
-    room, left = Semaphore(ahead), Event()
+    room = _Room(ahead)
 
     def pull() -> None:
         try:
-            while room.acquire() and not left.is_set() and (item := next(source, _End.END)) is not _End.END:
+            while room.wait() and (item := next(source, _End.END)) is not _End.END:
+                room.fill(weigh(item))
                 ready.put(item)
         finally:
             ready.put(_End.END)
@@ -141,14 +148,40 @@ def prefetch(items: Iterable[T], ahead: int, *, stop: Callable[[], object] = lam
         pulling = pool.submit(pull)
         try:
             while (item := _next_of(ready)) is not _End.END:
-                room.release()
+                room.fill(-weigh(item))
                 yield item
             _result_of(pulling)  # which raises what the source raised
         finally:
             stop()
-            left.set()
-            room.release()
+            room.close()
             _result_of(pool.submit(_close, source))
+
+
+class _Room:
+    """How much may be held between two threads, one of which waits until there is room."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._closed = False
+        self._changed = Condition()
+
+    def wait(self) -> bool:
+        """Wait for room; False: nothing more is wanted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0 or self._closed)
+            return not self._closed
+
+    def fill(self, weight: int) -> None:
+        """Take so much of it; a negative weight makes room."""
+        with self._changed:
+            self._free -= weight
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Want nothing more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
 
 
 def until(stopped: Event, items: Iterable[T]) -> Iterator[T]:

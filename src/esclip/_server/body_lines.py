@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from enum import Enum, auto
 from threading import Condition
 
@@ -65,6 +66,11 @@ class BodyLines:
             line.append(begun)
         if line.size and self.end is End.WHOLE:
             yield line.take()
+
+    def stop_soon(self) -> None:
+        """Give no more lines. Called in any thread."""
+        with suppress(RuntimeError):  # the event loop has ended, and all its tasks
+            self._loop.call_soon_threadsafe(self.stop)
 
     def stop(self) -> None:
         """Give no more lines. Called in the event loop."""

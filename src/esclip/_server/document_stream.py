@@ -16,9 +16,10 @@ import orjson
 from pydantic import ValidationError
 
 from esclip._concurrency.stop import CancelToken
+from esclip._concurrency.streams import owned, prefetch
 from esclip._core.outcomes import RecordOutcome, Result
 from esclip._core.rejections import Rejection, Stage
-from esclip._core.types import id_problem
+from esclip._core.types import TextRecord, id_problem
 from esclip._errors import EsclipError, one_line
 from esclip._errors.reasons import Reason
 from esclip._index import ImageIndex
@@ -30,6 +31,10 @@ from esclip._server.replies import Replies
 STREAM_PATH = "/v1/documents"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """What some editors begin a file with."""
+AHEAD = 32 << 20
+"""Bytes of documents that are parsed ahead of the ingest: a page of small pictures, or the largest one."""
+ITEM_BYTES = 1000
+"""Of a document without its picture."""
 
 _log = logging.getLogger("esclip")
 
@@ -62,14 +67,16 @@ class DocumentStream:
         """Write the documents, and the replies, in a thread. Raises where nothing has been replied."""
         problem = None
         try:
-            self._index.add(
-                self._items(),
-                max_rejection_rate=1.0,
-                stop=self._token,
-                on_outcome=self._reply,
-                show_progress=False,
-                **self._options,
-            )
+            # parsed while others are encoded; closed at once, also where `add` fails before it reads them
+            with owned(prefetch(self._items(), AHEAD, stop=self._lines.stop_soon, weigh=_weight)) as items:
+                self._index.add(
+                    items,
+                    max_rejection_rate=1.0,
+                    stop=self._token,
+                    on_outcome=self._reply,
+                    show_progress=False,
+                    **self._options,
+                )
         except Exception as error:
             if not self.results:
                 raise
@@ -113,6 +120,13 @@ class DocumentStream:
 
     def _write(self, reply: Mapping[str, Any]) -> None:
         self._replies.write(orjson.dumps(reply, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _weight(item: Item | Rejection) -> int:
+    """Bytes in memory, about."""
+    if isinstance(item, dict):
+        return ITEM_BYTES + len(item["image"] or b"")
+    return ITEM_BYTES + (len(item.text) if isinstance(item, TextRecord) else 0)
 
 
 def _item_of(line: bytes | None, name: str) -> Item | Rejection:
