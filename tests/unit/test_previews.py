@@ -17,7 +17,10 @@ import pytest
 from PIL import Image
 
 from esclip._cli.output.terminal_images import NoPictures, Protocol, detect_protocol, encode_picture
+from esclip._core.types import Hit
+from esclip._search.previews import read_previews
 from tests.command_line import Esclip
+from tests.servers import PictureServer, body, status
 
 KITTY = re.compile(rb"\x1b_G([^;]*);([A-Za-z0-9+/=]*)\x1b\\")
 ITERM2 = re.compile(rb"\x1b\]1337;File=([^:]*):([A-Za-z0-9+/=]*)\x07")
@@ -138,8 +141,8 @@ class TestDetection:
         ("reply", "said"),
         [
             (b"\x1b[?62;4;22c", "sixel"),
-            (b"\x1b[?1;2c", "tells of no pictures"),
-            (b"", "tells of no pictures"),
+            (b"\x1b[?1;2c", "does not say that it shows any"),
+            (b"", "does not say that it shows any"),
         ],
     )
     def test_any_other_terminal_is_asked(self, reply: bytes, said: str) -> None:
@@ -170,6 +173,24 @@ def _at_terminal(reply: bytes) -> str:
     os.close(master)
     assert process.wait(30) == 0
     return said.decode()
+
+
+def test_pictures_on_the_web_are_fetched_from_known_hosts(photos: Path) -> None:
+    """Previews come from the hosts of an ingest and those allowed; what can't be had has none."""
+    routes = {
+        "/red.png": body((photos / "red.png").read_bytes()),
+        "/none.png": status(404),
+        "/text": body(b"x"),
+    }
+    with PictureServer(routes) as server:
+        urls = [server.url(path) for path in routes]
+        hits = [Hit(rank, str(rank), 0.5, url, None, "", {}) for rank, url in enumerate(urls, 1)]
+        red, *others = read_previews(hits, [server.url("").removeprefix("http://").rstrip("/")])
+        assert red
+        assert Image.open(io.BytesIO(red)).format == "JPEG"
+        assert others == [None, None]
+        assert read_previews(hits) == [None, None, None]
+        assert len(server.headers_seen) == 3
 
 
 class TestCommands:

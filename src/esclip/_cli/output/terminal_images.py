@@ -61,7 +61,7 @@ def detect_protocol(environ: Mapping[str, str]) -> Protocol:
         return Protocol.ITERM2
     if _SIXEL in _ask_attributes():
         return Protocol.SIXEL
-    raise NoPictures("this terminal tells of no pictures")
+    raise NoPictures("this terminal does not say that it shows any")
 
 
 def encode_picture(image: Image.Image, protocol: Protocol, columns: int, cell_width: int) -> bytes:

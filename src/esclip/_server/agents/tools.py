@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from esclip._core.types import PICTURE, document_hit
+from esclip._core.types import PICTURE, Box, Hit, document_hit
 from esclip._core.urls import is_web_address
 from esclip._errors import ConfigError, DocumentNotFound, one_line
 from esclip._images.thumbnail_cache import ThumbnailCache
@@ -30,8 +30,11 @@ MAX_FIELDS = 200
 MAX_LABELS = 100
 MAX_VALUES = 50
 """Of a field, the most frequent ones."""
+MAX_CHARS = 2000
+"""Of a text of the one picture that is viewed."""
 MAX_ITEMS = 12
 """Of a list in the metadata."""
+SHORTENED = "texts are cut or left out: ask for fewer pictures, or view one"
 VIEW_HEIGHT = 1080
 """Pixels of a picture on the web, by its URL."""
 
@@ -85,16 +88,14 @@ class AgentTools:
         if not documents:
             raise DocumentNotFound("no such picture", id=wanted.id)
         hit = document_hit(documents[0], 0.0)
-        known = _cleaned(render_document(hit, show_paths=self._show_paths), 2000, metadata=True)
-        if hit.kind != PICTURE:
-            return ToolAnswer(_fit(lambda chars: known | {"note": "it is a text, without a picture"}))
-        on_web = is_web_address(hit.location)
-        jpeg = None if on_web else view_file(Path(hit.location), hit.content or "", box)
-        if on_web:
-            known["picture_url"] = preview_url(hit.location, VIEW_HEIGHT)
-        elif jpeg is None:
-            known["note"] = "its file is not there any more, or is another"
-        return ToolAnswer(_fit(lambda chars: known if chars else {"id": hit.id}), jpeg)
+        rendered = render_document(hit, show_paths=self._show_paths)
+        jpeg, more = _view(hit, box)
+
+        def answer(chars: int) -> dict[str, Any]:
+            longest = MAX_CHARS if chars == _LENGTHS[0] else chars
+            return (_cleaned(rendered, longest, metadata=True) if chars else {"id": hit.id}) | more
+
+        return ToolAnswer(_fit(answer), jpeg)
 
     def count_pictures(self, wanted: arguments.CountPictures) -> ToolAnswer:
         """Count the pictures that a filter leaves, and how many of them have which value of a field."""
@@ -154,6 +155,16 @@ class AgentTools:
         return ToolAnswer(_fit(answer), make_contact_sheet(hits, self._thumbnails))
 
 
+def _view(hit: Hit, box: Box | None) -> tuple[bytes | None, dict[str, str]]:
+    """A hit's picture, and what is said of it in its place."""
+    if hit.kind != PICTURE:
+        return None, {"note": "it is a text, without a picture"}
+    if is_web_address(hit.location):
+        return None, {"picture_url": preview_url(hit.location, VIEW_HEIGHT)}
+    jpeg = view_file(Path(hit.location), hit.content or "", box)
+    return jpeg, {} if jpeg else {"note": "its file is not there any more, or is another"}
+
+
 _LENGTHS = 400, 160, 60, 0
 """Characters of a text, tried until an answer fits; 0: ids and scores alone."""
 
@@ -163,7 +174,7 @@ def _fit(answer: Callable[[int], dict[str, Any]]) -> str:
     for chars in _LENGTHS:
         value = answer(chars)
         if chars != _LENGTHS[0]:
-            value |= {"shortened": "texts are cut or left out; view_picture has more"}
+            value |= {"shortened": SHORTENED}
         text = orjson.dumps(value).decode()
         if len(text.encode()) <= MAX_TEXT_BYTES:
             break
