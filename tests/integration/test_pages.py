@@ -39,14 +39,15 @@ def test_the_page_on_encoder_servers(tmp_path: Path) -> None:
         run_page("how-to/gpu-encoder.md", tmp_path, {"http://gpu-box:8090": server.address}, {})
 
 
-def test_the_page_on_the_search_service(tmp_path: Path) -> None:
-    """Its examples run against a service of the pictures beside it."""
+@pytest.mark.parametrize("page", [page for page in PAGES if "search-service" in places_of(page)])
+def test_pages_on_the_search_service(page: str, tmp_path: Path) -> None:
+    """Their examples run against a service of the pictures beside them."""
     draw_pictures(tmp_path / "other")
     with esclip.open_index(tmp_path / "store", encoder="palette") as index:
         index.ingest(tmp_path / "other")
     index = esclip.open_index(tmp_path / "store")
     with searching(index, tmp_path / "cache", writable=True) as server:
-        run_page("how-to/serve.md", tmp_path, {"http://127.0.0.1:8080": server.address}, {})
+        run_page(page, tmp_path, {"http://127.0.0.1:8080": server.address}, {})
 
 
 def test_every_place_is_there() -> None:

@@ -125,6 +125,37 @@ def query(index: esclip.ImageIndex, image: Image.Image) -> None:
     esclip.Query("a text", limit=3)  # type: ignore[call-arg]
 
 
+def client(image: Image.Image) -> None:
+    """A service is searched as an index is; a list of queries gives a list of hits."""
+    with esclip.Client("http://127.0.0.1:8080", "token", timeout=5) as client:
+        assert_type(client, esclip.Client)
+        assert_type(client.search("a dog"), esclip.Hits)
+        assert_type(client.search(esclip.Query("a dog", image, k=5)), esclip.Hits)
+        assert_type(
+            client.search(["a dog", Path("b.jpg"), esclip.Document(text="c")], limit=2), list[esclip.Hits]
+        )
+        assert_type(client.search(text for text in ["a dog"]), list[esclip.Hits])
+        assert_type(client.search_many(["a dog"]), list[esclip.Hits])
+        assert_type(client.search_text("a dog", k=3, where="width>1", hybrid=0.5), esclip.Hits)
+        assert_type(client.similar("a", 3, min_score=0.5), esclip.Hits)
+        assert_type(client.get(["a"]), esclip.Documents)
+        assert_type(client.stats(), esclip.Stats)
+        assert_type(client.facets("label")["label"].values, tuple[esclip.ValueCount, ...])
+        assert_type(len(client) + ("a" in client), int)
+        document = esclip.Document(uri=Path("apple.png"), id="apple", tags={"shop": "oslo"})
+        assert_type(client.index([document, "a text"]), esclip.IngestReport)
+        assert_type(client.add([{"id": "a", "image": image}, document]), esclip.IngestReport)
+        assert_type(client.delete(where={"shop": "oslo"}), int)
+        assert_type(client.encode(["a text", image]), npt.NDArray[np.float32])
+        assert_type(client.classify(image, labels="cat,dog")[0], tuple[esclip.LabelScore, ...])
+        assert_type(client.rank([document])[0].matches[0].score, float | None)
+        assert_type(client.profile().network, float)
+
+    esclip.Client(5)  # type: ignore[arg-type]
+    esclip.Document("a text")  # type: ignore[call-arg]
+    esclip.Document(path="apple.png")  # type: ignore[call-arg]
+
+
 def classify(image: Image.Image, encoder: esclip.Encoder) -> None:
     """Labels of pictures without an index."""
     (guesses,) = esclip.classify(image, labels="cat,dog", encoder=encoder)

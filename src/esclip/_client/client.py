@@ -36,24 +36,27 @@ from esclip._concurrency.streams import batches
 from esclip._core.arguments import (
     AnyId,
     AnyImage,
+    AnyRecord,
     Records,
     coerce_callback,
     coerce_ids,
     coerce_several,
+    coerce_text,
     coerce_texts,
     wrong_kind,
 )
 from esclip._core.facets import Facets
 from esclip._core.labels import Labels, LabelScores, LabelSet
-from esclip._core.options import Opt
+from esclip._core.options import Opt, declared
 from esclip._core.other_names import check_names, name_ours
 from esclip._core.rejections import IngestReport, Rejection
 from esclip._core.schema import FieldType, Stats
-from esclip._core.settings import DEFAULT_K, DUPLICATE
+from esclip._core.settings import DEFAULT_K, DUPLICATE, FETCH_WORKERS
 from esclip._core.text_forms import compose
 from esclip._core.types import Hit, StoredDocument, Vectors
 from esclip._errors import ConfigError, DecodeError, IndexNotFound
 from esclip._errors.escaping import escape
+from esclip._ingest.options import AddOptions
 from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup
 from esclip._search.hits import Hits, SearchResults
@@ -73,6 +76,7 @@ MAX_QUERIES = 64
 MAX_BATCH_BYTES = 4 << 20
 """From so many on a batch is full: a query with the largest picture still fits into a body."""
 _PICTURES = "documents with a picture, such as a list"
+_INGEST = {name: opt for name, (_, opt) in declared(AddOptions).items() if opt}
 _TIMEOUT = Opt(SERVICE.timeout, "Seconds for a request.", minimum=0.1, maximum=86_400.0)
 
 
@@ -212,7 +216,7 @@ class Client(SearchMethods):
         Raises:
             IndexNotFound: There is no such index.
         """
-        return self._scan_ids(after, 1000)
+        return self._scan_ids(coerce_text("after", after), 1000)
 
     def stats(self) -> Stats:
         """Count documents and bytes, and tell encoder, fields, labels and parts of the index.
@@ -232,13 +236,13 @@ class Client(SearchMethods):
     @check_names()
     def add(
         self,
-        records: Records | Document | Iterable[Document],
+        records: Records | Document | Iterable[AnyRecord | Document],
         *,
         fields: Mapping[str, FieldType | str] | None = None,
         labels: Sequence[str] | None = None,
         parts: Sequence[str] = (),
-        workers: int = 16,
-        allow_hosts: Iterable[str] | None = None,
+        workers: int = FETCH_WORKERS,
+        allow_hosts: Iterable[str] = (),
         max_rejection_rate: float = 0.5,
         on_rejection: Callable[[Rejection], None] | None = None,
         show_progress: bool | None = None,
@@ -253,9 +257,10 @@ class Client(SearchMethods):
             fields: As in `ImageIndex.add`.
             labels: Labels to classify each picture by. Default: those of the last ingest.
             parts: Parts that get vectors of their own: `captions`, `crops`.
-            workers: Concurrent reads and fetches.
-            allow_hosts: Hosts to fetch pictures from, besides images.unsplash.com. Default: all.
+            workers: Concurrent reads and fetches. Default: 16.
+            allow_hosts: Hosts to fetch from also at private addresses; all others are asked at public ones.
             max_rejection_rate: Share of rejected records, 0 to 1, above which the run fails at its end.
+                Default: 0.5.
             on_rejection: Called with each rejection.
             show_progress: As in `ImageIndex.ingest`.
 
@@ -268,6 +273,8 @@ class Client(SearchMethods):
             TooManyRejections: More than `max_rejection_rate` of the records were rejected. Has the report.
         """
         coerce_callback("on_rejection", on_rejection)
+        workers = int(_INGEST["workers"].check("workers", workers))
+        limit = _INGEST["max_rejection_rate"].check("max_rejection_rate", max_rejection_rate)
         from esclip._ingest.progress_display import show_count
 
         began = time.monotonic()
@@ -275,9 +282,12 @@ class Client(SearchMethods):
         writer = Writer(
             self._connection,
             known.fields if known else (),
-            parameters=[*(("labels", one) for one in labels or ()), *(("parts", one) for one in parts)],
+            parameters=[
+                *(("labels", one) for one in coerce_texts("labels", labels or ())),
+                *(("parts", one) for one in coerce_texts("parts", parts)),
+            ],
             workers=workers,
-            allow_hosts=allow_hosts,
+            allow_hosts=coerce_texts("allow_hosts", allow_hosts),
             on_rejection=on_rejection or _ignore,
         )
         with show_count(show_progress, None, None) as count:
@@ -290,7 +300,7 @@ class Client(SearchMethods):
             store=self._connection.address,
             encoder=stats.encoder if stats else "",
         )
-        check_rate(report, max_rejection_rate)
+        check_rate(report, limit)
         return report
 
     def index(
@@ -570,8 +580,9 @@ class Client(SearchMethods):
         last_id: str | None = after
         while last_id is not None:
             parameters = [("after", last_id), ("limit", str(page))]
-            ids, last_id = self._connection.get("/v1/ids", answers.read_ids, parameters)
+            ids, following = self._connection.get("/v1/ids", answers.read_ids, parameters)
             yield from ids
+            last_id = following if ids and following != last_id else None
 
     def _read(self, read: Callable[[Any, str, Mapping[str, FieldType]], T], key: str, answer: Any) -> T:
         """What `read` makes of an answer with hits or documents under `key`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Document:
     text: str | None = None
     uri: str | os.PathLike[str] | None = None
     """A path, a URL or a `data:` URI."""
-    blob: bytes | None = field(default=None, repr=False)
+    blob: bytes | bytearray | memoryview | None = field(default=None, repr=False)
     """An image file's bytes."""
     id: str | None = None
     """Default: made of the content."""
@@ -35,7 +35,7 @@ class Document:
     """Values by field name."""
     tags: Mapping[str, Any] | None = None
     """Another name of `metadata`."""
-    matches: tuple[Document, ...] = ()
+    matches: Sequence[Document] = ()
     """Texts to rank a picture by: for `Client.rank`, which puts the best first."""
     score: float | None = None
     """As a match of what `Client.rank` returns: its probability."""
@@ -76,11 +76,12 @@ class Document:
         """The picture, unread; None for a text."""
         if self.uri is not None:
             return coerce_path("a document's uri", self.uri)
-        return self.blob
+        return None if self.blob is None else _bytes(self.blob)
 
     def record(self) -> dict[str, Any]:
         """The document as `ImageIndex.add` takes a mapping."""
-        record: dict[str, Any] = {**self.metadata, "id": self.id, "description": self.description}
+        record: dict[str, Any] = {**self.metadata, "id": self.id}
+        record |= {"description": self.description} if self.description else {}
         return record | ({"text": self.text} if self.text is not None else {"image": self.picture})
 
 

@@ -18,7 +18,7 @@ from esclip._client.connection import DOCUMENTS, ENCODING, NDJSON, Connection, p
 from esclip._client.document import Document
 from esclip._client.queries import render_picture
 from esclip._concurrency.streams import batches, parallel_map
-from esclip._core.arguments import Records
+from esclip._core.arguments import AnyRecord, Records
 from esclip._core.rejections import IngestReport, Rejection, Stage, TooManyRejections, reject
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import TEXT, ImageRecord, json_metadata
@@ -86,27 +86,30 @@ class Writer:
         *,
         parameters: Iterable[tuple[str, str]],
         workers: int,
-        allow_hosts: Iterable[str] | None,
+        allow_hosts: Iterable[str],
         on_rejection: Callable[[Rejection], None],
     ) -> None:
-        """`parameters` are further ones of the requests. `allow_hosts` None: any host is asked."""
+        """`parameters` are further ones of the requests; `allow_hosts` may have private addresses."""
         self.tally = Tally()
         self._connection = connection
         self._fields = tuple(fields)
         self._parameters = tuple(parameters)
         self._workers = workers
-        self._allow_hosts = allow_hosts
+        self._allow_hosts = list(allow_hosts)
         self._on_rejection = on_rejection
 
     def write(
-        self, records: Records | Document | Iterable[Document], types: Mapping[str, FieldType | str] | None
+        self,
+        records: Records | Document | Iterable[AnyRecord | Document],
+        types: Mapping[str, FieldType | str] | None,
     ) -> Iterator[int]:
         """Write all records; yields how many have been read so far."""
         source = MemorySource(_as_records(records), types, self._fields)
         types_used = orjson.dumps({one.name: one.type.value for one in source.fields}).decode()
         parameters = [("fields", types_used), *self._parameters]
-        hosts = None if self._allow_hosts is None else list(self._allow_hosts)
-        with Fetcher(allow_hosts=hosts, cache=None, workers=self._workers) as fetcher:
+        with Fetcher(
+            allow_hosts=self._allow_hosts, public_hosts=None, cache=None, workers=self._workers
+        ) as fetcher:
             lines = parallel_map(
                 lambda one: _line(one, fetcher),
                 source.records(fetcher.stopped),
