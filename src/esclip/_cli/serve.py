@@ -121,6 +121,7 @@ def serve(
     """Search an index over HTTP: a page for people, and routes for programs that /openapi.json lists."""
     from esclip._cli.output.console import say, show_server_logs
     from esclip._cli.output.pages import open_in_browser
+    from esclip._cli.output.reports import say_missing_facts
     from esclip._server.guard import hosts_of
     from esclip._server.http_server import HttpServer
     from esclip._server.search_app import SearchApp
@@ -144,7 +145,9 @@ def serve(
     )
     index = store.open(encoder)
     try:
-        documents = index.stats().documents
+        about = index.stats()
+        documents = about.documents
+        say_missing_facts(about)
     except IndexNotFound:
         if not writable:
             raise

@@ -39,6 +39,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
                 "inputs": encoding_messages.MAX_INPUTS,
                 "pictures": encoding_messages.MAX_PICTURES,
                 "prompts": encoding_messages.MAX_PROMPTS,
+                "urls": messages.MAX_URLS if service.options.urls else 0,
                 "text_characters": messages.MAX_TEXT,
                 "picture_bytes": messages.MAX_PICTURE_BYTES,
                 "line_bytes": document_messages.MAX_LINE,
