@@ -284,15 +284,22 @@ def test_a_precision_that_does_not_fit_is_refused(
 
 
 def test_a_long_text_is_cut_with_a_warning(tiny_models: Models, caplog: pytest.LogCaptureFixture) -> None:
-    """A text over the model's limit is encoded as far as it fits, and the log says so; others say nothing."""
+    """A text over the model's limit is encoded as far as it fits, and the log says so once of all; others say
+    nothing.
+    """
     encoder = load_encoder(str(tiny_models.clip), str(tiny_models.texts), device="cpu")
+    encoder.encode_texts(["a cat"])  # a tower may be prepared, which is logged
+    caplog.clear()
     with caplog.at_level(logging.WARNING):
         encoder.encode_texts(["a dog"])
         assert caplog.messages == []
         encoder.encode_texts(["dog " * 300])
+        encoder.encode_texts(["a dog", "dog " * 200, "cat " * 300, "bird " * 300])
     assert [message.partition(":")[0] for message in caplog.messages] == [
-        "text of 302 tokens cut to the model's 128"
+        "text of 302 tokens cut to the model's 128",
+        "text of 202 tokens cut to the model's 128",
     ]
+    assert caplog.messages[1].endswith("and 2 others")
 
 
 def test_loading_is_silent(tiny_models: Models, capfd: pytest.CaptureFixture[str]) -> None:

@@ -71,18 +71,25 @@ class Tokenizer:
         self._engine.enable_padding(pad_id=file.pad_id, pad_token=file.pad_token, length=length)
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
-        """Tokenize texts; truncate those that are too long, with a warning."""
+        """Tokenize texts; truncate those that are too long, with one warning of all."""
         encodings = self._engine.encode_batch(clean_texts(texts))
-        for text, encoding in zip(texts, encodings, strict=True):
-            if self._warn and encoding.overflowing:
-                parts = [encoding, *encoding.overflowing]
-                count = sum(part.special_tokens_mask.count(0) for part in parts)
-                count += encoding.special_tokens_mask.count(1)
-                tokens = pluralize(count, "token")
-                _log.warning("text of %s cut to the model's %d: %.40r…", tokens, self._limit, text)
+        if self._warn:
+            pairs = zip(texts, encodings, strict=True)
+            self._warn_of_cuts([(text, encoding) for text, encoding in pairs if encoding.overflowing])
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
         return ids, mask
+
+    def _warn_of_cuts(self, cut: Sequence[tuple[str, Any]]) -> None:
+        """Log the length of the first text that was cut, and how many more there are."""
+        if not cut:
+            return
+        text, encoding = cut[0]
+        parts = [encoding, *encoding.overflowing]
+        count = sum(part.special_tokens_mask.count(0) for part in parts)
+        tokens = pluralize(count + encoding.special_tokens_mask.count(1), "token")
+        others = f" and {pluralize(len(cut) - 1, 'other')}" if len(cut) > 1 else ""
+        _log.warning("text of %s cut to the model's %d: %.40r…%s", tokens, self._limit, text, others)
 
 
 def clean_texts(texts: Sequence[str]) -> list[str]:
