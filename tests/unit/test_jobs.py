@@ -185,6 +185,11 @@ class TestDuplicates:
             {"kind": "duplicates", "threshold": 2},
             {"kind": "duplicates", "threshold": "0.9"},
             {"kind": "duplicates", "path": "/etc/passwd"},
+            {"kind": "labels"},
+            {"kind": "labels", "labels": ["alone"]},
+            {"kind": "labels", "labels": ["a", ""]},
+            {"kind": "labels", "labels": ["a", "b"], "where": "width>1"},
+            {"kind": "labels", "labels": [str(number) for number in range(101)]},
             {"kind": "duplicates", "where": "x" * 5000},
         ],
     )
@@ -227,3 +232,28 @@ class TestDuplicates:
         (group,) = ask(server, "GET", result).json["groups"]
         assert [document["id"] for document in group["documents"]] == [left]
         assert group["size"] == 2
+
+
+class TestLabels:
+    def test_all_pictures_are_labelled(self, server: HttpServer[SearchApp]) -> None:
+        """Each picture has the label that fits best, the most doubtful come first, corrections count."""
+        labels = ["red", "green", "blue"]
+        job = finished(server, ask(server, "POST", "/v1/jobs", {"kind": "labels", "labels": labels}))
+        assert job["state"] == "done", job
+        result = ask(server, "GET", f"/v1/jobs/{job['id']}/result?k=100").json
+        shown = {one["metadata"]["file_name"].split()[0]: one["label"] for one in result["pictures"]}
+        assert shown == {"red": "red", "green": "green", "blue": "blue"}
+        doubts = [one["probability"] - one["other_probability"] for one in result["pictures"]]
+        assert doubts == sorted(doubts)
+        assert sum(result["counts"].values()) == result["found"] == len(result["pictures"])
+        corrected = result["pictures"][0]
+        server.app.service.corrections().save(corrected["id"], "blue")
+        again = ask(server, "GET", f"/v1/jobs/{job['id']}/result?k=1").json
+        assert again["pictures"][0]["corrected"] == "blue"
+        assert again["next"] == {"offset": 1}
+        server.app.service.corrections().save(corrected["id"], "")
+
+    def test_labels_given_twice_fail_the_job(self, server: HttpServer[SearchApp]) -> None:
+        """What only the library can tell is the job's problem."""
+        job = finished(server, ask(server, "POST", "/v1/jobs", {"kind": "labels", "labels": ["a", "a"]}))
+        assert (job["state"], job["problem"]["type"]) == ("failed", "/problems/bad-query")

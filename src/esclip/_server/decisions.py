@@ -2,36 +2,23 @@
 
 {"left": "a", "right": "b", "keep": "left", "at": "2026-01-31T09:30:00+00:00"}      a line for each decision
 
-The last line about two pictures counts. A line is written by one call: a kill leaves it out, or cut off at
-the end. What is no decision is skipped. The file lies beside the index's ledger, and stays when the index is
-dropped.
+The last line about two pictures counts. The file stays when the index is dropped.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, TypeAlias
 
-import orjson
-
 from esclip._core.types import id_problem
-from esclip._errors import ConfigError, StoreError, error_text
-from esclip._files.regular import open_regular
-from esclip._ingest.ledger import ledger_path
+from esclip._errors import ConfigError
+from esclip._server.kept_lines import KeptLines, beside_ledger
 
 MAX_DECISIONS = 100_000
 """Of an index; further ones are refused."""
-MAX_BYTES = 256 << 20
-"""Of a file that is read."""
-
-
-_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""Without following a link: the folder of an index may come from a stranger."""
 
 
 class Keep(StrEnum):
@@ -68,20 +55,17 @@ Pair: TypeAlias = frozenset[str]
 
 
 def decisions_path(address: str, index: str) -> Path | None:
-    """The file of the decisions about a store's index: beside its ledger; None: it is kept in memory."""
-    ledger = ledger_path(address, index)
-    return ledger and ledger.with_name(f"{index}.decisions.jsonl")
+    """The file of the decisions about a store's index; None: it is kept in memory."""
+    return beside_ledger(address, index, "decisions")
 
 
 class Decisions:
     """The decisions about one index. Thread-safe. Methods raise `StoreError` when the file can't be used."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._lines = KeptLines(path, "the decisions about near-duplicates")
         self._lock = Lock()
         self._by_pair: dict[Pair, Decision] = {}
-        self._read_bytes = -1
-        """Of the file, when it was read; another process may have written since."""
 
     def all(self) -> list[Decision]:
         """The decisions that stand, the oldest first."""
@@ -104,8 +88,7 @@ class Decisions:
             self._read()
             if len(self._by_pair) >= MAX_DECISIONS and frozenset((left, right)) not in self._by_pair:
                 raise ConfigError(f"at most {MAX_DECISIONS} decisions are kept of an index")
-            if self._path is not None:
-                self._append(self._path, decision)
+            self._lines.append(decision._asdict())
             self._keep(decision)
 
     def _keep(self, decision: Decision) -> None:
@@ -114,55 +97,18 @@ class Decisions:
         if decision.keep is not Keep.UNDECIDED:
             self._by_pair[pair] = decision
 
-    def _append(self, path: Path, decision: Decision) -> None:
-        line = orjson.dumps(decision._asdict()) + b"\n"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(path, _APPEND, 0o666), "a+b", buffering=0) as file:
-                end = file.seek(0, 2)
-                file.seek(max(end - 1, 0))
-                is_cut_off = end > 0 and file.read(1) != b"\n"
-                written = (b"\n" if is_cut_off else b"") + line
-                if file.write(written) != len(written):
-                    raise OSError("the disk is full")
-        except OSError as error:
-            raise self._failed(error) from error
-        if self._read_bytes == end:
-            self._read_bytes += len(written)
-
     def _read(self) -> None:
         """Read the file where it has changed since."""
-        if self._path is None:
-            return
-        try:
-            size = self._path.stat().st_size if self._path.exists() else 0
-            if size == self._read_bytes:
-                return
+        values = self._lines.read()
+        if values is not None:
             self._by_pair.clear()
-            for decision in _decisions_of(self._path) if size else ():
+            for decision in filter(None, map(_decision_of, values)):
                 self._keep(decision)
-            self._read_bytes = size
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"the decisions about near-duplicates, {self._path}, can't be used ({error_text(error)}); make "
-            "sure that there is room for them and that they can be written"
-        )
 
 
-def _decisions_of(path: Path) -> Iterator[Decision]:
-    with open_regular(path) as file:
-        for line in file.read(MAX_BYTES).split(b"\n"):
-            if (decision := _decision_of(line)) is not None:
-                yield decision
-
-
-def _decision_of(line: bytes) -> Decision | None:
-    """The decision of a line; None for what `save` has not written: an index may come from a stranger."""
+def _decision_of(said: Any) -> Decision | None:
+    """The decision of a line; None for what `save` has not written."""
     try:
-        said: Any = orjson.loads(line)
         decision = Decision(said["left"], said["right"], Keep(said["keep"]), said["at"])
     except (ValueError, TypeError, LookupError):
         return None

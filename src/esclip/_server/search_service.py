@@ -16,6 +16,7 @@ from esclip._fetch.hosts import HostPolicy
 from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
 from esclip._server.batched_encoder import BatchedEncoder
+from esclip._server.corrections import Corrections, corrections_path
 from esclip._server.guard import LOOPBACK_NAMES, Guard
 from esclip._server.http import Limits
 from esclip._server.jobs import Jobs
@@ -66,6 +67,8 @@ class SearchService:
         self.options = options
         self.limits = limits
         self.jobs = Jobs()
+        self._corrections: Corrections | None = None
+        self._corrections_lock = Lock()
         self.began = time.monotonic()
         self._stopping = False
         self.guard = Guard(options.token, options.hosts)
@@ -114,6 +117,14 @@ class SearchService:
             if self._encoder is None:
                 self._encoder = BatchedEncoder(self.index.load_encoder())
             return self._encoder
+
+    def corrections(self) -> Corrections:
+        """The labels that people have given, whose file is named when they are first wanted."""
+        with self._corrections_lock:
+            if self._corrections is None:
+                stats = self.index.stats()
+                self._corrections = Corrections(corrections_path(stats.store, stats.index))
+            return self._corrections
 
     def close(self) -> None:
         """End jobs and the threads that encode, and close the index."""

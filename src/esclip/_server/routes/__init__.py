@@ -15,6 +15,7 @@ from esclip._server.routes.errors import add_error_handlers
 from esclip._server.routes.facets import add_facets
 from esclip._server.routes.health import add_health
 from esclip._server.routes.jobs import add_jobs
+from esclip._server.routes.labels import add_labels
 from esclip._server.routes.page import add_page
 from esclip._server.routes.pictures import add_pictures
 from esclip._server.routes.searches import add_searches
@@ -48,6 +49,7 @@ def make_routes(service: SearchService) -> FastAPI:
         add_health,
         add_page,
         add_duplicates,
+        add_labels,
     ):
         add(api, service)
     add_error_handlers(api)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request
 
 from esclip._server.http import JSON
+from esclip._server.page.login import FORM
 from esclip._server.problems import Problem, ProblemType
+
+MAX_FORM_FIELDS = 20
 
 
 def content_type(request: Request) -> str:
@@ -24,3 +28,14 @@ def parse_json(request: Request, body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise Problem(ProblemType.BAD_BODY) from None
+
+
+def parse_form(request: Request, body: bytes) -> dict[str, str]:
+    """The fields of a form; of one that is given twice, the last. Raises `Problem` for what is none."""
+    if content_type(request) != FORM:
+        raise Problem(ProblemType.UNSUPPORTED_TYPE, f"a form is sent as {FORM}")
+    try:
+        given = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+    except ValueError:
+        raise Problem(ProblemType.BAD_BODY, "the form can't be read") from None
+    return dict(given)

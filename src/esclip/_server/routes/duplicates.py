@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Literal
-from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -17,15 +16,13 @@ from esclip._server.page.duplicates_page import (
     place_url,
 )
 from esclip._server.page.login import FORM
-from esclip._server.problems import Problem, ProblemType
-from esclip._server.routes.bodies import content_type
-from esclip._server.routes.errors import problem_of_request
-from esclip._server.routes.jobs import start_duplicates
-from esclip._server.routes.page import HTML, html_response
+from esclip._server.problems import Problem
+from esclip._server.routes.bodies import parse_form
+from esclip._server.routes.errors import problem_for_people
+from esclip._server.routes.jobs import begin_job
+from esclip._server.routes.page import HTML, form_page_response
 from esclip._server.routes.responses import PROBLEMS
 from esclip._server.search_service import SearchService
-
-MAX_FORM_FIELDS = 20
 
 
 def add_duplicates(api: FastAPI, service: SearchService) -> None:
@@ -40,9 +37,11 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
     async def change_duplicates(request: Request) -> Response:
         """What a form of the page sends: compare, cancel, or a decision, which is saved at once."""
         try:
-            location = await _change(service, page, parse_form(request, await request.body()))
+            location = await _change(
+                service, page, DuplicatesForm.model_validate(parse_form(request, await request.body()))
+            )
         except Exception as error:
-            return await _respond(service, page, request, _problem_for_people(error))
+            return await _respond(service, page, request, problem_for_people(error))
         return Response(status_code=303, headers={"Location": location})
 
     @api.get(
@@ -65,24 +64,13 @@ async def _change(service: SearchService, page: DuplicatesPage, form: Duplicates
     match form.action:
         case "compare":
             wanted = DuplicatesJob(kind="duplicates", threshold=form.threshold, where=form.where or None)
-            return place_url(start_duplicates(service, wanted).id)
+            return place_url(begin_job(service, wanted).id)
         case "cancel":
             service.jobs.cancel(form.job)
             return place_url("")
         case "decide":
             await service.checks.run(page.decide, form)
             return place_url(form.job, form.offset, form.only, form.number)
-
-
-def parse_form(request: Request, body: bytes) -> DuplicatesForm:
-    """The form of a body. Raises `Problem` or `ValidationError`."""
-    if content_type(request) != FORM:
-        raise Problem(ProblemType.UNSUPPORTED_TYPE, f"a form is sent as {FORM}")
-    try:
-        pairs = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=MAX_FORM_FIELDS)
-    except ValueError:
-        raise Problem(ProblemType.BAD_BODY, "the form can't be read") from None
-    return DuplicatesForm.model_validate(dict(pairs))
 
 
 async def _respond(
@@ -95,23 +83,9 @@ async def _respond(
         job = service.jobs.get(wanted.job) if wanted.job else None
         html = await service.searches.run(page.render, wanted, job, problem)
     except Exception as error:
-        problem = _problem_for_people(error)
+        problem = problem_for_people(error)
         html = page.render_problem(problem, job)
-    headers = {
-        "Content-Security-Policy": page.hosts.policy(),
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "same-origin",  # without a referrer a form's Origin is null
-    }
-    status, more = (problem.kind.value.status.value, problem.headers) if problem else (200, {})
-    return html_response(request, html, status, headers | more)
-
-
-def _problem_for_people(error: Exception) -> Problem:
-    """What is wrong, to be said on the page. Raises an error that is none of the request's."""
-    problem = problem_of_request(error)
-    if problem.kind is ProblemType.INTERNAL:
-        raise error
-    return problem
+    return form_page_response(request, html, page.hosts.policy(), problem)
 
 
 _FORM_BODY: dict[str, Any] = {

@@ -70,6 +70,14 @@ def problem_of_request(error: Exception) -> Problem:
     return Problem(ProblemType.BAD_QUERY, f"{first['pointer']}: {first['detail']}", errors=errors)
 
 
+def problem_for_people(error: Exception) -> Problem:
+    """What is wrong with a request, to be said on a page. Raises an error that is none of the request's."""
+    problem = problem_of_request(error)
+    if problem.kind is ProblemType.INTERNAL:
+        raise error
+    return problem
+
+
 def _pointer(place: Sequence[int | str]) -> str:
     """A JSON pointer (RFC 6901) of a place that pydantic names, with where it was and of which type."""
     left_out = ("body", "query", "path", "str")

@@ -75,6 +75,17 @@ async def _respond(
     return html_response(request, html, status, headers)
 
 
+def form_page_response(request: Request, html: str, policy: str, problem: Problem | None) -> Response:
+    """A page with forms, and what is wrong where something is."""
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "same-origin",  # without a referrer a form's Origin is null
+    }
+    status, more = (problem.kind.value.status.value, problem.headers) if problem else (200, {})
+    return html_response(request, html, status, headers | more)
+
+
 def html_response(request: Request, html: str, status: int, headers: dict[str, str]) -> Response:
     """HTML, compressed for who takes it."""
     body = html.encode("utf-8", "replace")

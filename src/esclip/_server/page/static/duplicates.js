@@ -1,42 +1,22 @@
 // The page of near-duplicates: saves choices without loading the page, keys, both pictures moved together.
 
+import { send } from "./jobs.js";
+
 const KEYS = { l: "left", r: "right", b: "both", u: "undecided" };
 
-for (const form of document.querySelectorAll("form[data-job]")) follow(form);
 document.addEventListener("submit", save);
 document.addEventListener("keydown", press);
 document.addEventListener("scroll", moveTogether, { capture: true, passive: true });
 document.addEventListener("change", zoom);
 
-/** Show how far the job is, and its pairs when it has ended. */
-async function follow(form) {
-  const response = await fetch(`v1/jobs/${form.dataset.job}`).catch(() => null);
-  const job = response?.ok && (await response.json());
-  if (job && job.state === "running") {
-    const { done, total } = job.progress;
-    const bar = form.querySelector("progress");
-    if (total) [bar.max, bar.value] = [total, done];
-    const count = (number) => number.toLocaleString("en");
-    form.querySelector("#done").textContent = `${count(done)}${total ? ` of ${count(total)}` : ""} pictures`;
-    setTimeout(follow, 500, form);
-  } else if (response) location.replace(location.href);
-  else setTimeout(follow, 2000, form);
-}
-
-/** Save a choice; where that fails, let the browser send the form, and show what is wrong. */
+/** Save a choice. */
 async function save(event) {
   const form = event.target;
   const button = event.submitter;
   const pair = form.closest(".pair");
   if (!pair || button?.name !== "keep") return;
   event.preventDefault();
-  const body = new URLSearchParams(new FormData(form, button));
-  const response = await fetch(form.getAttribute("action"), { method: "POST", body, redirect: "manual" }).catch(() => null);
-  if (response?.type !== "opaqueredirect") {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "keep", value: button.value }));
-    form.submit();
-    return;
-  }
+  if (!(await send(form, button))) return;
   const undone = button.value === "undecided";
   for (const other of form.querySelectorAll("[aria-pressed]")) other.ariaPressed = String(other === button);
   form.querySelector("[value=undecided]").hidden = undone;
