@@ -20,9 +20,10 @@ import esclip
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
 from esclip._server.url_fetcher import UrlFetcher
+from esclip.sources.memory.source import RECORD_KEYS
 from esclip.stores.memory import MemoryStore
 from tests.audit import watching
-from tests.search_servers import searching
+from tests.search_servers import ask, searching
 
 CANARY = "canary-5c1d.png"
 DEPTH = 6
@@ -73,16 +74,62 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer[Sear
         "urls": UrlFetcher(seconds=1),
         "writable": True,
         "picture_hosts": ("pictures.invalid",),
+        "agents": True,
     }
     with searching(index, folder / "cache", **every) as server:
         yield server
+
+
+class Instances:
+    """Instances of JSON schemas, which refer to those of a name."""
+
+    def __init__(self, schemas: Mapping[str, Any]) -> None:
+        self._schemas = schemas
+
+    def with_value(self, schema: Any, value: str, depth: int) -> Iterator[Any]:
+        """Instances of a schema, each with the value at one of its leaves."""
+        if "$ref" in schema:
+            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
+        several = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
+        if depth == 0:
+            return
+        if several:
+            for one in several:
+                yield from self.with_value(one, value, depth)
+        elif schema.get("type") == "array":
+            yield from ([one] for one in self.with_value(schema.get("items", {}), value, depth - 1))
+        elif "properties" in schema:
+            required = {name: self._least(schema["properties"][name]) for name in schema.get("required", ())}
+            for name, about in schema["properties"].items():
+                for one in self.with_value(about, value, depth - 1):
+                    yield {**required, name: one}
+        elif schema.get("type") != "null":
+            yield value
+            if schema.get("type") == "object":
+                yield {value: value, "path": value, "image": value, "url": value}
+
+    def _least(self, schema: Any) -> Any:
+        """The smallest instance of a schema."""
+        if "$ref" in schema:
+            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
+        several = schema.get("anyOf") or schema.get("oneOf")
+        if several:
+            return self._least(several[0])
+        if "enum" in schema or "const" in schema:
+            return schema.get("const", schema.get("enum", [None])[0])
+        if "properties" in schema:
+            return {name: self._least(schema["properties"][name]) for name in schema.get("required", ())}
+        least = {"array": [self._least(schema["items"])] if "items" in schema else []}
+        return {**least, "string": "x", "integer": 1, "number": 1, "boolean": True}.get(
+            schema.get("type", "")
+        )
 
 
 class Api:
     """The routes that OpenAPI describes, and requests of them with a value in each place."""
 
     def __init__(self, description: Any) -> None:
-        self._schemas = description["components"]["schemas"]
+        self._instances = Instances(description["components"]["schemas"])
         self.routes = [
             (method.upper(), path, about)
             for path, methods in description["paths"].items()
@@ -113,52 +160,14 @@ class Api:
     def _bodies(self, kind: str, about: Any, value: str) -> Iterator[tuple[bytes, dict[str, str]]]:
         headers = {"Content-Type": kind.replace("*", "png")}
         if kind != "application/json":
+            names = ("image", "url") if value.startswith("file:") else RECORD_KEYS
             yield value.encode(), headers
-            for name in ("image", "url", "path", "location", "id", "text", "page"):
+            for name in names:
                 yield json.dumps({"id": "x", name: value}).encode(), headers
-            for name in ("image", "url", "path", "location", "other"):
                 yield json.dumps({"id": "x", "image": "", "metadata": {name: value}}).encode(), headers
             return
-        for body in self._values(about["schema"], value, DEPTH):
+        for body in self._instances.with_value(about["schema"], value, DEPTH):
             yield json.dumps(body).encode(), headers
-
-    def _values(self, schema: Any, value: str, depth: int) -> Iterator[Any]:
-        """Instances of a schema, each with the value at one of its leaves."""
-        if "$ref" in schema:
-            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
-        several = schema.get("anyOf") or schema.get("oneOf") or schema.get("allOf")
-        if depth == 0:
-            return
-        if several:
-            for one in several:
-                yield from self._values(one, value, depth)
-        elif schema.get("type") == "array":
-            yield from ([one] for one in self._values(schema.get("items", {}), value, depth - 1))
-        elif "properties" in schema:
-            required = {name: self._least(schema["properties"][name]) for name in schema.get("required", ())}
-            for name, about in schema["properties"].items():
-                for one in self._values(about, value, depth - 1):
-                    yield {**required, name: one}
-        elif schema.get("type") != "null":
-            yield value
-            if schema.get("type") == "object":
-                yield {value: value, "path": value, "image": value, "url": value}
-
-    def _least(self, schema: Any) -> Any:
-        """The smallest instance of a schema."""
-        if "$ref" in schema:
-            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
-        several = schema.get("anyOf") or schema.get("oneOf")
-        if several:
-            return self._least(several[0])
-        if "enum" in schema or "const" in schema:
-            return schema.get("const", schema.get("enum", [None])[0])
-        if "properties" in schema:
-            return {name: self._least(schema["properties"][name]) for name in schema.get("required", ())}
-        least = {"array": [self._least(schema["items"])] if "items" in schema else []}
-        return {**least, "string": "x", "integer": 1, "number": 1, "boolean": True}.get(
-            schema.get("type", "")
-        )
 
 
 def _filled(path: str, value: str) -> str:
@@ -188,6 +197,28 @@ def test_no_field_of_a_request_reaches_a_file(
     assert opened == []
     assert failed == []
     assert sent > 10 * len(api.routes)
+
+
+def test_no_argument_of_a_tool_reaches_a_file(
+    server: HttpServer[SearchApp], canary: Path, opened: list[str]
+) -> None:
+    """What agents may call is described by itself, and names no file either."""
+
+    def call(method: str, **parameters: Any) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        headers = {"Accept": "application/json, text/event-stream"}
+        return ask(server, "POST", "/mcp", body, headers).json["result"]
+
+    called = 0
+    for tool in call("tools/list")["tools"]:
+        schema = tool["inputSchema"]
+        instances = Instances(schema.get("$defs", {}))
+        for value in (str(canary), canary.as_uri()):
+            for arguments in instances.with_value(schema, value, DEPTH):
+                call("tools/call", name=tool["name"], arguments=arguments)
+                called += 1
+    assert opened == []
+    assert called > 20
 
 
 def test_the_canary_would_be_seen(canary: Path, opened: list[str]) -> None:
