@@ -21,7 +21,7 @@ from esclip._core.analysis import analyze_record
 from esclip._core.rejections import Stage
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan
-from esclip._core.types import StoredDocument, json_metadata
+from esclip._core.types import Metadata, StoredDocument, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip._errors.reasons import Reason
 from esclip.stores.engine.store import EngineStore
@@ -390,14 +390,17 @@ def test_more_hits_than_an_answer_holds(store: EngineStore) -> None:
     store.ensure_index(SCHEMA)
     count = 20_400
     vectors = random_vectors(count, 31)
-    planted = [
-        StoredDocument(record(f"{n:05}", {"likes": -n} if n % 2 else {}, description="a dog"), vectors[n])
+    metadata: list[Metadata] = [
+        {"country": "often" if n % 100 == 0 else f"place {n}", **({"likes": -n} if n % 2 else {})}
         for n in range(count)
+    ]
+    planted = [
+        StoredDocument(record(f"{n:05}", metadata[n], description="a dog"), vectors[n]) for n in range(count)
     ]
     with store.bulk_load():
         assert store.upsert(planted) == []
     query = random_vectors(1, 32)[0]
-    likes = next(field for field in SCHEMA.fields if field.name == "likes")
+    country, likes = (field for field in SCHEMA.fields if field.name in ("country", "likes"))
     near, matching, listed, ordered = store.search(
         KnnSearch(query, 20_200),
         KeywordSearch(("dog",), 20_200),
@@ -412,24 +415,27 @@ def test_more_hits_than_an_answer_holds(store: EngineStore) -> None:
     assert [hit.rank for hit in listed] == list(range(1, 20_201))
     assert [hit.id for hit in ordered] == [*ids[::-2], *ids[::2]][:20_200]
     assert [hit.rank for hit in ordered] == list(range(1, 20_201))
+    facets = [store.facets([country], limit=limit)["country"] for limit in (1, 2)]
+    assert [[one.count for one in facet.values] for facet in facets] == [[204], [204, 1]]
+    assert [(facet.others, facet.exact) for facet in facets] == [(20_196, True), (20_195, False)]
     exact = nearest(store, query, 10, exact=True)
     assert [hit.id for hit in exact] == [hit.id for hit in near[:10]]
 
 
 def test_facets_of_more_values_than_a_shard_lists(store: EngineStore) -> None:
-    """Counts of what is listed are exact, and it is known whether others may be as frequent."""
+    """Shards are asked for longer lists, which are exact."""
     store.ensure_index(SCHEMA)
-    names = [f"rare {n:04}" for n in range(6000)] + ["common"] * 60 + ["often"] * 40
+    names = [f"rare {n:04}" for n in range(3600)] + ["common"] * 60 + ["often"] * 40
     written = [document(f"{n:05}", metadata={"country": name}) for n, name in enumerate(names)]
     with store.bulk_load():
         assert store.upsert(written) == []
     country = next(field for field in SCHEMA.fields if field.name == "country")
     facet = store.facets([country], limit=2)["country"]
     assert [(one.value, one.count) for one in facet.values] == [("common", 60), ("often", 40)]
-    assert (facet.others, facet.missing, facet.exact) == (6000, 0, True)
-    wider = store.facets([country], limit=4)["country"]
-    assert [one.count for one in wider.values] == [60, 40, 1, 1]
-    assert not wider.exact
+    assert (facet.others, facet.missing, facet.exact) == (3600, 0, True)
+    more = store.facets([country], limit=4)["country"]
+    assert [one.value for one in more.values] == ["common", "often", "rare 0000", "rare 0001"]
+    assert more.exact
 
 
 def test_query_of_another_dimension(store: EngineStore) -> None:

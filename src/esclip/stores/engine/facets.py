@@ -1,7 +1,8 @@
-"""Facets by aggregations, in two `_msearch`: their counts are exact, on however many shards.
+"""Facets by aggregations: their counts are exact, on however many shards.
 
 overview   documents, documents with a value, the most frequent values, the lowest and the highest number
-details    the numbers by ranges; of the values that some shards did not list, the counts in all shards
+lists      of fields with more values than a shard has listed: longer lists
+details    the numbers by ranges; of the values that some shards still did not list, the counts in all shards
 
 A shard lists only its most frequent values. Where one that it does not list may be among those of all shards,
 `Facet.exact` is false.
@@ -39,7 +40,10 @@ from esclip.stores.engine.search import Request, msearch_batches
 FIELDS_AT_ONCE = 16
 
 SHARD_VALUES = 1000
-"""The most frequent values that each shard lists, at least."""
+"""The most frequent values that each shard lists at first."""
+
+MAX_LISTED = 5000
+"""The same where those were too few to be sure."""
 
 
 def count_facets(
@@ -85,7 +89,7 @@ class _Counting:
     def count(self, fields: Sequence[Field]) -> Facets:
         """The facets of these fields."""
         ((documents, known),) = msearch_batches(self.client, [self._overview(fields)])
-        known = self._with_ranges(known)
+        known = self._with_ranges(self._with_longer_lists(known))
         (known,) = msearch_batches(self.client, [self._details(known)])
         return Facets(documents, tuple(one.facet(self.limit) for one in known))
 
@@ -105,11 +109,31 @@ class _Counting:
             for number, (field, bucket) in enumerate(zip(fields, present, strict=True)):
                 missing = documents - get_count(bucket, "doc_count")
                 found = answer["aggregations"].get(f"values{number}")
-                counts, total, unseen = _read_values(found, field, size) if found else ({}, 0, 0)
+                counts, total, unseen = _read_values(found, field) if found else ({}, 0, 0)
                 known.append(_Known(field, missing, counts, total, unseen))
             return documents, known
 
         return self._body(aggregations) | {"track_total_hits": True}, read
+
+    def _with_longer_lists(self, known: Sequence[_Known]) -> list[_Known]:
+        """With more of the values that only some shards have listed; each field in a search of its own."""
+        short = [one for one in known if one.unseen]
+        longer = iter(msearch_batches(self.client, [self._longer_list(one) for one in short]))
+        return [next(longer) if one.unseen else one for one in known]
+
+    def _longer_list(self, one: _Known) -> Request[_Known]:
+        terms = {"field": one.field.name, "size": MAX_LISTED, "shard_size": MAX_LISTED}
+
+        def read(answer: Any) -> _Known:
+            counts, total, unseen = _read_values(get_object(answer, "aggregations", "values"), one.field)
+            if unseen:
+                best = sorted(counts, key=lambda value: (-counts[value], value))
+                wanted, others = best[: 2 * self.limit], best[2 * self.limit :]
+                unseen += counts[others[0]] if others else 0  # a shard may not have counted it
+                counts = {value: counts[value] for value in wanted}
+            return replace(one, counts=counts, total=total, unseen=unseen)
+
+        return self._body({"values": {"terms": terms}}) | {"track_total_hits": False}, read
 
     def _with_ranges(self, known: Sequence[_Known]) -> list[_Known]:
         """With the ranges of numbers."""
@@ -170,14 +194,11 @@ class _Counting:
         return body | ({"aggs": aggregations} if aggregations else {})
 
 
-def _read_values(found: Any, field: Field, size: int) -> tuple[Values, int, int]:
-    """The counts of the most frequent values, that of all, and the highest that a missing value may have."""
+def _read_values(found: Any, field: Field) -> tuple[Values, int, int]:
+    """The counts of the most frequent values, that of all, and how much shards may not have counted."""
     counts = _read_counts(found, field)
     total = sum(counts.values()) + get_count(found, "sum_other_doc_count")
-    unseen = get_count(found, "doc_count_error_upper_bound")
-    if unseen and len(counts) == size:  # one that was left out here may have been counted by some shards only
-        unseen += min(counts.values())
-    return counts, total, unseen
+    return counts, total, get_count(found, "doc_count_error_upper_bound")
 
 
 def _read_counts(found: Any, field: Field) -> dict[str | bool, int]:

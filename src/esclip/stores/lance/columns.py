@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from esclip._core.facet_counting import Column
 from esclip._core.schema import Field, FieldType
 
+BATCH_ROWS = 65_536
+"""Rows that are counted at once: in fewer, each value is added up more often."""
+
 
 def read_columns(
     dataset: Any, where: str | None, fields: Sequence[Field]
@@ -21,7 +24,7 @@ def read_columns(
     if not present:
         yield dataset.count_rows(filter=where), [Column(0) for _ in fields]
         return
-    for batch in dataset.to_batches(columns=present, filter=where):
+    for batch in dataset.to_batches(columns=present, filter=where, batch_size=BATCH_ROWS):
         columns = [_column(batch[f.name], f.type) if f.name in present else Column(0) for f in fields]
         yield batch.num_rows, columns
 
@@ -43,9 +46,12 @@ def _lists_column(lists: Any) -> Column:
     """Of lists of texts: each text of a row counts once."""
     present = pc.sum(pc.greater(pc.list_value_length(lists), 0)).as_py() or 0
     texts = pc.list_flatten(lists).dictionary_encode()
-    rows = pc.list_parent_indices(lists).to_numpy()
-    pairs = np.unique(rows * max(1, len(texts.dictionary)) + texts.indices.to_numpy())
-    return Column(present, _counts(texts.dictionary.take(pa.array(pairs % max(1, len(texts.dictionary))))))
+    distinct = max(1, len(texts.dictionary))
+    pairs = np.sort(pc.list_parent_indices(lists).to_numpy() * distinct + texts.indices.to_numpy())
+    first = np.ones(len(pairs), dtype=bool)
+    first[1:] = pairs[1:] != pairs[:-1]
+    counts = np.bincount(pairs[first] % distinct, minlength=len(texts.dictionary))
+    return Column(present, dict(zip(texts.dictionary.to_pylist(), counts.tolist(), strict=True)))
 
 
 def _counts(values: Any) -> dict[Any, int]:
