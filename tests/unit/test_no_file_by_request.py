@@ -160,11 +160,13 @@ class Api:
     def _bodies(self, kind: str, about: Any, value: str) -> Iterator[tuple[bytes, dict[str, str]]]:
         headers = {"Content-Type": kind.replace("*", "png")}
         if kind != "application/json":
-            names = ("image", "url") if value.startswith("file:") else RECORD_KEYS
+            lines = [
+                line
+                for name in RECORD_KEYS
+                for line in ({"id": name, name: value}, {"id": name, "image": "", "metadata": {name: value}})
+            ]
             yield value.encode(), headers
-            for name in names:
-                yield json.dumps({"id": "x", name: value}).encode(), headers
-                yield json.dumps({"id": "x", "image": "", "metadata": {name: value}}).encode(), headers
+            yield "\n".join(map(json.dumps, lines)).encode(), headers
             return
         for body in self._instances.with_value(about["schema"], value, DEPTH):
             yield json.dumps(body).encode(), headers
