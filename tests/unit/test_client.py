@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -319,6 +320,19 @@ class TestAddresses:
             ):
                 client.search("red")
             assert "another-token" not in str(raised.value)
+
+    @pytest.mark.parametrize(
+        ("host", "token"), [("me:s3cr3t-word@127.0.0.1:1", None), ("127.0.0.1:1", "s3cr3t-word")]
+    )
+    def test_no_traceback_shows_a_secret(self, host: str, token: str | None) -> None:
+        """Neither the message nor the locals of our frames have the token, or the address's password."""
+        client = Client(f"http://{host}", token, timeout=0.2)
+        with client, pytest.raises(StoreUnavailable) as raised:
+            client.search_text("red")
+        assert "s3cr3t-word" not in str(raised.value)
+        frames = traceback.StackSummary.extract(traceback.walk_tb(raised.tb), capture_locals=True)
+        for frame in list(frames)[1:]:
+            assert "s3cr3t-word" not in str(frame.locals), frame
 
     def test_a_closed_client(self, server: HttpServer[SearchApp]) -> None:
         """Each call says that it is closed; to close twice is fine."""

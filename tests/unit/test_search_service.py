@@ -137,6 +137,32 @@ class TestSearching:
         assert (read["id"], read["metadata"]["file_name"]) == (red.id, "red.png")
         assert ask(server, "GET", "/v1/documents/nobody").problem == "unknown-document"
 
+    def test_ids_and_documents_by_pages(self, server: HttpServer[SearchApp], index: ImageIndex) -> None:
+        """All ids come page by page; documents of ids come in their order, with vectors where asked for."""
+        page = ask(server, "GET", "/v1/ids?limit=4").json
+        ids: list[str] = page["ids"]
+        while page["next"]:
+            page = ask(server, "GET", f"/v1/ids?{urlencode({'after': page['next'], 'limit': 4})}").json
+            ids += page["ids"]
+        assert ids == list(index)
+        wanted = [ids[2], "gone", ids[0]]
+        query = urlencode({"ids": wanted, "vectors": "true", "fields": "file_name"}, doseq=True)
+        answer = ask(server, "GET", f"/v1/documents?{query}").json
+        assert [document["id"] for document in answer["documents"]] == [ids[2], ids[0]]
+        assert answer["missing"] == ["gone"]
+        first = answer["documents"][0]
+        vector = np.frombuffer(base64.b64decode(first["vector"]), "<f4")
+        np.testing.assert_array_equal(vector, index.get(ids[2])[0].vector)
+        assert set(first["metadata"]) == {"file_name"}
+        plain = ask(server, "GET", f"/v1/documents?ids={ids[0]}").json["documents"][0]
+        assert (plain["vector"], plain["location"]) == (None, None)
+
+    def test_filters_by_values(self, server: HttpServer[SearchApp]) -> None:
+        """In JSON a filter may be values by field name, as in the library."""
+        wanted = {"where": {"file_name": ["red.png", "blue.png"], "width": 40}, "fields": ["file_name"]}
+        hits = ask(server, "POST", "/v1/search", wanted).json["hits"]
+        assert sorted(hit["metadata"]["file_name"] for hit in hits) == ["blue.png", "red.png"]
+
     def test_filters_pages_and_fields(self, server: HttpServer[SearchApp]) -> None:
         """A filter lists by itself, pages follow each other, and only the fields that are wanted come."""
         wanted = {"where": "file_name=red.png,blue.png", "fields": ["file_name"], "k": 1}
@@ -198,6 +224,8 @@ WRONG: list[tuple[Any, str, str]] = [
     ({"parts": [{"text": "red"}], "k": 1000, "offset": MAX_DEPTH - 999}, "bad-query", "/offset"),
     ({"parts": [{"text": "red"}], "where": "colour=red"}, "unknown-field", "/where"),
     ({"parts": [{"text": "red"}], "where": 1}, "bad-query", "/where"),
+    ({"parts": [{"text": "red"}], "where": {"width": [None]}}, "bad-query", "/where"),
+    ({"parts": [{"text": "red"}, {"text": "red", "weight": -1.0}]}, "bad-query", ""),
     ({"parts": [{"text": "red"}], "targets": ["faces"]}, "bad-query", "/targets/0"),
     ({"parts": [{"text": "red"}], "min_score": 7}, "bad-query", "/min_score"),
 ]
@@ -220,6 +248,10 @@ def test_what_is_wrong_is_told(server: HttpServer[SearchApp], body: Any, problem
         ("GET", "/v1/search?q=red&k=x", {}, 422, "bad-query"),
         ("GET", "/v1/search?q=red&nope=1", {}, 422, "bad-query"),
         ("GET", "/v1/search", {}, 422, "bad-query"),
+        ("GET", "/v1/documents", {}, 422, "bad-query"),
+        ("GET", f"/v1/documents?{'ids=x&' * 101}", {}, 422, "bad-query"),
+        ("GET", "/v1/ids?limit=1001", {}, 422, "bad-query"),
+        ("GET", f"/v1/ids?after={'x' * 600}", {}, 422, "bad-query"),
         ("GET", f"/v1/search?q=red&k={2**70}", {}, 422, "bad-query"),
         ("GET", "/nowhere", {}, 404, "not-found"),
         ("GET", "/v1/documents/nobody/similar", {}, 404, "unknown-document"),

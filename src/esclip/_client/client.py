@@ -56,6 +56,7 @@ from esclip._core.text_forms import compose
 from esclip._core.types import Hit, StoredDocument, Vectors
 from esclip._errors import ConfigError, DecodeError, IndexNotFound
 from esclip._errors.escaping import escape
+from esclip._errors.secrets import Address, Secret
 from esclip._ingest.options import AddOptions
 from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup
@@ -103,6 +104,7 @@ class Client(SearchMethods):
     @check_names()
     def __init__(self, address: str = "", token: str | None = None, timeout: float = SERVICE.timeout) -> None:
         """Make a client; see the class."""
+        address = Address(address) if isinstance(address, str) else address  # shown by no traceback
         if not address:
             raise ConfigError(
                 f"a client needs the address of a search service, such as {ADDRESS}; an index in this "
@@ -110,6 +112,7 @@ class Client(SearchMethods):
             )
         if token is not None and not isinstance(token, str):
             raise wrong_kind("the client's token", token, "a text")
+        token = Secret(token) if token is not None else None
         self._connection = Connection(address, token, _TIMEOUT.check("timeout", timeout))
         self._known_fields: dict[str, FieldType] = {}
         self._lock = Lock()

@@ -69,10 +69,9 @@ ENCODING = 20.0
 class Connection:
     """Sends requests to one service. Thread-safe."""
 
-    def __init__(self, address: object, token: object, timeout: float) -> None:
+    def __init__(self, address: object, token: Secret | None, timeout: float) -> None:
         """Connect to nothing yet. Raises `ConfigError` for an address or a token that can't be used."""
-        secret = Secret(token) if isinstance(token, str) else None
-        self._server = ServerClient(SERVICE_KIND, _checked_address(address), secret, connections=CONNECTIONS)
+        self._server = ServerClient(SERVICE_KIND, _checked_address(address), token, connections=CONNECTIONS)
         self._policy = replace(SERVICE, timeout=timeout)
         self._closed = False
         self.address = self._server.address

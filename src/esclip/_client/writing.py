@@ -17,7 +17,7 @@ import orjson
 from esclip._client.connection import DOCUMENTS, ENCODING, NDJSON, Connection, pages_of_ids
 from esclip._client.document import Document
 from esclip._client.queries import render_picture
-from esclip._concurrency.streams import batches, parallel_map
+from esclip._concurrency.streams import batches, parallel_map, prefetch
 from esclip._core.arguments import AnyRecord, Records
 from esclip._core.rejections import IngestReport, Rejection, Stage, TooManyRejections, reject
 from esclip._core.schema import Field, FieldType
@@ -29,10 +29,10 @@ from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip.sources.memory.source import MemorySource
 
-MAX_BATCH = 64
-"""Records of a request."""
-MAX_BATCH_BYTES = 4 << 20
-"""From so many on a batch is full: the largest picture, too, still fits into a body."""
+MAX_BATCH = 512
+"""Records of a request: the service ingests them as a run, whose beginning and end take time."""
+MAX_BATCH_BYTES = 16 << 20
+"""From so many on a batch is full: it is held, so that it can be sent again, and the next one beside it."""
 MAX_DELETED = 1_000_000
 """Documents that a filter deletes in one request: as many as a service takes."""
 
@@ -116,7 +116,8 @@ class Writer:
                 workers=self._workers,
                 stop=fetcher.stop,
             )
-            for batch in batches(lines, MAX_BATCH, weigh=_weight, max_weight=MAX_BATCH_BYTES):
+            full = batches(lines, MAX_BATCH, weigh=_weight, max_weight=MAX_BATCH_BYTES)
+            for batch in prefetch(full, 1, stop=fetcher.stop):
                 self._write([one for one in batch if isinstance(one, _Line)], parameters)
                 for one in batch:
                     if isinstance(one, Rejection):
