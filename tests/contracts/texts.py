@@ -33,6 +33,8 @@ def ids(hits: Sequence[Hit]) -> list[str]:
 
 
 class TextsContract:
+    """What differs between stores."""
+
     @pytest.fixture
     def store(self) -> Any:
         """An empty store; to be given by who inherits."""
@@ -78,31 +80,6 @@ class TextsContract:
         assert ids(mixed.similar("red", 2)) == ["blue", "t-door"]
         assert ids(mixed.search(Query(Text("red"), Text("blue", -0.1), k=2))) == ["red", "t-door"]
 
-    def test_targets(self, mixed: ImageIndex) -> None:
-        """Either kind can be searched alone."""
-        assert ids(mixed.search_text("red", 9, targets="pictures")) == ["red", "blue", "green"]
-        assert ids(mixed.search_text("red", 9, targets=["texts"])) == ["t-door", "t-sky"]
-        assert ids(mixed.search_text("red", 2, targets=["texts", "pictures"])) == ["red", "t-door"]
-        many = mixed.search_many([Query("blue", k=1, targets=t) for t in ("texts", "pictures")])
-        assert [ids(hits) for hits in many] == [["t-sky"], ["blue"]]
-
-    def test_an_index_without_texts(self, index: ImageIndex, store: Store) -> None:
-        """It answers as before, knows no texts to look in, and has no index beside it."""
-        assert ids(index.search_text("red", 9)) == ["red", "blue", "green"]
-        with pytest.raises(esclip.ConfigError, match="no texts to look in"):
-            index.search_text("red", targets=["texts"])
-        assert store.open_other(f"{store.index}_texts").schema() is None
-        assert index.stats().texts == 0
-
-    def test_pictures_are_not_changed_by_texts(self, mixed: ImageIndex) -> None:
-        """Groups of duplicates, and what pictures score, know nothing of texts."""
-        again = {"id": "t-copy", "text": "red"}
-        assert mixed.add([again, {"id": "t-other", "text": "red"}]).written == 2
-        assert mixed.duplicates() == []
-        hits = mixed.search_text("red", 9, collapse=0.9)
-        assert ids(hits) == ["red", "t-copy", "blue", "t-door", "green", "t-other", "t-sky"]
-        assert not any(hit.duplicates for hit in hits)
-
     def test_filters_hold_for_both(self, mixed: ImageIndex) -> None:
         """A filter leaves pictures and texts that fulfil it; alone it lists both by id."""
         assert ids(mixed.search_text("red", 9, "shop=bergen")) == ["t-door"]
@@ -120,16 +97,6 @@ class TextsContract:
         assert ids(mixed.search_text("sky", 2, hybrid=1.0, targets="texts")) == ["t-sky", "t-door"]
         assert ids(mixed.search(Query(where="words~door"))) == ["t-door"]
 
-    def test_explanations(self, mixed: ImageIndex) -> None:
-        """Of a text it is said what the clauses add to its cosine, and its rank among texts."""
-        query = Query(Text("red"), Text("blue", 0.5), k=4, explain=True)
-        found = {hit.id: hit.explanation for hit in mixed.search(query)}
-        for id, kind in (("red", "pictures"), ("t-door", "texts")):
-            parts = {detail.part: detail for detail in found[id]}
-            assert parts.keys() == {"text: red", "text: blue", kind}
-            assert parts["text: red"].score == pytest.approx(1, abs=1e-3)
-            assert parts[kind].rank == 1
-
     def test_reads_know_both_kinds(self, mixed: ImageIndex) -> None:
         """Counts add up; documents of both kinds are given by id, listed and iterated over."""
         every = [*PICTURES, "t-door", "t-sky"]
@@ -146,15 +113,6 @@ class TextsContract:
         assert (stats.documents, stats.texts) == (5, 2)
         assert stats.to_json()["texts"] == 2
         assert "5 documents" in repr(mixed)
-
-    def test_listing_of_indexes(self, mixed: ImageIndex, store: Store) -> None:
-        """The index of texts is none of its own: it is counted with its pictures."""
-        listed = {stats.index: stats for stats in esclip.list_indexes(store)}
-        assert (listed[store.index].documents, listed[store.index].texts) == (5, 2)
-        assert f"{store.index}_texts" not in listed
-        other = esclip.open_index(store.open_other(f"{store.index}_texts"), encoder="palette")
-        with pytest.raises(esclip.IndexExists, match=f"holds the texts of '{store.index}'"):
-            other.add(pictures())
 
     def test_unchanged_texts_are_skipped(self, mixed: ImageIndex, encoder: CountingPalette) -> None:
         """What is held is not encoded again; other metadata is updated, and another text encoded."""
@@ -183,15 +141,6 @@ class TextsContract:
         assert mixed.add(pictures()).written == 1
         assert (len(mixed), mixed.stats().texts) == (5, 2)
 
-    def test_texts_alone(self, store: Store) -> None:
-        """An index may have texts only, of records without an id, too."""
-        index = esclip.open_index(store, encoder="palette")
-        assert index.add(iter([TextRecord("a red rose"), TextRecord("blue", metadata={"n": 1})])).written == 2
-        assert [hit.description for hit in index.search_text("red", 2)] == ["a red rose", "blue"]
-        assert index.search_text("red", 2).matched is None
-        assert index.add([TextRecord("a red rose")]).skipped == 1
-        assert len(index) == 2
-
     def test_deletion(self, mixed: ImageIndex) -> None:
         """Texts are removed by id and by filter, as pictures are."""
         assert mixed.delete(["t-door", "green"]) == 2
@@ -207,6 +156,63 @@ class TextsContract:
         assert store.open_other(f"{store.index}_texts").schema() is None
         assert mixed.add(pictures()).written == 3
         assert ids(mixed.search_text("red", 9)) == ["red", "blue", "green"]
+
+
+class TextsInDepth(TextsContract):
+    """And what does not: on the stores that need no server."""
+
+    def test_targets(self, mixed: ImageIndex) -> None:
+        """Either kind can be searched alone."""
+        assert ids(mixed.search_text("red", 9, targets="pictures")) == ["red", "blue", "green"]
+        assert ids(mixed.search_text("red", 9, targets=["texts"])) == ["t-door", "t-sky"]
+        assert ids(mixed.search_text("red", 2, targets=["texts", "pictures"])) == ["red", "t-door"]
+        many = mixed.search_many([Query("blue", k=1, targets=t) for t in ("texts", "pictures")])
+        assert [ids(hits) for hits in many] == [["t-sky"], ["blue"]]
+
+    def test_an_index_without_texts(self, index: ImageIndex, store: Store) -> None:
+        """It answers as before, knows no texts to look in, and has no index beside it."""
+        assert ids(index.search_text("red", 9)) == ["red", "blue", "green"]
+        with pytest.raises(esclip.ConfigError, match="no texts to look in"):
+            index.search_text("red", targets=["texts"])
+        assert store.open_other(f"{store.index}_texts").schema() is None
+        assert index.stats().texts == 0
+
+    def test_pictures_are_not_changed_by_texts(self, mixed: ImageIndex) -> None:
+        """Groups of duplicates, and what pictures score, know nothing of texts."""
+        again = {"id": "t-copy", "text": "red"}
+        assert mixed.add([again, {"id": "t-other", "text": "red"}]).written == 2
+        assert mixed.duplicates() == []
+        hits = mixed.search_text("red", 9, collapse=0.9)
+        assert ids(hits) == ["red", "t-copy", "blue", "t-door", "green", "t-other", "t-sky"]
+        assert not any(hit.duplicates for hit in hits)
+
+    def test_explanations(self, mixed: ImageIndex) -> None:
+        """Of a text it is said what the clauses add to its cosine, and its rank among texts."""
+        query = Query(Text("red"), Text("blue", 0.5), k=4, explain=True)
+        found = {hit.id: hit.explanation for hit in mixed.search(query)}
+        for id, kind in (("red", "pictures"), ("t-door", "texts")):
+            parts = {detail.part: detail for detail in found[id]}
+            assert parts.keys() == {"text: red", "text: blue", kind}
+            assert parts["text: red"].score == pytest.approx(1, abs=1e-3)
+            assert parts[kind].rank == 1
+
+    def test_listing_of_indexes(self, mixed: ImageIndex, store: Store) -> None:
+        """The index of texts is none of its own: it is counted with its pictures."""
+        listed = {stats.index: stats for stats in esclip.list_indexes(store)}
+        assert (listed[store.index].documents, listed[store.index].texts) == (5, 2)
+        assert f"{store.index}_texts" not in listed
+        other = esclip.open_index(store.open_other(f"{store.index}_texts"), encoder="palette")
+        with pytest.raises(esclip.IndexExists, match=f"holds the texts of '{store.index}'"):
+            other.add(pictures())
+
+    def test_texts_alone(self, store: Store) -> None:
+        """An index may have texts only, of records without an id, too."""
+        index = esclip.open_index(store, encoder="palette")
+        assert index.add(iter([TextRecord("a red rose"), TextRecord("blue", metadata={"n": 1})])).written == 2
+        assert [hit.description for hit in index.search_text("red", 2)] == ["a red rose", "blue"]
+        assert index.search_text("red", 2).matched is None
+        assert index.add([TextRecord("a red rose")]).skipped == 1
+        assert len(index) == 2
 
     def test_lost_texts(self, mixed: ImageIndex, store: Store) -> None:
         """Without its index of texts, an index says so; pictures are found, and texts can be added again."""

@@ -23,18 +23,18 @@ from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.stores.validation import write_rejection
-from tests.contracts.texts import TEXTS, TextsContract, ids, pictures
+from tests.contracts.texts import TEXTS, TextsInDepth, ids, pictures
 from tests.search_servers import ask, searching
 
 
-class TestTextsInMemory(TextsContract):
+class TestTextsInMemory(TextsInDepth):
     @pytest.fixture
     def store(self) -> MemoryStore:
         """The store."""
         return MemoryStore("pictures")
 
 
-class TestTextsInLance(TextsContract):
+class TestTextsInLance(TextsInDepth):
     @pytest.fixture
     def store(self, tmp_path: Path) -> LanceStore:
         """The store."""
