@@ -50,7 +50,7 @@ class DuplicatesForm(Lenient):
     number: Annotated[int, Field(ge=0, le=2_000_000)] = 0
     left: Id | None = None
     right: Id | None = None
-    keep: Keep = Keep.UNDECIDED
+    keep: Literal["left", "right", "both", "undecided"] = "undecided"
 
 
 class Review(NamedTuple):
@@ -112,7 +112,7 @@ class DuplicatesPage:
         left, right = form.left or "", form.right or ""
         if len(read_pictures(self._index, [left, right])) != 2:
             raise Problem(ProblemType.UNKNOWN_DOCUMENT)
-        self._open_decisions().save(left, right, form.keep)
+        self._open_decisions().save(left, right, Keep(form.keep))
 
     def export(self, format: Literal["tsv", "json"]) -> bytes:
         """All decisions as a list. Raises `EsclipError`."""

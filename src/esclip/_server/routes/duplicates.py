@@ -20,7 +20,7 @@ from esclip._server.problems import Problem
 from esclip._server.routes.bodies import parse_form
 from esclip._server.routes.errors import problem_for_people
 from esclip._server.routes.jobs import begin_job
-from esclip._server.routes.page import HTML, form_page_response
+from esclip._server.routes.page import HTML, HTML_PROBLEMS, form_page_response
 from esclip._server.routes.responses import PROBLEMS
 from esclip._server.search_service import SearchService
 
@@ -33,7 +33,9 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
         """A page to decide about near-duplicates: pairs of pictures side by side."""
         return await _respond(service, page, request)
 
-    @api.post("/duplicates", status_code=303, responses=PROBLEMS, openapi_extra={"requestBody": _FORM_BODY})
+    @api.post(
+        "/duplicates", status_code=303, responses=HTML_PROBLEMS, openapi_extra={"requestBody": _FORM_BODY}
+    )
     async def change_duplicates(request: Request) -> Response:
         """What a form of the page sends: compare, cancel, or a decision, which is saved at once."""
         try:

@@ -16,7 +16,7 @@ from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.bodies import parse_form
 from esclip._server.routes.errors import problem_for_people
 from esclip._server.routes.jobs import begin_job, result_of
-from esclip._server.routes.page import HTML, form_page_response
+from esclip._server.routes.page import HTML, HTML_PROBLEMS, form_page_response
 from esclip._server.routes.responses import PROBLEMS
 from esclip._server.search_service import SearchService
 
@@ -29,7 +29,7 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
         """A page to label pictures: the most doubtful first."""
         return await _respond(service, page, request)
 
-    @api.post("/labels", status_code=303, responses=PROBLEMS, openapi_extra={"requestBody": _FORM_BODY})
+    @api.post("/labels", status_code=303, responses=HTML_PROBLEMS, openapi_extra={"requestBody": _FORM_BODY})
     async def change_labels(request: Request) -> Response:
         """What a form of the page sends: label all, cancel, or a correction, which is saved at once."""
         try:

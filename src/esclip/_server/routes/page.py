@@ -20,10 +20,10 @@ from esclip._server.routes.responses import PROBLEMS
 from esclip._server.routes.url_pictures import fetched_pictures
 from esclip._server.search_service import SearchService
 
-HTML: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/html": {}}},
-    **{kind: {**about, "content": {"text/html": {}, **about["content"]}} for kind, about in PROBLEMS.items()},
+HTML_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    kind: {**about, "content": {"text/html": {}, **about["content"]}} for kind, about in PROBLEMS.items()
 }
+HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}, **HTML_PROBLEMS}
 
 
 def add_page(api: FastAPI, service: SearchService) -> None:
