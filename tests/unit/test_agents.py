@@ -32,6 +32,8 @@ from esclip._server.agents.tools import INSTRUCTIONS, MAX_TEXT_BYTES, AgentTools
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
 from esclip.testing.pictures import draw_photos
+from tests.command_line import Esclip
+from tests.missing import without
 from tests.search_servers import searching
 
 T = TypeVar("T")
@@ -176,9 +178,9 @@ class TestTools:
 
     def test_pictures_are_counted(self, tools: AgentTools) -> None:
         """All pictures that a filter leaves are counted, by the values of a field or by ranges."""
-        assert answer(tools, "count_pictures")["pictures"] == 62
+        assert answer(tools, "count_pictures")["documents"] == 62
         counted = answer(tools, "count_pictures", where="format=PNG", by="orientation")
-        assert counted["pictures"] == 12
+        assert counted["documents"] == 12
         assert counted["filters"] == ["format=PNG"]
         assert counted["by"]["orientation"]["values"] == [{"value": "landscape", "count": 12}]
         assert answer(tools, "count_pictures", by="width")["by"]["width"]["maximum"] == 3000
@@ -239,6 +241,14 @@ class TestTools:
         """A picture that was only in memory is known, and can't be shown."""
         assert "note" in answer(tools, "view_picture", id="odd 1")
         assert len(call(tools, "view_picture", id="odd 1", box=list(Box(0, 0, 1, 1))).content) == 1
+
+
+def test_without_the_sdk_the_way_to_get_it_is_told(quick_esclip: Esclip, index: ImageIndex) -> None:
+    """Both commands that need the extra name it, in one line."""
+    at = ["--store", index.stats().store, "--index", "photos"]
+    with without("mcp", "esclip._server.agents.server"):
+        for command in (["mcp", *at], ["serve", "--mcp", "--port", "0", *at]):
+            assert "pip install 'esclip[mcp]'" in quick_esclip(*command, status=1).err
 
 
 def test_a_client_starts_the_command_and_ends_it(index: ImageIndex, tmp_path: Path) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -19,10 +17,10 @@ from PIL import Image
 
 import esclip
 from esclip import Hit, ImageIndex, IngestReport, LedgerEntry, Reason, Rejection, Stage
-from esclip._core.optional_imports import hide_module
 from esclip._core.types import Box, Crop, content_fingerprint
 from esclip._search.gallery import MAX_SHOWN
 from esclip._search.hits import Hits
+from tests.missing import without
 
 EVIL = "</td><script>alert(1)</script>\x1b[31m\u202e\" onerror='alert(1)' \n"
 
@@ -289,7 +287,7 @@ def test_hits_are_selected_in_a_gallery(index: ImageIndex) -> None:
 def test_a_gallery_without_its_extra_shows_the_pictures(index: ImageIndex) -> None:
     """Without anywidget it is the HTML of hits, says what lacks, and can be selected from Python."""
     hits = index.search_text("red", k=2)
-    with hide_widgets():
+    with without("anywidget", "esclip._search.gallery_widget"):
         gallery, told = hits.gallery(), list[Hits]()
     gallery.on_change(told.append)
     gallery.select(hits[1])
@@ -299,17 +297,3 @@ def test_a_gallery_without_its_extra_shows_the_pictures(index: ImageIndex) -> No
     data = gallery._repr_mimebundle_()
     assert "pip install 'esclip[notebook]'" in data["text/html"]
     assert data["text/html"].count("<img") == 2
-
-
-@contextmanager
-def hide_widgets() -> Iterator[None]:
-    """Within it, anywidget can't be imported."""
-    loaded = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "anywidget"}
-    loaded |= {name: sys.modules[name] for name in ["esclip._search.gallery_widget"] if name in sys.modules}
-    for name in loaded:
-        del sys.modules[name]
-    try:
-        with hide_module("anywidget"):
-            yield
-    finally:
-        sys.modules.update(loaded)

@@ -98,7 +98,10 @@ class AgentTools:
         return ToolAnswer(_fit(answer), jpeg)
 
     def count_pictures(self, wanted: arguments.CountPictures) -> ToolAnswer:
-        """Count the pictures that a filter leaves, and how many of them have which value of a field."""
+        """Count the pictures that a filter leaves, and how many of them have which value of a field.
+
+        Text documents, where the index has any, are counted with them.
+        """
         if wanted.by in PATH_FIELDS and not self._show_paths:
             raise ConfigError(f"{wanted.by}: this server shows no paths")
         fields = [wanted.by] if wanted.by else []
@@ -108,7 +111,7 @@ class AgentTools:
 
         def answer(chars: int) -> dict[str, Any]:
             by = {name: _cut_facet(facet, chars) for name, facet in counted["facets"].items()}
-            return {"pictures": facets.documents, "filters": filters, "by": by}
+            return {"documents": facets.documents, "filters": filters, "by": by}
 
         return ToolAnswer(_fit(answer))
 
@@ -118,7 +121,8 @@ class AgentTools:
         encoder = Path(stats.encoder).name if Path(stats.encoder).is_absolute() else stats.encoder
         about = {
             "index": stats.index,
-            "pictures": stats.documents,
+            "pictures": stats.documents - (stats.texts or 0),
+            "texts": stats.texts or 0,
             "encoder": one_line(encoder, 200),
             "fields": {one_line(f.name, 100): f.type.value for f in stats.fields[:MAX_FIELDS]},
             "labels": [one_line(label, 100) for label in stats.labels[:MAX_LABELS]],
