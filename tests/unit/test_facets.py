@@ -169,6 +169,22 @@ class TestSort:
             Query(QUERY, sort=3)  # type: ignore[arg-type]
 
 
+def test_all_hits_above_a_threshold_are_ordered() -> None:
+    """The search goes deeper than the window until scores are below, whatever is found first."""
+    store = MemoryStore("many")
+    store.ensure_index(SCHEMA)
+    store.upsert(random_documents(1500, seed=7))
+    with esclip.open_index(store, encoder="palette") as many:
+        fitting = [hit for hit in many.search(Query(QUERY, k=1500)) if hit.score >= 0.05]
+        assert len(fitting) > 400
+        ordered = many.search(Query(QUERY, k=len(fitting) + 1, min_score=0.05, sort="-taken_at"))
+    missing = [hit.id for hit in fitting if "taken_at" not in hit.metadata]
+    present = [hit for hit in fitting if "taken_at" in hit.metadata]
+    present.sort(key=lambda hit: hit.id)
+    present.sort(key=lambda hit: str(hit.metadata["taken_at"]), reverse=True)
+    assert [hit.id for hit in ordered] == [hit.id for hit in present] + sorted(missing)
+
+
 def test_where_an_unknown_field_stands(index: ImageIndex) -> None:
     """The error of a filter names the character, and of several queries which one it is."""
     with pytest.raises(FieldNotFound) as error:
