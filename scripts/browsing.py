@@ -43,8 +43,8 @@ def open_browser(program: str | None = None) -> Iterator[Browser]:
 
 
 @contextmanager
-def serve(store: Path, index: str, thumbnails: Path) -> Iterator[str]:
-    """Context manager: `esclip serve` as a process of its own. Gives its address."""
+def serve(store: Path, index: str, thumbnails: Path, *options: str) -> Iterator[str]:
+    """Context manager: `esclip serve` with these options as a process of its own. Gives its address."""
     command = [
         sys.executable,
         "-m",
@@ -58,7 +58,7 @@ def serve(store: Path, index: str, thumbnails: Path) -> Iterator[str]:
         index,
     ]
     with subprocess.Popen(
-        [*command, "--thumbnails", str(thumbnails)], stderr=subprocess.PIPE, text=True
+        [*command, "--thumbnails", str(thumbnails), *options], stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stderr

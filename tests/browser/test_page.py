@@ -90,7 +90,7 @@ class TestTyping:
             q.dispatchEvent(new InputEvent("input", {isComposing: true}));
         }""")
         page.wait_for_timeout(250)
-        assert not [url for url in asked if "part=" in url]
+        assert not [url for url in asked if "part=results" in url]
         page.evaluate("() => { q.value = '赤'; q.dispatchEvent(new CompositionEvent('compositionend')); }")
         searched(page, "赤")
 
@@ -128,13 +128,12 @@ class TestGoingBack:
         tile.locator("[data-key=s]").click()
         expect(page.locator(".chip")).to_have_count(1)
         page.go_back()
-        expect(page.locator(".chip")).to_have_count(0)
-        expect(page.locator(".tile")).to_have_count(48)
+        expect(page.locator("#hit-41 .pic")).to_be_focused()
+        assert page.locator(".chip").count() == 0
         after = page.locator(".tile").nth(40).bounding_box()
         assert before is not None
         assert after is not None
         assert abs(before["y"] - after["y"]) < 2
-        assert tile_with_focus(page) == "hit-41"
 
     def test_after_three_pages_there_is_a_button(self, page: Page) -> None:
         """Three pages come by themselves; then a button brings the next, and the focus to it."""
@@ -179,15 +178,13 @@ class TestKeys:
         page.keyboard.press("Enter")
         viewer = page.locator("#viewer")
         expect(viewer).to_be_visible()
-        first = page.url
+        rank = int(page.url.rpartition("=")[2])
         page.keyboard.press("ArrowRight")
-        page.wait_for_url(re.compile("at=3"))
-        assert page.url != first
-        expect(viewer.locator("[rel=prev]")).to_have_attribute("href", re.compile("at=2"))
+        expect(viewer.locator("[rel=prev]")).to_have_attribute("href", re.compile(f"at={rank}$"))
         page.keyboard.press("Escape")
         expect(viewer).to_be_hidden()
         assert page.url.endswith("/?q=red")
-        assert tile_with_focus(page) == "hit-3"
+        assert tile_with_focus(page) == f"hit-{rank + 1}"
         page.keyboard.press("m")
         expect(page.locator(".chip")).to_have_count(1)
         page.keyboard.press("?")

@@ -113,8 +113,9 @@ function drag(event) {
 
 /* A picture of a host that the page's policy lacks: by now the server knows it. */
 function reloadOnce(event) {
-  if (event.effectiveDirective !== "img-src" || sessionStorage.getItem(event.blockedURI)) return;
-  sessionStorage.setItem(event.blockedURI, "1");
+  const host = event.blockedURI.split("/")[2];
+  if (event.effectiveDirective !== "img-src" || sessionStorage.getItem(host)) return;
+  sessionStorage.setItem(host, "1");
   location.reload();
 }
 

@@ -135,7 +135,8 @@ export function remember() {
   const seen = document.activeElement.closest?.(".tile") ??
     tiles.find((tile) => tile.getBoundingClientRect().bottom > top + 40);
   const place = seen && { id: seen.id, top: seen.getBoundingClientRect().top };
-  history.replaceState({ ...history.state, place, shown: tiles.length }, "");
+  const isLast = tiles.indexOf(seen) > tiles.length - 20; // then it needs others below it, to be so high up again
+  history.replaceState({ ...history.state, place, shown: tiles.length + (isLast ? 30 : 0) }, "");
 }
 
 /* Bring a picture where it was. */
