@@ -86,7 +86,7 @@ def make_view(
     return View(
         tile=tile,
         large=picture_url(hit, LARGE_HEIGHT),
-        original=hit["picture"].removeprefix("/").replace("?", "/original?", 1),
+        original=(hit["picture"] or "").removeprefix("/").replace("?", "/original?", 1),
         words=hit["description"] if hit["kind"] == TEXT else "",
         size=size,
         frame=frame_of(hit, size),
