@@ -46,7 +46,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageIndex]:
     folder = tmp_path_factory.mktemp("agents")
     with esclip.open_index(folder / "store", "photos", "palette") as index:
         index.ingest(draw_photos(folder / "photos"))
-        noise = Image.effect_noise((3000, 2400), 200)
+        noise = Image.effect_noise((2000, 1600), 200)
         noise.save(folder / "noise.png", compress_level=1)
         index.ingest(folder / "noise.png")
         index.add(
@@ -166,8 +166,8 @@ class TestTools:
         (noise,) = index.search(esclip.Query(where="file_name=noise.png"))
         assert picture(call(tools, "view_picture", id=noise.id)).size == (1568, 1254)
         part = picture(call(tools, "view_picture", id=noise.id, box=[0.5, 0, 1, 0.25]))
-        assert part.size == (1500, 600)
-        assert answer(tools, "view_picture", id=noise.id)["width"] == 3000
+        assert part.size == (1000, 400)
+        assert answer(tools, "view_picture", id=noise.id)["width"] == 2000
 
     def test_an_index_is_described(self, tools: AgentTools) -> None:
         """An agent learns the fields with their types, and how filters are written."""
@@ -183,7 +183,7 @@ class TestTools:
         assert counted["documents"] == 12
         assert counted["filters"] == ["format=PNG"]
         assert counted["by"]["orientation"]["values"] == [{"value": "landscape", "count": 12}]
-        assert answer(tools, "count_pictures", by="width")["by"]["width"]["maximum"] == 3000
+        assert answer(tools, "count_pictures", by="width")["by"]["width"]["maximum"] == 2000
         long = answer(tools, "count_pictures", by="names")["by"]["names"]
         assert all(len(one["value"]) <= 400 for one in long["values"])
         assert "shows no paths" in failure(tools, "count_pictures", by="folders")
@@ -236,6 +236,19 @@ class TestTools:
         assert not any(folder in text_of(result) for result in answers)
         told = AgentTools(index, show_paths=True)
         assert folder in text_of(call(told, "view_picture", id=index.search("red")[0].id))
+
+    def test_texts_have_no_place_on_the_contact_sheet(self, tools: AgentTools, tmp_path: Path) -> None:
+        """A text among the hits is told with its kind; pictures keep their numbers."""
+        with esclip.open_index(tmp_path / "store", "both", "palette") as both:
+            both.add(
+                [{"id": "p", "image": Image.new("RGB", (8, 8), "red")}, {"id": "t", "text": "something red"}]
+            )
+            mixed = AgentTools(both, show_paths=False)
+            found = call(mixed, "search_pictures", text="red")
+            kinds = {hit["id"]: hit["kind"] for hit in json.loads(text_of(found))["hits"]}
+            assert kinds == {"p": "picture", "t": "text"}
+            assert answer(mixed, "describe_index")["texts"] == 1
+            assert "without a picture" in answer(mixed, "view_picture", id="t")["note"]
 
     def test_what_has_no_file_is_told(self, tools: AgentTools, index: ImageIndex) -> None:
         """A picture that was only in memory is known, and can't be shown."""

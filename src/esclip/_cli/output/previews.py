@@ -21,6 +21,7 @@ MAX_TILES = 12
 def print_previews(hits: Hits, protocol: str | None, allow_hosts: Collection[str]) -> None:
     """Show the hits' pictures in rows; where the terminal can't, say so. `protocol`: without asking it."""
     from esclip._cli.output import terminal_images
+    from esclip._core.types import PICTURE
     from esclip._images.contact_sheet import Tile, draw_contact_sheet
     from esclip._search.previews import read_previews
 
@@ -31,8 +32,9 @@ def print_previews(hits: Hits, protocol: str | None, allow_hosts: Collection[str
     except terminal_images.NoPictures as reason:
         say(f"no pictures here: {reason}; --open shows them in the browser")
         return
-    previews = read_previews(hits, allow_hosts)
-    tiles = [Tile(hit.rank, preview) for hit, preview in zip(hits, previews, strict=True)]
+    pictures = [hit for hit in hits if hit.kind == PICTURE]
+    previews = read_previews(pictures, allow_hosts)
+    tiles = [Tile(hit.rank, preview) for hit, preview in zip(pictures, previews, strict=True)]
     across = max(1, min(MAX_TILES, shutil.get_terminal_size().columns // TILE_COLUMNS))
     for start in range(0, len(tiles), across):
         row = tiles[start : start + across]

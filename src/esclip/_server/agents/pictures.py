@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from esclip._core.types import Box, Hit
+from esclip._core.types import PICTURE, Box, Hit
 from esclip._images.contact_sheet import Tile, draw_contact_sheet
 from esclip._images.thumbnail_cache import ThumbnailCache, thumbnail
 from esclip._images.thumbnails import fit_thumbnail, make_thumbnail, save_within
@@ -23,6 +23,7 @@ MAX_JPEG = 650_000
 
 def make_contact_sheet(hits: Sequence[Hit], thumbnails: ThumbnailCache | None) -> bytes | None:
     """The hits' pictures side by side as a JPEG, each with its rank; None where none can be shown."""
+    hits = [hit for hit in hits if hit.kind == PICTURE]
     small = [thumbnail(hit, cache=thumbnails) for hit in hits]
     if not any(small):
         return None

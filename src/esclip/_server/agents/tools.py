@@ -121,8 +121,8 @@ class AgentTools:
         encoder = Path(stats.encoder).name if Path(stats.encoder).is_absolute() else stats.encoder
         about = {
             "index": stats.index,
-            "pictures": stats.documents - (stats.texts or 0),
-            "texts": stats.texts or 0,
+            "pictures": stats.documents - stats.texts,
+            "texts": stats.texts,
             "encoder": one_line(encoder, 200),
             "fields": {one_line(f.name, 100): f.type.value for f in stats.fields[:MAX_FIELDS]},
             "labels": [one_line(label, 100) for label in stats.labels[:MAX_LABELS]],
