@@ -134,7 +134,7 @@ class Connection:
         """The error that a problem is, of a response or of an item of it."""
         slug = _text(problem, "type").removeprefix("/problems/")
         title = _text(problem, "title") or slug
-        detail = one_line(self._server.text(_text(problem, "detail")))
+        detail = _text(problem, "detail")
         said = f"{title.lower()}: {detail}" if detail else title.lower()
         match slug:
             case "unknown-field":
@@ -211,8 +211,7 @@ def _checked_address(address: object) -> str:
 
 def _problem(refusal: Refusal) -> Mapping[str, Any] | None:
     """The problem of a response; None where it is no search service's."""
-    kind = refusal.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/problem+json":
+    if refusal.content_type != "application/problem+json":
         return None
     try:
         problem = orjson.loads(refusal.body)

@@ -55,19 +55,21 @@ class ServerKind:
 
 
 class Reply(NamedTuple):
-    """A response that was asked for."""
+    """A response that was asked for, without our secrets: some servers repeat a request."""
 
     status: int
-    headers: Mapping[str, str]
     body: bytes
 
 
 class Refusal(NamedTuple):
-    """A response that wasn't, for who knows what it means. Its body is cut."""
+    """A response that wasn't, for who knows what it means. Its body is cut, and without our secrets."""
 
     status: int
-    headers: Mapping[str, str]
+    content_type: str
+    """Without parameters, in lower case."""
     body: bytes
+    retry_after: float
+    """Seconds that the server asks to wait for."""
 
     @property
     def is_busy(self) -> bool:
@@ -76,7 +78,7 @@ class Refusal(NamedTuple):
 
     def again(self, error: EsclipError) -> TransientError:
         """A failure that is tried again after what the server asks for."""
-        return TransientError(error, retry_after=retry_after(self.headers))
+        return TransientError(error, retry_after=self.retry_after)
 
 
 class ServerClient:
@@ -132,10 +134,6 @@ class ServerClient:
         request = requests.Request(method, self.address + path, headers=dict(headers or {}), data=body)
         return retry(lambda deadline: self._attempt(request, max_bytes, deadline, refuse), policy)
 
-    def text(self, text: str) -> str:
-        """A text of the server without our secrets."""
-        return self._redactor.text(text)
-
     def error(self, why: str, remedy: str) -> EsclipError:
         """What to raise when the server can't do what it should."""
         return self.kind.broken(f"{self.kind.name} {self.address} {why}; {remedy}")
@@ -172,13 +170,21 @@ class ServerClient:
             deadline_scope(deadline, cancellation.current()),
             send(self._session, request, TIMEOUT_S) as response,
         ):
-            status, headers = response.status_code, response.headers
-            if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                return Refusal(status, headers, read_body(response, MAX_ERROR_BYTES))
+            if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                return self._refusal(response)
             body = self._redactor.answer(read_body(response, max_bytes))
         if len(body) > max_bytes:
             raise self.protocol_error(f"sends more than {max_bytes} bytes")
-        return Reply(status, headers, body)
+        return Reply(response.status_code, body)
+
+    def _refusal(self, response: requests.Response) -> Refusal:
+        kind = self._redactor.text(response.headers.get("Content-Type", ""))
+        return Refusal(
+            response.status_code,
+            kind.partition(";")[0].strip().lower(),
+            self._redactor.answer(read_body(response, MAX_ERROR_BYTES)),
+            retry_after(response.headers),
+        )
 
 
 def authorization(setting: str, token: str) -> Secret:

@@ -97,4 +97,4 @@ class EncoderClient:
         except orjson.JSONDecodeError:
             return None
         text: Any = data.get("error") if isinstance(data, dict) else None
-        return one_line(self._server.text(text), 200) if isinstance(text, str) else None
+        return one_line(text, 200) if isinstance(text, str) else None
