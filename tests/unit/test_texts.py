@@ -19,6 +19,7 @@ from esclip._errors.reasons import Reason
 from esclip._search.previews import read_previews
 from esclip._server.agents.arguments import ViewPicture
 from esclip._server.agents.tools import AgentTools
+from esclip._server.label_jobs import label_pictures
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
@@ -533,3 +534,10 @@ def test_both_kinds_are_ordered_by_a_field() -> None:
         assert ids(index.search_text("red", 9, sort="year")) == expected
         assert ids(index.search(Query(where="year>0", sort="-year", k=9))) == expected[::-1]
         assert index.facets(["year"]).documents == 5
+
+
+def test_labels_of_a_service_are_of_pictures(shown: Path) -> None:
+    """Its job labels no texts, and counts none."""
+    with esclip.open_index(shown) as index:
+        done = label_pictures(index, index.load_encoder, ["red", "blue"], lambda done, total: None)
+    assert (len(done.rows), done.found) == (1, 1)

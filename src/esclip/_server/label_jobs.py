@@ -13,6 +13,7 @@ import numpy as np
 from esclip._classify import Classifier
 from esclip._concurrency.streams import batches
 from esclip._core.labels import LabelScores, LabelSet
+from esclip._core.types import PICTURE
 from esclip._index import ImageIndex
 from esclip._protocols import Encoder
 from esclip._server.jobs import JobResult, Report
@@ -43,14 +44,17 @@ def label_pictures(
     index: ImageIndex, load_encoder: Callable[[], Encoder], labels: Sequence[str], report: Report
 ) -> JobResult:
     """The work of the job: the labels of all pictures."""
-    total = len(index)
+    stats = index.stats()
+    total = stats.documents - stats.texts
     classifier = Classifier(load_encoder(), LabelSet(labels))
     rows: list[LabelRow] = []
     for ids in batches(iter(index), PAGE):
-        documents = index.get(ids[: MAX_ROWS - len(rows)])
+        found = index.get(ids)
+        documents = [document for document in found if document.record.kind == PICTURE]
+        documents = documents[: MAX_ROWS - len(rows)]
         vectors = [document.vector for document in documents]
         scores = classifier.classify_vectors(np.stack(vectors)) if vectors else []
-        rows += [_row(document.record.id, found) for document, found in zip(documents, scores, strict=True)]
+        rows += [_row(one.record.id, its) for one, its in zip(documents, scores, strict=True)]
         report(len(rows), total)
         if len(rows) >= MAX_ROWS:
             break

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from esclip._core.calibration import MATCH_RELEVANCE
 from esclip._core.schema import Stats
-from esclip._core.types import Hit, document_hit
+from esclip._core.types import PICTURE, Hit, document_hit
 from esclip._errors import ConfigError
 from esclip._errors.counts import pluralize
 from esclip._index import ImageIndex
@@ -252,19 +252,21 @@ def _weak(hits: Hits) -> list[bool]:
 
 def _heading(hits: Hits, weak: Sequence[bool], wanted: PageParameters, documents: int | None) -> str:
     """How many there are, as far as this page tells."""
+    noun = "document" if any(hit.kind != PICTURE for hit in hits) else "picture"
     if documents is not None:
-        return pluralize(documents, "picture")
+        return pluralize(documents, noun)
     if not hits:
         return "Nothing found" if not wanted.offset else "No more"
     first, last = wanted.offset + 1, wanted.offset + len(hits)
     if wanted.offset:
         return f"{first:,} to {last:,}"
-    if hits[0].relevance is None:
-        return f"The first {last:,}" if last == (wanted.shown or wanted.k) else pluralize(last, "picture")
-    fitting = weak.count(False)
+    known = sum(hit.relevance is not None for hit in hits)  # of texts it is not
+    if not known:
+        return f"The first {last:,}" if last == (wanted.shown or wanted.k) else pluralize(last, noun)
+    fitting = known - weak.count(True)
     if fitting == 0:
         return "Nothing fits well"
-    over = "more than " if fitting == last and last == (wanted.shown or wanted.k) else ""
+    over = "more than " if fitting == known and last == (wanted.shown or wanted.k) else ""
     return f"{over}{fitting:,} fit well" if fitting > 1 else f"{over}1 fits well"
 
 
