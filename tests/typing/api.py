@@ -100,6 +100,11 @@ def search(
     index.similar(hits[0], targets=["pictures", "crops"])
     index.recommend(hits, unlike="some-id", collapse=0.95)
     assert_type(index.duplicates(0.9), list[esclip.DuplicateGroup])
+    facets = index.facets(["country", "width"], where="width>=1000", limit=5)
+    assert_type(facets["country"], esclip.Facet)
+    assert_type(facets["country"].values, tuple[esclip.ValueCount, ...])
+    assert_type(facets.documents, int)
+    index.search_text("a dog", sort="-width")
 
     index.search_text(["a", "b"])  # type: ignore[arg-type]
     index.search_text("a", ofset=10)  # type: ignore[call-arg]
