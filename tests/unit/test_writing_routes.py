@@ -123,6 +123,13 @@ def server(tmp_path: Path) -> Iterator[HttpServer[SearchApp]]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer[SearchApp]]:
+    """The same for many tests, of which none writes."""
+    with serving(tmp_path_factory.mktemp("empty")) as server:
+        yield server
+
+
 def serving(folder: Path, **options: Any) -> Any:
     index = esclip.open_index(folder / "store", encoder="palette")
     return searching(index, folder / "cache", writable=True, **options)
@@ -272,7 +279,7 @@ class TestStream:
         assert {*stream(server, refused).results.values()} == {"rejected"}
         assert ask(server, "DELETE", "/v1/documents/t").json == {"deleted": 1}
 
-    def test_what_a_stream_is_not(self, server: HttpServer[SearchApp], tmp_path: Path) -> None:
+    def test_what_a_stream_is_not(self, empty: HttpServer[SearchApp]) -> None:
         """Other types and options are refused before a line is read, and nothing is written."""
         body = body_of([line_of("red")])
         for headers, parameters, problem in (
@@ -285,8 +292,8 @@ class TestStream:
             (NDJSON, "?labels=", "bad-query"),
             (NDJSON, "?cache=x", "bad-query"),
         ):
-            assert ask(server, "POST", f"/v1/documents{parameters}", body, headers).problem == problem
-        assert not (tmp_path / "store").exists()
+            assert ask(empty, "POST", f"/v1/documents{parameters}", body, headers).problem == problem
+        assert ask(empty, "GET", "/v1/search?q=red").problem == "index-not-found"
 
     def test_options_of_the_library(self, server: HttpServer[SearchApp]) -> None:
         """Types of fields, labels and parts are those of `add`."""
@@ -374,11 +381,11 @@ class TestOneDocument:
             ("r", [], "bad-query"),
         ],
     )
-    def test_what_is_wrong(self, server: HttpServer[SearchApp], path: str, body: Any, problem: str) -> None:
+    def test_what_is_wrong(self, empty: HttpServer[SearchApp], path: str, body: Any, problem: str) -> None:
         """Each wrong document gets its problem, and nothing is written."""
         headers = {"Content-Type": "image/png"} if isinstance(body, bytes) else {}
-        assert ask(server, "PUT", f"/v1/documents/{path}", body, headers).problem == problem
-        assert ask(server, "GET", "/v1/search?q=red").problem == "index-not-found"
+        assert ask(empty, "PUT", f"/v1/documents/{path}", body, headers).problem == problem
+        assert ask(empty, "GET", "/v1/search?q=red").problem == "index-not-found"
 
 
 class TestDeletion:
@@ -445,9 +452,9 @@ class TestSafety:
         assert opened == []
 
 
-def test_the_description_of_what_is_sent_and_replied(server: HttpServer[SearchApp]) -> None:
+def test_the_description_of_what_is_sent_and_replied(empty: HttpServer[SearchApp]) -> None:
     """OpenAPI has the objects of both streams whole, as NDJSON and as nothing else."""
-    paths = ask(server, "GET", "/openapi.json").json["paths"]
+    paths = ask(empty, "GET", "/openapi.json").json["paths"]
     operation = paths["/v1/documents"]["post"]
     sent, replied = operation["requestBody"]["content"], operation["responses"]["200"]["content"]
     assert [*sent] == [*replied] == ["application/x-ndjson"]
