@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -60,16 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.memory:
         _print_memory(pictures, options.documents)
         return
+    busy: dict[str, list[float]] = {LIBRARY: [], SERVICE: []}
     rows = measure(
         {
-            LIBRARY: partial(_rate_of_library, pictures, options.documents),
-            SERVICE: partial(_rate_of_service, pictures, options.documents),
+            LIBRARY: partial(_rate_of_library, pictures, options.documents, busy[LIBRARY]),
+            SERVICE: partial(_rate_of_service, pictures, options.documents, busy[SERVICE]),
         },
         unit="documents/s",
         rounds=options.rounds,
         baseline=LIBRARY,
     )
     print_table("documents", rows)
+    for name, seconds in busy.items():
+        each = 1000 * median(seconds[1:]) / options.documents
+        print(f"{name}: {each:.3f} ms of processor time a document")
     if options.json:
         write_json(options.json, facts, rows)
 
@@ -99,25 +104,27 @@ def _lines(pictures: Sequence[bytes], count: int) -> Iterator[bytes]:
         yield json.dumps({"id": one["id"], "image": image, "metadata": metadata}).encode() + b"\n"
 
 
-def _rate_of_library(pictures: Sequence[bytes], count: int) -> float:
+def _rate_of_library(pictures: Sequence[bytes], count: int, busy: list[float]) -> float:
     documents = list(_documents(pictures, count))
     with (
         tempfile.TemporaryDirectory() as folder,
         open_index(folder, encoder="palette") as index,
     ):
         index.add({"id": "first", "image": pictures[0]}, show_progress=False)
-        began = time.perf_counter()
+        began, busy_before = time.perf_counter(), time.process_time()
         report = index.add(iter(documents), show_progress=False)
+        busy.append(time.process_time() - busy_before)
         assert report.written == count
         return count / (time.perf_counter() - began)
 
 
-def _rate_of_service(pictures: Sequence[bytes], count: int) -> float:
+def _rate_of_service(pictures: Sequence[bytes], count: int, busy: list[float]) -> float:
     body = [b"".join(_lines(pictures, count))]
-    with tempfile.TemporaryDirectory() as folder, _serving(folder) as (port, _):
+    with tempfile.TemporaryDirectory() as folder, _serving(folder) as (port, process):
         _put(port, pictures[0])
-        began = time.perf_counter()
+        began, busy_before = time.perf_counter(), time.process_time() + _busy_seconds(process)
         *_, last = _stream(port, body)
+        busy.append(time.process_time() + _busy_seconds(process) - busy_before)
         assert last["report"]["written"] == count
         return count / (time.perf_counter() - began)
 
@@ -149,6 +156,12 @@ def _sampler(name: str, process: int, count: int) -> Callable[[], None]:
             print(f"| {name} | {min(number, count):,}{end} | {seconds:.1f} | {memory} MiB |", flush=True)
 
     return sample
+
+
+def _busy_seconds(process: int) -> float:
+    """Processor time of a process, of this system and of its programs."""
+    times = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def _mebibytes(process: int, name: str) -> int:
