@@ -34,7 +34,11 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
         return await _respond(service, page, request)
 
     @api.post(
-        "/duplicates", status_code=303, responses=HTML_PROBLEMS, openapi_extra={"requestBody": _FORM_BODY}
+        "/duplicates",
+        status_code=303,
+        response_class=Response,
+        responses=HTML_PROBLEMS,
+        openapi_extra={"requestBody": _FORM_BODY},
     )
     async def change_duplicates(request: Request) -> Response:
         """What a form of the page sends: compare, cancel, or a decision, which is saved at once."""

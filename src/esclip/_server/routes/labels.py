@@ -29,7 +29,13 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
         """A page to label pictures: the most doubtful first."""
         return await _respond(service, page, request)
 
-    @api.post("/labels", status_code=303, responses=HTML_PROBLEMS, openapi_extra={"requestBody": _FORM_BODY})
+    @api.post(
+        "/labels",
+        status_code=303,
+        response_class=Response,
+        responses=HTML_PROBLEMS,
+        openapi_extra={"requestBody": _FORM_BODY},
+    )
     async def change_labels(request: Request) -> Response:
         """What a form of the page sends: label all, cancel, or a correction, which is saved at once."""
         try:
