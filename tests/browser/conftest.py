@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import esclip
 from scripts.browsing import find_chromium, open_browser
@@ -24,6 +24,9 @@ from tests.web_pages import HOSTILE, Faults, Site
 
 TIMEOUT_MS = 15_000
 """For one step of a test, also while other tests take the cores."""
+
+
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="session")
