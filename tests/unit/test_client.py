@@ -23,6 +23,7 @@ import pytest
 
 import esclip
 from esclip import Client, Document, ImageIndex, Query, StoreError, StoreUnavailable
+from esclip._client.encoding import Embedder
 from esclip._errors.secrets import Secret
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
@@ -177,6 +178,9 @@ class TestClipAsService:
         ]
         assert client.encode([]).shape == (0, 12)
         assert client.encode(text for text in ["red"] * 100).shape == (100, 12)
+        embedder = Embedder(client._connection, "another-model", 12, rejected.append)
+        with pytest.raises(esclip.ConfigError, match="it has palette"):
+            list(embedder.encode(["red", "blue"]))
         with caplog.at_level(logging.WARNING):
             client.encode(["red", b""])
         assert "1 of 2 inputs can't be encoded" in caplog.text
@@ -333,6 +337,28 @@ class TestAddresses:
         frames = traceback.StackSummary.extract(traceback.walk_tb(raised.tb), capture_locals=True)
         for frame in list(frames)[1:]:
             assert "s3cr3t-word" not in str(frame.locals), frame
+
+    @pytest.mark.parametrize("code", [200, 400, 401, 500])
+    def test_a_server_that_repeats_the_token(self, code: int) -> None:
+        """What a server says of the request, in headers or body, is shown without the token."""
+
+        def repeat(exchange: Any) -> None:
+            said = json.dumps({"type": "/problems/bad-query", "detail": str(exchange.headers)}).encode()
+            kind = "application/problem+json"
+            exchange.head(
+                code, Content_Type=kind, Content_Length=len(said), X_Said=exchange.headers["Authorization"]
+            )
+            exchange.wfile.write(said)
+
+        with (
+            PictureServer({"/v1/search": repeat}) as server,
+            Client(server.url(""), TOKEN) as client,
+            pytest.raises(esclip.EsclipError) as raised,
+        ):
+            client.search("red")
+        frames = traceback.StackSummary.extract(traceback.walk_tb(raised.tb), capture_locals=True)
+        assert TOKEN not in str(raised.value)
+        assert not any(TOKEN in str(frame.locals) for frame in list(frames)[1:])
 
     def test_a_closed_client(self, server: HttpServer[SearchApp]) -> None:
         """Each call says that it is closed; to close twice is fine."""

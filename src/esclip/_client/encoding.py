@@ -80,6 +80,8 @@ class Embedder:
         try:
             rows[list(inputs)] = self._ask([one.body for one in inputs.values()])
         except (RecordError, ConfigError, ValueError) as error:
+            if str(error).startswith("/model"):  # the service has another one since: it is none of the inputs
+                raise
             items = list(inputs.items())
             if len(items) == 1:
                 self._on_rejection(_refused(items[0][1], error))
