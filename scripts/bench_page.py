@@ -45,7 +45,7 @@ WATCH = """
     }).observe({type: "largest-contentful-paint", buffered: true});
 """
 
-TYPE = """(text) => new Promise((done) => {
+TYPE = """(text) => new Promise((done, fail) => {
     const field = document.querySelector("#q");
     field.value = text;
     const began = performance.now();
@@ -53,6 +53,9 @@ TYPE = """(text) => new Promise((done) => {
         observer.disconnect();
         requestAnimationFrame(() => done(performance.now() - began));
     }).observe(document.querySelector("#results"), {childList: true});
+    const wrong = document.querySelector("#wrong");
+    new MutationObserver(() => wrong.textContent && fail(new Error(wrong.textContent)))
+        .observe(wrong, {childList: true});
     field.dispatchEvent(new InputEvent("input"));
 })"""
 """Milliseconds from the last key to the frame that shows the results, with the pause that typing is given."""
@@ -130,8 +133,10 @@ def _typing(browser: Browser, folder: Path, models: Path) -> Figures:
         context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
         page = context.new_page()
         page.goto("/")
+        while not page.request.get("/?q=warm", timeout=300_000).ok:  # the model is loaded by the first
+            pass
         texts = texts_of(QUERIES + 5)
-        taken = [page.evaluate(TYPE, text) for text in texts][5:]  # the first ones load the model
+        taken = [page.evaluate(TYPE, text) for text in texts][5:]
         _type_fast(page)
         context.close()
     return {

@@ -8,7 +8,7 @@ URL, pictures ─┬─ nothing to search for ─► the first documents ─┐
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -77,8 +77,17 @@ class Results(NamedTuple):
 class SearchPage:
     """Makes the page. Thread-safe."""
 
-    def __init__(self, index: ImageIndex, *, show_paths: bool = False, originals: bool = False) -> None:
+    def __init__(
+        self,
+        index: ImageIndex,
+        observe: Callable[[str, float], None],
+        *,
+        show_paths: bool = False,
+        originals: bool = False,
+    ) -> None:
+        """Search this index; `observe` is told the seconds of each stage of a search."""
         self._index = index
+        self._observe = observe
         self._show_paths = show_paths
         self._originals = originals
         self.assets = Assets()
@@ -175,9 +184,15 @@ class SearchPage:
         elif wanted.sort != RELEVANCE and wanted.min_relevance is None:
             fitting = wanted.model_copy(update={"min_relevance": MATCH_RELEVANCE})
             with suppress(ConfigError):  # relevance is known of texts only, and not in every index
-                return self._index.search(fitting.query(*more)), MAX_DEPTH
+                return self._search(fitting.query(*more)), MAX_DEPTH
         query = wanted.query(*more)
-        return self._index.search(query), _deepest(query)
+        return self._search(query), _deepest(query)
+
+    def _search(self, query: Query) -> Hits:
+        hits = self._index.search(query)
+        for stage, seconds in hits.took.items():
+            self._observe(stage, seconds)
+        return hits
 
     def _list(self, offset: int, k: int) -> Hits:
         """Documents in the order of their ids, where there is nothing to search for."""

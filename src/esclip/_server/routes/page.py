@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,12 @@ HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}, **
 
 def add_page(api: FastAPI, service: SearchService) -> None:
     options = service.options
-    page = SearchPage(service.index, show_paths=options.show_paths, originals=options.originals)
+    page = SearchPage(
+        service.index,
+        service.metrics.observe_stage,
+        show_paths=options.show_paths,
+        originals=options.originals,
+    )
 
     @api.get("/", responses=HTML)
     async def show_page(request: Request) -> Response:
@@ -63,6 +69,7 @@ async def _respond(
     address = PageAddress(request.query_params.multi_items())
     aside = {name: request.query_params[name] for name in ASIDE if name in request.query_params}
     status, headers = 200, {}
+    began = time.perf_counter()
     try:
         html = await service.searches.run(page.answer, address, aside, more)
     except Exception as error:
@@ -71,7 +78,11 @@ async def _respond(
             raise
         html = page.error(address, problem, aside.get("part", ""))
         status, headers = problem.kind.value.status.value, problem.headers
-    headers |= {"Content-Security-Policy": page.hosts.policy(), "Cache-Control": "private, no-cache"}
+    headers |= {
+        "Content-Security-Policy": page.hosts.policy(),
+        "Cache-Control": "private, no-cache",
+        "Server-Timing": f"total;dur={1000 * (time.perf_counter() - began):.1f}",
+    }
     return html_response(request, html, status, headers)
 
 
