@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Self
 from urllib.parse import urlencode
 
-from esclip._server.page.choices import IS
+from esclip._server.page.choices import IS, is_choice
 
 REPEATED = frozenset({"like", "unlike", "where", "targets", "fields"})
 """Parameters that may be given several times."""
@@ -76,10 +76,9 @@ class PageAddress:
         """The search, farther from a picture of the index."""
         return self.remove("like", id).add("unlike", id)
 
-    def similar(self, id: str) -> Self:
-        """The pictures like this one alone, among those that the filters leave."""
-        kept = (pair for pair in self.elsewhere().pairs if pair[0] in ("where", "k"))
-        return type(self)([("like", id), *kept])
+    def filters(self) -> Self:
+        """What the filters leave, whatever is searched for among it."""
+        return type(self)(pair for pair in self.pairs if pair[0] in ("where", "k") or is_choice(pair[0]))
 
     @property
     def url(self) -> str:

@@ -31,7 +31,7 @@ from esclip._server.page.hosts import PictureHosts
 from esclip._server.page.orders import field_of, orders_of
 from esclip._server.page.parameters import PageParameters
 from esclip._server.page.rendering import render
-from esclip._server.page.tiles import HEIGHT, Tile, picture_url, tile_of, title_of
+from esclip._server.page.tiles import HEIGHT, Tile, TileLinks, picture_url, tile_of, title_of
 from esclip._server.page.viewer import Neighbours, View, make_view
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.search_messages import MAX_DEPTH, render_hit, render_note
@@ -151,7 +151,8 @@ class SearchPage:
         address = address.replace(view=None, at=None)
         hits, deepest = self._find(wanted, address, more)
         self.hosts.remember(hit.location for hit in hits)
-        tiles = [self._tile(hit, number, address) for number, hit in enumerate(hits)]
+        links = TileLinks.of(address)
+        tiles = [self._tile(hit, number, links) for number, hit in enumerate(hits)]
         weak = _weak(hits)
         shown = wanted.offset + len(hits)
         is_full = len(hits) == (wanted.shown or wanted.k)
@@ -217,7 +218,9 @@ class SearchPage:
         self.hosts.remember([hits[place].location])
         return make_view(
             render_hit(hits[place], fields=None, show_paths=self._show_paths),
-            self._tile(hits[place], 0, address),
+            self._tile(hits[place], 0, TileLinks.of(address))._replace(
+                more=address.more_like(wanted.view).url, less=address.less_like(wanted.view).url
+            ),
             address,
             Neighbours(neighbours[0] if before else None, neighbours[-1] if after else None),
             self._read_stats().fields,
@@ -232,9 +235,9 @@ class SearchPage:
         self.hosts.remember(hit.location for hit in examples.values())
         return [_chip(name, value, address, examples.get(value)) for name, value in parts]
 
-    def _tile(self, hit: Hit, number: int, address: PageAddress) -> Tile:
+    def _tile(self, hit: Hit, number: int, links: TileLinks) -> Tile:
         rendered = render_hit(hit, fields=None, show_paths=self._show_paths)
-        return tile_of(rendered, file_name(hit), number, address)
+        return tile_of(rendered, file_name(hit), number, links)
 
 
 def _searches(address: PageAddress, more: Sequence[Clause]) -> bool:

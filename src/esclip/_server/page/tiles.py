@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote_plus
 
 from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import TEXT
@@ -78,17 +79,38 @@ class Tile(NamedTuple):
     eager: bool
 
 
-def tile_of(hit: Mapping[str, Any], name: str, number: int, address: PageAddress) -> Tile:
+class TileLinks(NamedTuple):
+    """What the links of all tiles of a page begin with: no hit is an example of its own search."""
+
+    base: str
+    sign: str
+    """What comes between it and a further parameter."""
+    filters: str
+    """Of the search with a picture alone, with the sign before it."""
+
+    @classmethod
+    def of(cls, address: PageAddress) -> TileLinks:
+        """Of the search that found them."""
+        base, filters = address.elsewhere(), address.filters()
+        return cls(
+            base.url if base.pairs else "?",
+            "&" if base.pairs else "",
+            filters.url.replace("?", "&", 1) if filters.pairs else "",
+        )
+
+
+def tile_of(hit: Mapping[str, Any], name: str, number: int, links: TileLinks) -> Tile:
     """A hit as `search_messages.render_hit` has it, with its file's name, at this place of the page."""
     size = size_of(hit).fit(HEIGHT)
+    quoted = quote_plus(hit["id"])
     ratio = min(max(round(10 * size.width / size.height), RATIOS[0]), RATIOS[1])
     return Tile(
         id=hit["id"],
         rank=hit["rank"],
-        url=address.replace(view=hit["id"], at=hit["rank"] or None, offset=None).url,
-        more=address.more_like(hit["id"]).url,
-        less=address.less_like(hit["id"]).url,
-        similar=address.similar(hit["id"]).url,
+        url=f"{links.base}{links.sign}view={quoted}&at={hit['rank']}",
+        more=f"{links.base}{links.sign}like={quoted}",
+        less=f"{links.base}{links.sign}unlike={quoted}",
+        similar=f"?like={quoted}{links.filters}",
         picture=picture_url(hit, HEIGHT),
         words=words_of(hit, MAX_WORDS),
         sharp=picture_url(hit, SHARP_HEIGHT),
