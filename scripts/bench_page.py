@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures = _first_view(browser, folder) | _typing(browser, folder, models)
     for fact, value in machine().items():
         print(f"{fact}: {value}")
-    print(f"{given.documents:,} documents for typing\\n\\n| | |\\n|---|---|")
+    print(f"{given.documents:,} documents for typing\n\n| | |\n|---|---|")
     for figure, number in figures.items():
         print(f"| {figure} | {number:.3g} |")
     print(json.dumps(figures))
