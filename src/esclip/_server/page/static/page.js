@@ -1,10 +1,7 @@
-/* Improves the page where scripts run: everything but dropping pictures works without it.
+/* Improves the page where scripts run: all but dropping pictures works without.
 
-   page.js    typing, clicks, going back
-   search.js  a URL's results
-   keys.js    single keys
-   viewer.js, pictures.js, copy.js  a picture large, pictures to search with: loaded when they are wanted
-   facets.js  the panel of filters: loaded when there is room for it, or it is wanted */
+   page.js: typing, clicks, going back   search.js: a URL's results   keys.js: single keys
+   Loaded when they are wanted: viewer.js, pictures.js, copy.js, facets.js */
 
 import { $ } from "./dom.js";
 import "./keys.js";

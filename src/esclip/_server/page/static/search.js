@@ -93,6 +93,7 @@ export async function more(byHand = false) {
     watch();
   } catch (error) {
     link.ariaBusy = null;
+    document.body.classList.remove("onward");
     if (mine === running) complain(error.message);
   }
 }
@@ -126,6 +127,7 @@ export function watch() {
   watcher.disconnect();
   const link = $("a[rel=next]", results);
   if (link) watcher.observe(link);
+  document.body.classList.toggle("onward", Boolean(link?.offsetParent) && automatic > 0); // what comes would move its end
 }
 
 /* Keep in the history what is seen now: how many pictures, and which of them where. */
@@ -135,7 +137,7 @@ export function remember() {
   const seen = document.activeElement.closest?.(".tile") ??
     tiles.find((tile) => tile.getBoundingClientRect().bottom > top + 40);
   const place = seen && { id: seen.id, top: seen.getBoundingClientRect().top };
-  const isLast = tiles.indexOf(seen) > tiles.length - 20; // then it needs others below it, to be so high up again
+  const isLast = tiles.indexOf(seen) > tiles.length - 20; // to be so high up, it needs others below it
   history.replaceState({ ...history.state, place, shown: tiles.length + (isLast ? 30 : 0) }, "");
 }
 
