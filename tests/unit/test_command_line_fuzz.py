@@ -75,6 +75,7 @@ COMMANDS = {
     "duplicates": [],
     "embed": ["red", "pictures/red.png", "--encoder", "palette"],
     "classify": ["pictures/red.png", "--labels", "red,blue", "--encoder", "palette"],
+    "facets": ["color"],
     "stats": [],
     "drop": [],
     "models": [],

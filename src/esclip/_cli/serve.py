@@ -33,7 +33,7 @@ TIMEOUT = Opt(
     "What a search may take with its wait; then it is refused.",
     minimum=0.1,
     maximum=3600.0,
-    metavar="SECONDS",
+    metavar="S",
     panel=Panel.TUNING,
 )
 
