@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from threading import Thread
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +15,11 @@ from esclip._cli.options import as_path, number
 from esclip._cli.signals import exit_status, handle_signals
 from esclip._core.options import Opt, Panel
 from esclip._core.settings import SEARCH_PORT, UNSPLASH_HOST, thumbnail_cache
-from esclip._errors import ConfigError, IndexNotFound
+from esclip._errors import ConfigError, EsclipError, IndexNotFound
 from esclip._errors.secrets import Secret
+
+if TYPE_CHECKING:
+    from esclip._index import ImageIndex
 
 PORT = Opt(SEARCH_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
 THREADS = Opt(
@@ -162,6 +167,13 @@ def serve(
             say(f"{store.index} ({documents:,} documents) at {server.address}; stop it with Ctrl-C")
             if browse and not open_in_browser(server.address):
                 say("no browser could be opened; open this address in one")
+            Thread(target=_load_encoder, args=(index,), name="esclip-encoder", daemon=True).start()
             server.run()
         if received[0] == signal.SIGINT:
             raise typer.Exit(exit_status(signal.SIGINT))
+
+
+def _load_encoder(index: ImageIndex) -> None:
+    """Encode a first text, so that the first search waits for no model. What fails is told to who searches."""
+    with suppress(EsclipError, OSError):
+        index.load_encoder().encode_texts(["a picture"])
