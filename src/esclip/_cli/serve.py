@@ -174,6 +174,6 @@ def serve(
 
 
 def _load_encoder(index: ImageIndex) -> None:
-    """Encode a first text, so that the first search waits for no model. What fails is told to who searches."""
+    """Encode a text, so that the first search waits for no model. What fails is told to who searches."""
     with suppress(EsclipError, OSError):
         index.load_encoder().encode_texts(["a picture"])
