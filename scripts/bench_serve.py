@@ -283,18 +283,43 @@ def _resident(pid: int) -> float:
 
 def _stopped(address: str, process: subprocess.Popen[Any]) -> Figures:
     """SIGTERM with 64 requests in flight: those that were not answered, and the seconds to the end."""
-    texts = texts_of(64)
-    with ThreadPoolExecutor(len(texts)) as clients:
-        asked = [clients.submit(_ask, address, _path(text)) for text in texts]
-        time.sleep(0.1)
-        process.send_signal(signal.SIGTERM)
-        began = time.perf_counter()
-        dropped = sum(one.exception() is not None or one.result()[0] != 200 for one in asked)
+    connections = [HTTPConnection(address, timeout=60) for _ in range(64)]
+    before = _arrived(address)
+    for connection, text in zip(connections, texts_of(len(connections)), strict=True):
+        connection.request("GET", _path(text))
+    while _arrived(address) < before + len(connections):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(len(connections)) as clients:
+        dropped = sum(not answered for answered in clients.map(_is_answered, connections))
     process.wait(60)
     return {
         "SIGTERM with 64 in flight, dropped": dropped,
         "SIGTERM, s to the end": time.perf_counter() - began,
     }
+
+
+def _arrived(address: str) -> float:
+    """How many searches the service has counted, answered or not."""
+    connection = HTTPConnection(address, timeout=60)
+    connection.request("GET", "/metrics")
+    metrics = connection.getresponse().read().decode()
+    connection.close()
+    counts = r'^http_server_(?:active_requests|request_duration_seconds_count{.*"/v1/search"}) ([\d.]+)$'
+    return sum(map(float, re.findall(counts, metrics, re.MULTILINE)))
+
+
+def _is_answered(connection: HTTPConnection) -> bool:
+    """Whether the response to its request comes whole."""
+    try:
+        response = connection.getresponse()
+        response.read()
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return response.status == 200
 
 
 if __name__ == "__main__":
