@@ -304,7 +304,7 @@ def _answer(shown: str) -> Any:
     return {"status": int(status), "lines": [_lasting(json.loads(line)) for line in text.splitlines()]}
 
 
-PASSING = {"bytes", "engine", "seconds", "images_per_second", "tried", "store"}
+PASSING = {"bytes", "shards", "engine", "seconds", "images_per_second", "tried", "store"}
 
 
 def _lasting(answer: Any) -> Any:

@@ -71,6 +71,9 @@ if TYPE_CHECKING:
     from esclip._index import ImageIndex, list_indexes, open_index
     from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, RunOptions
     from esclip._net.access import StoreAuth
+    from esclip._plan.options import PlanOptions
+    from esclip._plan.planner import plan
+    from esclip._plan.value import Plan, PlanLine
     from esclip._protocols import Encoder, Source, Store
     from esclip._search.copying import CopyReport
     from esclip._search.documents import Documents
@@ -140,6 +143,9 @@ __all__ = [
     "OneOf",
     "Order",
     "Phase",
+    "Plan",
+    "PlanLine",
+    "PlanOptions",
     "Prefix",
     "Profile",
     "Progress",
@@ -179,6 +185,7 @@ __all__ = [
     "load_encoder",
     "models",
     "open_index",
+    "plan",
 ]
 
 _HOMES = (
@@ -186,7 +193,8 @@ _HOMES = (
     "_core.types", "_core.searches", "_core.facets", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
     "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_client.document",
-    "_client.profile", "_client.client", "_classify", "_index", "_search.selection",
+    "_client.profile", "_client.client", "_classify", "_index", "_search.selection", "_plan.options",
+    "_plan.value", "_plan.planner",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

@@ -22,6 +22,7 @@ COMMANDS: Steps = {
     "facets": ("facets", "country", "width", "--json"),
     "doctor": ("doctor", "--encoder", "palette", "--json"),
     "models": ("models", "--json"),
+    "plan": ("plan", "1000", "--encoder", "palette", "--json"),
 }
 
 

@@ -37,6 +37,18 @@ def open_and_close() -> None:
     esclip.open_index("photos.lance", acces=access)  # type: ignore[call-arg]
 
 
+def plan(index: esclip.ImageIndex, encoder: esclip.Encoder) -> None:
+    """A number of pictures, an encoder by name or as a value, the stats of an index, options."""
+    plan = esclip.plan(1_000_000, encoder="palette", engine="opensearch", shards=6, node_memory=64)
+    assert_type(plan, esclip.Plan)
+    assert_type(plan.lines[0], esclip.PlanLine)
+    assert_type(plan.values, Mapping[str, float])
+    esclip.plan(10, encoder=encoder, index=index.stats(), probe=True, parts=["crops"])
+
+    esclip.plan("many")  # type: ignore[arg-type]
+    esclip.plan(10, nodes=3)  # type: ignore[call-arg]
+
+
 def ingest(
     index: esclip.ImageIndex,
     stop: esclip.CancelToken,

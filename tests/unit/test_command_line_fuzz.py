@@ -77,6 +77,7 @@ COMMANDS = {
     "classify": ["pictures/red.png", "--labels", "red,blue", "--encoder", "palette"],
     "facets": ["color"],
     "stats": [],
+    "plan": ["1000", "--encoder", "palette"],
     "drop": [],
     "models": [],
     "indexes": [],

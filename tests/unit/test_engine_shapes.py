@@ -48,7 +48,7 @@ ANSWERS: dict[str, Any] = {
     "/x/_mapping": {"x": {"mappings": MAPPINGS}},
     "/x/_count": {"count": 2, "_shards": SHARDS},
     "/x/_refresh": {"_shards": SHARDS},
-    "/x/_stats/store": {"_all": {"total": {"store": {"size_in_bytes": 5}}}},
+    "/x/_stats/store": {"_shards": SHARDS, "_all": {"total": {"store": {"size_in_bytes": 5}}}},
     "/x/_mget": {"docs": [{"_id": one["_id"], "found": True, "_source": one["_source"]} for one in HITS]},
     "/x/_msearch": {"responses": [FOUND]},
     "/x/_search": FOUND,
@@ -185,6 +185,18 @@ def test_the_error_says_who_answered_what(double: EngineDouble) -> None:
     error = failing(double, lambda store: store.info())
     assert double.address in str(error)
     assert "answered count of index 'x' as no engine does (count is no number of anything)" in str(error)
+
+
+def test_shards_are_counted_where_the_engine_tells(double: EngineDouble) -> None:
+    """Primaries and replicas together; None where the user may not read that, or an answer lacks it."""
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
+    size = {"_all": {"total": {"store": {"size_in_bytes": 5}}}}
+    for answer, shards in (({"_shards": SHARDS, **size}, 3), (size, None), ({"error": {}}, None)):
+        serve(double, "/x/_stats/store", answer)
+        info = store.info()
+        assert info
+        assert info.shards == shards
+    store.close()
 
 
 def test_an_alias_of_several_indexes_is_told(double: EngineDouble) -> None:

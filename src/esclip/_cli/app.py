@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip._cli import classify, embed, facets, forget, ingest, mcp, search, serve
+from esclip._cli import classify, embed, facets, forget, ingest, mcp, plan, search, serve
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.commands import COMMANDS, CommandGroup, command
 from esclip._cli.config_file import defaults_of, list_settings, read_config, source_of
@@ -215,6 +215,9 @@ def drop(
             confirm(f"remove index {store.index!r} and its {pluralize(documents, 'document')}", yes=yes)
         index.drop()
     say(f"index {store.index!r} removed")
+
+
+command(CommandGroup.INDEX)(plan.plan)
 
 
 @command(CommandGroup.MACHINE)

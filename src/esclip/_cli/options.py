@@ -127,7 +127,11 @@ def _option(options: type, name: str, *, variable: bool = False) -> Any:
         help=_with_flags(opt.help),
         min=opt.minimum,
         max=opt.maximum,
-        callback=check_filters if kind == Where else _check_choices(opt.choices) if opt.choices else None,
+        callback=check_filters
+        if kind == Where
+        else _check_choices(kind, opt.choices)
+        if opt.choices
+        else None,
         parser=as_path if kind in _PATHS else Secret if opt.secret else None,
         envvar=f"ESCLIP_{name.upper()}" if variable else None,
         autocompletion=complete_choice(opt.choices) if opt.choices else None,
@@ -156,6 +160,8 @@ def _shown_default(opt: Opt) -> Any:
 def _argument(declaration: Declaration, value: Any) -> Any:
     opt = declaration.opt
     assert opt
+    if opt.choices and declaration.kind is str:
+        return value or opt.default
     if opt.choices:
         return split(value or "") or opt.default
     return opt.default if value is None or value == [] else value
@@ -193,11 +199,11 @@ def check_filters(where: list[str] | None) -> list[str] | None:
     return where
 
 
-def _check_choices(choices: tuple[str, ...]) -> Callable[[str | None], str | None]:
-    """Names with commas between, all of them known; others are wrong usage."""
+def _check_choices(kind: Any, choices: tuple[str, ...]) -> Callable[[str | None], str | None]:
+    """A name, or several with commas between, all of them known; others are wrong usage."""
 
     def check(words: str | None) -> str | None:
-        for name in split(words or ""):
+        for name in split(words or "") if kind is not str else [words] if words else []:
             if name not in choices:
                 raise typer.BadParameter(f"there is no {name}; it may be {suggest(name, choices)}")
         return words

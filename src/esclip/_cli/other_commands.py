@@ -22,6 +22,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "similar": "neighbors neighbours knn more-like-this",
     "classify": "rank label tag zero-shot",
     "embed": "encode vectorize embeddings embed-multi",
+    "plan": "estimate sizing capacity",
     "models": "model list-models",
     "doctor": "check diagnose",
     "serve-encoder": "serve server back",

@@ -143,6 +143,10 @@ def _checked(name: str, declaration: Declaration, value: Any) -> Any:
         return None
     if opt and opt.maximum is not None:
         return opt.check(name, value)
+    if opt and opt.choices and kind is str:
+        if value not in opt.choices:
+            raise ValueError(f"{name} is {value!r}, not one of {', '.join(opt.choices)}")
+        return value
     if origin in (Collection, Sequence):
         names = coerce_texts(name, [value] if isinstance(value, str) and value else value or ())
         may_be_empty = opt is not None and opt.default == ()

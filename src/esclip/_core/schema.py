@@ -160,6 +160,8 @@ class IndexInfo:
     """On disk, primaries and replicas together; None where the store can't tell."""
     access: str | None = None
     """How the store authenticates us; None where it needs nothing."""
+    shards: int | None = None
+    """Primaries and replicas together; None where there are none, or the store can't tell."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -191,6 +193,8 @@ class Stats:
     """The parts of pictures that can be looked at: captions, crops."""
     texts: int = 0
     """How many of the documents are texts."""
+    shards: int | None = None
+    """Of the index of pictures in a cluster, primaries and replicas together; None where that isn't known."""
 
     @classmethod
     def of(
@@ -220,6 +224,7 @@ class Stats:
             labels=label_set.labels if label_set else (),
             parts=info.schema.parts,
             texts=texts.documents if texts else 0,
+            shards=info.shards,
         )
 
     def __repr__(self) -> str:
@@ -237,8 +242,9 @@ class Stats:
         return render_table(values.items())
 
     def to_json(self) -> dict[str, Any]:
-        """The stats as the command line prints them with `--json`; `texts` only where there are some."""
+        """The stats as the command line prints them with `--json`: without `texts` and `shards` of none."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
-        if not self.texts:
-            del values["texts"]
+        for name in ("texts", "shards"):
+            if not values[name]:
+                del values[name]
         return values | {"fields": {field.name: field.type.value for field in self.fields}}

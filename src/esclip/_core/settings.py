@@ -60,6 +60,9 @@ SEARCHES_AT_ONCE = 256
 CALIBRATED_FROM = 100
 """So many pictures an index has before it is measured what scores say in it."""
 
+STORE_KINDS = ("embedded", "opensearch", "elasticsearch")
+"""The kinds of stores that keep an index, by the names that a plan knows."""
+
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""
 

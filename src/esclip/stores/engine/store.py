@@ -91,10 +91,10 @@ class EngineStore(Store):
             # a count sees what a refresh has made visible; a read-only user may neither refresh nor see sizes
             request(raw.refresh, index=self.index, ignore=403)
             count = self._client.count()
-            size = request(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
+            size, shards = request(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        return IndexInfo(schema, count, str(self._client.server()), size, auth.describe())
+        return IndexInfo(schema, count, str(self._client.server()), size, auth.describe(), shards)
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:
         """From all mappings that the user may see, in one request, and a count for each 16 of them."""
@@ -261,11 +261,12 @@ class EngineStore(Store):
             ) from None
 
 
-def _size(answer: Any) -> int | None:
-    """Bytes on disk, None where the user may not read them."""
+def _size(answer: Any) -> tuple[int | None, int | None]:
+    """Bytes on disk and number of shards, None where the user may not read them."""
     if "_all" not in get_object(answer):
-        return None
-    return get_count(answer, "_all", "total", "store", "size_in_bytes")
+        return None, None
+    shards = get_count(answer, "_shards", "total") if "_shards" in answer else None
+    return get_count(answer, "_all", "total", "store", "size_in_bytes"), shards
 
 
 def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, StoredDocument]:
