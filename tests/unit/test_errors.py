@@ -11,7 +11,7 @@ from esclip._fetch import client as fetch_client
 from esclip._images import decode
 from esclip._net import server_client
 from esclip.encoders.loading import MODEL_ERRORS
-from esclip.sources.unsplash.joins import duckdb_errors
+from esclip.sources.unsplash.database import duckdb_errors
 from esclip.stores.engine.errors import ENGINE_ERRORS
 from esclip.stores.lance.errors import LANCE_ERRORS
 

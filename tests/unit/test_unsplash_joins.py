@@ -12,7 +12,7 @@ import pytest
 
 from esclip._errors import SourceError, map_errors
 from esclip.sources import open_source
-from esclip.sources.unsplash.joins import duckdb_errors, interrupt_on
+from esclip.sources.unsplash.database import duckdb_errors, interrupt_on
 from tests.unit.unsplash_tables import BROKEN_ROWS, child, photo, told, write
 
 

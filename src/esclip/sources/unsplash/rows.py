@@ -5,7 +5,7 @@
 The dialect is Postgres's `COPY ... CSV`: fields separated by tabs whatever the file's extension, quoted
 with `"` where they hold a tab, a newline or a quote, which is then doubled. A row that isn't in this dialect
 is a `BrokenRow`, and reading goes on at the next line that looks like a row. DuckDB, which reads the large
-tables (`sources.unsplash.joins`), can't: where it ignores broken rows, it skips all behind an open quote.
+tables (`sources.unsplash.database`), can't: where it ignores broken rows, it skips all behind an open quote.
 """
 
 from __future__ import annotations
