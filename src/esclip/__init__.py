@@ -68,6 +68,11 @@ if TYPE_CHECKING:
         StoreUnavailable,
     )
     from esclip._errors.reasons import Reason
+    from esclip._evaluation.evaluate import evaluate
+    from esclip._evaluation.evaluation import EvaluatedSystem, Evaluation
+    from esclip._evaluation.judgements import JudgedQuery, Judgements
+    from esclip._evaluation.options import EvaluateOptions
+    from esclip._evaluation.statistics import Difference, Figure
     from esclip._index import ImageIndex, list_indexes, open_index
     from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, RunOptions
     from esclip._net.access import StoreAuth
@@ -98,6 +103,7 @@ __all__ = [
     "ConfigError",
     "CopyReport",
     "DecodeError",
+    "Difference",
     "Document",
     "DocumentNotFound",
     "Documents",
@@ -105,6 +111,9 @@ __all__ = [
     "Encoder",
     "EncoderError",
     "EsclipError",
+    "EvaluateOptions",
+    "EvaluatedSystem",
+    "Evaluation",
     "Exists",
     "Facet",
     "Facets",
@@ -112,6 +121,7 @@ __all__ = [
     "Field",
     "FieldNotFound",
     "FieldType",
+    "Figure",
     "Fingerprint",
     "Gallery",
     "GeoPoint",
@@ -131,6 +141,8 @@ __all__ = [
     "IngestOptions",
     "IngestReport",
     "Inside",
+    "JudgedQuery",
+    "Judgements",
     "KeywordSearch",
     "Keywords",
     "KnnSearch",
@@ -181,6 +193,7 @@ __all__ = [
     "ValueCount",
     "VectorQuery",
     "classify",
+    "evaluate",
     "list_indexes",
     "load_encoder",
     "models",
@@ -193,8 +206,9 @@ _HOMES = (
     "_core.types", "_core.searches", "_core.facets", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
     "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_client.document",
-    "_client.profile", "_client.client", "_classify", "_index", "_search.selection", "_plan.options",
-    "_plan.value", "_plan.planner",
+    "_client.profile", "_client.client", "_evaluation.options", "_evaluation.statistics",
+    "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate", "_classify", "_index",
+    "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

@@ -20,6 +20,9 @@ COMMANDS: Steps = {
         *("--encoder", "palette", "--json"),
     ),
     "facets": ("facets", "country", "width", "--json"),
+    "evaluate": (
+        *("evaluate", "--field", "country", "--against", "exact=yes", "--encoder", "palette", "--json"),
+    ),
     "doctor": ("doctor", "--encoder", "palette", "--json"),
     "models": ("models", "--json"),
     "plan": ("plan", "1000", "--encoder", "palette", "--json"),

@@ -117,6 +117,11 @@ def search(
     assert_type(facets["country"].values, tuple[esclip.ValueCount, ...])
     assert_type(facets.documents, int)
     index.search_text("a dog", sort="-width")
+    judgements = esclip.Judgements({"a dog": {"some-id": 1.0}})
+    assert_type(judgements[0], esclip.JudgedQuery)
+    evaluation = esclip.evaluate(index, judgements, against=index, queries=5, search={"hybrid": 1.0})
+    assert_type(evaluation["mrr"], esclip.Figure)
+    assert_type(evaluation.differences[""]["mrr"], esclip.Difference)
 
     index.search_text(["a", "b"])  # type: ignore[arg-type]
     index.search_text("a", ofset=10)  # type: ignore[call-arg]

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip._cli import classify, embed, facets, forget, ingest, mcp, plan, search, serve
+from esclip._cli import classify, embed, evaluate, facets, forget, ingest, mcp, plan, search, serve
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.commands import COMMANDS, CommandGroup, command
 from esclip._cli.config_file import defaults_of, list_settings, read_config, source_of
@@ -179,6 +179,7 @@ command(CommandGroup.SEARCH)(search.duplicates)
 command(CommandGroup.SEARCH)(facets.facets)
 command(CommandGroup.SEARCH)(classify.classify)
 command(CommandGroup.SEARCH)(embed.embed)
+command(CommandGroup.SEARCH)(evaluate.evaluate)
 command(CommandGroup.SEARCH)(serve.serve)
 command(CommandGroup.SEARCH)(mcp.mcp)
 
