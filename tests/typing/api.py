@@ -152,6 +152,7 @@ def client(image: Image.Image) -> None:
     with esclip.Client("http://127.0.0.1:8080", "token", timeout=5) as client:
         assert_type(client, esclip.Client)
         assert_type(client.search("a dog"), esclip.Hits)
+        esclip.evaluate(client, esclip.Judgements({"a dog": {"a": 1.0}}), against_search={"hybrid": 1.0})
         assert_type(client.search(esclip.Query("a dog", image, k=5)), esclip.Hits)
         assert_type(
             client.search(["a dog", Path("b.jpg"), esclip.Document(text="c")], limit=2), list[esclip.Hits]

@@ -13,6 +13,7 @@ import typer
 from esclip._cli.against import Against, read_against
 from esclip._cli.groups import EncoderOptions, StoreOptions, Without
 from esclip._cli.options import Json, as_file, number
+from esclip._cli.signals import handle_signals
 from esclip._evaluation.options import FIXED, MIN_USERS, EvaluateOptions
 from esclip._search.options import TextQueryOptions
 
@@ -86,7 +87,7 @@ def evaluate(
         named = f"{' and '.join(given)} at once; give one" if given else "tell what is relevant by one"
         raise typer.BadParameter(f"{named} of {', '.join(known)}")
     second = read_against(against or (), store, encoder, search)
-    with ExitStack() as stack:
+    with handle_signals(lambda: False), ExitStack() as stack:  # SIGTERM, too, frees temporary files
         index = stack.enter_context(store.open(encoder))
         index.stats()  # a missing index is told before a dataset is read
         other = _open_other(second, stack)
