@@ -238,42 +238,55 @@ def _report(
     seed: int,
 ) -> Evaluation:
     groups = _rows_by_language(chosen.queries)
-    relevant = [{id for id, gain in query.gains.items() if gain > 0} for query in chosen.queries]
     held = {id(index): _held(index, _all_ids(chosen.queries)) for index in _indexes(systems)}
+    differences = {
+        language: compare(answers[0].values[rows], answers[1].values[rows], seed)
+        for language, rows in groups.items()
+        if len(answers) > 1
+    }
     return Evaluation(
         source=judgements.source,
         queries={language: len(rows) for language, rows in groups.items()},
         left_out=chosen.left_out,
         unjudged=chosen.unjudged,
-        without_relevant=sum(not ids for ids in relevant),
+        without_relevant=sum(not _relevant(query) for query in chosen.queries),
         unindexed=chosen.unindexed,
         seed=seed,
         systems=tuple(
-            EvaluatedSystem(
-                system.name,
-                missing=len(_all_ids(chosen.queries) - held[id(system.index)]),
-                unanswerable=sum(bool(ids) and not ids & held[id(system.index)] for ids in relevant),
-                seconds=answer.seconds,
-                figures={
-                    language: dict(zip(METRICS, summarize(answer.values[rows], seed), strict=True))
-                    for language, rows in groups.items()
-                },
-            )
+            _rate(system.name, answer, chosen.queries, held[id(system.index)], groups, seed)
             for system, answer in zip(systems, answers, strict=True)
         ),
         differences={
-            language: dict(
-                zip(
-                    METRICS,
-                    compare(answers[0].values[rows], answers[1].values[rows], seed),
-                    strict=True,
-                )
-            )
-            for language, rows in groups.items()
-            if len(answers) > 1
+            language: dict(zip(METRICS, values, strict=True)) for language, values in differences.items()
         },
         caveats=(*judgements.caveats, JUDGED),
     )
+
+
+def _rate(
+    name: str,
+    answers: _Answers,
+    queries: Sequence[JudgedQuery],
+    held: set[str],
+    groups: Mapping[str, list[int]],
+    seed: int,
+) -> EvaluatedSystem:
+    """A system's figures; `held` are the ids of judged documents that its index has."""
+    relevant = map(_relevant, queries)
+    return EvaluatedSystem(
+        name,
+        missing=len(_all_ids(queries) - held),
+        unanswerable=sum(bool(ids) and not ids & held for ids in relevant),
+        seconds=answers.seconds,
+        figures={
+            language: dict(zip(METRICS, summarize(answers.values[rows], seed), strict=True))
+            for language, rows in groups.items()
+        },
+    )
+
+
+def _relevant(query: JudgedQuery) -> set[str]:
+    return {id for id, gain in query.gains.items() if gain > 0}
 
 
 def _all_ids(queries: Iterable[JudgedQuery]) -> set[str]:
