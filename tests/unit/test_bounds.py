@@ -21,7 +21,7 @@ NUMBERS = [
     (name, param)
     for name, command in PROGRAM.commands.items()
     for param in command.params
-    if param.metavar in ("N", "R", "S", "COSINE", "WEIGHT", "PORT", "MIB")
+    if param.metavar in ("N", "R", "S", "COSINE", "WEIGHT", "PORT", "MIB", "GB", "PRICE")
 ]
 
 
@@ -43,7 +43,9 @@ def test_no_number_is_without_bounds() -> None:
     for command in PROGRAM.commands.values():
         for param in command.params:
             kind = param.type_descriptor.annotation
-            if kind in (int, float, int | None, float | None):
+            if param.param_type_name == "argument":
+                assert kind not in (int, float) or None not in (param.min, param.max), param.name
+            elif kind in (int, float, int | None, float | None):
                 assert any(param is one for _, one in NUMBERS), param.name
 
 
