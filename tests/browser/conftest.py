@@ -9,6 +9,7 @@ A test takes `page` and goes to a path of the site. What the browser complains o
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,10 +49,10 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of drawn pictures and their index, made once for all workers of a run."""
-    folder = session_folder(tmp_path_factory) / "library"
-    make_once(folder.with_name("library-made"), lambda _: make_library(folder))
-    return folder
+    """Drawn pictures and their index, made once for all workers; each has a copy, beside which it decides."""
+    shared = session_folder(tmp_path_factory) / "library"
+    make_once(shared.with_name("library-made"), lambda _: make_library(shared))
+    return shutil.copytree(shared, tmp_path_factory.mktemp("library"), dirs_exist_ok=True)
 
 
 def make_library(folder: Path) -> None:

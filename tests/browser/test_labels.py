@@ -90,5 +90,6 @@ def test_without_javascript(browser: Browser, site: Site) -> None:
     expect(first.get_by_role("button", name="Right")).to_have_attribute("aria-pressed", "true")
     assert ["blue", "person"] in table_of(page).values()
     first.get_by_role("button", name="Undo").click()
+    expect(first.get_by_role("button", name="Right")).to_have_attribute("aria-pressed", "false")
     assert "person" not in {by for _, by in table_of(page).values()}
     context.close()
