@@ -99,8 +99,8 @@ class SearchApp:
         except (Problem, HttpError) as error:
             problem = problem_of(error)
             response = problem.response(request, scope["path"])
-            if problem.kind is ProblemType.UNAUTHORIZED and is_for_browser(read_head(scope)):
-                response, problem.headers = _login(scope)
+            if problem.kind is ProblemType.UNAUTHORIZED and is_for_browser(head):
+                response, problem.headers = _login(scope, head)
             await send_response(send, response, {**problem.headers, **unread})
 
     def _admit(self, head: RequestHead, *, is_stream: bool) -> None:
@@ -116,9 +116,9 @@ class SearchApp:
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"})
 
 
-def _login(scope: Message) -> tuple[Response, dict[str, str]]:
+def _login(scope: Message, head: RequestHead) -> tuple[Response, dict[str, str]]:
     """The form for the token, in the place of the page."""
-    from_elsewhere = read_head(scope).header("Sec-Fetch-Site") == "cross-site"
+    from_elsewhere = head.header("Sec-Fetch-Site") == "cross-site"
     return login_response(scope["query_string"].decode("latin-1"), from_elsewhere=from_elsewhere)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 from fastapi import Request
+from pydantic import BaseModel
 
 from esclip._server.http import JSON
 from esclip._server.page.login import FORM
@@ -39,3 +40,8 @@ def parse_form(request: Request, body: bytes) -> dict[str, str]:
     except ValueError:
         raise Problem(ProblemType.BAD_BODY, "the form can't be read") from None
     return dict(given)
+
+
+def form_body(form: type[BaseModel]) -> dict[str, Any]:
+    """A form as a body in OpenAPI."""
+    return {"required": True, "content": {FORM: {"schema": form.model_json_schema()}}}

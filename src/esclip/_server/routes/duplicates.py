@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from esclip._server.http import JSON
 from esclip._server.job_messages import DuplicatesJob
 from esclip._server.page.duplicates_page import (
     DuplicatesForm,
@@ -15,13 +14,12 @@ from esclip._server.page.duplicates_page import (
     DuplicatesParameters,
     place_url,
 )
-from esclip._server.page.login import FORM
 from esclip._server.problems import Problem
-from esclip._server.routes.bodies import parse_form
+from esclip._server.routes.bodies import form_body, parse_form
 from esclip._server.routes.errors import problem_for_people
 from esclip._server.routes.jobs import begin_job
 from esclip._server.routes.page import HTML, HTML_PROBLEMS, form_page_response
-from esclip._server.routes.responses import PROBLEMS
+from esclip._server.routes.responses import LIST, list_response
 from esclip._server.search_service import SearchService
 
 
@@ -38,7 +36,7 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
         status_code=303,
         response_class=Response,
         responses=HTML_PROBLEMS,
-        openapi_extra={"requestBody": _FORM_BODY},
+        openapi_extra={"requestBody": form_body(DuplicatesForm)},
     )
     async def change_duplicates(request: Request) -> Response:
         """What a form of the page sends: compare, cancel, or a decision, which is saved at once."""
@@ -52,17 +50,12 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
 
     @api.get(
         "/duplicates/decisions",
-        responses={200: {"content": {"text/tab-separated-values": {}, JSON: {}}}, **PROBLEMS},
+        responses=LIST,
     )
     async def decisions(format: Literal["tsv", "json"] = "json") -> Response:
         """All decisions as a list: JSON, or a table of the pictures to drop."""
         body = await service.searches.run(page.export, format)
-        kind = JSON if format == "json" else "text/tab-separated-values; charset=utf-8"
-        headers = {
-            "Cache-Control": "no-store",
-            "Content-Disposition": f'attachment; filename="duplicates.{format}"',
-        }
-        return Response(body, headers=headers, media_type=kind)
+        return list_response(body, "duplicates", format)
 
 
 async def _change(service: SearchService, page: DuplicatesPage, form: DuplicatesForm) -> str:
@@ -92,9 +85,3 @@ async def _respond(
         problem = problem_for_people(error)
         html = page.render_problem(problem, job)
     return form_page_response(request, html, page.hosts.policy(), problem)
-
-
-_FORM_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {FORM: {"schema": DuplicatesForm.model_json_schema()}},
-}

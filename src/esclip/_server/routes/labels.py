@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from esclip._server.http import JSON
 from esclip._server.job_messages import LabelsJob
 from esclip._server.jobs import Job
 from esclip._server.page.labels_page import LabelsForm, LabelsPage, LabelsParameters, labels_of, place_url
-from esclip._server.page.login import FORM
 from esclip._server.problems import Problem, ProblemType
-from esclip._server.routes.bodies import parse_form
+from esclip._server.routes.bodies import form_body, parse_form
 from esclip._server.routes.errors import problem_for_people
 from esclip._server.routes.jobs import begin_job, result_of
 from esclip._server.routes.page import HTML, HTML_PROBLEMS, form_page_response
-from esclip._server.routes.responses import PROBLEMS
+from esclip._server.routes.responses import LIST, list_response
 from esclip._server.search_service import SearchService
 
 
@@ -34,7 +32,7 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
         status_code=303,
         response_class=Response,
         responses=HTML_PROBLEMS,
-        openapi_extra={"requestBody": _FORM_BODY},
+        openapi_extra={"requestBody": form_body(LabelsForm)},
     )
     async def change_labels(request: Request) -> Response:
         """What a form of the page sends: label all, cancel, or a correction, which is saved at once."""
@@ -47,7 +45,7 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
 
     @api.get(
         "/labels/list",
-        responses={200: {"content": {"text/tab-separated-values": {}, JSON: {}}}, **PROBLEMS},
+        responses=LIST,
     )
     async def list_labels(job: str, format: Literal["tsv", "json"] = "json") -> Response:
         """The labels of all pictures of a job, with corrections."""
@@ -55,12 +53,7 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
         result_of(done)
         corrections = await service.checks.run(service.corrections)
         body = await service.searches.run(page.export, done, corrections.all(), format)
-        kind = JSON if format == "json" else "text/tab-separated-values; charset=utf-8"
-        headers = {
-            "Cache-Control": "no-store",
-            "Content-Disposition": f'attachment; filename="labels.{format}"',
-        }
-        return Response(body, headers=headers, media_type=kind)
+        return list_response(body, "labels", format)
 
 
 def _labels_job(service: SearchService, id: str) -> Job:
@@ -101,9 +94,3 @@ async def _respond(
         problem = problem_for_people(error)
         html = page.render_problem(problem, job)
     return form_page_response(request, html, page.hosts.policy(), problem)
-
-
-_FORM_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {FORM: {"schema": LabelsForm.model_json_schema()}},
-}

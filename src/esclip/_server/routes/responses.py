@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from esclip._search.options import FACET_VALUES, Where
 from esclip._search.query import Query
 from esclip._server import search_messages as messages
 from esclip._server.facet_messages import PATH_FIELDS, render_facets
+from esclip._server.http import JSON
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.search_service import SearchService
 
@@ -102,3 +103,17 @@ def document_hit_of(service: SearchService, id: str) -> Hit:
     if not documents:
         raise Problem(ProblemType.UNKNOWN_DOCUMENT)
     return document_hit(documents[0], 0.0)
+
+
+LIST: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/tab-separated-values": {}, JSON: {}}},
+    **PROBLEMS,
+}
+"""What a route that sends a list as a file responds with."""
+
+
+def list_response(body: bytes | str, name: str, format: Literal["tsv", "json"]) -> Response:
+    """A list as a file that a browser saves."""
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
+    kind = JSON if format == "json" else "text/tab-separated-values; charset=utf-8"
+    return Response(body, headers=headers, media_type=kind)

@@ -21,6 +21,7 @@ from esclip._server.document_stream import STREAM_PATH, DocumentStream
 from esclip._server.http import Message, Receive, Send
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.replies import Replies
+from esclip._server.routes.bodies import content_type
 from esclip._server.routes.responses import PROBLEMS, json_response
 from esclip._server.search_messages import MAX_PICTURE_BYTES, Id
 from esclip._server.search_service import SearchService
@@ -48,7 +49,7 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
         request: Request, parameters: Annotated[documents.StreamParameters, Query()]
     ) -> Response:
         """Write documents: a JSON object a line; what became of each is sent while it goes, a report last."""
-        if _media_type(request) not in NDJSON_TYPES or request.headers.get("Content-Encoding"):
+        if content_type(request) not in NDJSON_TYPES or request.headers.get("Content-Encoding"):
             raise Problem(ProblemType.UNSUPPORTED_TYPE, f"documents are sent as {NDJSON}, not compressed")
         options = {
             "fields": _json_object(parameters.fields.encode(), "/fields"),
@@ -187,7 +188,7 @@ def _delete(service: SearchService, wanted: documents.DeleteParameters) -> int:
 
 async def _item_of(request: Request, id: str, known: documents.PictureParameters) -> Item:
     """The document that a body is. Raises `Problem`, or `ValueError` as pydantic does."""
-    kind, body = _media_type(request), await request.body()
+    kind, body = content_type(request), await request.body()
     if kind.startswith("image/"):
         if len(body) > MAX_PICTURE_BYTES:
             raise Problem(ProblemType.TOO_LARGE, f"a picture has at most {MAX_PICTURE_BYTES} bytes")
@@ -213,10 +214,6 @@ def _json_object(text: bytes, pointer: str) -> dict[str, Any]:
         errors = [{"pointer": pointer, "detail": "is no JSON object"}]
         raise Problem(ProblemType.BAD_QUERY, f"{pointer}: is no JSON object", errors=errors)
     return value
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 _STREAM_BODY = {
