@@ -8,6 +8,8 @@ DIST ?= dist
 BIN := $(VENV)/bin
 # uv installs in a quarter of pip's time; settings for an index or a proxy are its own (UV_...), not pip's.
 UV := VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv
+# Where no bytecode is written each process compiles all that it imports, PyTorch among it: half of what tests cost.
+unexport PYTHONDONTWRITEBYTECODE
 # One worker more than cores: some tests wait most of their time.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
