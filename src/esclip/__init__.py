@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Range,
         StartsWith,
     )
+    from esclip._core.index_settings import IndexSettings
     from esclip._core.labels import LabelScore, LabelSet
     from esclip._core.outcomes import RecordOutcome
     from esclip._core.progress import Phase, Progress
@@ -138,6 +139,7 @@ __all__ = [
     "IndexMismatch",
     "IndexNotFound",
     "IndexSchema",
+    "IndexSettings",
     "IngestOptions",
     "IngestReport",
     "Inside",

@@ -34,6 +34,7 @@ from esclip._core.arguments import (
     wrong_kind,
 )
 from esclip._core.facets import Facets
+from esclip._core.index_settings import NO_SETTINGS, IndexSettings
 from esclip._core.labels import LabelSet
 from esclip._core.markup import render_table
 from esclip._core.options import resolve
@@ -272,6 +273,15 @@ class ImageIndex(SearchMethods):
                 none.
             parts: Parts that get vectors of their own: `captions`, `crops`. Those of former ingests are kept
                 up.
+            vectors: How vectors are compared first: as `float`, `int8` or `bit`; the smaller, the less memory
+                an index wants. Hits are scored by the float32 vectors always. Default: as the index is made,
+                a new one as `float`.
+            shards: Primary shards of a new index in a cluster. Default: 3.
+            replicas: Copies beside the primary shards. Default: as the index has; a new one gets 1 where
+                there is a second data node.
+            refresh: Seconds until what is written is found. Default: as the index has, a new one 60.
+            m: Edges of a node in a new index's HNSW graph, in a cluster. Default: 16.
+            ef_construction: Candidates for these edges. Default: 100.
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches. Default: 16.
             allow_hosts: Further hosts to fetch from, also at private addresses.
@@ -374,6 +384,12 @@ class ImageIndex(SearchMethods):
             limit: Read this many records only.
             labels: As in `ingest`.
             parts: As in `ingest`.
+            vectors: As in `ingest`.
+            shards: As in `ingest`.
+            replicas: As in `ingest`.
+            refresh: As in `ingest`.
+            m: As in `ingest`.
+            ef_construction: As in `ingest`.
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches. Default: 16.
             allow_hosts: Hosts to fetch from, besides images.unsplash.com, also at private addresses.
@@ -444,6 +460,7 @@ class ImageIndex(SearchMethods):
             options,
             label_set=remembered if labels is None else LabelSet.of(labels, remembered),
             parts=[kind for kind in PART_KINDS if kind in kinds],
+            settings=IndexSettings.of(options),
             parts_store=self._open_parts,
             texts_store=self._open_texts,
             origin=origin,
@@ -534,6 +551,7 @@ class ImageIndex(SearchMethods):
                 options,
                 label_set=schema.label_set,
                 parts=schema.parts,
+                settings=NO_SETTINGS,
                 parts_store=self._open_parts,
                 texts_store=self._open_texts,
                 origin=None,

@@ -177,13 +177,15 @@ class Store(ABC):
 
     @abstractmethod
     def ensure_index(self, schema: IndexSchema) -> None:
-        """Create the index, or add missing fields and runtimes to it. Changes nothing that exists.
+        """Create the index, or add missing fields and runtimes to it. Changes nothing else that exists, but
+        for settings that can be changed in place.
 
         The caller checks that the spaces are equal.
 
         Raises:
-            IndexMismatch: The index has a field with another type, another dimension, or a metric that isn't
-                cosine.
+            ConfigError: The store can't make an index of these settings. Nothing was made.
+            IndexMismatch: The index has a field with another type, another dimension, a metric that isn't
+                cosine, or a setting with another value that can't be changed.
         """
 
     @abstractmethod

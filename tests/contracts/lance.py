@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from esclip._core.analysis import analyze_record
+from esclip._core.index_settings import FLOAT
 from esclip._core.types import GeoPoint, MetadataValue, StoredDocument, json_metadata
 from esclip._protocols import Store
 from esclip.stores.lance.store import LanceStore
@@ -29,6 +30,9 @@ class LanceContract(StoreContract):
         store = LanceStore(tmp_path, "pictures")
         yield store
         store.close()
+
+    def levels(self, store: Store) -> Collection[str]:
+        return (FLOAT,)
 
     def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         schema = lance.dataset(path_of_index(store)).schema.remove_metadata()

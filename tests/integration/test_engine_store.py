@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,12 +18,15 @@ import pytest
 
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.analysis import analyze_record
+from esclip._core.index_settings import FLOAT, INT8, VECTOR_LEVELS
 from esclip._core.rejections import Stage
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan
 from esclip._core.types import Metadata, StoredDocument, json_metadata
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError, StoreUnavailable
 from esclip._errors.reasons import Reason
+from esclip._protocols import Store
+from esclip.stores.engine.dialects import Engine
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import (
     EVERYTHING,
@@ -70,6 +73,11 @@ class TestEngineStore(StoreContract):
         """A store on an index of its own."""
         with opened(address) as store:
             yield store
+
+    def levels(self, store: Store) -> Collection[str]:
+        assert isinstance(store, EngineStore)
+        is_elasticsearch = store._client.server().engine is Engine.ELASTICSEARCH
+        return VECTOR_LEVELS if is_elasticsearch else (FLOAT, INT8)
 
     def plant(self, store: Any, documents: Sequence[StoredDocument]) -> None:
         lines: list[dict[str, Any]] = []

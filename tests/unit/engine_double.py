@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 
-from esclip.stores.engine.dialects import mapping_body
+from esclip.stores.engine.index_bodies import mapping_body
 from esclip.testing.documents import SCHEMA
 
 __all__ = ["OPENSEARCH", "Answer", "Asked", "EngineDouble", "as_json", "running"]

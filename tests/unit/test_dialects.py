@@ -19,14 +19,11 @@ from esclip.stores.engine.dialects import (
     Server,
     decode_vectors,
     encode_vector,
-    index_body,
-    live_settings,
-    mapping_body,
-    schema_from_mapping,
     score_to_cosine,
-    vector_conflict,
 )
+from esclip.stores.engine.index_bodies import index_body, live_settings, mapping_body, schema_from_mapping
 from esclip.stores.engine.queries import search_body
+from esclip.stores.engine.vector_mapping import vector_conflict
 from esclip.stores.validation import RESERVED
 from esclip.testing.documents import DIM, SCHEMA, SPACE, axis, where
 from scripts.render_mappings import MAPPINGS, rendered

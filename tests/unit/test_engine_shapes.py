@@ -17,7 +17,8 @@ from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan
 from esclip._core.types import Hit, StoredDocument
 from esclip.stores import serialization as stored
-from esclip.stores.engine.dialects import Engine, index_body
+from esclip.stores.engine.dialects import Engine
+from esclip.stores.engine.index_bodies import index_body
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import EVERYTHING, SCHEMA, axis, document, where
 from tests.fuzzing import fuzz_tries

@@ -14,7 +14,7 @@ import pytest
 import esclip
 from esclip._core.schema import IndexSchema
 from esclip._errors import StoreError
-from esclip.stores.engine.dialects import schema_from_mapping
+from esclip.stores.engine.index_bodies import schema_from_mapping
 from esclip.testing.documents import SCHEMA
 
 GOOD: dict[str, Any] = {

@@ -168,9 +168,10 @@ def _argument(declaration: Declaration, value: Any) -> Any:
 
 
 def _flags(name: str, opt: Opt) -> list[str]:
-    """The option's names on a command line, the one that is shown elsewhere first."""
+    """The option's names on a command line, the one that is shown elsewhere first. A letter without a long
+    name has two dashes."""
     flags = (opt.flag or name.replace("_", "-"), *([opt.alias] if opt.alias else []))
-    return [f"--{flag}" if len(flag) > 1 else f"-{flag}" for flag in flags]
+    return [f"-{flag}" if len(flag) == 1 and opt.alias else f"--{flag}" for flag in flags]
 
 
 def _with_flags(help: str) -> str:

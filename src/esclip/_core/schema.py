@@ -6,7 +6,8 @@ IndexSchema ─┬─► Space        model and dimension of the vectors
              ├─► LabelSet     the labels of its pictures
              ├─► parts        the kinds of picture parts with vectors of their own, in another index
              ├─► texts        whether it has text documents, in another index
-             └─► Calibration  the meaning of its scores
+             ├─► Calibration  the meaning of its scores
+             └─► IndexSettings  how it compares vectors, and how a cluster keeps it
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import PurePath
 from typing import Any
 
 from esclip._core.calibration import Calibration
+from esclip._core.index_settings import FLOAT, NO_SETTINGS, IndexSettings
 from esclip._core.labels import LabelSet
 from esclip._core.markup import render_table
 from esclip._core.targets import PART_KINDS
@@ -112,6 +114,8 @@ class IndexSchema:
     """What its scores say, the newest one; None: not measured. To prepare an index, None leaves it."""
     texts: bool = False
     """Whether it has text documents beside its pictures. To prepare an index, False leaves it."""
+    settings: IndexSettings = NO_SETTINGS
+    """How it is made. To prepare an index, None of a setting leaves it."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
@@ -121,7 +125,8 @@ class IndexSchema:
         later = {"labelling": self.label_set, "calibration": self.calibration}
         known |= {name: value.to_json() for name, value in later.items() if value is not None}
         known |= {"parts": list(self.parts)} if self.parts else {}
-        return known | ({"texts": True} if self.texts else {})
+        known |= {"texts": True} if self.texts else {}
+        return known | ({"settings": self.settings.given()} if self.settings.given() else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:
@@ -145,7 +150,9 @@ class IndexSchema:
             raise ValueError("parts that are none")
         calibration = Calibration.from_json(data["calibration"]) if "calibration" in data else None
         texts = data.get("texts", False) is True
-        return cls(Space.from_json(data["space"]), fields, runtimes, label_set, parts, calibration, texts)
+        settings = IndexSettings.of(data.get("settings", {}))
+        space = Space.from_json(data["space"])
+        return cls(space, fields, runtimes, label_set, parts, calibration, texts, settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +202,8 @@ class Stats:
     """How many of the documents are texts."""
     shards: int | None = None
     """Of the index of pictures in a cluster, primaries and replicas together; None where that isn't known."""
+    vectors: str = FLOAT
+    """How vectors are compared first: `float`, `int8` or `bit`. Scores are by the float32 vectors always."""
 
     @classmethod
     def of(
@@ -225,6 +234,7 @@ class Stats:
             parts=info.schema.parts,
             texts=texts.documents if texts else 0,
             shards=info.shards,
+            vectors=info.schema.settings.level,
         )
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Annotated, TypedDict
 
 from esclip._concurrency.stop import CancelToken
+from esclip._core.index_settings import BOUNDS, VECTOR_LEVELS
 from esclip._core.labels import Labels
 from esclip._core.options import BATCH_SIZE_OPTION, Opt, Panel
 from esclip._core.outcomes import RecordOutcome
@@ -21,6 +22,11 @@ LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000,
 def _max_rejection_rate(default: float) -> Opt:
     help = "Fail when more than this share is rejected."
     return Opt(default, help, minimum=0.0, maximum=1.0, metavar="R", panel=Panel.TUNING)
+
+
+def _setting(name: str, help: str) -> Opt:
+    least, most = BOUNDS[name]
+    return Opt(None, help, minimum=least, maximum=most, metavar="N", panel=Panel.INDEX)
 
 
 class RunOptions(TypedDict, total=False):
@@ -101,6 +107,36 @@ class AddOptions(RunOptions, total=False):
             choices=PART_KINDS,
             metavar="KIND,...",
         ),
+    ]
+    vectors: Annotated[
+        str | None,
+        Opt(
+            None,
+            "How vectors are compared first: float, int8 or bit; the smaller, the less memory. Scores are by "
+            "the float32 vectors always. [default: as the index is made, a new one float]",
+            choices=VECTOR_LEVELS,
+            metavar="LEVEL",
+            panel=Panel.INDEX,
+        ),
+    ]
+    shards: Annotated[
+        int | None, _setting("shards", "Primary shards of a new index in a cluster. [default: 3]")
+    ]
+    replicas: Annotated[
+        int | None,
+        _setting(
+            "replicas", "Copies beside the primary shards. [default: as it has; new: 1 with a 2nd node]"
+        ),
+    ]
+    refresh: Annotated[
+        int | None,
+        _setting("refresh", "Seconds until what is written is found. [default: as it has; new: 60]"),
+    ]
+    m: Annotated[
+        int | None, _setting("m", "Edges of a node in a new index's HNSW graph, in a cluster. [default: 16]")
+    ]
+    ef_construction: Annotated[
+        int | None, _setting("ef_construction", "Candidates for these edges. [default: 100]")
     ]
 
 

@@ -17,6 +17,7 @@ from itertools import chain
 from threading import Event
 
 from esclip._concurrency.streams import batches
+from esclip._core.index_settings import NO_SETTINGS
 from esclip._core.parts import (
     CROPPING,
     GRID,
@@ -135,7 +136,9 @@ class PartsStore(StoreWithParts):
                 self.index,
                 self._parts.index,
             )
-        self._parts.ensure_index(replace(schema, fields=(*schema.fields, *PART_FIELDS), parts=()))
+        made = NO_SETTINGS if parts_schema or not schema_before else schema_before.settings
+        settings, fields = made.extended_by(schema.settings), (*schema.fields, *PART_FIELDS)
+        self._parts.ensure_index(replace(schema, fields=fields, parts=(), settings=settings))
         self.store.ensure_index(schema)
 
     def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:

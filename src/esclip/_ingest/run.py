@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from esclip._concurrency.stop import CancelToken
+from esclip._core.index_settings import IndexSettings
 from esclip._core.labels import LabelSet
 from esclip._core.progress import Phase
 from esclip._core.rejections import IngestReport
@@ -39,6 +40,7 @@ def run(
     *,
     label_set: LabelSet | None,
     parts: Collection[str],
+    settings: IndexSettings,
     parts_store: Callable[[], Store],
     texts_store: Callable[[], Store],
     origin: str | None,
@@ -47,9 +49,10 @@ def run(
     """Ingest `source` into `store`; `ledger` keeps rejections until the store holds their records.
 
     `options` are as `resolve` gives them. The index remembers `label_set` (None: no labels so far) and
-    `parts`; `parts_store` opens the index of parts, `texts_store` that of texts. `origin` names a `source`
-    that gives all that there is: at the end the ledger forgets rejections from there that were not repeated.
-    `pruning` says how documents are removed whose record is gone; None: they stay.
+    `parts`, and is made, or changed, by `settings`; `parts_store` opens the index of parts, `texts_store`
+    that of texts. `origin` names a `source` that gives all that there is: at the end the ledger forgets
+    rejections from there that were not repeated. `pruning` says how documents are removed whose record is
+    gone; None: they stay.
     """
     stop, pictures = options["stop"] or CancelToken(), store
     if parts:
@@ -61,7 +64,9 @@ def run(
     of_pictures = store
     store = StoreWithTexts(store, texts_store)
     fields, runtimes = tuple(source.fields), (encoder.runtime,)
-    store.ensure_index(IndexSchema(encoder.space, fields, runtimes, label_set, tuple(parts)))
+    store.ensure_index(
+        IndexSchema(encoder.space, fields, runtimes, label_set, tuple(parts), settings=settings)
+    )
     ledger.open()
     before = ledger.last_number()
     progress = IngestProgress(

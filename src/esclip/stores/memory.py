@@ -20,6 +20,7 @@ from esclip._core.facet_counting import NO_SPANS, Spans, columns_of, count_facet
 from esclip._core.facets import Facets
 from esclip._core.filter_limits import simplify, simplify_searches
 from esclip._core.filters import Condition
+from esclip._core.index_settings import VECTOR_LEVELS
 from esclip._core.ordering import order_hits
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
@@ -76,9 +77,12 @@ class MemoryStore(Store):
     def ensure_index(self, schema: IndexSchema) -> None:
         """Keep the schema, or merge it into the present one."""
         validation.check_field_names(schema.fields)
+        validation.check_settings(schema.settings, "an index in memory", VECTOR_LEVELS)
         with self._lock:
             present = self._schema or schema
-            if conflict := validation.schema_conflict(present, schema):
+            conflict = validation.schema_conflict(present, schema)
+            conflict = conflict or validation.settings_conflict(present.settings, schema.settings)
+            if conflict:
                 raise IndexMismatch(
                     f"index {self.index!r} can't take this data: {conflict}; use another index"
                 )

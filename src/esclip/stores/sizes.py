@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from esclip._core.index_settings import DEFAULTS
 from esclip._core.settings import STORE_KINDS
-from esclip.stores.engine.dialects import HNSW, SHARDS
 from esclip.stores.lance.maintenance import IndexThresholds
 
 EMBEDDED = STORE_KINDS[0]
 
 FLOAT_BYTES = 4
-EDGES = HNSW["m"]
+EDGES = DEFAULTS.m or 0
 CODE_BYTES = 6
 """Of the embedded index, beside a byte for each dimension: row id, and a share of the partition's data."""
 
@@ -49,7 +49,7 @@ class Layout:
     @property
     def shards(self) -> int:
         """The primary shards that an index is made with."""
-        return 1 if self.embedded else SHARDS
+        return 1 if self.embedded else DEFAULTS.shards or 1
 
     @property
     def scanned(self) -> int:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
 import numpy as np
 
+from esclip._core.index_settings import DEFAULTS, IndexSettings
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, StoredDocument, Vector
+from esclip._errors import ConfigError
 from esclip._errors.reasons import Reason
 from esclip._protocols import NOT_STORED
 
@@ -66,6 +68,30 @@ def schema_conflict(present: IndexSchema, wanted: IndexSchema) -> str | None:
     return None
 
 
+def check_settings(settings: IndexSettings, store: str, levels: Collection[str]) -> None:
+    """Raise `ConfigError` for settings of a cluster, and for a level that isn't one of these.
+
+    Args:
+        store: What the store is, for the message: `an embedded index`.
+    """
+    for name, value in settings.given().items():
+        if name != "vectors":
+            raise ConfigError(f"{name}: {store} has none; leave it out, or take a cluster as the store")
+        if value not in levels:
+            raise ConfigError(f"vectors: {store} can't compare them as {value}, only as {', '.join(levels)}")
+
+
+def settings_conflict(
+    present: IndexSettings, wanted: IndexSettings, changeable: Collection[str] = ()
+) -> str | None:
+    """Why an index of settings `present` can't get those `wanted`; None when it can."""
+    made = DEFAULTS.extended_by(present).given()
+    for name, value in wanted.given().items():
+        if name not in changeable and value != made.get(name):
+            return f"it was made with {name} {made.get(name)}, not {value}"
+    return None
+
+
 def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
     """`present` with what `wanted` has beside; where both have labels or a calibration, those of `wanted`."""
     fields = {field.name: field for field in (*present.fields, *wanted.fields)}
@@ -77,6 +103,7 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
         parts=tuple(dict.fromkeys(present.parts + wanted.parts)),
         calibration=wanted.calibration or present.calibration,
         texts=present.texts or wanted.texts,
+        settings=present.settings.extended_by(wanted.settings),
     )
 
 

@@ -22,6 +22,7 @@ from esclip._core.facet_counting import NO_SPANS, Spans
 from esclip._core.facet_merging import merge_facets
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
+from esclip._core.index_settings import NO_SETTINGS
 from esclip._core.ordering import order_hits
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
@@ -59,7 +60,7 @@ class StoreWithTexts(StoreWrapper):
             if self._texts.schema() is None:
                 log.warning("index %r has lost %s, which held its texts", self.index, self._texts.index)
             # first: a filter names fields of both
-            self._prepare_texts(replace(schema, fields=(*before.fields, *schema.fields)))
+            self._prepare_texts(replace(schema, fields=(*before.fields, *schema.fields)), before)
         self.store.ensure_index(schema)
 
     def info(self) -> IndexInfo | None:
@@ -173,7 +174,7 @@ class StoreWithTexts(StoreWrapper):
                 return
             if self._is_new and not schema.texts and holds_texts(self._texts.schema()):
                 self._texts.drop()  # left over from an index of this name that is gone
-            self._prepare_texts(schema)
+            self._prepare_texts(schema, schema)
             if not schema.texts:
                 self.store.ensure_index(IndexSchema(schema.space, texts=True))
             self._present = True
@@ -181,8 +182,11 @@ class StoreWithTexts(StoreWrapper):
                 loads, cancelled = self._loading
                 loads.enter_context(self._texts.bulk_load(cancelled))
 
-    def _prepare_texts(self, schema: IndexSchema) -> None:
-        """Give the index of texts the fields of the index. Raises `IndexExists` when its name is taken."""
+    def _prepare_texts(self, schema: IndexSchema, pictures: IndexSchema) -> None:
+        """Give the index of texts the fields of a schema; a new one is made as that of `pictures` is.
+
+        Raises `IndexExists` when its name is taken.
+        """
         present = self._texts.schema()
         if present is not None and not holds_texts(present):
             raise IndexExists(
@@ -191,7 +195,9 @@ class StoreWithTexts(StoreWrapper):
                 Hint.OTHER_INDEX,
             )
         fields = tuple(dict.fromkeys((*schema.fields, MARK)))
-        self._texts.ensure_index(IndexSchema(schema.space, fields, schema.runtimes))
+        made = NO_SETTINGS if present else pictures.settings
+        settings = made.extended_by(schema.settings)
+        self._texts.ensure_index(IndexSchema(schema.space, fields, schema.runtimes, settings=settings))
 
 
 def _merge(scan: Scan, hits: Sequence[Hit]) -> list[Hit]:

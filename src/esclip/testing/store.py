@@ -18,6 +18,7 @@ from esclip.testing.store_facets import StoreFacets
 from esclip.testing.store_filters import StoreFilters
 from esclip.testing.store_ids import StoreIds
 from esclip.testing.store_labels import StoreLabels
+from esclip.testing.store_levels import StoreLevels
 from esclip.testing.store_lifecycle import StoreLifecycle
 from esclip.testing.store_notes import StoreNotes
 from esclip.testing.store_order import StoreOrder
@@ -31,6 +32,7 @@ from esclip.testing.store_writes import StoreWrites
 
 class StoreContract(
     StoreLifecycle,
+    StoreLevels,
     StoreWrites,
     StoreIds,
     StoreReads,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from esclip._core.filters import Condition
+from esclip._core.index_settings import VECTOR_LEVELS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import StoredDocument
 from esclip._errors.reasons import Reason
@@ -47,6 +48,10 @@ class StoreCase:
     def peek_schema(self, store: Store) -> Mapping[str, Any]:
         """The schema that the index remembers, as JSON, read around the store."""
         raise NotImplementedError
+
+    def levels(self, store: Store) -> Collection[str]:
+        """The levels of `IndexSettings.vectors` that the store takes; it refuses others."""
+        return VECTOR_LEVELS
 
     @pytest.fixture
     def prepared(self, store: Store) -> Store:

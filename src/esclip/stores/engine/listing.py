@@ -15,8 +15,9 @@ from esclip._core.settings import is_index_name
 from esclip._errors import IndexNotFound, StoreError
 from esclip.stores.engine.answers import MALFORMED, get_count, get_list, get_object, get_text
 from esclip.stores.engine.client import EngineClient
-from esclip.stores.engine.dialects import VECTOR_TYPES, schema_from_mapping
+from esclip.stores.engine.dialects import VECTOR_TYPES
 from esclip.stores.engine.errors import Forbidden
+from esclip.stores.engine.index_bodies import schema_from_mapping
 
 NAMES_AT_ONCE = 16
 """Indexes of one request: their names are in its path, which may have 4096 bytes."""

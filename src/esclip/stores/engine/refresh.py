@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from esclip._core.index_settings import IndexSettings
 from esclip.stores.engine.answers import get_count, get_object, get_text
 from esclip.stores.engine.client import EngineClient
-from esclip.stores.engine.dialects import REFRESH_INTERVAL, REFRESH_OFF
+from esclip.stores.engine.dialects import REFRESH_OFF
+from esclip.stores.engine.index_bodies import refresh_interval
 
 
 def count_data_nodes(client: EngineClient) -> int:
@@ -32,22 +34,42 @@ def disable_refresh(client: EngineClient) -> str | None:
     return previous
 
 
-def restore_refresh(client: EngineClient, previous: str | None) -> None:
-    """Make all writes visible and restore the interval; after a killed bulk load, the standard one."""
+def restore_refresh(client: EngineClient, previous: str | None, standard: str) -> None:
+    """Make all writes visible and restore the interval; after a killed bulk load, the `standard` one."""
     client.request(client.raw.indices.refresh, index=client.index)
     if previous != REFRESH_OFF:
         _set_interval(client, previous)
     elif _get_interval(client) == REFRESH_OFF:
-        _set_interval(client, REFRESH_INTERVAL)
+        _set_interval(client, standard)
 
 
 def _get_interval(client: EngineClient) -> str | None:
+    return read_setting(client, "refresh_interval")
+
+
+def read_setting(client: EngineClient, name: str) -> str | None:
+    """One of the index's settings; None: the engine's default."""
+
     def read(answer: Any) -> str | None:
         (index,) = get_object(answer).values()
         settings = get_object(index, "settings", "index")
-        return get_text(settings, "refresh_interval") if "refresh_interval" in settings else None
+        return get_text(settings, name) if name in settings else None
 
     return client.request(client.raw.indices.get_settings, read=read, index=client.index)
+
+
+def change_live_settings(client: EngineClient, wanted: IndexSettings) -> None:
+    """Give the index the replicas and the refresh interval that were asked for.
+
+    Where another bulk load has turned refreshes off, it restores the interval that it found.
+    """
+    changes: dict[str, Any] = {}
+    if wanted.replicas is not None and read_setting(client, "number_of_replicas") != str(wanted.replicas):
+        changes["number_of_replicas"] = wanted.replicas
+    if wanted.refresh is not None and _get_interval(client) not in (REFRESH_OFF, refresh_interval(wanted)):
+        changes["refresh_interval"] = refresh_interval(wanted)
+    if changes:
+        client.request_change(client.raw.indices.put_settings, index=client.index, body={"index": changes})
 
 
 def _set_interval(client: EngineClient, interval: str | None) -> None:

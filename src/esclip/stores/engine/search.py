@@ -158,7 +158,7 @@ def _search_request(
     def read(answer: Any) -> _Page:
         return _Page(_read_hits(schema, search, answer), next_page(get_hits(answer), MAX_HITS, list(after)))
 
-    return search_body(engine, search, id_range, after), read
+    return search_body(engine, search, id_range, after, schema.settings.level), read
 
 
 def _read_total(answer: Any) -> int:

@@ -36,10 +36,24 @@ from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.errors import index_missing
 from esclip.stores.engine.facets import count_facets
+from esclip.stores.engine.index_bodies import (
+    SYSTEM_FIELDS,
+    index_body,
+    mapping_body,
+    refresh_interval,
+    schema_from_mapping,
+)
+from esclip.stores.engine.levels import MOVED, moved_property, refuse_level, settings_conflict
 from esclip.stores.engine.listing import list_indexes
 from esclip.stores.engine.reads import delete_documents, read_documents, read_vectors, scan_locations
-from esclip.stores.engine.refresh import count_data_nodes, disable_refresh, restore_refresh
+from esclip.stores.engine.refresh import (
+    change_live_settings,
+    count_data_nodes,
+    disable_refresh,
+    restore_refresh,
+)
 from esclip.stores.engine.search import search_many
+from esclip.stores.engine.vector_mapping import vector_conflict
 from esclip.stores.serialization import (
     document_from_source,
     fingerprint_from_source,
@@ -101,23 +115,30 @@ class EngineStore(Store):
         return list_indexes(self._client)
 
     def ensure_index(self, schema: IndexSchema) -> None:
-        """Create the index with settings and mapping, or extend its mapping."""
+        """Create the index with settings and mapping, or extend its mapping and change live settings."""
         validation.check_field_names(schema.fields)
         if self._mapping() is None:
             self._create(schema)
         mapping = self._mapping()
         present = self._read_schema(mapping)
-        conflict = validation.schema_conflict(present, schema) or dialects.vector_conflict(
-            self._client.server().engine, mapping["properties"].get("vector", {}), schema.space.dim
+        property = mapping["properties"].get("vector", {})
+        conflict = (
+            validation.schema_conflict(present, schema)
+            or vector_conflict(self._client.server().engine, property, schema.space.dim)
+            or settings_conflict(self._client, property, present, schema.settings)
         )
         if conflict:
             raise IndexMismatch(
                 f"index {self.index!r} at {self.address} can't take this data: {conflict}; use another index"
             )
         merged = validation.merge_schemas(present, schema)
-        if merged != present or not dialects.SYSTEM_FIELDS.keys() <= mapping["properties"].keys():
-            body = dialects.mapping_body(merged, mapping["_meta"])
+        if merged != present or not SYSTEM_FIELDS.keys() <= mapping["properties"].keys():
+            body = mapping_body(merged, mapping["_meta"])
+            if merged.settings.level != present.settings.level:
+                body["properties"]["vector"] = moved_property(self._client.server().engine, property, merged)
+                log.warning(MOVED, self.index, present.settings.level, merged.settings.level)
             self._client.request_change(self._raw.indices.put_mapping, index=self.index, body=body)
+        change_live_settings(self._client, schema.settings)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """By `_mget`, which sees writes before any refresh."""
@@ -172,24 +193,25 @@ class EngineStore(Store):
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """Without refreshes. Of overlapping bulk loads, the last to exit restores the refresh interval."""
         with self._client.write_timeouts():
+            standard = refresh_interval(self._require_schema().settings)
             previous = disable_refresh(self._client)
         try:
             with self._client.write_timeouts():
                 yield
         except BaseException:
-            self._restore_quickly(previous)
+            self._restore_quickly(previous, standard)
             raise
         if cancelled is not None and cancelled.is_set():
-            self._restore_quickly(previous)
+            self._restore_quickly(previous, standard)
         else:
             with self._client.write_timeouts():
-                restore_refresh(self._client, previous)
+                restore_refresh(self._client, previous, standard)
 
-    def _restore_quickly(self, previous: str | None) -> None:
+    def _restore_quickly(self, previous: str | None, standard: str) -> None:
         """Restore the refresh interval, or log that the next bulk load does."""
         try:
             with suppress(IndexNotFound):  # nothing to restore
-                restore_refresh(self._client, previous)
+                restore_refresh(self._client, previous, standard)
         except StoreError as error:
             log.warning("%s; its settings are restored by the next ingest", error)
 
@@ -231,7 +253,8 @@ class EngineStore(Store):
 
     def _create(self, schema: IndexSchema) -> None:
         nodes = count_data_nodes(self._client)  # first: its error names a missing privilege
-        body = dialects.index_body(self._client.server().engine, schema, nodes)
+        refuse_level(self._client, schema)
+        body = index_body(self._client.server().engine, schema, nodes)
         # 400: another process was faster, and its index is checked next
         error = self._client.request(
             self._raw.indices.create, read=get_error, index=self.index, body=body, ignore=400
@@ -254,7 +277,7 @@ class EngineStore(Store):
         if mapping is None:
             raise index_missing(self.address, self.index)
         try:
-            return dialects.schema_from_mapping(mapping)
+            return schema_from_mapping(mapping)
         except MALFORMED:
             raise IndexExists(
                 f"index {self.index!r} at {self.address} is not one that esclip made; use another name"

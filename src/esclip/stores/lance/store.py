@@ -27,6 +27,7 @@ from esclip._core.facet_counting import NO_SPANS, Spans, count_facets
 from esclip._core.facets import Facets
 from esclip._core.filter_limits import simplify
 from esclip._core.filters import Condition
+from esclip._core.index_settings import FLOAT
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
@@ -135,10 +136,13 @@ class LanceStore(Store):
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the dataset, or add columns, null in existing rows, which rewrites nothing."""
         validation.check_field_names(schema.fields)
+        validation.check_settings(schema.settings, "an embedded index", (FLOAT,))
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._open() or self._create(schema)
             present = read_schema(dataset)
-            if conflict := validation.schema_conflict(present, schema):
+            conflict = validation.schema_conflict(present, schema)
+            conflict = conflict or validation.settings_conflict(present.settings, schema.settings)
+            if conflict:
                 raise IndexMismatch(
                     f"index {self.index!r} in {self._folder} can't take this data: {conflict}; "
                     "use another index"
