@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import unicodedata
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -177,6 +178,7 @@ def _scores(text: str, pictures: list[Image.Image]) -> npt.NDArray[np.float32]:
     return scores
 
 
+@cache
 def _noisy(look: tuple[int, int, int], noise: int) -> Image.Image:
     """A picture of one colour, every pixel off by up to `noise` on every channel."""
     offsets = np.random.default_rng(3).integers(-noise, noise + 1, (300, 400, 3))
