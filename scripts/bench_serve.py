@@ -284,6 +284,7 @@ def _resident(pid: int) -> float:
 def _stopped(address: str, process: subprocess.Popen[Any]) -> Figures:
     """SIGTERM with 64 requests in flight: those that were not answered, and the seconds to the end."""
     connections = [HTTPConnection(address, timeout=60) for _ in range(64)]
+    _await_idle(address)
     before = _arrived(address)
     for connection, text in zip(connections, texts_of(len(connections)), strict=True):
         connection.request("GET", _path(text))
@@ -300,14 +301,24 @@ def _stopped(address: str, process: subprocess.Popen[Any]) -> Figures:
     }
 
 
+def _await_idle(address: str) -> None:
+    """Wait for the searches whose clients have gone: of those not each is counted at its end."""
+    while _counted(address, "active_requests") > 1:  # the one that asks
+        time.sleep(0.01)
+
+
 def _arrived(address: str) -> float:
     """How many searches the service has counted, answered or not."""
+    return _counted(address, r'(?:active_requests|request_duration_seconds_count{.*"/v1/search"})')
+
+
+def _counted(address: str, name: str) -> float:
+    """The sum of the service's metrics of this name."""
     connection = HTTPConnection(address, timeout=60)
     connection.request("GET", "/metrics")
     metrics = connection.getresponse().read().decode()
     connection.close()
-    counts = r'^http_server_(?:active_requests|request_duration_seconds_count{.*"/v1/search"}) ([\d.]+)$'
-    return sum(map(float, re.findall(counts, metrics, re.MULTILINE)))
+    return sum(map(float, re.findall(rf"^http_server_{name} ([\d.]+)$", metrics, re.MULTILINE)))
 
 
 def _is_answered(connection: HTTPConnection) -> bool:

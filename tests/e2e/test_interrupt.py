@@ -44,22 +44,6 @@ def start(tmp_path: Path, *arguments: str | Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("seconds", [0.6, 1.0, 1.4, 1.8])
-def test_a_killed_ingest_is_finished_by_the_next(
-    quick_esclip: Esclip, many: Path, tmp_path: Path, seconds: float
-) -> None:
-    """After `kill -9` at any moment the same command leaves every document once."""
-    with start(tmp_path, "ingest", many, "--encoder", "palette") as killed:
-        time.sleep(seconds)
-        killed.kill()
-    report = quick_esclip("ingest", many, "--encoder", "palette", "--json").json
-    assert (report["read"], report["rejected"]) == (PICTURES, 0)
-    assert report["skipped"] + report["written"] == PICTURES
-    assert quick_esclip("stats", "--json").json["documents"] == PICTURES
-    again = quick_esclip("ingest", many, "--encoder", "palette", "--json").json
-    assert (again["written"], again["skipped"]) == (0, PICTURES)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_ingest_that_is_asked_to_end_reports_what_it_did(
     quick_esclip: Esclip, many: Path, tmp_path: Path, number: signal.Signals

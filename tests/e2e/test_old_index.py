@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,24 @@ from tests.old_index import (
     run_steps,
     without_colors,
 )
+from tests.sharing import make_once, session_folder
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the index, of the dataset and of the pictures."""
-    folder = tmp_path_factory.mktemp("old")
+@pytest.fixture(scope="session")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a copy of the index answers to all that reads, and then to all that writes."""
+    folder = make_once(session_folder(tmp_path_factory) / "old", _write_answers)
+    found: dict[str, Any] = json.loads((folder / "found.json").read_text("utf-8"))
+    return found
+
+
+def _write_answers(folder: Path) -> None:
     extract_old_index(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def found(folder: Path) -> dict[str, Any]:
-    """What the index answers to all that reads, and then to all that writes."""
     found = {"search": run_steps(SEARCH, folder, str(folder / "store"))}
     for name, (change, steps) in WRITE.items():
         change(folder)
         found[name] = run_steps(steps, folder, str(folder / "store"))
-    return found
+    (folder / "found.json").write_text(json.dumps(found), "utf-8")
 
 
 @pytest.mark.parametrize("name", SEARCH)

@@ -19,6 +19,7 @@ from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.testing.encoder import EncoderContract, sample_images
 from tests.integration.hub_server import HubServer
+from tests.missing import without
 from tests.runtimes import RUNTIMES, TORCH
 from tests.sharing import make_once, session_folder
 
@@ -118,6 +119,17 @@ def test_the_hub_is_asked_for_this_model_alone(model: Path, tmp_path: Path) -> N
             )
         assert done.stdout == f"(1, 64) {load_encoder(str(model)).space.weights}\n", done.stderr
         assert done.stderr == ""
+
+
+def test_without_open_clip_the_error_says_how_to_get_it(model: Path, tmp_path: Path) -> None:
+    """A model that needs the extra is an error of one line that names it."""
+    other = Path(shutil.copytree(model, tmp_path / model.name))
+    with (
+        without("open_clip", "esclip.encoders.runtimes.open_clip"),
+        pytest.raises(EncoderError, match=r"pip install 'esclip\[open-clip\]'") as caught,
+    ):
+        load_encoder(str(other), device=TORCH).encode_texts(["a dog"])
+    assert "\n" not in str(caught.value)
 
 
 def test_a_text_tower_of_its_own_is_refused(model: Path, tmp_path: Path) -> None:

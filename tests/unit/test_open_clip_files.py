@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image
 
 from esclip._errors import EncoderError
-from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.checkpoints.open_clip_config import image_processor, text_tower
 from esclip.encoders.preprocessing import read_processor
@@ -94,14 +92,3 @@ def test_an_odd_middle_is_rounded_as_torchvision_does() -> None:
     stripes[:, 2] = 255
     cut = rounding(Image.fromarray(stripes))
     assert cut[0, :, 0].tolist() == [255, 0, 0, 0]
-
-
-def test_without_open_clip_the_error_says_how_to_get_it(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A model that needs the extra is an error of one line that names it."""
-    monkeypatch.setitem(sys.modules, "open_clip", None)  # as the import system marks what must not be found
-    monkeypatch.delitem(sys.modules, "esclip.encoders.runtimes.open_clip", raising=False)
-    with pytest.raises(EncoderError, match=r"pip install 'esclip\[open-clip\]'") as caught:
-        load_encoder(str(repository), device="cpu:0").encode_texts(["a dog"])
-    assert "\n" not in str(caught.value)
