@@ -259,6 +259,14 @@ def test_what_is_wrong_is_told(server: HttpServer[SearchApp], body: Any, problem
         ("POST", "/v1/search", {"Content-Type": "text/plain"}, 415, "unsupported-type"),
         ("POST", "/v1/search", {"Content-Type": "multipart/form-data; boundary=x"}, 415, "unsupported-type"),
         ("POST", "/v1/search", JSON | {"Content-Length": str(1 << 40)}, 413, "too-large"),
+        (
+            "POST",
+            "/v1/search",
+            JSON | {"Content-Length": "5", "Transfer-Encoding": "chunked"},
+            400,
+            "bad-body",
+        ),
+        ("POST", "/v1/search", JSON | {"Content-Encoding": "gzip"}, 415, "unsupported-type"),
         ("GET", "/livez", {"X": "x" * 17_000}, 431, "head-too-large"),
         ("GET", "/problems/nothing", {}, 404, "not-found"),
     ],
@@ -280,6 +288,34 @@ def test_why_nothing_was_found_names_no_folder(server: HttpServer[SearchApp], pi
         answer = ask(server, "GET", path).body.decode()
         assert "no document fulfils the filter" in answer
         assert str(pictures) not in answer
+
+
+def test_head_is_get_without_a_body(server: HttpServer[SearchApp]) -> None:
+    """What watches a service asks for heads alone."""
+    for path, status in (("/livez", 200), ("/v1/index", 200), ("/", 200), ("/v1/documents/nobody", 404)):
+        answer = ask(server, "HEAD", path)
+        assert (answer.status, answer.body) == (status, b"")
+        assert int(answer.headers["Content-Length"]) > 0
+
+
+def test_the_description_is_enough_for_a_client(server: HttpServer[SearchApp]) -> None:
+    """All that is sent as JSON has a schema, every operation a short name, and how to get in is told."""
+    described = ask(server, "GET", "/openapi.json").json
+    operations = {
+        f"{method} {path}": operation
+        for path, item in described["paths"].items()
+        for method, operation in item.items()
+    }
+    names = [operation["operationId"] for operation in operations.values()]
+    assert len(set(names)) == len(names)
+    assert max(map(len, names)) < 30
+    for operation, about in operations.items():
+        for status, response in about["responses"].items():
+            for kind, content in response.get("content", {}).items():
+                assert content.get("schema"), f"{operation}: {status} {kind}"
+    assert described["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert described["paths"]["/livez"]["get"]["security"] == []
+    assert {"302", "304"} <= described["paths"]["/pictures/{id}"]["get"]["responses"].keys()
 
 
 def test_every_problem_has_a_page(server: HttpServer[SearchApp]) -> None:
@@ -322,7 +358,19 @@ class TestGuard:
         closed = ask(locked, "DELETE", "/session", headers=given)
         assert "Max-Age=0" in closed.headers["Set-Cookie"]
 
-    @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "localhost.:80"])
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "evil@127.0.0.1",
+            "127.0.0.1:80:80",
+            "localhost/evil",
+            "",
+            "[::1",
+            "localhost.:80",
+        ],
+    )
     def test_other_names_are_refused(self, server: HttpServer[SearchApp], host: str) -> None:
         """A page whose name resolves to this machine reads nothing."""
         assert ask(server, "GET", "/livez", headers={"Host": host}).problem == "wrong-host"
@@ -337,6 +385,7 @@ class TestGuard:
         [
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
+            {"Origin": "http://["},
             {"Sec-Fetch-Site": "cross-site"},
             {"Sec-Fetch-Site": "same-site"},
         ],

@@ -351,6 +351,14 @@ class TestOneDocument:
         assert ask(server, "DELETE", path).json == {"deleted": 1}
         assert ask(server, "DELETE", path).problem == "unknown-document"
 
+    def test_ids_that_look_like_other_paths(self, server: HttpServer[SearchApp]) -> None:
+        """An id may be what another route's path ends in, or have a percent sign in it."""
+        for id in ("a/similar", "a%2Fsimilar", "100 %", "../a"):
+            path = f"/v1/documents/{quote(id, safe='')}"
+            assert ask(server, "PUT", path, {"text": "red"}).json == {"id": id, "result": "written"}
+            assert ask(server, "GET", path).json["id"] == id
+            assert ask(server, "GET", f"{path}/similar?k=1").status == 200
+
     def test_json_as_the_body(self, server: HttpServer[SearchApp]) -> None:
         """The same as JSON; other metadata alone is an update."""
         body = {"image": base64.b64encode(png("red")).decode(), "metadata": {"n": 1}}

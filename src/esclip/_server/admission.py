@@ -117,7 +117,7 @@ class BufferedApp(ABC):
 
 
 def read_head(scope: Message) -> RequestHead:
-    """The head of an ASGI request. Raises `HttpError` for one that is too long."""
+    """The head of an ASGI request. Raises `HttpError` for one that is too long, or ambiguous."""
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEAD_BYTES:
         status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE  # of a head that came at once h11 checks no size
         raise HttpError(status, f"the request's head has more than {MAX_HEAD_BYTES} bytes")
@@ -125,7 +125,9 @@ def read_head(scope: Message) -> RequestHead:
         name.decode("latin-1").upper().replace("-", "_"): value.decode("latin-1")
         for name, value in scope["headers"]
     }
-    return RequestHead.of(scope["method"], scope["path"], headers)
+    head = RequestHead.of(scope["method"], scope["path"], headers)
+    head.require_one_length()
+    return head
 
 
 async def send_response(send: Send, response: Response, headers: dict[str, str]) -> None:

@@ -95,6 +95,17 @@ class RequestHead:
         length = self.header("Content-Length")[:20]
         return int(length) if length.isdecimal() else 0
 
+    def require_one_length(self) -> None:
+        """Raise `HttpError` for a body of two lengths: a proxy may take the other."""
+        if self.header("Transfer-Encoding") and self.header("Content-Length"):
+            raise HttpError(HTTPStatus.BAD_REQUEST, "both Transfer-Encoding and Content-Length are given")
+
+    def require_plain_body(self) -> None:
+        """Raise `HttpError` for a compressed body: it could be any number of times as long."""
+        if self.header("Content-Encoding").strip().lower() not in ("", "identity"):
+            message = "compressed bodies are not taken: leave Content-Encoding out"
+            raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
+
     @property
     def has_body(self) -> bool:
         """Whether a body follows."""

@@ -75,12 +75,16 @@ class SearchApp:
                 message["headers"] = [*message["headers"], *_encoded(SECURITY_HEADERS, message["headers"])]
             await send(message)
 
+        routed = _routed(scope)
         try:
-            await self._respond(scope, receive, send_with_headers, request)
-        except Exception:  # any: the response, a problem, has been sent
+            await self._respond(routed, receive, send_with_headers, request)
+        except Exception:  # any; a route's has been answered
             _log.exception("request %s failed", request)
+            if not status:
+                response = Problem(ProblemType.INTERNAL).response(request, scope["path"])
+                await send_response(send_with_headers, response, {"Connection": "close"})
         finally:
-            route = getattr(scope.get("route"), "path", "none")
+            route = getattr(routed.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self.service.metrics.end(method, route, status, time.monotonic() - began)
 
@@ -105,6 +109,7 @@ class SearchApp:
 
     def _admit(self, head: RequestHead, *, is_stream: bool) -> None:
         self.service.guard.admit(head)
+        head.require_plain_body()
         if not is_stream:
             head.require_body("", MAX_BODY)  # its type is the routes' to check
         if self.stopping and head.method != "GET":
@@ -114,6 +119,15 @@ class SearchApp:
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"})
+
+
+def _routed(scope: Message) -> Message:
+    """The request as routes match it: HEAD as GET, whose body the server leaves out; `%2F` is no slash.
+
+    Ids of documents are decoded by `search_messages.PathId`.
+    """
+    method = "GET" if scope["method"] == "HEAD" else scope["method"]
+    return {**scope, "method": method, "path": scope["raw_path"].decode("latin-1")}
 
 
 def _login(scope: Message, head: RequestHead) -> tuple[Response, dict[str, str]]:

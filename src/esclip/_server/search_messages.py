@@ -9,9 +9,9 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from esclip._core.options import WEIGHT, Opt, declared
 from esclip._core.picture_color import is_color
@@ -57,6 +57,8 @@ MAX_IDS = 100
 
 ShortText = Annotated[str, Field(max_length=MAX_TEXT)]
 Id = Annotated[str, Field(min_length=1, max_length=512)]
+PathId = Annotated[Id, BeforeValidator(unquote)]
+"""An id in a path, which routes match while it is encoded: one may end in `/similar`."""
 
 _LIMITS: Mapping[str, int] = {"k": MAX_K, "offset": MAX_DEPTH, "rank_window_size": MAX_DEPTH}
 """Lower than the library's: one request must not take the memory of all."""

@@ -8,6 +8,7 @@ from esclip import __version__
 from esclip._server.routes.about import add_about
 from esclip._server.routes.agents import add_agents
 from esclip._server.routes.classification import add_classification
+from esclip._server.routes.description import describe
 from esclip._server.routes.documents import add_documents
 from esclip._server.routes.duplicates import add_duplicates
 from esclip._server.routes.embeddings import add_embeddings
@@ -33,6 +34,7 @@ def make_routes(service: SearchService) -> FastAPI:
         docs_url=None,  # its page loads scripts from another host
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # what generated clients call them
     )
     for add in (
         add_searches,
@@ -53,4 +55,5 @@ def make_routes(service: SearchService) -> FastAPI:
     ):
         add(api, service)
     add_error_handlers(api)
+    describe(api)
     return api

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
-from esclip._core.schema import public_name
+from esclip._core.schema import FieldType, public_name
 from esclip._server import document_messages, encoding_messages
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
@@ -13,8 +14,49 @@ from esclip._server.routes.responses import PROBLEMS, json_response
 from esclip._server.search_service import SearchService
 
 
+class FieldOfIndexResponse(BaseModel):
+    """A field of the metadata."""
+
+    name: str
+    type: FieldType
+
+
+class LimitsResponse(BaseModel):
+    """How much a request may have."""
+
+    k: int
+    offset_and_k: int
+    queries: int = Field(description="Of a batch.")
+    parts: int = Field(description="Of a query.")
+    inputs: int = Field(description="That are encoded.")
+    pictures: int = Field(description="That are encoded or classified.")
+    prompts: int = Field(description="Labels by templates.")
+    urls: int = Field(description="Pictures that are fetched; 0: none are.")
+    text_characters: int
+    picture_bytes: int
+    line_bytes: int = Field(description="Of a stream of documents.")
+
+
+class IndexResponse(BaseModel):
+    """What an index holds, and the limits of requests."""
+
+    index: str
+    engine: str
+    documents: int
+    texts: int = Field(description="Text documents among them.")
+    bytes: int
+    encoder: str
+    text_encoder: str
+    dimension: int
+    fields: list[FieldOfIndexResponse]
+    labels: list[str]
+    targets: list[str] = Field(description="Where a search may look.")
+    writable: bool
+    limits: LimitsResponse
+
+
 def add_about(api: FastAPI, service: SearchService) -> None:
-    @api.get("/v1/index", responses=PROBLEMS)
+    @api.get("/v1/index", responses={200: {"model": IndexResponse}, **PROBLEMS})
     async def index() -> Response:
         """What the index holds, and the limits of requests."""
         stats = await service.checks.run(service.index.stats)

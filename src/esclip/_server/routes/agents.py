@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,10 +27,15 @@ def add_agents(api: FastAPI, service: SearchService) -> None:
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await server.respond(scope, receive, send)
 
-    @api.post("/mcp", response_class=_Answer, responses=PROBLEMS, openapi_extra={"requestBody": _BODY})
+    @api.post("/mcp", response_class=_Answer, responses=_ANSWERS, openapi_extra={"requestBody": _BODY})
     async def mcp() -> Response:
         """Answer one message of an agent: JSON-RPC 2.0, as the Model Context Protocol has it."""
         return _Answer()
 
 
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+    202: {"description": "A notification, to which there is no answer"},
+    **PROBLEMS,
+}
 _BODY = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}

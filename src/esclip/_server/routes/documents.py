@@ -38,13 +38,13 @@ def add_documents(api: FastAPI, service: SearchService) -> None:
         "/v1/documents/{id:path}/similar", responses={200: {"model": messages.SearchResponse}, **PROBLEMS}
     )
     async def similar(
-        id: messages.Id, parameters: Annotated[messages.SimilarParameters, Query()]
+        id: messages.PathId, parameters: Annotated[messages.SimilarParameters, Query()]
     ) -> Response:
         """The pictures most like one of the index."""
         return await respond_to_query(service, parameters.query(id), parameters.fields, parameters.facets)
 
     @api.get("/v1/documents/{id:path}", responses={200: {"model": messages.DocumentResponse}, **PROBLEMS})
-    async def document(id: messages.Id) -> Response:
+    async def document(id: messages.PathId) -> Response:
         """A picture of the index, by its id."""
         hit = await service.searches.run(document_hit_of, service, id)
         return json_response(messages.render_document(hit, show_paths=show_paths))

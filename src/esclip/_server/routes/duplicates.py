@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse, Response
 
+from esclip._server.decisions import Keep
 from esclip._server.job_messages import DuplicatesJob
 from esclip._server.page.duplicates_page import (
     DuplicatesForm,
@@ -18,15 +20,32 @@ from esclip._server.problems import Problem
 from esclip._server.routes.bodies import form_body, parse_form
 from esclip._server.routes.errors import problem_for_people
 from esclip._server.routes.jobs import begin_job
-from esclip._server.routes.page import HTML, HTML_PROBLEMS, form_page_response
-from esclip._server.routes.responses import LIST, list_response
+from esclip._server.routes.page import HTML_PROBLEMS, form_page_response
+from esclip._server.routes.responses import PLACE, list_answers, list_response
 from esclip._server.search_service import SearchService
+
+
+class DecisionResponse(BaseModel):
+    """What was decided about two near-duplicates."""
+
+    left: str
+    right: str
+    keep: Keep
+    at: str = Field(description="When, as in ISO 8601.")
+    left_path: str | None = Field(None, description="Where the server shows paths.")
+    right_path: str | None = None
+
+
+class DecisionsResponse(BaseModel):
+    """All decisions."""
+
+    decisions: list[DecisionResponse]
 
 
 def add_duplicates(api: FastAPI, service: SearchService) -> None:
     page = DuplicatesPage(service.index, show_paths=service.options.show_paths)
 
-    @api.get("/duplicates", responses=HTML)
+    @api.get("/duplicates", response_class=HTMLResponse, responses=HTML_PROBLEMS)
     async def show_duplicates(request: Request) -> Response:
         """A page to decide about near-duplicates: pairs of pictures side by side."""
         return await _respond(service, page, request)
@@ -35,7 +54,7 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
         "/duplicates",
         status_code=303,
         response_class=Response,
-        responses=HTML_PROBLEMS,
+        responses={303: {"description": "The page as it is then", **PLACE}, **HTML_PROBLEMS},
         openapi_extra={"requestBody": form_body(DuplicatesForm)},
     )
     async def change_duplicates(request: Request) -> Response:
@@ -48,10 +67,7 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
             return await _respond(service, page, request, problem_for_people(error))
         return Response(status_code=303, headers={"Location": location})
 
-    @api.get(
-        "/duplicates/decisions",
-        responses=LIST,
-    )
+    @api.get("/duplicates/decisions", responses=list_answers(DecisionsResponse))
     async def decisions(format: Literal["tsv", "json"] = "json") -> Response:
         """All decisions as a list: JSON, or a table of the pictures to drop."""
         body = await service.searches.run(page.export, format)

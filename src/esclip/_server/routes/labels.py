@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import FastAPI, Request
-from starlette.responses import Response
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse, Response
 
 from esclip._server.job_messages import LabelsJob
 from esclip._server.jobs import Job
@@ -14,15 +15,31 @@ from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.bodies import form_body, parse_form
 from esclip._server.routes.errors import problem_for_people
 from esclip._server.routes.jobs import begin_job, result_of
-from esclip._server.routes.page import HTML, HTML_PROBLEMS, form_page_response
-from esclip._server.routes.responses import LIST, list_response
+from esclip._server.routes.page import HTML_PROBLEMS, form_page_response
+from esclip._server.routes.responses import PLACE, list_answers, list_response
 from esclip._server.search_service import SearchService
+
+
+class PictureLabelResponse(BaseModel):
+    """The label of a picture."""
+
+    id: str
+    label: str
+    by: Literal["model", "person"]
+    probability: float = Field(description="That of the model; 1 where a person has given the label.")
+    path: str | None = Field(None, description="Where the server shows paths.")
+
+
+class LabelsResponse(BaseModel):
+    """The labels of all pictures."""
+
+    pictures: list[PictureLabelResponse]
 
 
 def add_labels(api: FastAPI, service: SearchService) -> None:
     page = LabelsPage(service.index, show_paths=service.options.show_paths)
 
-    @api.get("/labels", responses=HTML)
+    @api.get("/labels", response_class=HTMLResponse, responses=HTML_PROBLEMS)
     async def show_labels(request: Request) -> Response:
         """A page to label pictures: the most doubtful first."""
         return await _respond(service, page, request)
@@ -31,7 +48,7 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
         "/labels",
         status_code=303,
         response_class=Response,
-        responses=HTML_PROBLEMS,
+        responses={303: {"description": "The page as it is then", **PLACE}, **HTML_PROBLEMS},
         openapi_extra={"requestBody": form_body(LabelsForm)},
     )
     async def change_labels(request: Request) -> Response:
@@ -43,10 +60,7 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
             return await _respond(service, page, request, problem_for_people(error))
         return Response(status_code=303, headers={"Location": location})
 
-    @api.get(
-        "/labels/list",
-        responses=LIST,
-    )
+    @api.get("/labels/list", responses=list_answers(LabelsResponse))
     async def list_labels(job: str, format: Literal["tsv", "json"] = "json") -> Response:
         """The labels of all pictures of a job, with corrections."""
         done = _labels_job(service, job)

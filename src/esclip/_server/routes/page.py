@@ -22,9 +22,12 @@ from esclip._server.routes.url_pictures import fetched_pictures
 from esclip._server.search_service import SearchService
 
 HTML_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    kind: {**about, "content": {"text/html": {}, **about["content"]}} for kind, about in PROBLEMS.items()
+    kind: {**about, "content": {"text/html": {"schema": {"type": "string"}}, **about["content"]}}
+    for kind, about in PROBLEMS.items()
 }
-HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}}, **HTML_PROBLEMS}
+_ASSET: dict[str, Any] = {
+    "content": {kind: {"schema": {"type": "string"}} for kind in ("text/css", "text/javascript")}
+}
 
 
 def add_page(api: FastAPI, service: SearchService) -> None:
@@ -36,20 +39,18 @@ def add_page(api: FastAPI, service: SearchService) -> None:
         originals=options.originals,
     )
 
-    @api.get("/", responses=HTML)
+    @api.get("/", response_class=HTMLResponse, responses=HTML_PROBLEMS)
     async def show_page(request: Request) -> Response:
         """The page for people: a search by the parameters of GET /v1/search, and its pictures."""
         return await _respond(service, page, request)
 
-    @api.post("/", responses=HTML)
+    @api.post("/", response_class=HTMLResponse, responses=HTML_PROBLEMS)
     async def show_page_for_parts(request: Request, wanted: messages.PartsRequest) -> Response:
         """The same for further parts in the body, such as a picture that was dropped onto the page."""
         async with fetched_pictures(service, wanted.urls()) as fetched:
             return await _respond(service, page, request, wanted.clauses(fetched))
 
-    @api.get(
-        "/static/{name}", responses={200: {"content": {"text/css": {}, "text/javascript": {}}}, **PROBLEMS}
-    )
+    @api.get("/static/{name}", response_class=Response, responses={200: _ASSET, **PROBLEMS})
     async def static(request: Request, name: str, v: str = "") -> Response:
         """A style or a script of the page."""
         asset = page.assets.by_name.get(name)

@@ -17,7 +17,7 @@ from esclip._images.thumbnails import read_indexed
 from esclip._search.gallery import file_name
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
-from esclip._server.routes.responses import PROBLEMS, document_hit_of
+from esclip._server.routes.responses import PLACE, PROBLEMS, document_hit_of
 from esclip._server.search_service import SearchService
 from esclip.sources import preview_url
 
@@ -27,14 +27,33 @@ ASK_AGAIN = "private, no-cache"
 Version = Annotated[str, Query(max_length=64, description="Its version, so that it may be kept.")]
 
 
+def _bytes_of(*kinds: str) -> dict[str, Any]:
+    """How OpenAPI describes a picture of these types."""
+    schema = {"type": "string", "format": "binary"}
+    return {
+        "headers": {"ETag": {"schema": {"type": "string"}}},
+        "content": {k: {"schema": schema} for k in kinds},
+    }
+
+
+_ELSEWHERE: dict[int | str, dict[str, Any]] = {
+    302: {"description": "The picture is on the web", **PLACE},
+    304: {"description": "It is the one that If-None-Match names"},
+}
+
+
 def add_pictures(api: FastAPI, service: SearchService) -> None:
     if service.options.originals:
         _add_originals(api, service)
 
-    @api.get("/pictures/{id:path}", responses={200: {"content": {"image/jpeg": {}}}, **PROBLEMS})
+    @api.get(
+        "/pictures/{id:path}",
+        response_class=Response,
+        responses={200: _bytes_of("image/jpeg"), **_ELSEWHERE, **PROBLEMS},
+    )
     async def picture(
         request: Request,
-        id: messages.Id,
+        id: messages.PathId,
         h: Annotated[
             int, Query(ge=1, le=HEIGHTS[-1], description="Pixels; rounded up to 240, 480 or 1080.")
         ] = HEIGHTS[0],
@@ -47,10 +66,12 @@ def add_pictures(api: FastAPI, service: SearchService) -> None:
 
 
 def _add_originals(api: FastAPI, service: SearchService) -> None:
-    content: dict[str, Any] = {"content": {kind: {} for kind in MEDIA_TYPES.values()}}
-
-    @api.get("/pictures/{id:path}/original", responses={200: content, **PROBLEMS})
-    async def original(request: Request, id: messages.Id, v: Version = "") -> Response:
+    @api.get(
+        "/pictures/{id:path}/original",
+        response_class=Response,
+        responses={200: _bytes_of(*MEDIA_TYPES.values()), **_ELSEWHERE, **PROBLEMS},
+    )
+    async def original(request: Request, id: messages.PathId, v: Version = "") -> Response:
         """A picture of the index with the very bytes that were encoded; a redirect where it is on the web."""
         known = request.headers.get("If-None-Match", "")
         return await service.pictures.run(_original, service, id, v, known)

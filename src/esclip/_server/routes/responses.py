@@ -6,6 +6,7 @@ import time
 from typing import Any, Literal
 
 import orjson
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from esclip._core.types import Hit, document_hit
@@ -16,13 +17,19 @@ from esclip._search.query import Query
 from esclip._server import search_messages as messages
 from esclip._server.facet_messages import PATH_FIELDS, render_facets
 from esclip._server.http import JSON
-from esclip._server.problems import Problem, ProblemType
+from esclip._server.problems import PROBLEM_JSON, Problem, ProblemType
 from esclip._server.search_service import SearchService
 
+TABLE = "text/tab-separated-values"
+
+PROBLEM: dict[str, Any] = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"description": "A problem, as in RFC 9457", "content": {"application/problem+json": {}}},
-    "5XX": {"description": "A problem, as in RFC 9457", "content": {"application/problem+json": {}}},
+    "4XX": {"description": "A problem, as in RFC 9457", "content": PROBLEM},
+    "5XX": {"description": "A problem, as in RFC 9457; 503 with Retry-After", "content": PROBLEM},
 }
+
+PLACE: dict[str, Any] = {"headers": {"Location": {"schema": {"type": "string"}}}}
+"""What leads elsewhere has."""
 
 
 async def respond_to_query(
@@ -105,15 +112,13 @@ def document_hit_of(service: SearchService, id: str) -> Hit:
     return document_hit(documents[0], 0.0)
 
 
-LIST: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/tab-separated-values": {}, JSON: {}}},
-    **PROBLEMS,
-}
-"""What a route that sends a list as a file responds with."""
+def list_answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """What a route that sends a list as a file responds with; `model` is what the JSON of it has."""
+    return {200: {"model": model, "content": {TABLE: {"schema": {"type": "string"}}}}, **PROBLEMS}
 
 
 def list_response(body: bytes | str, name: str, format: Literal["tsv", "json"]) -> Response:
     """A list as a file that a browser saves."""
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}.{format}"'}
-    kind = JSON if format == "json" else "text/tab-separated-values; charset=utf-8"
+    kind = JSON if format == "json" else f"{TABLE}; charset=utf-8"
     return Response(body, headers=headers, media_type=kind)

@@ -12,7 +12,7 @@ from esclip._server.guard import CLOSED_SESSION
 from esclip._server.page.login import FORM, login_response, page_location, parse_form
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.routes.bodies import content_type, parse_json
-from esclip._server.routes.responses import PROBLEMS
+from esclip._server.routes.responses import PLACE, PROBLEM, PROBLEMS
 from esclip._server.search_service import SearchService
 
 
@@ -62,9 +62,9 @@ _SESSION_BODY: dict[str, Any] = {
     },
 }
 
-_HTML: dict[str, Any] = {"content": {"text/html": {}, "application/problem+json": {}}}
+_HTML: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}, **PROBLEM}}
 _SESSION_ANSWERS: dict[int | str, dict[str, Any]] = {
-    303: {"description": "After a form: the page"},
+    303: {"description": "After a form: the page", **PLACE},
     401: {"description": "Another token; after a form: the form again", **_HTML},
     **PROBLEMS,
 }

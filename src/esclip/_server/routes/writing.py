@@ -23,7 +23,7 @@ from esclip._server.problems import Problem, ProblemType
 from esclip._server.replies import Replies
 from esclip._server.routes.bodies import content_type
 from esclip._server.routes.responses import PROBLEMS, json_response
-from esclip._server.search_messages import MAX_PICTURE_BYTES, Id
+from esclip._server.search_messages import MAX_PICTURE_BYTES, PathId
 from esclip._server.search_service import SearchService
 
 NDJSON = "application/x-ndjson"
@@ -49,8 +49,8 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
         request: Request, parameters: Annotated[documents.StreamParameters, Query()]
     ) -> Response:
         """Write documents: a JSON object a line; what became of each is sent while it goes, a report last."""
-        if content_type(request) not in NDJSON_TYPES or request.headers.get("Content-Encoding"):
-            raise Problem(ProblemType.UNSUPPORTED_TYPE, f"documents are sent as {NDJSON}, not compressed")
+        if content_type(request) not in NDJSON_TYPES:
+            raise Problem(ProblemType.UNSUPPORTED_TYPE, f"documents are sent as {NDJSON}")
         options = {
             "fields": _json_object(parameters.fields.encode(), "/fields"),
             "parts": parameters.parts,
@@ -66,7 +66,7 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
         openapi_extra={"requestBody": _DOCUMENT_BODY},
     )
     async def write_document(
-        request: Request, id: Id, parameters: Annotated[documents.PictureParameters, Query()]
+        request: Request, id: PathId, parameters: Annotated[documents.PictureParameters, Query()]
     ) -> Response:
         """Write one document: a picture as the body, with parameters; or JSON with a picture or its URL."""
         item = await _item_of(request, id, parameters)
@@ -82,7 +82,7 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
     deleted = {200: {"model": documents.DeletedResponse}, **PROBLEMS}
 
     @api.delete("/v1/documents/{id:path}", dependencies=first, responses=deleted)
-    async def delete_document(id: Id) -> Response:
+    async def delete_document(id: PathId) -> Response:
         """Delete one document, with its parts and rejections. A picture's file stays."""
         return json_response({"deleted": await service.writes.run(service.index.delete, id)})
 
