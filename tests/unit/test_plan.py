@@ -20,7 +20,7 @@ from esclip._cli.app import app
 from esclip._core.types import ImageRecord, Pixels, StoredDocument, Vectors, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores import open_store
-from esclip.stores.sizes import annlite_memory, layout_of
+from esclip.stores.sizes import annlite_memory, layout_of, native_memory
 
 HUNDRED_MILLION = 100_000_000
 
@@ -42,8 +42,40 @@ def test_memory_of_a_hundred_million(engine: str, bytes_each: int) -> None:
 
 
 def test_documented_examples() -> None:
-    """OpenSearch's own example of its formula: a million vectors of 256 dimensions take 1.267 GB."""
+    """OpenSearch's own examples are of a million vectors of 256 dimensions, Elasticsearch's of ten of 768."""
     assert 1_000_000 * annlite_memory(256).bytes == pytest.approx(1.267e9, rel=1e-3)
+    for bits, gigabytes in ((32, 1.267), (16, 0.704), (7, 0.387), (1, 0.176)):
+        assert 1_000_000 * native_memory(256, bits).bytes == pytest.approx(gigabytes * 1e9, rel=3e-3)
+    bbq = layout_of("elasticsearch", "bit").memory(768)
+    assert 10_000_000 * bbq.bytes == pytest.approx(1.62 * 2**30, rel=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("engine", "vectors", "memory", "disk"),
+    [
+        ("elasticsearch", "float", 2112, 2112),
+        ("elasticsearch", "int8", 592, 2640),
+        ("elasticsearch", "bit", 142, 2190),
+        ("opensearch", "float", 2112, 2112),
+        ("opensearch", "int8", 592, 2640),
+        ("opensearch", "bit", 211.2, 2259.2),
+        ("embedded", "float", 518, 2566),
+        ("embedded", "int8", 518, 2566),
+        ("embedded", "bit", 344, 2392),
+    ],
+)
+def test_levels_of_a_million(engine: str, vectors: str, memory: float, disk: float) -> None:
+    """Codes stand in memory in place of the float32 vectors, and on disk beside them."""
+    values = esclip.plan(1_000_000, engine=engine, vectors=vectors, document_bytes=0).values
+    assert values["memory"] == round(1_000_000 * memory)
+    assert values["disk"] == round(1_000_000 * disk)
+
+
+def test_a_smaller_level_is_advised() -> None:
+    """Where memory begins to count, a plan says what int8 would take in its place."""
+    assert any("int8" in note for note in esclip.plan(2_000_000, engine="opensearch").notes)
+    for options in ({"pictures": 2_000_000, "vectors": "int8"}, {"pictures": 10_000}):
+        assert not any("int8" in note for note in esclip.plan(engine="opensearch", **options).notes)
 
 
 def test_a_cluster_by_hand() -> None:
@@ -87,7 +119,7 @@ def test_options_of_a_cluster() -> None:
     assert values["shards"] == 6 * 3 * 3
     assert values["vectors_per_shard"] == 2_333_334
     assert values["disk_opensearch_2"] > 2 * values["disk"]
-    assert not plan.notes
+    assert not any("shards" in note for note in plan.notes)
     assert "disk_opensearch_2" not in esclip.plan(10, engine="elasticsearch").values
 
 
@@ -209,8 +241,10 @@ def test_nothing_is_opened_because_an_index_names_it(tmp_path: Path) -> None:
         runtimes=(),
         bytes=None,
         fields=(),
+        vectors="int8",
     )
     assert esclip.plan(10, index=index).dimension == 64
+    assert esclip.plan(10, index=index).values["memory"] == 10 * (64 + 16 + 64)
     with pytest.raises(ConfigError, match="a probe needs it"):
         esclip.plan(10, index=index, probe=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from esclip._cli.config_file import ConfigFile, config_path
 from esclip._cli.hints import format_error
+from esclip._core.index_settings import FLOAT
 from esclip._core.settings import picture_cache
 from esclip._errors import ConfigError, EsclipError, IndexNotFound
 from esclip._errors.counts import pluralize
@@ -108,7 +109,8 @@ def _describe_store(
             return f"answers{how}; {format_error(error)}"
         on_index(stats.index)
         documents = pluralize(stats.documents, "document")
-        return f"{stats.engine}{how}, index {stats.index!r} with {documents}"
+        level = "" if stats.vectors == FLOAT else f", vectors compared as {stats.vectors}"
+        return f"{stats.engine}{how}, index {stats.index!r} with {documents}{level}"
 
 
 def _formats() -> Iterator[Finding]:

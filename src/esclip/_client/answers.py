@@ -16,6 +16,7 @@ from urllib.parse import quote
 import numpy as np
 
 from esclip._core.facets import Bucket, Facet, Facets, ValueCount
+from esclip._core.index_settings import FLOAT
 from esclip._core.labels import LabelScore, LabelScores
 from esclip._core.schema import MAX_DIMENSIONS, MAX_NAME_LENGTH, Field, FieldType, Stats
 from esclip._core.types import (
@@ -85,6 +86,7 @@ def read_stats(answer: Any, address: str) -> Stats:
         labels=tuple(_text(label) for label in _list(answer["labels"])),
         parts=tuple(_text(target) for target in _list(answer["targets"]) if target in ("captions", "crops")),
         texts=_count(answer.get("texts", 0)),
+        vectors=_name(answer.get("vectors", FLOAT)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, TypedDict
 
+from esclip._core.index_settings import VECTOR_LEVELS
 from esclip._core.options import Opt
 from esclip._core.settings import STORE_KINDS
 from esclip._core.targets import PART_KINDS
@@ -47,11 +48,20 @@ class PlanOptions(TypedDict, total=False):
     texts: Annotated[
         int, Opt(0, "Text documents beside the pictures.", minimum=0, maximum=1_000_000_000_000, metavar="N")
     ]
+    vectors: Annotated[
+        str | None,
+        Opt(
+            None,
+            "How vectors are compared first: float, int8 or bit. [default: as the index, else float]",
+            choices=VECTOR_LEVELS,
+            metavar="LEVEL",
+        ),
+    ]
     shards: Annotated[
         int | None,
         Opt(
             None,
-            "Primary shards of an index in a cluster, where it was split. [default: 3, as indexes are made]",
+            "Primary shards of an index in a cluster. [default: 3, as indexes are made]",
             minimum=1,
             maximum=1024,
             metavar="N",

@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 from esclip._core.arguments import wrong_kind
+from esclip._core.index_settings import BIT, FLOAT, INT8
 from esclip._core.options import resolve
 from esclip._core.other_names import check_names
 from esclip._core.parts import GRID
@@ -36,6 +37,8 @@ SHARD_BYTES = 30 * GB
 """The most of a shard that is searched: recommendations for clusters are 10 to 30 GB."""
 SHARD_VECTORS = 10_000_000
 """The most vectors of a shard: each query looks through the graphs of all of its segments."""
+LARGE = 1_000_000
+"""Vectors from which on the memory of float32 ones is worth a thought: 2 GB of 512 dimensions."""
 LUCENE_DOCUMENTS = 2**31 - 129
 MAX_HEAP_GB = 31.0
 """Of a node; the rest of its memory is the page cache, which vectors are read from."""
@@ -70,6 +73,8 @@ def plan(
         parts: Parts of pictures with vectors of their own: `captions`, `crops`. All pictures count as having
             a caption and 13 crops.
         texts: Text documents beside the pictures.
+        vectors: How vectors are compared first: `float`, `int8` or `bit`. Default: as in `index`, else
+            `float`.
         shards: Primary shards of each index in a cluster. Default: 3, as indexes are made.
         replicas: Copies beside the primary shards. Default: 1 where one copy needs several nodes, else 0.
         document_bytes: Bytes on disk of a document without its vector. Default: 1,500.
@@ -104,7 +109,8 @@ def plan(
         model = PlannedModel.of_index(index)
     else:
         model = PlannedModel.of(DEFAULT_ENCODER if encoder is None else encoder)
-    planner = _Planner(count, model, layout_of(engine), chosen, index)
+    vectors = chosen["vectors"] or (index.vectors if index else FLOAT)
+    planner = _Planner(count, model, layout_of(engine, vectors), chosen, index)
     lines = tuple(planner.lines())
     return Plan(count, engine, model.name, model.dim, lines, tuple(planner.notes))
 
@@ -182,7 +188,18 @@ class _Planner:
             value, formula = value * copies, f"memory_per_copy * {_copies(copies)}: {self._copies_reason}"
         yield PlanLine("memory", value, "bytes", formula)
         formula = f"{vectors:,} * {annlite.formula}, {clustered_symbols(dim)}; one copy, for comparison"
+        self._advise_int8(indexed, each.bytes)
         yield PlanLine("memory_annlite", _times(vectors, annlite.bytes), "bytes", formula)
+
+    def _advise_int8(self, indexed: int, each: float) -> None:
+        """Note what a smaller level would take, where memory begins to count."""
+        if self.layout.embedded or self.layout.vectors != FLOAT or indexed <= LARGE:
+            return
+        smaller = replace(self.layout, vectors=INT8).memory(self.model.dim).bytes
+        self.notes.append(
+            f"vectors compared as int8 take {smaller / each:.0%} of that memory, a little more disk, and "
+            "give the same scores"
+        )
 
     @property
     def _copies(self) -> int:
@@ -217,8 +234,8 @@ class _Planner:
         copies = self._copies
         yield PlanLine("disk_per_copy", value, "bytes", f"{formula}, {symbols}")
         yield PlanLine("disk", value * copies, "bytes", f"disk_per_copy * {_copies(copies)}")
-        if self.layout.engine == "opensearch":
-            old = old_opensearch_disk(dim)
+        if self.layout.engine == "opensearch" and self.layout.vectors != BIT:
+            old = old_opensearch_disk(dim, self.layout.vectors)
             formula = f"{vectors:,} * ({old.formula} + {beside:,}) * {_copies(copies)}"
             older = _times(vectors, old.bytes + beside) * copies
             yield PlanLine("disk_opensearch_2", older, "bytes", formula)
@@ -254,8 +271,8 @@ class _Planner:
         elif max(needed.values()) > made:
             factor = 2 ** math.ceil(math.log2(max(needed.values()) / made))
             self.notes.append(
-                f"{made} shards are few for an index of this size: split it in the cluster (_split) into "
-                f"{made * factor}, while it is small"
+                f"{made} shards are few for an index of this size: make it with {max(needed.values())}, or "
+                f"split one in the cluster (_split) into {made * factor}, while it is small"
             )
 
     def _shards_for(self, count: int) -> int:
@@ -349,7 +366,8 @@ class _Planner:
         yield from self._compare_disk(index, index.bytes)
 
     def _compare_disk(self, index: Stats, measured: int) -> Iterator[PlanLine]:
-        layout, made = layout_of(index.engine), self.options["shards"] or layout_of(index.engine).shards
+        layout = layout_of(index.engine, index.vectors)
+        made = self.options["shards"] or layout.shards
         copies = max(1, index.shards // made) if index.shards else 1
         pictures = index.documents - index.texts
         parts = pictures * _parts_each(index.parts)

@@ -1,6 +1,6 @@
 """What a vector takes in each kind of store, in memory and on disk: formulas of the indexes as they are made.
 
-layout_of("opensearch") ─► Layout ─► memory and disk of a vector of d dimensions, and how each is computed
+layout_of("opensearch", "int8") ─► Layout ─► memory and disk of a vector of d dimensions, with the formulas
 
 Lucene's formulas are those of OpenSearch's and Elasticsearch's documentation, in page cache. Those of the
 embedded index are measured (`docs/how-to/plan.md`).
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from esclip._core.index_settings import DEFAULTS
+from esclip._core.index_settings import BIT, DEFAULTS, FLOAT, INT8
 from esclip._core.settings import STORE_KINDS
 from esclip.stores.lance.maintenance import IndexThresholds
 
@@ -21,6 +21,10 @@ FLOAT_BYTES = 4
 EDGES = DEFAULTS.m or 0
 CODE_BYTES = 6
 """Of the embedded index, beside a byte for each dimension: row id, and a share of the partition's data."""
+BIT_CODE_BYTES = 24
+"""The same beside five bits for each dimension, which is what an embedded index has for one bit."""
+INT8_BYTES, BIT_BYTES = 16, 14
+"""Of Lucene's codes, beside a byte, or a bit, for each dimension: what corrects them."""
 
 JSON_BYTES = 8.4
 """Of a number in OpenSearch 2.19's `_source`, compressed: 4.3 kB for 512 dimensions."""
@@ -40,6 +44,8 @@ class Layout:
 
     engine: str
     """One of `STORE_KINDS`."""
+    vectors: str = FLOAT
+    """How vectors are compared first."""
 
     @property
     def embedded(self) -> bool:
@@ -58,21 +64,36 @@ class Layout:
 
     def memory(self, dim: int) -> Size:
         """What fast searches want to have in memory."""
-        return Size(dim + CODE_BYTES, f"d + {CODE_BYTES}") if self.embedded else _lucene(dim)
+        if self.embedded and self.vectors == BIT:
+            return Size(5 * dim / 8 + BIT_CODE_BYTES, f"5 d / 8 + {BIT_CODE_BYTES}")
+        if self.embedded:
+            return Size(dim + CODE_BYTES, f"d + {CODE_BYTES}")
+        if self.vectors == FLOAT:
+            return _add(_raw(dim), _GRAPH)
+        return native_memory(dim, 1) if self._is_native else _add(_codes(dim, self.vectors), _GRAPH)
 
     def disk(self, dim: int) -> Size:
         """On disk, without the rest of the document; for an embedded index without what is in `memory`."""
-        return Size(FLOAT_BYTES * dim, "4 d") if self.embedded else _lucene(dim)
+        if self.embedded:
+            return _raw(dim)
+        if self.vectors == FLOAT:
+            return self.memory(dim)
+        return _add(_raw(dim), self.memory(dim))
+
+    @property
+    def _is_native(self) -> bool:
+        """Whether the index is one of OpenSearch's native ones, not one of Lucene's."""
+        return self.engine == "opensearch" and self.vectors == BIT
 
     def symbols(self, dim: int) -> str:
         """What the symbols of its formulas stand for."""
         return f"d = {dim}" if self.embedded else clustered_symbols(dim)
 
 
-def layout_of(engine: str) -> Layout:
+def layout_of(engine: str, vectors: str = FLOAT) -> Layout:
     """The layout of a kind of store, also by what a store calls itself: `OpenSearch 3.6.0`, `Lance 14.0`."""
     name = engine.partition(" ")[0].casefold()
-    return Layout(name if name in STORE_KINDS else EMBEDDED)
+    return Layout(name if name in STORE_KINDS else EMBEDDED, vectors)
 
 
 def clustered_symbols(dim: int) -> str:
@@ -80,16 +101,37 @@ def clustered_symbols(dim: int) -> str:
     return f"d = {dim}, m = {EDGES}"
 
 
+def native_memory(dim: int, bits: int) -> Size:
+    """A vector in the memory of OpenSearch's native HNSW, whose numbers take so many bits."""
+    numbers = {32: "4 d", 16: "2 d", 1: "d / 8"}.get(bits, f"{bits} d / 8")
+    return Size(1.1 * (bits * dim / 8 + 8 * EDGES), f"1.1 ({numbers} + 8 m)")
+
+
 def annlite_memory(dim: int) -> Size:
     """A vector in memory by AnnLite's formula, which is that of OpenSearch's native HNSW, too."""
-    return Size(1.1 * (FLOAT_BYTES * dim + 8 * EDGES), "1.1 (4 d + 8 m)")
+    return native_memory(dim, 32)
 
 
-def old_opensearch_disk(dim: int) -> Size:
+def old_opensearch_disk(dim: int, vectors: str = FLOAT) -> Size:
     """A vector on the disk of OpenSearch 2.19, which keeps it in `_source` and as doc values as well."""
-    each = 2 * FLOAT_BYTES * dim + FLOAT_BYTES * EDGES + JSON_BYTES * dim
-    return Size(each, f"4 d + 4 m + 4 d + {JSON_BYTES} d")
+    twice = Size(FLOAT_BYTES * dim + JSON_BYTES * dim, f"4 d + {JSON_BYTES} d")
+    return _add(layout_of("opensearch", vectors).disk(dim), twice)
 
 
-def _lucene(dim: int) -> Size:
-    return Size(FLOAT_BYTES * (dim + EDGES), "4 d + 4 m")
+_GRAPH = Size(FLOAT_BYTES * EDGES, "4 m")
+
+
+def _raw(dim: int) -> Size:
+    """The float32 numbers, which every index keeps."""
+    return Size(FLOAT_BYTES * dim, "4 d")
+
+
+def _codes(dim: int, vectors: str) -> Size:
+    """What Lucene compares in their place."""
+    if vectors == INT8:
+        return Size(dim + INT8_BYTES, f"d + {INT8_BYTES}")
+    return Size(8 * -(-dim // 64) + BIT_BYTES, f"8 ceil(d / 64) + {BIT_BYTES}")
+
+
+def _add(*sizes: Size) -> Size:
+    return Size(sum(size.bytes for size in sizes), " + ".join(size.formula for size in sizes))

@@ -69,6 +69,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "encoder": public_name(stats.encoder),
             "text_encoder": public_name(stats.text_encoder),
             "dimension": stats.dimension,
+            "vectors": stats.vectors,
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),
             "targets": ["pictures", *stats.parts, *(["texts"] if stats.texts else [])],

@@ -59,7 +59,7 @@ def _have_natives(client: EngineClient) -> bool:
     """Whether all data nodes have loaded k-NN's library of faiss, for an index of it."""
 
     def read(answer: Any) -> bool:
-        nodes = get_object(answer, "nodes")
+        nodes = get_object(get_object(answer).get("nodes", {}))  # none where the user may not read them
         return bool(nodes) and all(node.get("faiss_initialized") is True for node in nodes.values())
 
     return client.request(
