@@ -208,8 +208,16 @@ def _request(method: str, url: str, body: Any = None) -> Any:
         return json.load(answer)
 
 
-GIVEN_BY_ENGINES = ("creation_date", "provided_name", "uuid", "version", "replication", "routing")
-"""Settings that are no part of what an index is made with."""
+GIVEN_BY_ENGINES = (
+    "creation_date",
+    "provided_name",
+    "uuid",
+    "version",
+    "replication",
+    "routing",
+    "number_of_routing_shards",
+)
+"""Settings that are no part of what an index was made with; the last is asked for now, as it was given."""
 
 
 def read_engine_index(address: str, index: str) -> dict[str, Any]:
@@ -304,7 +312,7 @@ def _answer(shown: str) -> Any:
     return {"status": int(status), "lines": [_lasting(json.loads(line)) for line in text.splitlines()]}
 
 
-PASSING = {"bytes", "shards", "engine", "seconds", "images_per_second", "tried", "store"}
+PASSING = {"bytes", "shards", "vectors", "engine", "seconds", "images_per_second", "tried", "store"}
 
 
 def _lasting(answer: Any) -> Any:
