@@ -709,7 +709,7 @@ class ImageIndex(SearchMethods):
         retriever = Retriever(self._store, cache(self._require_parts))  # checked once for all searches
         texts = cache(lambda: Retriever(self._require_texts(), self._require_parts))
         documents = self._with_texts(schema)
-        searcher = Searcher(retriever, texts, documents, schema, lambda: self._encoder(schema))
+        searcher = Searcher(retriever, texts, documents, schema, lambda: self._query_encoder(schema))
         try:
             results = searcher.search_many(wanted)
         except DocumentNotFound:
@@ -827,7 +827,7 @@ class ImageIndex(SearchMethods):
         Example:
             index.load_encoder().encode_texts(["something red"])
         """
-        return self._encoder(self._store.schema())
+        return self._query_encoder(self._store.schema())
 
     def drop(self) -> None:
         """Remove the index with its texts, its parts and its ledger. Picture files stay.
@@ -1016,6 +1016,10 @@ class ImageIndex(SearchMethods):
 
     def _encoder(self, schema: IndexSchema | None) -> Encoder:
         return self._encoders.resolve(self._store.index, schema)
+
+    def _query_encoder(self, schema: IndexSchema | None) -> Encoder:
+        """The encoder for searches, which remembers texts; those of documents come only once."""
+        return self._encoders.resolve_for_queries(self._store.index, schema)
 
     def _with_parts(self, schema: IndexSchema) -> Store:
         """The store, which removes the parts of documents with them."""

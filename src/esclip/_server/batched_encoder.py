@@ -9,66 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PIL import Image
-
-from esclip._core.schema import Space
 from esclip._core.settings import BATCH_SIZE
 from esclip._core.types import Pixels, Vectors
 from esclip._errors import EncoderError
 from esclip._protocols import Encoder
 from esclip._server.dynamic_batching import Batcher, BatchFailed, QueueFull
 from esclip._server.problems import Problem, ProblemType
+from esclip.encoders.wrapper import EncoderWrapper
 
 MAX_CALLS = 64
 """Calls that wait for vectors at a time, each in a thread."""
 
 
-class BatchedEncoder:
-    """An encoder for many threads. Implements `Encoder`; raises `Problem` where too many wait."""
+class BatchedEncoder(EncoderWrapper):
+    """An encoder for many threads; raises `Problem` where too many wait."""
 
     def __init__(self, encoder: Encoder) -> None:
         """Start the threads that encode."""
-        self._encoder = encoder
+        super().__init__(encoder)
         workers = max(1, encoder.encode_concurrency)
         self._images = Batcher(encoder.encode_images, size=BATCH_SIZE, workers=workers, max_calls=MAX_CALLS)
         self._texts = Batcher(encoder.encode_texts, size=BATCH_SIZE, workers=1, max_calls=MAX_CALLS)
 
-    @property
-    def space(self) -> Space:
-        """That of the encoder."""
-        return self._encoder.space
-
-    @property
-    def runtime(self) -> str:
-        """That of the encoder."""
-        return self._encoder.runtime
-
-    @property
-    def useful_side(self) -> int | None:
-        """That of the encoder."""
-        return self._encoder.useful_side
-
-    @property
-    def encode_concurrency(self) -> int:
-        """That of the encoder."""
-        return self._encoder.encode_concurrency
-
-    @property
-    def logit_scale(self) -> float:
-        """That of the encoder."""
-        return self._encoder.logit_scale
-
-    def preprocess(self, image: Image.Image) -> Pixels:
-        """Prepare a picture, in the caller's thread."""
-        return self._encoder.preprocess(image)
-
     def encode_images(self, batch: Sequence[Pixels]) -> Vectors:
         """Encode pictures together with those of other threads."""
-        return _encode(self._images, batch) if batch else self._encoder.encode_images(batch)
+        return _encode(self._images, batch) if batch else self.encoder.encode_images(batch)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts together with those of other threads."""
-        return _encode(self._texts, texts) if texts else self._encoder.encode_texts(texts)
+        return _encode(self._texts, texts) if texts else self.encoder.encode_texts(texts)
 
     def close(self) -> None:
         """Finish what waits, and end the threads."""

@@ -25,6 +25,7 @@ from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders.catalogue import canonical_name
 from esclip.encoders.checkpoints.find import is_hub_name
+from esclip.encoders.text_cache import TextCachingEncoder
 
 _log = logging.getLogger("esclip")
 
@@ -52,6 +53,7 @@ class EncoderResolver:
         self._load_encoder = load
         self._token = token
         self._loaded: Encoder | None = None if isinstance(requested, str | None) else requested
+        self._for_queries: TextCachingEncoder | None = None
         self._text_tower_checked = False
         self._lock = threading.Lock()
         renew_in_children(self)
@@ -76,6 +78,14 @@ class EncoderResolver:
                     _warn_of_other_text_tower(index, schema.space, self._loaded.space)
                 self._text_tower_checked = True
             return self._loaded
+
+    def resolve_for_queries(self, index: str, schema: IndexSchema | None) -> Encoder:
+        """The same, which knows the vectors of texts that were asked for before. Raises as `resolve`."""
+        encoder = self.resolve(index, schema)
+        with self._lock:
+            if self._for_queries is None:
+                self._for_queries = TextCachingEncoder(encoder)
+            return self._for_queries
 
     def _load(self, index: str, indexed: Space | None) -> Encoder:
         if indexed is None:
