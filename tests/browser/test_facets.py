@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web_pages import Site, violations
+from tests.web_pages import Faults, Site, violations
 
 
 def test_values_and_ranges(page: Page) -> None:
@@ -22,7 +22,7 @@ def test_values_and_ranges(page: Page) -> None:
     assert names
     assert all(name.startswith(("Ana", "Ben")) for name in names)
     page.locator("[name='min.taken_at']").fill("2019-01-01")
-    page.locator("[name='min.taken_at']").press("Enter")
+    page.keyboard.press("Enter")
     expect(page.locator(".chip")).to_have_count(3)
     page.get_by_role("link", name="Take away: photographer Ana Silva").click()
     expect(ana).not_to_be_checked()
@@ -36,7 +36,7 @@ def test_without_javascript(browser: Browser, site: Site) -> None:
     context = browser.new_context(base_url=site.address, java_script_enabled=False)
     page = context.new_page()
     page.goto("/?q=red")
-    page.get_by_role("link", name="Refine").click()
+    page.get_by_role("link", name="Filters").click()
     page.get_by_role("checkbox", name="Ana Silva").check()
     page.get_by_label("portrait").check()
     page.get_by_role("button", name="Filter", exact=True).click()
@@ -47,17 +47,39 @@ def test_without_javascript(browser: Browser, site: Site) -> None:
     context.close()
 
 
+def test_a_condition_on_fields(page: Page, faults: Faults) -> None:
+    """A condition is added to those that are there; a wrong one stays to be mended, and is told once."""
+    page.goto("/?q=red&where=width>10")
+    page.locator("summary >> text=Any field").click()
+    condition = page.get_by_label("a condition on fields")
+    condition.fill("countri=Norway")
+    condition.press("Enter")
+    expect(page.locator("#wrong")).to_contain_text("country")
+    faults.seen.clear()  # the browser complains of the answer
+    condition.fill("country=Norway")
+    condition.press("Enter")
+    expect(page.locator(".chip span")).to_have_text(["width>10", "country=Norway"])
+    expect(condition).to_have_value("")
+    expect(condition).to_be_focused()
+    expect(page.locator("#wrong")).to_be_hidden()
+    page.goto("/?q=red&where=nope=1")
+    expect(page.locator("#results [role=alert]")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#wrong")).to_be_hidden()
+    faults.seen.clear()
+
+
 def test_on_a_narrow_screen(page: Page) -> None:
     """The panel opens and closes above the results, and nothing is wider than the screen."""
     page.set_viewport_size({"width": 320, "height": 640})
     page.goto("/?q=red")
     panel = page.locator("form.facets")
     expect(panel).to_have_count(0)
-    page.get_by_role("link", name="Refine").click()
+    page.get_by_role("link", name="Filters").click()
     expect(panel).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert violations(page) == []
-    page.get_by_role("link", name="Refine").click()
+    page.get_by_role("link", name="Filters").click()
     expect(panel).to_be_hidden()
 
 

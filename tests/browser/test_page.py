@@ -103,7 +103,7 @@ class TestTyping:
         expect(page.locator("#wrong")).to_have_text("The server can't be reached.")
         assert page.locator(".tile").count() == count
         page.unroute("**/*q=blue*")
-        page.locator(".menu summary").click()
+        page.locator("summary >> text=Any field").click()
         page.fill("#where", "nope=1")
         page.keyboard.press("Enter")
         expect(page.locator("#wrong")).to_contain_text("no such field")
@@ -189,6 +189,19 @@ class TestKeys:
         expect(page.locator(".chip")).to_have_count(1)
         page.keyboard.press("?")
         expect(page.locator("#help")).to_be_visible()
+
+    def test_the_focus_is_never_lost(self, page: Page) -> None:
+        """What had the focus keeps it when results come; where it is gone, their heading has it."""
+        page.goto("/?q=red&like=photo-01")
+        page.locator("select[name=sort]").focus()
+        with page.expect_response("**/*part=results*"):
+            page.locator("select[name=sort]").select_option(index=1)
+        expect(page.locator("select[name=sort]")).to_be_focused()
+        page.locator(".chip a").first.press("Enter")
+        expect(page.locator("#count")).to_be_focused()
+        expect(page.locator("#told")).to_have_text(re.compile(r"^red\. .*\d"))
+        page.keyboard.press("ArrowRight")
+        assert tile_with_focus(page) == "hit-1"
 
     def test_keys_are_turned_off(self, page: Page) -> None:
         """Without single keys letters do nothing, also after a reload; arrows go on."""
@@ -373,7 +386,8 @@ def test_without_scripts(browser: Browser, site: Site) -> None:
     page.locator("main.viewer >> text=Ana Silva").or_(page.locator(".credit a")).first.wait_for()
     page.locator("main.viewer >> text=More like this").click()
     expect(page.locator(".chip")).to_have_count(1)
-    page.locator(".menu summary").click()
+    page.get_by_role("link", name="Filters").click()
+    page.locator("summary >> text=Any field").click()
     page.fill("#where", "country=Norway")
     page.keyboard.press("Enter")
     expect(page.locator(".chip")).to_have_count(2)

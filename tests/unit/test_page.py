@@ -22,7 +22,7 @@ from esclip._server.page.assets import FOLDER as STATIC
 from esclip._server.page.assets import Assets
 from esclip._server.page.hosts import PictureHosts
 from esclip._server.page.rendering import FOLDER as TEMPLATES
-from esclip._server.page.words import fit_in_words, why_in_words
+from esclip._server.page.words import doubt_in_words, fit_in_words, why_in_words
 from esclip._server.search_app import SearchApp
 from esclip.testing.pictures import PLAIN
 from tests.search_servers import Answer, ask, searching
@@ -167,6 +167,13 @@ class TestResults:
         assert "Nothing fits well" in page.texts("h2")
         assert any("Try other words" in text for text in page.texts("p"))
         assert len(page.of("details", cls="weak")) == 1
+
+    def test_a_text_that_says_nothing_to_the_model(self, server: HttpServer[SearchApp]) -> None:
+        """Whose words the model does not know is told that the order is chance, and which it knows."""
+        assert "name no colour" in " ".join(see(server, "/", q="two dogs").texts("p"))
+        assert "name no colour" not in " ".join(see(server, "/", q="rotes Auto").texts("p"))
+        assert "not trained on Cyrillic" in doubt_in_words("clip-ViT-B-32", "собака")
+        assert doubt_in_words("clip-ViT-B-32-multilingual-v1", "собака") == ""
 
     def test_nothing_is_left_by_a_filter(self, server: HttpServer[SearchApp]) -> None:
         """An empty result says why, and how to get out."""

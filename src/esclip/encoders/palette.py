@@ -29,10 +29,12 @@ from esclip.encoders.color_words import Color, find_colors
 from esclip.encoders.preprocessing import Preprocessing
 from esclip.encoders.text_warnings import warn_of_missing_colors
 
-PALETTE_LIMITS = (
+PALETTE_COLORS = (
     "palette knows the colours black, white, red, green, yellow, blue, brown, purple, pink, orange and grey, "
-    "and nothing else; name one, or use a CLIP model such as clip-ViT-B-32"
+    "and nothing else"
 )
+"""What this encoder knows, for the page of a search service."""
+PALETTE_LIMITS = f"{PALETTE_COLORS}; name one, or use a CLIP model such as clip-ViT-B-32"
 """This encoder's limits, for its warnings and help texts."""
 
 _SIDE = 64

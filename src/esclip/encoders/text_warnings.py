@@ -26,19 +26,22 @@ def warn_of_missing_colors(texts: Sequence[str], advice: str) -> None:
 
 def warn_of_unknown_scripts(text_encoder: str, texts: Sequence[str]) -> None:
     """Log one warning of texts in scripts that a text tower was not trained on, as far as that is known."""
-    scripts = known_scripts(text_encoder)
-    if scripts is None:
-        return
-    foreign = [text for text in _written_by_users(texts) if _scripts_of(text) - scripts]
+    foreign = [text for text in _written_by_users(texts) if unknown_scripts(text_encoder, text)]
     if foreign:
         _log.warning(
             "text tower %s was not trained on %s: what it makes of %s is chance; use a language that it "
             "knows, or an index of another model: %s",
             one_line(text_encoder),
-            ", ".join(sorted(script.capitalize() for script in _scripts_of(foreign[0]) - scripts)),
+            ", ".join(unknown_scripts(text_encoder, foreign[0])),
             _first_of(foreign),
             Hint.MODELS,
         )
+
+
+def unknown_scripts(text_encoder: str, text: str) -> list[str]:
+    """The scripts of a text that a text tower was not trained on, as far as that is known, in order."""
+    scripts = known_scripts(text_encoder)
+    return [] if scripts is None else sorted(one.capitalize() for one in _scripts_of(text) - scripts)
 
 
 def _written_by_users(texts: Sequence[str]) -> list[str]:

@@ -148,7 +148,8 @@ def _choose(facets: Iterable[Facet], hidden: frozenset[str]) -> list[Facet]:
 def _is_useful(facet: Facet) -> bool:
     """Whether its values divide the documents: not one for all, nor each document its own."""
     if facet.field.type in (FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE):
-        return facet.minimum is not None and facet.minimum != facet.maximum
+        lowest, highest = facet.minimum, facet.maximum
+        return lowest is not None and highest is not None and _text(lowest) != _text(highest)
     if not facet.values or any(is_web_address(str(one.value)) for one in facet.values):
         return False
     several = len(facet.values) > 1 or facet.missing > 0

@@ -33,6 +33,7 @@ from esclip._server.page.parameters import PageParameters
 from esclip._server.page.rendering import render
 from esclip._server.page.tiles import HEIGHT, Tile, TileLinks, picture_url, tile_of, title_of
 from esclip._server.page.viewer import Neighbours, View, make_view
+from esclip._server.page.words import doubt_in_words
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.search_messages import MAX_DEPTH, render_hit, render_note
 
@@ -68,6 +69,8 @@ class Results(NamedTuple):
     """Whether anything fits, as far as is known."""
     note: str
     """Why there are none."""
+    doubt: str
+    """Why what is found by the text is chance; empty where nothing speaks for that."""
     next: str
     previous: str
     took: float
@@ -108,7 +111,7 @@ class SearchPage:
             "chips": self._chips(address),
         }
         if wanted.part == "facets":
-            return render("_facets.html", facets=self._facets.panel(address))
+            return render("_facets.html", facets=self._facets.panel(address), **values)
         if not wanted.is_view:
             values["orders"] = orders_of(self._read_stats().fields, wanted.sort)
             values["order"] = wanted.sort
@@ -164,6 +167,9 @@ class SearchPage:
             weak=[tile for tile, is_weak in zip(tiles, weak, strict=True) if is_weak],
             matched=hits.matched is not False,
             note=render_note(hits, wanted.where, show_paths=self._show_paths) or "",
+            doubt=doubt_in_words(self._read_stats().text_encoder, address.value("q"))
+            if address.value("q")
+            else "",
             next=address.replace(offset=shown).url if goes_on else "",
             previous=address.replace(offset=before or None).url if wanted.offset else "",
             took=1000 * (time.perf_counter() - began),

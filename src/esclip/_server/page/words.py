@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from esclip._core.calibration import MATCH_RELEVANCE
 from esclip._search.hit_facts import PERFECT
+from esclip.encoders.color_words import find_colors
+from esclip.encoders.palette import PALETTE_COLORS
+from esclip.encoders.text_warnings import unknown_scripts
 
 SURE = 0.9
 """From this relevance on a hit is clearly more than chance."""
@@ -18,6 +21,15 @@ class Part(NamedTuple):
     text: str
     share: float
     """Of all that parts add or take away, -1 to 1."""
+
+
+def doubt_in_words(text_encoder: str, text: str) -> str:
+    """Why what is found by a text is chance, whatever it is; empty where nothing speaks for that."""
+    if text_encoder == "palette" and not find_colors(text):
+        return f"Your words name no colour, and {PALETTE_COLORS}: the order is chance."
+    if scripts := unknown_scripts(text_encoder, text):
+        return f"The model was not trained on {', '.join(scripts)}: what it makes of your words is chance."
+    return ""
 
 
 def fit_in_words(hit: Mapping[str, Any]) -> str:

@@ -5,13 +5,13 @@ import { ask, go, here } from "./search.js";
 
 const aside = $("#facets");
 const panel = $("div", aside);
-const CHOICES = /^(is|min|max)\./;
+const FILTERS = /^(where$|(is|min|max)\.)/;
 let counted = panel.firstElementChild && filters();
 
 /* What of the URL the counts depend on. */
 function filters() {
   const pairs = [...new URLSearchParams(location.search)];
-  return JSON.stringify(pairs.filter(([name]) => name === "where" || CHOICES.test(name)));
+  return JSON.stringify(pairs.filter(([name]) => FILTERS.test(name)));
 }
 
 /* Show the panel with the counts of the URL. */
@@ -24,7 +24,7 @@ async function show() {
     if (wanted === counted) put(found);
   } catch (error) {
     counted = null;
-    complain(error.message);
+    if ($("#count")) complain(error.message); // else it is said in the place of results
   }
 }
 
@@ -38,16 +38,16 @@ function put(found) {
   const had = panel.contains(document.activeElement) && name;
   panel.replaceChildren(found);
   if (!had) return;
-  const same = $$(`[name="${CSS.escape(name)}"]`, panel).find((one) => type !== "checkbox" || one.value === value);
-  same?.focus();
+  const same = $$(`[name="${CSS.escape(name)}"][type="${type}"]`, panel);
+  same.find((one) => type !== "checkbox" || one.value === value)?.focus();
 }
 
-/* Search with what is chosen now: at a check, or at the end of typing. */
+/* Search with what is chosen now: at a check, or at the end of typing. A condition becomes a chip. */
 aside.addEventListener("change", (event) => {
   const url = new URL(here(), location.href);
-  for (const name of [...url.searchParams.keys()]) if (CHOICES.test(name)) url.searchParams.delete(name);
+  for (const name of [...url.searchParams.keys()]) if (FILTERS.test(name)) url.searchParams.delete(name);
   for (const [name, value] of new FormData(event.target.form)) {
-    if (CHOICES.test(name) && value) url.searchParams.append(name, value);
+    if (FILTERS.test(name) && value.trim()) url.searchParams.append(name, value);
   }
   go(url.search || "./");
 });

@@ -40,15 +40,8 @@ function typed(event) {
 
 function submit(event) {
   event.preventDefault();
-  const where = $("#where").value.trim();
   search();
   settle();
-  if (!where) return;
-  const url = new URL(here(), location.href);
-  url.searchParams.append("where", where);
-  $("#where").value = "";
-  $(".menu").open = false;
-  go(url.search);
 }
 
 function follow(event) {

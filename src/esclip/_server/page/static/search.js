@@ -62,13 +62,16 @@ export async function go(url, how = "push", count = 0) {
     const found = await ask(location.href, "results", mine.signal, count);
     if (mine.signal.aborted) return;
     complain("");
+    const { activeElement: had } = document;
+    const same = results.contains(had) && `[name="${had.name ?? ""}"]`;
     results.replaceChildren(found);
+    if (same) ($(same, results) ?? $("#count")).focus({ preventScroll: true });
     shown = key();
     automatic = AUTOMATIC;
     watch();
     const text = new URLSearchParams(location.search).get("q");
     document.title = [text, $(".brand span")?.textContent, "esclip"].filter(Boolean).join(" – ");
-    tell($("#count")?.textContent ?? "");
+    tell([text, ...["#count", ".doubt"].map((one) => $(one)?.textContent)].filter(Boolean).join(". "));
     document.dispatchEvent(new Event("shown"));
     if (how) scrollTo(0, 0);
   } catch (error) {
