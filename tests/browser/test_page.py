@@ -237,6 +237,16 @@ class TestViewer:
         expect(viewer).to_be_hidden()
         expect(page.locator(".chip")).to_have_count(1)
 
+    def test_on_a_low_screen(self, page: Page) -> None:
+        """At 400 % zoom it begins with the picture, and its way out stays in view."""
+        page.set_viewport_size({"width": 320, "height": 256})
+        page.goto("/?q=red")
+        page.locator(".pic").first.click()
+        expect(page.locator("#viewer h2")).to_be_attached()
+        assert page.evaluate("document.querySelector('#viewer').scrollTop") == 0
+        page.mouse.wheel(0, 900)
+        expect(page.locator("#viewer .close")).to_be_in_viewport()
+
     def test_it_is_a_page_of_its_own(self, page: Page) -> None:
         """Its link opens the picture alone, with keys and the way to the results."""
         page.goto("/?q=red")
@@ -304,12 +314,16 @@ class TestOwnPictures:
         page.go_back()
         expect(page.locator("#sent .chip")).to_have_count(2)
 
-    def test_what_is_no_picture(self, page: Page, tmp_path: Path) -> None:
-        """A file that is no picture is refused by its name."""
+    def test_what_is_no_picture(self, page: Page, site: Site, tmp_path: Path) -> None:
+        """A file that is no picture is refused by its name, which stays beside the others' results."""
         page.goto("/")
         (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
-        page.locator("#file").set_input_files(tmp_path / "notes.txt")
+        picture = min((site.folder / "photos").glob("*.jpg"))
+        page.locator("#file").set_input_files([tmp_path / "notes.txt", picture])
+        expect(page.locator(".tile").first).to_have_attribute("data-id", picture.stem)
         expect(page.locator("#wrong")).to_have_text("notes.txt is no picture.")
+        page.wait_for_load_state("networkidle")
+        expect(page.locator("#wrong")).to_be_visible()
 
 
 STATES = {

@@ -3,11 +3,9 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-const wrong = $("#wrong");
-
 /* Say what went wrong without taking anything away; an empty text takes it back. */
 export function complain(text) {
-  wrong.textContent = text;
+  $("#wrong").textContent = text;
 }
 
 /* Say to who can't see it what is shown now. */

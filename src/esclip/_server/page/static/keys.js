@@ -45,7 +45,7 @@ function arrow(key, target, typing) {
   }
   const all = tiles();
   const tile = target.closest(".tile");
-  const into = typing ? target.id === "q" && key === "ArrowDown" : target.matches("body, #count") && key === "ArrowRight";
+  const into = typing ? target.id === "q" && key === "ArrowDown" : target.matches("body,#count") && key === "ArrowRight";
   if (into && all.length) focus(all.find((one) => one.getBoundingClientRect().top > 0) ?? all[0]);
   if (!tile) return into;
   const next = { ArrowLeft: -1, ArrowRight: 1 }[key];

@@ -123,11 +123,12 @@ if (form) {
   document.addEventListener("click", follow);
   addEventListener("popstate", goBack);
   let scrolled;
+  const keep = () => $("#viewer").open || remember();
   addEventListener("scroll", () => {
     clearTimeout(scrolled);
-    scrolled = setTimeout(() => $("#viewer").open || remember(), 200);
+    scrolled = setTimeout(keep, 200);
   }, { passive: true });
-  addEventListener("pagehide", () => $("#viewer").open || remember());
+  addEventListener("pagehide", keep);
   for (const type of ["dragover", "dragleave", "drop"]) document.addEventListener(type, drag);
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length) take(event.clipboardData.files);

@@ -10,18 +10,27 @@ const WEIGHTS = [[1, "like it"], [0.5, "a little like it"], [-0.5, "unlike it"]]
 const known = []; // data in base64, thumbnail
 const chips = $("#sent");
 
-/* Search with these files, too. */
+/* Search with these files, too. What is wrong with some is said last: results take it back. */
 export async function add(files) {
-  for (const file of files.slice(0, MOST - sent.kept.length)) {
+  const before = sent.kept;
+  const wrong = [];
+  for (const file of files) {
+    if (sent.kept.length === MOST) {
+      wrong.push(`A search takes ${MOST} pictures.`);
+      break;
+    }
     try {
       known.push(await shrink(file));
       sent.kept = [...sent.kept, [known.length - 1, 1]];
     } catch {
-      complain(`${file.name} is no picture.`);
+      wrong.push(`${file.name} is no picture.`);
     }
   }
-  draw();
-  go(here());
+  if (sent.kept !== before) {
+    draw();
+    await go(here());
+  }
+  if (wrong.length) complain(wrong.join(" "));
 }
 
 /* Search with those that the history has, as far as the page still has them. */

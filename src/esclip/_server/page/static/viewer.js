@@ -21,7 +21,7 @@ export async function view(url, how = "push") {
     dialog.replaceChildren(found);
     dialog.setAttribute("aria-label", $("h2", dialog).textContent);
     if (!dialog.open) dialog.showModal();
-    $(".about", dialog).focus();
+    $(".about", dialog).focus({ preventScroll: true });
   } catch (error) {
     complain(error.message);
   }
