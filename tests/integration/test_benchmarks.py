@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bench_bulk, bench_encode, bench_ingest, bench_query, bench_serve
+from scripts import bench_batch, bench_bulk, bench_encode, bench_ingest, bench_query, bench_serve
 from tests.engines import engine_address
 from tests.models import Models, tiny_models
 
@@ -50,6 +50,16 @@ def test_a_benchmark_prints_its_rows(
     for name in names:
         assert name in out
     assert json.loads((tmp_path / "out").read_text())["facts"]["processor"]
+
+
+@pytest.mark.model
+def test_a_batch_by_its_parts(tiny_models: Models, capsys: pytest.CaptureFixture[str]) -> None:
+    """A batch of texts is told with its parts, and beside single calls."""
+    models = str(tiny_models.clip.parent)
+    bench_batch.main(["--models", models, "--documents", "200", "--rounds", "1"])
+    out = capsys.readouterr().out
+    for part in ("tokens", "forward passes", "the store", "the batch, asked before", "ratio"):
+        assert f"| {part} |" in out
 
 
 @pytest.mark.engine

@@ -402,6 +402,7 @@ def rank_hits(hits: Iterable[Hit]) -> list[Hit]:
     return number_hits(sorted(hits, key=lambda hit: (-hit.score, hit.id)))
 
 
-def number_hits(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits in the order that they have, with ranks from 1."""
-    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
+def number_hits(hits: Iterable[Hit], first: int = 1) -> list[Hit]:
+    """Hits in the order that they have, with ranks from `first` on."""
+    numbered = enumerate(hits, start=first)
+    return [hit if hit.rank == rank else replace(hit, rank=rank) for rank, hit in numbered]

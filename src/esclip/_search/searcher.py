@@ -21,7 +21,7 @@ from esclip._core.ordering import order_hits
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan, Search
 from esclip._core.targets import PICTURES, TEXTS
-from esclip._core.types import TEXT, Hit, Vector, rank_hits
+from esclip._core.types import TEXT, Hit, Vector, number_hits, rank_hits
 from esclip._errors import ConfigError, FieldNotFound
 from esclip._protocols import Encoder, Store
 from esclip._search.collapse import collapse
@@ -211,7 +211,7 @@ class Searcher:
     def _explain(self, plan: QueryPlan, page: Sequence[Hit]) -> list[Hit]:
         """With an explanation where the query asks for one, else without."""
         if not plan.query.options["explain"]:
-            return [replace(hit, explanation=()) for hit in page]
+            return [replace(hit, explanation=()) if hit.explanation else hit for hit in page]
         if plan.vector is None or (plan.query.is_fused and len(plan.vector.clauses) == 1):
             return list(page)
         texts = [hit for hit in page if hit.kind == TEXT]
@@ -311,5 +311,4 @@ def fuse(plan: QueryPlan, rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
 
 def paginate(hits: Sequence[Hit], offset: int, k: int) -> list[Hit]:
     """The hits from `offset` on, `k` at most, with their ranks among all."""
-    page = hits[offset : offset + k]
-    return [replace(hit, rank=rank) for rank, hit in enumerate(page, start=offset + 1)]
+    return number_hits(hits[offset : offset + k], offset + 1)
