@@ -14,6 +14,9 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from esclip._audit.audit import audit
+    from esclip._audit.options import AuditOptions
+    from esclip._audit.report import Audit, AuditRow
     from esclip._classify import classify
     from esclip._client.client import Client
     from esclip._client.document import Document
@@ -96,6 +99,9 @@ __all__ = [
     "AddOptions",
     "AllOf",
     "AnyOf",
+    "Audit",
+    "AuditOptions",
+    "AuditRow",
     "Box",
     "Bucket",
     "CancelToken",
@@ -194,6 +200,7 @@ __all__ = [
     "TooManyRejections",
     "ValueCount",
     "VectorQuery",
+    "audit",
     "classify",
     "evaluate",
     "list_indexes",
@@ -211,6 +218,7 @@ _HOMES = (
     "_client.profile", "_client.client", "_evaluation.options", "_evaluation.statistics",
     "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate", "_classify", "_index",
     "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
+    "_audit.options", "_audit.report", "_audit.audit",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

@@ -803,6 +803,18 @@ class ImageIndex(SearchMethods):
                 log.warning("%s", note)
         return facets
 
+    @property
+    def store(self) -> Store:
+        """The store of the pictures, as it is: for what reads more than searches do.
+
+        Raises:
+            ConfigError: The index is closed.
+
+        Example:
+            print(index.store.address)
+        """
+        return self._store
+
     def stats(self) -> Stats:
         """Count documents and bytes, and tell encoder, fields, labels and parts of the index.
 

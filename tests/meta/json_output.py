@@ -23,6 +23,7 @@ COMMANDS: Steps = {
     "evaluate": (
         *("evaluate", "--field", "country", "--against", "exact=yes", "--encoder", "palette", "--json"),
     ),
+    "audit": ("audit", "--queries", "3", "--encoder", "palette", "--json"),
     "doctor": ("doctor", "--encoder", "palette", "--json"),
     "models": ("models", "--json"),
     "plan": ("plan", "1000", "--encoder", "palette", "--json"),

@@ -76,6 +76,7 @@ COMMANDS = {
     "embed": ["red", "pictures/red.png", "--encoder", "palette"],
     "classify": ["pictures/red.png", "--labels", "red,blue", "--encoder", "palette"],
     "facets": ["color"],
+    "audit": ["--queries", "2"],
     "evaluate": ["--field", "file_name"],
     "stats": [],
     "plan": ["1000", "--encoder", "palette"],

@@ -23,6 +23,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "classify": "rank label tag zero-shot",
     "embed": "encode vectorize embeddings embed-multi",
     "plan": "estimate sizing capacity",
+    "audit": "recall measure-recall check-index verify",
     "evaluate": "eval benchmark rank-eval ndcg",
     "models": "model list-models",
     "doctor": "check diagnose",

@@ -73,7 +73,7 @@ def search_texts(
     """Find pictures for each of many queries, all at once; the query stands before each hit."""
     from esclip._concurrency.streams import batches
 
-    texts = (line.strip() for line in _lines(file) if line.strip())
+    texts = read_queries(file)
     numbers, whole = count(1), True
     with store.open(encoder) as index:
         options = place.narrow(index, search)
@@ -84,6 +84,11 @@ def search_texts(
     output.show_page()
     if not whole:
         raise typer.Exit(1)
+
+
+def read_queries(file: typer.FileBinaryRead) -> Iterator[str]:
+    """The queries of a file, one a line. Raises `ConfigError` where it is no text."""
+    return (line.strip() for line in _lines(file) if line.strip())
 
 
 def _lines(file: typer.FileBinaryRead) -> Iterator[str]:

@@ -2,8 +2,9 @@
 
     values of each query ─► summarize ─► Figure(mean, low, high)
     of two systems ───────► compare ───► Difference(mean, low, high, p)
+    found of all, a query ► summarize_shares ─► Figure
 
-Both are the same for the same values and seed. Smucker, Allan, Carterette: "A comparison of statistical
+All are the same for the same values and seed. Smucker, Allan, Carterette: "A comparison of statistical
 significance tests for information retrieval evaluation" (CIKM 2007) compares such tests.
 """
 
@@ -18,6 +19,8 @@ import numpy.typing as npt
 
 CONFIDENCE = 0.95
 """Of the intervals."""
+Z = 1.959964
+"""The normal deviate of that confidence."""
 MAX_ROUNDS, MIN_ROUNDS = 10_000, 1_000
 MAX_DRAWS = 100_000_000
 """Of all rounds together: of more than ten thousand queries, which have narrow intervals, there are fewer."""
@@ -67,6 +70,24 @@ def summarize(values: Values, seed: int) -> list[Figure]:
     means = values.mean(axis=0)
     lows, highs = _interval(values, seed)
     return [Figure(*map(float, figure)) for figure in zip(means, lows, highs, strict=True)]
+
+
+def summarize_shares(found: Values, wanted: Values, trials: float) -> Figure:
+    """The share that was found of all that was wanted, both of shape (queries,), in `trials` trials at most.
+
+    The interval is Wilson's, of as many independent trials as vary as the queries do (Korn and Graubard,
+    1998): the bootstrap's would have no width where all was found.
+    """
+    total = wanted.sum()
+    share = float(found.sum() / total) if total else 1.0
+    n = len(found)
+    spread = float(((found - share * wanted) ** 2).sum() * n / max(1, n - 1) / total**2) if total else 0.0
+    size = min(trials, share * (1 - share) / spread) if spread > TOLERANCE**2 else trials
+    if size <= 0:
+        return Figure(share, 0.0, 1.0)
+    centre = (share + Z**2 / (2 * size)) / (1 + Z**2 / size)
+    half = Z / (1 + Z**2 / size) * ((share * (1 - share) + Z**2 / (4 * size)) / size) ** 0.5
+    return Figure(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
 def compare(first: Values, second: Values, seed: int) -> list[Difference]:

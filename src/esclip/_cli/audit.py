@@ -1,0 +1,60 @@
+"""The command that compares an index's searches with exact ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from esclip._audit.options import TARGET, AuditOptions
+from esclip._cli.groups import EncoderOptions, StoreOptions
+from esclip._cli.options import Json, number
+from esclip._cli.search import read_queries
+
+TELL_AFTER_S = 5.0
+"""Seconds between two lines that say how far it is."""
+
+
+def audit(
+    file: Annotated[
+        typer.FileBinaryRead | None,
+        typer.Option(
+            "--texts", metavar="FILE", help="Queries of your own, one a line; - for standard input."
+        ),
+    ] = None,
+    target: Annotated[float | None, number(TARGET)] = None,
+    *,
+    options: AuditOptions,
+    store: StoreOptions,
+    encoder: EncoderOptions,
+    json: Json = False,
+) -> None:
+    """Measure how much of what an exact search finds the index's searches find. Changes nothing."""
+    import esclip
+    from esclip._cli.output.audits import print_audit
+    from esclip._cli.output.console import say
+
+    texts = list(read_queries(file)) if file else []
+    with store.open(encoder) as index:
+        report = esclip.audit(index, texts, on_progress=_progress(), **options)
+    print_audit(report, json=json)
+    if target is not None and report.lowest < target:
+        say(f"the lowest recall is {report.lowest:.3f}, below {target:g}")
+        raise typer.Exit(1)
+
+
+def _progress() -> Callable[[str, int], None]:
+    """What says every few seconds how far it is."""
+    from esclip._cli.output.console import say
+
+    told = monotonic()
+
+    def tell(what: str, count: int) -> None:
+        nonlocal told
+        if monotonic() - told >= TELL_AFTER_S:
+            told = monotonic()
+            say(f"{count:,} {what} done")
+
+    return tell
