@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import get_ident
-from typing import Unpack
+from typing import TypeAlias, Unpack
 
 import numpy as np
 
@@ -44,7 +44,7 @@ DEPTHS = (10, 100)
 GOOD = 0.95
 """A recall from which on there is nothing to advise."""
 
-Progress = Callable[[str, int], None]
+_Tell: TypeAlias = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def audit(
     index: ImageIndex,
     texts: Sequence[str] = (),
     *,
-    on_progress: Progress | None = None,
+    on_progress: Callable[[str, int], None] | None = None,
     **options: Unpack[AuditOptions],
 ) -> Audit:
     """Compare an index's searches with exact ones: how much of the nearest they find. Writes nothing.
@@ -112,7 +112,7 @@ def audit(
     return _audit(index, own, resolved, on_progress or (lambda what, count: None))
 
 
-def _audit(index: ImageIndex, texts: Sequence[str], options: AuditOptions, tell: Progress) -> Audit:
+def _audit(index: ImageIndex, texts: Sequence[str], options: AuditOptions, tell: _Tell) -> Audit:
     began, store, seed = time.monotonic(), index.store, options["seed"]
     info = store.info()
     if info is None or info.documents == 0:
