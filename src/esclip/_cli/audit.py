@@ -12,6 +12,7 @@ from esclip._audit.options import TARGET, AuditOptions
 from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._cli.options import Json, number
 from esclip._cli.search import read_queries
+from esclip._cli.signals import handle_signals
 
 TELL_AFTER_S = 5.0
 """Seconds between two lines that say how far it is."""
@@ -37,7 +38,7 @@ def audit(
     from esclip._cli.output.console import say
 
     texts = list(read_queries(file)) if file else []
-    with store.open(encoder) as index:
+    with handle_signals(lambda: False), store.open(encoder) as index:
         report = esclip.audit(index, texts, on_progress=_progress(), **options)
     print_audit(report, json=json)
     if target is not None and report.lowest < target:
