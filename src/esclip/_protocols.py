@@ -15,6 +15,7 @@ from itertools import chain
 from threading import Event
 from typing import Protocol, Self
 
+import numpy as np
 from PIL import Image
 
 from esclip._core.facet_counting import NO_SPANS, Column, Spans, columns_of, count_facets
@@ -329,6 +330,26 @@ class Store(ABC):
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         """Iterate over id and location of all documents, as of the end of the last `bulk_load`."""
         return ((hit.id, hit.location) for hit in self._scan())
+
+    def scan_vectors(self, where: Sequence[Condition] = ()) -> Iterator[tuple[list[str], Vectors]]:
+        """Iterate over ids and vectors of all documents that fulfil all conditions, by pages of thousands.
+
+        By default scans, and reads by id, of documents that searches see.
+
+        Args:
+            where: Conditions that the documents fulfil.
+
+        Returns:
+            Pages of ids, each once, and their vectors in rows. An index that does not change gives the same
+            order again.
+
+        Raises:
+            ConfigError: Conditions are wider or deeper than every store can evaluate.
+        """
+        for hits in self._scan_pages(tuple(where)):
+            documents = self.documents([hit.id for hit in hits])
+            if documents:
+                yield [*documents], np.stack([document.vector for document in documents.values()])
 
     def close(self) -> None:  # noqa: B027 - a store may have nothing to close
         """Free connections and files. Closing twice is harmless."""

@@ -1,13 +1,14 @@
 """Near-duplicates in a whole index, in groups.
 
-documents by id, page by page ─► nearest neighbours of each ─► pairs ─► disjoint sets ─► documents of each
+ids and vectors, page by page ─► groups of vectors ─► documents of each
 
-In memory are one page, and the ids that have a duplicate.
+No search of the store is needed: its vectors are read once, and compared here (`_search/vector_groups.py`).
+In memory are a page and the ids, besides the groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,23 +16,17 @@ import numpy as np
 
 from esclip._concurrency.streams import batches
 from esclip._core.filters import Condition
-from esclip._core.searches import KnnSearch, Scan
-from esclip._core.types import ImageRecord, StoredDocument, Vector, cosines, document_hit, rank_hits
+from esclip._core.types import ImageRecord, StoredDocument, cosines, document_hit, rank_hits
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._protocols import Store
 from esclip._search.collapse import COSINE_TOLERANCE
 from esclip._search.hits import Hits
+from esclip._search.vector_groups import Rows, VectorGroups
 from esclip.stores.paged_reads import iter_documents
 
-PAGE = 1024
-"""Documents of one scan."""
-
 BATCH = 256
-"""Neighbour searches of one request, and groups that are read together."""
-
-DEPTHS = (2, 8, 32)
-"""Neighbours retrieved: more where all of them are near-duplicates. Pairs join larger groups."""
+"""Groups that are read together."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,70 +89,47 @@ def find_duplicates(
 ) -> DuplicateGroups:
     """The groups of pictures of which each has a cosine of `threshold` with another, largest group first.
 
-    Only pictures that fulfil `where` are compared. `on_progress` is called with the number of pictures done.
+    Only pictures that fulfil `where` are compared. `on_progress` is called with the number of pictures done,
+    half of which are those that were read, half those that were compared.
     """
-    sets = _DisjointSets()
-    compared = 0
-    for vectors in _scan_vectors(store, where):
-        for first, second in _find_pairs(store, vectors, where, threshold - COSINE_TOLERANCE):
-            sets.join(first, second)
-        compared += len(vectors)
-        on_progress(compared)
-    groups = sorted(sets.groups(), key=lambda ids: (-len(ids), ids))
-    return DuplicateGroups(_read_groups(store, groups))
+    with VectorGroups() as vectors:
+        ids = _IdPages()
+        for page_ids, rows in store.scan_vectors(where):
+            vectors.add(rows)
+            ids.add(page_ids)
+            on_progress(len(ids) // 2)
+        groups = vectors.find(
+            threshold - COSINE_TOLERANCE, lambda compared: on_progress((len(ids) + compared) // 2)
+        )
+    named = (sorted(ids.take(rows)) for rows in groups)
+    return DuplicateGroups(_read_groups(store, sorted(named, key=lambda group: (-len(group), group))))
 
 
-def _scan_vectors(store: Store, where: tuple[Condition, ...]) -> Iterator[dict[str, Vector]]:
-    """Ids and vectors of all documents, batch by batch."""
-    last_id = ""
-    while hits := store.search(Scan(PAGE, where, last_id))[0]:
-        for batch in batches(hits, BATCH):
-            documents = iter_documents(store, [hit.id for hit in batch])
-            yield {document.record.id: document.vector for document in documents}
-        last_id = hits[-1].id
-
-
-def _find_pairs(
-    store: Store, vectors: Mapping[str, Vector], where: tuple[Condition, ...], min_cosine: float
-) -> Iterator[tuple[str, str]]:
-    """Each of these pictures with its near-duplicates; searches deeper where all neighbours are some."""
-    first_ids: dict[bytes, str] = {}  # equal vectors have the same neighbours: one of them is searched for
-    for id, vector in vectors.items():
-        if (first := first_ids.setdefault(vector.tobytes(), id)) != id:
-            yield first, id
-    vectors = {id: vectors[id] for id in first_ids.values()}
-    for k in DEPTHS:
-        searches = [KnnSearch(vector, k, where) for vector in vectors.values()]
-        neighbours = dict(zip(vectors, store.search(*searches) if searches else [], strict=True))
-        for id, hits in neighbours.items():
-            yield from ((id, hit.id) for hit in hits if hit.score >= min_cosine and hit.id != id)
-        full = (id for id, hits in neighbours.items() if len(hits) == k and hits[-1].score >= min_cosine)
-        vectors = {id: vectors[id] for id in full}
-
-
-class _DisjointSets:
-    """Union-find: ids in disjoint sets, joined by pairs. The root of a set is its lowest id."""
+class _IdPages:
+    """Ids by the order in which they were added, in little more memory than their characters."""
 
     def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
+        self._pages: list[Any] = []
+        self._count = 0
 
-    def join(self, first: str, second: str) -> None:
-        """Unite the sets of both ids."""
-        lower, higher = sorted((self._root(first), self._root(second)))
-        self._parents[higher] = self._parents[lower] = lower
+    def __len__(self) -> int:
+        return self._count
 
-    def groups(self) -> Iterable[list[str]]:
-        """The ids of each set, sorted."""
-        groups: dict[str, list[str]] = {}
-        for id in sorted(self._parents):
-            groups.setdefault(self._root(id), []).append(id)
-        return groups.values()
+    def add(self, ids: Sequence[str]) -> None:
+        """Append some ids."""
+        import pyarrow as pa  # which clients of a service do without
 
-    def _root(self, id: str) -> str:
-        while (parent := self._parents.get(id, id)) != id:
-            self._parents[id] = self._parents[parent]  # path halving
-            id = parent
-        return id
+        self._pages.append(pa.array(ids, pa.large_string()))
+        self._count += len(ids)
+
+    def take(self, rows: Rows) -> list[str]:
+        """The ids of these rows."""
+        import pyarrow as pa
+
+        if len(self._pages) > 1:
+            self._pages = [pa.concat_arrays(self._pages)]
+        ids: list[str] = self._pages[0].take(pa.array(rows)).to_pylist()
+        return ids
 
 
 def _read_groups(store: Store, groups: Sequence[Sequence[str]]) -> Iterator[DuplicateGroup]:

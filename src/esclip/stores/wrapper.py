@@ -12,7 +12,7 @@ from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
-from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
+from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector, Vectors
 from esclip._protocols import Store
 
 
@@ -53,6 +53,9 @@ class StoreWrapper(Store):
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         return self.store.scan_locations()
+
+    def scan_vectors(self, where: Sequence[Condition] = ()) -> Iterator[tuple[list[str], Vectors]]:
+        return self.store.scan_vectors(where)
 
     def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
         return self.store.bulk_load(cancelled)

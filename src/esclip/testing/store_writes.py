@@ -11,11 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from esclip._core.filters import Range
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import MetadataValue
 from esclip._errors.reasons import Reason
 from esclip._protocols import Store
-from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
+from esclip.testing.documents import (
+    EVERYTHING,
+    FIELDS,
+    axis,
+    document,
+    nearest,
+    random_vectors,
+    record,
+    where,
+)
 from esclip.testing.store_case import StoreCase, count, ids_where, reasons
 
 
@@ -171,6 +181,22 @@ class StoreWrites(StoreCase):
             prepared.upsert([document("7")])
         listed = list(prepared.scan_locations())
         assert sorted(listed) == sorted((id, record(id).location) for id in ids)
+
+    def test_vectors(self, prepared: Store) -> None:
+        """The vector of every document is listed, once, in the same order again; or of those that match."""
+        assert list(prepared.scan_vectors()) == []
+        vectors = {f"{n}": row for n, row in enumerate(random_vectors(30, 5))}
+        with prepared.bulk_load():
+            prepared.upsert([document(id, axis(0), {"likes": int(id)}) for id in vectors])
+            prepared.upsert([document(id, row, {"likes": int(id)}) for id, row in vectors.items()])
+        listed = [pair for ids, rows in prepared.scan_vectors() for pair in zip(ids, rows, strict=True)]
+        assert sorted(id for id, _ in listed) == sorted(vectors)
+        for id, row in listed:
+            np.testing.assert_allclose(row, vectors[id], atol=self.tolerance)
+        assert [id for ids, _ in prepared.scan_vectors() for id in ids] == [id for id, _ in listed]
+        likes = next(field for field in FIELDS if field.name == "likes")
+        few = [id for ids, _ in prepared.scan_vectors([Range(likes, at_least=28)]) for id in ids]
+        assert sorted(few) == ["28", "29"]
 
     def test_loading_makes_writes_searchable(self, prepared: Store) -> None:
         """After loading, all that was written is found, and what was replaced isn't."""

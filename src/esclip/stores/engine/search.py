@@ -13,15 +13,16 @@ from heapq import nsmallest
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import orjson
 
 from esclip._concurrency.streams import batches
 from esclip._core.filter_limits import simplify_searches
-from esclip._core.filters import Exists, Not
+from esclip._core.filters import Condition, Exists, Not
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
-from esclip._core.types import Hit, number_hits, rank_hits
+from esclip._core.types import Hit, Vector, Vectors, number_hits, rank_hits
 from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import (
     get_count,
@@ -34,7 +35,7 @@ from esclip.stores.engine.answers import (
 )
 from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
-from esclip.stores.engine.dialects import Engine, score_to_cosine
+from esclip.stores.engine.dialects import Engine, decode_vectors, score_to_cosine
 from esclip.stores.engine.errors import BUSY, index_missing
 from esclip.stores.engine.queries import MAX_HITS, count_body, read_frequencies, search_body, search_head
 from esclip.stores.idf import idf_weights, score_hit
@@ -46,6 +47,9 @@ Request: TypeAlias = tuple[dict[str, Any], Callable[[Any], T]]
 
 NO_PARTIAL_RESULTS = {"allow_partial_search_results": False}
 """Without it, hits of a failed shard are silently missing."""
+
+VECTORS_PAGE = 2_000
+"""Vectors of one answer: 20 MB of JSON with 512 dimensions."""
 
 RANGE_BATCH = 8
 """Ranges of ids in one request, each of which returns up to k hits."""
@@ -133,6 +137,28 @@ def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]
         ((ids, after),) = msearch_batches(client, [(body, read)])
         if ids:
             yield {"gte": ids[0], "lte": ids[-1]}
+        if not after:
+            return
+
+
+def scan_vectors(
+    client: EngineClient, schema: IndexSchema, where: tuple[Condition, ...]
+) -> Iterator[tuple[list[str], Vectors]]:
+    """Ids and vectors of all documents that fulfil all conditions, by pages ordered by id."""
+    engine = client.server().engine
+    (search,) = simplify_searches([Scan(VECTORS_PAGE, where)])
+    after: list[Any] = []
+
+    def read(answer: Any) -> tuple[list[str], Sequence[Vector], list[Any]]:
+        hits = get_hits(answer)
+        vectors = decode_vectors([get_object(hit, "_source")["vector"] for hit in hits], schema.space.dim)
+        return [hit["_id"] for hit in hits], vectors, next_page(hits, VECTORS_PAGE, after)
+
+    while True:
+        body = search_body(engine, search, after=after) | {"_source": {"includes": ["vector"]}}
+        ((ids, vectors, after),) = msearch_batches(client, [(body, read)])
+        if ids:
+            yield ids, np.stack(vectors)
         if not after:
             return
 

@@ -24,7 +24,7 @@ from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
-from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
+from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector, Vectors
 from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
@@ -52,7 +52,7 @@ from esclip.stores.engine.refresh import (
     disable_refresh,
     restore_refresh,
 )
-from esclip.stores.engine.search import search_many
+from esclip.stores.engine.search import scan_vectors, search_many
 from esclip.stores.engine.vector_mapping import vector_conflict
 from esclip.stores.serialization import (
     document_from_source,
@@ -188,6 +188,10 @@ class EngineStore(Store):
         """By searches, each for the next ids."""
         self._require_schema()
         return scan_locations(self._client)
+
+    def scan_vectors(self, where: Sequence[Condition] = ()) -> Iterator[tuple[list[str], Vectors]]:
+        """By searches, each for the next ids, of which only vectors are read."""
+        return scan_vectors(self._client, self._require_schema(), tuple(where))
 
     @contextmanager
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import lance
 import numpy as np
+import pyarrow as pa
 
 from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_children
 from esclip._core.facet_counting import NO_SPANS, Spans, count_facets
@@ -32,7 +33,7 @@ from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.settings import is_index_name
-from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector
+from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector, Vectors
 from esclip._errors import (
     ConfigError,
     IndexExists,
@@ -58,6 +59,7 @@ from esclip.stores.lance.rows import (
     read_documents,
     read_fingerprint,
     read_schema,
+    read_vectors,
     record_table,
     schema_metadata,
     select_present,
@@ -78,6 +80,9 @@ _INVALID_IN_PATH = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What Lance accepts in no path: control characters, and bytes of a name that aren't UTF-8."""
 
 LANCE = Unforkable("Lance, which keeps embedded indexes,", StoreError, "keep the index in an engine")
+
+VECTOR_ROWS = 4096
+"""Rows of a page of vectors: 8 MB with 512 dimensions."""
 
 CONFLICT_RETRIES = 50
 """Attempts of a write that conflicts with those of other processes."""
@@ -209,6 +214,19 @@ class LanceStore(Store):
         with map_errors(LANCE_ERRORS, self._path):
             for batch in self._existing().to_batches(columns=["id", "location"]):
                 yield from zip(batch["id"].to_pylist(), batch["location"].to_pylist(), strict=True)
+
+    def scan_vectors(self, where: Sequence[Condition] = ()) -> Iterator[tuple[list[str], Vectors]]:
+        """Scan two columns of the latest version."""
+        with map_errors(LANCE_ERRORS, self._path):
+            dataset = self._existing()
+            schema = read_schema(dataset)
+            test = filter_sql(simplify(where), filter_columns(dataset, schema))
+            columns = ["id", "vector"]
+            for batch in dataset.to_batches(
+                columns=columns, filter=test, batch_size=VECTOR_ROWS, batch_readahead=2, fragment_readahead=1
+            ):
+                table = pa.Table.from_batches([batch])
+                yield table["id"].to_pylist(), read_vectors(table, schema)
 
     @contextmanager
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:

@@ -1,0 +1,226 @@
+"""Groups of nearly equal vectors: a similarity join whose memory hardly depends on their number.
+
+pages of vectors ─► a temporary file ─► one of those that are equal ─┬─► up to 65,536: each with each
+                                                                     └─► more: cells around centroids, each
+                                                                         vector with those of 8 cells
+
+In memory are some 50 bytes a vector, and blocks of products. The file has all of them, 2 KB each with 512
+dimensions.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import IO, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from esclip._core.types import Vectors
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+"""Numbers of vectors in the order in which they were added, shape (n,)."""
+
+ALL_PAIRS = 65_536
+"""Vectors of which all pairs are compared: 15 s on two cores."""
+
+CELL_ROWS = 1_000
+"""Vectors of a cell, on average."""
+
+MAX_CELLS = 8_192
+
+PROBES = 8
+"""Cells to which a vector is compared. Of two that are nearly equal, each is looked for in the cell of the
+other, so that both have to have many nearer cells than each other's to be missed."""
+
+SAMPLE = 65_536
+"""Vectors of which the centroids are computed."""
+
+ITERATIONS = 6
+"""Rounds of k-means."""
+
+BLOCK = 2_048
+"""Rows of a block of products, and columns."""
+
+ROUNDING = 1e-4
+"""How far a product of float32 matrices may be from the true cosine; what is nearer to the threshold is
+computed again in float64."""
+
+CHECKED = 8_192
+"""Pairs that are computed again at once."""
+
+
+class VectorGroups:
+    """Context manager: vectors that are added page by page, and then put into groups."""
+
+    def __init__(self, all_pairs: int = ALL_PAIRS) -> None:
+        """Compare all pairs of at most `all_pairs` vectors."""
+        self._all_pairs = all_pairs
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="esclip-")  # noqa: SIM115 - closed on exit
+        self._hashes: list[npt.NDArray[np.uint64]] = []
+        self._dim = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def add(self, vectors: Vectors) -> None:
+        """Keep some more vectors of the same dimension."""
+        self._dim = vectors.shape[1]
+        self._file.write(np.ascontiguousarray(vectors, dtype=np.float32).data)
+        self._hashes.append(_hash_rows(vectors))
+
+    def find(self, min_cosine: float, on_progress: Callable[[int], None]) -> list[Rows]:
+        """The groups in which each vector has a cosine of `min_cosine` with another, as sorted rows.
+
+        `on_progress` is called with the number of vectors done.
+        """
+        if not self._hashes:
+            return []
+        self._file.flush()
+        hashes = np.concatenate(self._hashes)
+        vectors = np.asarray(np.memmap(self._file, np.float32, "r", shape=(len(hashes), self._dim)))
+        sets = _DisjointRows(len(hashes))
+        rows = _join_equal(vectors, hashes, sets)
+        done = len(hashes) - len(rows)
+        blocks = _all_blocks(rows) if len(rows) <= self._all_pairs else _cell_blocks(vectors, rows)
+        for first, second, finished in blocks:
+            _join_alike(vectors, first, second, min_cosine, sets)
+            done += finished
+            on_progress(done)
+        return sets.groups()
+
+
+def _hash_rows(vectors: Vectors) -> npt.NDArray[np.uint64]:
+    """A number of each row, by which equal rows are found; -0.0 counts as 0.0."""
+    bits = np.ascontiguousarray(vectors + np.float32(0), dtype=np.float32).view(np.uint32)
+    factors = np.random.default_rng(0).integers(1, 1 << 63, bits.shape[1], dtype=np.uint64)
+    hashes: npt.NDArray[np.uint64] = (bits * factors).sum(axis=1, dtype=np.uint64)
+    return hashes
+
+
+def _join_equal(vectors: Vectors, hashes: npt.NDArray[np.uint64], sets: _DisjointRows) -> Rows:
+    """Join equal vectors, and give the rows of one of each."""
+    _, firsts, places = np.unique(hashes, return_index=True, return_inverse=True)
+    first_of = firsts[places]
+    others = np.flatnonzero(first_of != np.arange(len(hashes)))
+    unequal: list[Rows] = []
+    for start in range(0, len(others), CHECKED):
+        some = others[start : start + CHECKED]
+        equal = (vectors[some] == vectors[first_of[some]]).all(axis=1)
+        sets.join(some[equal], first_of[some[equal]])
+        unequal.append(some[~equal])
+    return np.sort(np.concatenate([firsts, *unequal]))
+
+
+Blocks: TypeAlias = Iterator[tuple[Rows, Rows, int]]
+"""Rows to be compared with other rows, and how many are done after that."""
+
+
+def _all_blocks(rows: Rows) -> Blocks:
+    """Each row with each, once."""
+    for start in range(0, len(rows), BLOCK):
+        first = rows[start : start + BLOCK]
+        yield first, rows[start:], len(first)
+
+
+def _cell_blocks(vectors: Vectors, rows: Rows) -> Blocks:
+    """The rows of each cell with all rows that have it among their nearest cells."""
+    centroids = _centroids(vectors, rows)
+    probes = min(PROBES, len(centroids))
+    nearest = np.empty((len(rows), probes), dtype=np.int32)
+    for start in range(0, len(rows), BLOCK):
+        nearest[start : start + BLOCK] = _nearest(vectors[rows[start : start + BLOCK]], centroids, probes)
+    order = np.argsort(nearest, axis=None, kind="stable")
+    ends = np.cumsum(np.bincount(nearest.ravel(), minlength=len(centroids)))
+    for places in np.split(order, ends[:-1]):
+        near, column = np.divmod(places, probes)
+        home = near[column == 0]
+        if len(home):
+            yield rows[home], rows[near], len(home)
+
+
+def _centroids(vectors: Vectors, rows: Rows) -> Vectors:
+    """The centres of cells, by k-means of a sample; the same for the same vectors."""
+    count = min(MAX_CELLS, max(1, len(rows) // CELL_ROWS))
+    rng = np.random.default_rng(0)
+    sample = vectors[np.sort(rng.choice(rows, min(SAMPLE, len(rows)), replace=False))]
+    centroids: Vectors = sample[np.sort(rng.choice(len(sample), count, replace=False))]
+    for _ in range(ITERATIONS):
+        home = np.concatenate(
+            [_nearest(sample[at : at + BLOCK], centroids, 1)[:, 0] for at in range(0, len(sample), BLOCK)]
+        )
+        order = np.argsort(home, kind="stable")
+        cells, starts, sizes = np.unique(home[order], return_index=True, return_counts=True)
+        centroids[cells] = np.add.reduceat(sample[order], starts) / sizes[:, None]
+    return centroids
+
+
+def _nearest(vectors: Vectors, centroids: Vectors, count: int) -> npt.NDArray[np.int32]:
+    """The numbers of the nearest centroids of each vector, the nearest first."""
+    nearness = vectors @ centroids.T - (centroids * centroids).sum(axis=1) / 2
+    nearest = np.argpartition(-nearness, count - 1, axis=1)[:, :count]
+    by_nearness = np.argsort(-np.take_along_axis(nearness, nearest, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(nearest, by_nearness, axis=1).astype(np.int32)
+
+
+def _join_alike(vectors: Vectors, first: Rows, second: Rows, min_cosine: float, sets: _DisjointRows) -> None:
+    """Join the rows of `first` with those of `second` that they have `min_cosine` with."""
+    for some in _parts(first):
+        left = vectors[some]
+        for others in _parts(second):
+            products = left @ vectors[others].T
+            at, to = np.nonzero(products >= min_cosine - ROUNDING)
+            certain = products[at, to] >= min_cosine + ROUNDING
+            sets.join(some[at[certain]], others[to[certain]])
+            _join_checked(vectors, some[at[~certain]], others[to[~certain]], min_cosine, sets)
+
+
+def _join_checked(
+    vectors: Vectors, first: Rows, second: Rows, min_cosine: float, sets: _DisjointRows
+) -> None:
+    """Join the pairs that have `min_cosine`, computed in float64; those that are together already, don't."""
+    apart = sets.roots(first) != sets.roots(second)
+    first, second = first[apart], second[apart]
+    for start in range(0, len(first), CHECKED):
+        one, other = first[start : start + CHECKED], second[start : start + CHECKED]
+        cosines = np.multiply(vectors[one], vectors[other], dtype=np.float64).sum(axis=1)
+        sets.join(one[cosines >= min_cosine], other[cosines >= min_cosine])
+
+
+def _parts(rows: Rows) -> Iterator[Rows]:
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+
+class _DisjointRows:
+    """Union-find: rows in disjoint sets, joined by many pairs at once. The root of a set is its first row."""
+
+    def __init__(self, count: int) -> None:
+        self._parents: Rows = np.arange(count)
+
+    def join(self, first: Rows, second: Rows) -> None:
+        """Unite the sets of each pair."""
+        while len(first):
+            first, second = self.roots(first), self.roots(second)
+            apart = first != second
+            low, high = np.minimum(first[apart], second[apart]), np.maximum(first[apart], second[apart])
+            np.minimum.at(self._parents, high, low)
+            first, second = low, high
+
+    def roots(self, rows: Rows) -> Rows:
+        """The first row of each one's set."""
+        roots = self._parents[rows]
+        while (above := self._parents[roots]).tobytes() != roots.tobytes():
+            roots = above
+        self._parents[rows] = roots
+        return roots
+
+    def groups(self) -> list[Rows]:
+        """The sets of more than one row."""
+        roots = self.roots(np.arange(len(self._parents)))
+        order = np.argsort(roots, kind="stable")
+        starts = np.flatnonzero(np.diff(roots[order])) + 1
+        return [rows for rows in np.split(order, starts) if len(rows) > 1]
