@@ -243,6 +243,9 @@ def _row(
     wanted = found + np.array([one.missed for one in counts])
     p50, p95 = np.percentile([searched.milliseconds[number] for number in numbers], [50, 95]).tolist()
     expected = min(searched.k, round(matching / share))
+    trials = share * float(wanted.sum())
+    if share < 1:  # all queries share the sample: that of a narrow filter is few documents
+        trials = min(trials, matching)
     return AuditRow(
         kind=kind,
         script=script,
@@ -250,7 +253,7 @@ def _row(
         share=matching / max(1, exact.documents),
         k=searched.k,
         queries=len(numbers),
-        recall=summarize_shares(found, wanted, share * float(wanted.sum())),
+        recall=summarize_shares(found, wanted, trials),
         short=sum(len(searched.hits[number]) < expected for number in numbers),
         p50=p50,
         p95=p95,
