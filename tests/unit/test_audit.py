@@ -82,7 +82,7 @@ def memory() -> Store:
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageIndex]:
     """An embedded index of which searches probe one partition of several."""
-    thresholds = IndexThresholds(exact=100, probed=1)
+    thresholds = IndexThresholds(exact=100, partition=300, probed=1)
     store = fill(LanceStore(tmp_path_factory.mktemp("spoiled"), "image_search", thresholds))
     with esclip.open_index(store, encoder="palette") as index:
         yield index

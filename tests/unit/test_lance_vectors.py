@@ -21,6 +21,22 @@ def _indexes(folder: Path) -> list[str]:
     return [name for name in names if name.startswith("esclip_vector")]
 
 
+def _partitions(folder: Path) -> list[int]:
+    """The number of partitions that Lance says each vector index has, which is the one in its name."""
+    dataset = lance.dataset(folder / "pictures.lance")
+    found = []
+    for name in _indexes(folder):
+        (index,) = dataset.stats.index_stats(name)["indices"]
+        assert name == f"esclip_vector_{index['num_partitions']}"
+        found.append(index["num_partitions"])
+    return found
+
+
+def _indexed(folder: Path) -> int:
+    dataset = lance.dataset(folder / "pictures.lance")
+    return sum(dataset.stats.index_stats(name)["num_indexed_rows"] for name in _indexes(folder))
+
+
 def _fill(store: LanceStore, vectors: Vectors, start: int = 0) -> None:
     with store.bulk_load():
         rows = range(start, len(vectors))
@@ -28,21 +44,52 @@ def _fill(store: LanceStore, vectors: Vectors, start: int = 0) -> None:
 
 
 def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
-    """A vector index is made above the threshold, remade when as many rows are outside, and never doubled."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100))
+    """A vector index is made above the threshold, extended while its partitions fit, then made anew."""
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100))
     store.ensure_index(SCHEMA)
-    vectors = random_vectors(400, 1)
+    vectors = random_vectors(900, 1)
     seen = []
-    for start, end in ((0, 100), (100, 150), (150, 220), (220, 400)):
+    for start, end in ((0, 100), (100, 420), (420, 500), (500, 560), (560, 900)):
         _fill(store, vectors[:end], start)
-        seen.append(_indexes(tmp_path))
-        assert len(nearest(store, vectors[0], 500)) == end
-    assert seen == [[], ["esclip_vector_1"], ["esclip_vector_1"], ["esclip_vector_2"]]
+        seen.append((_partitions(tmp_path), _indexed(tmp_path)))
+        assert len(nearest(store, vectors[0], 1000)) == end
+    assert seen == [([], 0), ([4], 420), ([4], 420), ([4], 560), ([9], 900)]
+
+
+def test_extended_index_finds_as_much_as_one_made_anew(tmp_path: Path) -> None:
+    """Vectors that are added to the partitions there are found as well as the others."""
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=50, partition=100, probed=600))
+    store.ensure_index(SCHEMA)
+    vectors = _clustered(1400, 16)
+    for start, end in ((0, 1000), (1000, 1200), (1200, 1400)):
+        _fill(store, vectors[:end], start)
+    assert (_partitions(tmp_path), _indexed(tmp_path)) == ([10], 1400)
+    found = 0
+    for query in unit_rows(vectors[::20] + 0.05 * random_vectors(70, 5)):
+        best = {f"{row:05}" for row in np.argsort(-(vectors @ query))[:10]}
+        found += len(best & {hit.id for hit in nearest(store, query, 10)})
+    assert found >= 0.99 * 700
+
+
+def test_index_of_an_older_version_is_made_anew(tmp_path: Path) -> None:
+    """One with far too few partitions answers as it is, and is replaced when enough is added."""
+    older = LanceStore(tmp_path, "pictures", IndexThresholds(exact=50, partition=1000))
+    older.ensure_index(SCHEMA)
+    vectors = _clustered(700, 16)
+    _fill(older, vectors[:600])
+    assert _partitions(tmp_path) == [1]
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=50, partition=100, probed=300))
+    assert nearest(store, vectors[7], 1)[0].id == "00007"
+    _fill(store, vectors[:640], 600)
+    assert _partitions(tmp_path) == [1]
+    _fill(store, vectors, 640)
+    assert (_partitions(tmp_path), _indexed(tmp_path)) == ([7], 700)
+    assert nearest(store, vectors[650], 1)[0].id == "00650"
 
 
 def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     """Rows that were written or moved after the vector index was made are found where they are now."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100))
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=150))
     store.ensure_index(SCHEMA)
     vectors = random_vectors(303, 2)
     _fill(store, vectors[:300])
@@ -62,13 +109,13 @@ def _clustered(n: int, dim: int) -> Vectors:
 
 @pytest.mark.parametrize(
     ("vectors", "probed"),
-    [(random_vectors(3000, 3), 200_000), (_clustered(3000, 16), 200_000), (_clustered(3000, 16), 1000)],
-    ids=["random", "clustered", "clustered, a third probed"],
+    [(random_vectors(3000, 3), 200_000), (_clustered(3000, 16), 200_000), (_clustered(3000, 16), 80)],
+    ids=["random", "clustered", "clustered, some probed"],
 )
 def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vectors, probed: int) -> None:
     """Of the ten nearest, at least 99 in 100 are found by way of the vector index."""
     store, exact = (
-        LanceStore(tmp_path, "pictures", IndexThresholds(exact=500, probed=probed)),
+        LanceStore(tmp_path, "pictures", IndexThresholds(exact=500, partition=500, probed=probed)),
         MemoryStore("exact"),
     )
     store.ensure_index(SCHEMA)
@@ -101,7 +148,7 @@ def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
 
 def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:
     """Where the nearest partitions hold fewer than k matches, the others are searched too."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, probed=50))
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100, probed=1))
     store.ensure_index(SCHEMA)
     documents = random_documents(600, seed=6)
     with store.bulk_load():

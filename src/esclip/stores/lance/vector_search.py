@@ -22,7 +22,7 @@ from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, cosines, rank_hits
 from esclip.stores.lance.filters import filter_columns, filter_sql
 from esclip.stores.lance.keyword_search import keyword_search, read_rows, scan
-from esclip.stores.lance.maintenance import IndexThresholds, count_partitions, vector_indexes
+from esclip.stores.lance.maintenance import IndexThresholds, count_partitions, share_probed, vector_indexes
 from esclip.stores.lance.rows import hit_columns, read_hit, read_vectors
 from esclip.stores.serialization import scored_id
 
@@ -113,11 +113,11 @@ _EXACT = _ProbeOptions({"use_index": False}, exact=True)
 
 
 def _choose_probes(dataset: Any, thresholds: IndexThresholds) -> _ProbeOptions:
-    """Probe as many partitions as hold `thresholds.probed` vectors."""
+    """Probe a share of the partitions, the nearest ones."""
     partitions = max((count_partitions(index) for index in vector_indexes(dataset)), default=0)
     if partitions == 0:
         return _EXACT
-    probed = math.ceil(partitions * min(1, thresholds.probed / max(1, dataset.count_rows())))
+    probed = math.ceil(partitions * share_probed(dataset.count_rows(), thresholds))
     return _ProbeOptions({"nprobes": probed}, exact=probed == partitions)
 
 
