@@ -237,6 +237,11 @@ class TestOrder:
         viewed = see(server, f"/{tiles[1]['href']}")
         assert state(viewed.of("a", rel="prev")[0]["href"])["view"] == ["p109"]
 
+    def test_fit_is_offered_for_a_search_only(self, server: HttpServer[SearchApp]) -> None:
+        """Without a search there is nothing to fit: the pictures are in the order of their ids."""
+        assert see(server, "/").of("option", value="relevance")[0].text.strip() == "id"
+        assert see(server, "/", q="red").of("option", value="relevance")[0].text.strip() == "fit"
+
     def test_examples_have_no_relevance(self, server: HttpServer[SearchApp]) -> None:
         """What no relevance is known of is ordered among the best."""
         assert len(see(server, "/", like="p13", sort="views").of("li", cls="tile")) == 30

@@ -29,10 +29,11 @@ def print_report(report: IngestReport, *, json: bool) -> None:
     if json:
         print_json(report.to_json())
     reasons = f" ({format_counts(report.rejections)})" if report.rejected else ""
+    rate = f" ({report.images_per_second:.1f} pictures/s)" if report.images_per_second else ""
     say(
         f"{pluralize(report.read, 'record')}: {report.written:,} written, {report.skipped:,} skipped, "
-        f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s "
-        f"({report.images_per_second:.1f} pictures/s), index {report.index!r} in {report.store}"
+        f"{report.rejected:,} rejected{reasons} in {report.seconds:.1f} s{rate}, "
+        f"index {report.index!r} in {report.store}"
     )
     if report.passed_over:
         say(f"passed over: {describe_skipped(report.passed_over)}")

@@ -23,9 +23,9 @@ class Order(NamedTuple):
     text: str
 
 
-def orders_of(fields: Iterable[Field], chosen: str) -> list[Order]:
-    """Fit first, then those of the fields; the chosen one is always among them."""
-    orders = [Order(RELEVANCE, "fit")]
+def orders_of(fields: Iterable[Field], chosen: str, *, searches: bool) -> list[Order]:
+    """Fit first, without a search the id, then those of the fields; the chosen one is always among them."""
+    orders = [Order(RELEVANCE, "fit" if searches else "id")]
     known = sorted(fields, key=lambda field: field.name in DULL)
     for field in [field for field in known if field.type in _WORDS][:MAX_FIELDS]:
         orders += _orders_of_field(field)

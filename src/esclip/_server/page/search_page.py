@@ -113,7 +113,9 @@ class SearchPage:
         if wanted.part == "facets":
             return render("_facets.html", facets=self._facets.panel(address), **values)
         if not wanted.is_view:
-            values["orders"] = orders_of(self._read_stats().fields, wanted.sort)
+            values["orders"] = orders_of(
+                self._read_stats().fields, wanted.sort, searches=_searches(address, more)
+            )
             values["order"] = wanted.sort
             is_open = wanted.filters == "on" and wanted.part == "page"
             values["facets"] = self._facets.panel(address) if is_open else None
