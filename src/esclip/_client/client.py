@@ -372,7 +372,7 @@ class Client(SearchMethods):
         Args:
             threshold: Cosine, 0 to 1, that each picture of a group has with another of it, at least.
             where: Filter, as in `search_text`: compare only these pictures.
-            on_progress: Called with the number of pictures compared so far.
+            on_progress: Called with the number of pictures done so far: half when read, half when compared.
             show_progress: As in `ImageIndex.ingest`.
 
         Returns:

@@ -31,8 +31,8 @@ CELL_ROWS = 1_000
 MAX_CELLS = 8_192
 
 PROBES = 8
-"""Cells to which a vector is compared. Of two that are nearly equal, each is looked for in the cell of the
-other, so that both have to have many nearer cells than each other's to be missed."""
+"""Cells with whose vectors a vector is compared. A pair of nearly equal vectors is missed only where each
+has this many cells that are nearer to it than the cell of the other."""
 
 SAMPLE = 65_536
 """Vectors of which the centroids are computed."""
