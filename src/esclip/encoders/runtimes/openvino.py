@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -50,14 +50,40 @@ class OpenVinoTower:
             self._idle.put(tower.create_infer_request())
 
     def __call__(self, *inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """One forward pass, on the next idle request."""
+        """One forward pass, of as many parts as there are idle requests: a caller alone gets all cores.
+
+        A row's result does not depend on the rows beside it.
+        """
         OPENVINO.use()
-        request = self._idle.get()
+        arrays = inputs[: self._input_count]
+        requests = self._take_idle(len(arrays[0]))
+        parts = [np.array_split(array, len(requests)) for array in arrays]
+        started: list[Any] = []
         try:
-            (output,) = request.infer(list(inputs[: self._input_count]), share_inputs=True).values()
-            return np.array(output, dtype=np.float32)  # a copy: the request reuses its memory
+            for request, *part in zip(requests, *parts, strict=True):
+                request.start_async(part, share_inputs=True)
+                started.append(request)
+            outputs = [_output(request) for request in requests]
         finally:
-            self._idle.put(request)
+            for request in started:
+                request.wait()  # also where another one failed: it is free for the next caller only then
+            for request in requests:
+                self._idle.put(request)
+        return np.concatenate(outputs)
+
+    def _take_idle(self, rows: int) -> list[Any]:
+        """Idle requests, one a row at most; waits for the first of them."""
+        requests = [self._idle.get()]
+        with suppress(Empty):
+            while len(requests) < rows:
+                requests.append(self._idle.get_nowait())
+        return requests
+
+
+def _output(request: Any) -> npt.NDArray[np.float32]:
+    """A copy of what a request has computed: it reuses its memory."""
+    request.wait()
+    return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
 
 def _compile(model: Path, settings: dict[str, str], cache_folder: Path | None) -> Any:
