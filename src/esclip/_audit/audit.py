@@ -295,6 +295,6 @@ def _notes(
         )
     else:
         yield (
-            "searches probe too few partitions: an ingest after an update of esclip makes the partitions "
-            "anew, or search exactly"
+            "searches probe too few partitions of the index for these queries: search exactly where nothing "
+            "may be missed"
         )
