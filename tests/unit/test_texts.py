@@ -302,10 +302,10 @@ def test_the_page_shows_texts(shown: Path, tmp_path: Path) -> None:
         grid = ask(server, "GET", "/?q=red", headers=html).body.decode()
         viewer = ask(server, "GET", "/?q=red&view=t", headers=html)
         alike = ask(server, "GET", "/?like=t", headers=html)
-    assert grid.count('<q class="words">red ') == 1
+    assert grid.count('<q dir="auto" class="words">red ') == 1
     assert "<script>alert" not in grid
     assert viewer.status == alike.status == 200
-    assert '<blockquote class="words">red ' in viewer.body.decode()
+    assert '<blockquote dir="auto" class="words">red ' in viewer.body.decode()
     assert "&lt;script&gt;alert(1)" in viewer.body.decode()
 
 
