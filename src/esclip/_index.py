@@ -268,6 +268,9 @@ class ImageIndex(SearchMethods):
             texts: Take the text files (`.txt`) of folders as well, each as a document that searches find
                 beside the pictures. Without, those that the index holds stay, also with `prune`. Default:
                 False.
+            exclude: Patterns, as in a `.gitignore`, of files and folders to leave out in folders: by name
+                (`thumbs`, `*.png`), or by the path below the folder (`trash/**`). What the index holds of
+                them stays, also with `prune`. Default: none.
             captions: Descriptions: `sidecar` (a text file beside each picture), a JSON file or a dictionary
                 of texts by path, or a column of the dataset's photos. Default: as they are in the index; "":
                 none.
@@ -334,6 +337,7 @@ class ImageIndex(SearchMethods):
             limit=limit,
             captions=options["captions"],
             texts=options["texts"],
+            exclude=tuple(options["exclude"]),
             known=schema.fields if schema else (),
             gone=gone,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from PIL import Image
 
 from esclip import ImageIndex
 from esclip._core.types import ImageRecord
@@ -269,3 +270,74 @@ def test_images_need_a_dataset(tmp_path: Path) -> None:
         open_source([tmp_path], images=tmp_path)
     with pytest.raises(ConfigError, match="nowhere"):
         open_source([tmp_path], images=tmp_path / "nowhere")
+
+
+EXCLUDED_TREE = "a.jpg b.png thumbs/c.jpg x/thumbs/d.jpg x/e.jpg trash/f.jpg trash/g.png y/trash/h.jpg i.mov"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left", "excluded"),
+    [
+        (["thumbs"], "a.jpg b.png trash/f.jpg trash/g.png x/e.jpg y/trash/h.jpg", 2),
+        (["*.jpg", "trash/*.png"], "b.png", 7),
+        (["/trash/*.jpg", "thumbs/"], "a.jpg b.png trash/g.png x/e.jpg y/trash/h.jpg", 3),
+        (["*.png", "!b.png", "**/trash/", "x/**"], "a.jpg b.png thumbs/c.jpg", 3),
+    ],
+)
+def test_leaves_out_and_counts_what_is_excluded(
+    tmp_path: Path, patterns: list[str], left: str, excluded: int
+) -> None:
+    """Patterns are those of a .gitignore; a folder that is left out is not walked, and counts once."""
+    for name in EXCLUDED_TREE.split():
+        write(tmp_path / "in" / name)
+    source = open_source([tmp_path / "in"], exclude=patterns)
+    paths = [Path(record.location) for record in records_of(source)]
+    assert [path.relative_to(tmp_path / "in").as_posix() for path in paths] == left.split()
+    assert source.passed_over() == {"excluded": excluded, "video": 1}
+    assert source.total() == len(paths)
+    for name in EXCLUDED_TREE.split()[:-1]:
+        assert source.covers(str(tmp_path / "in" / name)) is (name in left.split()), name
+
+
+def test_a_single_file_is_excluded_by_its_name(tmp_path: Path) -> None:
+    """A shell may have expanded `*.jpg` to files; a folder's own name, and those above it, don't count."""
+    files = [write(tmp_path / "small" / name) for name in ("a.jpg", "a.small.jpg")]
+    source = open_source([*files, tmp_path / "small"], exclude=["small", "*.small.*"])
+    assert [record.location for record in records_of(source)] == [str(files[0])] * 2
+    assert source.passed_over() == {"excluded": 2}
+
+
+@pytest.mark.parametrize("pattern", ["", " ", "#a", "/"])
+def test_a_pattern_that_fits_nothing_is_refused(tmp_path: Path, pattern: str) -> None:
+    """What git takes for a comment would be a name that is not excluded."""
+    write(tmp_path / "a.jpg")
+    with pytest.raises(ConfigError, match="exclude: ") as caught:
+        open_source([tmp_path], exclude=[pattern])
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_excluded_stays_in_the_index(tmp_path: Path) -> None:
+    """Pruning takes away what is gone, not what this ingest doesn't look at."""
+    for number, name in enumerate(("a.bmp", "b.bmp", "old/c.bmp", "d.bmp")):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        Image.new("RGB", (8, 8), (number * 60, 9, 9)).save(path)
+    with ImageIndex(MemoryStore("i"), "palette", None) as index:
+        index.ingest(tmp_path / "in")
+        (tmp_path / "in" / "d.bmp").unlink()
+        report = index.ingest(tmp_path / "in", exclude="old", prune=True)
+        assert (report.pruned, report.read, report.passed_over) == (1, 2, {"excluded": 1})
+        assert {Path(location).name for location in index.peek(9).to_pandas()["location"]} == {
+            "a.bmp",
+            "b.bmp",
+            "c.bmp",
+        }
+        with pytest.raises(SourceError, match="but excluded 1"):
+            index.ingest(tmp_path / "in" / "old", exclude="*.bmp")
+
+
+def test_exclude_without_a_folder_is_refused(tmp_path: Path) -> None:
+    """An option that does nothing would be thought to have done something."""
+    write(tmp_path / "a.jsonl", b'{"path": "a.jpg"}')
+    with pytest.raises(ConfigError, match="exclude: it is of use with folders only"):
+        open_source([tmp_path / "a.jsonl"], exclude=["*.jpg"])

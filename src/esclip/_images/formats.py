@@ -74,6 +74,7 @@ _KIND_TEXTS: Mapping[str, str] = {
     "raw": "raw camera pictures {:,}",
     "video": "videos {:,}",
     "other_pictures": "pictures of other formats {:,}",
+    "excluded": "excluded {:,}",
     LINKED_FOLDERS: "linked folders {:,} (to ingest them, name them)",
     "other_files": "other files {:,}",
 }

@@ -157,6 +157,15 @@ class IngestOptions(AddOptions, total=False):
     texts: Annotated[
         bool, Opt(False, "Take the text files (.txt) of folders as well, each as a document by its words.")
     ]
+    exclude: Annotated[
+        Collection[str],
+        Opt(
+            (),
+            "Leave out what fits in folders, by name or by the path below the folder, as in a .gitignore: "
+            "thumbs, '*.png', 'trash/**'; repeatable. The index keeps what it holds of it.",
+            metavar="GLOB",
+        ),
+    ]
     captions: Annotated[
         AnyCaptions | None,
         Opt(

@@ -11,7 +11,7 @@ What a program has in memory is a `MemorySource` (`memory/`).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from esclip._core.picture_facts import PICTURE_FIELDS
@@ -22,6 +22,7 @@ from esclip._protocols import Source
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
 from esclip.sources.color_conflict import without_conflict
+from esclip.sources.exclusions import Exclusions
 from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.records_file import RecordsFileSource, is_records_file
 from esclip.sources.unsplash.fields import preview_url
@@ -46,6 +47,8 @@ class SourceOptions:
     """Text files of a folder are records as well."""
     gone: bool = False
     """The path may be missing or without pictures: then it gives no records."""
+    exclude: Exclusions = field(default_factory=Exclusions)
+    """Names of a folder's files and folders to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,10 @@ class SourceType:
 
     matches: Callable[[Path], bool]
     open: Callable[[Path, SourceOptions], Source]
-    is_dataset: bool
+    is_dataset: bool = False
     """Whether `SourceOptions.images` and `column` are of use."""
+    has_names: bool = False
+    """Whether `SourceOptions.exclude` is of use."""
 
 
 def _open_dataset(path: Path, options: SourceOptions) -> Source:
@@ -68,13 +73,14 @@ def _open_records_file(path: Path, options: SourceOptions) -> Source:
 
 
 def _open_folder(path: Path, options: SourceOptions) -> Source:
-    return without_conflict(FolderSource(path, gone=options.gone, texts=options.texts), options.known)
+    source = FolderSource(path, gone=options.gone, texts=options.texts, exclude=options.exclude)
+    return without_conflict(source, options.known)
 
 
 SOURCE_TYPES: Sequence[SourceType] = (
     SourceType(is_dataset, _open_dataset, is_dataset=True),
-    SourceType(is_records_file, _open_records_file, is_dataset=False),
-    SourceType(lambda path: True, _open_folder, is_dataset=False),
+    SourceType(is_records_file, _open_records_file),
+    SourceType(lambda path: True, _open_folder, has_names=True),
 )
 """The first that matches opens a path. A new source is a file beside this one, and a row here."""
 
@@ -86,6 +92,7 @@ def open_source(
     limit: int | None = None,
     captions: AnyCaptions | None = None,
     texts: bool = False,
+    exclude: Sequence[str] = (),
     known: Sequence[Field] = (),
     gone: Collection[str | Path] = (),
 ) -> Source:
@@ -99,13 +106,14 @@ def open_source(
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
             column of a dataset's photos; "": take away those that the index holds; None: leave them.
         texts: Take the text files of folders as well, each as a document.
+        exclude: Patterns of names to leave out in folders, as in a `.gitignore`.
         known: The fields of the index.
         gone: Those of `paths` that give no records.
 
     Raises:
         SourceError: There is nothing to read.
-        ConfigError: `images` or `captions` fit none of the paths, or text files would be both captions and
-            documents.
+        ConfigError: `images`, `captions` or `exclude` fit none of the paths, or text files would be both
+            captions and documents.
     """
     if not paths:
         raise SourceError(
@@ -120,9 +128,9 @@ def open_source(
         )
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
-    options = SourceOptions(images, limit, column, known, texts)
+    options = SourceOptions(images, limit, column, known, texts, exclude=Exclusions(exclude))
     sources: list[Source] = []
-    has_dataset = False
+    types: set[SourceType] = set()
     for path in paths:
         if isinstance(path, Source):
             sources.append(path)
@@ -130,9 +138,8 @@ def open_source(
         file = user_path(path, "path")
         type = _type_of(file)
         sources.append(type.open(file, replace(options, gone=path in gone)))
-        has_dataset |= type.is_dataset
-    if not has_dataset:
-        _refuse_dataset_options(options)
+        types.add(type)
+    _refuse_useless_options(options, types)
     source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)
     if resolved is None or isinstance(resolved, str):
         return source
@@ -152,7 +159,11 @@ def _type_of(path: Path) -> SourceType:
     return next(type for type in SOURCE_TYPES if type.matches(path))
 
 
-def _refuse_dataset_options(options: SourceOptions) -> None:
+def _refuse_useless_options(options: SourceOptions, types: Collection[SourceType]) -> None:
+    if options.exclude and not any(type.has_names for type in types):
+        raise ConfigError("exclude: it is of use with folders only, and none is given")
+    if any(type.is_dataset for type in types):
+        return
     if options.images is not None:
         raise ConfigError(
             f"images: {options.images} is of use with an Unsplash dataset only, and none is given"

@@ -1,7 +1,7 @@
 """Pictures on disk, and text files on request: folders with all subfolders, and single files.
 
     path ─► files, folder by folder in the order of their names ─► ImageRecord | Rejection
-                └─► counted by kind: unsupported files, linked folders
+                └─► counted by kind: unsupported files, linked folders, what is excluded
 
 A link to a file is read as any other file; a link to a folder is counted, and not followed: a walk never goes
 in circles, and a folder from a stranger leads to no other. A picture's id is made of its absolute path, so it
@@ -16,6 +16,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
 from threading import Event
@@ -29,7 +30,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import MAX_TEXT_BYTES, ImageRecord, MetadataValue, file_id, text_record
 from esclip._errors import SourceError
 from esclip._errors.reasons import Reason
-from esclip._files.paths import is_below, path_text
+from esclip._files.paths import is_below, path_of, path_text
 from esclip._files.text import NotText, read_text
 from esclip._images.formats import (
     LINKED_FOLDERS,
@@ -39,6 +40,7 @@ from esclip._images.formats import (
     supported_suffixes,
 )
 from esclip._protocols import Source
+from esclip.sources.exclusions import EXCLUDED, Exclusions
 
 FOLDER_MARK = "\0"
 """Appended to names of folders: no name contains it, and it doesn't change their order."""
@@ -72,28 +74,36 @@ class FolderSource(Source):
 
     fields = FIELDS
 
-    def __init__(self, path: str | Path, *, gone: bool = False, texts: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        gone: bool = False,
+        texts: bool = False,
+        exclude: Exclusions | None = None,
+    ) -> None:
         """With `gone`, the path may be missing, or without pictures: then it gives no records.
 
-        With `texts`, text files are records, too.
+        With `texts`, text files are records, too. What `exclude` has is left out.
 
         Raises `SourceError` when it is missing, can't be listed, or is a folder without pictures.
         """
         self._path = Path(os.path.normpath(Path.cwd() / path))
         self._gone = gone
         self._texts = texts
-        self._kind_of = _kind_beside_texts if texts else skipped_kind
+        self._exclude = exclude or Exclusions()
+        self._wanted = _Wanted(self._path, _kind_beside_texts if texts else skipped_kind, self._exclude)
         self._passed: Counter[str] = Counter()
         if not self._is_gone():
-            _check(self._path, self._kind_of)
+            _check(self._wanted)
 
     def total(self) -> int:
         """The number of pictures, counted in one walk that keeps nothing in memory."""
         if self._is_gone():
             return 0
         if not self._path.is_dir():
-            return 1
-        return sum(1 for _ in _iter_names(self._path, Counter(), self._kind_of))
+            return 0 if self._wanted.excludes(self._path) else 1
+        return sum(1 for _ in _iter_names(self._wanted, Counter()))
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """Every picture; in memory are the names still to come of each folder on the way."""
@@ -101,8 +111,10 @@ class FolderSource(Source):
         if self._is_gone():
             return
         is_folder = self._path.is_dir()
-        found = _iter_files(self._path, self._passed, self._kind_of) if is_folder else [self._path]
-        with owned(found) as files:
+        if not is_folder and self._wanted.excludes(self._path):
+            self._passed[EXCLUDED] += 1
+            return
+        with owned(_iter_files(self._wanted, self._passed) if is_folder else [self._path]) as files:
             for file in files:
                 yield self._record_of(file) if isinstance(file, Path) else file
 
@@ -110,14 +122,18 @@ class FolderSource(Source):
         return text_file_record(file) if self._texts and _is_text_file(file.name) else file_record(file)
 
     def passed_over(self) -> Mapping[str, int]:
-        """Files that are no pictures, or of formats that aren't read here, and linked folders."""
+        """Files that are no pictures, or of formats that aren't read here; linked and excluded ones."""
         return self._passed
 
     def covers(self, location: str) -> bool:
-        """The file, or all that lies in the folder at any depth, except formats that this installation can't
-        read: those are missing from the walk for another reason.
+        """The file, or all that lies in the folder at any depth, except what is excluded, and formats that
+        this installation can't read: those are missing from the walk for another reason.
         """
-        return skipped_kind(location) not in UNREADABLE_KINDS and is_below(location, path_text(self._path))
+        return (
+            skipped_kind(location) not in UNREADABLE_KINDS
+            and is_below(location, path_text(self._path))
+            and not (self._exclude and self._wanted.excludes(path_of(location)))
+        )
 
     def _is_gone(self) -> bool:
         return self._gone and is_empty(self._path, texts=self._texts)
@@ -144,11 +160,26 @@ def is_empty(path: Path, *, texts: bool = False) -> bool:
         return True
     except (OSError, ValueError):  # not readable, or a NUL, which no name has
         return False
-    with owned(_iter_names(path, Counter(), _kind_beside_texts if texts else skipped_kind)) as names:
+    wanted = _Wanted(path, _kind_beside_texts if texts else skipped_kind, Exclusions())
+    with owned(_iter_names(wanted, Counter())) as names:
         return next(names, None) is None
 
 
-def _check(path: Path, kind_of: KindOf) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a walk takes."""
+
+    root: Path
+    kind_of: KindOf
+    exclude: Exclusions
+
+    def excludes(self, path: Path, *, is_folder: bool = False) -> bool:
+        """Whether a path is left out by its name."""
+        return self.exclude.has_below(self.root, path, is_folder=is_folder)
+
+
+def _check(wanted: _Wanted) -> None:
+    path = wanted.root
     try:
         if not path.is_dir():
             if not path.is_file():
@@ -158,7 +189,7 @@ def _check(path: Path, kind_of: KindOf) -> None:
     except OSError as error:
         raise SourceError(f"{path_text(path)} can't be read: {error.strerror}") from error
     passed: Counter[str] = Counter()
-    with owned(_iter_names(path, passed, kind_of)) as names:
+    with owned(_iter_names(wanted, passed)) as names:
         if next(names, None) is None:
             suffixes = " ".join(supported_suffixes())
             problem = f"{path_text(path)} holds neither a photos table nor pictures ({suffixes})"
@@ -166,9 +197,9 @@ def _check(path: Path, kind_of: KindOf) -> None:
             raise SourceError(f"{problem}; but {skipped}" if skipped else problem)
 
 
-def _iter_files(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[Path | Rejection]:
+def _iter_files(wanted: _Wanted, passed: Counter[str]) -> Iterator[Path | Rejection]:
     """Pictures, and folders that can't be listed, by name. Without recursion, for any depth."""
-    levels = [_sorted_entries(folder, passed, kind_of)]
+    levels = [_sorted_entries(wanted.root, wanted, passed)]
     while levels:
         entry = next(levels[-1], None)
         if entry is None:
@@ -176,18 +207,18 @@ def _iter_files(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator
         elif isinstance(entry, Rejection):
             yield entry
         elif entry.is_folder:
-            levels.append(_sorted_entries(entry.path, passed, kind_of))
+            levels.append(_sorted_entries(entry.path, wanted, passed))
         else:
             yield entry.path
 
 
-def _iter_names(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[str]:
+def _iter_names(wanted: _Wanted, passed: Counter[str]) -> Iterator[str]:
     """The names of what `_iter_files` gives, in any order, so that no list of names is in memory."""
-    folders = [folder]
+    folders = [wanted.root]
     while folders:
         current = folders.pop()
         try:
-            for name, is_folder in _visible_entries(current, passed, kind_of):
+            for name, is_folder in _visible_entries(current, wanted, passed):
                 if is_folder:
                     folders.append(current / name)
                 else:
@@ -201,13 +232,13 @@ class _Entry(NamedTuple):
     is_folder: bool
 
 
-def _sorted_entries(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[_Entry | Rejection]:
+def _sorted_entries(folder: Path, wanted: _Wanted, passed: Counter[str]) -> Iterator[_Entry | Rejection]:
     """A folder's visible entries, by name; where it can't be read completely, a rejection first."""
     names: list[str] = []  # not objects of a hundred bytes each: folders may have a million
     try:
         names.extend(
             name + FOLDER_MARK if is_folder else name
-            for name, is_folder in _visible_entries(folder, passed, kind_of)
+            for name, is_folder in _visible_entries(folder, wanted, passed)
         )
     except OSError as error:
         yield _rejected(folder, error)
@@ -217,14 +248,17 @@ def _sorted_entries(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iter
         yield _Entry(folder / name.removesuffix(FOLDER_MARK), name.endswith(FOLDER_MARK))
 
 
-def _visible_entries(folder: Path, passed: Counter[str], kind_of: KindOf) -> Iterator[tuple[str, bool]]:
+def _visible_entries(folder: Path, wanted: _Wanted, passed: Counter[str]) -> Iterator[tuple[str, bool]]:
     """Names of what is taken and of subfolders, and whether each is a folder; others are counted."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             is_folder = entry.is_dir(follow_symlinks=False)
-            kind = None if is_folder else _kind(entry, kind_of)
+            if wanted.exclude and wanted.excludes(folder / entry.name, is_folder=is_folder):
+                passed[EXCLUDED] += 1
+                continue
+            kind = None if is_folder else _kind(entry, wanted.kind_of)
             if kind is None:
                 yield entry.name, is_folder
             elif kind:
