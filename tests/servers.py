@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -24,6 +26,7 @@ __all__ = [
     "PictureServer",
     "Route",
     "body",
+    "certificate",
     "chunked",
     "cut_off",
     "drip",
@@ -157,6 +160,17 @@ class _Server(ThreadingHTTPServer):
         for connection in list(self._open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
+    """A certificate that vouches for itself and for the host `name`, and a server's context with it."""
+    key, made = folder / "key.pem", folder / "certificate.pem"
+    options = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName={name}"
+    command = ["openssl", *options.split(), "-keyout", str(key), "-out", str(made)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made, key)
+    return made, context
 
 
 def body(data: bytes, **headers: str | int) -> Route:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import io
+import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from esclip._server.url_fetcher import UrlFetcher
 from tests.audit import watching
 from tests.fetching import Names
 from tests.search_servers import ask, searching
-from tests.servers import PictureServer, body, drip, endless, redirect, status
+from tests.servers import PictureServer, body, certificate, drip, endless, redirect, status
 
 WAYS_IN = [
     "http://127.0.0.1:{port}/a.png",
@@ -233,6 +235,19 @@ def test_no_proxy_of_the_environment_is_used(
     assert set(connected) == {"8.8.8.8"}
     assert inside.connections == 0
     fetcher.close()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
+def test_certificates_of_the_environment_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A private authority may have signed what a picture's host, or what stands between, shows."""
+    made, context = certificate(tmp_path, "IP:127.0.0.1")
+    with PictureServer({"/a.png": body(png())}, tls=context) as server:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made))
+        with closing(UrlFetcher([server.host])) as fetcher:
+            assert fetcher.fetch(server.url("/a.png")) == png()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with pytest.raises(esclip.ConfigError, match=r"none\.pem"):  # at the start: no client learns of it
+        UrlFetcher()
 
 
 def test_what_is_too_large_too_slow_or_no_picture(outside: PictureServer) -> None:

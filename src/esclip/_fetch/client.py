@@ -69,7 +69,7 @@ class HttpClient:
         self._max_bytes = max_bytes
         self._ignore_robots_tag = ignore_robots_tag
         self._cancelled = cancelled
-        self._session = new_session(workers, _HEADERS, environment=proxy)
+        self._session = new_session(workers, _HEADERS, proxy=proxy)
 
     def get(self, endpoint: Endpoint, deadline: float) -> Body:
         """The body of an answer with status 200 that arrives before `deadline` on the monotonic clock.

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import requests
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -54,6 +55,13 @@ def check_certificates(url: str, bundle: str | bool | None) -> None:
             f"the variable REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) is {bundle!r:.200}, which has no "
             "certificates; it names a PEM file or a folder of them, or is not set"
         )
+
+
+def check_certificates_of_environment() -> None:
+    """Check the environment's certificates before there is a request. Raises `ConfigError`."""
+    with requests.Session() as session:
+        url = "https://localhost/"
+        check_certificates(url, session.merge_environment_settings(url, {}, None, None, None)["verify"])
 
 
 def _problem(proxy: str, schemes: Collection[str]) -> str | None:

@@ -64,15 +64,12 @@ def address_scope(allow_address: Callable[[str], bool]) -> Iterator[None]:
         _allow_address.reset(token)
 
 
-def new_session(
-    connections: int, headers: Mapping[str, str], *, environment: bool = True
-) -> requests.Session:
+def new_session(connections: int, headers: Mapping[str, str], *, proxy: bool = True) -> requests.Session:
     """A session with up to `connections` per host. Requests don't change it, so threads may share it.
 
-    Without `environment` it uses neither proxies nor certificates that the environment names.
+    Without `proxy` the environment's proxies are not used; its certificates are.
     """
-    session = requests.Session()
-    session.trust_env = environment
+    session = requests.Session() if proxy else _DirectSession()
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(pool_maxsize=connections))
     session.auth = _anonymous  # with none at all, requests looks for a password in ~/.netrc
@@ -123,6 +120,13 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     for inner in (*error.args, getattr(error, "reason", None), error.__cause__):
         if isinstance(inner, BaseException):
             yield from causes(inner)
+
+
+class _DirectSession(requests.Session):
+    """A session without the environment's proxies, which would resolve names by themselves."""
+
+    def merge_environment_settings(self, *given: Any) -> Any:
+        return {**super().merge_environment_settings(*given), "proxies": {}}
 
 
 def _anonymous(request: requests.PreparedRequest) -> requests.PreparedRequest:

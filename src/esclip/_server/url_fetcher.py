@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
 from esclip._images.formats import detect_format
+from esclip._net.environment import check_certificates_of_environment
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.search_messages import MAX_PICTURE_BYTES
 
@@ -26,15 +27,16 @@ MAX_BYTES = MAX_PICTURE_BYTES * 3 // 2
 
 
 class UrlFetcher:
-    """Fetches pictures for requests, without the environment's proxy. Thread-safe."""
+    """Fetches pictures for requests, with the environment's certificates, without its proxy. Thread-safe."""
 
     def __init__(
         self, hosts: Collection[str] = (), *, public: bool = True, seconds: float = MAX_SECONDS
     ) -> None:
         """`hosts` may have any address; with `public`, all others are allowed at public addresses.
 
-        Raises `ConfigError` for a host that is none.
+        Raises `ConfigError` for a host that is none, and for certificates of the environment that are none.
         """
+        check_certificates_of_environment()  # here, or each client would be told of this machine's files
         self._seconds = seconds
         self._fetcher = Fetcher(
             allow_hosts=frozenset(hosts),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -28,6 +26,7 @@ from tests.servers import (
     Exchange,
     PictureServer,
     body,
+    certificate,
     unused_port,
 )
 
@@ -56,17 +55,6 @@ class TestConnections:
             ]
             assert len(kinds) > 10
             assert all(issubclass(kind, FOREIGN_ERRORS) for kind in kinds)
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
-    """A certificate that vouches for itself and for the host `name`, and a server's context with it."""
-    key, made = folder / "key.pem", folder / "certificate.pem"
-    options = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName={name}"
-    command = ["openssl", *options.split(), "-keyout", str(key), "-out", str(made)]
-    subprocess.run(command, check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(made, key)
-    return made, context
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")
