@@ -66,12 +66,13 @@ def test_facets(server: HttpServer[SearchApp], index: ImageIndex) -> None:
 
 
 def test_facets_name_no_folder(server: HttpServer[SearchApp], index: ImageIndex, tmp_path: Path) -> None:
-    """Folders of this machine are counted only where the server shows paths."""
+    """Folders of this machine are counted, or asked for, only where the server shows paths."""
     counted = ask(server, "GET", "/v1/facets").json["facets"]
     assert set(counted) == {"country", "colors", "likes", "aperture", "featured", "taken_at"}
-    answer = ask(server, "GET", "/v1/facets?fields=likes,folders")
-    assert answer.problem == "unknown-field"
-    assert answer.json["errors"][0]["pointer"] == "/fields/1"
+    for path in ("/v1/facets?fields=likes,folders", "/v1/search?q=red&fields=likes,folders"):
+        answer = ask(server, "GET", path)
+        assert answer.problem == "unknown-field"
+        assert answer.json["errors"][0]["pointer"] == "/fields/1"
     with searching(esclip.open_index(index._store), tmp_path, show_paths=True) as showing:
         counted = ask(showing, "GET", "/v1/facets?fields=folders").json["facets"]
     assert counted["folders"]["values"] == [{"value": "/home/x", "count": 1}]
@@ -127,6 +128,22 @@ def test_sort(server: HttpServer[SearchApp], index: ImageIndex) -> None:
         ("GET", "/v1/facets?fields=likes,contry", None, "/fields/1", "contry: did you mean country?"),
         ("GET", "/v1/facets?where=contry%3Dx", None, "/where", "at character 1"),
         ("GET", "/v1/search?q=red&facets=contry", None, "/facets/0", "contry: did you mean country?"),
+        ("GET", "/v1/search?q=red&fields=contry", None, "/fields/0", "contry: did you mean country?"),
+        (
+            "GET",
+            "/v1/documents?ids=a&fields=likes,contry",
+            None,
+            "/fields/1",
+            "contry: did you mean country?",
+        ),
+        ("GET", "/v1/documents/a/similar?fields=contry", None, "/fields/0", "contry: did you mean country?"),
+        (
+            "POST",
+            "/v1/search/batch",
+            {"queries": [{"parts": [{"text": "red"}]}, {"parts": [{"text": "red"}], "fields": ["contry"]}]},
+            "/queries/1/fields/0",
+            "contry: did you mean country?",
+        ),
         (
             "POST",
             "/v1/search/batch",

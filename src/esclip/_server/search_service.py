@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from esclip._core.schema import Field
 from esclip._core.settings import thumbnail_cache
 from esclip._errors.secrets import Secret
 from esclip._fetch.hosts import HostPolicy
 from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
+from esclip._search.filter_values import require_field
 from esclip._server.batched_encoder import BatchedEncoder
 from esclip._server.corrections import Corrections, corrections_path
+from esclip._server.facet_messages import PATH_FIELDS
 from esclip._server.guard import LOOPBACK_NAMES, Guard
 from esclip._server.http import Limits
 from esclip._server.jobs import Jobs
 from esclip._server.metrics import Metrics
+from esclip._server.problems import Problem, ProblemType
 from esclip._server.url_fetcher import UrlFetcher
 from esclip._server.workers import Workers
 
@@ -67,6 +71,7 @@ class SearchService:
         self.options = options
         self.limits = limits
         self.jobs = Jobs()
+        self._fields: Mapping[str, Field] = {}
         self._corrections: Corrections | None = None
         self._corrections_lock = Lock()
         self.began = time.monotonic()
@@ -117,6 +122,30 @@ class SearchService:
             if self._encoder is None:
                 self._encoder = BatchedEncoder(self.index.load_encoder())
             return self._encoder
+
+    def require_fields(self, names: Sequence[str] | None, argument: str) -> list[str] | None:
+        """The names of fields that responses may have, as the index has them; None stays None.
+
+        `argument` is where the request has them. Raises `FieldNotFound`, and `Problem` for a field that is
+        not shown.
+        """
+        if not names:
+            return names if names is None else []
+        if not self._fields.keys() >= set(names):  # others than were known, of another process's ingest
+            self._fields = {field.name: field for field in self.index.stats().fields}
+        found = []
+        for number, name in enumerate(names):
+            place = f"{argument}/{number}"
+            found.append(require_field(name, self._fields, kind="field", argument=place).name)
+            self.require_shown(found[-1], place)
+        return found
+
+    def require_shown(self, field: str, argument: str) -> None:
+        """Raise `Problem` for a field that responses don't have."""
+        if field in PATH_FIELDS and not self.options.show_paths:
+            detail = f"{field}: this server shows no paths"
+            errors = [{"pointer": f"/{argument}", "detail": detail}]
+            raise Problem(ProblemType.UNKNOWN_FIELD, detail, errors=errors)
 
     def corrections(self) -> Corrections:
         """The labels that people have given, whose file is named when they are first wanted."""

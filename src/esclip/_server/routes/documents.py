@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import FastAPI, Query
 from starlette.responses import Response
 
+from esclip._search.documents import Documents
 from esclip._server import search_messages as messages
 from esclip._server.routes.responses import PROBLEMS, document_hit_of, json_response, respond_to_query
 from esclip._server.search_service import SearchService
@@ -19,11 +20,9 @@ def add_documents(api: FastAPI, service: SearchService) -> None:
     @api.get("/v1/documents", responses={200: {"model": messages.DocumentsResponse}, **PROBLEMS})
     async def documents(parameters: Annotated[messages.DocumentsParameters, Query()]) -> Response:
         """Pictures of the index by their ids, up to 100, with their vectors where they are wanted."""
-        found = await service.searches.run(service.index.get, parameters.ids)
+        fields, found = await service.searches.run(_documents_of, service, parameters)
         rendered = [
-            messages.render_stored(
-                document, vector=parameters.vectors, fields=parameters.fields, show_paths=show_paths
-            )
+            messages.render_stored(document, vector=parameters.vectors, fields=fields, show_paths=show_paths)
             for document in found
         ]
         return json_response({"documents": rendered, "missing": list(found.missing)})
@@ -48,6 +47,13 @@ def add_documents(api: FastAPI, service: SearchService) -> None:
         """A picture of the index, by its id."""
         hit = await service.searches.run(document_hit_of, service, id)
         return json_response(messages.render_document(hit, show_paths=show_paths))
+
+
+def _documents_of(
+    service: SearchService, parameters: messages.DocumentsParameters
+) -> tuple[list[str] | None, Documents]:
+    """The fields that are sent of documents, and these."""
+    return service.require_fields(parameters.fields, "fields"), service.index.get(parameters.ids)
 
 
 def _page_of_ids(service: SearchService, parameters: messages.IdsParameters) -> list[str]:

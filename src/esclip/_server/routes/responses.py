@@ -15,7 +15,7 @@ from esclip._search.hits import Hits
 from esclip._search.options import FACET_VALUES, Where
 from esclip._search.query import Query
 from esclip._server import search_messages as messages
-from esclip._server.facet_messages import PATH_FIELDS, render_facets
+from esclip._server.facet_messages import render_facets
 from esclip._server.http import JSON
 from esclip._server.problems import PROBLEM_JSON, Problem, ProblemType
 from esclip._server.search_service import SearchService
@@ -37,15 +37,16 @@ async def respond_to_query(
 ) -> Response:
     """Search for a query in a thread of the searches; `fields` of the metadata are sent, `facets` counted."""
 
-    def search() -> tuple[Hits, dict[str, Any]]:
+    def search() -> tuple[list[str] | None, Hits, dict[str, Any]]:
+        shown = service.require_fields(fields, "fields")
         hits = service.index.search(query)
-        return hits, facets_of_query(service, query, facets)
+        return shown, hits, facets_of_query(service, query, facets)
 
     began = time.perf_counter()
-    hits, counts = await service.searches.run(search)
+    shown, hits, counts = await service.searches.run(search)
     took = milliseconds(service, hits, began)
     rendered = messages.render_hits(
-        hits, query, fields=fields, show_paths=service.options.show_paths, took=took
+        hits, query, fields=shown, show_paths=service.options.show_paths, took=took
     )
     return json_response(rendered | counts, took)
 
@@ -71,21 +72,14 @@ def count_facets(
 
     `pointer` is where the request has the names.
     """
-    show_paths = service.options.show_paths
     for number, name in enumerate(fields or ()):
-        if name in PATH_FIELDS and not show_paths:
-            detail = f"{name}: this server shows no paths"
-            raise Problem(
-                ProblemType.UNKNOWN_FIELD,
-                detail,
-                errors=[{"pointer": f"/{pointer}/{number}", "detail": detail}],
-            )
+        service.require_shown(name, f"{pointer}/{number}")
     try:
         facets = service.index.facets(fields, where, limit)
     except FieldNotFound as error:
         error.argument = error.argument.replace("fields", pointer)
         raise
-    return render_facets(facets, show_paths=show_paths)
+    return render_facets(facets, show_paths=service.options.show_paths)
 
 
 def milliseconds(service: SearchService, hits: Hits, began: float) -> dict[str, float]:

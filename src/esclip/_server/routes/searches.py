@@ -60,20 +60,24 @@ def add_searches(api: FastAPI, service: SearchService) -> None:
         async with fetched_pictures(service, urls) as fetched:
             queries = [one.query(fetched, pointer) for one, pointer in numbered]
             began = time.perf_counter()
-            results, counts = await service.searches.run(_search_many, service, queries, wanted)
+            shown, results, counts = await service.searches.run(_search_many, service, queries, wanted)
         took = milliseconds(service, results[0], began)  # that of all, which were searched together
         show_paths = service.options.show_paths
         rendered = [
-            messages.render_hits(hits, query, fields=one.fields, show_paths=show_paths, took=took) | counted
-            for hits, query, one, counted in zip(results, queries, wanted.queries, counts, strict=True)
+            messages.render_hits(hits, query, fields=fields, show_paths=show_paths, took=took) | counted
+            for hits, query, fields, counted in zip(results, queries, shown, counts, strict=True)
         ]
         return json_response({"results": rendered}, took)
 
 
 def _search_many(
     service: SearchService, queries: Sequence[IndexQuery], wanted: messages.BatchRequest
-) -> tuple[list[Hits], list[dict[str, Any]]]:
-    """The hits of each query, and the facets that it asks for."""
+) -> tuple[list[list[str] | None], list[Hits], list[dict[str, Any]]]:
+    """The fields that each query asks for, its hits, and its facets."""
+    shown = [
+        service.require_fields(one.fields, f"queries/{number}/fields")
+        for number, one in enumerate(wanted.queries)
+    ]
     try:
         results = service.index.search_many(queries)
     except FieldNotFound as error:
@@ -83,7 +87,7 @@ def _search_many(
         facets_of_query(service, query, one.facets, f"queries/{number}/")
         for number, (query, one) in enumerate(zip(queries, wanted.queries, strict=True))
     ]
-    return results, counts
+    return shown, results, counts
 
 
 def _check_picture(body: bytes) -> None:
