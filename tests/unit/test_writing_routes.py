@@ -358,6 +358,10 @@ class TestOneDocument:
             assert ask(server, "PUT", path, {"text": "red"}).json == {"id": id, "result": "written"}
             assert ask(server, "GET", path).json["id"] == id
             assert ask(server, "GET", f"{path}/similar?k=1").status == 200
+        for method in ("PUT", "DELETE"):  # a path is of one document, whatever the method
+            answer = ask(server, method, "/v1/documents/a/similar", {"text": "red"})
+            assert (answer.problem, answer.headers["Allow"]) == ("method-not-allowed", "GET")
+        assert ask(server, "GET", "/v1/documents/a%2Fsimilar").json["kind"] == "text"
 
     def test_json_as_the_body(self, server: HttpServer[SearchApp]) -> None:
         """The same as JSON; other metadata alone is an update."""

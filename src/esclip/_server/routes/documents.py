@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from esclip._search.documents import Documents
 from esclip._server import search_messages as messages
+from esclip._server.routes.paths import DOCUMENT_PATH
 from esclip._server.routes.responses import PROBLEMS, document_hit_of, json_response, respond_to_query
 from esclip._server.search_service import SearchService
 
@@ -33,16 +34,14 @@ def add_documents(api: FastAPI, service: SearchService) -> None:
         page = await service.searches.run(_page_of_ids, service, parameters)
         return json_response({"ids": page, "next": page[-1] if len(page) == parameters.limit else None})
 
-    @api.get(
-        "/v1/documents/{id:path}/similar", responses={200: {"model": messages.SearchResponse}, **PROBLEMS}
-    )
+    @api.get(f"{DOCUMENT_PATH}/similar", responses={200: {"model": messages.SearchResponse}, **PROBLEMS})
     async def similar(
         id: messages.PathId, parameters: Annotated[messages.SimilarParameters, Query()]
     ) -> Response:
         """The pictures most like one of the index."""
         return await respond_to_query(service, parameters.query(id), parameters.fields, parameters.facets)
 
-    @api.get("/v1/documents/{id:path}", responses={200: {"model": messages.DocumentResponse}, **PROBLEMS})
+    @api.get(DOCUMENT_PATH, responses={200: {"model": messages.DocumentResponse}, **PROBLEMS})
     async def document(id: messages.PathId) -> Response:
         """A picture of the index, by its id."""
         hit = await service.searches.run(document_hit_of, service, id)

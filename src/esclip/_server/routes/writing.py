@@ -22,6 +22,7 @@ from esclip._server.http import Message, Receive, Send
 from esclip._server.problems import Problem, ProblemType
 from esclip._server.replies import Replies
 from esclip._server.routes.bodies import content_type
+from esclip._server.routes.paths import DOCUMENT_PATH
 from esclip._server.routes.responses import PROBLEMS, json_response
 from esclip._server.search_messages import MAX_PICTURE_BYTES, PathId
 from esclip._server.search_service import SearchService
@@ -60,7 +61,7 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
         return _StreamResponse(service, options, request.state.request)
 
     @api.put(
-        "/v1/documents/{id:path}",
+        DOCUMENT_PATH,
         dependencies=first,
         responses={200: {"model": documents.OutcomeResponse}, **PROBLEMS},
         openapi_extra={"requestBody": _DOCUMENT_BODY},
@@ -81,7 +82,7 @@ def add_writing(api: FastAPI, service: SearchService) -> None:
 
     deleted = {200: {"model": documents.DeletedResponse}, **PROBLEMS}
 
-    @api.delete("/v1/documents/{id:path}", dependencies=first, responses=deleted)
+    @api.delete(DOCUMENT_PATH, dependencies=first, responses=deleted)
     async def delete_document(id: PathId) -> Response:
         """Delete one document, with its parts and rejections. A picture's file stays."""
         return json_response({"deleted": await service.writes.run(service.index.delete, id)})
