@@ -91,6 +91,8 @@ if TYPE_CHECKING:
     from esclip._search.options import HitOptions, QueryOptions, SearchOptions, TextSearchOptions
     from esclip._search.query import ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
     from esclip._search.selection import Gallery
+    from esclip._transfer.options import ExportOptions
+    from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model, load_encoder, models
 
     __version__: str
@@ -122,6 +124,8 @@ __all__ = [
     "EvaluatedSystem",
     "Evaluation",
     "Exists",
+    "ExportOptions",
+    "ExportReport",
     "Facet",
     "Facets",
     "FetchError",
@@ -214,10 +218,10 @@ _HOMES = (
     "_errors", "_errors.reasons", "_net.access", "_core.labels", "_core.filters", "_core.schema",
     "_core.types", "_core.searches", "_core.facets", "_search.query", "_search.options", "_core.rejections",
     "_protocols", "_core.progress", "_concurrency.stop", "_ingest.options", "_search.hits",
-    "_search.documents", "_search.duplicates", "_search.copying", "encoders", "_client.document",
-    "_client.profile", "_client.client", "_evaluation.options", "_evaluation.statistics",
-    "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate", "_classify", "_index",
-    "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
+    "_transfer.options", "_transfer.reports", "_search.documents", "_search.duplicates", "_search.copying",
+    "encoders", "_client.document", "_client.profile", "_client.client", "_evaluation.options",
+    "_evaluation.statistics", "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate",
+    "_classify", "_index", "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
     "_audit.options", "_audit.report", "_audit.audit",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""

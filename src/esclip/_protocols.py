@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from itertools import chain
 from threading import Event
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from PIL import Image
@@ -350,6 +350,42 @@ class Store(ABC):
             documents = self.documents([hit.id for hit in hits])
             if documents:
                 yield [*documents], np.stack([document.vector for document in documents.values()])
+
+    def scan_tables(self) -> Iterator[Any]:
+        """Iterate over all documents with all that the store holds of them, by pages of thousands.
+
+        By default scans, and reads by id, of documents that searches see.
+
+        Returns:
+            Pages as a `pyarrow.Table` each, with the columns of `_core.document_tables.table_schema`. Each id
+            comes once.
+        """
+        from esclip._core.document_tables import document_table
+
+        schema = self.schema()
+        for hits in self._scan_pages(()):
+            ids = [hit.id for hit in hits]
+            documents, fingerprints = self.documents(ids), self.fingerprints(ids)
+            if schema is not None and documents:
+                known = [
+                    replace(document, stored_as=fingerprints.get(id)) for id, document in documents.items()
+                ]
+                yield document_table(known, schema)
+
+    def upsert_table(self, table: Any) -> list[Rejection]:
+        """Write the documents of a page of `scan_tables`, as `upsert` does, with their fingerprints.
+
+        Args:
+            table: A `pyarrow.Table`. Fields that the index lacks are left out, those that the table lacks are
+                missing.
+
+        Returns:
+            A rejection for each document that the store refused.
+        """
+        from esclip._core.document_tables import table_documents
+
+        schema = self.schema()
+        return self.upsert(table_documents(table, schema)) if schema is not None else []
 
     def close(self) -> None:  # noqa: B027 - a store may have nothing to close
         """Free connections and files. Closing twice is harmless."""

@@ -24,6 +24,7 @@ COMMANDS: Steps = {
         *("evaluate", "--field", "country", "--against", "exact=yes", "--encoder", "palette", "--json"),
     ),
     "audit": ("audit", "--queries", "3", "--encoder", "palette", "--json"),
+    "export": ("export", "--out", "{folder}/cache", "--json"),
     "doctor": ("doctor", "--encoder", "palette", "--json"),
     "models": ("models", "--json"),
     "plan": ("plan", "1000", "--encoder", "palette", "--json"),

@@ -18,7 +18,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from esclip._cli import audit, classify, embed, evaluate, facets, forget, ingest, mcp, plan, search, serve
+from esclip._cli import (
+    audit,
+    classify,
+    embed,
+    evaluate,
+    export,
+    facets,
+    forget,
+    ingest,
+    mcp,
+    plan,
+    search,
+    serve,
+)
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.commands import COMMANDS, CommandGroup, command
 from esclip._cli.config_file import defaults_of, list_settings, read_config, source_of
@@ -218,6 +231,7 @@ def drop(
     say(f"index {store.index!r} removed")
 
 
+command(CommandGroup.INDEX)(export.export)
 command(CommandGroup.INDEX)(plan.plan)
 command(CommandGroup.INDEX)(audit.audit)
 

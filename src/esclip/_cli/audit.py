@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import monotonic
 from typing import Annotated
 
 import typer
@@ -13,9 +11,6 @@ from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._cli.options import Json, number
 from esclip._cli.search import read_queries
 from esclip._cli.signals import handle_signals
-
-TELL_AFTER_S = 5.0
-"""Seconds between two lines that say how far it is."""
 
 
 def audit(
@@ -36,26 +31,12 @@ def audit(
     import esclip
     from esclip._cli.output.audits import print_audit
     from esclip._cli.output.console import say
+    from esclip._cli.output.progress import tell_counts
 
     texts = list(read_queries(file)) if file else []
     with handle_signals(lambda: False), store.open(encoder) as index:
-        report = esclip.audit(index, texts, on_progress=_progress(), **options)
+        report = esclip.audit(index, texts, on_progress=tell_counts(), **options)
     print_audit(report, json=json)
     if target is not None and report.lowest < target:
         say(f"the lowest recall is {report.lowest:.3f}, below {target:g}")
         raise typer.Exit(1)
-
-
-def _progress() -> Callable[[str, int], None]:
-    """What says every few seconds how far it is."""
-    from esclip._cli.output.console import say
-
-    told = monotonic()
-
-    def tell(what: str, count: int) -> None:
-        nonlocal told
-        if monotonic() - told >= TELL_AFTER_S:
-            told = monotonic()
-            say(f"{count:,} {what} done")
-
-    return tell

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -244,6 +244,12 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:24]
 
 
+def truncate_date(value: datetime) -> datetime:
+    """A date as stores keep it: in UTC, truncated to milliseconds."""
+    utc = value.astimezone(UTC)
+    return utc - timedelta(microseconds=utc.microsecond % 1000)
+
+
 def json_metadata(metadata: Metadata) -> dict[str, Any]:
     """Metadata as JSON has it: dates in ISO 8601, a place as `{"lat", "lon"}`, tuples as lists."""
     return {name: _json_value(value) for name, value in metadata.items()}
@@ -279,6 +285,14 @@ class StoredDocument:
     """`content_fingerprint` of the picture's bytes; empty where they aren't known."""
     crops: tuple[Crop, ...] = field(default=(), repr=False)
     """Parts of the picture on the way to documents of their own; no store keeps them here."""
+    stored_as: Fingerprint | None = field(default=None, repr=False)
+    """The fingerprint that another store has of it, kept on the way into a store: of a document that was
+    stored, the record has not all that made it. None: the record's."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What a store is to remember of it, to tell an unchanged record from a changed one."""
+        return self.stored_as or self.record.fingerprint
 
 
 class Box(NamedTuple):

@@ -10,8 +10,7 @@ from typing import Any, assert_never
 
 from esclip._core import filters
 from esclip._core.analysis import analyze_document
-from esclip._core.types import GeoPoint, ImageRecord, MetadataValue
-from esclip.stores.validation import truncate_date
+from esclip._core.types import GeoPoint, ImageRecord, MetadataValue, truncate_date
 
 EARTH_RADIUS = 6_371_008.7714
 """Meters: Lucene's mean radius (`GeoUtils.EARTH_MEAN_RADIUS_METERS`)."""

@@ -35,6 +35,7 @@ from esclip._core.types import (
     document_hit,
     number_hits,
     rank_hits,
+    truncate_date,
 )
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
@@ -89,10 +90,10 @@ class MemoryStore(Store):
             self._schema = validation.merge_schemas(present, schema)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
-        """The fingerprints of the records, computed anew."""
+        """The fingerprints of the documents, computed anew."""
         with self._lock:
             self._require_schema()
-            return {id: self._documents[id].record.fingerprint for id in ids if id in self._documents}
+            return {id: self._documents[id].fingerprint for id in ids if id in self._documents}
 
     def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Keep valid documents, each under its id."""
@@ -108,7 +109,7 @@ class MemoryStore(Store):
         with self._lock:
             valid, rejections = validation.validate_records(records, self._require_schema(), self._documents)
             for id, record in valid.items():
-                self._documents[id] = replace(self._documents[id], record=record)
+                self._documents[id] = replace(self._documents[id], record=record, stored_as=None)
             return rejections
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -158,7 +159,10 @@ class MemoryStore(Store):
         with self._lock:
             self._require_schema()
             found = [self._documents[id] for id in ids if id in self._documents]
-        return {d.record.id: replace(d, record=_stored(d.record), vector=d.vector.copy()) for d in found}
+        return {
+            d.record.id: replace(d, record=_stored(d.record), vector=d.vector.copy(), stored_as=None)
+            for d in found
+        }
 
     def drop(self) -> None:
         """Remove schema and documents."""
@@ -220,7 +224,7 @@ def _hit(document: StoredDocument, score: float) -> Hit:
 def _stored(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back: dates in UTC, truncated to milliseconds."""
     metadata = {
-        name: validation.truncate_date(value) if isinstance(value, datetime) else value
+        name: truncate_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
     return replace(record, metadata=metadata, derived={}, derivation="")

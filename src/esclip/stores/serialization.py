@@ -22,20 +22,20 @@ from esclip._core.types import (
     StoredDocument,
     Vector,
     json_metadata,
+    truncate_date,
 )
-from esclip.stores.validation import truncate_date
 
 
 def to_source(document: StoredDocument) -> dict[str, Any]:
     """A whole document, which replaces an existing one: missing values are left out."""
     content = {"content_fingerprint": document.content} if document.content else {}
-    return _indexed_source(document.record) | content | {"vector": document.vector}
+    return _indexed_source(document.record, document.fingerprint) | content | {"vector": document.vector}
 
 
 def to_partial_source(record: ImageRecord, schema: IndexSchema) -> dict[str, Any]:
     """A document without vector and content. Missing values are null, which removes them from the index."""
     absent = {"page": None, **{field.name: None for field in schema.fields}}
-    return absent | _indexed_source(record)
+    return absent | _indexed_source(record, record.fingerprint)
 
 
 def record_source(record: ImageRecord) -> dict[str, Any]:
@@ -90,8 +90,7 @@ def document_from_source(
     return StoredDocument(record, vector, _content(source))
 
 
-def _indexed_source(record: ImageRecord) -> dict[str, Any]:
-    fingerprint = record.fingerprint
+def _indexed_source(record: ImageRecord, fingerprint: Fingerprint) -> dict[str, Any]:
     indexed = {
         "id": record.id,
         "pixels_fingerprint": fingerprint.pixels,

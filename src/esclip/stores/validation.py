@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import assert_never
 
 import numpy as np
@@ -105,12 +105,6 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
         texts=present.texts or wanted.texts,
         settings=present.settings.extended_by(wanted.settings),
     )
-
-
-def truncate_date(value: datetime) -> datetime:
-    """A date as stores keep it: in UTC, truncated to milliseconds."""
-    utc = value.astimezone(UTC)
-    return utc - timedelta(microseconds=utc.microsecond % 1000)
 
 
 def write_rejection(record: ImageRecord, detail: str) -> Rejection:

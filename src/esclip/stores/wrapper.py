@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from threading import Event
+from typing import Any
 
 from esclip._core.facet_counting import NO_SPANS, Spans
 from esclip._core.facets import Facets
@@ -56,6 +57,12 @@ class StoreWrapper(Store):
 
     def scan_vectors(self, where: Sequence[Condition] = ()) -> Iterator[tuple[list[str], Vectors]]:
         return self.store.scan_vectors(where)
+
+    def scan_tables(self) -> Iterator[Any]:
+        return self.store.scan_tables()
+
+    def upsert_table(self, table: Any) -> list[Rejection]:
+        return self.store.upsert_table(table)
 
     def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
         return self.store.bulk_load(cancelled)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
-from esclip._core.types import StoredDocument
+from esclip._core.document_tables import document_table, table_documents
+from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import Fingerprint, StoredDocument
 from esclip._protocols import Store
-from esclip.testing.documents import EVERYTHING, axis, document, nearest, random_vectors, record, where
+from esclip.testing.documents import (
+    EVERYTHING,
+    SCHEMA,
+    SPACE,
+    axis,
+    document,
+    nearest,
+    random_vectors,
+    record,
+    where,
+)
 from esclip.testing.store_case import StoreCase, assert_same, ids_where
 
 
@@ -70,3 +83,47 @@ class StoreReads(StoreCase):
             assert isinstance(kept, datetime)
             assert (kept, kept.utcoffset()) == (cut, timedelta(0))
             assert ids_where(prepared, where("taken_at", cut)) == [id]
+
+    def test_whole_documents_are_handed_over(self, prepared: Store) -> None:
+        """A scan of tables gives every document once, with all that the store holds of it."""
+        vectors = random_vectors(3, 5)
+        bare = StoredDocument(record("c", page=None, description=""), vectors[2], "sha")
+        planted = [document("a", vectors[0], EVERYTHING), document("b", vectors[1]), bare]
+        with prepared.bulk_load():
+            prepared.upsert(planted)
+        got = {
+            one.record.id: one for table in prepared.scan_tables() for one in table_documents(table, SCHEMA)
+        }
+        assert sorted(got) == ["a", "b", "c"]
+        for one in planted:
+            back, stored = got[one.record.id], prepared.documents([one.record.id])[one.record.id]
+            assert (back.fingerprint, back.content) == (one.record.fingerprint, one.content)
+            assert replace(back.record, picture="", image_version="") == replace(
+                stored.record, picture="", image_version=""
+            )
+            assert_same(back.record.metadata, one.record.metadata)
+            np.testing.assert_array_equal(back.vector, stored.vector)
+
+    def test_documents_of_another_store_keep_their_fingerprints(self, prepared: Store) -> None:
+        """What is written as a table is held as it was there: the same fingerprints, contents and values."""
+        known = Fingerprint("pixels", "record+caption")
+        given = replace(document("a", random_vectors(1, 6)[0], EVERYTHING), content="sha", stored_as=known)
+        with prepared.bulk_load():
+            assert prepared.upsert_table(document_table([given], SCHEMA)) == []
+        assert prepared.fingerprints(["a"]) == {"a": known}
+        stored = prepared.documents(["a"])["a"]
+        assert stored.content == "sha"
+        assert_same(stored.record.metadata, EVERYTHING)
+        assert_same(nearest(prepared, given.vector, 1)[0].metadata, EVERYTHING)
+        np.testing.assert_allclose(stored.vector, given.vector, atol=1e-6)
+        prepared.update([record("a")])
+        assert prepared.fingerprints(["a"]) == {"a": record("a").fingerprint}
+
+    def test_a_table_may_have_other_fields(self, prepared: Store) -> None:
+        """Fields that the index lacks are left out; those that the table lacks are missing."""
+        fields = (Field("likes", FieldType.INTEGER), Field("content", FieldType.KEYWORD))
+        given = document("a", axis(3), {"likes": 3, "content": "x"})
+        with prepared.bulk_load():
+            assert prepared.upsert_table(document_table([given], IndexSchema(SPACE, fields))) == []
+        assert_same(prepared.documents(["a"])["a"].record.metadata, {"likes": 3})
+        assert nearest(prepared, axis(3), 1)[0].description == "picture a"

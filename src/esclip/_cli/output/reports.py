@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, LedgerEntry
     from esclip._core.schema import Stats
     from esclip._errors.reasons import Reason
+    from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
 
@@ -43,6 +44,22 @@ def print_report(report: IngestReport, *, json: bool) -> None:
         say("stopped before the end; the same command goes on from here")
     if report.rejected:
         say("see each with `esclip rejections`, try them again with `esclip retry`")
+
+
+def print_export(report: ExportReport, *, json: bool) -> None:
+    """What an export wrote: a summary on stderr, with `json` the report on stdout."""
+    if json:
+        print_json(report.to_json())
+    beside = [
+        pluralize(count, what)
+        for count, what in ((report.texts, "text"), (report.parts, "part of pictures"))
+        if count
+    ]
+    say(
+        f"{', '.join([pluralize(report.documents, 'picture'), *beside])} of index {report.index!r} in "
+        f"{pluralize(report.files, 'file')} of {report.bytes / 1e6:,.1f} MB, in {report.seconds:.1f} s: "
+        f"{report.path}"
+    )
 
 
 @contextmanager

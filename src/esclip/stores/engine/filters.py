@@ -8,8 +8,7 @@ from typing import Any, assert_never
 
 from esclip._concurrency.streams import batches
 from esclip._core import filters
-from esclip._core.types import json_metadata
-from esclip.stores.validation import truncate_date
+from esclip._core.types import json_metadata, truncate_date
 
 MIN_DISTANCE = 0.02
 """Meters: engines refuse 0, and store points with a precision of a centimetre."""

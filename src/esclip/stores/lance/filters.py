@@ -14,9 +14,9 @@ from typing import Any, assert_never
 
 from esclip._core import filters
 from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.types import truncate_date
 from esclip.stores.filter_eval import EARTH_RADIUS
 from esclip.stores.lance.rows import WORDS
-from esclip.stores.validation import truncate_date
 
 _SEPARATOR = f"\x1f{secrets.token_hex(8)}\x1f"
 """Joins the texts of a list so that the beginning of each can be found. Random, so that no text has it."""

@@ -13,28 +13,25 @@ with null.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import lru_cache
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
 from esclip._core.analysis import analyze_record
-from esclip._core.schema import Field, FieldType, IndexSchema
+from esclip._core.document_tables import OWN_COLUMNS, arrow_type, arrow_value, column_name, table_schema
+from esclip._core.schema import Field, IndexSchema
 from esclip._core.types import (
     Fingerprint,
-    GeoPoint,
     Hit,
     ImageRecord,
-    MetadataValue,
     StoredDocument,
     Vectors,
 )
 from esclip._errors import StoreError
 from esclip.stores.serialization import document_from_source, hit_from_source, record_source
-from esclip.stores.validation import truncate_date
 
 CONTENT = "content_fingerprint"
 """The column of `StoredDocument.content`."""
@@ -71,16 +68,27 @@ def document_table(documents: Sequence[StoredDocument], schema: IndexSchema) -> 
     flat = np.concatenate([document.vector for document in documents], dtype=np.float32)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), schema.space.dim)
     contents = pa.array([document.content or None for document in documents], pa.string())
-    table = record_table([document.record for document in documents], schema)
+    table = record_table(
+        [document.record for document in documents],
+        schema,
+        [document.fingerprint for document in documents],
+    )
     columns = arrow_schema(schema)
     table = table.add_column(1, columns.field("vector"), vectors)
     return table.add_column(2, columns.field(CONTENT), contents).cast(columns)
 
 
-def record_table(records: Sequence[ImageRecord], schema: IndexSchema) -> pa.Table:
-    """Records as rows of all columns but vector and content; missing metadata is null."""
+def record_table(
+    records: Iterable[ImageRecord], schema: IndexSchema, fingerprints: Iterable[Fingerprint] | None = None
+) -> pa.Table:
+    """Records as rows of all columns but vector and content; missing metadata is null.
+
+    `fingerprints` are those of the documents, where they aren't the records'.
+    """
     columns = pa.schema(_record_columns(schema.fields))
-    return pa.Table.from_pylist([_row(record) for record in records], schema=columns)
+    records = list(records)
+    known = fingerprints or (record.fingerprint for record in records)
+    return pa.Table.from_pylist(list(map(_row, records, known)), schema=columns)
 
 
 def select_present(table: Any, dataset: Any) -> Any:
@@ -117,6 +125,27 @@ def hit_columns(present: Sequence[str]) -> list[str]:
     if _SOURCE in present:
         return [name for name in ("id", CONTENT, _SOURCE) if name in present]
     return [name for name in present if name not in ("vector", WORDS)]
+
+
+def whole_columns(present: Sequence[str], schema: IndexSchema) -> list[str]:
+    """The columns that hold a document, out of the `present` ones: the others are made of these."""
+    names = {CONTENT, *OWN_COLUMNS, *(field.name for field in schema.fields)}
+    return [name for name in present if name in names]
+
+
+def exchange_table(table: pa.Table, schema: IndexSchema) -> pa.Table:
+    """Rows of these columns as stores hand over documents; a column that is missing has no values."""
+    ours = {column_name(field): field.name for field in schema.fields} | {"content": CONTENT}
+    columns = table_schema(schema)
+    present = set(table.column_names)
+    return pa.table(
+        [
+            table[name].cast(column.type) if name in present else pa.nulls(len(table), column.type)
+            for column in columns
+            for name in [ours.get(column.name, column.name)]
+        ],
+        schema=columns,
+    )
 
 
 def read_hit(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:
@@ -163,35 +192,14 @@ def _record_columns(fields: Iterable[Field]) -> list[pa.Field]:
 
 
 def _field_columns(fields: Iterable[Field]) -> list[pa.Field]:
-    return [pa.field(field.name, _arrow_type(field.type)) for field in fields]
+    return [pa.field(field.name, arrow_type(field.type)) for field in fields]
 
 
 def _words_column() -> pa.Field:
     return pa.field(WORDS, pa.list_(pa.string()))
 
 
-def _arrow_type(kind: FieldType) -> pa.DataType:
-    match kind:
-        case FieldType.KEYWORD | FieldType.TEXT:
-            return pa.string()
-        case FieldType.KEYWORDS:
-            return pa.list_(pa.string())
-        case FieldType.INTEGER:
-            return pa.int64()
-        case FieldType.FLOAT:
-            return pa.float64()
-        case FieldType.BOOLEAN:
-            return pa.bool_()
-        case FieldType.DATE:
-            return pa.timestamp("ms", "UTC")
-        case FieldType.GEO_POINT:
-            return pa.struct([pa.field("lat", pa.float64()), pa.field("lon", pa.float64())])
-        case _:
-            assert_never(kind)
-
-
-def _row(record: ImageRecord) -> dict[str, Any]:
-    fingerprint = record.fingerprint
+def _row(record: ImageRecord, fingerprint: Fingerprint) -> dict[str, Any]:
     columns = {
         "id": record.id,
         _SOURCE: orjson.dumps(record_source(record)).decode(),
@@ -202,16 +210,4 @@ def _row(record: ImageRecord) -> dict[str, Any]:
         "record_fingerprint": fingerprint.record,
         WORDS: analyze_record(record),
     }
-    return columns | {name: _arrow_value(value) for name, value in record.all_metadata.items()}
-
-
-def _arrow_value(value: MetadataValue) -> Any:
-    match value:
-        case datetime():
-            return truncate_date(value)
-        case GeoPoint():
-            return value._asdict()
-        case tuple():
-            return list(value)
-        case _:
-            return value
+    return columns | {name: arrow_value(value) for name, value in record.all_metadata.items()}

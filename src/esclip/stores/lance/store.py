@@ -56,6 +56,7 @@ from esclip.stores.lance.rows import (
     SCHEMA_KEY,
     arrow_schema,
     document_table,
+    exchange_table,
     read_documents,
     read_fingerprint,
     read_schema,
@@ -63,6 +64,7 @@ from esclip.stores.lance.rows import (
     record_table,
     schema_metadata,
     select_present,
+    whole_columns,
 )
 from esclip.stores.lance.vector_search import search_many
 
@@ -227,6 +229,19 @@ class LanceStore(Store):
             ):
                 table = pa.Table.from_batches([batch])
                 yield table["id"].to_pylist(), read_vectors(table, schema)
+
+    def scan_tables(self) -> Iterator[Any]:
+        """Scan the columns of the latest version."""
+        with map_errors(LANCE_ERRORS, self._path):
+            dataset = self._existing()
+            schema = read_schema(dataset)
+            for batch in dataset.to_batches(
+                columns=whole_columns(dataset.schema.names, schema),
+                batch_size=VECTOR_ROWS,
+                batch_readahead=2,
+                fragment_readahead=1,
+            ):
+                yield exchange_table(pa.Table.from_batches([batch]), schema)
 
     @contextmanager
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:

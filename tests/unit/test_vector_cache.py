@@ -1,0 +1,154 @@
+"""Vector caches: an index written as Parquet files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.dataset as arrow_dataset
+import pyarrow.parquet as pq
+import pytest
+
+import esclip
+from esclip._core.document_tables import read_vectors, table_documents
+from esclip._core.schema import IndexSchema
+from esclip.stores.lance.store import LanceStore
+from esclip.stores.memory import MemoryStore
+from esclip.stores.vector_cache import parts
+from esclip.testing.documents import EVERYTHING, FIELDS, SCHEMA, SPACE, document, random_vectors
+from tests.command_line import Esclip
+
+
+def filled(store: esclip.Store, count: int, dim: int = SPACE.dim) -> esclip.Store:
+    """The store with an index of so many documents, of which the first has all metadata."""
+    store.ensure_index(SCHEMA)
+    vectors = random_vectors(count, 3)
+    with store.bulk_load():
+        store.upsert([document(f"d{n:05}", vectors[n], EVERYTHING if n == 0 else {}) for n in range(count)])
+    return store
+
+
+@pytest.fixture(scope="module")
+def lance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[esclip.ImageIndex]:
+    """An embedded index of some documents."""
+    store = filled(LanceStore(tmp_path_factory.mktemp("lance"), "own"), 30)
+    with esclip.open_index(store) as index:
+        yield index
+
+
+def test_a_cache_is_a_table_for_other_programs(lance: esclip.ImageIndex, tmp_path: Path) -> None:
+    """Any reader of Parquet sees ids, vectors and typed metadata; the schema stands in the file."""
+    report = lance.export(tmp_path / "cache")
+    table = arrow_dataset.dataset(tmp_path / "cache", format="parquet").to_table()
+    assert len(table) == report.documents == 30
+    types = {column.name: str(column.type) for column in table.schema}
+    assert types == {
+        **dict.fromkeys(("id", "content", "pixels_fingerprint", "record_fingerprint"), "string"),
+        "vector": f"fixed_size_list<element: float>[{SPACE.dim}]",
+        **dict.fromkeys(("location", "page", "description", "country", "caption"), "string"),
+        "colors": "list<element: string>",
+        "likes": "int64",
+        "aperture": "double",
+        "featured": "bool",
+        "taken_at": "timestamp[ms, tz=UTC]",
+        "place": "struct<lat: double, lon: double>",
+    }
+    kept = json.loads(pq.read_schema(tmp_path / "cache/part-00000.parquet").metadata[b"esclip"])
+    assert IndexSchema.from_json(kept) == SCHEMA
+    documents = {one.record.id: one for one in table_documents(table, SCHEMA)}
+    stored = lance.store.documents(["d00000"])["d00000"]
+    assert documents["d00000"].record == stored.record
+    assert documents["d00000"].fingerprint == lance.store.fingerprints(["d00000"])["d00000"]
+    np.testing.assert_array_equal(documents["d00000"].vector, stored.vector)
+    page = documents["d00007"].record.page
+    assert page == "https://example.org/photos/d00007"
+
+
+def test_a_summary_says_what_is_there(lance: esclip.ImageIndex, tmp_path: Path) -> None:
+    """`_SUCCESS.json` counts the documents of each part and names its SHA-256; another export's is equal."""
+    reports = [lance.export(tmp_path / name) for name in ("a", "b")]
+    summary = json.loads((tmp_path / "a/_SUCCESS.json").read_text())
+    assert summary["rows"] == sum(part["rows"] for part in summary["parts"]) == 30
+    assert [len(part["sha256"]) for part in summary["parts"]] == [64]
+    assert summary["digest"] == reports[0].digest == reports[1].digest
+    assert not list((tmp_path / "a").glob(".new-*"))
+
+
+def test_parts_have_a_number_of_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part is finished when it is full, across pages of the store and groups of rows."""
+    monkeypatch.setattr(parts, "PART_ROWS", 1_500)
+    monkeypatch.setattr(parts, "GROUP_ROWS", 400)
+    with esclip.open_index(filled(MemoryStore("many"), 3_200)) as index:
+        counts: list[tuple[str, int]] = []
+        index.export(tmp_path / "cache", on_progress=lambda what, count: counts.append((what, count)))
+    files = sorted((tmp_path / "cache").glob("part-*.parquet"))
+    assert [pq.read_metadata(file).num_rows for file in files] == [1_500, 1_500, 200]
+    assert counts[-1] == ("pictures", 3_200)
+    ids = [id for file in files for id in pq.read_table(file, columns=["id"])["id"].to_pylist()]
+    assert ids == [f"d{n:05}" for n in range(3_200)]
+
+
+def test_half_as_large(lance: esclip.ImageIndex, tmp_path: Path) -> None:
+    """With float16 a cosine differs by less than 0.0005."""
+    lance.export(tmp_path / "cache", dtype="float16")
+    table = pq.read_table(tmp_path / "cache/part-00000.parquet")
+    assert str(table["vector"].type.value_type) == "halffloat"
+    stored = lance.store.documents(table["id"].to_pylist())
+    own = np.stack([stored[id].vector for id in table["id"].to_pylist()])
+    np.testing.assert_allclose((read_vectors(table) * own).sum(axis=1), 1, atol=5e-4)
+
+
+def test_texts_and_parts_stand_beside(tmp_path: Path) -> None:
+    """What an index has beside its pictures is in folders that readers of the table pass over."""
+    from PIL import Image
+
+    with esclip.open_index(MemoryStore("all"), encoder="palette") as index:
+        records: list[Any] = [{"id": "p", "image": Image.new("RGB", (64, 64), "red"), "description": "a red"}]
+        index.add([*records, {"id": "t", "text": "blue"}], parts=["captions"])
+        report = index.export(tmp_path / "cache")
+    assert (report.documents, report.texts, report.parts, report.files) == (1, 1, 1, 3)
+    assert arrow_dataset.dataset(tmp_path / "cache", format="parquet").count_rows() == 1
+    assert pq.read_table(tmp_path / "cache/_texts/part-00000.parquet")["id"].to_pylist() == ["t"]
+    assert pq.read_table(tmp_path / "cache/_parts/part-00000.parquet")["id"].to_pylist() == ["p#caption"]
+
+
+def test_an_export_that_was_killed_is_begun_anew(lance: esclip.ImageIndex, tmp_path: Path) -> None:
+    """What is left of it makes no trouble, and is gone at the end."""
+    folder = tmp_path / "cache"
+    (folder / "_texts").mkdir(parents=True)
+    (folder / "part-00000.parquet").write_bytes(b"PAR1")
+    (folder / ".new-0011223344556677").write_bytes(b"PAR1")
+    lance.export(folder)
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["_SUCCESS.json", "_texts", "part-00000.parquet"]
+    assert pq.read_metadata(folder / "part-00000.parquet").num_rows == 30
+
+
+def test_where_nothing_is_exported(lance: esclip.ImageIndex, tmp_path: Path, quick_esclip: Esclip) -> None:
+    """A folder with something in it, a file, and an index that isn't there are told in one line."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/holiday.jpg").write_bytes(b"")
+    store = ("--store", lance.store.address, "--index", "own")
+    told = quick_esclip("export", "--out", tmp_path / "full", *store, status=1).err
+    assert told.rstrip().endswith("not empty: it holds 'holiday.jpg'; give a new folder, or an empty one")
+    done = quick_esclip("export", "--out", tmp_path / "c", *store, "--json")
+    assert done.json["documents"] == 30
+    told = quick_esclip("export", "--out", tmp_path / "c", *store, status=1).err
+    assert "holds a vector cache already" in told
+    told = quick_esclip("export", "--out", tmp_path / "full/holiday.jpg", *store, status=1).err
+    assert "is no folder" in told
+    told = quick_esclip("export", "--out", tmp_path / "n", "--store", tmp_path / "no", status=1).err
+    assert "esclip ingest PATH" in told
+    assert not (tmp_path / "n").exists()
+    assert "--dtype" in quick_esclip("export", "--out", tmp_path / "n", "--dtype", "int8", status=2).err
+
+
+def test_an_empty_index_is_a_cache_without_documents(tmp_path: Path) -> None:
+    """Its schema is kept all the same."""
+    with esclip.open_index(filled(MemoryStore("none"), 0)) as index:
+        assert index.export(tmp_path / "cache").documents == 0
+    kept = pq.read_schema(tmp_path / "cache/part-00000.parquet").metadata[b"esclip"]
+    assert IndexSchema.from_json(json.loads(kept)).fields == FIELDS
