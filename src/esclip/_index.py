@@ -77,7 +77,8 @@ from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
 from esclip.stores import open_store
-from esclip.stores.suggestions import explain_missing, explain_missing_folder
+from esclip.stores.several import SeveralIndexes, several_are_read_only
+from esclip.stores.suggestions import explain_missing_folder, missing_index
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
@@ -112,7 +113,8 @@ def open_index(
     Args:
         store: A folder (embedded index), the `http://` or `https://` address of OpenSearch or Elasticsearch,
             or a `Store`. Default: a folder in the user's data directory.
-        index: Name of the index: up to 200 of `a-z`, `0-9`, `_` and `-`.
+        index: Name of the index: up to 200 of `a-z`, `0-9`, `_` and `-`. Several with commas between are
+            searched as one, and can't be written.
         encoder: A model's name, a model's folder, `palette`, the address of an encoder server, or an
             `Encoder`. Default: the index's own; for a new index `clip-ViT-B-32`.
         text_encoder: The model for the texts of queries. Default: see `load_encoder`.
@@ -610,7 +612,7 @@ class ImageIndex(SearchMethods):
         schema = self._schema = self._store.schema()
         self._require_own_pictures(schema)
         if schema is None and where:
-            raise self._not_found("does not exist")
+            raise missing_index(self._store)
         self._require_index_or_ledger()
         selection = Selection(named, roots, parse_filter(where, schema.fields) if where and schema else ())
         store = self._with_texts(schema, self._with_parts(schema)) if schema else None
@@ -896,12 +898,12 @@ class ImageIndex(SearchMethods):
         Raises:
             IndexNotFound: There is no such index.
         """
-        schema = self._store.schema()
+        ledger, schema = self._ledger, self._store.schema()
         if schema and holds_parts(self._open_parts().schema()):
             self._open_parts().drop()  # first: what is dropped by halves still says that it has them
         (self._with_texts(schema) if schema else self._store).drop()
         self._schema = None
-        self._ledger.remove()
+        ledger.remove()
 
     def close(self) -> None:
         """Free connections and files. Closing twice is harmless; other calls raise `ConfigError` then."""
@@ -978,8 +980,12 @@ class ImageIndex(SearchMethods):
 
     @property
     def _ledger(self) -> Ledger:
-        """The ledger of rejections. Raises `ConfigError` when the index is closed."""
-        assert self._store
+        """The ledger of rejections, which all that writes needs.
+
+        Raises `ConfigError` when the index is closed, or stands for several.
+        """
+        if isinstance(self._store, SeveralIndexes):
+            raise several_are_read_only(self._store.index)
         return self._open_ledger
 
     def _require_schema(self) -> IndexSchema:
@@ -988,7 +994,7 @@ class ImageIndex(SearchMethods):
         if schema is None:
             self._schema = schema = store.schema()
         if schema is None:
-            raise self._not_found("does not exist")
+            raise missing_index(self._store)
         return schema
 
     def _require_documents(self) -> None:
@@ -996,7 +1002,7 @@ class ImageIndex(SearchMethods):
         self._schema = None
         info = self._info()
         if info is None or info.documents == 0:
-            raise self._not_found("is empty" if info else "does not exist")
+            raise missing_index(self._store, "is empty" if info else "does not exist")
 
     def _count(self) -> int:
         """The number of pictures."""
@@ -1010,15 +1016,8 @@ class ImageIndex(SearchMethods):
     def _require_info(self) -> IndexInfo:
         info = self._store.info()
         if info is None:
-            raise self._not_found("does not exist")
+            raise missing_index(self._store)
         return info
-
-    def _not_found(self, problem: str) -> IndexNotFound:
-        name, address = self._store.index, self._store.address
-        why = explain_missing(self._store)
-        return IndexNotFound(
-            f"index {name!r} {problem} in {address}{f' ({why})' if why else ''}", Hint.INGEST
-        )
 
     def _open_parts(self) -> Store:
         """The parts index, there or not."""

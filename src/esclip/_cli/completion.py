@@ -18,7 +18,7 @@ def complete_index(ctx: Any, incomplete: str) -> list[str]:
         names = sorted(path.stem for path in folder.glob("*.lance")) if folder else []
     except (ConfigError, OSError):
         return []
-    return _beginning(incomplete, names)
+    return complete_choice(names)(incomplete)
 
 
 def complete_model(incomplete: str) -> list[str]:

@@ -145,7 +145,7 @@ class StoreOptions:
             autocompletion=complete_index,
             rich_help_panel=Panel.INDEX,
             metavar="NAME",
-            help="The index.",
+            help="The index; for a search also several, with commas between.",
         ),
     ] = DEFAULT_INDEX
     auth: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -151,6 +151,7 @@ def _hit(data: Any, address: str, fields: Mapping[str, FieldType]) -> Hit:
         box=None if box is None else Box(*(_number(box[side]) for side in Box._fields)),
         explanation=tuple(_detail(detail) for detail in _list(data["why"])),
         kind=_kind(data),
+        index=_optional(data.get("index"), _name),
     )
 
 

@@ -132,3 +132,61 @@ class Calibration:
         if not isinstance(text_model, str) or type(documents) is not int:
             raise TypeError("a calibration without text model or number of documents")
         return cls(text_model, documents, null_scores)
+
+
+def merge_calibrations(calibrations: Sequence[Calibration | None]) -> Calibration | None:
+    """The calibration of several indexes that are searched as one; None where one has none, or of another
+    text tower.
+
+    The best score of a null query is taken for independent from index to index.
+    """
+    known = [one for one in calibrations if one is not None]
+    if (
+        not known
+        or len(known) < len(calibrations)
+        or not all(one.is_for(known[0].text_model) for one in known)
+    ):
+        return None
+    merged = known[0]
+    for other in known[1:]:
+        sizes = (merged.documents, other.documents)
+        pairs = [
+            (scores, theirs)
+            for scores in merged.null_scores
+            if (theirs := other.null_scores_for(scores.script, other.text_model))
+        ]
+        null_scores = tuple(_merge_null_scores(*pair, *sizes) for pair in pairs)
+        merged = Calibration(merged.text_model, sum(sizes), null_scores)
+    return merged
+
+
+def _merge_null_scores(one: NullScores, other: NullScores, size: int, other_size: int) -> NullScores:
+    """Quantiles of the mixture, and the larger of two best scores.
+
+    Mean and variance of the larger of two normal variables: C. E. Clark, "The greatest of a finite set of
+    random variables", Operations Research 9 (1961), equations 2 to 4.
+    """
+    variances = one.deviation**2, other.deviation**2
+    spread = math.sqrt(sum(variances)) or MIN_DEVIATION
+    normal, alpha = NormalDist(), (one.mean - other.mean) / spread
+    above, below, density = normal.cdf(alpha), normal.cdf(-alpha), normal.pdf(alpha)
+    mean = one.mean * above + other.mean * below + spread * density
+    square = (one.mean**2 + variances[0]) * above + (other.mean**2 + variances[1]) * below
+    square += (one.mean + other.mean) * spread * density
+    deviation = math.sqrt(max(square - mean**2, 0.0))
+    return NullScores.of(one.script, _mix_quantiles(one, other, size, other_size), mean, deviation)
+
+
+def _mix_quantiles(one: NullScores, other: NullScores, size: int, other_size: int) -> list[float]:
+    """The quantiles of all cosines of two indexes of these sizes."""
+    scores = sorted({*one.quantiles, *other.quantiles})
+    whole = max(size + other_size, 1)
+    percents = [(size * one.percentile(s) + other_size * other.percentile(s)) / whole for s in scores]
+    quantiles = []
+    for percent in PERCENTS:
+        upper = min(bisect_left(percents, percent), len(scores) - 1)
+        lower = max(upper - 1, 0)
+        width = percents[upper] - percents[lower]
+        share = (percent - percents[lower]) / width if width > 0 else 1.0
+        quantiles.append(scores[lower] + (scores[upper] - scores[lower]) * min(max(share, 0.0), 1.0))
+    return quantiles

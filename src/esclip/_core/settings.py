@@ -63,6 +63,9 @@ CALIBRATED_FROM = 100
 STORE_KINDS = ("embedded", "opensearch", "elasticsearch")
 """The kinds of stores that keep an index, by the names that a plan knows."""
 
+INDEX_SEPARATOR = ","
+"""Between the names of several indexes: no name has one."""
+
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""
 

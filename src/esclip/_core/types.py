@@ -349,6 +349,8 @@ class Hit:
     for a hit of no index. A gallery shows no other file in the picture's place."""
     kind: Kind = PICTURE
     """`picture` or `text`."""
+    index: str | None = None
+    """The index that it was found in, where several were searched."""
 
     def __repr__(self) -> str:
         return f"<Hit {self.rank}: {escape(self.id)}, score {self.score:.4f}, {escape(mask(self.location))}>"
@@ -362,6 +364,7 @@ class Hit:
             "duplicates": list(self.duplicates) or None,
             "box": self.box and self.box._asdict(),
             "why": [one._asdict() for one in self.explanation] or None,
+            "index": self.index,
         }
         return {
             "rank": self.rank,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("rank", "id", "score", "location", "page", "description")
 
-OPTIONAL_COLUMNS = ("kind", "relevance", "percentile", "duplicates", "box", "explanation")
+OPTIONAL_COLUMNS = ("kind", "relevance", "percentile", "duplicates", "box", "explanation", "index")
 """Left out where no hit has a value."""
 
 
@@ -76,8 +76,9 @@ class Hits(Sequence[Hit]):
         """One row per hit: rank, id, score, location, page, description, then one column per metadata field.
 
         Between them, where a hit has a value: kind, where there are texts; relevance, percentile, duplicates,
-        box, explanation. A field named as one of these stands as `metadata.NAME`. Missing values don't change
-        a column's type: texts are pandas' strings, integers and booleans stay so.
+        box, explanation; index, where several were searched. A field named as one of these stands as
+        `metadata.NAME`. Missing values don't change a column's type: texts are pandas' strings, integers and
+        booleans stay so.
         """
         return pandas_table(self._columns())
 

@@ -316,6 +316,7 @@ class HitResponse(DocumentResponse):
     box: BoxResponse | None
     duplicates: list[str]
     why: list[dict[str, Any]]
+    index: str | None = Field(None, description="Where several indexes are searched: the one that holds it.")
 
 
 class Took(BaseModel):
@@ -394,6 +395,7 @@ def render_hit(hit: Hit, *, fields: list[str] | None, show_paths: bool) -> dict[
         "box": hit.box and hit.box._asdict(),
         "duplicates": list(hit.duplicates),
         "why": [detail._asdict() for detail in hit.explanation],
+        **({} if hit.index is None else {"index": hit.index}),
         **render_document(hit, fields=fields, show_paths=show_paths),
     }
 

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esclip._core.settings import is_index_name
+from esclip._core.settings import INDEX_SEPARATOR, is_index_name
 from esclip._errors import ConfigError
 from esclip._files.locations import scheme_of, server_address, user_path
 from esclip._net.access import StoreAuth
@@ -47,12 +47,17 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
     Args:
         address: A folder (`~` is the home directory; a `Path` always is one), or an `http://` or `https://`
             address.
-        index: Name of the index, which need not exist.
+        index: Name of the index, which need not exist; or several names with commas between, to be searched.
         auth: Credentials and CA file of a cluster.
 
     Raises:
         ConfigError: The address, the name or `auth` can't be used.
     """
+    if INDEX_SEPARATOR in index:
+        from esclip.stores.several import SeveralIndexes
+
+        names = dict.fromkeys(name.strip() for name in index.split(INDEX_SEPARATOR))
+        return SeveralIndexes([open_store(address, name, auth) for name in names])
     if not is_index_name(index):
         raise ConfigError(
             f"index name {index!r:.80} can't be used; "

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from esclip._core.texts import is_companion
-from esclip._errors import StoreError, one_line
+from esclip._errors import Hint, IndexNotFound, StoreError, one_line
 from esclip._protocols import Store
 
 MAX_NAMED = 5
@@ -27,6 +27,13 @@ def explain_missing(store: Store) -> str:
         if not folder.is_dir():
             return explain_missing_folder(folder)
     return _explain_by_others(store)
+
+
+def missing_index(store: Store, problem: str = "does not exist") -> IndexNotFound:
+    """The error that a store's index has this problem, with what was probably meant."""
+    why = explain_missing(store)
+    text = f"index {store.index!r} {problem} in {store.address}{f' ({why})' if why else ''}"
+    return IndexNotFound(text, Hint.INGEST)
 
 
 def explain_missing_folder(folder: Path) -> str:

@@ -130,6 +130,7 @@ _COLUMNS: tuple[Column[Hit], ...] = (
     Column("score", lambda hit: f"{hit.score:.4f}", justify="right", style="green"),
     Column("relevance", lambda hit: _relevance(hit), "terminal", justify="right"),
     Column("kind", lambda hit: "" if hit.kind == "picture" else hit.kind, "terminal"),
+    Column("index", lambda hit: hit.index or "", "terminal"),
     Column("id", lambda hit: hit.id, style="cyan"),
     Column("description", lambda hit: _description(hit), "terminal", kind="text"),
     Column("location", lambda hit: hit.location, kind="place", link=lambda hit: hit_link(hit)),
