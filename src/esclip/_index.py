@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
@@ -85,6 +86,9 @@ if TYPE_CHECKING:
     from esclip._ingest.pruning import Pruning
 
 log = logging.getLogger("esclip")
+
+SCHEMA_SECONDS = 5.0
+"""For which the schema of an index is kept between searches."""
 
 DESCRIPTION_TIMEOUT_S = 1.0
 """Seconds that an index's `repr` waits for a store: it is shown also while a server is away."""
@@ -238,6 +242,7 @@ class ImageIndex(SearchMethods):
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
         self._others: dict[str, Store] = {}
         self._schema: IndexSchema | None = None
+        self._schema_until = 0.0
         self._closed = False
         self._lock = Lock()
         renew_in_children(self)
@@ -989,9 +994,13 @@ class ImageIndex(SearchMethods):
         return self._open_ledger
 
     def _require_schema(self) -> IndexSchema:
-        """The index's schema, read once and kept. Raises `IndexNotFound` when there is no index."""
+        """The index's schema, kept for a while: another process may have added fields, parts or texts.
+
+        Raises `IndexNotFound` when there is no index.
+        """
         store, schema = self._store, self._schema
-        if schema is None:
+        if schema is None or time.monotonic() > self._schema_until:
+            self._schema_until = time.monotonic() + SCHEMA_SECONDS  # first: other threads go on with the old
             self._schema = schema = store.schema()
         if schema is None:
             raise missing_index(self._store)

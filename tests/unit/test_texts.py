@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -513,6 +514,21 @@ def test_two_processes_add_the_first_texts(tmp_path: Path) -> None:
         assert index.ingest(Texts()).written == 2
         assert list(index) == ["1", "2", "3"]
         assert ids(index.search_text("blue", 9, "year=2020")) == ["2"]
+
+
+def test_an_open_index_sees_what_another_process_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first texts, and new fields, are found after some seconds, without opening the index again."""
+    with esclip.open_index(tmp_path, encoder="palette") as index:
+        index.add(pictures())
+        before = ids(index.search_text("blue", 9))
+        with esclip.open_index(tmp_path, encoder="palette") as other:
+            other.add([TextRecord("blue", id="new", metadata={"year": 2020})])
+        began = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: began + 10)
+        assert sorted(ids(index.search_text("blue", 9))) == sorted([*before, "new"])
+        assert ids(index.search_text("blue", 9, "year=2020")) == ["new"]
 
 
 def test_texts_left_over_from_an_index_that_is_gone() -> None:
