@@ -297,7 +297,8 @@ class FacadeContract:
     def test_stats(self, index: Facade, own: ImageIndex) -> None:
         """Counts, model and fields are those of the index, wherever it is."""
         there, here = index.stats(), own.stats()
-        assert replace(there, store=here.store, access=here.access, runtimes=here.runtimes) == here
+        assert here.runtimes
+        assert replace(there, store=here.store, access=here.access) == here
 
     def test_facets(
         self, index: Facade, own: ImageIndex, documents: Facade, own_documents: ImageIndex

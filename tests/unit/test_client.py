@@ -24,6 +24,7 @@ import pytest
 import esclip
 from esclip import Client, Document, ImageIndex, Query, StoreError, StoreUnavailable
 from esclip._client.encoding import Embedder
+from esclip._core.schema import public_runtime
 from esclip._errors.secrets import Secret
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
@@ -210,6 +211,11 @@ class TestClipAsService:
             assert client.search_text("red", targets=["texts"])[0].id == "smile"
             hit = client.search_text("green", targets=["pictures"])[0]
             assert (hit.description, hit.location) == ("a green one", "memory:blob")
+
+    def test_stats_name_no_other_server(self, client: Client) -> None:
+        """How the service lets a client in is told, not how it is let into a cluster, or where it encodes."""
+        assert client.stats().access == "token"
+        assert public_runtime("OpenVINO bf16 on cpu, at http://gpu:8081") == "OpenVINO bf16 on cpu"
 
     def test_rank(self, client: Client) -> None:
         """A picture's texts come back in the order of their probabilities, as classification gives them."""

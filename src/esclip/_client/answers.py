@@ -63,8 +63,8 @@ def read_ids(answer: Any) -> tuple[list[str], str | None]:
     return [_text(id) for id in _list(answer["ids"])], _optional(answer["next"], _text)
 
 
-def read_stats(answer: Any, address: str) -> Stats:
-    """What an index holds, as `ImageIndex.stats` has it; of the machine that it is on nothing is known."""
+def read_stats(answer: Any, address: str, access: str | None) -> Stats:
+    """What an index holds, as `ImageIndex.stats` has it; its store is the service at this address."""
     dimension = _count(answer["dimension"])
     if not 0 < dimension <= MAX_DIMENSIONS:
         raise ValueError("a dimension out of range")
@@ -74,11 +74,11 @@ def read_stats(answer: Any, address: str) -> Stats:
         index=_name(answer["index"]),
         store=address,
         engine=_name(answer["engine"]),
-        access=None,
+        access=access,
         encoder=encoder,
         text_encoder=_name(answer.get("text_encoder", encoder)),
         dimension=dimension,
-        runtimes=(),
+        runtimes=tuple(_name(runtime) for runtime in _list(answer.get("runtimes", []))),
         bytes=_optional(answer["bytes"], _count),
         fields=tuple(
             Field(_name(field["name"]), FieldType(field["type"])) for field in _list(answer["fields"])
@@ -86,6 +86,7 @@ def read_stats(answer: Any, address: str) -> Stats:
         labels=tuple(_text(label) for label in _list(answer["labels"])),
         parts=tuple(_text(target) for target in _list(answer["targets"]) if target in ("captions", "crops")),
         texts=_count(answer.get("texts", 0)),
+        shards=_optional(answer.get("shards"), _count),
         vectors=_name(answer.get("vectors", FLOAT)),
     )
 

@@ -224,14 +224,14 @@ class Client(SearchMethods):
     def stats(self) -> Stats:
         """Count documents and bytes, and tell encoder, fields, labels and parts of the index.
 
-        Its `store` is the service.
+        Its `store` is the service, and `access` how that authenticates the client: `token`, or None.
 
         Raises:
             IndexNotFound: There is no such index.
         """
-        stats = self._connection.get(
-            "/v1/index", partial(answers.read_stats, address=self._connection.address)
-        )
+        address, access = self._connection.address, self._connection.access
+        read = partial(answers.read_stats, address=address, access=access)
+        stats = self._connection.get("/v1/index", read)
         with self._lock:
             self._known_fields = {field.name: field.type for field in stats.fields}
         return stats

@@ -75,6 +75,8 @@ class Connection:
         self._policy = replace(SERVICE, timeout=timeout)
         self._closed = False
         self.address = self._server.address
+        self.access = "token" if token is not None else None
+        """How the service authenticates us; None where it need not."""
 
     def close(self) -> None:
         """Close the connections; requests raise `ConfigError` then."""

@@ -64,6 +64,11 @@ def public_name(model: str) -> str:
     return path.name if path.is_absolute() or model[:1] in (".", "~") else model
 
 
+def public_runtime(runtime: str) -> str:
+    """What has computed vectors, without the address of an encoder server that it was behind."""
+    return runtime.partition(", at ")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Space:
     """Where vectors live. Vectors can be compared only if their spaces are `same_as` each other."""

@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 
-from esclip._core.schema import FieldType, public_name
+from esclip._core.schema import FieldType, public_name, public_runtime
 from esclip._server import document_messages, encoding_messages
 from esclip._server import search_messages as messages
 from esclip._server.problems import Problem, ProblemType
@@ -44,10 +44,13 @@ class IndexResponse(BaseModel):
     engine: str
     documents: int
     texts: int = Field(description="Text documents among them.")
-    bytes: int
+    bytes: int | None = Field(description="On disk; null: not known.")
     encoder: str
     text_encoder: str
     dimension: int
+    vectors: str = Field(description="How they are compared first: float, int8 or bit.")
+    runtimes: list[str] = Field(description="What has computed the pictures' vectors.")
+    shards: int | None = Field(description="In a cluster, primaries and replicas; null: not known.")
     fields: list[FieldOfIndexResponse]
     labels: list[str]
     targets: list[str] = Field(description="Where a search may look.")
@@ -70,6 +73,8 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "text_encoder": public_name(stats.text_encoder),
             "dimension": stats.dimension,
             "vectors": stats.vectors,
+            "runtimes": list(dict.fromkeys(map(public_runtime, stats.runtimes))),
+            "shards": stats.shards,
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),
             "targets": ["pictures", *stats.parts, *(["texts"] if stats.texts else [])],
