@@ -59,6 +59,7 @@ from esclip._files.locations import AnyPath, user_path
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger, ledger_path
 from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions
+from esclip._ingest.review_files import remove_reviews
 from esclip._net.access import StoreAuth
 from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
 from esclip._search.documents import Documents
@@ -898,7 +899,8 @@ class ImageIndex(SearchMethods):
         return self._query_encoder(self._store.schema())
 
     def drop(self) -> None:
-        """Remove the index with its texts, its parts and its ledger. Picture files stay.
+        """Remove the index with its texts, its parts, its ledger, and what people have decided about it on a
+        service's pages. Picture files stay.
 
         Raises:
             IndexNotFound: There is no such index.
@@ -909,6 +911,7 @@ class ImageIndex(SearchMethods):
         (self._with_texts(schema) if schema else self._store).drop()
         self._schema = None
         ledger.remove()
+        remove_reviews(self._store.address, self._store.index)
 
     def close(self) -> None:
         """Free connections and files. Closing twice is harmless; other calls raise `ConfigError` then."""

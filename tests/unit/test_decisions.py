@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import esclip
 from esclip._errors import ConfigError, StoreError
+from esclip._server.corrections import Corrections, corrections_path
 from esclip._server.decisions import Decision, Decisions, Keep, decisions_path
 
 
@@ -106,3 +109,18 @@ def test_where_they_are_kept(tmp_path: Path) -> None:
     in_memory = Decisions(None)
     in_memory.save("a", "b", Keep.LEFT)
     assert told(in_memory) == [("a", "b", Keep.LEFT)]
+
+
+def test_they_go_with_the_index(tmp_path: Path) -> None:
+    """Of an index that was dropped nothing is left, also where a service has read it; others keep theirs."""
+    with esclip.open_index(tmp_path, "photos", "palette") as index:
+        index.add([{"id": "a", "image": Image.new("RGB", (9, 9), "red")}])
+        decisions = Decisions(decisions_path(str(tmp_path), "photos"))
+        corrections = Corrections(corrections_path(str(tmp_path), "photos"))
+        other = Decisions(decisions_path(str(tmp_path), "others"))
+        for one in (decisions, other):
+            one.save("a", "b", Keep.LEFT)
+        corrections.save("a", "cat")
+        index.drop()
+    assert [file.name for file in tmp_path.glob("*.jsonl")] == ["others.decisions.jsonl"]
+    assert (decisions.all(), corrections.all()) == ([], {})

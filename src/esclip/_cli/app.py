@@ -220,7 +220,7 @@ def drop(
     store: StoreOptions,
     yes: Yes = False,
 ) -> None:
-    """Remove the index and all that it holds. Pictures are untouched."""
+    """Remove the index, all that it holds and what people decided on its pages. Pictures are untouched."""
     from esclip._cli.output.console import say
 
     with store.open() as index:

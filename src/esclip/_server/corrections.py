@@ -15,7 +15,8 @@ from typing import Any
 from esclip._core.labels import MAX_LABEL_LENGTH
 from esclip._core.types import id_problem
 from esclip._errors import ConfigError
-from esclip._server.kept_lines import KeptLines, beside_ledger
+from esclip._ingest.review_files import Review, review_path
+from esclip._server.kept_lines import KeptLines
 
 MAX_CORRECTIONS = 200_000
 """Of an index; further ones are refused."""
@@ -23,7 +24,7 @@ MAX_CORRECTIONS = 200_000
 
 def corrections_path(address: str, index: str) -> Path | None:
     """The file of the corrections of a store's index; None: it is kept in memory."""
-    return beside_ledger(address, index, "labels")
+    return review_path(address, index, Review.LABELS)
 
 
 class Corrections:

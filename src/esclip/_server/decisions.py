@@ -2,7 +2,7 @@
 
 {"left": "a", "right": "b", "keep": "left", "at": "2026-01-31T09:30:00+00:00"}      a line for each decision
 
-The last line about two pictures counts. The file stays when the index is dropped.
+The last line about two pictures counts. The file goes when the index is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from esclip._core.types import id_problem
 from esclip._errors import ConfigError
-from esclip._server.kept_lines import KeptLines, beside_ledger
+from esclip._ingest.review_files import Review, review_path
+from esclip._server.kept_lines import KeptLines
 
 MAX_DECISIONS = 100_000
 """Of an index; further ones are refused."""
@@ -56,7 +57,7 @@ Pair: TypeAlias = frozenset[str]
 
 def decisions_path(address: str, index: str) -> Path | None:
     """The file of the decisions about a store's index; None: it is kept in memory."""
-    return beside_ledger(address, index, "decisions")
+    return review_path(address, index, Review.DECISIONS)
 
 
 class Decisions:

@@ -16,19 +16,12 @@ import orjson
 
 from esclip._errors import StoreError, error_text
 from esclip._files.regular import open_regular
-from esclip._ingest.ledger import ledger_path
 
 MAX_BYTES = 256 << 20
 """Of a file that is read."""
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 """Without following a link."""
-
-
-def beside_ledger(address: str, index: str, kind: str) -> Path | None:
-    """The file of this kind of a store's index; None: it is kept in memory."""
-    ledger = ledger_path(address, index)
-    return ledger and ledger.with_name(f"{index}.{kind}.jsonl")
 
 
 class KeptLines:
