@@ -288,8 +288,8 @@ class ImageIndex(SearchMethods):
             parts: Parts that get vectors of their own: `captions`, `crops`. Those of former ingests are kept
                 up.
             vectors: How vectors are compared first: as `float`, `int8` or `bit`; the smaller, the less memory
-                an index wants. Hits are scored by the float32 vectors always. Default: as the index is made,
-                a new one as `float`.
+                an index wants. An embedded index takes `float` as `int8`. Hits are scored by the float32
+                vectors always. Default: as the index is made, a new one as `float`.
             shards: Primary shards of a new index in a cluster. Default: 3.
             replicas: Copies beside the primary shards. Default: as the index has; a new one gets 1 where
                 there is a second data node.

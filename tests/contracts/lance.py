@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 import pytest
 
 from esclip._core.analysis import analyze_record
-from esclip._core.index_settings import FLOAT
 from esclip._core.types import GeoPoint, MetadataValue, StoredDocument, json_metadata
 from esclip._protocols import Store
 from esclip.stores.lance.store import LanceStore
@@ -24,15 +23,13 @@ class LanceContract(StoreContract):
     """The stores' contract, with what it needs to look into a Lance folder."""
 
     tolerance = 1e-6
+    changes_level = True
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
         store = LanceStore(tmp_path, "pictures")
         yield store
         store.close()
-
-    def levels(self, store: Store) -> Collection[str]:
-        return (FLOAT,)
 
     def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         schema = lance.dataset(path_of_index(store)).schema.remove_metadata()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import lance
 import numpy as np
 import pytest
 
+from esclip._core.index_settings import IndexSettings
 from esclip._core.types import StoredDocument, Vectors, unit_rows
+from esclip._errors import ConfigError
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
@@ -19,6 +22,12 @@ def _indexes(folder: Path) -> list[str]:
     """The vector indexes."""
     names = [index.name for index in lance.dataset(folder / "pictures.lance").describe_indices()]
     return [name for name in names if name.startswith("esclip_vector")]
+
+
+def _kinds(folder: Path) -> list[str]:
+    """Lance's kind of each vector index."""
+    dataset = lance.dataset(folder / "pictures.lance")
+    return [index.index_type for index in dataset.describe_indices() if index.name in _indexes(folder)]
 
 
 def _partitions(folder: Path) -> list[int]:
@@ -144,6 +153,34 @@ def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
         hits = nearest(store, axis(0), k)
         assert [hit.id for hit in hits] == expected[:k]
         np.testing.assert_allclose([hit.score for hit in hits[:1]], scores.max(), atol=1e-7)
+
+
+def test_another_level_makes_the_index_anew(tmp_path: Path) -> None:
+    """The next write compares vectors as asked for, all of them; until then the index answers as it was."""
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100))
+    space = replace(SCHEMA.space, dim=64)
+    vectors = random_vectors(402, 9, 64)
+    expected = {f"{row:05}" for row in np.argsort(-(vectors[:400] @ vectors[401]))[:10]}
+    kinds, start = [], 0
+    for level, end in ((None, 399), ("bit", 400), (None, 400), ("int8", 400), ("float", 400)):
+        store.ensure_index(replace(SCHEMA, space=space, settings=IndexSettings(level)))
+        if start == 399:
+            assert _kinds(tmp_path) == ["IVF_SQ"]
+        _fill(store, vectors[:end], start)
+        start = end
+        kinds += _kinds(tmp_path)
+        assert _partitions(tmp_path) == [end // 100]
+        assert end < 400 or {hit.id for hit in nearest(store, vectors[401], 10)} == expected
+    assert kinds == ["IVF_SQ", "IVF_RQ", "IVF_RQ", "IVF_SQ", "IVF_SQ"]
+
+
+def test_bits_of_a_dimension_that_lance_cannot_index(tmp_path: Path) -> None:
+    """It is refused before an index is made, with the level that can be had."""
+    store = LanceStore(tmp_path, "pictures")
+    wanted = replace(SCHEMA, space=replace(SCHEMA.space, dim=100), settings=IndexSettings("bit"))
+    with pytest.raises(ConfigError, match=r"100 dimensions as bit.* multiple of 8; take int8"):
+        store.ensure_index(wanted)
+    assert store.info() is None
 
 
 def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from esclip._audit.report import Audit, AuditRow, lowest
 from esclip._audit.sampling import draw_ids, read_sample
 from esclip._audit.sentences import built_in_sentences
 from esclip._core.arguments import coerce_callback, coerce_texts, wrong_kind
-from esclip._core.index_settings import FLOAT
+from esclip._core.index_settings import BIT, FLOAT, INT8
 from esclip._core.null_queries import script_of
 from esclip._core.options import resolve
 from esclip._core.other_names import check_names
@@ -286,9 +286,10 @@ def _notes(
     if lowest(rows) >= GOOD:
         return
     settings = info.schema.settings
-    if settings.level != FLOAT:
+    clustered = settings.shards is not None or info.shards is not None
+    if settings.level == BIT or (settings.level == INT8 and clustered):
         yield f"vectors are compared as {settings.level} first: an index with vectors as {FLOAT} finds more"
-    if settings.shards is not None or info.shards is not None:
+    if clustered:
         yield (
             "the graph of the cluster misses some: make the index anew with more edges (m) and more "
             "candidates for them (ef_construction), or search exactly"

@@ -11,8 +11,8 @@ from typing import Any
 
 FLOAT, INT8, BIT = "float", "int8", "bit"
 VECTOR_LEVELS = (FLOAT, INT8, BIT)
-"""How vectors are compared first, by what a number takes there. Hits are always scored by the float32
-vectors, which every store keeps."""
+"""How vectors are compared first, by what a number takes there; in an embedded index that is a byte for
+`FLOAT` too, and five bits for `BIT`. Every store keeps the float32 vectors, and scores hits by them."""
 
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "shards": (1, 1024),

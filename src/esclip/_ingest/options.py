@@ -112,8 +112,9 @@ class AddOptions(RunOptions, total=False):
         str | None,
         Opt(
             None,
-            "How vectors are compared first: float, int8 or bit; the smaller, the less memory. Scores are by "
-            "the float32 vectors always. [default: as the index is made, a new one float]",
+            "How vectors are compared first: float, int8 or bit; the smaller, the less memory. An "
+            "embedded index takes float as int8. Scores are by the float32 vectors always. [default: as the "
+            "index is made, a new one float]",
             choices=VECTOR_LEVELS,
             metavar="LEVEL",
             panel=Panel.INDEX,

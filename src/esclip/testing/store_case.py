@@ -24,6 +24,9 @@ class StoreCase:
     recall = 1.0
     """The share of the exact hits that a search has to find among a few hundred documents."""
 
+    changes_level = False
+    """Whether an index that holds documents can get any other level; else going back is refused."""
+
     @pytest.fixture
     def store(self) -> Iterator[Store]:
         """A store whose index does not exist, under a name of its own; closed and removed after."""

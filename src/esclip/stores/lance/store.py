@@ -1,7 +1,7 @@
 """The embedded store: an index is a folder, `<folder>/<index>.lance`, without a server.
 
-    upsert ─► merge by id ─► a small fragment per call      search ─► vectors in the index: a byte per number
-    exit of bulk_load ─► fragments joined, vectors indexed             all others: unquantized
+    upsert ─► merge by id ─► a small fragment per call      search ─► vectors in the index: a byte, or five
+    exit of bulk_load ─► fragments joined, vectors indexed             bits, per number; others: unquantized
                                                                        the nearest of both: true cosines
 
 The folder is a Lance dataset, which a LanceDB client opens as the table `<index>`. Every call opens the
@@ -28,7 +28,7 @@ from esclip._core.facet_counting import NO_SPANS, Spans, count_facets
 from esclip._core.facets import Facets
 from esclip._core.filter_limits import simplify
 from esclip._core.filters import Condition
-from esclip._core.index_settings import FLOAT
+from esclip._core.index_settings import BIT, INT8, VECTOR_LEVELS
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
@@ -141,14 +141,24 @@ class LanceStore(Store):
         return infos
 
     def ensure_index(self, schema: IndexSchema) -> None:
-        """Create the dataset, or add columns, null in existing rows, which rewrites nothing."""
+        """Create the dataset, or add columns, null in existing rows, which rewrites nothing.
+
+        Another level of vectors is noted; the next maintenance makes their index anew.
+        """
         validation.check_field_names(schema.fields)
-        validation.check_settings(schema.settings, "an embedded index", (FLOAT,))
+        validation.check_settings(schema.settings, "an embedded index", VECTOR_LEVELS)
+        if schema.settings.level == BIT and schema.space.dim % maintenance.BIT_DIM:
+            raise ConfigError(
+                f"vectors: an embedded index can't compare those of {schema.space.dim} dimensions as {BIT}, "
+                f"which takes a multiple of {maintenance.BIT_DIM}; take {INT8}"
+            )
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             dataset = self._open() or self._create(schema)
             present = read_schema(dataset)
             conflict = validation.schema_conflict(present, schema)
-            conflict = conflict or validation.settings_conflict(present.settings, schema.settings)
+            conflict = conflict or validation.settings_conflict(
+                present.settings, schema.settings, changeable=("vectors",)
+            )
             if conflict:
                 raise IndexMismatch(
                     f"index {self.index!r} in {self._folder} can't take this data: {conflict}; "
