@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from esclip.testing.pictures import draw_photos
 from tests.command_line import Esclip, in_process, runner
 from tests.sharing import session_folder
 
@@ -20,6 +20,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests that break things come first: they wait for each other, and others run beside them."""
     items.sort(key=lambda item: item.get_closest_marker("fault") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has made lives as long as the process: the garbage collector passes it over."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -60,4 +65,6 @@ def quick_esclip(tmp_path: Path) -> Esclip:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder with a plain picture of each colour that `palette` knows."""
+    from esclip.testing.pictures import draw_photos  # not where pytest only hands tests to its workers
+
     return draw_photos(tmp_path / "photos")
