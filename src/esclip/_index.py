@@ -58,7 +58,7 @@ from esclip._errors.secrets import Address, Secret, mask
 from esclip._files.locations import AnyPath, user_path
 from esclip._files.paths import is_below, location_of
 from esclip._ingest.ledger import Ledger, ledger_path
-from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions
+from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, idle_options
 from esclip._ingest.review_files import remove_reviews
 from esclip._net.access import StoreAuth
 from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
@@ -85,6 +85,7 @@ from esclip.stores.suggestions import explain_missing_folder, missing_index
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
     from esclip._ingest.pruning import Pruning
+    from esclip._ingest.run import Target
 
 log = logging.getLogger("esclip")
 
@@ -296,6 +297,11 @@ class ImageIndex(SearchMethods):
             refresh: Seconds until what is written is found. Default: as the index has, a new one 60.
             m: Edges of a node in a new index's HNSW graph, in a cluster. Default: 16.
             ef_construction: Candidates for these edges. Default: 100.
+            dry_run: Only say what would be done: read records, and pictures on this machine, and compare them
+                with the index. Nothing is fetched, encoded or written. Default: False.
+            rate: Pictures that a machine encodes in a second, with their crops if they have some: for the
+                hours of a dry run.
+            picture_bytes: Bytes of a picture that has to be fetched, on average: for the bytes of a dry run.
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches. Default: 16.
             allow_hosts: Further hosts to fetch from, also at private addresses.
@@ -312,7 +318,8 @@ class ImageIndex(SearchMethods):
                 notebook or on a terminal, unless `on_progress` is given.
 
         Returns:
-            Counts of the run: `read == skipped + written + rejected`.
+            Counts of the run: `read == skipped + written + rejected`. Those of a dry run are what an ingest
+            would have, but for what only servers and models can say, and it has `dry_run`.
 
         Raises:
             SourceError: A path can't be read, or has no pictures.
@@ -330,7 +337,10 @@ class ImageIndex(SearchMethods):
         limit, images = options["limit"], options["images"]
         if options["prune"] and limit is not None:
             raise ValueError("prune needs all records, and limit leaves some out")
+        if idle := idle_options(options):
+            raise ValueError(f"{idle[0]} goes with dry_run; give that too")
         # What only an ingest needs is imported here: a search is a new process's first wait.
+        from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
         from esclip._ingest.pruning import Pruning
         from esclip.sources import open_source
@@ -355,14 +365,14 @@ class ImageIndex(SearchMethods):
         is_whole = limit is None and len(paths_only) == len(
             given
         )  # a source has no name to be known by again
+        target = self._target(source, schema, options)
         with show_progress(options) as options:
-            return self._write(
-                source,
-                schema,
-                options,
-                origin="\n".join(roots) if is_whole else None,
-                pruning=Pruning(roots, options["confirm"], options["texts"]) if options["prune"] else None,
-            )
+            pruning = Pruning(roots, options["confirm"], options["texts"]) if options["prune"] else None
+            if options["dry_run"]:
+                encoder = self._encoders.unloaded(self._store.index, schema)
+                return dry_run(source, encoder, target, options, pruning)
+            origin = "\n".join(roots) if is_whole else None
+            return self._write(source, schema, target, options, origin=origin, pruning=pruning)
 
     @check_names()
     def add(
@@ -446,19 +456,30 @@ class ImageIndex(SearchMethods):
         source: Source = MemorySource(records, fields, schema.fields if schema else ())
         if options["limit"] is not None:
             source = ChainedSource([source], options["limit"])
+        target = self._target(source, schema, options)
         with show_progress(options) as options:
-            return self._write(source, schema, options)
+            return self._write(source, schema, target, options)
 
     def _write(
         self,
         source: Source,
         schema: IndexSchema | None,
+        target: Target,
         options: AddOptions,
         *,
         origin: str | None = None,
         pruning: Pruning | None = None,
     ) -> IngestReport:
         from esclip._ingest.run import run
+
+        encoder = self._encoder(schema)
+        report = run(source, encoder, target, self._ledger, options, origin=origin, pruning=pruning)
+        self._schema = None  # the fields may be more now
+        return report
+
+    def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:
+        """What a run of these options writes. Raises `ConfigError` for names that no field can have."""
+        from esclip._ingest.run import Target
         from esclip.stores.validation import check_field_names
 
         try:
@@ -467,22 +488,14 @@ class ImageIndex(SearchMethods):
             raise ConfigError(str(error)) from None
         labels, remembered = options["labels"], schema.label_set if schema else None
         kinds = {*options["parts"], *(schema.parts if schema else ())}
-        report = run(
-            source,
-            self._encoder(schema),
+        return Target(
             self._store,
-            self._ledger,
-            options,
-            label_set=remembered if labels is None else LabelSet.of(labels, remembered),
-            parts=[kind for kind in PART_KINDS if kind in kinds],
-            settings=IndexSettings.of(options),
-            parts_store=self._open_parts,
-            texts_store=self._open_texts,
-            origin=origin,
-            pruning=pruning,
+            remembered if labels is None else LabelSet.of(labels, remembered),
+            [kind for kind in PART_KINDS if kind in kinds],
+            IndexSettings.of(options),
+            self._open_parts,
+            self._open_texts,
         )
-        self._schema = None  # the fields may be more now
-        return report
 
     @check_names()
     def rejections(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Iterator[LedgerEntry]:
@@ -545,7 +558,7 @@ class ImageIndex(SearchMethods):
         """
         from esclip._ingest.progress_display import show_progress
         from esclip._ingest.retry import LedgerSource
-        from esclip._ingest.run import run
+        from esclip._ingest.run import Target, run
 
         options = resolve(RetryOptions, options)
         self._schema = None  # the labels may be others now
@@ -557,21 +570,12 @@ class ImageIndex(SearchMethods):
                 "not retried: %s of rows or folders that gave no record; only an ingest reads them again",
                 pluralize(without, "rejection"),
             )
+        target = Target(
+            self._store, schema.label_set, schema.parts, NO_SETTINGS, self._open_parts, self._open_texts
+        )
+        encoder = self._encoder(schema)
         with show_progress(options) as options:
-            report = run(
-                source,
-                self._encoder(schema),
-                self._store,
-                self._ledger,
-                options,
-                label_set=schema.label_set,
-                parts=schema.parts,
-                settings=NO_SETTINGS,
-                parts_store=self._open_parts,
-                texts_store=self._open_texts,
-                origin=None,
-                pruning=None,
-            )
+            report = run(source, encoder, target, self._ledger, options, origin=None, pruning=None)
         self._schema = None  # the runtimes may be more now
         return report
 

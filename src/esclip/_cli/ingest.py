@@ -21,7 +21,7 @@ from esclip._core.options import Panel
 from esclip._errors import ConfigError, suggest
 from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
-from esclip._ingest.options import IngestOptions, RetryOptions
+from esclip._ingest.options import IngestOptions, RetryOptions, idle_options
 
 if TYPE_CHECKING:
     from esclip._core.progress import Progress
@@ -81,10 +81,18 @@ def ingest(
         raise typer.BadParameter("--prune needs all records, and --limit leaves some out")
     label_set = read_labels(options["labels"], label_template)
     options["labels"] = label_set if label_template or label_set is None else label_set.labels
+    if idle := idle_options(options):
+        raise typer.BadParameter(f"--{idle[0].replace('_', '-')} goes with --dry-run")
     sources = _open_stdin(paths, prune=options["prune"])
     with store.open(encoder) as index:
         run = partial(index.ingest, *sources, **options)
-        _run_to_report(run, rejections, json=json, prune_yes=yes if options["prune"] else None)
+        _run_to_report(
+            run,
+            rejections,
+            json=json,
+            prune_yes=yes if options["prune"] else None,
+            dry_run=options["dry_run"],
+        )
 
 
 def _open_stdin(paths: list[str], *, prune: bool) -> list[str | Source]:
@@ -146,12 +154,18 @@ def _parse_reasons(words: list[str] | None) -> list[Reason]:
 
 
 def _run_to_report(
-    run: Callable[..., IngestReport], rejections: Path | None, *, json: bool, prune_yes: bool | None = None
+    run: Callable[..., IngestReport],
+    rejections: Path | None,
+    *,
+    json: bool,
+    prune_yes: bool | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Run an ingest with progress and report; a signal ends it early, and is then the exit status.
 
     `prune_yes` says whether a path may lose all its documents without a question; None: nothing is pruned.
     """
+    from esclip._cli.output.dry_run import print_dry_run
     from esclip._cli.output.progress import show_progress
     from esclip._cli.output.reports import print_report, print_report_of_failure
 
@@ -162,24 +176,33 @@ def _run_to_report(
         print_report_of_failure(json=json),
         handle_signals(stop.request, "esclip: ending soon; once more ends it at once\n") as received,
     ):
-        confirmation = {} if prune_yes is None else {"confirm": _confirm_removal(on_progress, yes=prune_yes)}
+        confirmation = (
+            {}
+            if prune_yes is None
+            else {"confirm": _confirm_removal(on_progress, yes=prune_yes, may_ask=not dry_run)}
+        )
         report = run(stop=stop, on_rejection=on_rejection, on_progress=on_progress, **confirmation)
-    print_report(report, json=json)
+    if dry_run:
+        print_dry_run(report, json=json)
+    else:
+        print_report(report, json=json)
     if report.stopped:
         raise typer.Exit(exit_status(received[0]))
-    if report.unpruned:
+    if report.unpruned and not dry_run:
         raise ConfigError(
             f"not removed: {pluralize(report.unpruned, 'document')} without a record any more, all or most "
             "of a path, as where a disk isn't mounted; if they are to go, add --yes"
         )
 
 
-def _confirm_removal(on_progress: Callable[[Progress], None], *, yes: bool) -> Callable[[str, int], bool]:
+def _confirm_removal(
+    on_progress: Callable[[Progress], None], *, yes: bool, may_ask: bool
+) -> Callable[[str, int], bool]:
     """The question before a path loses all or most of its documents."""
     from esclip._cli.output.progress import pause_progress
 
     def confirm(path: str, documents: int) -> bool:
-        if yes or not can_ask():
+        if yes or not (may_ask and can_ask()):
             return yes
         with pause_progress(on_progress):
             return ask(f"remove {pluralize(documents, 'document')}, all or most of {path}")

@@ -100,6 +100,22 @@ BATCH_SIZE_OPTION = Opt(
 """4096 pictures take 0.6 GB as pixels, and several batches are under way."""
 
 
+RATE_OPTION = Opt(
+    None,
+    "Pictures that a machine encodes in a second, with their crops where they have some.",
+    0.001,
+    100_000.0,
+    metavar="R",
+)
+PICTURE_BYTES_OPTION = Opt(
+    None,
+    "Bytes of a picture that has to be fetched, on average.",
+    minimum=1,
+    maximum=1_000_000_000,
+    metavar="N",
+)
+
+
 @cache
 def declared(options: type) -> Mapping[str, Declaration]:
     """The options of a `TypedDict` or a dataclass, in their order."""

@@ -11,6 +11,8 @@ class Phase(Enum):
 
     PICTURES = "reading pictures"
     """Records are read, encoded and written."""
+    COMPARING = "comparing with the index"
+    """A dry run reads records, and says what an ingest would do with them."""
     INDEXING = "indexing"
     """All is written; the store builds its search index."""
     PRUNING = "removing what is gone"

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from esclip._core.dry_run import DryRun
 from esclip._core.markup import render_table
 from esclip._errors import EsclipError, Hint
 from esclip._errors.counts import pluralize
@@ -102,16 +103,19 @@ class IngestReport:
     confirmed."""
     passed_over: Mapping[str, int] = field(default_factory=dict)
     """What is in no other count, by kind: files that are no supported pictures, and linked folders."""
+    dry_run: DryRun | None = None
+    """What would be done, where nothing was: all counts are those that an ingest would have."""
 
     @property
     def images_per_second(self) -> float:
         """Documents written per second of the whole run."""
-        return self.written / self.seconds if self.seconds else 0.0
+        return self.written / self.seconds if self.seconds and not self.dry_run else 0.0
 
     def __repr__(self) -> str:
         end = ", stopped before the end" if self.stopped else ""
+        kind = f"{type(self).__name__}{' of a dry run' if self.dry_run else ''}"
         return (
-            f"<IngestReport: {pluralize(self.read, 'record')}, {self.written:,} written, "
+            f"<{kind}: {pluralize(self.read, 'record')}, {self.written:,} written, "
             f"{self.skipped:,} skipped, {self.rejected:,} rejected in {self.seconds:.1f} s, "
             f"index {self.index!r} in {escape(self.store)}{end}>"
         )
@@ -121,6 +125,7 @@ class IngestReport:
         values: dict[str, Any] = {name: getattr(self, name) for name in counts}
         values |= {f"rejected: {reason.value}": n for reason, n in self.rejections.items()}
         values |= {f"passed over: {kind}": n for kind, n in self.passed_over.items()}
+        values |= {f"dry run: {name}": n for name, n in self._dry_run.items()}
         values |= {"pruned": self.pruned, "unpruned": self.unpruned or None}
         values |= {"stopped": "before the end" if self.stopped else None}
         values |= {"seconds": f"{self.seconds:.1f}", "pictures/s": f"{self.images_per_second:.1f}"}
@@ -131,6 +136,7 @@ class IngestReport:
         """The report as the command line prints it with `--json`."""
         pruned = {} if self.pruned is None else {"pruned": self.pruned, "unpruned": self.unpruned}
         passed_over = {"passed_over": dict(self.passed_over)} if self.passed_over else {}
+        dry_run = {"dry_run": self._dry_run} if self._dry_run else {}
         return {
             "read": self.read,
             "skipped": self.skipped,
@@ -144,7 +150,12 @@ class IngestReport:
             "encoder": self.encoder,
             **pruned,
             **passed_over,
+            **dry_run,
         }
+
+    @property
+    def _dry_run(self) -> dict[str, Any]:
+        return self.dry_run.to_json() if self.dry_run else {}
 
 
 class TooManyRejections(EsclipError):

@@ -23,7 +23,7 @@ from esclip._errors import FetchError, error_text
 from esclip._errors.reasons import Reason
 from esclip._fetch.cache import PictureCache
 from esclip._fetch.client import HttpClient
-from esclip._fetch.hosts import HostPolicy
+from esclip._fetch.hosts import Endpoint, HostPolicy
 from esclip._files.regular import open_regular
 
 
@@ -93,6 +93,22 @@ class Fetcher:
 
         Raises `FetchError`, and `CancelledError` once `stop` was called, which is not the record's fault.
         """
+        found = self._look_up(picture)
+        if isinstance(found, bytes):
+            return found
+        self._http.backoff.wait_for(found)
+        body = retry(lambda deadline: self._http.get(found, deadline), self._policy, self.stopped)
+        if self._cache and isinstance(picture, str) and body.data and not body.opted_out:
+            self._cache.put(picture, body.data)
+        return body.data
+
+    def read_local(self, picture: str | Path | bytes) -> bytes | None:
+        """The same without a download: None for a URL that may be asked for, and is not in the cache."""
+        found = self._look_up(picture)
+        return found if isinstance(found, bytes) else None
+
+    def _look_up(self, picture: str | Path | bytes) -> bytes | Endpoint:
+        """The bytes that are on this machine, else where they are downloaded from."""
         if self.stopped.is_set():
             raise CancelledError
         if isinstance(picture, Path):
@@ -101,13 +117,7 @@ class Fetcher:
             return _limited(picture, self._max_bytes)
         endpoint = self._hosts.check(picture)
         cached = self._cache.get(picture) if self._cache else None
-        if cached is not None:
-            return cached
-        self._http.backoff.wait_for(endpoint)
-        body = retry(lambda deadline: self._http.get(endpoint, deadline), self._policy, self.stopped)
-        if self._cache and body.data and not body.opted_out:
-            self._cache.put(picture, body.data)
-        return body.data
+        return endpoint if cached is None else cached
 
     def discard(self, picture: str | Path | bytes) -> None:
         """Remove a URL's bytes, which are no picture, from the cache. A file stays."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Annotated, TypedDict
 
 from esclip._concurrency.stop import CancelToken
 from esclip._core.index_settings import BOUNDS, VECTOR_LEVELS
 from esclip._core.labels import Labels
-from esclip._core.options import BATCH_SIZE_OPTION, Opt, Panel
+from esclip._core.options import BATCH_SIZE_OPTION, PICTURE_BYTES_OPTION, RATE_OPTION, Opt, Panel
 from esclip._core.outcomes import RecordOutcome
 from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
@@ -27,6 +28,10 @@ def _max_rejection_rate(default: float) -> Opt:
 def _setting(name: str, help: str) -> Opt:
     least, most = BOUNDS[name]
     return Opt(None, help, minimum=least, maximum=most, metavar="N", panel=Panel.INDEX)
+
+
+def _of_dry_runs(opt: Opt) -> Opt:
+    return replace(opt, help=f"With {{dry_run}}: {opt.help[0].lower()}{opt.help[1:]}", panel=Panel.TUNING)
 
 
 class RunOptions(TypedDict, total=False):
@@ -177,3 +182,14 @@ class IngestOptions(AddOptions, total=False):
             metavar="FILE.json|sidecar|COLUMN",
         ),
     ]
+    dry_run: Annotated[
+        bool, Opt(False, "Only say what would be done. Nothing is fetched, encoded or written.")
+    ]
+    rate: Annotated[float | None, _of_dry_runs(RATE_OPTION)]
+    picture_bytes: Annotated[int | None, _of_dry_runs(PICTURE_BYTES_OPTION)]
+
+
+def idle_options(options: IngestOptions) -> list[str]:
+    """The names of given options that are for a dry run, where it is none."""
+    given = {"rate": options["rate"], "picture_bytes": options["picture_bytes"]}
+    return [] if options["dry_run"] else [name for name, value in given.items() if value is not None]

@@ -78,7 +78,7 @@ def ingest(
     `stop.event`. With `crops`, documents have the crops of their pictures. With `pruning`, documents whose
     record has left the source are removed at the end, from `pruned` where that is another store.
     """
-    steps = _Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size)
+    steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size)
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -124,7 +124,7 @@ def _drain(written: Iterator[None], stop: CancelToken) -> None:
 
 
 @dataclass
-class _Steps:
+class Steps:
     """The steps of one run, in the order in which a record passes them."""
 
     encoder: Encoder
@@ -187,14 +187,18 @@ class _Steps:
             (updates if same else texts if record.kind == TEXT else pictures).append(record)
         updates = list(self.progress.without_rejections(self._with_facts(updates)))
         if updates:
-            refused = self.store.update(updates)
-            ids = [record.id for record in updates]
-            self.progress.count_written(ids, refused, encoded=False, result=Result.UPDATED)
+            self.update(updates)
         for batch in batches(texts, self.batch_size):
-            self._write_texts(batch)
+            self.write_texts(batch)
         return pictures
 
-    def _write_texts(self, records: Sequence[ImageRecord]) -> None:
+    def update(self, records: Sequence[ImageRecord]) -> None:
+        """Write records whose pictures or texts are as they were."""
+        refused = self.store.update(records)
+        ids = [record.id for record in records]
+        self.progress.count_written(ids, refused, encoded=False, result=Result.UPDATED)
+
+    def write_texts(self, records: Sequence[ImageRecord]) -> None:
         """Encode and write a batch of texts; none once the end is requested."""
         documents: list[StoredDocument] = []
         if self.stop.event.is_set():
@@ -223,9 +227,9 @@ class _Steps:
                 unread.append(record)
             else:
                 yield with_facts(record, facts)
-        yield from flat(parallel_map(self._read_facts, unread, workers=self.workers, window=self.workers))
+        yield from flat(parallel_map(self.read_facts, unread, workers=self.workers, window=self.workers))
 
-    def _read_facts(self, record: ImageRecord) -> list[ImageRecord | Rejection]:
+    def read_facts(self, record: ImageRecord) -> list[ImageRecord | Rejection]:
         """The record with the facts in its file, which isn't decoded; nothing when the end is requested."""
         if self.stop.event.is_set():
             return []

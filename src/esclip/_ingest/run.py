@@ -1,14 +1,15 @@
 """One run of the pipeline, from a source into a store, with its fetcher, its counts and the ledger.
 
-source, encoder, store, ledger ─► run ─► IngestReport
+source, encoder, target, ledger ─► run ─► IngestReport
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from esclip._concurrency.stop import CancelToken
 from esclip._core.index_settings import IndexSettings
@@ -31,42 +32,50 @@ from esclip._protocols import Encoder, Source, Store
 from esclip.stores.with_texts import StoreWithTexts
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The index that a run writes, and what it is to have beside pictures."""
+
+    store: Store
+    label_set: LabelSet | None
+    """What the index remembers; None: no labels so far."""
+    parts: Collection[str]
+    """The same."""
+    settings: IndexSettings
+    """How it is made, or changed."""
+    parts_store: Callable[[], Store]
+    """Opens the index of parts."""
+    texts_store: Callable[[], Store]
+    """Opens that of texts."""
+
+
+class Route(NamedTuple):
+    """What a run reads from and writes into, with all that is added on the way."""
+
+    source: Source
+    pictures: Store
+    """Without texts."""
+    store: Store
+
+
 def run(
     source: Source,
     encoder: Encoder,
-    store: Store,
+    target: Target,
     ledger: Ledger,
     options: AddOptions | RetryOptions,
     *,
-    label_set: LabelSet | None,
-    parts: Collection[str],
-    settings: IndexSettings,
-    parts_store: Callable[[], Store],
-    texts_store: Callable[[], Store],
     origin: str | None,
     pruning: Pruning | None,
 ) -> IngestReport:
-    """Ingest `source` into `store`; `ledger` keeps rejections until the store holds their records.
+    """Ingest `source` into `target`; `ledger` keeps rejections until the store holds their records.
 
-    `options` are as `resolve` gives them. The index remembers `label_set` (None: no labels so far) and
-    `parts`, and is made, or changed, by `settings`; `parts_store` opens the index of parts, `texts_store`
-    that of texts. `origin` names a `source` that gives all that there is: at the end the ledger forgets
-    rejections from there that were not repeated. `pruning` says how documents are removed whose record is
-    gone; None: they stay.
+    `options` are as `resolve` gives them. `origin` names a `source` that gives all that there is: at the end
+    the ledger forgets rejections from there that were not repeated. `pruning` says how documents are removed
+    whose record is gone; None: they stay.
     """
-    stop, pictures = options["stop"] or CancelToken(), store
-    if parts:
-        source = PartsSource(source, parts)
-        store = PartsStore(store, parts_store(), encoder, parts, options["batch_size"])
-    if label_set is not None and label_set.labels:
-        labeller = Labeller(encoder, label_set)
-        source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)
-    of_pictures = store
-    store = StoreWithTexts(store, texts_store)
-    fields, runtimes = tuple(source.fields), (encoder.runtime,)
-    store.ensure_index(
-        IndexSchema(encoder.space, fields, runtimes, label_set, tuple(parts), settings=settings)
-    )
+    stop = options["stop"] or CancelToken()
+    source, pictures, store = prepare(source, encoder, target, options["batch_size"])
     ledger.open()
     before = ledger.last_number()
     progress = IngestProgress(
@@ -80,7 +89,7 @@ def run(
         on_outcome=options["on_outcome"],
         on_progress=options["on_progress"],
     )
-    with _open_fetcher(options, stop) as fetcher:
+    with open_fetcher(options, stop) as fetcher:
         ingest(
             source,
             encoder,
@@ -90,20 +99,43 @@ def run(
             batch_size=options["batch_size"],
             workers=options["workers"],
             stop=stop,
-            crops=CROPS in parts,
+            crops=CROPS in target.parts,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
-            pruned=None if pruning and pruning.texts else of_pictures,
+            pruned=None if pruning and pruning.texts else pictures,
         )
     report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
     if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
         ledger.forget(origin, until=before)
     if not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
-            calibrate(pictures, encoder, lambda: progress.enter(Phase.MEASURING))
+            calibrate(target.store, encoder, lambda: progress.enter(Phase.MEASURING))
     return replace(report, seconds=progress.seconds)
 
 
-def _open_fetcher(options: AddOptions | RetryOptions, stop: CancelToken) -> Fetcher:
+def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -> Route:
+    """The source and the store with parts, labels and texts; the index is prepared for them."""
+    store, label_set = target.store, target.label_set
+    if target.parts:
+        source = PartsSource(source, target.parts)
+        store = PartsStore(store, target.parts_store(), encoder, target.parts, batch_size)
+    if label_set is not None and label_set.labels:
+        labeller = Labeller(encoder, label_set)
+        source, store = LabelingSource(source, labeller), LabelingStore(store, labeller)
+    whole = StoreWithTexts(store, target.texts_store)
+    schema = IndexSchema(
+        encoder.space,
+        tuple(source.fields),
+        tuple(filter(None, [encoder.runtime])),
+        label_set,
+        tuple(target.parts),
+        settings=target.settings,
+    )
+    whole.ensure_index(schema)
+    return Route(source, store, whole)
+
+
+def open_fetcher(options: AddOptions | RetryOptions, stop: CancelToken) -> Fetcher:
+    """What reads the pictures of a run, until it is asked to stop."""
     cache = options["cache"]
     return Fetcher(
         allow_hosts=options["allow_hosts"],

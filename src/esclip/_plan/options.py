@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Annotated, TypedDict
 
 from esclip._core.index_settings import VECTOR_LEVELS
-from esclip._core.options import Opt
+from esclip._core.options import PICTURE_BYTES_OPTION, RATE_OPTION, Opt
 from esclip._core.settings import STORE_KINDS
 from esclip._core.targets import PART_KINDS
 
@@ -92,26 +92,8 @@ class PlanOptions(TypedDict, total=False):
         float | None,
         Opt(None, "Memory of a node in GB, for the number of nodes.", 0.1, 100_000.0, metavar="GB"),
     ]
-    picture_bytes: Annotated[
-        int | None,
-        Opt(
-            None,
-            "Bytes of a picture that has to be fetched, on average.",
-            minimum=1,
-            maximum=1_000_000_000,
-            metavar="N",
-        ),
-    ]
-    rate: Annotated[
-        float | None,
-        Opt(
-            None,
-            "Pictures that a machine encodes in a second, with their crops where they have some.",
-            0.001,
-            100_000.0,
-            metavar="R",
-        ),
-    ]
+    picture_bytes: Annotated[int | None, PICTURE_BYTES_OPTION]
+    rate: Annotated[float | None, RATE_OPTION]
     probe: Annotated[
         bool, Opt(False, "Measure that rate: decode, preprocess and encode 64 pictures on this machine.")
     ]

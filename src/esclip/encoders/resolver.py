@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from esclip._concurrency.forks import renew_in_children
@@ -24,8 +25,9 @@ from esclip._errors.secrets import mask
 from esclip._protocols import Encoder
 from esclip.encoders import load_encoder
 from esclip.encoders.catalogue import canonical_name
-from esclip.encoders.checkpoints.find import is_hub_name
+from esclip.encoders.checkpoints.find import is_hub_name, local_model
 from esclip.encoders.text_cache import TextCachingEncoder
+from esclip.encoders.unloaded import UnloadedEncoder
 
 _log = logging.getLogger("esclip")
 
@@ -86,6 +88,24 @@ class EncoderResolver:
             if self._for_queries is None:
                 self._for_queries = TextCachingEncoder(encoder)
             return self._for_queries
+
+    def unloaded(self, index: str, schema: IndexSchema | None) -> UnloadedEncoder:
+        """The encoder that `resolve` would give, by its space: no model is loaded or downloaded.
+
+        Raises as `resolve`, and `EncoderError` for a model that isn't on this machine and would have to be
+        compared with the index's.
+        """
+        name = self._name or DEFAULT_ENCODER
+        if self._loaded is not None or (self._name is not None and _is_at_hand(name)):
+            return UnloadedEncoder(self.resolve(index, schema).space)
+        if schema is None:
+            return UnloadedEncoder(Space(name, self._text_encoder or name, "", "", 1))
+        if self._name is not None and not _is_same_model(schema.space.model, name):
+            raise EncoderError(
+                f"model {name} is not on this machine, and a dry run downloads none", Hint.ENCODER
+            )
+        text_model = self._text_encoder or schema.space.text_model
+        return UnloadedEncoder(replace(schema.space, text_model=text_model))
 
     def _load(self, index: str, indexed: Space | None) -> Encoder:
         if indexed is None:
@@ -151,6 +171,11 @@ def _require_hub_name_or_folder(index: str, name: str) -> None:
             "absolute folder",
             Hint.ENCODER,
         )
+
+
+def _is_at_hand(name: str) -> bool:
+    """Whether a model that the user names can be opened without a download. Raises `EncoderError`."""
+    return name == _PALETTE or "://" in name or local_model(name) is not None
 
 
 def _is_folder(name: str) -> bool:
