@@ -183,7 +183,12 @@ class IngestOptions(AddOptions, total=False):
         ),
     ]
     dry_run: Annotated[
-        bool, Opt(False, "Only say what would be done. Nothing is fetched, encoded or written.")
+        bool,
+        Opt(
+            False,
+            "Only say what would be done. Nothing is fetched, encoded or written.",
+            panel=Panel.OUTPUT,
+        ),
     ]
     rate: Annotated[float | None, _of_dry_runs(RATE_OPTION)]
     picture_bytes: Annotated[int | None, _of_dry_runs(PICTURE_BYTES_OPTION)]
