@@ -24,6 +24,7 @@ from esclip._server.page.hosts import PictureHosts
 from esclip._server.page.rendering import FOLDER as TEMPLATES
 from esclip._server.page.words import doubt_in_words, fit_in_words, why_in_words
 from esclip._server.search_app import SearchApp
+from esclip.stores.memory import MemoryStore
 from esclip.testing.pictures import PLAIN
 from tests.search_servers import Answer, ask, searching
 
@@ -214,6 +215,19 @@ class TestResults:
         assert state(at_once.of("a", rel="next")[0]["href"]) == {"q": ["red"], "offset": ["80"]}
 
 
+def test_an_empty_index(tmp_path: Path) -> None:
+    """It is told that there is nothing, without a link to pictures that aren't there, or words to try."""
+    index = esclip.open_index(MemoryStore(HOST), encoder="palette")
+    index.add({"id": "a", "image": Image.new("RGB", (9, 9), "red")})
+    index.delete("a")
+    with searching(index, tmp_path) as server:
+        page = get(server, "/").body.decode()
+    assert "There is nothing to show." in page
+    assert "0 pictures" in page
+    assert "Look at all pictures" not in page
+    assert "Try other words" not in page
+
+
 class TestOrder:
     def test_what_fits_is_ordered_by_a_field(self, server: HttpServer[SearchApp]) -> None:
         """A field orders what fits alone, by a form that works without a script; pages follow."""
@@ -241,6 +255,19 @@ class TestOrder:
         """Without a search there is nothing to fit: the pictures are in the order of their ids."""
         assert see(server, "/").of("option", value="relevance")[0].text.strip() == "id"
         assert see(server, "/", q="red").of("option", value="relevance")[0].text.strip() == "fit"
+
+    def test_the_heading_tells_how_many_there_are(self, server: HttpServer[SearchApp]) -> None:
+        """All that are listed or ranked; where a filter or an order leaves some out it isn't known."""
+        told = {
+            "/": f"{COUNT} pictures",
+            "/?like=p13": f"The first 30 of {COUNT - 1} pictures",
+            "/?like=p13&unlike=p14&k=108": f"{COUNT - 2} pictures",
+            "/?like=p13&where=views>1": "The first 30",
+            "/?like=p13&is.photographer=Ana+1": "27 pictures",
+            "/?sort=views": "The first 30",
+        }
+        for path, heading in told.items():
+            assert see(server, path).of("h2", id="count")[0].text == heading
 
     def test_examples_have_no_relevance(self, server: HttpServer[SearchApp]) -> None:
         """What no relevance is known of is ordered among the best."""

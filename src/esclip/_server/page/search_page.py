@@ -77,6 +77,15 @@ class Results(NamedTuple):
     """Milliseconds."""
 
 
+class Total(NamedTuple):
+    """How many documents there are to be seen, page after page."""
+
+    documents: int
+    noun: str
+    listed: bool
+    """Whether they are listed, and not ranked by a search."""
+
+
 class SearchPage:
     """Makes the page. Thread-safe."""
 
@@ -164,7 +173,7 @@ class SearchPage:
         goes_on = is_full and shown + wanted.k <= deepest
         before = max(wanted.offset - wanted.k, 0)
         return Results(
-            heading=_heading(hits, weak, wanted, None if _searches(address, more) else self._documents()),
+            heading=_heading(hits, weak, wanted, self._total(wanted, address, more)),
             fitting=[tile for tile, is_weak in zip(tiles, weak, strict=True) if not is_weak],
             weak=[tile for tile, is_weak in zip(tiles, weak, strict=True) if is_weak],
             matched=hits.matched is not False,
@@ -177,8 +186,15 @@ class SearchPage:
             took=1000 * (time.perf_counter() - began),
         )
 
-    def _documents(self) -> int:
-        return self._read_stats().documents
+    def _total(self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause]) -> Total | None:
+        """What is listed or ranked in all; None where a search or an order may leave documents out."""
+        narrows = wanted.where or wanted.words or wanted.targets or wanted.collapse
+        bounded = wanted.min_score > -1 or wanted.min_relevance is not None
+        if narrows or bounded or wanted.sort != RELEVANCE:
+            return None
+        stats, examples = self._read_stats(), {*wanted.like, *wanted.unlike}
+        noun = "document" if stats.texts else "picture"
+        return Total(stats.documents - len(examples), noun, listed=not _searches(address, more))
 
     def _find(self, wanted: PageParameters, address: PageAddress, more: Sequence[Clause]) -> tuple[Hits, int]:
         """The hits of a page, and how deep its search can be paged through.
@@ -276,11 +292,11 @@ def _weak(hits: Hits) -> list[bool]:
     return [hit.relevance is not None and hit.relevance < MATCH_RELEVANCE for hit in hits]
 
 
-def _heading(hits: Hits, weak: Sequence[bool], wanted: PageParameters, documents: int | None) -> str:
+def _heading(hits: Hits, weak: Sequence[bool], wanted: PageParameters, total: Total | None) -> str:
     """How many there are, as far as this page tells."""
     noun = "document" if any(hit.kind != PICTURE for hit in hits) else "picture"
-    if documents is not None:
-        return pluralize(documents, noun)
+    if total is not None and total.listed:
+        return pluralize(total.documents, total.noun)
     if not hits:
         return "Nothing found" if not wanted.offset else "No more"
     first, last = wanted.offset + 1, wanted.offset + len(hits)
@@ -288,7 +304,12 @@ def _heading(hits: Hits, weak: Sequence[bool], wanted: PageParameters, documents
         return f"{first:,} to {last:,}"
     known = sum(hit.relevance is not None for hit in hits)  # of texts it is not
     if not known:
-        return f"The first {last:,}" if last == (wanted.shown or wanted.k) else pluralize(last, noun)
+        if last < (wanted.shown or wanted.k):
+            return pluralize(last, noun)
+        if total is None or total.documents < last:
+            return f"The first {last:,}"
+        all_of_it = pluralize(total.documents, total.noun)
+        return f"The first {last:,} of {all_of_it}" if total.documents > last else all_of_it
     fitting = known - weak.count(True)
     if fitting == 0:
         return "Nothing fits well"
