@@ -314,16 +314,26 @@ class TestOwnPictures:
         page.go_back()
         expect(page.locator("#sent .chip")).to_have_count(2)
 
-    def test_what_is_no_picture(self, page: Page, site: Site, tmp_path: Path) -> None:
-        """A file that is no picture is refused by its name, which stays beside the others' results."""
+    def test_what_is_no_picture(self, page: Page, site: Site, faults: Faults, tmp_path: Path) -> None:
+        """A file that is no picture is refused by its name, which stays beside the others' results.
+
+        Nothing of it stays in the search, also where only the server could tell.
+        """
         page.goto("/")
         (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
+        (tmp_path / "broken.tiff").write_bytes(b"II*\0 cut off")
         picture = min((site.folder / "photos").glob("*.jpg"))
-        page.locator("#file").set_input_files([tmp_path / "notes.txt", picture])
+        page.locator("#file").set_input_files([tmp_path / "notes.txt", picture, tmp_path / "broken.tiff"])
         expect(page.locator(".tile").first).to_have_attribute("data-id", picture.stem)
-        expect(page.locator("#wrong")).to_have_text("notes.txt is no picture.")
+        expect(page.locator("#wrong")).to_contain_text("notes.txt: This is no picture. broken.tiff: ")
+        expect(page.locator("#wrong")).to_contain_text("can't be decoded")
         page.wait_for_load_state("networkidle")
         expect(page.locator("#wrong")).to_be_visible()
+        expect(page.locator("#sent .chip")).to_have_count(1)
+        with page.expect_response("**/*part=results*") as answer:
+            page.fill("#q", "red")
+        assert answer.value.status == 200
+        assert "422" in faults.seen.pop()  # the browser complains of the answer about the picture
 
 
 STATES = {

@@ -1,7 +1,7 @@
 /* Pictures to search with: dropped, pasted or chosen, made small here, kept while the page lives. */
 
 import { $, complain } from "./dom.js";
-import { go, here, sent } from "./search.js";
+import { ask, go, here, sent } from "./search.js";
 
 const SIDE = 1024;
 const MOST = 8;
@@ -22,8 +22,8 @@ export async function add(files) {
     try {
       known.push(await shrink(file));
       sent.kept = [...sent.kept, [known.length - 1, 1]];
-    } catch {
-      wrong.push(`${file.name} is no picture.`);
+    } catch (error) {
+      wrong.push(`${file.name}: ${error.message}`);
     }
   }
   if (sent.kept !== before) {
@@ -60,9 +60,11 @@ async function shrink(file) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
-  } catch (error) {
-    if (!file.type.startsWith("image/")) throw error;
-    return { data: await base64(file) }; // the server may know what this browser doesn't
+  } catch {
+    if (!file.type.startsWith("image/")) throw new Error("This is no picture.");
+    const data = await base64(file); // the server may know what this browser doesn't: it is asked at once
+    await ask("./", "results", null, 1, [{ image: data }]);
+    return { data };
   }
   return { data: paint(bitmap, SIDE).toDataURL("image/jpeg", 0.9).split(",")[1], small: paint(bitmap, 84) };
 }

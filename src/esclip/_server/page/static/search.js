@@ -32,11 +32,10 @@ export function here(changes = {}) {
 }
 
 /* A part of the page as HTML. Throws what is wrong, in words. */
-export async function ask(url, part, signal, count) {
+export async function ask(url, part, signal, count, parts = sent.parts) {
   const asked = new URL(url, location.href);
   asked.searchParams.set("part", part);
   if (count) asked.searchParams.set("shown", Math.min(count, 1000));
-  const { parts } = sent;
   const request = { signal, headers: { Accept: "text/html", "Content-Type": "application/json" } };
   if (parts.length) Object.assign(request, { method: "POST", body: JSON.stringify({ parts }) });
   const answer = await fetch(asked, request).catch((error) => {
