@@ -27,9 +27,9 @@ from esclip._files import text as text_files
 from esclip._images import decode, sanitize
 from esclip._ingest import labels as kept_labels
 from esclip.encoders.remote import protocol
-from esclip.sources import captions
+from esclip.sources import captions, csv_rows
 from esclip.sources.memory import source as memory
-from esclip.sources.unsplash import child_tables, rows
+from esclip.sources.unsplash import child_tables
 from esclip.stores.engine import queries
 
 __all__ = ["DOCS", "PARTS", "render"]
@@ -185,7 +185,7 @@ LIMITS: dict[str, list[tuple[str, str, str]]] = {
         ),
     ],
     "The Unsplash dataset": [
-        ("a row", _size(rows.MAX_ROW_BYTES), "`bad_row`"),
+        ("a row", _size(csv_rows.MAX_ROW_BYTES), "`bad_row`"),
         ("collections of a photo", str(child_tables.MAX_COLLECTIONS), "others are not kept"),
     ],
     "Texts": [

@@ -264,9 +264,10 @@ class ImageIndex(SearchMethods):
         ledger: see `rejections` and `retry`. Callbacks are called from any thread, one call at a time.
 
         Args:
-            paths: Unsplash dataset folders, folders of images, image files, files of JSON lines (`.ndjson`,
-                `.jsonl`: a record a line, as a mapping for `add`; paths are relative to the file), or a
-                `Source` of your own: one by one, or as a list.
+            paths: Unsplash dataset folders, folders of images, image files, tables of pictures (`.csv`,
+                `.tsv`, `.parquet`, or a `.txt` of URLs), files of JSON lines (`.ndjson`, `.jsonl`: a record a
+                line, as a mapping for `add`), or a `Source` of your own: one by one, or as a list. Paths in a
+                table are relative to it.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -284,8 +285,8 @@ class ImageIndex(SearchMethods):
                 (`thumbs`, `*.png`), or by the path below the folder (`trash/**`). What the index holds of
                 them stays, also with `prune`. Default: none.
             captions: Descriptions: `sidecar` (a text file beside each picture), a JSON file or a dictionary
-                of texts by path, or a column of the dataset's photos. Default: as they are in the index; "":
-                none.
+                of texts by path, or a column of the dataset's photos or of a table. Default: as they are in
+                the index; "": none.
             parts: Parts that get vectors of their own: `captions`, `crops`. Those of former ingests are kept
                 up.
             vectors: How vectors are compared first: as `float`, `int8` or `bit`; the smaller, the less memory
@@ -297,6 +298,9 @@ class ImageIndex(SearchMethods):
             refresh: Seconds until what is written is found. Default: as the index has, a new one 60.
             m: Edges of a node in a new index's HNSW graph, in a cluster. Default: 16.
             ef_construction: Candidates for these edges. Default: 100.
+            url_column: A table's column with the pictures: URLs, paths, or an image file's bytes. Default:
+                `url`, `image_url` or `image`.
+            id_column: A table's column with ids. Default: `id`; without one, ids are made of the URLs.
             dry_run: Only say what would be done: read records, and pictures on this machine, and compare them
                 with the index. Nothing is fetched, encoded or written. Default: False.
             rate: Pictures that a machine encodes in a second, with their crops if they have some: for the
@@ -304,7 +308,7 @@ class ImageIndex(SearchMethods):
             picture_bytes: Bytes of a picture that has to be fetched, on average: for the bytes of a dry run.
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches. Default: 16.
-            allow_hosts: Further hosts to fetch from, also at private addresses.
+            allow_hosts: Further hosts to fetch from, also at private addresses; `*`: any, at public ones.
             public_hosts: Further hosts to fetch from, at public addresses only.
             ignore_robots_tag: Take pictures whose server opts out by `X-Robots-Tag`. Default: False.
             max_rejection_rate: Share of rejected records, 0 to 1, above which the run fails: checked from the
@@ -359,6 +363,8 @@ class ImageIndex(SearchMethods):
             captions=options["captions"],
             texts=options["texts"],
             exclude=tuple(options["exclude"]),
+            url_column=options["url_column"],
+            id_column=options["id_column"],
             known=schema.fields if schema else (),
             gone=gone,
         )

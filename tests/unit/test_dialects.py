@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
+from esclip._core.field_names import RESERVED
 from esclip._core.filters import OneOf
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.searches import KnnSearch
@@ -24,7 +25,6 @@ from esclip.stores.engine.dialects import (
 from esclip.stores.engine.index_bodies import index_body, live_settings, mapping_body, schema_from_mapping
 from esclip.stores.engine.queries import search_body
 from esclip.stores.engine.vector_mapping import vector_conflict
-from esclip.stores.validation import RESERVED
 from esclip.testing.documents import DIM, SCHEMA, SPACE, axis, where
 from scripts.render_mappings import MAPPINGS, rendered
 

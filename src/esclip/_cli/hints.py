@@ -25,6 +25,7 @@ HINTS = {
     Hint.STORE: "name a folder by --store (ESCLIP_STORE), or set HOME",
     Hint.TEXT_ENCODER: "for the index's own name it with --text-encoder",
     Hint.TRUSTED_MODEL: "if you trust it, name the model with --encoder, the text tower with --text-encoder",
+    Hint.URL_COLUMN: "name the column of the pictures with --url-column",
     Hint.USER_AND_PASSWORD: "give both: --user (ESCLIP_USER) and ESCLIP_PASSWORD",
 }
 

@@ -62,9 +62,9 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="An Unsplash dataset folder, a folder of images, images, or a file of JSON lines (.ndjson, "
-            ".jsonl: pictures by path or url, and texts); - for standard input: images by path or URL, one "
-            "a line or with NUL between.",
+            help="An Unsplash dataset folder, a folder of images, images, a table of pictures by URL or path "
+            "(.csv, .tsv, .parquet, .txt), or a file of JSON lines (.ndjson, .jsonl: pictures, and texts); - "
+            "for standard input: images by path or URL, one a line or with NUL between.",
         ),
     ],
     *,

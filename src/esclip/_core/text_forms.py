@@ -27,6 +27,8 @@ def forms(text: str) -> tuple[str, ...]:
 
 def is_unicode(text: str) -> bool:
     """Whether it can be encoded: invalid bytes of arguments or file names become half surrogate pairs."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -217,6 +217,8 @@ def text_record(
 
 def _composed(metadata: Metadata) -> Metadata:
     """The same, or a copy whose texts are in NFC."""
+    if not metadata:
+        return metadata
     changed = {
         name: _composed_value(value) for name, value in metadata.items() if isinstance(value, str | tuple)
     }

@@ -108,6 +108,7 @@ class Hint(StrEnum):
     STORE = "name a folder as store, or set HOME"
     TEXT_ENCODER = "for the index's own pass it as text_encoder"
     TRUSTED_MODEL = "if you trust it, pass the model as encoder, the text tower as text_encoder"
+    URL_COLUMN = "name the column of the pictures as url_column"
     USER_AND_PASSWORD = "give both"
 
 

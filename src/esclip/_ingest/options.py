@@ -45,7 +45,8 @@ class RunOptions(TypedDict, total=False):
         Collection[str],
         Opt(
             (),
-            f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
+            f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable. "
+            "*: any on the public web.",
             metavar="HOST",
             flag="allow-host",
             panel=Panel.ACCESS,
@@ -177,9 +178,26 @@ class IngestOptions(AddOptions, total=False):
         Opt(
             None,
             "The pictures' descriptions: a JSON object of paths and texts, a photo.txt beside each "
-            "photo.jpg, or a column of the dataset's photos; '' takes them away. [default: documents keep "
-            "those that they have]",
+            "photo.jpg, or a column of the dataset's photos or of a table; '' takes them away. [default: "
+            "documents keep those that they have]",
             metavar="FILE.json|sidecar|COLUMN",
+        ),
+    ]
+    url_column: Annotated[
+        str | None,
+        Opt(
+            None,
+            "A table's column with the pictures' URLs, or paths, or image bytes. [default: url, image_url or "
+            "image]",
+            metavar="NAME",
+        ),
+    ]
+    id_column: Annotated[
+        str | None,
+        Opt(
+            None,
+            "A table's column with ids. [default: id; without one, ids are made of the URLs]",
+            metavar="NAME",
         ),
     ]
     dry_run: Annotated[

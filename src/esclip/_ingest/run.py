@@ -31,6 +31,9 @@ from esclip._ingest.pruning import Pruning
 from esclip._protocols import Encoder, Source, Store
 from esclip.stores.with_texts import StoreWithTexts
 
+ANY_HOST = "*"
+"""Among the allowed hosts: all others of the public web."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -136,12 +139,14 @@ def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -
 
 def open_fetcher(options: AddOptions | RetryOptions, stop: CancelToken) -> Fetcher:
     """What reads the pictures of a run, until it is asked to stop."""
-    cache = options["cache"]
+    cache, named = options["cache"], set(options["allow_hosts"])
+    any_public = ANY_HOST in named
     return Fetcher(
-        allow_hosts=options["allow_hosts"],
-        public_hosts={UNSPLASH_HOST, *(options["public_hosts"] or ())},
+        allow_hosts=named - {ANY_HOST},
+        public_hosts=None if any_public else {UNSPLASH_HOST, *(options["public_hosts"] or ())},
         cache=Path(cache) if cache else picture_cache(),
         workers=options["workers"],
         ignore_robots_tag=options["ignore_robots_tag"],
+        proxy=not any_public,
         stopped=stop.event,
     )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from esclip._core.field_names import check_field_name
 from esclip._core.outcomes import RecordOutcome, Result
 from esclip._core.schema import FieldType
 from esclip._core.targets import PART_KINDS
@@ -21,7 +22,6 @@ from esclip._core.urls import MAX_URL, is_web_address
 from esclip._errors import one_line
 from esclip._server.search_messages import MAX_PICTURE_BYTES, Id, Lenient, Strict
 from esclip.sources.memory.source import RECORD_KEYS
-from esclip.stores.validation import check_field_name
 
 MAX_LINE = MAX_PICTURE_BYTES * 4 // 3 + (1 << 20)
 """Bytes of a line: the largest picture in base64, and 1 MiB of what is known about it."""

@@ -1,8 +1,9 @@
-"""Where pictures and texts come from: Unsplash datasets, folders, image files, files of JSON lines.
+"""Where pictures and texts come from: Unsplash datasets, folders, image files, files of JSON lines, tables.
 
 paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
                           ├─► UnsplashSource      a folder with a photos table
                           ├─► RecordsFileSource   a file of JSON lines
+                          ├─► TableSource         a table in a file: URLs, separated values, Parquet
                           └─► FolderSource        any other folder, or a file
 
 What a program has in memory is a `MemorySource` (`memory/`).
@@ -24,7 +25,9 @@ from esclip.sources.chain import ChainedSource
 from esclip.sources.color_conflict import without_conflict
 from esclip.sources.exclusions import Exclusions
 from esclip.sources.folder import FolderSource, is_empty
+from esclip.sources.record_columns import USUAL_COLUMNS, RecordColumns
 from esclip.sources.records_file import RecordsFileSource, is_records_file
+from esclip.sources.table import TableSource, is_table
 from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
 
@@ -39,8 +42,8 @@ class SourceOptions:
     """A folder that holds a dataset's pictures as `<photo_id>.jpg`."""
     limit: int | None
     """The maximum number of records, for a source that can save work by it."""
-    column: str | None
-    """A column of a dataset that has the captions."""
+    columns: RecordColumns = USUAL_COLUMNS
+    """Columns of a table; that of captions may be a dataset's."""
     known: Sequence[Field] = ()
     """The fields of the index, for a source that finds out the types of its own."""
     texts: bool = False
@@ -58,18 +61,26 @@ class SourceType:
     matches: Callable[[Path], bool]
     open: Callable[[Path, SourceOptions], Source]
     is_dataset: bool = False
-    """Whether `SourceOptions.images` and `column` are of use."""
+    """Whether `SourceOptions.images` is of use."""
+    has_columns: bool = False
+    """Whether `SourceOptions.columns` are of use."""
     has_names: bool = False
     """Whether `SourceOptions.exclude` is of use."""
 
 
 def _open_dataset(path: Path, options: SourceOptions) -> Source:
-    source = UnsplashSource(path, images=options.images, limit=options.limit, captions=options.column)
+    source = UnsplashSource(
+        path, images=options.images, limit=options.limit, captions=options.columns.captions
+    )
     return without_conflict(source, options.known)
 
 
 def _open_records_file(path: Path, options: SourceOptions) -> Source:
-    return RecordsFileSource(path, options.known)
+    return RecordsFileSource(path, options.known, options.columns)
+
+
+def _open_table(path: Path, options: SourceOptions) -> Source:
+    return without_conflict(TableSource(path, options.columns, options.known), options.known)
 
 
 def _open_folder(path: Path, options: SourceOptions) -> Source:
@@ -78,8 +89,9 @@ def _open_folder(path: Path, options: SourceOptions) -> Source:
 
 
 SOURCE_TYPES: Sequence[SourceType] = (
-    SourceType(is_dataset, _open_dataset, is_dataset=True),
-    SourceType(is_records_file, _open_records_file),
+    SourceType(is_dataset, _open_dataset, is_dataset=True, has_columns=True),
+    SourceType(is_records_file, _open_records_file, has_columns=True),
+    SourceType(is_table, _open_table, has_columns=True),
     SourceType(lambda path: True, _open_folder, has_names=True),
 )
 """The first that matches opens a path. A new source is a file beside this one, and a row here."""
@@ -93,27 +105,31 @@ def open_source(
     captions: AnyCaptions | None = None,
     texts: bool = False,
     exclude: Sequence[str] = (),
+    url_column: str | None = None,
+    id_column: str | None = None,
     known: Sequence[Field] = (),
     gone: Collection[str | Path] = (),
 ) -> Source:
     """Open the source that reads some paths, one after the other.
 
     Args:
-        paths: Unsplash dataset folders, folders of images, image files, or files of JSON lines; sources stay
-            as they are.
+        paths: Unsplash dataset folders, folders of images, image files, tables of pictures, or files of JSON
+            lines; sources stay as they are.
         images: Folder with a dataset's pictures as `<photo_id>.jpg`.
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
-            column of a dataset's photos; "": take away those that the index holds; None: leave them.
+            column of a dataset's photos or of a table; "": take away those that the index holds; None: leave
+            them.
         texts: Take the text files of folders as well, each as a document.
         exclude: Patterns of names to leave out in folders, as in a `.gitignore`.
+        url_column: A table's column that has the pictures.
+        id_column: A table's column that has the ids.
         known: The fields of the index.
         gone: Those of `paths` that give no records.
 
     Raises:
         SourceError: There is nothing to read.
-        ConfigError: `images`, `captions` or `exclude` fit none of the paths, or text files would be both
-            captions and documents.
+        ConfigError: An option fits none of the paths, or text files would be both captions and documents.
     """
     if not paths:
         raise SourceError(
@@ -128,7 +144,8 @@ def open_source(
         )
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
-    options = SourceOptions(images, limit, column, known, texts, exclude=Exclusions(exclude))
+    columns = RecordColumns(url_column, id_column, column)
+    options = SourceOptions(images, limit, columns, known, texts, exclude=Exclusions(exclude))
     sources: list[Source] = []
     types: set[SourceType] = set()
     for path in paths:
@@ -136,7 +153,7 @@ def open_source(
             sources.append(path)
             continue
         file = user_path(path, "path")
-        type = _type_of(file)
+        type = _type_of(file, columns)
         sources.append(type.open(file, replace(options, gone=path in gone)))
         types.add(type)
     _refuse_useless_options(options, types)
@@ -155,21 +172,31 @@ def is_gone(path: str | Path, *, texts: bool = False) -> bool:
     return not _type_of(named).is_dataset and is_empty(named, texts=texts)
 
 
-def _type_of(path: Path) -> SourceType:
-    return next(type for type in SOURCE_TYPES if type.matches(path))
+def _type_of(path: Path, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:
+    """The type of a path; a table whose columns are named is no dataset, whatever it is called."""
+    return next(
+        type
+        for type in SOURCE_TYPES
+        if not (type.is_dataset and columns and path.is_file()) and type.matches(path)
+    )
 
 
 def _refuse_useless_options(options: SourceOptions, types: Collection[SourceType]) -> None:
     if options.exclude and not any(type.has_names for type in types):
         raise ConfigError("exclude: it is of use with folders only, and none is given")
-    if any(type.is_dataset for type in types):
-        return
-    if options.images is not None:
+    if options.images is not None and not any(type.is_dataset for type in types):
         raise ConfigError(
             f"images: {options.images} is of use with an Unsplash dataset only, and none is given"
         )
-    if options.column is not None:
+    if any(type.has_columns for type in types):
+        return
+    if options.columns:
+        name = "url_column" if options.columns.url else "id_column"
         raise ConfigError(
-            f"captions: {options.column} would be a column of an Unsplash dataset, and none is given; "
-            f"give a .json file, or {SIDECAR}"
+            f"{name}: it is of use with tables only (.csv, .tsv, .parquet, .jsonl), and none is given"
+        )
+    if options.columns.captions is not None:
+        raise ConfigError(
+            f"captions: {options.columns.captions} would be a column of an Unsplash dataset or of a table, "
+            f"and none is given; give a .json file, or {SIDECAR}"
         )

@@ -6,7 +6,6 @@ A store gives back a valid document with the same values.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from typing import assert_never
 
 import numpy as np
 
+from esclip._core.field_names import check_field_name
 from esclip._core.index_settings import DEFAULTS, IndexSettings
 from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, FieldType, IndexSchema
@@ -23,37 +23,11 @@ from esclip._errors import ConfigError
 from esclip._errors.reasons import Reason
 from esclip._protocols import NOT_STORED
 
-RESERVED = frozenset(
-    {
-        "id",
-        "vector",
-        "location",
-        "page",
-        "description",
-        "pixels_fingerprint",
-        "record_fingerprint",
-        "content_fingerprint",
-        "words",
-    }
-)
-"""Names of a stored document's own fields, which no metadata field may have."""
-
-_NAME = re.compile(r"[^\W_][\w-]*")
-"""In an engine, a dot means a nested object, and a leading underscore a field of the engine's own."""
-
 
 def check_field_names(fields: tuple[Field, ...]) -> None:
     """Raise `ValueError` when a metadata field has a name that some store can't use."""
     for field in fields:
         check_field_name(field.name)
-
-
-def check_field_name(name: str) -> None:
-    """Raise `ValueError` for a name of a metadata field that some store can't use."""
-    if name in RESERVED:
-        raise ValueError(f"a metadata field can't be named {name}: every document has one of its own")
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"a metadata field can't be named {name!r}: take letters, digits, _ and -")
 
 
 def schema_conflict(present: IndexSchema, wanted: IndexSchema) -> str | None:

@@ -31,6 +31,8 @@ _COMMON_TYPES = {
 
 def is_missing(value: object) -> bool:
     """Whether a value stands for none: None, NaN, and what pandas has for them."""
+    if type(value) is str:  # most are
+        return False
     if value is None or type(value).__name__ in _MISSING_TYPES:
         return True
     return isinstance(value, float) and math.isnan(value)
@@ -38,6 +40,10 @@ def is_missing(value: object) -> bool:
 
 def plain_value(value: object) -> object:
     """The value without the types of NumPy and pandas; None for a missing or an empty one."""
+    if type(value) is str:
+        return value or None
+    if type(value) is int:
+        return value
     if is_missing(value):
         return None
     if isinstance(value, np.datetime64):

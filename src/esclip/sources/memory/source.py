@@ -31,6 +31,7 @@ from esclip._core.types import (
     MetadataValue,
     TextRecord,
     content_fingerprint,
+    file_id,
     id_problem,
     text_id,
     text_record,
@@ -74,17 +75,21 @@ class MemorySource(Source):
         records: Records,
         fields: Mapping[str, FieldType | str] | None = None,
         known: Iterable[Field] = (),
+        *,
+        captioned: bool = False,
     ) -> None:
-        """Read the fields of all records in memory, or of an iterator's first ones.
+        """Read the fields of all records in memory, or of the first ones where an iteration reads them.
 
         Args:
             records: As in `ImageIndex.add`.
             fields: Types of fields, by name.
             known: Fields of the index, whose types they keep.
+            captioned: Descriptions are captions that an ingest was given.
 
         Raises:
             ConfigError: `records` or `fields` are of a type that isn't taken.
         """
+        self._captioned = captioned
         self._items = open_items(records)
         self._is_iterator = isinstance(self._items, Iterator)
         self._head = [] if is_all_in_memory(self._items) else _read_ahead(self._items)
@@ -96,6 +101,8 @@ class MemorySource(Source):
         self._named = found.types.keys() | given.keys()
         """Fields that the records read ahead name, or that the caller does."""
         self._fields = {name: given[name] for name in given} | found.types_with_facts(types)
+        self._facts_of_files = self._picture_fields(of_files=True)
+        self._facts_of_others = self._picture_fields(of_files=False)
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -137,44 +144,46 @@ class MemorySource(Source):
 
     def _convert(self, given: GivenRecord) -> ImageRecord | Rejection:
         id, metadata = given.read_id(), self._metadata(given)
-        texts = {name: given.read_text(name) for name in ("location", "page", "description")}
+        location, page = given.read_text("location"), given.read_text("page") or None
+        description = given.read_text("description")
         if given.is_text:
-            text, page = given.read_document_text(), texts["page"] or None
-            return text_record(text, id=id, location=texts["location"], page=page, metadata=metadata)
+            text = given.read_document_text()
+            return text_record(text, id=id, location=location, page=page, metadata=metadata)
         picture = given.read_picture()
-        location = texts["location"] or given.read_text("url")
+        location = location or given.read_text("url")
         if isinstance(picture, Path):
             record = file_record(picture)
             if isinstance(record, Rejection):
                 detail = "it is a folder, which is for an ingest" if picture.is_dir() else record.detail
                 return replace(record, id=id or record.id, detail=f"{given.name}: {detail}")
-            record = replace(record, id=id or record.id, location=location or record.location)
             metadata = {**record.metadata, **metadata}
+            id, location, version = id or record.id, location or record.location, record.image_version
         else:
             version = content_fingerprint(picture) if isinstance(picture, bytes) else picture
             id = id or (version if isinstance(picture, bytes) else text_id(picture))
-            here = f"{MEMORY_SCHEME}{id}" if isinstance(picture, bytes) else picture
-            record = ImageRecord(id, location or here, picture, version)
-        captioned = (
-            bool(texts["description"]) if record.is_of_file and "description" in given.values else None
+            location = location or (f"{MEMORY_SCHEME}{id}" if isinstance(picture, bytes) else picture)
+        is_captioned = self._captioned or (
+            isinstance(picture, Path) and id == file_id(picture) and "description" in given.values
         )
-        return replace(
-            record,
-            picture_fields=self._picture_fields(picture),
-            page=texts["page"] or None,
-            description=texts["description"],
+        return ImageRecord(
+            id=id,
+            location=location,
+            picture=picture,
+            image_version=version,
+            page=page,
+            description=description,
             metadata=metadata,
-            captioned=captioned,
+            picture_fields=self._facts_of_files if isinstance(picture, Path) else self._facts_of_others,
+            captioned=bool(description) if is_captioned else None,
         )
 
-    def _picture_fields(self, picture: str | Path | bytes) -> tuple[str, ...]:
+    def _picture_fields(self, *, of_files: bool) -> tuple[str, ...]:
         """The facts of a picture: of a file all, of others size and colour where the records name none."""
-        is_file = isinstance(picture, Path)
         return tuple(
             field.name
             for field in PICTURE_FIELDS
             if self._fields.get(field.name) is field.type
-            and (is_file or (field.name in SHOWN_FACTS and field.name not in self._named))
+            and (of_files or (field.name in SHOWN_FACTS and field.name not in self._named))
             and not (field.name == COLOR and COLOR in self._named)  # "navy" is no colour of the same kind
         )
 
@@ -213,9 +222,9 @@ class GivenRecord(NamedTuple):
             return cls._of_text(number, item)
         if not isinstance(item, Mapping):
             return cls(number, {"image": item})
-        wrong = next((key for key in item if not isinstance(key, str)), None)
-        if wrong is not None:
-            return cls(number, {}, problem=f"a key is of type {type(wrong).__name__}; keys are texts")
+        for key in item:
+            if not isinstance(key, str):
+                return cls(number, {}, problem=f"a key is of type {type(key).__name__}; keys are texts")
         return cls(number, item)
 
     @classmethod
@@ -245,7 +254,10 @@ class GivenRecord(NamedTuple):
 
     def picture_key(self) -> str | None:
         """By which key it has its picture; None where it has none."""
-        return next((key for key in PICTURE_KEYS if not is_missing(self.values.get(key))), None)
+        for key in PICTURE_KEYS:
+            if (value := self.values.get(key)) is not None and not is_missing(value):
+                return key
+        return None
 
     @property
     def is_text(self) -> bool:
@@ -294,7 +306,7 @@ class GivenRecord(NamedTuple):
     def read_text(self, name: str) -> str:
         """A text of the record; empty where it has none. Raises `ValueError`."""
         value = self.values.get(name)
-        if is_missing(value):
+        if value is None or is_missing(value):
             return ""
         if not isinstance(value, str):
             raise ValueError(f"its {name} is of type {type(value).__name__}; it takes a text")

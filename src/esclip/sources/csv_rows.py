@@ -1,11 +1,11 @@
-"""Parses the lines of an Unsplash table into rows, each broken row reported.
+"""Parses the lines of a table of comma- or tab-separated values into rows, each broken row reported.
 
     file ─► Lines ─► read_rows(columns) ─► Row | BrokenRow
 
-The dialect is Postgres's `COPY ... CSV`: fields separated by tabs whatever the file's extension, quoted
-with `"` where they hold a tab, a newline or a quote, which is then doubled. A row that isn't in this dialect
-is a `BrokenRow`, and reading goes on at the next line that looks like a row. DuckDB, which reads the large
-tables (`sources.unsplash.database`), can't: where it ignores broken rows, it skips all behind an open quote.
+The dialect is Postgres's `COPY ... CSV`: fields separated by a delimiter, quoted with `"` where they hold it,
+a newline or a quote, which is then doubled. A row that isn't in this dialect is a `BrokenRow`, and reading
+goes on at the next line that looks like a row. DuckDB, which reads the dataset's large tables
+(`sources.unsplash.database`), can't: where it ignores broken rows, it skips all behind an open quote.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class BrokenRow(NamedTuple):
     problem: str
 
 
-def read_rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
+def read_rows(lines: Lines, columns: int | None, delimiter: str = "\t") -> Iterator[Row | BrokenRow]:
     """Rows of this number of columns; None: of any number, for the header."""
     # The limit is global to the process; a field is at most as long as a row, which `Lines` bounds.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_ROW_BYTES))
-    reader = csv.reader(lines, delimiter="\t", strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         begin = lines.begin_row()
         try:
@@ -58,19 +58,19 @@ def read_rows(lines: Lines, columns: int | None) -> Iterator[Row | BrokenRow]:
             return
         if values and columns not in (None, len(values)):
             problem = f"{pluralize(len(values), 'column')} where the header has {columns}"
-        elif columns and lines.in_row > 1 and _holds_row(values, columns):
+        elif columns and lines.in_row > 1 and _holds_row(values, columns, delimiter):
             problem = "a quote that is closed in a later row only"
         if problem:
-            lines.leave_row(tabs=(columns or 1) - 1)
+            lines.leave_row(delimiter, (columns or 1) - 1)
             yield BrokenRow(begin, problem)
         elif values:
             yield Row(begin, values)
 
 
-def _holds_row(values: list[str], columns: int) -> bool:
-    """Whether a value contains what looks like a whole row: a further line with all of the tabs."""
+def _holds_row(values: list[str], columns: int, delimiter: str) -> bool:
+    """Whether a value contains what looks like a whole row: a further line with all of the delimiters."""
     return columns > 2 and any(
-        line.count("\t") == columns - 1 for value in values for line in value.split("\n")[1:]
+        line.count(delimiter) == columns - 1 for value in values for line in value.split("\n")[1:]
     )
 
 
@@ -96,13 +96,14 @@ class Lines:
         self._row_bytes = 0
         return self._line_number + 1
 
-    def leave_row(self, tabs: int) -> None:
-        """Go back to the first further line of this row that has as many tabs as a whole row.
+    def leave_row(self, delimiter: str, number: int) -> None:
+        """Go back to the first further line of this row that has as many delimiters as a whole row.
 
         So a quote that is never closed breaks its own row only, not the thousands behind it.
         """
+        mark = delimiter.encode()
         rest = next(
-            (i for i, line in enumerate(self._row) if i and line.count(b"\t") == tabs), len(self._row)
+            (i for i, line in enumerate(self._row) if i and line.count(mark) == number), len(self._row)
         )
         self._ahead.extendleft(reversed(self._row[rest:]))
         self._line_number -= len(self._row) - rest

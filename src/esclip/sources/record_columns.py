@@ -1,0 +1,48 @@
+"""Which columns of a table, or keys of a JSON line, are what of a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from esclip.sources.memory.pictures import names_file
+
+
+@dataclass(frozen=True, slots=True)
+class RecordColumns:
+    """Names of columns; None: as they are usually called."""
+
+    url: str | None = None
+    """The pictures, by URL or path, or their bytes."""
+    id: str | None = None
+    captions: str | None = None
+    """The descriptions."""
+
+    def __bool__(self) -> bool:
+        return bool(self.url or self.id)
+
+    def rename(self, record: dict[str, Any]) -> dict[str, Any]:
+        """A record whose keys have these names, with those that `MemorySource` knows."""
+        url, id, captions = self.url, self.id, self.captions
+        for name, key in ((url, url and picture_key(url)), (id, "id"), (captions, "description")):
+            if name and key and name in record:
+                record[key] = record.pop(name)
+        return record
+
+
+USUAL_COLUMNS = RecordColumns()
+
+
+def picture_key(column: str) -> str:
+    """What `MemorySource` knows the pictures' column by: URLs, or paths, URLs and bytes alike."""
+    return "url" if "url" in column.casefold() else "image"
+
+
+def below_folder(record: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The record, with a relative path of its picture made absolute."""
+    for key in ("path", "image"):
+        value = record.get(key)
+        if isinstance(value, str) and value and names_file(value) and not value.startswith("~"):
+            record[key] = str(folder / value)
+    return record

@@ -1,0 +1,120 @@
+"""Tables of pictures by URL, path or bytes: a row each, the other columns its metadata.
+
+list.csv, .tsv, .txt, .parquet ─► rows (`table_rows.py`) ─► what each column is ─► MemorySource
+
+    url, image_url, ...         the picture, or the column that `url_column` names
+    id                          the id, or the column that `id_column` names; else it is made of the URL
+    caption, description, text  the description, or the column that `captions` names
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from esclip._core.field_names import check_field_name
+from esclip._core.rejections import Rejection
+from esclip._core.schema import Field, FieldType
+from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
+from esclip._files.paths import path_text
+from esclip.sources.memory.source import RECORD_KEYS, MemorySource
+from esclip.sources.record_columns import RecordColumns, below_folder, picture_key
+from esclip.sources.table_rows import Table, open_table, table_kind
+
+URL_NAMES = ("url", "image_url", "img_url", "image", "path")
+CAPTION_NAMES = ("caption", "description", "text")
+"""What columns are called by themselves, in any case; the first that a table has counts."""
+
+log = logging.getLogger("esclip")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a table's file, by its name; one of URLs alone by its first line."""
+    return table_kind(path) is not None
+
+
+class TableSource(MemorySource):
+    """The rows of a table's file. Paths in it are relative to its folder."""
+
+    def __init__(self, path: Path, columns: RecordColumns, known: Sequence[Field] = ()) -> None:
+        """Read the table's columns and first rows; `known` are the index's fields, whose types they keep.
+
+        Raises `SourceError` for a file that can't be read, or has no pictures, and `ConfigError` for a column
+        that it lacks.
+        """
+        types = {field.name: field.type for field in known}
+        self._table = open_table(Path.cwd() / path, types)
+        rows = _Rows(self._table, columns)
+        own = {name: kind for name, kind in rows.types.items() if name not in types}
+        super().__init__(rows, own, known, captioned=columns.captions is not None)
+
+    def total(self) -> int | None:
+        """The number of rows, where the file says it."""
+        return self._table.count
+
+
+class _Rows:
+    """A table's rows as `MemorySource` takes them, as often as they are wanted."""
+
+    def __init__(self, table: Table, columns: RecordColumns) -> None:
+        self._table = table
+        self._keys = _keys_of(table, columns)
+        self.types: Mapping[str, FieldType] = {
+            name: kind
+            for name, key in self._keys.items()
+            if key not in RECORD_KEYS and (kind := table.types[name])
+        }
+        """Of the columns that are metadata."""
+        if unused := [name for name in table.types if name not in self._keys]:
+            shown = one_line(", ".join(unused), 200)
+            log.warning("%s: columns that can't be fields are left out: %s", path_text(table.path), shown)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any] | Rejection]:
+        folder = self._table.path.parent
+        for row in self._table.rows(self._keys):
+            yield row if isinstance(row, Rejection) else below_folder(row, folder)
+
+
+def _keys_of(table: Table, columns: RecordColumns) -> dict[str, str]:
+    """The columns that are used, each with the key that `MemorySource` knows it by."""
+    picture = _named(table, columns.url, "url_column") or _usual(table, URL_NAMES)
+    if picture is None:
+        names = one_line(", ".join(table.types), 300)
+        raise SourceError(
+            f"{path_text(table.path)} has no column called {', '.join(URL_NAMES)}, but {names}",
+            Hint.URL_COLUMN,
+        )
+    id = _named(table, columns.id, "id_column") or _usual(table, ("id",))
+    caption = _named(table, columns.captions, "captions") or _usual(table, CAPTION_NAMES)
+    keys = {picture: picture_key(picture)}
+    keys |= {column: key for column, key in ((id, "id"), (caption, "description")) if column}
+    page = next((name for name in ("page",) if name in table.types and name not in keys), None)
+    keys |= {page: "page"} if page else {}
+    return keys | {name: name for name in table.types if name not in keys and _is_field(table, name)}
+
+
+def _is_field(table: Table, name: str) -> bool:
+    """Whether a column can be a field of metadata."""
+    try:
+        check_field_name(name)
+    except ValueError:
+        return False
+    return table.types[name] is not None and name not in RECORD_KEYS
+
+
+def _named(table: Table, column: str | None, option: str) -> str | None:
+    """The column that an option names. Raises `ConfigError` where there is none."""
+    if column is not None and column not in table.types:
+        near = suggest(column, list(table.types))
+        raise ConfigError(
+            f"{option}: {path_text(table.path)} has no column {column!r:.80}; it may be {near:.400}"
+        )
+    return column
+
+
+def _usual(table: Table, names: Sequence[str]) -> str | None:
+    """The first column that is called so, in any case."""
+    by_name = {column.casefold(): column for column in reversed([*table.types])}
+    return next((by_name[name] for name in names if name in by_name), None)

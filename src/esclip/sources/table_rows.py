@@ -1,0 +1,265 @@
+"""Rows of tables in files of several formats, in bounded memory.
+
+.csv .tsv     separated values, packed by gzip or not, in UTF-8 or UTF-16; types by the first rows
+.txt          URLs, one a line
+.parquet      by pyarrow, a few megabytes at a time
+
+open_table ─► Table(columns with their types) ─► rows(keys) ─► mappings | Rejection
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from esclip._core.rejections import Rejection, Stage
+from esclip._core.schema import FieldType
+from esclip._errors import SourceError, error_text, one_line
+from esclip._errors.reasons import Reason
+from esclip._files.paths import path_text
+from esclip._files.regular import open_regular
+from esclip.sources.csv_rows import BrokenRow, Lines, Row, read_rows
+from esclip.sources.packed_text import open_lines, open_text, unpacked_suffix
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+PARQUET = (".parquet", ".pq")
+
+TYPED_BY = 1000
+"""Rows of separated values by which the columns' types are found."""
+
+BATCH_BYTES = 4 << 20
+MAX_BATCH_ROWS = 4096
+"""What is read of a Parquet file at once."""
+
+ROWS_AT_ONCE = 256
+"""Rows that become Python objects at once."""
+
+_URL_LINE = re.compile(r"\s*https?://\S+\s*", re.IGNORECASE)
+
+
+class Table(ABC):
+    """A table in a file.
+
+    Attributes:
+        path: Its absolute path.
+        types: The columns, with the type of field for their values; None: there is none.
+        count: The number of rows; None: not known without reading them.
+    """
+
+    path: Path
+    types: Mapping[str, FieldType | None]
+    count: int | None = None
+
+    @abstractmethod
+    def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
+        """All rows, as mappings of these columns, by the key of each. Raises `SourceError`."""
+
+
+def table_kind(path: Path) -> str | None:
+    """The suffix of a table's file, without that of packing; None for another file."""
+    suffix = unpacked_suffix(path)
+    if suffix in DELIMITERS or (suffix in PARQUET and path.suffix.lower() == suffix):
+        return suffix if path.is_file() else None
+    return suffix if suffix == ".txt" and _begins_with_url(path) else None
+
+
+def open_table(path: Path, known: Mapping[str, FieldType]) -> Table:
+    """The table in a file; columns of separated values take the types of `known`.
+
+    Raises `SourceError` where it can't be read.
+    """
+    kind = table_kind(path)
+    if kind in PARQUET:
+        return ParquetTable(path)
+    return CsvTable(path, DELIMITERS[kind], known) if kind in DELIMITERS else UrlList(path)
+
+
+def _begins_with_url(path: Path) -> bool:
+    try:
+        with open_text(path) as stream:
+            begin = stream.read(1 << 12).decode(errors="replace")
+    except SourceError:
+        return False
+    return bool(_URL_LINE.fullmatch(begin.lstrip().split("\n")[0]))
+
+
+class UrlList(Table):
+    """URLs, one a line; empty lines, and those that begin with #, are none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.types = {"url": FieldType.KEYWORD}
+
+    def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
+        """A mapping for each line."""
+        [key] = keys.values()
+        with open_lines(self.path) as lines:
+            for line in lines:
+                if (url := line.strip()) and not url.startswith("#"):
+                    yield {key: url}
+
+
+class CsvTable(Table):
+    """Separated values with a header; an empty one is missing."""
+
+    def __init__(self, path: Path, delimiter: str, known: Mapping[str, FieldType]) -> None:
+        self.path = path
+        self._delimiter = delimiter
+        with open_text(path) as stream:
+            lines = Lines(stream, path)
+            header = next(read_rows(lines, None, delimiter), None)
+            if not isinstance(header, Row):
+                problem = header.problem if header else "the file is empty"
+                raise SourceError(f"{path_text(path)}, line 1: no columns' names: {problem}")
+            self._columns = [name.strip() for name in header.values]
+            if twice := next((name for name in self._columns if self._columns.count(name) > 1), None):
+                raise SourceError(f"{path_text(path)}, line 1: there are two columns {one_line(twice, 80)!r}")
+            head = [row for row in islice(self._read(lines), TYPED_BY) if isinstance(row, Row)]
+        self.types = {
+            name: known.get(name) or _type_of(row.values[place] for row in head)
+            for place, name in enumerate(self._columns)
+        }
+
+    def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
+        """Each row, with numbers and truth values in columns of these; a rejection of a broken one."""
+        used = [
+            (
+                self._columns.index(name),
+                key,
+                _PARSERS.get(self.types[name] or FieldType.KEYWORD) if name == key else None,
+            )
+            for name, key in keys.items()
+        ]
+        with open_text(self.path) as stream:
+            lines = Lines(stream, self.path)
+            next(read_rows(lines, None, self._delimiter), None)
+            for row in self._read(lines):
+                if isinstance(row, BrokenRow):
+                    yield self._rejected(row)
+                else:
+                    values = row.values
+                    yield {
+                        key: parse(value) if parse else value
+                        for place, key, parse in used
+                        if (value := values[place])
+                    }
+
+    def _read(self, lines: Lines) -> Iterator[Row | BrokenRow]:
+        return read_rows(lines, len(self._columns), self._delimiter)
+
+    def _rejected(self, row: BrokenRow) -> Rejection:
+        location = f"{path_text(self.path)}:{row.line}"
+        return Rejection("", location, Stage.READ, Reason.BAD_ROW, f"line {row.line}: {row.problem}")
+
+
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
+"""Without a zero before, which would be lost."""
+_FLOAT = re.compile(r"-?\d+\.\d*(?:[eE][+-]?\d+)?|-?\d+[eE][+-]?\d+", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].+)?", re.ASCII)
+_BOOLEANS = {"true": True, "false": False}
+
+
+def _parse_integer(text: str) -> int | str:
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def _parse_float(text: str) -> float | str:
+    return float(text) if _FLOAT.fullmatch(text) or _INTEGER.fullmatch(text) else text
+
+
+def _parse_boolean(text: str) -> bool | str:
+    return _BOOLEANS.get(text.lower(), text)
+
+
+_PARSERS: Mapping[FieldType, Callable[[str], object]] = {
+    FieldType.INTEGER: _parse_integer,
+    FieldType.FLOAT: _parse_float,
+    FieldType.BOOLEAN: _parse_boolean,
+}
+"""Texts as values of a type; a text that is none stays, and is rejected for it."""
+
+
+def _type_of(texts: Iterable[str]) -> FieldType:
+    """The type that all of these texts have, without the empty ones."""
+    kinds = {_type_of_text(text) for text in texts if text}
+    if len(kinds) == 1:
+        return kinds.pop()
+    return FieldType.FLOAT if kinds == {FieldType.INTEGER, FieldType.FLOAT} else FieldType.KEYWORD
+
+
+def _type_of_text(text: str) -> FieldType:
+    if _INTEGER.fullmatch(text):
+        return FieldType.INTEGER
+    if _FLOAT.fullmatch(text):
+        return FieldType.FLOAT
+    if text.lower() in _BOOLEANS:
+        return FieldType.BOOLEAN
+    if _DATE.fullmatch(text):
+        try:
+            datetime.fromisoformat(text)
+        except ValueError:
+            return FieldType.KEYWORD
+        return FieldType.DATE
+    return FieldType.KEYWORD
+
+
+class ParquetTable(Table):
+    """A Parquet file, whose columns have types."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._open() as file:
+            self.types = {field.name: _arrow_type(field.type) for field in file.schema_arrow}
+            self.count = file.metadata.num_rows
+            groups = (
+                file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)
+            )
+            row_bytes = sum(groups) // max(self.count, 1)
+        self._batch = max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // max(row_bytes, 1)))
+
+    def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
+        """Each row, read by batches of a few megabytes."""
+        with self._open() as file:
+            for batch in file.iter_batches(self._batch, columns=list(keys), use_threads=False):
+                named = batch.select(list(keys)).rename_columns(list(keys.values()))
+                for start in range(0, named.num_rows, ROWS_AT_ONCE):
+                    yield from named.slice(start, ROWS_AT_ONCE).to_pylist()
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with open_regular(self.path) as stream, pq.ParquetFile(stream, buffer_size=1 << 16) as file:
+                yield file
+        except (OSError, pa.ArrowException) as error:
+            problem = one_line(error_text(error) if isinstance(error, OSError) else str(error), 300)
+            raise SourceError(f"{path_text(self.path)} can't be read: {problem}") from error
+
+
+def _arrow_type(type: Any) -> FieldType | None:
+    """The type of field for values of an Arrow type; None: there is none."""
+    import pyarrow.types as is_a
+
+    if is_a.is_dictionary(type):
+        return _arrow_type(type.value_type)
+    if is_a.is_list(type) or is_a.is_large_list(type):
+        return FieldType.KEYWORDS if _arrow_type(type.value_type) is FieldType.KEYWORD else None
+    checks: tuple[tuple[Callable[[Any], bool], FieldType], ...] = (
+        (is_a.is_string, FieldType.KEYWORD),
+        (is_a.is_large_string, FieldType.KEYWORD),
+        (is_a.is_integer, FieldType.INTEGER),
+        (is_a.is_floating, FieldType.FLOAT),
+        (is_a.is_decimal, FieldType.FLOAT),
+        (is_a.is_boolean, FieldType.BOOLEAN),
+        (is_a.is_timestamp, FieldType.DATE),
+        (is_a.is_date, FieldType.DATE),
+    )
+    return next((kind for check, kind in checks if check(type)), None)
