@@ -91,7 +91,7 @@ if TYPE_CHECKING:
     from esclip._search.options import HitOptions, QueryOptions, SearchOptions, TextSearchOptions
     from esclip._search.query import ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
     from esclip._search.selection import Gallery
-    from esclip._transfer.options import ExportOptions
+    from esclip._transfer.options import ExportOptions, ImportOptions
     from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model, load_encoder, models
 
@@ -145,6 +145,7 @@ __all__ = [
     "ImageIndex",
     "ImageQuery",
     "ImageRecord",
+    "ImportOptions",
     "IndexExists",
     "IndexInfo",
     "IndexMismatch",

@@ -2,7 +2,7 @@
 
 list_indexes(...) ─► Stats of each index
 open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · get · peek · delete · stats · drop
-                               ├─► export
+                               ├─► export · import_vectors
                                └─► search · search_text · search_image · similar · ... · duplicates · facets
 """
 
@@ -74,7 +74,7 @@ from esclip._search.query import AnyQuery, Query
 from esclip._search.retriever import Retriever
 from esclip._search.search_methods import SearchMethods
 from esclip._search.searcher import Searcher
-from esclip._transfer.options import ExportOptions
+from esclip._transfer.options import ExportOptions, ImportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
@@ -869,6 +869,59 @@ class ImageIndex(SearchMethods):
         beside |= {PARTS: self._require_parts()} if schema.parts else {}
         tell = on_progress or (lambda what, count: None)
         return export(self._store, beside, folder, resolve(ExportOptions, options), tell)
+
+    @check_names()
+    def import_vectors(self, path: AnyPath, **options: Unpack[ImportOptions]) -> IngestReport:
+        """Write the documents of a vector cache into the index, without encoding.
+
+        Into any store, and from any: ids, fingerprints, vectors and metadata are as they were exported, with
+        texts and parts of pictures. A new index is made as the exported one was; one that is there gets what
+        it lacks or has differently. An import that was ended goes on where it was, and a later ingest of the
+        same pictures encodes nothing.
+
+        Args:
+            path: The folder of a vector cache, as `export` writes it.
+            vectors: As in `ingest`.
+            shards: As in `ingest`.
+            replicas: As in `ingest`.
+            refresh: As in `ingest`.
+            m: As in `ingest`.
+            ef_construction: As in `ingest`.
+            max_rejection_rate: As in `ingest`. Default: 0.5.
+            stop: Ends the import early, within seconds, on request; the report then has `stopped`.
+            on_rejection: Called with each rejection.
+            on_outcome: Called with what became of each document, as soon as it is known.
+            on_progress: Called with the progress.
+            show_progress: As in `ingest`.
+
+        Returns:
+            Counts of documents: `read == skipped + written + rejected`. Parts of pictures are not counted.
+
+        Raises:
+            SourceError: The folder holds no finished vector cache, or a damaged one.
+            IndexMismatch: The index was made with another model, or has a field of another type.
+            StoreError: The store can't be reached, or refuses the index.
+            ConfigError: An argument can't be used.
+            TooManyRejections: More than `max_rejection_rate` of the documents were rejected.
+
+        Example:
+            index.export("cache")
+            with esclip.open_index("other", encoder="palette") as other:
+                report = other.import_vectors("cache")
+                assert report.written == index.stats().documents
+                print(other.search_text("red", 1))
+        """
+        from esclip._ingest.progress_display import show_progress
+        from esclip._transfer.importing import Target, import_documents, read_cache
+
+        options = resolve(ImportOptions, options)
+        folder = user_path(coerce_path("the path", path), "the path").absolute()
+        self._require_own_pictures(self._store.schema())
+        target = Target(self._store, self._open_texts, self._open_parts)
+        with show_progress(options) as options:
+            report = import_documents(read_cache(folder), target, self._ledger, options, str(folder))
+        self._schema = None  # the fields may be more now
+        return report
 
     @property
     def store(self) -> Store:

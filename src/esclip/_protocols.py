@@ -376,8 +376,8 @@ class Store(ABC):
         """Write the documents of a page of `scan_tables`, as `upsert` does, with their fingerprints.
 
         Args:
-            table: A `pyarrow.Table`. Fields that the index lacks are left out, those that the table lacks are
-                missing.
+            table: A `pyarrow.Table`, in which each id comes once. Fields that the index lacks are left out,
+                those that the table lacks are missing.
 
         Returns:
             A rejection for each document that the store refused.

@@ -23,7 +23,6 @@ from esclip._cli import (
     classify,
     embed,
     evaluate,
-    export,
     facets,
     forget,
     ingest,
@@ -31,6 +30,7 @@ from esclip._cli import (
     plan,
     search,
     serve,
+    transfer,
 )
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
 from esclip._cli.commands import COMMANDS, CommandGroup, command
@@ -231,7 +231,8 @@ def drop(
     say(f"index {store.index!r} removed")
 
 
-command(CommandGroup.INDEX)(export.export)
+command(CommandGroup.INDEX)(transfer.export)
+command(CommandGroup.INDEX)(transfer.import_)
 command(CommandGroup.INDEX)(plan.plan)
 command(CommandGroup.INDEX)(audit.audit)
 

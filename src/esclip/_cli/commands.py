@@ -44,8 +44,8 @@ class CommandTable(Mapping[str, Any]):
         self._built: dict[str, Any] = {}
 
     def register(self, function: Callable[..., None], group: CommandGroup, kind: type[HelpedCommand]) -> None:
-        """Add a command with the name of a function."""
-        self._registered[function.__name__.replace("_", "-")] = _Registered(function, group, kind)
+        """Add a command with the name of a function; one that is a word of Python's ends with _."""
+        self._registered[function.__name__.strip("_").replace("_", "-")] = _Registered(function, group, kind)
 
     def summaries(self, group: CommandGroup) -> list[tuple[str, str]]:
         """The names of a group's commands, and what each is for."""

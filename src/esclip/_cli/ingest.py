@@ -86,7 +86,7 @@ def ingest(
     sources = _open_stdin(paths, prune=options["prune"])
     with store.open(encoder) as index:
         run = partial(index.ingest, *sources, **options)
-        _run_to_report(
+        run_to_report(
             run,
             rejections,
             json=json,
@@ -138,7 +138,7 @@ def retry(
     """Ingest again just what was rejected; all of it may be rejected again."""
     reasons = _parse_reasons(reason)
     with store.open(encoder) as index:
-        _run_to_report(partial(index.retry, reasons=reasons, **options), rejections, json=json)
+        run_to_report(partial(index.retry, reasons=reasons, **options), rejections, json=json)
 
 
 def _parse_reasons(words: list[str] | None) -> list[Reason]:
@@ -153,7 +153,7 @@ def _parse_reasons(words: list[str] | None) -> list[Reason]:
     return reasons
 
 
-def _run_to_report(
+def run_to_report(
     run: Callable[..., IngestReport],
     rejections: Path | None,
     *,

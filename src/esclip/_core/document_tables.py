@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
@@ -125,6 +126,42 @@ def read_vectors(table: pa.Table) -> Vectors:
     rows = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     vectors: Vectors = rows.astype(np.float32, copy=False).reshape(-1, column.type.list_size)
     return vectors
+
+
+def row_problems(table: pa.Table, schema: IndexSchema) -> dict[int, str]:
+    """Why no store can keep some of the rows, by their numbers."""
+    vectors = read_vectors(table)
+    with np.errstate(over="ignore"):
+        usable = np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
+    problems = dict.fromkeys(np.flatnonzero(~usable).tolist(), "the vector is zero or not finite")
+    for name in ("id", "location", "pixels_fingerprint", "record_fingerprint"):
+        problems |= dict.fromkeys(_rows_where(pc.is_null(table[name])), f"it has no {name}")
+    present = set(table.column_names)
+    for field in schema.fields:
+        if (name := column_name(field)) not in present:
+            continue
+        if field.type is FieldType.FLOAT:
+            wrong = pc.invert(pc.is_finite(table[name]))
+        elif field.type is FieldType.GEO_POINT:
+            wrong = _no_places(table[name])
+        else:
+            continue
+        problem = f"field {field.name} is {field.type.value}, which its value is not"
+        problems |= dict.fromkeys(_rows_where(pc.and_(pc.is_valid(table[name]), wrong)), problem)
+    return problems
+
+
+def _no_places(column: Any) -> Any:
+    degrees = {name: pc.struct_field(column, name) for name in ("lat", "lon")}
+    inside = [
+        pc.fill_null(pc.less_equal(pc.abs(degrees[name]), limit), False)
+        for name, limit in (("lat", 90.0), ("lon", 180.0))
+    ]
+    return pc.invert(pc.and_(*inside))
+
+
+def _rows_where(mask: Any) -> list[int]:
+    return np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).tolist()
 
 
 def table_documents(table: pa.Table, schema: IndexSchema) -> list[StoredDocument]:

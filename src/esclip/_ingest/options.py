@@ -20,7 +20,8 @@ from esclip._files.locations import AnyCaptions, AnyPath
 LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 
 
-def _max_rejection_rate(default: float) -> Opt:
+def max_rejection_rate(default: float) -> Opt:
+    """The option of the failure budget."""
     help = "Fail when more than this share is rejected."
     return Opt(default, help, minimum=0.0, maximum=1.0, metavar="R", panel=Panel.TUNING)
 
@@ -34,8 +35,60 @@ def _of_dry_runs(opt: Opt) -> Opt:
     return replace(opt, help=f"With {{dry_run}}: {opt.help[0].lower()}{opt.help[1:]}", panel=Panel.TUNING)
 
 
-class RunOptions(TypedDict, total=False):
-    """Options of all runs. Callbacks are called from any thread, one call at a time."""
+class SettingOptions(TypedDict, total=False):
+    """How an index is made, and kept by a cluster."""
+
+    vectors: Annotated[
+        str | None,
+        Opt(
+            None,
+            "How vectors are compared first: float, int8 or bit; the smaller, the less memory. An "
+            "embedded index takes float as int8. Scores are by the float32 vectors always. [default: as the "
+            "index is made, a new one float]",
+            choices=VECTOR_LEVELS,
+            metavar="LEVEL",
+            panel=Panel.INDEX,
+        ),
+    ]
+    shards: Annotated[
+        int | None, _setting("shards", "Primary shards of a new index in a cluster. [default: 3]")
+    ]
+    replicas: Annotated[
+        int | None,
+        _setting(
+            "replicas", "Copies beside the primary shards. [default: as it has; new: 1 with a 2nd node]"
+        ),
+    ]
+    refresh: Annotated[
+        int | None,
+        _setting("refresh", "Seconds until what is written is found. [default: as it has; new: 60]"),
+    ]
+    m: Annotated[
+        int | None, _setting("m", "Edges of a node in a new index's HNSW graph, in a cluster. [default: 16]")
+    ]
+    ef_construction: Annotated[
+        int | None, _setting("ef_construction", "Candidates for these edges. [default: 100]")
+    ]
+
+
+class CallbackOptions(TypedDict, total=False):
+    """What a run tells, and what ends it. Callbacks are called from any thread, one call at a time."""
+
+    stop: CancelToken | None
+    """Ends the run early, within seconds, on request."""
+    on_rejection: Callable[[Rejection], None] | None
+    """Called with each rejection."""
+    on_outcome: Callable[[RecordOutcome], None] | None
+    """Called with what became of each record, as soon as it is known."""
+    on_progress: Callable[[Progress], None] | None
+    """Called with the progress."""
+    show_progress: bool | None
+    """Whether the progress is shown on stderr, or in a notebook below the cell; None: in a notebook or on a
+    terminal, unless `on_progress` is given."""
+
+
+class RunOptions(CallbackOptions, total=False):
+    """Options of all runs that encode."""
 
     batch_size: Annotated[int, BATCH_SIZE_OPTION]
     workers: Annotated[
@@ -71,29 +124,18 @@ class RunOptions(TypedDict, total=False):
             panel=Panel.TUNING,
         ),
     ]
-    stop: CancelToken | None
-    """Ends the run early, within seconds, on request."""
-    on_rejection: Callable[[Rejection], None] | None
-    """Called with each rejection."""
-    on_outcome: Callable[[RecordOutcome], None] | None
-    """Called with what became of each record, as soon as it is known."""
-    on_progress: Callable[[Progress], None] | None
-    """Called with the progress."""
-    show_progress: bool | None
-    """Whether the progress is shown on stderr, or in a notebook below the cell; None: in a notebook or on a
-    terminal, unless `on_progress` is given."""
 
 
 class RetryOptions(RunOptions, total=False):
     """Options of `ImageIndex.retry`."""
 
-    max_rejection_rate: Annotated[float, _max_rejection_rate(1)]
+    max_rejection_rate: Annotated[float, max_rejection_rate(1)]
 
 
-class AddOptions(RunOptions, total=False):
+class AddOptions(RunOptions, SettingOptions, total=False):
     """Options of `ImageIndex.add`."""
 
-    max_rejection_rate: Annotated[float, _max_rejection_rate(MAX_REJECTION_RATE)]
+    max_rejection_rate: Annotated[float, max_rejection_rate(MAX_REJECTION_RATE)]
     limit: Annotated[int | None, LIMIT]
     labels: Annotated[
         Labels | None,
@@ -113,37 +155,6 @@ class AddOptions(RunOptions, total=False):
             choices=PART_KINDS,
             metavar="KIND,...",
         ),
-    ]
-    vectors: Annotated[
-        str | None,
-        Opt(
-            None,
-            "How vectors are compared first: float, int8 or bit; the smaller, the less memory. An "
-            "embedded index takes float as int8. Scores are by the float32 vectors always. [default: as the "
-            "index is made, a new one float]",
-            choices=VECTOR_LEVELS,
-            metavar="LEVEL",
-            panel=Panel.INDEX,
-        ),
-    ]
-    shards: Annotated[
-        int | None, _setting("shards", "Primary shards of a new index in a cluster. [default: 3]")
-    ]
-    replicas: Annotated[
-        int | None,
-        _setting(
-            "replicas", "Copies beside the primary shards. [default: as it has; new: 1 with a 2nd node]"
-        ),
-    ]
-    refresh: Annotated[
-        int | None,
-        _setting("refresh", "Seconds until what is written is found. [default: as it has; new: 60]"),
-    ]
-    m: Annotated[
-        int | None, _setting("m", "Edges of a node in a new index's HNSW graph, in a cluster. [default: 16]")
-    ]
-    ef_construction: Annotated[
-        int | None, _setting("ef_construction", "Candidates for these edges. [default: 100]")
     ]
 
 

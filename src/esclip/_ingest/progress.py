@@ -80,10 +80,10 @@ class IngestProgress:
             self._phase = phase
             self._report_progress(immediately=True)
 
-    def count_read(self) -> None:
-        """Count a record of the source."""
+    def count_read(self, records: int = 1) -> None:
+        """Count a record of the source, or several."""
         with self._lock:
-            self._read += 1
+            self._read += records
 
     def expect_outcome(self, id: str) -> None:
         """Remember the record that was counted last, until its outcome is counted."""

@@ -1,10 +1,12 @@
-"""The options of an export: their one declaration (`_core/options.py`)."""
+"""The options of an export and an import: their one declaration (`_core/options.py`)."""
 
 from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
 from esclip._core.options import Opt
+from esclip._core.settings import MAX_REJECTION_RATE
+from esclip._ingest.options import CallbackOptions, SettingOptions, max_rejection_rate
 
 FLOAT32 = "float32"
 FLOAT16 = "float16"
@@ -23,3 +25,9 @@ class ExportOptions(TypedDict, total=False):
             metavar="TYPE",
         ),
     ]
+
+
+class ImportOptions(CallbackOptions, SettingOptions, total=False):
+    """Options of an import."""
+
+    max_rejection_rate: Annotated[float, max_rejection_rate(MAX_REJECTION_RATE)]

@@ -188,7 +188,8 @@ def _is_folder(name: str) -> bool:
 def _require_same_space(index: str, indexed: Space, loaded: Space) -> None:
     if not indexed.same_as(loaded):
         raise IndexMismatch(
-            f"index {index!r} was made with {_describe(indexed)}, and can't be used with {_describe(loaded)}",
+            f"index {index!r} was made with {describe_space(indexed)}, and can't be used with "
+            f"{describe_space(loaded)}",
             Hint.SAME_ENCODER,
         )
 
@@ -222,5 +223,6 @@ def _printable(name: str) -> str:
     return mask(one_line(name, 200))
 
 
-def _describe(space: Space) -> str:
+def describe_space(space: Space) -> str:
+    """A space in words, for an error: what an index names is escaped."""
     return f"{_printable(space.model)} (weights {one_line(space.weights[:12])}, {space.dim} dimensions)"

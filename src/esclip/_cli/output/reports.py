@@ -52,7 +52,7 @@ def print_export(report: ExportReport, *, json: bool) -> None:
         print_json(report.to_json())
     beside = [
         pluralize(count, what)
-        for count, what in ((report.texts, "text"), (report.parts, "part of pictures"))
+        for count, what in ((report.texts, "text"), (report.parts, "picture part"))
         if count
     ]
     say(

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from esclip._core.analysis import analyze_record
+from esclip._core.analysis import analyze_document, analyze_record
 from esclip._core.document_tables import OWN_COLUMNS, arrow_type, arrow_value, column_name, table_schema
-from esclip._core.schema import Field, IndexSchema
+from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
     Fingerprint,
     Hit,
@@ -44,6 +45,9 @@ SCHEMA_KEY = "esclip"
 
 MAX_SCHEMA_LENGTH = 1 << 22
 """Characters: enough for thousands of fields and a thousand labels."""
+
+TEXT_TYPES = frozenset({FieldType.KEYWORD, FieldType.KEYWORDS, FieldType.TEXT})
+"""Of fields whose values have words."""
 
 _SOURCE = "_source"
 
@@ -146,6 +150,52 @@ def exchange_table(table: pa.Table, schema: IndexSchema) -> pa.Table:
         ],
         schema=columns,
     )
+
+
+def merge_table(table: pa.Table, schema: IndexSchema) -> pa.Table:
+    """Documents as stores hand them over, as rows of all columns of an index; its fields stay its own."""
+    names = {CONTENT: "content"} | {field.name: column_name(field) for field in schema.fields}
+    present, columns = set(table.column_names), arrow_schema(schema)
+    sources, words = _sources_and_words(table, schema)
+    made = {_SOURCE: pa.array(sources, pa.string()), WORDS: pa.array(words, columns.field(WORDS).type)}
+    return pa.table(
+        [
+            made[column.name]
+            if column.name in made
+            else table[name].cast(column.type)
+            if name in present
+            else pa.nulls(len(table), column.type)
+            for column in columns
+            for name in [names.get(column.name, column.name)]
+        ],
+        schema=columns,
+    )
+
+
+def _sources_and_words(table: pa.Table, schema: IndexSchema) -> tuple[list[str], list[list[str]]]:
+    """The records' JSON, and their words, made of the columns as `_row` makes them of records."""
+    present = set(table.column_names)
+    columns = {name: table[name].to_pylist() for name in ("location", "page", "description")}
+    for field in schema.fields:
+        if (name := column_name(field)) in present:
+            column = table[name]
+            if field.type is FieldType.DATE:
+                column = pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
+            columns[field.name] = column.to_pylist()
+    sources: list[str] = []
+    words: list[list[str]] = []
+    spoken = {field.name for field in schema.fields if field.type in TEXT_TYPES}
+    for values in zip(*columns.values(), strict=True):
+        source = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+        source.setdefault("description", "")
+        sources.append(orjson.dumps(source).decode())
+        texts = {
+            name: tuple(value) if isinstance(value := source[name], list) else value
+            for name in spoken
+            if name in source
+        }
+        words.append(sorted(analyze_document(source["description"], texts)))
+    return sources, words
 
 
 def read_hit(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:

@@ -24,12 +24,13 @@ import numpy as np
 import pyarrow as pa
 
 from esclip._concurrency.forks import Unforkable, leave_behind, renew_in_children
+from esclip._core.document_tables import row_problems
 from esclip._core.facet_counting import NO_SPANS, Spans, count_facets
 from esclip._core.facets import Facets
 from esclip._core.filter_limits import simplify
 from esclip._core.filters import Condition
 from esclip._core.index_settings import BIT, INT8, VECTOR_LEVELS
-from esclip._core.rejections import Rejection
+from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.settings import is_index_name
@@ -44,6 +45,7 @@ from esclip._errors import (
     map_errors,
     one_line,
 )
+from esclip._errors.reasons import Reason
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.lance import maintenance
@@ -57,6 +59,7 @@ from esclip.stores.lance.rows import (
     arrow_schema,
     document_table,
     exchange_table,
+    merge_table,
     read_documents,
     read_fingerprint,
     read_schema,
@@ -185,10 +188,23 @@ class LanceStore(Store):
             schema = read_schema(dataset)
             valid, rejections = validation.validate_documents(documents, schema)
             if valid:
-                merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-                table = select_present(document_table([*valid.values()], schema), dataset)
-                merge.conflict_retries(CONFLICT_RETRIES).execute(table)
+                _merge(dataset, document_table([*valid.values()], schema))
         return rejections
+
+    def upsert_table(self, table: Any) -> list[Rejection]:
+        """Merge the columns, without making documents of them."""
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
+            dataset = self._existing()
+            schema = read_schema(dataset)
+            if problems := row_problems(table, schema):
+                refused = table.select(["id", "location"]).take([*problems]).to_pylist()
+                table = table.filter(pa.array([n not in problems for n in range(len(table))]))
+            if len(table):
+                _merge(dataset, merge_table(table, schema))
+        return [
+            Rejection(row["id"] or "", row["location"] or "", Stage.WRITE, Reason.WRITE_REJECTED, problem)
+            for row, problem in zip(refused if problems else (), problems.values(), strict=True)
+        ]
 
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Merge all columns but vector and content into existing rows."""
@@ -357,3 +373,9 @@ class LanceStore(Store):
             except StoreUnavailable as error:
                 # Another process is writing, and runs the same maintenance when it has finished.
                 logger.info("maintenance of index %r skipped: %s", self.index, error)
+
+
+def _merge(dataset: Any, table: pa.Table) -> None:
+    """Write rows of all columns, each in place of that with its id."""
+    merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
+    merge.conflict_retries(CONFLICT_RETRIES).execute(select_present(table, dataset))

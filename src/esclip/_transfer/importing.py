@@ -1,0 +1,269 @@
+"""Writes documents that have vectors into an index, without encoding.
+
+VectorTables ─► usable rows ─► unchanged in the index? ─► Store.upsert_table
+                 │ vectors checked, of unit length     │      in its own threads
+                 ├ rejected, repeated                  └ skipped
+                 └──────────── IngestProgress: counts, ledger, failure budget, progress
+
+What is unchanged is told by fingerprints: an import that was ended goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from esclip._concurrency.stop import CancelToken
+from esclip._concurrency.streams import owned, parallel_map, prefetch, until
+from esclip._core.document_tables import read_vectors, vector_column
+from esclip._core.index_settings import IndexSettings
+from esclip._core.parts import holds_parts
+from esclip._core.progress import Phase
+from esclip._core.rejections import IngestReport, Rejection, Stage
+from esclip._core.schema import IndexSchema
+from esclip._core.texts import holds_texts
+from esclip._core.types import id_problem, unit_rows
+from esclip._errors import ConfigError, Hint, IndexExists, IndexMismatch
+from esclip._errors.counts import pluralize
+from esclip._errors.reasons import Reason
+from esclip._ingest.id_set import IdSet
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.progress import IngestProgress
+from esclip._protocols import Store
+from esclip._transfer.exporting import PARTS, TEXTS
+from esclip._transfer.options import ImportOptions
+from esclip.encoders.resolver import describe_space
+from esclip.stores.validation import check_field_names
+from esclip.stores.vector_cache.reading import open_cache
+
+log = logging.getLogger("esclip")
+
+UNIT = 2e-6
+"""How far a vector's length may be from 1 to be taken as it is: float32 computes it so exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class VectorTables:
+    """Documents with vectors, to be imported."""
+
+    schema: IndexSchema
+    rows: int
+    tables: Callable[[], Iterator[pa.Table]]
+    """Gives pages of them, with the columns of `table_schema`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The index that is written to, with those beside it: there or not, opened on first use."""
+
+    pictures: Store
+    texts: Callable[[], Store]
+    parts: Callable[[], Store]
+
+
+def read_cache(folder: Path) -> Mapping[str, VectorTables]:
+    """The documents of a cache: pictures by the key "", others by their folders. Raises `SourceError`."""
+    found = {"": open_cache(folder)}
+    for name, present in ((TEXTS, found[""].schema.texts), (PARTS, bool(found[""].schema.parts))):
+        if present:
+            found[name] = open_cache(folder / name)
+    return {name: VectorTables(one.schema, one.rows, one.tables) for name, one in found.items()}
+
+
+def import_documents(
+    given: Mapping[str, VectorTables], target: Target, ledger: Ledger, options: ImportOptions, origin: str
+) -> IngestReport:
+    """Write the documents that `read_cache` gives, or others in its form. Raises as an ingest does.
+
+    The ledger keeps rejections as those of `origin`.
+    """
+    stop, pictures = options["stop"] or CancelToken(), target.pictures
+    stores = _prepare(given, target, IndexSettings.of(options), origin)
+    ledger.open()
+    before = ledger.last_number()
+    progress = IngestProgress(
+        index=pictures.index,
+        store=pictures.address,
+        encoder=given[""].schema.space.model,
+        max_rejection_rate=options["max_rejection_rate"],
+        ledger=ledger,
+        origin=origin,
+        on_rejection=options["on_rejection"],
+        on_outcome=options["on_outcome"],
+        on_progress=options["on_progress"],
+    )
+    progress.total = sum(one.rows for name, one in given.items() if name != PARTS)
+    cancelled = Event()
+    with ExitStack() as loads, stop.active():
+        for store in stores.values():
+            loads.enter_context(store.bulk_load(cancelled))
+        for name, store in stores.items():
+            counts = progress if name != PARTS else _uncounted(store)
+            _Copy(given[name], store, _other_kind(name, target), counts).run(stop)
+            if name == PARTS and (refused := counts.report(stopped=True).rejected):
+                log.warning("%s of pictures can't be used", pluralize(refused, "part"))
+        progress.enter(Phase.INDEXING)
+        if stop.requested:
+            cancelled.set()
+    report = progress.report(stopped=stop.requested)
+    if not report.stopped:
+        ledger.forget(origin, until=before)
+    return replace(report, seconds=progress.seconds)
+
+
+def _prepare(
+    given: Mapping[str, VectorTables], target: Target, settings: IndexSettings, origin: str
+) -> dict[str, Store]:
+    """Prepare the indexes; the stores by the keys of `given`, pictures last."""
+    present = target.pictures.schema()
+    _check_schemas(given, present, target.pictures.index, origin)
+    openers = {PARTS: (target.parts, holds_parts), TEXTS: (target.texts, holds_texts)}
+    stores = {name: _open_beside(*openers[name], present) for name in openers if name in given}
+    for name, store in stores.items():
+        store.ensure_index(replace(given[name].schema, settings=settings))
+    wanted = replace(given[""].schema, settings=settings)
+    if present is not None:  # what it has learned of its own pictures stays
+        wanted = replace(wanted, label_set=None, calibration=None)
+    target.pictures.ensure_index(wanted)
+    return stores | {"": target.pictures}
+
+
+def _check_schemas(
+    given: Mapping[str, VectorTables], present: IndexSchema | None, index: str, origin: str
+) -> None:
+    """Raise `IndexMismatch` for another space than the index's, `ConfigError` for impossible fields."""
+    space = given[""].schema.space
+    if present is not None and not present.space.same_as(space):
+        raise IndexMismatch(
+            f"index {index!r} has vectors of {describe_space(present.space)}, and {origin} those of "
+            f"{describe_space(space)}, which can't be compared",
+            Hint.OTHER_INDEX,
+        )
+    for one in given.values():
+        try:
+            check_field_names(one.schema.fields)
+        except ValueError as error:
+            raise ConfigError(f"{origin}: {error}") from None
+
+
+def _open_beside(
+    open_store: Callable[[], Store],
+    holds_ours: Callable[[IndexSchema | None], bool],
+    present: IndexSchema | None,
+) -> Store:
+    """An index beside that of pictures. Raises `IndexExists` when its name is taken."""
+    store = open_store()
+    schema = store.schema()
+    if schema is not None and not holds_ours(schema):
+        raise IndexExists(
+            f"index {store.index!r} in {store.address} is where what stands beside pictures would be kept, "
+            "and holds pictures of its own",
+            Hint.OTHER_INDEX,
+        )
+    if schema is not None and present is None:
+        store.drop()  # left over from an index of this name that is gone
+    return store
+
+
+def _other_kind(name: str, target: Target) -> Store | None:
+    """The documents of which none may have the ids of these: pictures and texts share theirs."""
+    if name == TEXTS:
+        return target.pictures
+    schema = target.pictures.schema() if name == "" else None
+    return target.texts() if schema and schema.texts else None
+
+
+def _uncounted(store: Store) -> IngestProgress:
+    """Counts of what is no document by itself."""
+    return IngestProgress(index=store.index, store=store.address, encoder="", max_rejection_rate=1)
+
+
+class _Copy:
+    """Documents on their way into one store."""
+
+    def __init__(
+        self, given: VectorTables, store: Store, other: Store | None, progress: IngestProgress
+    ) -> None:
+        """`other` has the documents of the other kind: an id is of one."""
+        info = store.info()
+        self._given, self._store, self._other, self._progress = given, store, other, progress
+        self._is_empty = info is None or info.documents == 0
+        self._seen = IdSet()
+
+    def run(self, stop: CancelToken) -> None:
+        """Write them, until the end is requested."""
+        pages = prefetch(until(stop.event, self._usable()), ahead=2)
+        workers = self._store.write_concurrency
+        with owned(parallel_map(self._write, pages, workers=workers, window=workers)) as written:
+            for _ in written:
+                pass
+
+    def _usable(self) -> Iterator[pa.Table]:
+        """Pages of the rows that can be written, with vectors of unit length."""
+        with owned(self._given.tables()) as tables:
+            for table in tables:
+                self._progress.count_read(len(table))
+                table = self._without_problems(table)
+                if len(table):
+                    yield table
+
+    def _without_problems(self, table: pa.Table) -> pa.Table:
+        ids = table["id"].to_pylist()
+        vectors = read_vectors(table)
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        usable = np.isfinite(lengths) & (lengths > 0)
+        problems = {
+            n: (Reason.BAD_ID, f"its id {problem}" if problem else "it has no id")
+            for n, id in enumerate(ids)
+            if (problem := id_problem(id) if id is not None else "") or id is None
+        }
+        for n in np.flatnonzero(~usable).tolist():
+            problems.setdefault(n, (Reason.BAD_VECTOR, "the vector is zero or not finite"))
+        locations = table["location"]
+        for n, (reason, detail) in problems.items():
+            location = locations[n].as_py() or ""
+            self._progress.count_rejected(Rejection(ids[n] or "", location, Stage.READ, reason, detail))
+        kept = np.array([n not in problems for n in range(len(ids))], dtype=bool)
+        rows = np.flatnonzero(kept)
+        new = self._seen.add_all([ids[n] for n in rows])
+        for n in rows[~new]:
+            self._progress.count_repeated(ids[n])
+        rows = rows[new]
+        if np.abs(lengths[rows] - 1).max(initial=0) > UNIT:
+            vectors = unit_rows(vectors[rows])
+        else:
+            vectors = vectors[rows]
+        taken = table if len(rows) == len(table) else table.take(rows)
+        number = table.schema.get_field_index("vector")
+        return taken.set_column(number, "vector", vector_column(vectors, self._given.schema.space.dim))
+
+    def _write(self, table: pa.Table) -> None:
+        ids = table["id"].to_pylist()
+        if not self._is_empty:
+            table, ids = self._without_unchanged(table, ids)
+        if not ids:
+            return
+        refused = self._store.upsert_table(table)
+        self._progress.count_written(ids, refused, encoded=False)
+        if self._other is not None:
+            lost = {rejection.id for rejection in refused}
+            if replaced := [id for id in self._other.fingerprints(ids) if id not in lost]:
+                self._other.delete(replaced)
+
+    def _without_unchanged(self, table: pa.Table, ids: list[str]) -> tuple[pa.Table, list[str]]:
+        stored: Mapping[str, Any] = self._store.fingerprints(ids)
+        fingerprints = zip(
+            table["pixels_fingerprint"].to_pylist(), table["record_fingerprint"].to_pylist(), strict=True
+        )
+        new = [stored.get(id) != given for id, given in zip(ids, fingerprints, strict=True)]
+        self._progress.count_unchanged([id for id, is_new in zip(ids, new, strict=True) if not is_new])
+        return table.filter(pa.array(new)), [id for id, is_new in zip(ids, new, strict=True) if is_new]

@@ -1,0 +1,168 @@
+"""Reads a vector cache, which anybody may have written: all that it says is checked.
+
+folder ─► open_cache ─► VectorCache ─► tables: page by page, what was written last first
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from esclip._core.document_tables import table_schema
+from esclip._core.schema import IndexSchema
+from esclip._errors import SourceError, error_text, map_errors, one_line
+from esclip._files.regular import open_regular
+from esclip.stores.vector_cache.parts import PART_NAME, SCHEMA_KEY, SUMMARY, VERSION, Part, Summary
+
+PAGE_ROWS = 4096
+"""Documents of a page: 8 MB with 512 dimensions."""
+
+MAX_SUMMARY = 1 << 26
+"""Bytes: 64 MiB have a hundred thousand parts."""
+
+MAX_SCHEMA = 1 << 22
+"""Bytes of a schema, which has thousands of fields at most."""
+
+
+def _unreadable(error: BaseException, path: Path) -> SourceError:
+    return SourceError(f"{_shown(path)} can't be read: {error_text(error, 200)}")
+
+
+PARQUET_ERRORS = (((OSError, pa.ArrowException, pa.lib.ArrowException), _unreadable),)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorCache:
+    """A finished cache."""
+
+    folder: Path
+    schema: IndexSchema
+    summary: Summary
+
+    @property
+    def rows(self) -> int:
+        """The number of documents."""
+        return self.summary.rows
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Pages with the columns of `table_schema`, vectors as they are.
+
+        What was written last comes first: of documents with one id, it counts. Raises `SourceError`.
+        """
+        for part in reversed(self.summary.parts):
+            path = self.folder / part.name
+            with map_errors(PARQUET_ERRORS, path), open_regular(path) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != part.sha256:
+                    raise SourceError(
+                        f"{_shown(path)} is damaged: it is not the file that {SUMMARY} names; copy it again"
+                    )
+                file.seek(0)
+                yield from _pages(file, path, self.schema)
+
+
+def open_cache(folder: Path) -> VectorCache:
+    """The cache in a folder. Raises `SourceError` for one that isn't there, isn't finished, or is damaged."""
+    path = folder / SUMMARY
+    if not path.exists():
+        if not folder.is_dir():
+            raise SourceError(f"{_shown(folder)} is no folder with a vector cache")
+        raise SourceError(f"{_shown(folder)} is not finished: it has no {SUMMARY}; write it to its end first")
+    with map_errors(PARQUET_ERRORS, path), open_regular(path) as file:
+        text = file.read(MAX_SUMMARY + 1)
+    summary = _parse_summary(text, path)
+    for part in summary.parts:
+        _check_part(folder / part.name, part)
+    first = folder / summary.parts[0].name
+    with map_errors(PARQUET_ERRORS, first):
+        kept = pq.read_schema(first).metadata or {}
+    return VectorCache(folder, _parse_schema(kept.get(SCHEMA_KEY), first), summary)
+
+
+def _parse_summary(text: bytes, path: Path) -> Summary:
+    try:
+        if len(text) > MAX_SUMMARY:
+            raise ValueError("it is too long")
+        data = orjson.loads(text)
+        if data["version"] != VERSION:
+            raise ValueError(f"it is of version {data['version']!r:.20}")
+        summary = Summary(tuple(map(_parse_part, data["parts"])))
+        if not summary.parts:
+            raise ValueError("it names no part")
+        if len({part.name for part in summary.parts}) < len(summary.parts):
+            raise ValueError("it names a part twice")
+        if (data["rows"], data["digest"]) != (summary.rows, summary.digest):
+            raise ValueError("its counts or its digest don't fit its parts")
+    except (LookupError, TypeError, ValueError) as error:
+        raise SourceError(
+            f"{_shown(path)} is no summary of a vector cache: {error_text(error, 200)}"
+        ) from error
+    return summary
+
+
+def _parse_part(data: Any) -> Part:
+    part = Part(**data)
+    if not isinstance(part.name, str) or not PART_NAME.fullmatch(part.name):
+        raise ValueError(f"{part.name!r:.80} is no name of a part")
+    if not isinstance(part.sha256, str) or any(type(n) is not int or n < 0 for n in (part.rows, part.bytes)):
+        raise ValueError("a part has no counts")
+    return part
+
+
+def _check_part(path: Path, part: Part) -> None:
+    with map_errors(PARQUET_ERRORS, path):
+        if not path.exists():
+            raise SourceError(f"{_shown(path)} is missing, which {SUMMARY} names; copy it again")
+        if path.stat().st_size != part.bytes:
+            raise SourceError(
+                f"{_shown(path)} has {path.stat().st_size:,} bytes, not the {part.bytes:,} that {SUMMARY} "
+                "names; copy it again"
+            )
+
+
+def _parse_schema(text: bytes | None, path: Path) -> IndexSchema:
+    if text is None or len(text) > MAX_SCHEMA:
+        raise SourceError(f"{_shown(path)} was not written by esclip: its metadata has no schema of an index")
+    try:
+        return IndexSchema.from_json(orjson.loads(text))
+    except ValueError as error:
+        raise SourceError(
+            f"{_shown(path)} has a schema that can't be read: {error_text(error, 200)}"
+        ) from error
+
+
+def _pages(file: Any, path: Path, schema: IndexSchema) -> Iterator[pa.Table]:
+    with closing(pq.ParquetFile(file, page_checksum_verification=True)) as parquet:
+        present = parquet.schema_arrow
+        half = "vector" in present.names and _is_half(present.field("vector").type)
+        columns = table_schema(schema, half=half)
+        _check_columns(present, columns, path)
+        for batch in parquet.iter_batches(PAGE_ROWS, columns=columns.names):
+            yield pa.Table.from_batches([batch]).select(columns.names).cast(columns)
+
+
+def _is_half(vector: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_list(vector) and pa.types.is_float16(vector.value_type))
+
+
+def _check_columns(present: pa.Schema, columns: pa.Schema, path: Path) -> None:
+    for column in columns:
+        if column.name not in present.names:
+            raise SourceError(f"{_shown(path)} has no column {one_line(column.name, 80)!r}")
+        kind = present.field(column.name).type
+        if kind != column.type:
+            raise SourceError(
+                f"{_shown(path)}: its column {one_line(column.name, 80)!r} is {one_line(str(kind), 80)}, not "
+                f"{column.type}"
+            )
+
+
+def _shown(path: Path) -> str:
+    return one_line(str(path), 300)
