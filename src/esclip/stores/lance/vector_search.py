@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from esclip._concurrency.streams import batches
 from esclip._core.filter_limits import simplify_searches
@@ -20,7 +21,7 @@ from esclip._core.index_settings import BIT
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
-from esclip._core.types import Hit, cosines, rank_hits
+from esclip._core.types import Hit, Vectors, cosines, rank_hits
 from esclip.stores.lance.filters import filter_columns, filter_sql
 from esclip.stores.lance.keyword_search import keyword_search, read_rows, scan
 from esclip.stores.lance.maintenance import (
@@ -44,6 +45,9 @@ than these, the hits' cosines can be 0.0001 below the best ones."""
 BIT_EXTRA = 5
 """How many times as many rows beyond k hits are found where a number takes five bits: 60 for 10 hits miss one
 of 2,000 that are nearest to texts, and 30 three."""
+
+FEW_ROWS = 10_000
+"""Rows that a filter leaves of which an exact search reads the vectors and no others: 20 MB."""
 
 MAX_TIES = 10_000
 """Rows beyond k that are compared to break ties at the last rank by id; beyond them, ties are arbitrary."""
@@ -199,9 +203,12 @@ def _nearest_rows(
 ) -> Any:
     """The nearest rows of each search's vector, with their own vectors and Lance's row numbers."""
     queries = np.stack([search.vector for search in searches])
+    test = filter_sql(searches[0].where, filter_columns(dataset, schema))
+    if probes is _EXACT and test and dataset.count_rows(test) <= FEW_ROWS:
+        return _nearest_of_few(dataset, schema, queries, test, row_count, columns)
     return dataset.to_table(
         columns=[*columns, "vector", "_distance"],
-        filter=filter_sql(searches[0].where, filter_columns(dataset, schema)),
+        filter=test,
         prefilter=True,
         nearest={
             "column": "vector",
@@ -212,6 +219,19 @@ def _nearest_rows(
         },
         with_row_id=True,
     )
+
+
+def _nearest_of_few(
+    dataset: Any, schema: IndexSchema, queries: Vectors, test: str, row_count: int, columns: Sequence[str]
+) -> Any:
+    """The same by reading the vectors of the rows that a filter leaves: Lance would read those of all."""
+    table = dataset.to_table(columns=[*columns, "vector"], filter=test, with_row_id=True)
+    nearness = queries @ read_vectors(table, schema).T
+    row_count = min(row_count, table.num_rows)
+    nearest = np.argpartition(-nearness, row_count - 1, axis=1)[:, :row_count] if row_count else nearness
+    rows = table.take(nearest.ravel().astype(np.int64))
+    numbers = np.repeat(np.arange(len(queries), dtype=np.int32), row_count)
+    return rows.append_column("query_index", pa.array(numbers))
 
 
 def _best_positions(table: Any, scores: Scores, k: int, row_count: int) -> tuple[Positions, bool]:
