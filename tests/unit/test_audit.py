@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ from esclip import (
     Search,
 )
 from esclip._audit.recall import Nearest, count_found
-from esclip._audit.sampling import draw_ids
+from esclip._audit.sampling import draw
 from esclip._audit.sentences import built_in_sentences
+from esclip._core.filters import Range
 from esclip._core.types import Hit, ImageRecord, StoredDocument, unit_rows
 from esclip._evaluation.statistics import Figure, summarize_shares
 from esclip._protocols import Store
@@ -107,7 +109,9 @@ def estimate(
     return figure, float(np.mean(true))
 
 
-@pytest.mark.parametrize(("miss", "share"), [(0.05, 0.02), (0.3, 0.02), (0.1, 0.2), (0.0, 0.02)])
+@pytest.mark.parametrize(
+    ("miss", "share"), [(0.05, 0.02), (0.3, 0.02), (0.3, 0.002), (0.1, 0.2), (0.0, 0.02)]
+)
 def test_the_interval_of_a_sample_holds_the_recall(miss: float, share: float) -> None:
     """In at least 93 of 100 seeds, with the rate of misses varying between queries."""
     inside = 0
@@ -140,7 +144,7 @@ def test_of_all_documents_it_is_recall() -> None:
 def test_a_spoiled_index_is_found_out(spoiled: ImageIndex) -> None:
     """Recall within .03 of brute force, with its own interval around it, and what to do about it."""
     store, found = spoiled.store, []
-    drawn, _ = draw_ids(store, 20, 0, lambda read: None)
+    drawn = draw(store, 20, 1, 0, lambda read: None).ids
     for document in store.documents(drawn).values():
         (hits,), (true,) = (store.search(KnnSearch(document.vector, 100, exact=way)) for way in (False, True))
         found.append(len({hit.id for hit in hits} & {hit.id for hit in true}) / 100)
@@ -182,6 +186,22 @@ def test_a_sample_says_the_same(memory: Store) -> None:
     for name, pairs in by_filter.items():
         exact_mean, estimated_mean = np.mean(pairs, axis=0)
         assert estimated_mean == pytest.approx(exact_mean, abs=0.15 if name.endswith(" ids") else 0.04), name
+
+
+def test_a_small_sample_is_read_by_its_ids(memory: Store) -> None:
+    """It is the part of all that hashes choose, as a larger one is, also under a filter."""
+    where = (Range(SIZE, below=900),)
+    drawn = draw(memory, 20, 0.015, 1, lambda read: None)
+    read = {
+        id: vector
+        for ids, vectors in drawn.read(memory, where)
+        for id, vector in zip(ids, vectors, strict=True)
+    }
+    chosen = {id for ids, _ in replace(drawn, sampled=None).read(memory, where) for id in ids}
+    assert drawn.documents == PICTURES
+    assert read.keys() == chosen
+    assert 0 < len(chosen) < len(drawn.sampled or ()) < 60
+    assert all((document.vector == read[id]).all() for id, document in memory.documents([*read]).items())
 
 
 def _audit_dropping(store: Store, sample: int, seed: int) -> Audit:

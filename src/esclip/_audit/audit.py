@@ -21,7 +21,7 @@ from esclip._audit.filters import MAX_IDS, NO_FILTER, SHARES, Filter, choose_fil
 from esclip._audit.options import WHOLE, AuditOptions
 from esclip._audit.recall import count_found
 from esclip._audit.report import Audit, AuditRow, lowest
-from esclip._audit.sampling import draw_ids, read_sample
+from esclip._audit.sampling import draw
 from esclip._audit.sentences import built_in_sentences
 from esclip._core.arguments import coerce_callback, coerce_texts, wrong_kind
 from esclip._core.index_settings import BIT, FLOAT, INT8
@@ -78,8 +78,8 @@ def audit(
 
     Queries are sentences of esclip's own in the scripts that the text encoder knows, pictures of the index,
     and `texts`. Each is searched for 10 and 100 hits, without a filter and with filters that leave about a
-    half, a tenth and a hundredth of the pictures. The exact side is one pass over the vectors: of all
-    pictures, or of a sample drawn by a hash of the ids, with which recall is estimated.
+    half, a tenth and a hundredth of the pictures. The exact side reads the vectors once without a filter and
+    once by each: of all pictures, or of a sample drawn by a hash of the ids, with which recall is estimated.
 
     Args:
         index: An open index, not a `Client`.
@@ -118,20 +118,20 @@ def _audit(index: ImageIndex, texts: Sequence[str], options: AuditOptions, tell:
     if info is None or info.documents == 0:
         index.stats()  # raises for an index that isn't there
         raise IndexNotFound(f"index {store.index!r} in {store.address} has no pictures to audit")
-    drawn, count = draw_ids(store, max(MAX_IDS, options["queries"]), seed, lambda read: tell("ids", read))
-    if not drawn:
+    share = _share(options["sample"], info.documents)
+    drawn = draw(store, max(MAX_IDS, options["queries"]), share, seed, lambda read: tell("ids", read))
+    if not drawn.ids:
         raise IndexNotFound(f"index {store.index!r} in {store.address} has no pictures to audit")
-    queries = _read_queries(store, index.load_encoder(), texts, drawn, options["queries"])
-    filters = [NO_FILTER, *choose_filters(store, info.schema, drawn, count)]
+    queries = _read_queries(store, index.load_encoder(), texts, drawn.ids, options["queries"])
+    filters = [NO_FILTER, *choose_filters(store, info.schema, drawn.ids, drawn.documents)]
     searched = list(_search(store, queries, filters, lambda done: tell("searches", done)))
-    share = _share(options["sample"], count)
     exact = ExactSide(queries.vectors, filters, max(DEPTHS))
-    exact.read(read_sample(store, share, seed), lambda read: tell("pictures", read))
+    exact.read(store, drawn, lambda read: tell("pictures", read))
     rows = tuple(_rows(queries, filters, searched, exact, share))
     return Audit(
         index=store.index,
         engine=info.engine,
-        documents=count,
+        documents=drawn.documents,
         compared=exact.documents,
         share=share,
         score_error=_score_error(searched, exact),

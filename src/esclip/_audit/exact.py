@@ -1,40 +1,42 @@
-"""The exact side of an audit: the nearest documents of every query, under each filter, in one pass.
+"""The exact side of an audit: the nearest documents of every query, under each filter.
 
-documents, batch by batch ─► cosines with all queries ─► under each filter the best of each query so far
+sampled documents that fulfil a filter, page by page ─► cosines with all queries ─► the best of each so far
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from esclip._audit.filters import Filter
 from esclip._audit.recall import Cosines, Nearest
-from esclip._core.filter_limits import simplify
-from esclip._core.types import StoredDocument, Vectors
-from esclip.stores.filter_eval import compile_filter
+from esclip._audit.sampling import Draw
+from esclip._core.types import Vectors
+from esclip._protocols import Store
 
 
 class ExactSide:
-    """The best documents of each query and filter among those that it was given."""
+    """The best documents of each query and filter in a sample; the first filter is none."""
 
     def __init__(self, queries: Vectors, filters: Sequence[Filter], depth: int) -> None:
-        self._queries = queries
-        self._best = [_Best(compile_filter(simplify(one.where)), len(queries), depth) for one in filters]
-        self.documents = 0
-        """How many there were."""
+        self._queries, self._filters = queries, filters
+        self._best = [_Best(len(queries), depth) for _ in filters]
 
-    def read(self, pages: Iterable[Sequence[StoredDocument]], on_read: Callable[[int], None]) -> None:
-        """Compare documents with all queries."""
-        for page in pages:
-            if page:
-                cosines = self._queries @ np.stack([document.vector for document in page]).T
-                for best in self._best:
-                    best.add(page, cosines)
-                self.documents += len(page)
-                on_read(self.documents)
+    @property
+    def documents(self) -> int:
+        """How many documents there were."""
+        return self.matching(0)
+
+    def read(self, store: Store, drawn: Draw, on_read: Callable[[int], None]) -> None:
+        """Compare the sample with all queries. Vectors are read once for each filter, by the filter."""
+        read = 0
+        for one, best in zip(self._filters, self._best, strict=True):
+            for ids, vectors in drawn.read(store, one.where):
+                best.add(ids, self._queries @ vectors.T)
+                read += len(ids)
+                on_read(read)
 
     def matching(self, filter: int) -> int:
         """How many of the documents fulfilled a filter, by its number."""
@@ -46,22 +48,19 @@ class ExactSide:
 
 
 class _Best:
-    def __init__(self, matches: Callable[..., bool], queries: int, depth: int) -> None:
-        self._matches, self._depth = matches, depth
+    def __init__(self, queries: int, depth: int) -> None:
+        self._depth = depth
         self._cosines: Cosines = np.empty((queries, 0), dtype=np.float32)
         self._numbers: npt.NDArray[np.intp] = np.empty((queries, 0), dtype=np.intp)
         self._ids: list[str] = []
         self.matching = 0
 
-    def add(self, page: Sequence[StoredDocument], cosines: Cosines) -> None:
-        chosen = [number for number, document in enumerate(page) if self._matches(document.record)]
-        if not chosen:
-            return
-        self.matching += len(chosen)
-        new = np.arange(len(self._ids), len(self._ids) + len(chosen))
-        self._ids += [page[number].record.id for number in chosen]
-        numbers = np.hstack([self._numbers, np.broadcast_to(new, (len(cosines), len(chosen)))])
-        cosines = np.hstack([self._cosines, cosines[:, chosen]])
+    def add(self, ids: Sequence[str], cosines: Cosines) -> None:
+        self.matching += len(ids)
+        new = np.arange(len(self._ids), len(self._ids) + len(ids))
+        self._ids += ids
+        numbers = np.hstack([self._numbers, np.broadcast_to(new, cosines.shape)])
+        cosines = np.hstack([self._cosines, cosines])
         if cosines.shape[1] > self._depth:
             best = np.argpartition(-cosines, self._depth - 1, axis=1)[:, : self._depth]
             cosines = np.take_along_axis(cosines, best, 1)
