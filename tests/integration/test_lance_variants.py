@@ -1,4 +1,7 @@
-"""The embedded store keeps the contract with indexes of few rows, and in a folder of an older version."""
+"""The embedded store keeps the contract with indexes of few rows, and in a folder of an older version.
+
+Its folder is one that LanceDB's own client opens.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lance
+import lancedb
 import pytest
 
 from esclip._core.types import StoredDocument
 from esclip._protocols import Store
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
-from esclip.testing.documents import SCHEMA
+from esclip.testing.documents import EVERYTHING, SCHEMA, axis, document
 from tests.contracts.lance import LanceContract, path_of_index
 
 
@@ -38,3 +42,13 @@ class TestLanceStoreWithoutSources(LanceContract):
     def plant(self, store: Store, documents: Sequence[StoredDocument]) -> None:
         assert "_source" not in lance.dataset(path_of_index(store)).schema.names
         super().plant(store, documents)
+
+
+def test_lancedb_reads_the_index(tmp_path: Path) -> None:
+    """A LanceDB client opens the folder and finds the index as a table of its name."""
+    store = LanceStore(tmp_path, "pictures")
+    store.ensure_index(SCHEMA)
+    store.upsert([document("a", axis(0), EVERYTHING), document("b", axis(1))])
+    table = lancedb.connect(tmp_path).open_table("pictures")
+    found = table.search(axis(1)).metric("cosine").limit(1).to_list()
+    assert (table.count_rows(), found[0]["id"]) == (2, "b")

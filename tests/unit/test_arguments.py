@@ -28,6 +28,7 @@ from esclip import (
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.retry import LedgerSource
 from esclip.stores.memory import MemoryStore
+from esclip.testing.pictures import draw_photos
 
 Given = Any
 Call = Callable[[Given], Any]
@@ -36,6 +37,17 @@ Call = Callable[[Given], Any]
 @pytest.fixture
 def its(photos: Path) -> Iterator[Given]:
     """An index of a plain picture of each colour, with what a notebook has at hand."""
+    yield from at_hand(photos)
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given]:
+    """The same for all calls that change nothing."""
+    yield from at_hand(draw_photos(tmp_path_factory.mktemp("photos") / "photos"))
+
+
+def at_hand(photos: Path) -> Iterator[Given]:
+    """The index and what is in it, until it is closed."""
     index = esclip.open_index(MemoryStore("colors"), encoder="palette")
     index.ingest(photos)
     red, green = (index.search_text(color, 1)[0] for color in ("red", "green"))
@@ -112,12 +124,12 @@ TAKEN: dict[str, tuple[Call, str]] = {
 
 
 @pytest.mark.parametrize("call", TAKEN.values(), ids=TAKEN.keys())
-def test_what_is_taken(its: Given, call: tuple[Call, str]) -> None:
+def test_what_is_taken(lasting: Given, call: tuple[Call, str]) -> None:
     """What users have at hand is taken for what they mean."""
-    hits = call[0](its)
+    hits = call[0](lasting)
     assert len(hits) > 0
     assert not call[1] or best(hits) == call[1]
-    assert call[1] or its.red.id not in [hit.id for hit in hits]
+    assert call[1] or lasting.red.id not in [hit.id for hit in hits]
 
 
 INGESTED: dict[str, Call] = {
@@ -280,10 +292,10 @@ WRONG: dict[str, tuple[Call, str]] = {
 
 
 @pytest.mark.parametrize("call", WRONG.values(), ids=WRONG.keys())
-def test_what_is_not_taken(its: Given, call: tuple[Call, str]) -> None:
+def test_what_is_not_taken(lasting: Given, call: tuple[Call, str]) -> None:
     """Another kind of value is one line that says what is taken, and no error of Python's own."""
     with pytest.raises(ConfigError) as told:
-        call[0](its)
+        call[0](lasting)
     assert call[1] in str(told.value)
     assert "\n" not in str(told.value)
 

@@ -96,8 +96,8 @@ def estimate(
     """The figure by a sample, and the true recall, of queries that miss neighbours at these rates."""
     found, wanted, true = [], [], []
     cosines = np.linspace(0.9, 0.1, 6 * k, dtype=np.float32)
+    ids = [f"{n}" for n in range(len(cosines))]
     for rate in misses:
-        ids = [f"{n}" for n in range(len(cosines))]
         hit = np.flatnonzero(rng.random(len(ids)) >= rate)[:k]
         sampled = np.flatnonzero(rng.random(len(ids)) < share)
         nearest = Nearest([ids[n] for n in sampled[:k]], cosines[sampled[:k]])

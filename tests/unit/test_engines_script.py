@@ -116,11 +116,19 @@ def test_the_cache_is_never_in_the_repository(monkeypatch: pytest.MonkeyPatch) -
         Place.from_environment()
 
 
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of engines that has keys."""
+    folder = tmp_path_factory.mktemp("ours")
+    make_keys(Place(folder, 9210, ""))
+    return folder
+
+
 @needs_openssl
-def test_an_engine_with_a_lock_is_up_for_who_has_its_key(tmp_path: Path) -> None:
+def test_an_engine_with_a_lock_is_up_for_who_has_its_key(ours: Path, tmp_path: Path) -> None:
     """Its health is asked over TLS, with the password; a stranger with another certificate is not up."""
-    keys = make_keys(Place(tmp_path / "ours", 9210, ""))
-    assert make_keys(Place(tmp_path / "ours", 9210, "")).password == keys.password
+    keys = make_keys(Place(ours, 9210, ""))
+    assert make_keys(Place(ours, 9210, "")).password == keys.password
     theirs = make_keys(Place(tmp_path / "theirs", 9210, ""))
     engine = ENGINES["secured"]
     asked: list[str] = []
@@ -141,7 +149,7 @@ def test_an_engine_with_a_lock_is_up_for_who_has_its_key(tmp_path: Path) -> None
         tls.load_cert_chain(served.certificate, served.key)
         with HTTPServer(("127.0.0.1", 0), Answer) as server:
             server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-            place = Place(tmp_path / "ours", server.server_port - engine.port_offset, "")
+            place = Place(ours, server.server_port - engine.port_offset, "")
             thread = threading.Thread(target=server.handle_request)
             thread.start()
             assert is_up(place, engine) is up
@@ -151,7 +159,7 @@ def test_an_engine_with_a_lock_is_up_for_who_has_its_key(tmp_path: Path) -> None
 
 
 @needs_openssl
-def test_keys_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_keys_are_for_their_owner_only(ours: Path) -> None:
     """Nobody but their owner can enter the folder with the private keys and the password."""
-    keys = make_keys(Place(tmp_path, 9210, ""))
+    keys = make_keys(Place(ours, 9210, ""))
     assert keys.folder.stat().st_mode & 0o077 == 0

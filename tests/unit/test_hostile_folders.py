@@ -194,7 +194,7 @@ def test_a_folder_that_is_removed_while_it_is_walked(tmp_path: Path, picture: by
 
 def test_many_files_in_a_folder_cost_their_names(tmp_path: Path) -> None:
     """Of each file a name is held and nothing else, and to count them not even that."""
-    count = 5_000
+    count = 2_000
     for number in range(count):
         (tmp_path / f"{number:08}.jpg").touch()
     tracemalloc.start()

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from io import BytesIO
 
 import pytest
 from PIL import Image
@@ -24,15 +24,14 @@ from tests.unit.test_ingest import ListSource, run
 PAGES = 3
 
 
-@pytest.fixture
-def pages(tmp_path: Path) -> list[ImageRecord]:
-    """Pictures that fill three pages."""
-    found = []
-    for at in range(PAGES * WRITE_SIZE):
-        path = tmp_path / f"{at}.bmp"
-        Image.new("RGB", (1, 1), (at % 256, at // 256, 9)).save(path)
-        found.append(ImageRecord(f"id{at}", str(path), path, "v1"))
-    return found
+@pytest.fixture(scope="module")
+def pages() -> list[ImageRecord]:
+    """Pictures that fill three pages, in memory."""
+    file = BytesIO()
+    Image.new("RGB", (1, 1)).save(file, "BMP")
+    head = file.getvalue()[:-4]
+    pixels = [bytes([9, at // 256, at % 256, 0]) for at in range(PAGES * WRITE_SIZE)]
+    return [ImageRecord(f"id{at}", f"memory:id{at}", head + pixel, "v1") for at, pixel in enumerate(pixels)]
 
 
 class MeetingStore(MemoryStore):

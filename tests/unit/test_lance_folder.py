@@ -53,16 +53,6 @@ def _raw(folder: Path) -> Any:
     return lance.dataset(folder / "pictures.lance")
 
 
-def test_lancedb_reads_the_index(store: LanceStore, tmp_path: Path) -> None:
-    """A LanceDB client opens the folder and finds the index as a table of its name."""
-    import lancedb
-
-    store.upsert([document("a", axis(0), EVERYTHING), document("b", axis(1))])
-    table = lancedb.connect(tmp_path).open_table("pictures")
-    found = table.search(axis(1)).metric("cosine").limit(1).to_list()
-    assert (table.count_rows(), found[0]["id"]) == (2, "b")
-
-
 def test_words_that_an_older_version_did_not_keep(store: LanceStore, tmp_path: Path) -> None:
     """A filter by words finds nothing in such an index, and says what has to be done."""
     store.upsert([document("a"), document("b")])

@@ -29,6 +29,7 @@ from esclip._core.types import (
     Fingerprint,
     Hit,
     ImageRecord,
+    Metadata,
     StoredDocument,
     Vector,
     cosines,
@@ -218,13 +219,17 @@ def _keyword_hits(
 
 
 def _hit(document: StoredDocument, score: float) -> Hit:
-    return document_hit(replace(document, record=_stored(document.record)), score)
+    return replace(document_hit(document, score), metadata=_stored_metadata(document.record))
 
 
 def _stored(record: ImageRecord) -> ImageRecord:
-    """The record as every store gives it back: dates in UTC, truncated to milliseconds."""
-    metadata = {
+    """The record as every store gives it back."""
+    return replace(record, metadata=_stored_metadata(record), derived={}, derivation="")
+
+
+def _stored_metadata(record: ImageRecord) -> Metadata:
+    """A copy, dates in UTC and truncated to milliseconds."""
+    return {
         name: truncate_date(value) if isinstance(value, datetime) else value
         for name, value in record.all_metadata.items()
     }
-    return replace(record, metadata=metadata, derived={}, derivation="")
