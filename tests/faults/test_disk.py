@@ -1,4 +1,4 @@
-"""Disks that run full in the middle of an ingest: an engine's, and that of an embedded index."""
+"""Disks that run full: an engine's and that of an embedded index in an ingest, the temporary one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from contextlib import closing
 from pathlib import Path
 from threading import Timer
 
+import numpy as np
 import pytest
 
-from esclip import load_encoder
+from esclip import ImageRecord, IndexSchema, StoredDocument, load_encoder
 from esclip._concurrency.retry import StoreTimeouts
+from esclip._core.types import unit_rows
 from esclip._errors import StoreUnavailable
+from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.engine.store import EngineStore
+from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import SCHEMA
 from tests.engines import http
 from tests.faults.cluster import Cluster, await_that
@@ -90,6 +94,39 @@ def test_an_embedded_index_on_a_full_disk(
     assert "the disk is full" in done.stderr
     assert json.loads(done.stdout)["skipped"] > 0
     assert_whole(Target(str(kept), "i"), records_of(dataset.images), load_encoder("palette"))
+
+
+ON_A_SMALL_TEMPORARY_DISK = (
+    'mount -t tmpfs -o size=16k tmpfs "$TMPDIR" || exit 77; "$@"; echo "$?"; ls "$TMPDIR"'
+)
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux lets everybody mount a small disk")
+def test_near_duplicates_on_a_full_temporary_disk(tmp_path: Path) -> None:
+    """One line says where and what to do, with status 1, and nothing is left there."""
+    encoder, temporary = PaletteEncoder(), tmp_path / "temporary"
+    temporary.mkdir()
+    vectors = unit_rows(np.random.default_rng(1).standard_normal((1_000, encoder.space.dim)))
+    with closing(LanceStore(tmp_path / "folder", "image_search")) as store:
+        store.ensure_index(IndexSchema(encoder.space))
+        store.upsert(
+            [StoredDocument(ImageRecord(f"{n}", "/x", b"", "1"), row) for n, row in enumerate(vectors)]
+        )
+    command = [sys.executable, "-m", "esclip", "duplicates", "--store", f"{tmp_path / 'folder'}"]
+    done = subprocess.run(
+        [*IN_A_NAMESPACE, ON_A_SMALL_TEMPORARY_DISK, "sh", *command],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("this machine lets nobody make a disk of 16 KB")
+    assert done.stdout == "1\n", done.stderr
+    (line,) = done.stderr.splitlines()
+    assert f"the temporary folder {temporary} can't hold" in line
+    assert "TMPDIR" in line
 
 
 def _watermarks(cluster: Cluster, free: str) -> None:

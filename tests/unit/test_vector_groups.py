@@ -1,12 +1,18 @@
-"""Groups of nearly equal vectors, beside the comparison of all pairs."""
+"""Groups of nearly equal vectors, beside the comparison of all pairs; their end by Ctrl-C and a full disk."""
 
 from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from esclip import StoreError
 from esclip._core.types import Vectors, unit_rows
-from esclip._search.vector_groups import VectorGroups
+from esclip._search.vector_groups import Rows, VectorGroups
 
 DIM = 32
 
@@ -25,13 +31,62 @@ def vectors() -> Vectors:
 def test_groups_are_those_of_all_pairs(vectors: Vectors, all_pairs: int) -> None:
     """Each near pair is in one group, and each of a group has a pair; progress ends with all."""
     counts: list[int] = []
-    with VectorGroups(all_pairs) as groups:
-        for page in np.array_split(vectors, 7):
-            groups.add(page)
-        found = groups.find(0.95, counts.append)
+    found = _find(vectors, all_pairs, counts.append)
     near = vectors @ vectors.T >= 0.95
     assert [rows.tolist() for rows in found] == [rows.tolist() for rows in _components(near)]
     assert counts[-1] == len(vectors)
+
+
+@pytest.mark.parametrize("all_pairs", [100_000, 1_000])
+def test_an_interrupt_ends_it(vectors: Vectors, all_pairs: int) -> None:
+    """A real SIGINT while vectors are compared ends it before the next block, and frees the file."""
+    done: list[int] = []
+
+    def interrupt(count: int) -> None:
+        done.append(count)
+        signal.raise_signal(signal.SIGINT)
+
+    opened = _open_files()
+    with pytest.raises(KeyboardInterrupt):
+        _find(vectors, all_pairs, interrupt)
+    assert len(done) == 1
+    assert done[0] < len(vectors)
+    assert _open_files() == opened
+
+
+def test_a_file_that_cannot_grow(vectors: Vectors) -> None:
+    """The error says where, after how much, and what to do; nothing is left open."""
+    opened = _open_files()
+    message = r"^the temporary folder /.+ can't hold .+ after 0\.\d MB; .*TMPDIR"
+    with _files_limited_to(400_000), pytest.raises(StoreError, match=message) as failed:
+        _find(vectors, 100_000, lambda count: None)
+    assert "\n" not in str(failed.value)
+    assert _open_files() == opened
+
+
+def _find(vectors: Vectors, all_pairs: int, on_progress: Callable[[int], None]) -> list[Rows]:
+    with VectorGroups(all_pairs) as groups:
+        for page in np.array_split(vectors, 7):
+            groups.add(page)
+        return groups.find(0.95, on_progress)
+
+
+@contextmanager
+def _files_limited_to(size: int) -> Iterator[None]:
+    """Within it, the system lets this process write no file that is larger."""
+    resource = pytest.importorskip("resource", reason="only POSIX has limits")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _open_files() -> int:
+    """How many files this process has open, where the system tells."""
+    listed = Path("/proc/self/fd")
+    return len([*listed.iterdir()]) if listed.exists() else 0
 
 
 def _components(

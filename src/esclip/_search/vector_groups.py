@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from esclip._core.types import Vectors
+from esclip._errors import StoreError, error_text
+from esclip._errors.escaping import escape
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 """Numbers of vectors in the order in which they were added, shape (n,)."""
@@ -55,9 +58,13 @@ class VectorGroups:
     """Context manager: vectors that are added page by page, and then put into groups."""
 
     def __init__(self, all_pairs: int = ALL_PAIRS) -> None:
-        """Compare all pairs of at most `all_pairs` vectors."""
+        """Compare all pairs of at most `all_pairs` vectors.
+
+        Like the methods, raises `StoreError` where the temporary file can't be written.
+        """
         self._all_pairs = all_pairs
-        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="esclip-")  # noqa: SIM115 - closed on exit
+        with _writing(0):
+            self._file: IO[bytes] = tempfile.TemporaryFile(prefix="esclip-")  # noqa: SIM115 - closed on exit
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._dim = 0
 
@@ -65,12 +72,14 @@ class VectorGroups:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk left in the buffer
+            self._file.close()
 
     def add(self, vectors: Vectors) -> None:
         """Keep some more vectors of the same dimension."""
         self._dim = vectors.shape[1]
-        self._file.write(np.ascontiguousarray(vectors, dtype=np.float32).data)
+        with _writing(self._file.tell()):
+            self._file.write(np.ascontiguousarray(vectors, dtype=np.float32).data)
         self._hashes.append(_hash_rows(vectors))
 
     def find(self, min_cosine: float, on_progress: Callable[[int], None]) -> list[Rows]:
@@ -80,7 +89,8 @@ class VectorGroups:
         """
         if not self._hashes:
             return []
-        self._file.flush()
+        with _writing(self._file.tell()):
+            self._file.flush()
         hashes = np.concatenate(self._hashes)
         vectors = np.asarray(np.memmap(self._file, np.float32, "r", shape=(len(hashes), self._dim)))
         sets = _DisjointRows(len(hashes))
@@ -92,6 +102,21 @@ class VectorGroups:
             done += finished
             on_progress(done)
         return sets.groups()
+
+
+@contextmanager
+def _writing(written: int) -> Iterator[None]:
+    """Within it, what the system refuses is raised as `StoreError`."""
+    try:
+        yield
+    except OSError as error:
+        folder = (
+            f"temporary folder {escape(tempfile.gettempdir())}" if tempfile.tempdir else "temporary folder"
+        )
+        raise StoreError(
+            f"the {folder} can't hold the vectors to compare: {error_text(error)} after "
+            f"{written / 1e6:,.1f} MB; free some space there, or set TMPDIR to a folder with more"
+        ) from error
 
 
 def _hash_rows(vectors: Vectors) -> npt.NDArray[np.uint64]:
