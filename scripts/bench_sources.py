@@ -2,6 +2,7 @@
 
     python -m scripts.bench_sources FILE ...             files that are there
     python -m scripts.bench_sources --make urls FOLDER   a Parquet file of a million URLs
+    python -m scripts.bench_sources --make tar --rows 20000 FOLDER  a tar of so many pictures of 100 kB
 
 Prints a line of JSON for each file: records a second by the processor's time and by the clock, and the most
 memory that a process of its own had resident, beside that of one which reads the first thousand records.
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tarfile
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -84,7 +86,24 @@ def _make_urls(folder: Path, rows: int) -> Path:
     return file
 
 
-MAKERS = {"urls": _make_urls}
+def _make_tar(folder: Path, rows: int) -> Path:
+    """With holes in place of the pictures' bytes, which are not read."""
+    file = folder / f"shard-{rows}.tar"
+    with file.open("wb") as stream:
+        for number in range(rows):
+            texts = (("txt", b"a caption"), ("json", b'{"likes": 12, "license": "cc-by"}'))
+            for suffix, data in (("jpg", None), *texts):
+                info = tarfile.TarInfo(f"{number:09}.{suffix}")
+                info.size = 100_000 if data is None else len(data)
+                stream.write(info.tobuf())
+                stream.write(data or b"")
+                end = stream.tell() + (info.size if data is None else 0)
+                stream.seek(-end % tarfile.BLOCKSIZE + end)
+        stream.write(bytes(2 * tarfile.BLOCKSIZE))
+    return file
+
+
+MAKERS = {"urls": _make_urls, "tar": _make_tar}
 
 if __name__ == "__main__":
     main()

@@ -264,10 +264,10 @@ class ImageIndex(SearchMethods):
         ledger: see `rejections` and `retry`. Callbacks are called from any thread, one call at a time.
 
         Args:
-            paths: Unsplash dataset folders, folders of images, image files, tables of pictures (`.csv`,
-                `.tsv`, `.parquet`, or a `.txt` of URLs), files of JSON lines (`.ndjson`, `.jsonl`: a record a
-                line, as a mapping for `add`), or a `Source` of your own: one by one, or as a list. Paths in a
-                table are relative to it.
+            paths: Unsplash dataset folders, folders of images, image files, archives (`.tar`,
+                `.zip`), tables of pictures (`.csv`, `.tsv`, `.parquet`, or a `.txt` of URLs), files of JSON
+                lines (`.ndjson`, `.jsonl`: a record a line, as a mapping for `add`), or a `Source` of your
+                own: one by one, or as a list. Paths in a table are relative to it.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -281,7 +281,7 @@ class ImageIndex(SearchMethods):
             texts: Take the text files (`.txt`) of folders as well, each as a document that searches find
                 beside the pictures. Without, those that the index holds stay, also with `prune`. Default:
                 False.
-            exclude: Patterns, as in a `.gitignore`, of files and folders to leave out in folders: by name
+            exclude: Patterns, as in a `.gitignore`, of names to leave out in folders and archives: by name
                 (`thumbs`, `*.png`), or by the path below the folder (`trash/**`). What the index holds of
                 them stays, also with `prune`. Default: none.
             captions: Descriptions: `sidecar` (a text file beside each picture), a JSON file or a dictionary

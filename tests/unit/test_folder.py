@@ -339,5 +339,5 @@ def test_what_is_excluded_stays_in_the_index(tmp_path: Path) -> None:
 def test_exclude_without_a_folder_is_refused(tmp_path: Path) -> None:
     """An option that does nothing would be thought to have done something."""
     write(tmp_path / "a.jsonl", b'{"path": "a.jpg"}')
-    with pytest.raises(ConfigError, match="exclude: it is of use with folders only"):
+    with pytest.raises(ConfigError, match="exclude: it is of use with folders and archives only"):
         open_source([tmp_path / "a.jsonl"], exclude=["*.jpg"])

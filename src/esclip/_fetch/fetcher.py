@@ -24,7 +24,7 @@ from esclip._errors.reasons import Reason
 from esclip._fetch.cache import PictureCache
 from esclip._fetch.client import HttpClient
 from esclip._fetch.hosts import Endpoint, HostPolicy
-from esclip._files.regular import open_regular
+from esclip._files.archives import read_file
 
 
 class Fetcher:
@@ -131,8 +131,7 @@ class Fetcher:
 
 def _read_file(path: Path, max_bytes: int) -> bytes:
     try:
-        with open_regular(path) as file:
-            data = file.read(max_bytes + 1)
+        data = read_file(path, max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise FetchError(Reason.FILE_NOT_FOUND, "no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

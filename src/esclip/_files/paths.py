@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from esclip._errors import ConfigError
+from esclip._files.archives import archive_of
 from esclip._files.locations import user_path
 
 
@@ -49,6 +50,8 @@ def location_of(path: str | Path) -> str:
 
 
 def is_below(location: str, root: str) -> bool:
-    """Whether a location is `root`, or in that folder at any depth."""
+    """Whether a location is `root`, or in that folder at any depth, or in that archive."""
+    if archive_of(location) == root:
+        return True
     root = root.rstrip("/") if "://" in root else root.rstrip(os.sep)
     return location == root or location.startswith((f"{root}/", f"{root}{os.sep}"))

@@ -75,12 +75,14 @@ _KIND_TEXTS: Mapping[str, str] = {
     "video": "videos {:,}",
     "other_pictures": "pictures of other formats {:,}",
     "excluded": "excluded {:,}",
+    "archive": "archives {:,} (to ingest them, name them)",
     LINKED_FOLDERS: "linked folders {:,} (to ingest them, name them)",
     "other_files": "other files {:,}",
 }
 """Texts for the kinds of skipped files, in order of report."""
 
 _SUFFIXES_BY_KIND: Mapping[str, str] = {
+    "archive": ".tar .zip",
     "raw": ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .gpr .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf "
     ".raw .rw2 .rwl .sr2 .srf .srw .x3f",
     "video": ".3g2 .3gp .avi .flv .insv .lrv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv",

@@ -18,6 +18,7 @@ from threading import Lock
 from esclip._core.settings import thumbnail_cache
 from esclip._core.types import MEMORY_SCHEME, PICTURE, Hit
 from esclip._errors import ConfigError
+from esclip._files.archives import stamp
 from esclip._files.atomic import write_atomically
 from esclip._images.thumbnails import THUMBNAIL_HEIGHT, Thumbnail, make_thumbnail, read_thumbnail
 
@@ -70,10 +71,10 @@ class ThumbnailCache:
     def thumbnail(self, file: Path, content: str, height: int) -> Thumbnail | None:
         """The thumbnail of a file whose bytes have this fingerprint; None where it is another, or none."""
         try:
-            status = file.stat()
+            size, modified = stamp(file)
         except (OSError, ValueError):  # ValueError: an invalid path
             return None
-        key = f"{content} {file} {status.st_size} {status.st_mtime_ns} {height}"
+        key = f"{content} {file} {size} {modified} {height}"
         name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         cached = self._folder / name[:2] / f"{name}.jpg"
         with suppress(OSError, ValueError):  # ValueError: a power cut has left no JPEG

@@ -17,7 +17,7 @@ from PIL import Image, JpegImagePlugin
 from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import Box, content_fingerprint
 from esclip._errors import DecodeError
-from esclip._files.regular import open_regular
+from esclip._files.archives import read_file
 from esclip._images.decode import decoding
 
 THUMBNAIL_HEIGHT = 240
@@ -69,11 +69,11 @@ def shrink(data: bytes, height: int, *, max_width: int | None = None, box: Box |
 def read_indexed(file: Path, content: str | None) -> bytes | None:
     """The bytes of an image file, if they have this `content_fingerprint`; None: whichever they have.
 
-    Returns None if the file is not there, is no regular one, is too large, or has other bytes.
+    The file may be in an archive. Returns None if it is not there, is no regular one, is too large, or has
+    other bytes.
     """
     try:
-        with open_regular(file) as stream:
-            data = stream.read(MAX_PICTURE_BYTES + 1)
+        data = read_file(file, MAX_PICTURE_BYTES + 1)
     except (OSError, ValueError):  # ValueError: an invalid path
         return None
     fits = len(data) <= MAX_PICTURE_BYTES and content in (None, content_fingerprint(data))

@@ -179,8 +179,8 @@ class IngestOptions(AddOptions, total=False):
         Collection[str],
         Opt(
             (),
-            "Leave out what fits in folders, by name or by the path below the folder, as in a .gitignore: "
-            "thumbs, '*.png', 'trash/**'; repeatable. The index keeps what it holds of it.",
+            "Leave out what fits in folders and archives, by name or by the path in there, as in a "
+            ".gitignore: thumbs, '*.png', 'trash/**'; repeatable. The index keeps what it holds of it.",
             metavar="GLOB",
         ),
     ]

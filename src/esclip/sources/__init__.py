@@ -1,9 +1,10 @@
-"""Where pictures and texts come from: Unsplash datasets, folders, image files, files of JSON lines, tables.
+"""Where pictures and texts come from: Unsplash datasets, folders, image files, JSON lines, tables, archives.
 
 paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
                           ├─► UnsplashSource      a folder with a photos table
                           ├─► RecordsFileSource   a file of JSON lines
                           ├─► TableSource         a table in a file: URLs, separated values, Parquet
+                          ├─► ArchiveSource       a tar or zip
                           └─► FolderSource        any other folder, or a file
 
 What a program has in memory is a `MemorySource` (`memory/`).
@@ -20,6 +21,7 @@ from esclip._core.schema import Field
 from esclip._errors import ConfigError, SourceError
 from esclip._files.locations import AnyCaptions, user_path
 from esclip._protocols import Source
+from esclip.sources.archive import ArchiveSource, is_archive_file
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
 from esclip.sources.color_conflict import without_conflict
@@ -51,7 +53,7 @@ class SourceOptions:
     gone: bool = False
     """The path may be missing or without pictures: then it gives no records."""
     exclude: Exclusions = field(default_factory=Exclusions)
-    """Names of a folder's files and folders to leave out."""
+    """Names to leave out in folders and archives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def _open_table(path: Path, options: SourceOptions) -> Source:
     return without_conflict(TableSource(path, options.columns, options.known), options.known)
 
 
+def _open_archive(path: Path, options: SourceOptions) -> Source:
+    source = ArchiveSource(path, exclude=options.exclude, known=options.known)
+    return without_conflict(source, options.known)
+
+
 def _open_folder(path: Path, options: SourceOptions) -> Source:
     source = FolderSource(path, gone=options.gone, texts=options.texts, exclude=options.exclude)
     return without_conflict(source, options.known)
@@ -92,6 +99,7 @@ SOURCE_TYPES: Sequence[SourceType] = (
     SourceType(is_dataset, _open_dataset, is_dataset=True, has_columns=True),
     SourceType(is_records_file, _open_records_file, has_columns=True),
     SourceType(is_table, _open_table, has_columns=True),
+    SourceType(is_archive_file, _open_archive, has_names=True),
     SourceType(lambda path: True, _open_folder, has_names=True),
 )
 """The first that matches opens a path. A new source is a file beside this one, and a row here."""
@@ -113,15 +121,15 @@ def open_source(
     """Open the source that reads some paths, one after the other.
 
     Args:
-        paths: Unsplash dataset folders, folders of images, image files, tables of pictures, or files of JSON
-            lines; sources stay as they are.
+        paths: Unsplash dataset folders, folders of images, image files, archives, tables of pictures, or
+            files of JSON lines; sources stay as they are.
         images: Folder with a dataset's pictures as `<photo_id>.jpg`.
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
             column of a dataset's photos or of a table; "": take away those that the index holds; None: leave
             them.
         texts: Take the text files of folders as well, each as a document.
-        exclude: Patterns of names to leave out in folders, as in a `.gitignore`.
+        exclude: Patterns of names to leave out in folders and archives, as in a `.gitignore`.
         url_column: A table's column that has the pictures.
         id_column: A table's column that has the ids.
         known: The fields of the index.
@@ -155,6 +163,7 @@ def open_source(
         file = user_path(path, "path")
         type = _type_of(file, columns)
         sources.append(type.open(file, replace(options, gone=path in gone)))
+        options = replace(options, known=(*sources[-1].fields, *options.known))  # so that all have one type
         types.add(type)
     _refuse_useless_options(options, types)
     source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)
@@ -183,7 +192,7 @@ def _type_of(path: Path, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:
 
 def _refuse_useless_options(options: SourceOptions, types: Collection[SourceType]) -> None:
     if options.exclude and not any(type.has_names for type in types):
-        raise ConfigError("exclude: it is of use with folders only, and none is given")
+        raise ConfigError("exclude: it is of use with folders and archives only, and none is given")
     if options.images is not None and not any(type.is_dataset for type in types):
         raise ConfigError(
             f"images: {options.images} is of use with an Unsplash dataset only, and none is given"

@@ -30,6 +30,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import MAX_TEXT_BYTES, ImageRecord, MetadataValue, file_id, text_record
 from esclip._errors import SourceError
 from esclip._errors.reasons import Reason
+from esclip._files.archives import archive_of
 from esclip._files.paths import is_below, path_of, path_text
 from esclip._files.text import NotText, read_text
 from esclip._images.formats import (
@@ -126,11 +127,12 @@ class FolderSource(Source):
         return self._passed
 
     def covers(self, location: str) -> bool:
-        """The file, or all that lies in the folder at any depth, except what is excluded, and formats that
-        this installation can't read: those are missing from the walk for another reason.
+        """The file, or all that lies in the folder at any depth, except what is excluded, or in archives, and
+        formats that this installation can't read: those are missing from the walk for another reason.
         """
         return (
-            skipped_kind(location) not in UNREADABLE_KINDS
+            archive_of(location) in (None, path_text(self._path))
+            and skipped_kind(location) not in UNREADABLE_KINDS
             and is_below(location, path_text(self._path))
             and not (self._exclude and self._wanted.excludes(path_of(location)))
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from esclip._core.urls import is_web_address
+from esclip._files.archives import archive_of
 
 if TYPE_CHECKING:
     from esclip._core.types import Hit
@@ -23,12 +24,12 @@ def hit_link(hit: Hit) -> str | None:
 
 
 def place_link(place: str) -> str | None:
-    """The address of a file or of a web page, in printable ASCII; None where it has none.
+    """The address of a file, its archive, or a web page, in printable ASCII; None where it has none.
 
     Within a link, anything else could end it and command the terminal.
     """
     if _is_file(place):
-        link = Path(place).as_uri()
+        link = Path(archive_of(place) or place).as_uri()
     elif is_web_address(place):
         link = quote(place, safe=_PRINTABLE)
     else:

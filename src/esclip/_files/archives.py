@@ -1,0 +1,298 @@
+"""Files in archives: tar and zip, listed and read where they are, never unpacked.
+
+    photos.tar ─► open_archive ─► members, one by one ─► name, size, place; bytes
+    /d/photos.tar#a/b.jpg ─► read_file ─► the member's bytes, by the archive's directory, which is kept
+
+A member's location is the archive's, a `#`, and the member's name. A file that is there by that name comes
+first. Whatever a member is called, `../` too, it is read only, and only where it is a regular file.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import re
+import tarfile
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from threading import Lock
+from typing import IO, NamedTuple
+from weakref import finalize
+
+from esclip._files.regular import open_regular
+
+MEMBER_MARK = "#"
+
+TAR, ZIP = ".tar", ".zip"
+PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
+"""Can't be read from the middle."""
+
+KEPT_DIRECTORIES = 4
+"""Archives whose members' places are kept in memory: 16 bytes for each of a tar."""
+
+BLOCK = 512
+"""Bytes of a tar's blocks."""
+
+_ARCHIVE = re.compile(r"\.(?:tar|zip)(?=#)", re.IGNORECASE)
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""The errors of opening a member as if it were a file."""
+_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""What damaged, encrypted and unusual archives raise, beside `OSError`."""
+
+
+class Member(NamedTuple):
+    """A regular file in an archive."""
+
+    name: str
+    size: int
+    modified: datetime | None
+    version: str
+    """Differs when its bytes may differ, as long as the archive is the same."""
+    offset: int
+    """Of its header, or of its data in a tar."""
+    is_encrypted: bool = False
+
+
+def is_archive(path: Path) -> bool:
+    """Whether this is an archive, by its name."""
+    return path.suffix.lower() in (TAR, ZIP)
+
+
+def archive_of(location: str) -> str | None:
+    """The archive of a location that names a member; None for any other."""
+    match = _ARCHIVE.search(location)
+    return location[: match.end()] if match else None
+
+
+def member_path(archive: Path, name: str) -> Path:
+    """The path of a member, for `read_file`."""
+    return Path(f"{archive}{MEMBER_MARK}{name}")
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The first bytes of a regular file, or of a member. Raises `OSError` and `ValueError`."""
+    try:
+        with open_regular(path) as file:
+            return file.read(max_bytes)
+    except OSError as error:
+        if error.errno not in _ABSENT or (found := _split(path)) is None:
+            raise
+    with _errors_of(found[0]):
+        return _directory_of(found[0]).read(found[1], max_bytes)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """The size of a file, or of a member's archive, and when it was changed, in ns. Raises `OSError`."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        if error.errno not in _ABSENT or (found := _split(path)) is None:
+            raise
+        status = found[0].stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _split(path: Path) -> tuple[Path, str] | None:
+    """The archive and the name of a member; None where there is no such archive."""
+    text = str(path)
+    for match in _ARCHIVE.finditer(text):
+        archive = Path(text[: match.end()])
+        if archive.is_file():
+            return archive, text[match.end() + 1 :]
+    return None
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Context manager: the archive. Raises `OSError`, within it too, for one that is damaged."""
+    with _errors_of(path), open_regular(path) as file:
+        yield ZipArchive(file) if path.suffix.lower() == ZIP else TarArchive(file)
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _ERRORS as error:
+        raise OSError(errno.EIO, str(error) or "damaged", str(path)) from error
+
+
+class Archive(ABC):
+    """An open archive. Its methods raise `OSError` and what `open_archive` maps to it."""
+
+    @abstractmethod
+    def members(self) -> Iterator[Member]:
+        """The regular files, in their order."""
+
+    @abstractmethod
+    def read(self, member: Member, max_bytes: int) -> bytes:
+        """The first bytes of a member; while the members are gone through, those of the last one."""
+
+
+class TarArchive(Archive):
+    """A tar that isn't packed, read once from its beginning; of most members only the headers."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self._tar = tarfile.TarFile(fileobj=file)
+
+    def members(self) -> Iterator[Member]:
+        """All before what is damaged."""
+        for info, offset in self.entries():
+            modified = _moment(info.mtime)
+            yield Member(_normalized(info.name), info.size, modified, str(offset), info.offset_data)
+
+    def entries(self) -> Iterator[tuple[tarfile.TarInfo, int]]:
+        """The regular files, each with its header's offset."""
+        while (info := self._tar.next()) is not None:
+            vars(self._tar)["members"].clear()  # or all would stay in memory
+            if info.isreg() and not info.issparse():
+                if info.offset_data + info.size > self._size:
+                    raise tarfile.ReadError("the archive ends within a file")
+                yield info, info.offset
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """An archive ends with a block of zeros; tarfile takes any damage for its end."""
+        self._file.seek(self._tar.offset)
+        block = self._file.read(BLOCK)
+        if block.strip(b"\0"):
+            raise tarfile.ReadError(f"damaged at offset {self._tar.offset:,}")
+        if len(block) < BLOCK:
+            raise tarfile.ReadError("the archive has no end; it may be cut off")
+
+    def read(self, member: Member, max_bytes: int) -> bytes:
+        self._file.seek(member.offset)
+        return self._file.read(min(member.size, max_bytes))
+
+
+class ZipArchive(Archive):
+    """A zip, whose directory is in memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._zip = zipfile.ZipFile(file)
+        self._infos = {info.header_offset: info for info in self._zip.infolist()}
+
+    def members(self) -> Iterator[Member]:
+        for info in self._zip.infolist():
+            kind = info.external_attr >> 28
+            if not info.is_dir() and kind in (0, 8):  # no link; 0: not made on Unix
+                yield Member(
+                    name=_normalized(info.filename),
+                    size=info.file_size,
+                    modified=_dos_moment(info.date_time),
+                    version=f"{info.CRC:08x}-{info.file_size}",
+                    offset=info.header_offset,
+                    is_encrypted=bool(info.flag_bits & 1),
+                )
+
+    def read(self, member: Member, max_bytes: int) -> bytes:
+        with self._zip.open(self._infos[member.offset]) as stream:
+            return stream.read(max_bytes)
+
+
+class _Directory(ABC):
+    """Finds the members of an archive by name. Thread-safe."""
+
+    @abstractmethod
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """The first bytes of a member. Raises `FileNotFoundError` where there is none of this name."""
+
+
+class _TarDirectory(_Directory):
+    """The offsets of a tar's headers by their names' hashes."""
+
+    def __init__(self, path: Path) -> None:
+        import numpy as np
+
+        self._path = path
+        hashes, offsets = array("q"), array("q")
+        try:
+            with open_archive(path) as archive:
+                assert isinstance(archive, TarArchive)
+                for info, offset in archive.entries():
+                    hashes.append(hash(_normalized(info.name)))
+                    offsets.append(offset)
+        except OSError:
+            if not hashes:
+                raise  # else what stands before the damage can be read
+        order = np.argsort(np.asarray(hashes, np.int64), kind="stable")
+        self._hashes, self._offsets = (
+            np.asarray(hashes, np.int64)[order],
+            np.asarray(offsets, np.int64)[order],
+        )
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        name = _normalized(name)
+        wanted = hash(name)
+        place = int(self._hashes.searchsorted(wanted))
+        with open_regular(self._path) as file:
+            while place < len(self._hashes) and self._hashes[place] == wanted:
+                file.seek(int(self._offsets[place]))
+                info = tarfile.TarFile(fileobj=file).next()
+                if info is not None and _normalized(info.name) == name:
+                    file.seek(info.offset_data)
+                    return file.read(min(info.size, max_bytes))
+                place += 1
+        raise FileNotFoundError(errno.ENOENT, "no such file in the archive", name)
+
+
+class _ZipDirectory(_Directory):
+    """An open zip, which locks its own reads."""
+
+    def __init__(self, path: Path) -> None:
+        file = open_regular(path)
+        finalize(self, file.close)  # when it isn't kept any longer, and no read is under way
+        self._zip = zipfile.ZipFile(file)
+        self._infos: dict[str, zipfile.ZipInfo] = {}
+        for info in self._zip.infolist():
+            self._infos.setdefault(_normalized(info.filename), info)
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        if (info := self._infos.get(_normalized(name))) is None:
+            raise FileNotFoundError(errno.ENOENT, "no such file in the archive", name)
+        with self._zip.open(info) as stream:
+            return stream.read(max_bytes)
+
+
+_opening = Lock()
+"""So that many workers that read of one archive go through it once."""
+
+
+def _directory_of(path: Path) -> _Directory:
+    with _opening:
+        return _directory(path, *stamp(path), os.getpid())  # an open file's place isn't shared with a fork
+
+
+@functools.lru_cache(KEPT_DIRECTORIES)
+def _directory(path: Path, size: int, modified: int, process: int) -> _Directory:
+    return _ZipDirectory(path) if path.suffix.lower() == ZIP else _TarDirectory(path)
+
+
+def _normalized(name: str) -> str:
+    """A member's name as a path has it: without `./` and `//`."""
+    return PurePosixPath(name).as_posix()
+
+
+def _moment(seconds: float) -> datetime | None:
+    """A time; None for none, and for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC) if seconds > 0 else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _dos_moment(parts: tuple[int, int, int, int, int, int]) -> datetime | None:
+    try:
+        return datetime(*parts, tzinfo=UTC)
+    except ValueError:
+        return None
