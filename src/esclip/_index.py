@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
     from esclip._ingest.pruning import Pruning
     from esclip._ingest.run import Target
+    from esclip._transfer.importing import VectorTables
 
 log = logging.getLogger("esclip")
 
@@ -872,15 +873,30 @@ class ImageIndex(SearchMethods):
 
     @check_names()
     def import_vectors(self, path: AnyPath, **options: Unpack[ImportOptions]) -> IngestReport:
-        """Write the documents of a vector cache into the index, without encoding.
+        """Write documents that have vectors into the index, without encoding: a vector cache, or others'.
 
-        Into any store, and from any: ids, fingerprints, vectors and metadata are as they were exported, with
-        texts and parts of pictures. A new index is made as the exported one was; one that is there gets what
-        it lacks or has differently. An import that was ended goes on where it was, and a later ingest of the
-        same pictures encodes nothing.
+        A vector cache goes into any store: ids, fingerprints, vectors and metadata are as they were exported,
+        with texts and parts of pictures. A new index is made as the exported one was; one that is there gets
+        what it lacks or has differently. An import that was ended goes on where it was, and a later ingest of
+        the same pictures encodes nothing.
+
+        Vectors of other programs are those of the index's encoder, or for a new index of the one that it was
+        opened with, which has to be named. 8 of their pictures are encoded anew and compared, of files and of
+        hosts that may be asked.
 
         Args:
-            path: The folder of a vector cache, as `export` writes it.
+            path: The folder of a vector cache, as `export` writes it; of clip-retrieval or LAION, with
+                `img_emb` and `metadata`; Parquet files with a column of vectors; or an `.npy` file with a
+                table of ids or URLs beside it.
+            ids: The table with the ids of the rows of an `.npy` file, or with their URLs. Default: the one
+                beside it.
+            vector_column: The column of a Parquet file that has the vectors. Default: the only one of lists
+                of floats.
+            url_column: As in `ingest`, of others' vectors.
+            id_column: As in `ingest`, of others' vectors.
+            trust: Take vectors of others to be those of the model, without encoding 8 pictures to compare.
+                Default: False.
+            allow_hosts: Further hosts to fetch these pictures from, also at private addresses.
             vectors: As in `ingest`.
             shards: As in `ingest`.
             replicas: As in `ingest`.
@@ -898,10 +914,11 @@ class ImageIndex(SearchMethods):
             Counts of documents: `read == skipped + written + rejected`. Parts of pictures are not counted.
 
         Raises:
-            SourceError: The folder holds no finished vector cache, or a damaged one.
+            SourceError: There are no vectors that can be read, an unfinished vector cache, or a damaged one.
+            EncoderError: The model can't be loaded or used.
             IndexMismatch: The index was made with another model, or has a field of another type.
             StoreError: The store can't be reached, or refuses the index.
-            ConfigError: An argument can't be used.
+            ConfigError: The vectors are not those of the model, or an argument can't be used.
             TooManyRejections: More than `max_rejection_rate` of the documents were rejected.
 
         Example:
@@ -912,16 +929,43 @@ class ImageIndex(SearchMethods):
                 print(other.search_text("red", 1))
         """
         from esclip._ingest.progress_display import show_progress
-        from esclip._transfer.importing import Target, import_documents, read_cache
+        from esclip._transfer.importing import Target, import_documents, is_cache, read_cache
 
         options = resolve(ImportOptions, options)
         folder = user_path(coerce_path("the path", path), "the path").absolute()
-        self._require_own_pictures(self._store.schema())
+        schema = self._store.schema()
+        self._require_own_pictures(schema)
         target = Target(self._store, self._open_texts, self._open_parts)
+        of_others = not is_cache(folder)
+        given = self._read_others(folder, schema, options) if of_others else read_cache(folder)
         with show_progress(options) as options:
-            report = import_documents(read_cache(folder), target, self._ledger, options, str(folder))
+            report = import_documents(given, target, self._ledger, options, str(folder))
         self._schema = None  # the fields may be more now
+        if of_others and not (options["trust"] or report.stopped):  # else the next ingest measures it
+            from esclip._ingest.calibration import calibrate
+
+            calibrate(self._store, self._encoder(self._store.schema()))
         return report
+
+    def _read_others(
+        self, path: Path, schema: IndexSchema | None, options: ImportOptions
+    ) -> Mapping[str, VectorTables]:
+        """Vectors of another program; their model is the index's, or named."""
+        from esclip._transfer.others import read_others
+        from esclip._transfer.verification import require_model
+
+        if schema is None and not self._encoders.is_named:
+            raise ConfigError(
+                f"{path} is no vector cache of esclip's, and doesn't say which model made its vectors",
+                Hint.ENCODER,
+            )
+        encoder = None if schema and options["trust"] else self._encoder(schema)
+        space = encoder.space if encoder else schema.space if schema else None
+        assert space
+        others = read_others(path, space, options, schema.fields if schema else ())
+        if encoder and not options["trust"]:
+            require_model(others.first_pairs(), encoder, options["allow_hosts"])
+        return others.documents()
 
     @property
     def store(self) -> Store:

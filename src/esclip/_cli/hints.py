@@ -15,8 +15,8 @@ HINTS = {
     Hint.INGEST: "fill it with: esclip ingest PATH",
     Hint.INGEST_CAPTIONS: "make them with: esclip ingest PATH --parts captions",
     Hint.INGEST_CROPS: "make them with: esclip ingest PATH --parts crops",
-    Hint.MODEL_FOLDER: "to use a model folder on this machine give its path: --encoder /path/to/folder",
     Hint.MODELS: "esclip models",
+    Hint.MODEL_FOLDER: "to use a model folder on this machine give its path: --encoder /path/to/folder",
     Hint.OTHER_INDEX: "take another --index",
     Hint.PASSWORD: "give the password in ESCLIP_PASSWORD",
     Hint.PRUNE: "--prune removes what the index holds of it",
@@ -24,9 +24,12 @@ HINTS = {
     Hint.SAME_ENCODER: "leave out --encoder, or ingest into another --index",
     Hint.STORE: "name a folder by --store (ESCLIP_STORE), or set HOME",
     Hint.TEXT_ENCODER: "for the index's own name it with --text-encoder",
+    Hint.TRUST: "if you know that they are, add --trust",
     Hint.TRUSTED_MODEL: "if you trust it, name the model with --encoder, the text tower with --text-encoder",
     Hint.URL_COLUMN: "name the column of the pictures with --url-column",
     Hint.USER_AND_PASSWORD: "give both: --user (ESCLIP_USER) and ESCLIP_PASSWORD",
+    Hint.VECTOR_COLUMN: "name the column of the vectors with --vector-column",
+    Hint.VECTOR_IDS: "name the table with their ids with --ids",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from esclip._cli.groups import StoreOptions
+from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._cli.ingest import RejectionsFile, run_to_report
 from esclip._cli.options import Json, as_file
 from esclip._cli.signals import handle_signals
@@ -42,18 +42,27 @@ def export(
 
 
 def import_(
-    cache: Annotated[
+    path: Annotated[
         Path,
         typer.Argument(
-            metavar="FOLDER", parser=as_file, help="A vector cache, as export writes it.", show_default=False
+            metavar="PATH",
+            parser=as_file,
+            help="A vector cache, as export writes it; or vectors of other programs: a folder with img_emb "
+            "and metadata (clip-retrieval, LAION), Parquet files with a column of vectors, or an .npy file "
+            "with a table of ids or URLs beside it.",
+            show_default=False,
         ),
     ],
     *,
     store: StoreOptions,
+    encoder: EncoderOptions,
     options: ImportOptions,
     rejections: RejectionsFile = None,
     json: Json = False,
 ) -> None:
-    """Write a vector cache into the index without encoding; what it holds unchanged is skipped."""
-    with store.open() as index:
-        run_to_report(partial(index.import_vectors, cache, **options), rejections, json=json)
+    """Write pictures that have vectors into the index without encoding; what it holds unchanged is skipped.
+
+    Vectors of other programs are those of --encoder, which 8 of their pictures are encoded by to compare.
+    """
+    with store.open(encoder) as index:
+        run_to_report(partial(index.import_vectors, path, **options), rejections, json=json)

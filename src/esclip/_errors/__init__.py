@@ -98,8 +98,8 @@ class Hint(StrEnum):
     INGEST = "fill it by an ingest"
     INGEST_CAPTIONS = "make them by an ingest with parts=['captions']"
     INGEST_CROPS = "make them by an ingest with parts=['crops']"
-    MODEL_FOLDER = "to use a model folder on this machine give its path"
     MODELS = "see models()"
+    MODEL_FOLDER = "to use a model folder on this machine give its path"
     OTHER_INDEX = "take another name for the index"
     PASSWORD = "give the password by itself"
     PRUNE = "an ingest with prune=True removes what the index holds of it"
@@ -107,9 +107,12 @@ class Hint(StrEnum):
     SAME_ENCODER = "pass no encoder, or ingest into another index"
     STORE = "name a folder as store, or set HOME"
     TEXT_ENCODER = "for the index's own pass it as text_encoder"
+    TRUST = "if you know that they are, pass trust=True"
     TRUSTED_MODEL = "if you trust it, pass the model as encoder, the text tower as text_encoder"
     URL_COLUMN = "name the column of the pictures as url_column"
     USER_AND_PASSWORD = "give both"
+    VECTOR_COLUMN = "name the column of the vectors as vector_column"
+    VECTOR_IDS = "name the table with their ids as ids"
 
 
 class EsclipError(Exception):

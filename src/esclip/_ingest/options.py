@@ -19,6 +19,24 @@ from esclip._files.locations import AnyCaptions, AnyPath
 
 LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 
+ALLOW_HOSTS = Opt(
+    (),
+    f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
+    metavar="HOST",
+    flag="allow-host",
+    panel=Panel.ACCESS,
+)
+URL_COLUMN = Opt(
+    None,
+    "A table's column with the pictures' URLs, or paths, or image bytes. [default: url, image_url or image]",
+    metavar="NAME",
+)
+ID_COLUMN = Opt(
+    None,
+    "A table's column with ids. [default: id; without one, ids are made of the URLs]",
+    metavar="NAME",
+)
+
 
 def max_rejection_rate(default: float) -> Opt:
     """The option of the failure budget."""
@@ -94,17 +112,7 @@ class RunOptions(CallbackOptions, total=False):
     workers: Annotated[
         int, Opt(FETCH_WORKERS, "Fetches at once.", minimum=1, maximum=256, metavar="N", panel=Panel.TUNING)
     ]
-    allow_hosts: Annotated[
-        Collection[str],
-        Opt(
-            (),
-            f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable. "
-            "*: any on the public web.",
-            metavar="HOST",
-            flag="allow-host",
-            panel=Panel.ACCESS,
-        ),
-    ]
+    allow_hosts: Annotated[Collection[str], ALLOW_HOSTS]
     public_hosts: Collection[str] | None
     """Further hosts to fetch from, at addresses of the public web only."""
     ignore_robots_tag: Annotated[
@@ -194,23 +202,8 @@ class IngestOptions(AddOptions, total=False):
             metavar="FILE.json|sidecar|COLUMN",
         ),
     ]
-    url_column: Annotated[
-        str | None,
-        Opt(
-            None,
-            "A table's column with the pictures' URLs, or paths, or image bytes. [default: url, image_url or "
-            "image]",
-            metavar="NAME",
-        ),
-    ]
-    id_column: Annotated[
-        str | None,
-        Opt(
-            None,
-            "A table's column with ids. [default: id; without one, ids are made of the URLs]",
-            metavar="NAME",
-        ),
-    ]
+    url_column: Annotated[str | None, URL_COLUMN]
+    id_column: Annotated[str | None, ID_COLUMN]
     dry_run: Annotated[
         bool,
         Opt(

@@ -42,7 +42,8 @@ from esclip._transfer.exporting import PARTS, TEXTS
 from esclip._transfer.options import ImportOptions
 from esclip.encoders.resolver import describe_space
 from esclip.stores.validation import check_field_names
-from esclip.stores.vector_cache.reading import open_cache
+from esclip.stores.vector_cache.parts import SUMMARY, part_files
+from esclip.stores.vector_cache.reading import is_part, open_cache
 
 log = logging.getLogger("esclip")
 
@@ -56,8 +57,8 @@ class VectorTables:
 
     schema: IndexSchema
     rows: int
-    tables: Callable[[], Iterator[pa.Table]]
-    """Gives pages of them, with the columns of `table_schema`."""
+    tables: Callable[[], Iterator[pa.Table | Rejection]]
+    """Gives pages of them, with the columns of `table_schema`; and rejections of rows that are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,13 @@ class Target:
     pictures: Store
     texts: Callable[[], Store]
     parts: Callable[[], Store]
+
+
+def is_cache(path: Path) -> bool:
+    """Whether a path is a vector cache of esclip's, finished or not, and no other program's vectors."""
+    if not path.is_dir():
+        return False
+    return (path / SUMMARY).exists() or any(map(is_part, part_files(path)[:1]))
 
 
 def read_cache(folder: Path) -> Mapping[str, VectorTables]:
@@ -210,6 +218,10 @@ class _Copy:
         """Pages of the rows that can be written, with vectors of unit length."""
         with owned(self._given.tables()) as tables:
             for table in tables:
+                if isinstance(table, Rejection):
+                    self._progress.count_read()
+                    self._progress.count_rejected(table)
+                    continue
                 self._progress.count_read(len(table))
                 table = self._without_problems(table)
                 if len(table):

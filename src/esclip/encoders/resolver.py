@@ -60,6 +60,11 @@ class EncoderResolver:
         self._lock = threading.Lock()
         renew_in_children(self)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the user names an encoder, or gives one."""
+        return self._name is not None or self._loaded is not None
+
     def renew(self) -> None:
         """Replace the lock, in a forked child."""
         self._lock = threading.Lock()

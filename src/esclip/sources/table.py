@@ -60,7 +60,7 @@ class _Rows:
 
     def __init__(self, table: Table, columns: RecordColumns) -> None:
         self._table = table
-        self._keys = _keys_of(table, columns)
+        self._keys = keys_of(table, columns)
         self.types: Mapping[str, FieldType] = {
             name: kind
             for name, key in self._keys.items()
@@ -77,18 +77,24 @@ class _Rows:
             yield row if isinstance(row, Rejection) else below_folder(row, folder)
 
 
-def _keys_of(table: Table, columns: RecordColumns) -> dict[str, str]:
-    """The columns that are used, each with the key that `MemorySource` knows it by."""
-    picture = _named(table, columns.url, "url_column") or _usual(table, URL_NAMES)
-    if picture is None:
+def keys_of(
+    table: Table, columns: RecordColumns, *, urls: Sequence[str] = URL_NAMES, ids: Sequence[str] = ("id",)
+) -> dict[str, str]:
+    """The columns that are used, each with the key that `MemorySource` knows it by.
+
+    `urls` and `ids` are what they are usually called. Raises `SourceError` for a table that has none of the
+    first; without such names, it need not have any.
+    """
+    picture = _named(table, columns.url, "url_column") or _usual(table, urls)
+    if picture is None and urls:
         names = one_line(", ".join(table.types), 300)
         raise SourceError(
             f"{path_text(table.path)} has no column called {', '.join(URL_NAMES)}, but {names}",
             Hint.URL_COLUMN,
         )
-    id = _named(table, columns.id, "id_column") or _usual(table, ("id",))
+    id = _named(table, columns.id, "id_column") or _usual(table, ids)
     caption = _named(table, columns.captions, "captions") or _usual(table, CAPTION_NAMES)
-    keys = {picture: picture_key(picture)}
+    keys = {picture: picture_key(picture)} if picture else {}
     keys |= {column: key for column, key in ((id, "id"), (caption, "description")) if column}
     page = next((name for name in ("page",) if name in table.types and name not in keys), None)
     keys |= {page: "page"} if page else {}

@@ -36,7 +36,7 @@ def _unreadable(error: BaseException, path: Path) -> SourceError:
     return SourceError(f"{_shown(path)} can't be read: {error_text(error, 200)}")
 
 
-PARQUET_ERRORS = (((OSError, pa.ArrowException, pa.lib.ArrowException), _unreadable),)
+PARQUET_ERRORS = (((OSError, pa.ArrowException), _unreadable),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,14 @@ class VectorCache:
                     )
                 file.seek(0)
                 yield from _pages(file, path, self.schema)
+
+
+def is_part(path: Path) -> bool:
+    """Whether a Parquet file was written by esclip."""
+    try:
+        return SCHEMA_KEY in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def open_cache(folder: Path) -> VectorCache:
