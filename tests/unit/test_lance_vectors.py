@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from esclip._core.index_settings import IndexSettings
+from esclip._core.searches import Scan
 from esclip._core.types import StoredDocument, Vectors, unit_rows
 from esclip._errors import ConfigError
 from esclip.stores.lance.maintenance import IndexThresholds
@@ -108,6 +109,30 @@ def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     assert nearest(store, vectors[301], 1)[0].id == "00007"
     assert nearest(store, vectors[7], 300)[0].id != "00007"
     assert [hit.id for hit in nearest(store, axis(0), 999)].count("00007") == 1
+
+
+def test_ids_are_indexed(tmp_path: Path) -> None:
+    """An index of ids is made above the threshold and extended; rows outside of it are found."""
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(scanned=100))
+    store.ensure_index(SCHEMA)
+    vectors, seen = random_vectors(320, 2), []
+    for start, end in ((0, 90), (90, 180), (180, 200), (200, 320)):
+        _fill(store, vectors[:end], start)
+        indexes = lance.dataset(tmp_path / "pictures.lance").describe_indices()
+        seen.append([index.num_rows_indexed for index in indexes if index.name == "esclip_id"])
+    assert seen == [[], [180], [180], [320]]
+    store.upsert([StoredDocument(record("new"), axis(0)), StoredDocument(record("00007"), axis(1))])
+    store.delete(["00009"])
+    asked = ["00007", "00009", "00319", "new", "none"]
+    assert store.fingerprints(asked).keys() == {"00007", "00319", "new"}
+    assert [float(store.documents(["00007"])["00007"].vector @ axis(1)), _count(store)] == [1.0, 320]
+    assert [hit.id for hit in store.search(Scan(3, after="00318"))[0]] == ["00319", "new"]
+
+
+def _count(store: LanceStore) -> int:
+    info = store.info()
+    assert info is not None
+    return info.documents
 
 
 def _clustered(n: int, dim: int) -> Vectors:

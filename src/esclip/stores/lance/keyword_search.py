@@ -62,7 +62,8 @@ def scan(dataset: Any, schema: IndexSchema, search: Scan) -> list[Hit]:
     ordering = [ColumnOrdering("id")]
     if order and order.field.name in dataset.schema.names:  # else no document has a value
         ordering.insert(0, ColumnOrdering(order.field.name, ascending=not order.descending))
-    tests = [f"id > {quote(search.after)}"] if search.after else []
+    # not `id`: its index would name all rows that come after, which takes twice as long as to read them
+    tests = [f"concat(id, '') > {quote(search.after)}"] if search.after else []
     if search.where:
         tests.append(filter_sql(search.where, filter_columns(dataset, schema)) or "")
     table = dataset.scanner(

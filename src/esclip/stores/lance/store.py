@@ -73,10 +73,13 @@ from esclip.stores.lance.vector_search import search_many
 
 logger = logging.getLogger("esclip")
 
+LOOKED_UP = (maintenance.index_ids, maintenance.index_contents)
+"""What an ingest looks up in, before it writes."""
+
 MAINTENANCE = (
     maintenance.join_fragments,
     maintenance.index_vectors,
-    maintenance.index_contents,
+    *LOOKED_UP,
     maintenance.index_words,
     maintenance.remove_old_versions,
 )
@@ -174,7 +177,7 @@ class LanceStore(Store):
                 dataset.update_schema_metadata(schema_metadata(merged))
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
-        """Scan the column of ids: 10 ms for 100,000."""
+        """From the index of ids, and the rows outside of it."""
         with map_errors(LANCE_ERRORS, self._path):
             dataset, ids = self._existing(), validation.valid_keys(ids)
             columns = ["id", "pixels_fingerprint", "record_fingerprint"]
@@ -226,7 +229,7 @@ class LanceStore(Store):
                 dataset.delete(in_sql("id", ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
-        """Scan the column of content fingerprints."""
+        """From the index of content fingerprints, and the rows outside of it."""
         with map_errors(LANCE_ERRORS, self._path):
             dataset, contents = self._existing(), validation.valid_keys(contents)
             if not contents or CONTENT not in dataset.schema.names:
@@ -273,9 +276,7 @@ class LanceStore(Store):
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """On exit, run the maintenance, which only makes searches faster: not after a Ctrl-C."""
         cancelled = cancelled or Event()
-        self._maintain(
-            cancelled, maintenance.index_contents
-        )  # an ingest that was killed left its rows unindexed
+        self._maintain(cancelled, *LOOKED_UP)  # an ingest that was killed left its rows unindexed
         try:
             yield
         except Exception:
@@ -304,7 +305,7 @@ class LanceStore(Store):
             return count_facets(partial(read_columns, dataset, test), fields, limit, spans)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
-        """Scan the column of ids."""
+        """From the index of ids, and the rows outside of it."""
         with map_errors(LANCE_ERRORS, self._path):
             dataset, ids = self._existing(), validation.valid_keys(ids)
             table = dataset.to_table(filter=in_sql("id", ids)) if ids else None
