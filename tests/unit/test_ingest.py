@@ -18,7 +18,7 @@ from esclip import Field, FieldType, ImageIndex, ImageRecord, IngestReport, Reas
 from esclip._concurrency.stop import CancelToken
 from esclip._core.progress import Progress
 from esclip._core.rejections import TooManyRejections
-from esclip._core.schema import IndexSchema, Space
+from esclip._core.schema import IndexInfo, IndexSchema, Space
 from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._core.types import Pixels, StoredDocument, Vectors
 from esclip._errors import SourceError, StoreUnavailable
@@ -184,6 +184,24 @@ def test_a_second_run_encodes_nothing(pictures: list[ImageRecord]) -> None:
     encoder = CountingEncoder()
     assert accounted(run(ListSource([*pictures]), store, encoder)) == (20, 20, 0, 0)
     assert encoder.images == 0
+
+
+class CountingStore(MemoryStore):
+    """Counts the requests for the figures of the index, each of which is a refresh of an engine."""
+
+    infos = 0
+
+    def info(self) -> IndexInfo | None:
+        self.infos += 1
+        return super().info()
+
+
+def test_a_run_that_finds_nothing_new_asks_for_no_figures(pictures: list[ImageRecord]) -> None:
+    """Whether the index has pictures with the same bytes is asked once, where there are bytes to look up."""
+    store = CountingStore("i")
+    for infos in (1, 1):
+        run(ListSource([*pictures]), store)
+        assert store.infos == infos
 
 
 def test_new_metadata_is_written_without_encoding(pictures: list[ImageRecord]) -> None:

@@ -259,10 +259,12 @@ class Steps:
 
     def unknown(self, batches: Iterable[list[Fetched]]) -> Iterator[Fetched]:
         """The pictures that have to be encoded; those whose bytes have a vector already are written here."""
-        info = self.store.info()
-        has_documents = info is not None and info.documents > 0
+        has_documents: bool | None = None  # asked only where there is a picture to look up
         with owned(batches) as source:
             for batch in source:
+                if has_documents is None:
+                    info = self.store.info()
+                    has_documents = info is not None and info.documents > 0
                 contents = [picture.content for picture in batch]
                 vectors = self.store.vectors_by_content(contents) if has_documents else {}
                 documents: list[StoredDocument] = []

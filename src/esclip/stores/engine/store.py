@@ -117,9 +117,9 @@ class EngineStore(Store):
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the index with settings and mapping, or extend its mapping and change live settings."""
         validation.check_field_names(schema.fields)
-        if self._mapping() is None:
+        if (mapping := self._mapping()) is None:
             self._create(schema)
-        mapping = self._mapping()
+            mapping = self._mapping()
         present = self._read_schema(mapping)
         property = mapping["properties"].get("vector", {})
         conflict = (
