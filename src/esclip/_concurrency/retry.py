@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, TypeVar
@@ -124,6 +126,22 @@ LEDGER = RetryPolicy(timeout=60.0, backoff=0.05, max_backoff=0.05, is_transient=
 longer than the milliseconds that it takes."""
 
 
+_patience: ContextVar[float] = ContextVar("patience", default=math.inf)
+
+
+@contextmanager
+def patience_scope(seconds: float) -> Iterator[None]:
+    """Context manager: within it, this thread's calls are repeated for so many seconds only.
+
+    An attempt may take as long as its policy has it. For calls that somebody waits for, who can ask again.
+    """
+    token = _patience.set(seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
 def retry(call: Callable[[float], T], policy: RetryPolicy, cancelled: Event | None = None) -> T:
     """Result of `call`, repeated after transient failures; it is given the deadline on the monotonic clock.
 
@@ -137,7 +155,8 @@ def retry(call: Callable[[float], T], policy: RetryPolicy, cancelled: Event | No
     attempts = tenacity.Retrying(
         retry=lambda state: _may_repeat(state, policy),
         wait=lambda state: _retry_after(state) + jitter(state),
-        stop=tenacity.stop_before_delay(policy.timeout) | tenacity.stop_when_event_set(event),
+        stop=tenacity.stop_before_delay(min(policy.timeout, _patience.get()))
+        | tenacity.stop_when_event_set(event),
         sleep=tenacity.sleep_using_event(event),
         before_sleep=_log_once(policy),
         reraise=True,

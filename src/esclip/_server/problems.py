@@ -24,6 +24,7 @@ from esclip._errors import (
 )
 from esclip._search.query_vectors import NoDirection
 from esclip._server.http import RETRY_AFTER_S, HttpError, Response
+from esclip._server.store_log import StoreLog
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -117,10 +118,14 @@ class ProblemType(Enum):
         HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed", "Its log has the error, by the request's id."
     )
     OVERLOADED = _Kind(
-        HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait", "Repeat it after Retry-After seconds."
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Too many requests wait",
+        "Try again in a few seconds: Retry-After says in how many.",
     )
     STORE_UNAVAILABLE = _Kind(
-        HTTPStatus.SERVICE_UNAVAILABLE, "The store does not answer", "Repeat it after Retry-After seconds."
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The store does not answer",
+        "Try again in a few seconds: Retry-After says in how many.",
     )
     TIMEOUT = _Kind(
         HTTPStatus.GATEWAY_TIMEOUT,
@@ -206,6 +211,9 @@ _OF_STATUS = {
 }
 
 
+_store_log = StoreLog()
+
+
 def problem_of(error: Exception) -> Problem:
     """The problem that an error of a search, of a body or of a route is; `INTERNAL` for any other."""
     match error:
@@ -223,6 +231,7 @@ def problem_of(error: Exception) -> Problem:
         case IndexMismatch():
             return Problem(ProblemType.INDEX_MISMATCH)
         case StoreError():
+            _store_log.tell(error)
             return Problem(ProblemType.STORE_UNAVAILABLE)
         case RecordError():
             about = {"reason": error.reason.value}

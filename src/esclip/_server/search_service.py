@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from esclip._server.document_stream import DocumentStream
 
 
+STORE_PATIENCE_S = 2.0
+"""For which a store that does not answer is asked again, while a client waits: it can repeat its request."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
     """What a search service is started with."""
@@ -79,12 +83,15 @@ class SearchService:
         self.guard = Guard(options.token, options.hosts)
         self.metrics = Metrics()
         self.searches = Workers(
-            options.threads, max_waiting=options.max_waiting, seconds=options.search_seconds
+            options.threads,
+            max_waiting=options.max_waiting,
+            seconds=options.search_seconds,
+            patience=STORE_PATIENCE_S,
         )
-        self.pictures = Workers(2, max_waiting=512)
+        self.pictures = Workers(2, max_waiting=512, patience=STORE_PATIENCE_S)
         self.url_turns = Workers(4, max_waiting=32)
         """Places of requests with URLs: so many pictures are held at most."""
-        self.checks = Workers(2, max_waiting=64)
+        self.checks = Workers(2, max_waiting=64, patience=STORE_PATIENCE_S)
         """Threads for health, which must be known also when all others are busy."""
         self.thumbnails = ThumbnailCache(options.thumbnails)
         self.writes = Workers(1, max_waiting=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import anyio
 import anyio.to_thread
 
+from esclip._concurrency.retry import patience_scope
 from esclip._server.problems import Problem, ProblemType
 
 P = ParamSpec("P")
@@ -20,8 +22,19 @@ T = TypeVar("T")
 class Workers:
     """So many threads, for which so many calls may wait. One event loop uses it."""
 
-    def __init__(self, threads: int, *, max_waiting: int, seconds: float | None = None) -> None:
-        """Give a call so many seconds with its wait; None: as many as it takes."""
+    def __init__(
+        self,
+        threads: int,
+        *,
+        max_waiting: int,
+        seconds: float | None = None,
+        patience: float = math.inf,
+    ) -> None:
+        """Give a call so many seconds with its wait; None: as many as it takes.
+
+        For `patience` seconds it asks a store again that does not answer.
+        """
+        self._patience = patience
         self._threads = threads
         self._seconds = seconds
         self._max_calls = threads + max_waiting
@@ -65,13 +78,17 @@ class Workers:
             raise Problem(ProblemType.OVERLOADED)
         self._calls += 1
         running = asyncio.ensure_future(
-            anyio.to_thread.run_sync(partial(call, *args, **options), limiter=self._places())
+            anyio.to_thread.run_sync(self._run, partial(call, *args, **options), limiter=self._places())
         )
         running.add_done_callback(self._end)
         done, _ = await asyncio.wait([running], timeout=self._seconds)
         if not done:
             raise Problem(ProblemType.TIMEOUT, f"after {self._seconds:g} seconds")
         return running.result()
+
+    def _run(self, call: Callable[[], T]) -> T:
+        with patience_scope(self._patience):
+            return call()
 
     def _end(self, running: asyncio.Future[T]) -> None:
         self._calls -= 1

@@ -146,7 +146,5 @@ def _describe_failure(error: Exception) -> str:
     problem: Problem = problem_of(error)
     if problem.kind is ProblemType.INTERNAL:
         _log.error("a tool failed: %s", error_text(error), exc_info=error)
-    elif problem.kind is ProblemType.STORE_UNAVAILABLE:
-        _log.warning("%s", error)
     title, advice = problem.kind.value.title, problem.kind.value.advice
     return one_line(problem.detail or f"{title}. {advice}")

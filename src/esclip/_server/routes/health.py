@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from esclip import __version__
 from esclip._errors import EsclipError, IndexNotFound
-from esclip._server.problems import Problem, ProblemType
+from esclip._server.problems import Problem, ProblemType, problem_of
 from esclip._server.routes.responses import PROBLEMS, json_response
 from esclip._server.search_service import SearchService
 
@@ -74,7 +74,7 @@ async def _count_where_ready(service: SearchService) -> int:
     except IndexNotFound:
         documents = 0
     except EsclipError as error:
-        raise Problem(ProblemType.STORE_UNAVAILABLE) from error
+        raise Problem(ProblemType.STORE_UNAVAILABLE, problem_of(error).detail) from error
     if not documents and not service.options.writable:
         raise Problem(ProblemType.STORE_UNAVAILABLE, "the index is empty")
     return documents
