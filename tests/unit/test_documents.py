@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip import Box, Documents, GeoPoint, Hit, Hits, ImageIndex, IndexNotFound, ScoreDetail
+from esclip import Box, ConfigError, Documents, GeoPoint, Hit, Hits, ImageIndex, IndexNotFound, ScoreDetail
 from esclip.stores.memory import MemoryStore
+from tests.missing import without
 
 AT = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -167,6 +168,17 @@ def test_hits_as_an_arrow_table() -> None:
         "rank": "int64", "id": "string", "score": "double", "location": "string", "page": "string",
         "description": "string",
     }  # fmt: skip
+
+
+def test_tables_of_polars(index: ImageIndex) -> None:
+    """The columns and values of Arrow's table; without polars it is said how to get it."""
+    hits = Hits([hit(1, metadata={"at": AT, "n": 2**62}), hit(2, metadata={"place": GeoPoint(1.0, 2.0)})])
+    assert hits.to_polars().to_dicts() == hits.to_arrow().to_pylist()
+    table = index.peek().to_polars(vectors=True)
+    np.testing.assert_array_equal(table["vector"].to_numpy(), [one.vector for one in index.peek()])
+    assert Hits([]).to_polars().is_empty()
+    with without("polars"), pytest.raises(ConfigError, match=r"pip install 'esclip\[polars\]'$"):
+        hits.to_polars()
 
 
 def test_a_field_named_as_a_column_stands_apart() -> None:

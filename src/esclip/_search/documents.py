@@ -1,4 +1,4 @@
-"""Documents of an index that were asked for by id: a sequence, and tables of pandas and Arrow."""
+"""Documents of an index that were asked for by id: a sequence, and tables of pandas, Arrow and polars."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 from esclip._core.types import PICTURE, StoredDocument, json_metadata
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
-from esclip._search.tables import arrow_table, pandas_table, with_metadata
+from esclip._search.tables import arrow_table, pandas_table, polars_table, with_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 COLUMNS = ("id", "location", "page", "description")
 
@@ -77,6 +78,14 @@ class Documents(Sequence[StoredDocument]):
             vectors: Add the column `vector`, of lists of float32 with a fixed length.
         """
         return arrow_table(self._columns(vectors))
+
+    def to_polars(self, *, vectors: bool = False) -> pl.DataFrame:
+        """The same as `to_arrow`, as a table of polars. Needs the extra `polars`: without it, `ConfigError`.
+
+        Args:
+            vectors: Add the column `vector`, of arrays of float32.
+        """
+        return polars_table(self._columns(vectors))
 
     def _columns(self, vectors: bool) -> dict[str, list[Any]]:
         records = [document.record for document in self]

@@ -1,4 +1,4 @@
-"""The result of a search: a sequence of hits, a table of pandas or Arrow, and a gallery in a notebook."""
+"""The result of a search: a sequence of hits, tables of them, and a gallery in a notebook."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from esclip._core.other_names import name_ours
 from esclip._core.types import PICTURE, Hit
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
-from esclip._search.tables import arrow_table, pandas_table, with_metadata
+from esclip._search.tables import arrow_table, pandas_table, polars_table, with_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
     from esclip._search.copying import CopyReport
     from esclip._search.selection import Gallery
@@ -85,6 +86,10 @@ class Hits(Sequence[Hit]):
     def to_arrow(self) -> Any:
         """The same as `to_pandas`, as a `pyarrow.Table`: lists, and structs for places and boxes."""
         return arrow_table(self._columns())
+
+    def to_polars(self) -> pl.DataFrame:
+        """The same as `to_arrow`, as a table of polars; `ConfigError` without the extra `polars`."""
+        return polars_table(self._columns())
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One dictionary per hit, of values that JSON has: as the command line prints them with `--json`."""

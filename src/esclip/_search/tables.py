@@ -1,4 +1,4 @@
-"""Results as tables of pandas and Arrow: a column for each attribute, and for each metadata field.
+"""Results as tables of pandas, Arrow and polars: a column for each attribute, and for each metadata field.
 
 hits, documents ─► columns: values by name ─┬─► pandas_table
                                             └─► arrow_table
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from esclip._core.types import Box, GeoPoint, Metadata, ScoreDetail
+from esclip._errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 _KNOWN_TYPES: Mapping[str, type] = {
     **dict.fromkeys(("id", "location", "page", "description"), str),
@@ -51,6 +53,16 @@ def arrow_table(columns: Mapping[str, Sequence[Any]]) -> Any:
     import pyarrow as pa
 
     return pa.table({name: _arrow_column(values, _type_of(name, values)) for name, values in columns.items()})
+
+
+def polars_table(columns: Mapping[str, Sequence[Any]]) -> pl.DataFrame:
+    """The same as a table of polars. Raises `ConfigError` where polars isn't installed."""
+    try:
+        import polars as pl
+    except ImportError as error:
+        raise ConfigError("tables of polars need polars: pip install 'esclip[polars]'") from error
+    table: pl.DataFrame = pl.DataFrame(arrow_table(columns))
+    return table
 
 
 def _type_of(name: str, values: Sequence[Any]) -> type | None:
