@@ -16,19 +16,20 @@ def variants(answer: Any) -> Iterator[Any]:
     """The answer with each of its parts, itself among them, replaced by each odd value, or missing."""
     for path in paths(answer):
         for odd in (*ODD, GONE):
-            if not path:
-                if odd is not GONE:
-                    yield odd
-                continue
-            changed = copy.deepcopy(answer)
-            around = changed
-            for step in path[:-1]:
-                around = around[step]
-            if odd is GONE:
-                del around[path[-1]]
-            else:
-                around[path[-1]] = odd
-            yield changed
+            if path or odd is not GONE:
+                yield _replaced(answer, path, odd)
+
+
+def _replaced(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    """The value with another one at the end of the path; what does not lie on it is shared."""
+    if not path:
+        return odd
+    changed = copy.copy(value)
+    if path[1:] or odd is not GONE:
+        changed[path[0]] = _replaced(value[path[0]], path[1:], odd)
+    else:
+        del changed[path[0]]
+    return changed
 
 
 def paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
