@@ -85,11 +85,12 @@ def _class(name: str, cls: type) -> str:
 
 
 def _members(cls: type) -> dict[str, Any]:
-    """Public methods and properties in the order of the code, those of a base class first."""
+    """Public methods and properties in the order of the code, those that only a base class has first."""
     members: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         if base.__module__.partition(".")[0] == "esclip":
-            members |= {name: value for name, value in vars(base).items() if _is_documented(name, value)}
+            own = {name: value for name, value in vars(base).items() if _is_documented(name, value)}
+            members = {name: value for name, value in members.items() if name not in own} | own
     return members
 
 

@@ -16,12 +16,9 @@ from contextlib import suppress
 from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
-from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING, Unpack
 
 from esclip._concurrency.bounded_wait import result_within
-from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.streams import batches
 from esclip._core.arguments import (
     AnyId,
@@ -49,7 +46,7 @@ from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE
 from esclip._core.targets import PART_KINDS
 from esclip._core.text_forms import is_unicode
 from esclip._core.texts import holds_texts, is_companion, texts_index
-from esclip._core.types import Hit, StoredDocument
+from esclip._core.types import StoredDocument
 from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
@@ -69,6 +66,7 @@ from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits, SearchResults
 from esclip._search.no_hits import explain_filter
+from esclip._search.open_index import OpenIndex
 from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, Where
 from esclip._search.query import AnyQuery, Query
 from esclip._search.retriever import Retriever
@@ -226,7 +224,7 @@ def _named(what: str, model: AnyPath) -> str:
     return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
-class ImageIndex(SearchMethods):
+class ImageIndex(OpenIndex, SearchMethods):
     """An index of pictures, and of texts beside them. Searches are thread-safe. To be closed: by `with` or
     `close`.
     """
@@ -240,6 +238,7 @@ class ImageIndex(SearchMethods):
         encoder_token: str | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
+        super().__init__()
         self._open_store = store
         self._open_ledger = Ledger(ledger_path(store.address, store.index))
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
@@ -247,8 +246,6 @@ class ImageIndex(SearchMethods):
         self._schema: IndexSchema | None = None
         self._schema_until = 0.0
         self._closed = False
-        self._lock = Lock()
-        renew_in_children(self)
 
     if not TYPE_CHECKING:
         __getattr__ = name_ours("ImageIndex")
@@ -1033,27 +1030,13 @@ class ImageIndex(SearchMethods):
         assert self._store  # raises when closed
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __len__(self) -> int:
         """The number of documents; 0 where the index does not exist."""
         info = self._info()
         return 0 if info is None else info.documents
 
-    def __bool__(self) -> bool:
-        """True, also for an empty index: `if index` asks no store."""
-        return True
-
-    def __contains__(self, id: object) -> bool:
-        """Whether a document has this id, or is this hit."""
-        id = id.id if isinstance(id, Hit) else id
-        with suppress(IndexNotFound):
-            if isinstance(id, str) and is_unicode(id):
-                return id in self._with_texts(self._require_schema()).fingerprints([id])
-        return False
+    def _holds(self, id: str) -> bool:
+        return id in self._with_texts(self._require_schema()).fingerprints([id])
 
     def __iter__(self) -> Iterator[str]:
         """The ids of all documents, in their order."""
@@ -1081,10 +1064,6 @@ class ImageIndex(SearchMethods):
         if info is None:
             return "does not exist yet", ""
         return pluralize(info.documents, "document"), escape(info.schema.space.model)
-
-    def renew(self) -> None:
-        """Give a forked child a lock of its own."""
-        self._lock = Lock()
 
     @property
     def _store(self) -> Store:

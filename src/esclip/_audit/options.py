@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from esclip._core.options import Opt, Panel
+from esclip._core.options import SEED_OPTION, Opt
 
 WHOLE = 200_000
 """Pictures up to which all are compared; of more, as many are drawn."""
@@ -36,14 +36,4 @@ class AuditOptions(TypedDict, total=False):
             metavar="N",
         ),
     ]
-    seed: Annotated[
-        int,
-        Opt(
-            0,
-            "What pictures are drawn by: the same one draws the same.",
-            minimum=0,
-            maximum=2**32 - 1,
-            metavar="N",
-            panel=Panel.TUNING,
-        ),
-    ]
+    seed: Annotated[int, SEED_OPTION]

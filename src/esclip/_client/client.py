@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from threading import Lock
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 
 import numpy as np
@@ -30,7 +28,6 @@ from esclip._client.labelling import classify_pictures
 from esclip._client.profile import Profile
 from esclip._client.queries import check_pictures, render_query, where_expressions
 from esclip._client.writing import Writer, check_rate, delete_documents
-from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.retry import SERVICE
 from esclip._concurrency.streams import batches
 from esclip._core.arguments import (
@@ -61,6 +58,7 @@ from esclip._ingest.options import AddOptions
 from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup
 from esclip._search.hits import Hits, SearchResults
+from esclip._search.open_index import OpenIndex
 from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, Where
 from esclip._search.query import AnyQuery, ImageQuery, Query, Text
 from esclip._search.search_methods import SearchMethods
@@ -81,7 +79,7 @@ _INGEST = {name: opt for name, (_, opt) in declared(AddOptions).items() if opt}
 _TIMEOUT = Opt(SERVICE.timeout, "Seconds for a request.", minimum=0.1, maximum=86_400.0)
 
 
-class Client(SearchMethods):
+class Client(OpenIndex, SearchMethods):
     """A search service, used as the index that it searches. Thread-safe. To be closed: by `with` or `close`.
 
     Connects to nothing yet. Pictures and files are read here: the service opens no path and fetches no URL of
@@ -104,6 +102,7 @@ class Client(SearchMethods):
     @check_names()
     def __init__(self, address: str = "", token: str | None = None, timeout: float = SERVICE.timeout) -> None:
         """Make a client; see the class."""
+        super().__init__()
         address = Address(address) if isinstance(address, str) else address  # shown by no traceback
         if not address:
             raise ConfigError(
@@ -115,8 +114,6 @@ class Client(SearchMethods):
         token = Secret(token) if token is not None else None
         self._connection = Connection(address, token, _TIMEOUT.check("timeout", timeout))
         self._known_fields: dict[str, FieldType] = {}
-        self._lock = Lock()
-        renew_in_children(self)
 
     if not TYPE_CHECKING:
         __getattr__ = name_ours("Client")
@@ -517,35 +514,19 @@ class Client(SearchMethods):
         """Free connections. Closing twice is harmless; other calls raise `ConfigError` then."""
         self._connection.close()
 
-    def renew(self) -> None:
-        """Give a forked child a lock of its own."""
-        self._lock = Lock()
-
     def __enter__(self) -> Client:
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         """The number of documents; 0 where the index does not exist."""
         stats = self._stats_or_none()
         return 0 if stats is None else stats.documents
 
-    def __bool__(self) -> bool:
-        """True, also for an empty index: `if client` asks no service."""
-        return True
-
-    def __contains__(self, id: object) -> bool:
-        """Whether a document has this id, or is this hit."""
-        id = id.id if isinstance(id, Hit) else id
-        with suppress(IndexNotFound):
-            if isinstance(id, str) and can_be_id(id):
-                parameters = [("ids", id), ("fields", "")]
-                return self._connection.get(DOCUMENTS, lambda answer: bool(answer["documents"]), parameters)
-        return False
+    def _holds(self, id: str) -> bool:
+        parameters = [("ids", id), ("fields", "")]
+        return can_be_id(id) and self._connection.get(
+            DOCUMENTS, lambda answer: bool(answer["documents"]), parameters
+        )
 
     def __iter__(self) -> Iterator[str]:
         """The ids of all documents, in their order."""

@@ -100,6 +100,16 @@ BATCH_SIZE_OPTION = Opt(
 """4096 pictures take 0.6 GB as pixels, and several batches are under way."""
 
 
+SEED_OPTION = Opt(
+    0,
+    "What is drawn at random is drawn by this number: the same one gives the same.",
+    minimum=0,
+    maximum=2**32 - 1,
+    metavar="N",
+    panel=Panel.TUNING,
+)
+
+
 RATE_OPTION = Opt(
     None,
     "Pictures that a machine encodes in a second, with their crops where they have some.",

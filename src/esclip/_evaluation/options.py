@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from esclip._core.options import Opt, Panel
+from esclip._core.options import SEED_OPTION, Opt
 
 FIXED = ("k", "offset", "explain")
 """Options of searches that an evaluation sets itself."""
@@ -31,17 +31,7 @@ class EvaluateOptions(TypedDict, total=False):
             metavar="N",
         ),
     ]
-    seed: Annotated[
-        int,
-        Opt(
-            0,
-            "What the queries are drawn and the intervals computed by: the same one gives the same.",
-            minimum=0,
-            maximum=2**32 - 1,
-            metavar="N",
-            panel=Panel.TUNING,
-        ),
-    ]
+    seed: Annotated[int, SEED_OPTION]
     indexed_only: Annotated[
         bool,
         Opt(

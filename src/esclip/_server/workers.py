@@ -50,14 +50,18 @@ class Workers:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Context manager: a place of one thread, for what takes several calls. Raises `Problem` as `run`."""
-        if self.are_full:
-            raise Problem(ProblemType.OVERLOADED)
-        self._calls += 1
+        self._begin()
         try:
             async with self._places():
                 yield
         finally:
             self._calls -= 1
+
+    def _begin(self) -> None:
+        """Count a call. Raises `Problem` when too many wait."""
+        if self.are_full:
+            raise Problem(ProblemType.OVERLOADED)
+        self._calls += 1
 
     def _places(self) -> anyio.CapacityLimiter:
         if self._limiter is None:
@@ -74,9 +78,7 @@ class Workers:
 
         A thread can't be ended: what takes too long keeps its own until it is done, and counts until then.
         """
-        if self.are_full:
-            raise Problem(ProblemType.OVERLOADED)
-        self._calls += 1
+        self._begin()
         running = asyncio.ensure_future(
             anyio.to_thread.run_sync(self._run, partial(call, *args, **options), limiter=self._places())
         )

@@ -9,17 +9,12 @@ import base64
 import hashlib
 from functools import cache
 from http import HTTPStatus
-from typing import NamedTuple
-from urllib.parse import parse_qs, parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from esclip._server.http import RequestHead, Response
 from esclip._server.page.rendering import FOLDER, render
 
 FORM = "application/x-www-form-urlencoded"
-MAX_FIELDS = 8
-"""Of the form; it has two."""
-MAX_FORM = 1 << 16
-"""Bytes."""
 
 
 def is_for_browser(head: RequestHead) -> bool:
@@ -46,26 +41,6 @@ def login_response(
         "WWW-Authenticate": "Bearer",
     }
     return Response(html.encode(), "text/html; charset=utf-8", HTTPStatus.UNAUTHORIZED), headers
-
-
-class Form(NamedTuple):
-    """What was sent."""
-
-    token: str
-    query: str
-    """The page's query string, where the form was in its place."""
-
-
-def parse_form(body: bytes) -> Form:
-    """The form that was sent. Raises `ValueError` for what is none, or too long."""
-    if len(body) > MAX_FORM:
-        raise ValueError("the form is too long")
-    fields = parse_qs(
-        body.decode("ascii"), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict"
-    )
-    if "token" not in fields:
-        raise ValueError("the form has no token")
-    return Form(fields["token"][0], fields.get("next", [""])[0])
 
 
 def page_location(query: str) -> str:

@@ -31,12 +31,16 @@ def parse_json(request: Request, body: bytes) -> Any:
         raise Problem(ProblemType.BAD_BODY) from None
 
 
-def parse_form(request: Request, body: bytes) -> dict[str, str]:
-    """The fields of a form; of one that is given twice, the last. Raises `Problem` for what is none."""
+def parse_form(
+    request: Request, body: bytes, *, max_fields: int = MAX_FORM_FIELDS, max_bytes: int | None = None
+) -> dict[str, str]:
+    """The fields of a form; of one that is given twice, the last. Raises `Problem` for another body."""
     if content_type(request) != FORM:
         raise Problem(ProblemType.UNSUPPORTED_TYPE, f"a form is sent as {FORM}")
     try:
-        given = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
+        if max_bytes is not None and len(body) > max_bytes:
+            raise ValueError("too long")
+        given = parse_qsl(body.decode("ascii"), True, errors="strict", max_num_fields=max_fields)
     except ValueError:
         raise Problem(ProblemType.BAD_BODY, "the form can't be read") from None
     return dict(given)

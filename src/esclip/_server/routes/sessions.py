@@ -9,11 +9,15 @@ from starlette.responses import Response
 
 from esclip._server import search_messages as messages
 from esclip._server.guard import CLOSED_SESSION
-from esclip._server.page.login import FORM, login_response, page_location, parse_form
+from esclip._server.page.login import FORM, login_response, page_location
 from esclip._server.problems import Problem, ProblemType
-from esclip._server.routes.bodies import content_type, parse_json
+from esclip._server.routes.bodies import content_type, parse_form, parse_json
 from esclip._server.routes.responses import PLACE, PROBLEM, PROBLEMS
 from esclip._server.search_service import SearchService
+
+MAX_LOGIN_FIELDS = 8
+"""Of the form that asks for the token, which has two: whoever sends it is not known yet."""
+MAX_LOGIN_BYTES = 1 << 16
 
 
 def add_sessions(api: FastAPI, service: SearchService) -> None:
@@ -24,7 +28,7 @@ def add_sessions(api: FastAPI, service: SearchService) -> None:
         """Exchange the token for a cookie, which a browser sends with pictures, too."""
         body = await request.body()
         if content_type(request) == FORM:
-            return _open_by_form(service, body)
+            return _open_by_form(service, request, body)
         wanted = messages.SessionRequest.model_validate(parse_json(request, body))
         return Response(status_code=204, headers={"Set-Cookie": service.guard.open_session(wanted.token)})
 
@@ -34,18 +38,18 @@ def add_sessions(api: FastAPI, service: SearchService) -> None:
         return Response(status_code=204, headers={"Set-Cookie": CLOSED_SESSION})
 
 
-def _open_by_form(service: SearchService, body: bytes) -> Response:
+def _open_by_form(service: SearchService, request: Request, body: bytes) -> Response:
     """Lead a browser to the page, or to the form again."""
+    form = parse_form(request, body, max_fields=MAX_LOGIN_FIELDS, max_bytes=MAX_LOGIN_BYTES)
+    if "token" not in form:
+        raise Problem(ProblemType.BAD_BODY, "the form has no token")
+    query = form.get("next", "")
     try:
-        form = parse_form(body)
-    except ValueError:
-        raise Problem(ProblemType.BAD_BODY, "the form can't be read") from None
-    try:
-        cookie = service.guard.open_session(form.token)
+        cookie = service.guard.open_session(form["token"])
     except Problem:
-        again, headers = login_response(form.query, failed=True)
+        again, headers = login_response(query, failed=True)
         return Response(again.body, again.status.value, headers, again.content_type)
-    return Response(status_code=303, headers={"Set-Cookie": cookie, "Location": page_location(form.query)})
+    return Response(status_code=303, headers={"Set-Cookie": cookie, "Location": page_location(query)})
 
 
 _SESSION_BODY: dict[str, Any] = {

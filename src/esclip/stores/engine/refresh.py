@@ -49,11 +49,15 @@ def _get_interval(client: EngineClient) -> str | None:
 
 def read_setting(client: EngineClient, name: str) -> str | None:
     """One of the index's settings; None: the engine's default."""
+    (value,) = _read_settings(client, name)
+    return value
 
-    def read(answer: Any) -> str | None:
+
+def _read_settings(client: EngineClient, *names: str) -> list[str | None]:
+    def read(answer: Any) -> list[str | None]:
         (index,) = get_object(answer).values()
         settings = get_object(index, "settings", "index")
-        return get_text(settings, name) if name in settings else None
+        return [get_text(settings, name) if name in settings else None for name in names]
 
     return client.request(client.raw.indices.get_settings, read=read, index=client.index)
 
@@ -63,10 +67,13 @@ def change_live_settings(client: EngineClient, wanted: IndexSettings) -> None:
 
     Where another bulk load has turned refreshes off, it restores the interval that it found.
     """
+    if wanted.replicas is None and wanted.refresh is None:
+        return
+    replicas, interval = _read_settings(client, "number_of_replicas", "refresh_interval")
     changes: dict[str, Any] = {}
-    if wanted.replicas is not None and read_setting(client, "number_of_replicas") != str(wanted.replicas):
+    if wanted.replicas is not None and replicas != str(wanted.replicas):
         changes["number_of_replicas"] = wanted.replicas
-    if wanted.refresh is not None and _get_interval(client) not in (REFRESH_OFF, refresh_interval(wanted)):
+    if wanted.refresh is not None and interval not in (REFRESH_OFF, refresh_interval(wanted)):
         changes["refresh_interval"] = refresh_interval(wanted)
     if changes:
         client.request_change(client.raw.indices.put_settings, index=client.index, body={"index": changes})
