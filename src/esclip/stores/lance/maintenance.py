@@ -134,7 +134,7 @@ def _rebuild(dataset: Any, level: str, partitions: int, indexes: Sequence[Any]) 
 
 
 def index_ids(dataset: Any, thresholds: IndexThresholds) -> None:
-    """Index ids, which an ingest looks up for each batch, and each write once more, when many are outside."""
+    """Index ids, which an ingest looks up for each batch, when many are outside."""
     _index_column(dataset, "id", "BTREE", ID_INDEX, thresholds.scanned)
 
 
