@@ -1,7 +1,8 @@
-"""Files in archives: tar and zip, listed and read where they are, never unpacked.
+"""Files in archives: tar and zip, listed and read where they are, never unpacked; pictures in Parquet.
 
     photos.tar ─► open_archive ─► members, one by one ─► name, size, place; bytes
     /d/photos.tar#a/b.jpg ─► read_file ─► the member's bytes, by the archive's directory, which is kept
+    /d/rows.parquet#12    ─► read_file ─► the bytes in that row
 
 A member's location is the archive's, a `#`, and the member's name. A file that is there by that name comes
 first. Whatever a member is called, `../` too, it is read only, and only where it is a regular file.
@@ -23,24 +24,31 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from threading import Lock
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 from weakref import finalize
 
 from esclip._files.regular import open_regular
 
 MEMBER_MARK = "#"
 
-TAR, ZIP = ".tar", ".zip"
+TAR, ZIP, PARQUET = ".tar", ".zip", ".parquet"
 PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 """Can't be read from the middle."""
 
 KEPT_DIRECTORIES = 4
 """Archives whose members' places are kept in memory: 16 bytes for each of a tar."""
 
+PICTURES_AT_ONCE = 16
+PAGE_BYTES = 1 << 16
+"""What is read at once of a Parquet file for one picture."""
+
+PICTURE_NAMES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp")
+"""Columns of a table that hold pictures' bytes are called so."""
+
 BLOCK = 512
 """Bytes of a tar's blocks."""
 
-_ARCHIVE = re.compile(r"\.(?:tar|zip)(?=#)", re.IGNORECASE)
+_ARCHIVE = re.compile(r"\.(?:tar|zip|parquet)(?=#)", re.IGNORECASE)
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 """The errors of opening a member as if it were a file."""
@@ -62,7 +70,7 @@ class Member(NamedTuple):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether this is an archive, by its name."""
+    """Whether this is a tar or a zip, by its name."""
     return path.suffix.lower() in (TAR, ZIP)
 
 
@@ -264,6 +272,67 @@ class _ZipDirectory(_Directory):
             return stream.read(max_bytes)
 
 
+class _ParquetRows(_Directory):
+    """The pictures in a Parquet file by their rows, from 0; `12/photo`: not of the first column with any."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, name: str, max_bytes: int) -> bytes:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        number, _, column = name.partition("/")
+        if not number.isdecimal():
+            raise FileNotFoundError(errno.ENOENT, "no such row", name)
+        try:
+            with open_regular(self._path) as stream, pq.ParquetFile(stream, buffer_size=PAGE_BYTES) as file:
+                data = _find_picture(
+                    file, int(number), column or next(iter(picture_columns(file.schema_arrow)), "")
+                )
+        except pa.ArrowException as error:
+            raise OSError(errno.EIO, str(error), str(self._path)) from error
+        if data is None:
+            raise FileNotFoundError(errno.ENOENT, "no such picture in the table", name)
+        return data[:max_bytes]
+
+
+def picture_columns(schema: Any) -> list[str]:
+    """The columns of an Arrow schema that hold pictures: bytes with a path, as Hugging Face's, or bytes alone
+    under a usual name.
+    """
+    import pyarrow.types as is_a
+
+    def is_binary(type: Any) -> bool:
+        return bool(is_a.is_binary(type) or is_a.is_large_binary(type))
+
+    def holds_pictures(field: Any) -> bool:
+        if is_a.is_struct(field.type):
+            parts = {part.name: part.type for part in field.type}
+            return parts.keys() == {"bytes", "path"} and is_binary(parts["bytes"])
+        return is_binary(field.type) and field.name.casefold() in PICTURE_NAMES
+
+    return [field.name for field in schema if holds_pictures(field)]
+
+
+def _find_picture(file: Any, row: int, column: str) -> bytes | None:
+    """The bytes in a row; None where there is no such row, or no bytes. Only pages up to it are read."""
+    if column not in picture_columns(file.schema_arrow):
+        return None
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if row < rows:
+            for batch in file.iter_batches(
+                PICTURES_AT_ONCE, row_groups=[group], columns=[column], use_threads=False
+            ):
+                if row < batch.num_rows:
+                    value = batch.column(0)[row].as_py()
+                    return value.get("bytes") if isinstance(value, dict) else value
+                row -= batch.num_rows
+        row -= rows
+    return None
+
+
 _opening = Lock()
 """So that many workers that read of one archive go through it once."""
 
@@ -275,7 +344,12 @@ def _directory_of(path: Path) -> _Directory:
 
 @functools.lru_cache(KEPT_DIRECTORIES)
 def _directory(path: Path, size: int, modified: int, process: int) -> _Directory:
-    return _ZipDirectory(path) if path.suffix.lower() == ZIP else _TarDirectory(path)
+    match path.suffix.lower():
+        case ".parquet":
+            return _ParquetRows(path)
+        case ".zip":
+            return _ZipDirectory(path)
+    return _TarDirectory(path)
 
 
 def _normalized(name: str) -> str:

@@ -17,7 +17,9 @@ from typing import Any
 from esclip._core.field_names import check_field_name
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType
+from esclip._core.types import id_problem, text_id
 from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
+from esclip._files.archives import member_path
 from esclip._files.paths import path_text
 from esclip.sources.memory.source import RECORD_KEYS, MemorySource
 from esclip.sources.record_columns import RecordColumns, below_folder, picture_key
@@ -60,32 +62,63 @@ class _Rows:
 
     def __init__(self, table: Table, columns: RecordColumns) -> None:
         self._table = table
-        self._keys = keys_of(table, columns)
-        self.types: Mapping[str, FieldType] = {
+        self._keys = keys_of(table, columns, pictures=table.pictures)
+        picture = next(iter(self._keys))
+        self._holds_pictures = picture in table.pictures
+        self._place = "" if picture in table.pictures[:1] else f"/{picture}"
+        """Behind the number of a row, where its picture is of no other column."""
+        self.types: dict[str, FieldType] = {
             name: kind
             for name, key in self._keys.items()
             if key not in RECORD_KEYS and (kind := table.types[name])
         }
         """Of the columns that are metadata."""
+        if self._holds_pictures:
+            self.types.setdefault("file_name", FieldType.KEYWORD)
         if unused := [name for name in table.types if name not in self._keys]:
             shown = one_line(", ".join(unused), 200)
             log.warning("%s: columns that can't be fields are left out: %s", path_text(table.path), shown)
 
     def __iter__(self) -> Iterator[Mapping[str, Any] | Rejection]:
         folder = self._table.path.parent
-        for row in self._table.rows(self._keys):
-            yield row if isinstance(row, Rejection) else below_folder(row, folder)
+        for number, row in enumerate(self._table.rows(self._keys)):
+            if isinstance(row, Rejection):
+                yield row
+            else:
+                yield below_folder(self._located(row, number) if self._holds_pictures else row, folder)
+
+    def _located(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+        """A row whose picture is in the table: located by the row's number, unless it has a URL."""
+        value = row["image"]
+        if isinstance(value, dict):
+            if value["bytes"] is None:
+                return {**row, "image": value["path"]}
+            row.setdefault("file_name", value["path"] and Path(value["path"]).name)
+        if value is not None:
+            location = path_text(member_path(self._table.path, f"{number}{self._place}"))
+            if not row.get("url"):
+                row["location"] = location
+            if row.get("id") is None:
+                row["id"] = text_id(location) if id_problem(location) else location
+        return row
 
 
 def keys_of(
-    table: Table, columns: RecordColumns, *, urls: Sequence[str] = URL_NAMES, ids: Sequence[str] = ("id",)
+    table: Table,
+    columns: RecordColumns,
+    *,
+    urls: Sequence[str] = URL_NAMES,
+    ids: Sequence[str] = ("id",),
+    pictures: Sequence[str] = (),
 ) -> dict[str, str]:
-    """The columns that are used, each with the key that `MemorySource` knows it by.
+    """The columns that are used, each with the key that `MemorySource` knows it by; first the pictures'.
 
-    `urls` and `ids` are what they are usually called. Raises `SourceError` for a table that has none of the
-    first; without such names, it need not have any.
+    `urls` and `ids` are what they are usually called, `pictures` those of the table that hold pictures,
+    before any URL. Raises `SourceError` for a table that has none of the first; without such names, it need
+    not have any.
     """
-    picture = _named(table, columns.url, "url_column") or _usual(table, urls)
+    url = _usual(table, urls)
+    picture = _named(table, columns.url, "url_column") or next(iter(pictures), url)
     if picture is None and urls:
         names = one_line(", ".join(table.types), 300)
         raise SourceError(
@@ -94,10 +127,11 @@ def keys_of(
         )
     id = _named(table, columns.id, "id_column") or _usual(table, ids)
     caption = _named(table, columns.captions, "captions") or _usual(table, CAPTION_NAMES)
-    keys = {picture: picture_key(picture)} if picture else {}
-    keys |= {column: key for column, key in ((id, "id"), (caption, "description")) if column}
-    page = next((name for name in ("page",) if name in table.types and name not in keys), None)
-    keys |= {page: "page"} if page else {}
+    keys = {picture: "image" if picture in pictures else picture_key(picture)} if picture else {}
+    others = [(id, "id"), (caption, "description"), (_usual(table, ("page",)), "page")]
+    if picture in pictures and url and picture_key(url) == "url":
+        others.append((url, "url"))
+    keys |= {column: key for column, key in others if column and column not in keys}
     return keys | {name: name for name in table.types if name not in keys and _is_field(table, name)}
 
 

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import FieldType
 from esclip._errors import SourceError, error_text, one_line
 from esclip._errors.reasons import Reason
+from esclip._files.archives import picture_columns
 from esclip._files.paths import path_text
 from esclip._files.regular import open_regular
 from esclip.sources.csv_rows import BrokenRow, Lines, Row, read_rows
@@ -49,11 +52,13 @@ class Table(ABC):
     Attributes:
         path: Its absolute path.
         types: The columns, with the type of field for their values; None: there is none.
+        pictures: The columns that hold pictures' bytes.
         count: The number of rows; None: not known without reading them.
     """
 
     path: Path
-    types: Mapping[str, FieldType | None]
+    types: dict[str, FieldType | None]
+    pictures: Sequence[str] = ()
     count: int | None = None
 
     @abstractmethod
@@ -215,7 +220,11 @@ class ParquetTable(Table):
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._open() as file:
-            self.types = {field.name: _arrow_type(field.type) for field in file.schema_arrow}
+            schema = file.schema_arrow
+            self.pictures = picture_columns(schema)
+            self._classes = _class_names(schema)
+            self.types = {field.name: _arrow_type(field.type) for field in schema}
+            self.types |= dict.fromkeys(self._classes, FieldType.KEYWORD)
             self.count = file.metadata.num_rows
             groups = (
                 file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)
@@ -225,11 +234,13 @@ class ParquetTable(Table):
 
     def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
         """Each row, read by batches of a few megabytes."""
+        classes = {keys[name]: names for name, names in self._classes.items() if name in keys}
         with self._open() as file:
             for batch in file.iter_batches(self._batch, columns=list(keys), use_threads=False):
                 named = batch.select(list(keys)).rename_columns(list(keys.values()))
                 for start in range(0, named.num_rows, ROWS_AT_ONCE):
-                    yield from named.slice(start, ROWS_AT_ONCE).to_pylist()
+                    rows = named.slice(start, ROWS_AT_ONCE).to_pylist()
+                    yield from (_with_names(row, classes) for row in rows) if classes else rows
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -242,6 +253,27 @@ class ParquetTable(Table):
         except (OSError, pa.ArrowException) as error:
             problem = one_line(error_text(error) if isinstance(error, OSError) else str(error), 300)
             raise SourceError(f"{path_text(self.path)} can't be read: {problem}") from error
+
+
+def _class_names(schema: Any) -> dict[str, list[str]]:
+    """The names of classes by column, where Hugging Face's description of the columns has them."""
+    try:
+        features = orjson.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        return {
+            name: [str(one) for one in feature["names"]]
+            for name, feature in features.items()
+            if feature.get("_type") == "ClassLabel" and name in schema.names
+        }
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return {}  # another description, or none
+
+
+def _with_names(row: dict[str, Any], classes: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The row, with a class's name in place of its number; -1 is none."""
+    for key, names in classes.items():
+        number = row[key]
+        row[key] = names[number] if isinstance(number, int) and 0 <= number < len(names) else None
+    return row
 
 
 def _arrow_type(type: Any) -> FieldType | None:
