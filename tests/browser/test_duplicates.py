@@ -71,14 +71,18 @@ def test_zoomed_pictures_move_together(page: Page) -> None:
 
 
 def test_a_decision_is_saved_at_once(page: Page) -> None:
-    """A click saves a decision, which the page shows when it is loaded again, and the list has."""
+    """A click saves a decision, which the page shows and counts at once and later, and the list has."""
     compare(page)
+    expect(page.get_by_role("link", name="as a table")).to_have_count(0)
     pair = page.locator(".pair").first
     left, right = (pair.locator(f"[name={side}]").get_attribute("value") for side in ("left", "right"))
     with page.expect_response(lambda response: response.request.method == "POST"):
         pair.get_by_role("button", name="Keep right").click()
     expect(pair.get_by_role("button", name="Keep right")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#decided")).to_have_text("1")
+    expect(page.get_by_role("link", name="as a table")).to_be_visible()
     page.reload()
+    expect(page.locator("#decided")).to_have_text("1")
     expect(pair.get_by_role("button", name="Keep right")).to_have_attribute("aria-pressed", "true")
     assert table_of(page) == [[left, right]]
     page.get_by_role("link", name="Only undecided").click()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from esclip._server.corrections import corrections_path
-from tests.web_pages import Site, violations
+from tests.web_pages import Faults, Site, violations
 
 LABELS = "red, green\nblue"
 
@@ -72,6 +72,26 @@ def test_labels_and_corrections(page: Page) -> None:
     page.get_by_role("link", name="Only unchecked").click()
     assert page.locator(".labelled [name=id]").first.input_value() == ids[2]
     assert violations(page) == []
+
+
+def test_what_is_not_saved_is_said(page: Page, site: Site, faults: Faults) -> None:
+    """Where the file can't be written the page stays as it was, says so, and goes on when it can be."""
+    path = corrections_path(str(site.folder / "store"), "photos")
+    assert path is not None
+    label(page)
+    select = page.locator(".labelled li select").first
+    before = select.input_value()
+    other = "blue" if before != "blue" else "green"
+    path.mkdir()
+    select.select_option(other)
+    expect(page.locator("#wrong")).to_contain_text("Not saved. ")
+    expect(select).to_have_value(before)
+    assert page.locator("#checked").inner_text() == "0"
+    path.rmdir()
+    select.select_option(other)
+    expect(page.locator("#checked")).to_have_text("1")
+    expect(page.locator("#wrong")).to_be_empty()
+    assert "503" in faults.seen.pop()
 
 
 def test_without_javascript(browser: Browser, site: Site) -> None:

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from esclip._errors.counts import pluralize
 from esclip._index import ImageIndex
 from esclip._search.options import THRESHOLD
 from esclip._server.decision_list import as_json, as_table
@@ -93,10 +92,9 @@ class DuplicatesPage:
         """The page of a job, or without one. Raises `Problem` or `EsclipError`."""
         if job is not None and job.problem is not None:
             raise job.problem
-        decided = len(self._open_decisions().all())
         values: dict[str, Any] = {
             "review": self._review(job.result, wanted) if job and job.result else None,
-            "decided": pluralize(decided, "decision") if decided else "",
+            "decided": bool(self._open_decisions().all()),
             "here": place_url(wanted.job),
             "all_url": place_url(wanted.job),
             "undecided_url": place_url(wanted.job, only="undecided"),
@@ -105,7 +103,7 @@ class DuplicatesPage:
 
     def render_problem(self, problem: Problem, job: Job | None) -> str:
         """The page with what is wrong, and what a failed job was asked for; asks no store."""
-        return self._render(DuplicatesParameters(), job, problem, review=None, decided="")
+        return self._render(DuplicatesParameters(), job, problem, review=None, decided=False)
 
     def decide(self, form: DuplicatesForm) -> None:
         """Save the decision of a form. Raises `EsclipError`, or `Problem` for unknown pictures."""

@@ -174,6 +174,7 @@ class LabelsPage:
         }
         return render(
             "labels.html",
+            index=self._index.store.index,
             wanted=wanted,
             job=job,
             review=review,

@@ -1,6 +1,6 @@
 // The page of near-duplicates: saves choices without loading the page, keys, both pictures moved together.
 
-import { send } from "./jobs.js";
+import { add, send } from "./jobs.js";
 
 const KEYS = { l: "left", r: "right", b: "both", u: "undecided" };
 
@@ -18,6 +18,9 @@ async function save(event) {
   event.preventDefault();
   if (!(await send(form, button))) return;
   const undone = button.value === "undecided";
+  const decided = form.querySelector("[aria-pressed=true]");
+  add("#decided", Number(!undone) - Number(Boolean(decided)));
+  document.querySelector(".export").hidden = false;
   for (const other of form.querySelectorAll("[aria-pressed]")) other.ariaPressed = String(other === button);
   form.querySelector("[value=undecided]").hidden = undone;
   if (undone) pair.focus();

@@ -1,6 +1,6 @@
 // The page of labels: saves corrections without loading the page, and takes keys.
 
-import { send } from "./jobs.js";
+import { add, send } from "./jobs.js";
 
 const tiles = [...document.querySelectorAll(".labelled li")];
 
@@ -14,11 +14,14 @@ document.addEventListener("change", (event) => {
 });
 document.addEventListener("keydown", press);
 
-/** Save a picture's label: the one that is chosen, or none with the button that takes it back. */
-async function save(form, button) {
+/** Save a picture's label: the one that is chosen, or none with the button that takes it back. Goes on by `step`. */
+async function save(form, button, step = 0) {
   const undone = button?.name === "correction";
-  if (!(await send(form, undone ? button : null))) return;
   const tile = form.closest("li");
+  if (!(await send(form, undone ? button : null))) {
+    form.correction[0].value = tile.dataset.label;
+    return;
+  }
   const [right, undo] = form.querySelectorAll("button");
   add("#checked", Number(!undone) - Number(right.ariaPressed === "true"));
   right.ariaPressed = String(!undone);
@@ -29,12 +32,7 @@ async function save(form, button) {
   add(`.chip[data-label="${CSS.escape(tile.dataset.label)}"] i`, -1);
   add(`.chip[data-label="${CSS.escape(label)}"] i`, 1);
   tile.dataset.label = label;
-}
-
-/** Count what has changed. */
-function add(selector, number) {
-  const count = document.querySelector(selector);
-  count.textContent = Number(count.textContent) + number;
+  if (step) go(tile, step);
 }
 
 /** Keys count on a picture only: elsewhere they are the browser's, or a screen reader's. */
@@ -46,11 +44,11 @@ function press(event) {
   const step = { n: 1, p: -1 }[event.key];
   const number = "123456789".indexOf(event.key);
   if (step) go(tile, step);
-  else if (event.key === "y") save(form, null).then(() => go(tile, 1));
+  else if (event.key === "y") save(form, null, 1);
   else if (event.key === "u" && !undo.hidden) save(form, undo);
   else if (number >= 0 && form.correction[0].options[number]) {
     form.correction[0].selectedIndex = number;
-    save(form, null).then(() => go(tile, 1));
+    save(form, null, 1);
   } else return;
   event.preventDefault();
 }
