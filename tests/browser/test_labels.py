@@ -84,14 +84,16 @@ def test_what_is_not_saved_is_said(page: Page, site: Site, faults: Faults) -> No
     other = "blue" if before != "blue" else "green"
     path.mkdir()
     select.select_option(other)
-    expect(page.locator("#wrong")).to_contain_text("Not saved. ")
+    expect(page.locator("#wrong")).to_have_text(
+        "Not saved. The store, or a file beside it, can't be used: The server's log says why."
+    )
     expect(select).to_have_value(before)
     assert page.locator("#checked").inner_text() == "0"
     path.rmdir()
     select.select_option(other)
     expect(page.locator("#checked")).to_have_text("1")
     expect(page.locator("#wrong")).to_be_empty()
-    assert "503" in faults.seen.pop()
+    assert "500" in faults.seen.pop()
 
 
 def test_without_javascript(browser: Browser, site: Site) -> None:

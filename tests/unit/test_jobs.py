@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import esclip
-from esclip._errors import StoreError
+from esclip._errors import StoreError, StoreUnavailable
 from esclip._server.http_server import HttpServer
 from esclip._server.jobs import MAX_KEPT, MAX_RUNNING, Job, JobResult, Jobs, JobState, Report
 from esclip._server.problems import Problem, ProblemType
@@ -88,7 +88,11 @@ class TestJobs:
 
     @pytest.mark.parametrize(
         ("error", "kind"),
-        [(StoreError("away"), ProblemType.STORE_UNAVAILABLE), (KeyError("x"), ProblemType.INTERNAL)],
+        [
+            (StoreUnavailable("away"), ProblemType.STORE_UNAVAILABLE),
+            (StoreError("refused"), ProblemType.STORE_FAILED),
+            (KeyError("x"), ProblemType.INTERNAL),
+        ],
     )
     def test_an_error_is_the_problem_of_its_job(
         self, jobs: Jobs, error: Exception, kind: ProblemType

@@ -168,7 +168,7 @@ class Connection:
                 )
             case "read-only":
                 return self._server.error("is read-only", "it has to be started as a writable one")
-            case "internal":
+            case "internal" | "store-failed":
                 return self._server.error("failed", f"its own log says more of the request {request}")
             case "overloaded" | "store-unavailable" | "timeout" | "request-timeout":
                 return self._server.unavailable(f"can't answer now ({said})", "try again later")

@@ -20,6 +20,7 @@ from esclip._errors import (
     IndexNotFound,
     RecordError,
     StoreError,
+    StoreUnavailable,
     one_line,
 )
 from esclip._search.query_vectors import NoDirection
@@ -116,6 +117,11 @@ class ProblemType(Enum):
     )
     INTERNAL = _Kind(
         HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed", "Its log has the error, by the request's id."
+    )
+    STORE_FAILED = _Kind(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The store, or a file beside it, can't be used",
+        "The server's log says why.",
     )
     OVERLOADED = _Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -232,7 +238,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(ProblemType.INDEX_MISMATCH)
         case StoreError():
             _store_log.tell(error)
-            return Problem(ProblemType.STORE_UNAVAILABLE)
+            is_away = isinstance(error, StoreUnavailable)
+            return Problem(ProblemType.STORE_UNAVAILABLE if is_away else ProblemType.STORE_FAILED)
         case RecordError():
             about = {"reason": error.reason.value}
             return Problem(ProblemType.BAD_PICTURE, error.detail, about=about)
