@@ -71,6 +71,14 @@ def test_levels_of_a_million(engine: str, vectors: str, memory: float, disk: flo
     assert values["disk"] == round(1_000_000 * disk)
 
 
+def test_disk_bbq_stands_beside() -> None:
+    """A hundred million by hand: 260,417 centroids of 528 bytes, and a tenth of 2 x 80 bytes a vector."""
+    assert esclip.plan(HUNDRED_MILLION, engine="elasticsearch").values["memory_disk_bbq"] == (
+        260_417 * 528 + HUNDRED_MILLION * 16
+    )
+    assert "memory_disk_bbq" not in esclip.plan(HUNDRED_MILLION, engine="opensearch").values
+
+
 def test_a_smaller_level_is_advised() -> None:
     """Where memory begins to count, a plan says what int8 would take in its place."""
     assert any("int8" in note for note in esclip.plan(2_000_000, engine="opensearch").notes)

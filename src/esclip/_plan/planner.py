@@ -30,7 +30,14 @@ from esclip._plan.options import PICTURE_COUNT, PROBED_SIZE, PlanOptions
 from esclip._plan.probe import PROBED_PICTURES, measure_rate
 from esclip._plan.value import Plan, PlanLine
 from esclip._protocols import Encoder
-from esclip.stores.sizes import Layout, annlite_memory, clustered_symbols, layout_of, old_opensearch_disk
+from esclip.stores.sizes import (
+    Layout,
+    annlite_memory,
+    clustered_symbols,
+    disk_bbq_memory,
+    layout_of,
+    old_opensearch_disk,
+)
 
 GB = 10**9
 SHARD_BYTES = 30 * GB
@@ -190,6 +197,10 @@ class _Planner:
         formula = f"{vectors:,} * {annlite.formula}, {clustered_symbols(dim)}; one copy, for comparison"
         self._advise_int8(indexed, each.bytes)
         yield PlanLine("memory_annlite", _times(vectors, annlite.bytes), "bytes", formula)
+        if self.layout.engine == "elasticsearch":
+            size = disk_bbq_memory(vectors, dim)
+            formula = f"{size.formula}, d = {dim}; one copy, with a licence, for comparison"
+            yield PlanLine("memory_disk_bbq", round(size.bytes), "bytes", formula)
 
     def _advise_int8(self, indexed: int, each: float) -> None:
         """Note what a smaller level would take, where memory begins to count."""

@@ -26,6 +26,10 @@ BIT_CODE_BYTES = 24
 INT8_BYTES, BIT_BYTES = 16, 14
 """Of Lucene's codes, beside a byte, or a bit, for each dimension: what corrects them."""
 
+CLUSTER_VECTORS, POSTINGS_READ = 384, 0.1
+"""Of a cluster of Elasticsearch's DiskBBQ; the share of all clusters that is planned in memory: by its
+documentation 5 to 10 %."""
+
 JSON_BYTES = 8.4
 """Of a number in OpenSearch 2.19's `_source`, compressed: 4.3 kB for 512 dimensions."""
 
@@ -110,6 +114,20 @@ def native_memory(dim: int, bits: int) -> Size:
 def annlite_memory(dim: int) -> Size:
     """A vector in memory by AnnLite's formula, which is that of OpenSearch's native HNSW, too."""
     return native_memory(dim, 32)
+
+
+def disk_bbq_memory(vectors: int, dim: int) -> Size:
+    """All of so many vectors by Elasticsearch's DiskBBQ, which needs a licence and is not made by esclip.
+
+    Each vector is in two clusters at most; the share of these that is read often wants to be in memory.
+    """
+    centroids = -(-vectors // CLUSTER_VECTORS) * (dim + INT8_BYTES)
+    postings = 2 * vectors * (-(-dim // 8) + INT8_BYTES)
+    formula = (
+        f"ceil({vectors:,} / {CLUSTER_VECTORS}) * (d + {INT8_BYTES}) + {POSTINGS_READ} * 2 * {vectors:,} * "
+        f"(ceil(d / 8) + {INT8_BYTES})"
+    )
+    return Size(centroids + POSTINGS_READ * postings, formula)
 
 
 def old_opensearch_disk(dim: int, vectors: str = FLOAT) -> Size:
