@@ -2,6 +2,7 @@
 
     python -m scripts.bench_ingest                                   # into memory and an embedded folder
     python -m scripts.bench_ingest --store http://127.0.0.1:9210     # and into OpenSearch or Elasticsearch
+    python -m scripts.bench_ingest --processor                       # processor time, on a shared machine
     python -m scripts.bench_ingest --memory                          # peak memory by the number of pictures
 
 The bound is 1 / (1/E + 1/D): E the pictures a second of the forward passes alone, D of decoding and
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--store", help="the address of an engine to write to as well")
     parser.add_argument("--json", type=Path, help="write the results here, too")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
+    parser.add_argument("--processor", action="store_true", help="measure processor time instead")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--peak", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -69,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif given.memory:
             _print_memory(clip, Path(scratch), given.pictures)
         else:
-            rows = _rates(clip, texts, Path(scratch), given)
+            take = _processor_times if given.processor else _rates
+            rows = take(clip, texts, Path(scratch), given)
             facts = {**machine(), "pictures": f"{given.pictures} JPEGs of {given.pixels}, quality 85"}
             for name, fact in facts.items():
                 print(f"{name}: {fact}")
@@ -109,6 +112,35 @@ def _rates(clip: Path, texts: Path, scratch: Path, given: argparse.Namespace) ->
             measures["esclip, from disk into the engine"] = partial(_into, given.store, encoder, files)
             measures["sentence-transformers and helpers.bulk"] = partial(_by_hand, given.store, clip, files)
         return measure(measures, unit="pictures/s", rounds=given.rounds, baseline=DISK)
+
+
+def _processor_times(clip: Path, texts: Path, scratch: Path, given: argparse.Namespace) -> list[Row]:
+    """Milliseconds of processor time a picture, of all threads of this process."""
+    from sentence_transformers import SentenceTransformer
+
+    width, height = map(int, given.pixels.split("x"))
+    files = write_pictures(scratch / "pictures", given.pictures, (width, height))
+    encoder = load_encoder(str(clip), str(texts))
+    pixels = np.stack([_pixels(encoder, file) for file in files])
+    forward(encoder, pixels[:BATCH])
+    plain = SentenceTransformer(str(clip), device="cpu", processor_kwargs={"backend": "pil"})
+
+    def milliseconds(work: Callable[[], Any]) -> float:
+        started = time.process_time()
+        work()
+        return 1000 * (time.process_time() - started) / len(files)
+
+    works: dict[str, Callable[[], Any]] = {
+        "forward passes alone": lambda: forward(encoder, pixels),
+        "decoding and preprocessing alone": lambda: _decoding(encoder, files),
+        DISK: lambda: _into_memory(encoder, files[0].parent),
+        "esclip, from disk into an embedded folder": lambda: _into(str(scratch / "store"), encoder, files),
+        f"sentence-transformers, batch {BATCH}, vectors alone": lambda: plain.encode(
+            [Image.open(file) for file in files], batch_size=BATCH
+        ),
+    }
+    measures = {name: partial(milliseconds, work) for name, work in works.items()}
+    return measure(measures, unit="ms", rounds=given.rounds, baseline=DISK)
 
 
 def _pixels(encoder: Encoder, file: Path) -> Any:
