@@ -236,6 +236,9 @@ WRONG: dict[str, tuple[Call, str]] = {
     "rejections(5)": (lambda its: its.index.rejections(5), "reasons"),
     "rejection_counts(None)": (lambda its: its.index.rejection_counts(None), "reasons"),
     "retry(reasons=5)": (lambda its: its.index.retry(reasons=5), "reasons"),
+    "export(5)": (lambda its: its.index.export(5), "it takes a path"),
+    "export(on_progress=5)": (lambda its: its.index.export("c", on_progress=5), "a function"),
+    "import_vectors(None)": (lambda its: its.index.import_vectors(None), "it takes a path"),
     "delete(5)": (lambda its: its.index.delete(5), "ids or hits"),
     "delete(paths=5)": (lambda its: its.index.delete(paths=5), "a path"),
     "delete(where=5)": (lambda its: its.index.delete(where=5), "expression"),
@@ -332,6 +335,8 @@ CLOSED: dict[str, Call] = {
     "delete": lambda its: its.index.delete(its.red),
     "stats": lambda its: its.index.stats(),
     "drop": lambda its: its.index.drop(),
+    "export": lambda its: its.index.export(its.photos / "cache"),
+    "import_vectors": lambda its: its.index.import_vectors(its.photos),
     "with": lambda its: its.index.__enter__(),
 }
 

@@ -81,6 +81,8 @@ COMMANDS = {
     "stats": [],
     "plan": ["1000", "--encoder", "palette"],
     "drop": [],
+    "export": ["--out", "exported"],
+    "import": ["cache"],
     "models": [],
     "indexes": [],
     "--version": [],
@@ -103,6 +105,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "texts").write_text("red\nblue\n", "utf-8")
     with open_index(folder / "store", encoder="palette") as index:
         index.ingest(folder / "pictures")
+        index.export(folder / "cache")
     return folder
 
 
@@ -114,7 +117,9 @@ def _options(command: str) -> list[tuple[str, bool]]:
     """A command's options, and which take a value; without clusters' addresses, what drops, what writes."""
     params = _commands()[command].params if command in _commands() else []
     names = {(name, not param.is_flag) for param in params for name in param.opts if name.startswith("-")}
-    return sorted(names - {("--store", True), ("--copy-to", True), ("--yes", False), ("-y", False)})
+    return sorted(
+        names - {("--store", True), ("--copy-to", True), ("--out", True), ("--yes", False), ("-y", False)}
+    )
 
 
 values = st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=()), max_size=12))

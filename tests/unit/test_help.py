@@ -79,4 +79,4 @@ def test_what_matters_comes_first() -> None:
     ]  # fmt: skip
     ingest = CliRunner().invoke(app, ["ingest", "--help"]).output
     options = re.findall(r"^  (?:-\w, )?(--[\w-]+)", ingest, re.MULTILINE)
-    assert {"--store", "--index", "--labels", "--prune"} <= {*options[:11]}
+    assert {"--store", "--index", "--labels", "--prune"} <= {*options[:13]}
