@@ -263,9 +263,9 @@ class ImageIndex(OpenIndex, SearchMethods):
 
         Args:
             paths: Unsplash dataset folders, folders of images, image files, archives (`.tar`,
-                `.zip`), tables of pictures (`.csv`, `.tsv`, `.parquet`, or a `.txt` of URLs), files of JSON
-                lines (`.ndjson`, `.jsonl`: a record a line, as a mapping for `add`), or a `Source` of your
-                own: one by one, or as a list. Paths in a table are relative to it.
+                `.zip`), videos, tables of pictures (`.csv`, `.tsv`, `.parquet`, or a `.txt` of URLs), files
+                of JSON lines (`.ndjson`, `.jsonl`: a record a line, as a mapping for `add`), or a `Source`
+                of your own: one by one, or as a list. Paths in a table are relative to it.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -299,6 +299,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             url_column: A table's column with the pictures: URLs, paths, or an image file's bytes. Default:
                 `url`, `image_url` or `image`.
             id_column: A table's column with ids. Default: `id`; without one, ids are made of the URLs.
+            frame_interval: Seconds between the frames of a video that are taken. Default: its key frames, at
+                most one a second.
             dry_run: Only say what would be done: read records, and pictures on this machine, and compare them
                 with the index. Nothing is fetched, encoded or written. Default: False.
             rate: Pictures that a machine encodes in a second, with their crops if they have some: for the
@@ -363,6 +365,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             exclude=tuple(options["exclude"]),
             url_column=options["url_column"],
             id_column=options["id_column"],
+            frame_interval=options["frame_interval"],
             known=schema.fields if schema else (),
             gone=gone,
         )

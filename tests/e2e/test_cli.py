@@ -198,7 +198,7 @@ def test_what_is_passed_over_is_told(quick_esclip: Esclip, photos: Path, tmp_pat
     (line,) = [line for line in ran.err.splitlines() if "passed over" in line]
     assert line == (
         "esclip: passed over: HEIC 2 (pip install 'esclip[heic]' reads them), raw camera pictures 1, "
-        "videos 1, linked folders 1 (to ingest them, name them)"
+        "videos 1 (to ingest their frames, name them), linked folders 1 (to ingest them, name them)"
     )
     ran = quick_esclip("ingest", photos / "a.HEIC", "--encoder", "palette", status=1, script=without)
     assert "not_an_image" in ran.err

@@ -1,4 +1,4 @@
-"""Files in archives: tar and zip, listed and read where they are, never unpacked; pictures in Parquet.
+"""Pictures in other files: tar and zip, never unpacked; Parquet; frames of videos (`videos.py`).
 
     photos.tar ─► open_archive ─► members, one by one ─► name, size, place; bytes
     /d/photos.tar#a/b.jpg ─► read_file ─► the member's bytes, by the archive's directory, which is kept
@@ -28,6 +28,7 @@ from typing import IO, Any, NamedTuple
 from weakref import finalize
 
 from esclip._files.regular import open_regular
+from esclip._files.videos import read_frame, split_frame
 
 MEMBER_MARK = "#"
 
@@ -75,7 +76,9 @@ def is_archive(path: Path) -> bool:
 
 
 def archive_of(location: str) -> str | None:
-    """The archive of a location that names a member; None for any other."""
+    """The archive of a location that names a member, the video of a frame; None for any other."""
+    if frame := split_frame(location):
+        return frame[0]
     match = _ARCHIVE.search(location)
     return location[: match.end()] if match else None
 
@@ -86,12 +89,16 @@ def member_path(archive: Path, name: str) -> Path:
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
-    """The first bytes of a regular file, or of a member. Raises `OSError` and `ValueError`."""
+    """The first bytes of a regular file, of a member, or of a frame. Raises `OSError` and `ValueError`."""
     try:
         with open_regular(path) as file:
             return file.read(max_bytes)
     except OSError as error:
-        if error.errno not in _ABSENT or (found := _split(path)) is None:
+        if error.errno not in _ABSENT:
+            raise
+        if frame := split_frame(str(path)):
+            return read_frame(Path(frame[0]), frame[1])[:max_bytes]
+        if (found := _split(path)) is None:
             raise
     with _errors_of(found[0]):
         return _directory_of(found[0]).read(found[1], max_bytes)
@@ -109,8 +116,10 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 def _split(path: Path) -> tuple[Path, str] | None:
-    """The archive and the name of a member; None where there is no such archive."""
+    """The archive or video, and the name of what is in it; None where there is no such file."""
     text = str(path)
+    if frame := split_frame(text):
+        return (Path(frame[0]), str(frame[1])) if Path(frame[0]).is_file() else None
     for match in _ARCHIVE.finditer(text):
         archive = Path(text[: match.end()])
         if archive.is_file():

@@ -72,7 +72,7 @@ _KIND_TEXTS: Mapping[str, str] = {
     "heic": "HEIC {:,} (pip install 'esclip[heic]' reads them)",
     "avif": "AVIF {:,} (a Pillow with AVIF reads them)",
     "raw": "raw camera pictures {:,}",
-    "video": "videos {:,}",
+    "video": "videos {:,} (to ingest their frames, name them)",
     "other_pictures": "pictures of other formats {:,}",
     "excluded": "excluded {:,}",
     "archive": "archives {:,} (to ingest them, name them)",

@@ -204,6 +204,16 @@ class IngestOptions(AddOptions, total=False):
     ]
     url_column: Annotated[str | None, URL_COLUMN]
     id_column: Annotated[str | None, ID_COLUMN]
+    frame_interval: Annotated[
+        float | None,
+        Opt(
+            None,
+            "Take a frame of a video every S seconds. [default: its key frames, at most one a second]",
+            minimum=0.01,
+            maximum=86400.0,
+            metavar="S",
+        ),
+    ]
     dry_run: Annotated[
         bool,
         Opt(

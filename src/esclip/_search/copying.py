@@ -22,7 +22,7 @@ from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import MEMORY_SCHEME, PICTURE, Hit
 from esclip._errors import ConfigError, FetchError, RecordError, error_text, one_line
 from esclip._errors.reasons import Reason
-from esclip._files.archives import archive_of
+from esclip._files.archives import MEMBER_MARK, archive_of
 from esclip._files.locations import user_path
 from esclip._files.paths import path_of
 from esclip._files.regular import open_regular
@@ -126,8 +126,7 @@ def _name_of(location: str) -> str:
     """The last part of a path, also in an archive, or of a URL's path."""
     if "://" in location:
         return PurePosixPath(unquote(urlsplit(location).path)).name
-    inside = location[len(archive) + 1 :] if (archive := archive_of(location)) else location
-    return path_of(inside).name
+    return path_of(location.removeprefix(f"{archive_of(location)}{MEMBER_MARK}")).name
 
 
 def _write_new(path: Path, data: bytes) -> bool:

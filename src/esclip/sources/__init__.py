@@ -5,6 +5,7 @@ paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► 
                           ├─► RecordsFileSource   a file of JSON lines
                           ├─► TableSource         a table in a file: URLs, separated values, Parquet
                           ├─► ArchiveSource       a tar or zip
+                          ├─► VideoSource         a film: its frames
                           └─► FolderSource        any other folder, or a file
 
 What a program has in memory is a `MemorySource` (`memory/`).
@@ -32,6 +33,7 @@ from esclip.sources.records_file import RecordsFileSource, is_records_file
 from esclip.sources.table import TableSource, is_table
 from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
+from esclip.sources.video import VideoSource, is_video_file
 
 __all__ = ["PICTURE_FIELDS", "FolderSource", "UnsplashSource", "is_gone", "open_source", "preview_url"]
 
@@ -54,6 +56,8 @@ class SourceOptions:
     """The path may be missing or without pictures: then it gives no records."""
     exclude: Exclusions = field(default_factory=Exclusions)
     """Names to leave out in folders and archives."""
+    frame_interval: float | None = None
+    """Seconds between frames of a video; None: its key frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class SourceType:
     """Whether `SourceOptions.images` is of use."""
     has_columns: bool = False
     """Whether `SourceOptions.columns` are of use."""
+    has_frames: bool = False
+    """Whether `SourceOptions.frame_interval` is of use."""
     has_names: bool = False
     """Whether `SourceOptions.exclude` is of use."""
 
@@ -90,6 +96,10 @@ def _open_archive(path: Path, options: SourceOptions) -> Source:
     return without_conflict(source, options.known)
 
 
+def _open_video(path: Path, options: SourceOptions) -> Source:
+    return without_conflict(VideoSource(path, options.frame_interval), options.known)
+
+
 def _open_folder(path: Path, options: SourceOptions) -> Source:
     source = FolderSource(path, gone=options.gone, texts=options.texts, exclude=options.exclude)
     return without_conflict(source, options.known)
@@ -100,6 +110,7 @@ SOURCE_TYPES: Sequence[SourceType] = (
     SourceType(is_records_file, _open_records_file, has_columns=True),
     SourceType(is_table, _open_table, has_columns=True),
     SourceType(is_archive_file, _open_archive, has_names=True),
+    SourceType(is_video_file, _open_video, has_frames=True),
     SourceType(lambda path: True, _open_folder, has_names=True),
 )
 """The first that matches opens a path. A new source is a file beside this one, and a row here."""
@@ -115,6 +126,7 @@ def open_source(
     exclude: Sequence[str] = (),
     url_column: str | None = None,
     id_column: str | None = None,
+    frame_interval: float | None = None,
     known: Sequence[Field] = (),
     gone: Collection[str | Path] = (),
 ) -> Source:
@@ -132,6 +144,7 @@ def open_source(
         exclude: Patterns of names to leave out in folders and archives, as in a `.gitignore`.
         url_column: A table's column that has the pictures.
         id_column: A table's column that has the ids.
+        frame_interval: Take a frame of a video every so many seconds; None: its key frames.
         known: The fields of the index.
         gone: Those of `paths` that give no records.
 
@@ -153,7 +166,9 @@ def open_source(
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
     columns = RecordColumns(url_column, id_column, column)
-    options = SourceOptions(images, limit, columns, known, texts, exclude=Exclusions(exclude))
+    options = SourceOptions(
+        images, limit, columns, known, texts, exclude=Exclusions(exclude), frame_interval=frame_interval
+    )
     sources: list[Source] = []
     types: set[SourceType] = set()
     for path in paths:
@@ -193,6 +208,8 @@ def _type_of(path: Path, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:
 def _refuse_useless_options(options: SourceOptions, types: Collection[SourceType]) -> None:
     if options.exclude and not any(type.has_names for type in types):
         raise ConfigError("exclude: it is of use with folders and archives only, and none is given")
+    if options.frame_interval is not None and not any(type.has_frames for type in types):
+        raise ConfigError("frame_interval: it is of use with videos only, and none is given")
     if options.images is not None and not any(type.is_dataset for type in types):
         raise ConfigError(
             f"images: {options.images} is of use with an Unsplash dataset only, and none is given"

@@ -1,0 +1,136 @@
+"""Frames of videos by PyAV, which is FFmpeg: their times without decoding, and one frame as a JPEG.
+
+    film.mp4 ─► frame_times ─► 0.0, 2.0, 4.0 ... seconds: of key frames, or one every so many seconds
+    /d/film.mp4@2000 ─► read_frame ─► the frame at 2,000 ms, upright
+
+The format is that of the file's name. FFmpeg is never asked to guess it: a playlist that is called a film
+could name other files and servers.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from esclip._files.regular import open_regular
+
+FORMATS = {
+    ".3g2": "mov",
+    ".3gp": "mov",
+    ".avi": "avi",
+    ".flv": "flv",
+    ".m2ts": "mpegts",
+    ".m4v": "mov",
+    ".mkv": "matroska",
+    ".mov": "mov",
+    ".mp4": "mov",
+    ".mpeg": "mpeg",
+    ".mpg": "mpeg",
+    ".mts": "mpegts",
+    ".ogv": "ogg",
+    ".webm": "matroska",
+    ".wmv": "asf",
+}
+"""What FFmpeg calls the formats of suffixes."""
+
+MIN_SECONDS = 1.0
+"""Between two key frames: some videos have nothing else."""
+
+MAX_PIXELS = 100_000_000
+QUALITY = 95
+
+TIME_MARK = "@"
+
+_FRAME = re.compile(
+    rf"(?P<video>.*(?:{'|'.join(map(re.escape, FORMATS))}))@(?P<ms>\d+)", re.IGNORECASE | re.DOTALL
+)
+
+
+def is_video(path: Path) -> bool:
+    """Whether this is a video, by its name."""
+    return path.suffix.lower() in FORMATS
+
+
+def frame_path(video: Path, milliseconds: int) -> Path:
+    """The path of a frame, for `read_file`."""
+    return Path(f"{video}{TIME_MARK}{milliseconds}")
+
+
+def split_frame(location: str) -> tuple[str, int] | None:
+    """The video and the time in ms of a frame's location; None for any other."""
+    match = _FRAME.fullmatch(location)
+    return (match["video"], int(match["ms"])) if match else None
+
+
+def frame_times(video: Path, interval: float | None) -> Iterator[int]:
+    """The times of frames in ms: of key frames at least a second apart, or of one every `interval` seconds.
+
+    Raises `OSError`, also in the middle of a video that is damaged.
+    """
+    step, wanted = round(1000 * (interval or MIN_SECONDS)), 0
+    with _open_stream(video) as (container, stream):
+        for packet in container.demux(stream):
+            if packet.pts is None or packet.is_corrupt or not (packet.is_keyframe or interval):
+                continue
+            time = _milliseconds(packet.pts, stream)
+            if time >= wanted:
+                yield time
+                wanted = (time // step + 1) * step if interval else time + step
+
+
+def read_frame(video: Path, milliseconds: int) -> bytes:
+    """A frame as a JPEG. Raises `OSError`, and `FileNotFoundError` for a time that has none."""
+    for seeks in (True, False):  # in some formats a seek leads behind what it looks for
+        with _open_stream(video) as (container, stream):
+            if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
+                raise OSError(errno.EFBIG, "its frames are too large", str(video))
+            if seeks:
+                ticks = int((milliseconds + 0.5) / 1000 / stream.time_base)
+                container.seek((stream.start_time or 0) + ticks, stream=stream)
+            if (frame := _frame_at(container, stream, milliseconds)) is not None:
+                return _jpeg(frame)
+    raise FileNotFoundError(errno.ENOENT, "the video has no frame at this time", str(video))
+
+
+def _frame_at(container: Any, stream: Any, milliseconds: int) -> Any:
+    """The frame of a time, from here on; None where there is none."""
+    for frame in container.decode(stream):
+        if frame.pts is not None and (time := _milliseconds(frame.pts, stream)) >= milliseconds:
+            return frame if time == milliseconds else None
+    return None
+
+
+def _jpeg(frame: Any) -> bytes:
+    image, jpeg = frame.to_image(), io.BytesIO()
+    upright = image.rotate(frame.rotation, expand=True) if frame.rotation else image
+    upright.save(jpeg, "JPEG", quality=QUALITY)
+    return jpeg.getvalue()
+
+
+def _milliseconds(pts: int, stream: Any) -> int:
+    return round(float(1000 * (pts - (stream.start_time or 0)) * stream.time_base))
+
+
+@contextmanager
+def _open_stream(video: Path) -> Iterator[tuple[Any, Any]]:
+    try:
+        import av
+    except ImportError as error:
+        raise OSError(errno.ENOSYS, "PyAV, which reads videos, is not installed", str(video)) from error
+    try:
+        with (
+            open_regular(video) as file,
+            av.open(file, format=FORMATS[video.suffix.lower()], metadata_errors="replace") as container,
+        ):
+            if not container.streams.video:
+                raise OSError(errno.EINVAL, "it has no pictures", str(video))
+            yield container, container.streams.video[0]
+    except av.FFmpegError as error:
+        raise OSError(
+            errno.EIO, f"it can't be read as a video: {error.strerror or error}", str(video)
+        ) from error
