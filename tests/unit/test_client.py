@@ -212,6 +212,16 @@ class TestClipAsService:
             hit = client.search_text("green", targets=["pictures"])[0]
             assert (hit.description, hit.location) == ("a green one", "memory:blob")
 
+    def test_a_text_like_a_path_is_told(self, client: Client, caplog: pytest.LogCaptureFixture) -> None:
+        """CLIP-as-service would read the picture: what is a text here is said, once a call."""
+        client.encode(["something red", "apple.png", "https://example.org/pear.JPG"])
+        client.search(["red", "photos/apple.png"], limit=1)
+        client.search("a png of something")
+        assert [text.partition(" is taken")[0] for text in caplog.messages if "is taken" in text] == [
+            "'apple.png'",
+            "'photos/apple.png'",
+        ]
+
     def test_stats_name_no_other_server(self, client: Client) -> None:
         """How the service lets a client in is told, not how it is let into a cluster, or where it encodes."""
         assert client.stats().access == "token"

@@ -26,7 +26,7 @@ from esclip._client.duplicates import find_duplicates
 from esclip._client.encoding import AnyInput, Embedder
 from esclip._client.labelling import classify_pictures
 from esclip._client.profile import Profile
-from esclip._client.queries import check_pictures, render_query, where_expressions
+from esclip._client.queries import check_pictures, render_query, warn_of_paths, where_expressions
 from esclip._client.writing import Writer, check_rate, delete_documents
 from esclip._concurrency.retry import SERVICE
 from esclip._concurrency.streams import batches
@@ -145,8 +145,8 @@ class Client(OpenIndex, SearchMethods):
                 print(hits[0].id, hits[0].score)
         """
         if isinstance(query, list | tuple | Generator):
-            return self._search_all([_limited(_query_of(one), limit) for one in query])
-        (hits,) = self._search_all([_limited(_query_of(query), limit)])
+            return self._search_all([_limited(_query_of(one), limit) for one in warn_of_paths(query)])
+        (hits,) = self._search_all([_limited(_query_of(one), limit) for one in warn_of_paths([query])])
         return hits
 
     @check_names()
@@ -326,7 +326,7 @@ class Client(OpenIndex, SearchMethods):
         if isinstance(documents, str | bytes | Mapping):
             raise wrong_kind("documents", documents, "documents, such as a list")
         given = [documents] if isinstance(documents, Document) else documents
-        records = (Document(text=one) if isinstance(one, str) else one for one in given)
+        records = (Document(text=one) if isinstance(one, str) else one for one in warn_of_paths(given))
         return self.add(
             cast("Any", records),
             max_rejection_rate=1.0,
@@ -480,7 +480,7 @@ class Client(OpenIndex, SearchMethods):
         embedder = Embedder(self._connection, stats.encoder, stats.dimension, on_rejection or rejected.append)
         rows = [np.empty((0, stats.dimension), dtype=np.float32)]
         with show_count(show_progress, None, None) as count:
-            for batch in embedder.encode(inputs):
+            for batch in embedder.encode(warn_of_paths(inputs)):
                 rows.append(batch)
                 count(sum(map(len, rows)))
         if rejected:

@@ -6,21 +6,29 @@ Query ─► its pictures read here, never by the service ─► {"parts": [...]
 from __future__ import annotations
 
 import base64
+import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import numpy as np
 
 from esclip._client.connection import can_be_id
 from esclip._core.filters import Prefix
 from esclip._core.options import resolve
-from esclip._errors import DocumentNotFound, EncoderError
+from esclip._errors import DocumentNotFound, EncoderError, one_line
 from esclip._search.filter_text import value_text
 from esclip._search.filter_values import normalize_where
 from esclip._search.options import QueryOptions, Where
 from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
 from esclip._search.query_image import image_bytes, open_image
+
+T = TypeVar("T")
+
+_PICTURE_NAME = re.compile(r"\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|heic)$", re.IGNORECASE)
+
+log = logging.getLogger("esclip")
 
 
 def render_query(query: Query) -> dict[str, Any]:
@@ -40,6 +48,17 @@ def where_expressions(where: Where | None) -> list[str]:
     if not isinstance(normalized, Mapping):
         return list(normalized)
     return [f"{name}={','.join(_as_expression(values))}" for name, values in normalized.items()]
+
+
+def warn_of_paths(inputs: Iterable[T]) -> Iterator[T]:
+    """The inputs; logs the first text that CLIP-as-service would have read as a picture's place."""
+    is_told = False
+    for one in inputs:
+        if not is_told and isinstance(one, str) and _PICTURE_NAME.search(one):
+            is_told = True
+            given = one_line(one, 80)
+            log.warning("%r is taken as a text; a picture is Path(%r), or Document(uri=%r)", *[given] * 3)
+        yield one
 
 
 def check_pictures(queries: Iterable[Query]) -> None:
