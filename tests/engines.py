@@ -12,13 +12,16 @@ import os
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
 from esclip import StoreAuth
+from esclip.stores.engine.store import EngineStore
 
 __all__ = [
     "ENGINES",
@@ -29,6 +32,7 @@ __all__ = [
     "engine_opener",
     "engine_versions",
     "http",
+    "opened_store",
     "words_apart",
 ]
 
@@ -109,6 +113,18 @@ def http(method: str, url: str, body: Any = None, ok: Sequence[int] = (200, 201)
         error.close()
     assert status in ok, text
     return json.loads(text)
+
+
+@contextmanager
+def opened_store(address: str, *beside: str) -> Iterator[EngineStore]:
+    """A store on an index that isn't there; removed after, with those whose names have these endings."""
+    store = EngineStore(address, f"esclip-test-{uuid4().hex}", auth=engine_access(address))
+    try:
+        yield store
+    finally:
+        store.close()
+        for ending in ("", *beside):
+            http("DELETE", f"{address}/{store.index}{ending}", ok=(200, 404))
 
 
 def words_apart(source: dict[str, Any]) -> dict[str, Any]:

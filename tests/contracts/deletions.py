@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,16 +14,12 @@ import esclip
 from esclip import ImageIndex, Store
 from esclip._ingest.deletion import Deletion
 from tests.contracts.parts import CountingPalette, names, paint
+from tests.contracts.stores import OfAnyStore
 
 __all__ = ["DeletionContract"]
 
 
-class DeletionContract:
-    @pytest.fixture
-    def store(self) -> Any:
-        """An empty store; to be given by who inherits."""
-        raise NotImplementedError
-
+class DeletionContract(OfAnyStore):
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         """The folders `a` and `ab`, whose names begin alike."""

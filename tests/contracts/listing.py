@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -12,16 +11,12 @@ import esclip
 from esclip import IndexNotFound, Store
 from esclip._core.parts import PART_FIELDS, parts_index
 from esclip.testing.documents import SCHEMA, axis, document
+from tests.contracts.stores import OfAnyStore
 
 __all__ = ["ListingContract"]
 
 
-class ListingContract:
-    @pytest.fixture
-    def store(self) -> Any:
-        """An empty store; to be given by who inherits."""
-        raise NotImplementedError
-
+class ListingContract(OfAnyStore):
     @pytest.fixture
     def photos(self, store: Store) -> Iterator[Store]:
         """An index of two documents, with an index of parts and an empty one beside it."""

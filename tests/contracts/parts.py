@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -19,6 +18,7 @@ from esclip import Box, ImageIndex, Query, Store, Text
 from esclip._core.parts import GRID
 from esclip._core.types import Pixels, Vectors
 from esclip.encoders.palette import PaletteEncoder
+from tests.contracts.stores import OfAnyStore
 
 __all__ = ["CountingPalette", "PartsContract", "names", "paint"]
 
@@ -59,12 +59,7 @@ def stripes(color: str, of_ten: int) -> list[tuple[str, tuple[int, int, int, int
     return [(color, (0, y, SIDE, y + 1)) for y in range(SIDE) if y % 10 < of_ten]
 
 
-class PartsContract:
-    @pytest.fixture
-    def store(self) -> Any:
-        """An empty store; to be given by who inherits."""
-        raise NotImplementedError
-
+class PartsContract(OfAnyStore):
     @pytest.fixture
     def encoder(self) -> CountingPalette:
         """What encodes."""

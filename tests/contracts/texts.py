@@ -14,6 +14,7 @@ from PIL import Image
 import esclip
 from esclip import Hit, ImageIndex, Query, Store, Text, TextRecord
 from tests.contracts.parts import CountingPalette
+from tests.contracts.stores import OfAnyStore
 
 PICTURES = ("blue", "green", "red")
 TEXTS: list[dict[str, Any]] = [
@@ -32,13 +33,8 @@ def ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.id for hit in hits]
 
 
-class TextsContract:
+class TextsContract(OfAnyStore):
     """What differs between stores."""
-
-    @pytest.fixture
-    def store(self) -> Any:
-        """An empty store; to be given by who inherits."""
-        raise NotImplementedError
 
     @pytest.fixture
     def encoder(self) -> CountingPalette:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.contracts.deletions import DeletionContract
 from tests.contracts.listing import ListingContract
 from tests.contracts.parts import PartsContract
 from tests.contracts.texts import TextsContract
-from tests.engines import engine_access, engine_address, engine_kinds, http
+from tests.engines import engine_address, engine_kinds, opened_store
 
 pytestmark = pytest.mark.engine
 
@@ -26,38 +25,30 @@ def address(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def engine_store(address: str) -> Iterator[EngineStore]:
     """A store on an index of its own, which is removed after with those beside it."""
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}", auth=engine_access(address))
-    try:
+    with opened_store(address, "_parts", "_texts") as store:
         yield store
-    finally:
-        store.close()
-        for name in (store.index, f"{store.index}_parts", f"{store.index}_texts"):
-            http("DELETE", f"{address}/{name}", ok=(200, 404))
 
 
-class TestPartsInEngines(PartsContract):
+class OfEngines:
+    """On each engine."""
+
     @pytest.fixture
     def store(self, engine_store: EngineStore) -> EngineStore:
-        """The store."""
+        """An empty store."""
         return engine_store
 
 
-class TestTextsInEngines(TextsContract):
-    @pytest.fixture
-    def store(self, engine_store: EngineStore) -> EngineStore:
-        """The store."""
-        return engine_store
+class TestPartsInEngines(OfEngines, PartsContract):
+    pass
 
 
-class TestDeletionsInEngines(DeletionContract):
-    @pytest.fixture
-    def store(self, engine_store: EngineStore) -> EngineStore:
-        """The store."""
-        return engine_store
+class TestTextsInEngines(OfEngines, TextsContract):
+    pass
 
 
-class TestListingOfEngines(ListingContract):
-    @pytest.fixture
-    def store(self, engine_store: EngineStore) -> EngineStore:
-        """The store."""
-        return engine_store
+class TestDeletionsInEngines(OfEngines, DeletionContract):
+    pass
+
+
+class TestListingOfEngines(OfEngines, ListingContract):
+    pass

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,25 +20,13 @@ from esclip._core.searches import KnnSearch
 from esclip._core.types import StoredDocument, unit_rows
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import SCHEMA, random_vectors, record
-from tests.engines import engine_access, engine_address, http
+from tests.engines import engine_access, engine_address, http, opened_store
 
 pytestmark = pytest.mark.engine
 
 DIM = 64
 WIDE = replace(SCHEMA, space=replace(SCHEMA.space, dim=DIM))
 KINDS = ("opensearch", "opensearch2", "elasticsearch")
-
-
-@contextmanager
-def opened(kind: str) -> Iterator[EngineStore]:
-    """A store on an index that isn't there; removed after."""
-    address = engine_address(kind)
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}", auth=engine_access(address))
-    try:
-        yield store
-    finally:
-        store.close()
-        http("DELETE", f"{address}/{store.index}", ok=(200, 404))
 
 
 def settings(store: EngineStore) -> dict[str, Any]:
@@ -59,7 +46,7 @@ def test_settings_of_a_new_index(kind: str) -> None:
     """Shards, copies, refreshes and graph are as asked for, and stay; an ingest with other ones changes what
     can be, and is refused for what can't.
     """
-    with opened(kind) as store:
+    with opened_store(engine_address(kind)) as store:
         store.ensure_index(wanted(shards=2, replicas=0, refresh=30, m=8, ef_construction=40))
         made = settings(store)
         assert made["number_of_shards"] == "2"
@@ -82,7 +69,7 @@ def test_settings_of_a_new_index(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["opensearch2", "elasticsearch"])
 def test_an_index_can_be_split(kind: str) -> None:
     """The cluster's own split makes an index of twice as many shards, which is known for what it is."""
-    with opened(kind) as store, store.open_other(f"{store.index}-4") as split:
+    with opened_store(engine_address(kind)) as store, store.open_other(f"{store.index}-4") as split:
         store.ensure_index(wanted(shards=2))
         url = f"{store.address}/{store.index}"
         http("PUT", f"{url}/_settings", {"index": {"blocks.write": True}})
@@ -99,7 +86,7 @@ def test_an_index_can_be_split(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_load_leaves_the_refreshes_of_the_index(kind: str) -> None:
     """After a load that was killed, the next one turns refreshes on as often as the index has them."""
-    with opened(kind) as store:
+    with opened_store(engine_address(kind)) as store:
         store.ensure_index(wanted(refresh=7))
         http("PUT", f"{store.address}/{store.index}/_settings", {"index": {"refresh_interval": "-1"}})
         with store.bulk_load():
@@ -110,7 +97,7 @@ def test_a_killed_load_leaves_the_refreshes_of_the_index(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["opensearch", "opensearch2"])
 def test_one_bit_is_refused_before_it_harms(kind: str) -> None:
     """Nodes without native libraries would end: OpenSearch isn't tried, and says what to do."""
-    with opened(kind) as store:
+    with opened_store(engine_address(kind)) as store:
         with pytest.raises(ConfigError, match="int8"):
             store.ensure_index(wanted(vectors=BIT))
         assert store.schema() is None
@@ -123,7 +110,7 @@ def test_elasticsearch_is_moved_in_place(caplog: pytest.LogCaptureFixture) -> No
     """Down to int8 and to bits, with the documents that it has; scores stay cosines; never back. A graph of
     its own stays, and what a move takes to reach old segments is said.
     """
-    with opened("elasticsearch") as store:
+    with opened_store(engine_address("elasticsearch")) as store:
         store.ensure_index(wanted(m=24))
         vectors = random_vectors(300, 5, DIM)
         _write(store, vectors[:200], 0)

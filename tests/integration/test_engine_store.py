@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from threading import Timer
 from typing import Any
@@ -38,7 +37,7 @@ from esclip.testing.documents import (
     record,
 )
 from esclip.testing.store import StoreContract
-from tests.engines import engine_access, engine_address, engine_versions, http, words_apart
+from tests.engines import engine_access, engine_address, engine_versions, http, opened_store, words_apart
 
 pytestmark = pytest.mark.engine
 
@@ -49,30 +48,18 @@ def address(request: pytest.FixtureRequest) -> str:
     return engine_address(request.param)
 
 
-@contextmanager
-def opened(address: str) -> Iterator[EngineStore]:
-    """A store on an index that isn't there; removed after."""
-    store = EngineStore(address, f"esclip-test-{uuid4().hex}", auth=engine_access(address))
-    try:
-        yield store
-    finally:
-        store.close()
-        http("DELETE", f"{address}/{store.index}", ok=(200, 404))
-
-
 @pytest.fixture
 def store(address: str) -> Iterator[EngineStore]:
     """A store on an index of its own."""
-    with opened(address) as store:
+    with opened_store(address) as store:
         yield store
 
 
 class TestEngineStore(StoreContract):
     @pytest.fixture
-    def store(self, address: str) -> Iterator[EngineStore]:
+    def store(self, store: EngineStore) -> EngineStore:
         """A store on an index of its own."""
-        with opened(address) as store:
-            yield store
+        return store
 
     def levels(self, store: Store) -> Collection[str]:
         assert isinstance(store, EngineStore)
@@ -234,7 +221,7 @@ def test_foreign_index_is_left_alone(store: EngineStore) -> None:
 
 def test_other_space_is_refused(store: EngineStore) -> None:
     """An index that compares vectors by anything but the cosine is refused, and its space named."""
-    with opened(store.address) as made:
+    with opened_store(store.address) as made:
         made.ensure_index(SCHEMA)
         held = mapping(made)
     vector = held["properties"]["vector"]
@@ -473,7 +460,7 @@ def test_recall_and_scores_at_full_size(store: EngineStore) -> None:
 
 def test_an_alias_of_two_indexes_is_told(address: str) -> None:
     """A name that stands for two indexes is told with both, by whatever reads, writes or removes."""
-    with opened(address) as one, opened(address) as other:
+    with opened_store(address) as one, opened_store(address) as other:
         for store in (one, other):
             store.ensure_index(SCHEMA)
         alias = f"esclip-test-{uuid4().hex}"

@@ -12,24 +12,18 @@ from esclip._core.settings import PAGE_SIZE
 from esclip._core.types import StoredDocument
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip.sources.folder import FolderSource
-from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import SCHEMA, axis, record
 from tests.contracts.deletions import DeletionContract
+from tests.contracts.stores import OfLance, OfMemory
 
 
-class TestDeletionsInMemory(DeletionContract):
-    @pytest.fixture
-    def store(self) -> MemoryStore:
-        """A store."""
-        return MemoryStore("pictures")
+class TestDeletionsInMemory(OfMemory, DeletionContract):
+    pass
 
 
-class TestDeletionsInLance(DeletionContract):
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> LanceStore:
-        """A store in a folder."""
-        return LanceStore(tmp_path / "lance", "pictures")
+class TestDeletionsInLance(OfLance, DeletionContract):
+    pass
 
 
 class Interrupted(MemoryStore):

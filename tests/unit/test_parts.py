@@ -17,12 +17,12 @@ from esclip._core.types import Pixels, Vectors
 from esclip._errors.reasons import Reason
 from esclip._ingest.parts import PartsStore
 from esclip.encoders.palette import PaletteEncoder
-from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.stores.validation import write_rejection
 from esclip.testing.documents import axis
 from esclip.testing.store import StoreContract
 from tests.contracts.parts import CountingPalette, PartsContract, names, paint
+from tests.contracts.stores import OfLance, OfMemory
 from tests.unit import test_memory_store
 
 
@@ -68,18 +68,12 @@ class TestPartedStore(StoreContract):
         return test_memory_store.TestMemoryStore().peek_schema(self.inner(store))
 
 
-class TestPartsInMemory(PartsContract):
-    @pytest.fixture
-    def store(self) -> MemoryStore:
-        """A store."""
-        return MemoryStore("pictures")
+class TestPartsInMemory(OfMemory, PartsContract):
+    pass
 
 
-class TestPartsInLance(PartsContract):
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> LanceStore:
-        """A store in a folder."""
-        return LanceStore(tmp_path / "lance", "pictures")
+class TestPartsInLance(OfLance, PartsContract):
+    pass
 
 
 class Breaking(MemoryStore):

@@ -22,25 +22,19 @@ from esclip._server.agents.arguments import ViewPicture
 from esclip._server.agents.tools import AgentTools
 from esclip._server.label_jobs import label_pictures
 from esclip.encoders.palette import PaletteEncoder
-from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.stores.validation import write_rejection
+from tests.contracts.stores import OfLance, OfMemory
 from tests.contracts.texts import TEXTS, TextsInDepth, ids, pictures
 from tests.search_servers import ask, searching
 
 
-class TestTextsInMemory(TextsInDepth):
-    @pytest.fixture
-    def store(self) -> MemoryStore:
-        """The store."""
-        return MemoryStore("pictures")
+class TestTextsInMemory(OfMemory, TextsInDepth):
+    pass
 
 
-class TestTextsInLance(TextsInDepth):
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> LanceStore:
-        """The store."""
-        return LanceStore(tmp_path / "store", "pictures")
+class TestTextsInLance(OfLance, TextsInDepth):
+    pass
 
 
 class RefusingTexts(MemoryStore):
