@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from esclip._evaluation.judgements import JudgedQuery, Judgements
     from esclip._evaluation.options import EvaluateOptions
     from esclip._evaluation.statistics import Difference, Figure
-    from esclip._index import ImageIndex, list_indexes, open_index
+    from esclip._index import ImageIndex, encode, list_indexes, open_index
     from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, RunOptions
     from esclip._net.access import StoreAuth
     from esclip._plan.options import PlanOptions
@@ -208,6 +208,7 @@ __all__ = [
     "VectorQuery",
     "audit",
     "classify",
+    "encode",
     "evaluate",
     "list_indexes",
     "load_encoder",

@@ -177,6 +177,7 @@ def _esclip(
 
 
 command(CommandGroup.INGEST)(ingest.ingest)
+command(CommandGroup.INGEST)(transfer.encode)
 command(CommandGroup.INGEST)(ingest.rejections)
 command(CommandGroup.INGEST)(ingest.retry)
 command(CommandGroup.INGEST, cls=RemovalCommand)(forget.forget)

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from esclip._cli.groups import EncoderOptions, StoreOptions
+from esclip._cli.groups import EncoderOptions, StoreOptions, Without
 from esclip._cli.ingest import RejectionsFile, run_to_report
 from esclip._cli.options import Json, as_file
 from esclip._cli.signals import handle_signals
+from esclip._ingest.options import OF_AN_INDEX, IngestOptions
 from esclip._transfer.options import ExportOptions, ImportOptions
 
 
@@ -66,3 +67,43 @@ def import_(
     """
     with store.open(encoder) as index:
         run_to_report(partial(index.import_vectors, path, **options), rejections, json=json)
+
+
+def encode(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="As in ingest: folders, images, tables, a dataset."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER",
+            parser=as_file,
+            help="The folder for the vector cache: new, empty, or of a run before.",
+            show_default=False,
+        ),
+    ],
+    *,
+    encoder: EncoderOptions,
+    options: Annotated[IngestOptions, Without(OF_AN_INDEX)],
+    rejections: RejectionsFile = None,
+    json: Json = False,
+) -> None:
+    """Encode pictures into a folder of Parquet files, for an import into any store; needs no store.
+
+    A run that was ended goes on from its last file, of 65,536 pictures or ten minutes.
+    """
+    import esclip
+
+    run = partial(
+        esclip.encode,
+        *paths,
+        out=out,
+        encoder=encoder.encoder or None,
+        text_encoder=encoder.text_encoder or None,
+        device=encoder.device or None,
+        precision=encoder.precision or None,
+        encoder_token=encoder.encoder_token or None,
+        **options,
+    )
+    run_to_report(run, rejections, json=json)

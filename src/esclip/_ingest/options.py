@@ -226,6 +226,13 @@ class IngestOptions(AddOptions, total=False):
     picture_bytes: Annotated[int | None, _of_dry_runs(PICTURE_BYTES_OPTION)]
 
 
+OF_AN_INDEX = (
+    *SettingOptions.__annotations__,
+    *("prune", "confirm", "dry_run", "rate", "picture_bytes"),
+)
+"""Options of an ingest that have no meaning where pictures are only encoded."""
+
+
 def idle_options(options: IngestOptions) -> list[str]:
     """The names of given options that are for a dry run, where it is none."""
     given = {"rate": options["rate"], "picture_bytes": options["picture_bytes"]}

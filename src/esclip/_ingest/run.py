@@ -50,6 +50,8 @@ class Target:
     """Opens the index of parts."""
     texts_store: Callable[[], Store]
     """Opens that of texts."""
+    is_searchable: bool = True
+    """Whether it can be measured what its scores mean."""
 
 
 class Route(NamedTuple):
@@ -109,7 +111,7 @@ def run(
     report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
     if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
         ledger.forget(origin, until=before)
-    if not report.stopped:
+    if target.is_searchable and not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
             calibrate(target.store, encoder, lambda: progress.enter(Phase.MEASURING))
     return replace(report, seconds=progress.seconds)

@@ -26,6 +26,9 @@ from esclip.stores.vector_cache.parts import (
 TEXTS, PARTS = "_texts", "_parts"
 """The folders of the indexes beside, in a cache."""
 
+LEDGER = "_cache."
+"""Begins the names of the files that keep the rejections of an encoding."""
+
 Tell = Callable[[str, int], None]
 
 DISK_ERRORS = (
@@ -43,7 +46,9 @@ def export(
     began, half = time.monotonic(), options["dtype"] == FLOAT16
     with map_errors(DISK_ERRORS, folder):
         folders = [folder, *(folder / name for name in (TEXTS, PARTS))]
-        _require_free(folder)
+        require_cache_folder(folder)
+        if (folder / SUMMARY).exists():
+            raise ConfigError(f"{folder} holds a vector cache already; give another folder, or remove it")
         for one in folders:
             _remove_leftovers(one)
         written: dict[str, Summary] = {}
@@ -83,16 +88,15 @@ def _write(store: Store, folder: Path, what: str, tell: Tell, *, half: bool) -> 
         writer.close()
 
 
-def _require_free(folder: Path) -> None:
-    """Raise `ConfigError` for a folder with anything but an unfinished cache in it."""
+def require_cache_folder(folder: Path) -> None:
+    """Raise `ConfigError` for a folder with anything but a vector cache in it, finished or not."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; give the folder for the vector cache, new or empty")
-    if (folder / SUMMARY).exists():
-        raise ConfigError(f"{folder} holds a vector cache already; give another folder, or remove it")
-    ours = {*part_files(folder), *unfinished_files(folder), folder / TEXTS, folder / PARTS}
-    if others := sorted(path.name for path in folder.iterdir() if path not in ours):
+    ours = {folder / SUMMARY, *part_files(folder), *unfinished_files(folder), folder / TEXTS, folder / PARTS}
+    names = sorted(path.name for path in folder.iterdir() if path not in ours)
+    if others := [name for name in names if not name.startswith(LEDGER)]:
         raise ConfigError(
             f"{folder} is not empty: it holds {others[0]!r}; give a new folder, or an empty one"
         )

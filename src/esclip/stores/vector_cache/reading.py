@@ -16,11 +16,19 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from esclip._core.document_tables import table_schema
+from esclip._core.document_tables import OWN_COLUMNS, table_schema
 from esclip._core.schema import IndexSchema
 from esclip._errors import SourceError, error_text, map_errors, one_line
 from esclip._files.regular import open_regular
-from esclip.stores.vector_cache.parts import PART_NAME, SCHEMA_KEY, SUMMARY, VERSION, Part, Summary
+from esclip.stores.vector_cache.parts import (
+    PART_NAME,
+    SCHEMA_KEY,
+    SUMMARY,
+    VERSION,
+    Part,
+    Summary,
+    part_files,
+)
 
 PAGE_ROWS = 4096
 """Documents of a page: 8 MB with 512 dimensions."""
@@ -88,10 +96,24 @@ def open_cache(folder: Path) -> VectorCache:
     summary = _parse_summary(text, path)
     for part in summary.parts:
         _check_part(folder / part.name, part)
-    first = folder / summary.parts[0].name
-    with map_errors(PARQUET_ERRORS, first):
-        kept = pq.read_schema(first).metadata or {}
-    return VectorCache(folder, _parse_schema(kept.get(SCHEMA_KEY), first), summary)
+    return VectorCache(folder, part_schema(folder / summary.parts[-1].name), summary)
+
+
+def part_schema(path: Path) -> IndexSchema:
+    """The schema of the index as it was when a part was finished. Raises `SourceError`."""
+    with map_errors(PARQUET_ERRORS, path):
+        kept = pq.read_schema(path).metadata or {}
+    return _parse_schema(kept.get(SCHEMA_KEY), path)
+
+
+def summarize(folder: Path) -> Summary:
+    """What a cache consists of, read from its parts. Raises `SourceError`."""
+    found: list[Part] = []
+    for path in part_files(folder):
+        with map_errors(PARQUET_ERRORS, path), open_regular(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found.append(Part(path.name, pq.read_metadata(path).num_rows, path.stat().st_size, digest))
+    return Summary(tuple(found))
 
 
 def _parse_summary(text: bytes, path: Path) -> Summary:
@@ -152,8 +174,15 @@ def _pages(file: Any, path: Path, schema: IndexSchema) -> Iterator[pa.Table]:
         half = "vector" in present.names and _is_half(present.field("vector").type)
         columns = table_schema(schema, half=half)
         _check_columns(present, columns, path)
-        for batch in parquet.iter_batches(PAGE_ROWS, columns=columns.names):
-            yield pa.Table.from_batches([batch]).select(columns.names).cast(columns)
+        names = [name for name in columns.names if name in present.names]
+        for batch in parquet.iter_batches(PAGE_ROWS, columns=names):
+            yield pa.table(
+                [
+                    batch[column.name] if column.name in names else pa.nulls(len(batch), column.type)
+                    for column in columns
+                ],
+                schema=columns,
+            )
 
 
 def _is_half(vector: pa.DataType) -> bool:
@@ -161,7 +190,10 @@ def _is_half(vector: pa.DataType) -> bool:
 
 
 def _check_columns(present: pa.Schema, columns: pa.Schema, path: Path) -> None:
+    """Raise `SourceError` for columns of other types; those of fields may be of parts that came later."""
     for column in columns:
+        if column.name not in present.names and column.name not in OWN_COLUMNS:
+            continue
         if column.name not in present.names:
             raise SourceError(f"{_shown(path)} has no column {one_line(column.name, 80)!r}")
         kind = present.field(column.name).type
