@@ -199,6 +199,20 @@ def test_another_level_makes_the_index_anew(tmp_path: Path) -> None:
     assert kinds == ["IVF_SQ", "IVF_RQ", "IVF_RQ", "IVF_SQ", "IVF_SQ"]
 
 
+def test_a_second_index_of_vectors_is_removed(tmp_path: Path) -> None:
+    """A process that was killed between making an index anew and removing the former one left both."""
+    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100))
+    store.ensure_index(SCHEMA)
+    _fill(store, random_vectors(300, 2))
+    lance.dataset(tmp_path / "pictures.lance").create_index(
+        "vector", "IVF_SQ", name="esclip_vector_2", metric="cosine", num_partitions=2
+    )
+    assert sorted(_partitions(tmp_path)) == [2, 3]
+    with store.bulk_load():
+        pass
+    assert _partitions(tmp_path) == [3]
+
+
 def test_bits_of_a_dimension_that_lance_cannot_index(tmp_path: Path) -> None:
     """It is refused before an index is made, with the level that can be had."""
     store = LanceStore(tmp_path, "pictures")

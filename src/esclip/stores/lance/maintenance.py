@@ -101,7 +101,12 @@ def index_vectors(dataset: Any, thresholds: IndexThresholds) -> None:
     """
     level, indexes = read_schema(dataset).settings.level, vector_indexes(dataset)
     rows, has_level = dataset.count_rows(), all(is_of_level(index, level) for index in indexes)
-    if has_level and rows - sum(index.num_rows_indexed for index in indexes) <= thresholds.exact:
+    # one that was killed can have left two, each with nearly all rows
+    if (
+        has_level
+        and len(indexes) < 2
+        and rows - sum(index.num_rows_indexed for index in indexes) <= thresholds.exact
+    ):
         return
     wanted = max(1, rows // thresholds.partition)
     if has_level and len(indexes) == 1 and _fits(count_partitions(indexes[0]), wanted):
