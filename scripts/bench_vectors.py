@@ -188,9 +188,9 @@ def _print_sizes(stores: Mapping[str, Store], vectors: Vectors) -> Iterator[str]
         planned = esclip.plan(
             len(vectors), encoder=UnloadedEncoder(SPACE), index=stats, document_bytes=DOCUMENT_BYTES
         ).values
-        old = engine.startswith("OpenSearch 2.")
+        old = "disk_opensearch_2" if engine.startswith("OpenSearch 2.") else "disk"
         pairs = (
-            (info.bytes, planned["disk_opensearch_2" if old else "disk"]),
+            (info.bytes, planned.get("disk_after_ingest", planned[old])),
             (memory, planned["memory"]),
         )
         cells = []
