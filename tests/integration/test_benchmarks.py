@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bench_batch, bench_bulk, bench_encode, bench_ingest, bench_query, bench_serve
+from scripts import (
+    bench_batch,
+    bench_bulk,
+    bench_encode,
+    bench_ingest,
+    bench_query,
+    bench_serve,
+    bench_sources,
+)
 from tests.engines import engine_address
 from tests.models import Models, tiny_models
 
@@ -84,3 +92,12 @@ def test_the_service(capsys: pytest.CaptureFixture[str]) -> None:
     assert float(figures["library, 16 callers, queries/s"]) > 0
     assert float(figures["64 clients, broken"]) == float(figures["64 clients, refused"]) == 0
     assert float(figures["SIGTERM with 64 in flight, dropped"]) == 0
+
+
+@pytest.mark.parametrize("kind", ["urls", "tar"])
+def test_sources_are_made_and_read(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """All records of what it has written come, and each has a rate."""
+    bench_sources.main(["--make", kind, "--rows", "70", str(tmp_path)])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["records"] == 70
+    assert figures["records_per_cpu_second"] > 0

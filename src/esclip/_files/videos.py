@@ -14,6 +14,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,12 @@ FORMATS = {
 
 MIN_SECONDS = 1.0
 """Between two key frames: some videos have nothing else."""
+
+SEEK_MARGIN = 10_000
+"""Milliseconds: in some formats a seek leads behind what it looks for."""
+
+MAX_DECODED = 10_000
+"""Frames up to the one that is wanted: a stranger's index may name a time that a long film doesn't have."""
 
 MAX_PIXELS = 100_000_000
 QUALITY = 95
@@ -85,12 +92,12 @@ def frame_times(video: Path, interval: float | None) -> Iterator[int]:
 
 def read_frame(video: Path, milliseconds: int) -> bytes:
     """A frame as a JPEG. Raises `OSError`, and `FileNotFoundError` for a time that has none."""
-    for seeks in (True, False):  # in some formats a seek leads behind what it looks for
+    for earlier in (0, SEEK_MARGIN):
         with _open_stream(video) as (container, stream):
             if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
                 raise OSError(errno.EFBIG, "its frames are too large", str(video))
-            if seeks:
-                ticks = int((milliseconds + 0.5) / 1000 / stream.time_base)
+            if milliseconds >= earlier:
+                ticks = int((milliseconds - earlier + 0.5) / 1000 / stream.time_base)
                 container.seek((stream.start_time or 0) + ticks, stream=stream)
             if (frame := _frame_at(container, stream, milliseconds)) is not None:
                 return _jpeg(frame)
@@ -98,8 +105,8 @@ def read_frame(video: Path, milliseconds: int) -> bytes:
 
 
 def _frame_at(container: Any, stream: Any, milliseconds: int) -> Any:
-    """The frame of a time, from here on; None where there is none."""
-    for frame in container.decode(stream):
+    """The frame of a time, not far from here on; None where there is none."""
+    for frame in islice(container.decode(stream), MAX_DECODED):
         if frame.pts is not None and (time := _milliseconds(frame.pts, stream)) >= milliseconds:
             return frame if time == milliseconds else None
     return None
