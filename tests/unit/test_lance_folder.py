@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,6 @@ import lance
 import pyarrow as pa
 import pytest
 
-from esclip._core.filters import OneOf
 from esclip._core.schema import IndexSchema
 from esclip._errors import ConfigError, IndexExists, IndexMismatch, StoreError, StoreUnavailable, map_errors
 from esclip._search.filter_parser import parse_filter
@@ -21,25 +18,6 @@ from esclip._search.no_hits import explain_filter
 from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
-
-REPOSITORY = Path(__file__).parents[2]
-
-WRITER = """
-import sys
-from esclip.testing.documents import SCHEMA, document, random_vectors
-from esclip.stores.lance.maintenance import IndexThresholds
-from esclip.stores.lance.store import LanceStore
-
-folder, process = sys.argv[1], int(sys.argv[2])
-store = LanceStore(folder, "pictures", IndexThresholds(exact=20))
-store.ensure_index(SCHEMA)
-vectors = random_vectors(100, process)
-with store.bulk_load():
-    for turn in range(8):
-        ids = range(turn * 10, turn * 10 + 30)
-        assert store.upsert([document(f"{i}", vectors[i]) for i in ids]) == []
-        assert len(store.fingerprints([f"{i}" for i in ids])) == 30
-"""
 
 
 @pytest.fixture
@@ -179,46 +157,6 @@ def test_other_stores_see_writes_at_once(store: LanceStore, tmp_path: Path) -> N
         assert [(hit.id, hit.score) for hit in nearest(other, vector, 3)] == [("a", 1.0)]
         other.drop()
         assert store.info() is None
-
-
-def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_path: Path) -> None:
-    """A store that has searched before finds another process's documents, by its new fields and its index."""
-    store.upsert([document("0", axis(1))])
-    assert [hit.id for hit in nearest(store, axis(0), 3)] == ["0"]
-    code = f"""
-from dataclasses import replace
-from esclip._core.schema import Field, FieldType
-from esclip.stores.lance.maintenance import IndexThresholds
-from esclip.stores.lance.store import LanceStore
-from esclip.testing.documents import FIELDS, SCHEMA, axis, document
-
-store = LanceStore({str(tmp_path)!r}, "pictures", IndexThresholds(exact=1))
-store.ensure_index(replace(SCHEMA, fields=(*FIELDS, Field("added", FieldType.KEYWORD))))
-with store.bulk_load():
-    store.upsert([document("0", axis(2)), document("1", axis(0), {{"added": "there"}})])
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
-    assert _raw(tmp_path).describe_indices()
-    hits = nearest(store, axis(0), 3)
-    assert [(hit.id, hit.score, dict(hit.metadata)) for hit in hits] == [
-        ("1", 1.0, {"added": "there"}),
-        ("0", 0.0, {}),
-    ]
-    assert [hit.id for hit in nearest(store, axis(2), 1)] == ["0"]
-    schema = store.schema()
-    assert schema is not None
-    assert [hit.id for hit in nearest(store, axis(0), 3, [OneOf(schema.fields[-1], ("there",))])] == ["1"]
-
-
-def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:
-    """Processes that make one index and write the same new ids at once leave each document once."""
-    command = [sys.executable, "-c", WRITER, str(tmp_path)]
-    processes = [subprocess.Popen([*command, f"{i}"], cwd=REPOSITORY) for i in range(3)]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
-    ids = sorted(f"{i}" for i in range(100))
-    assert sorted(_raw(tmp_path).to_table(columns=["id"])["id"].to_pylist()) == ids
-    store = LanceStore(tmp_path, "pictures")
-    assert sorted(hit.id for hit in nearest(store, axis(0), 300)) == ids
 
 
 def test_interrupted_loading_finds_all(store: LanceStore) -> None:
