@@ -236,6 +236,7 @@ WRONG: dict[str, tuple[Call, str]] = {
     "rejections(5)": (lambda its: its.index.rejections(5), "reasons"),
     "rejection_counts(None)": (lambda its: its.index.rejection_counts(None), "reasons"),
     "retry(reasons=5)": (lambda its: its.index.retry(reasons=5), "reasons"),
+    "encode(out=5)": (lambda its: its.lib.encode("photos", out=5), "it takes a path"),
     "export(5)": (lambda its: its.index.export(5), "it takes a path"),
     "export(on_progress=5)": (lambda its: its.index.export("c", on_progress=5), "a function"),
     "import_vectors(None)": (lambda its: its.index.import_vectors(None), "it takes a path"),

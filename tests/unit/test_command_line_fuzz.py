@@ -83,6 +83,7 @@ COMMANDS = {
     "drop": [],
     "export": ["--out", "exported"],
     "import": ["cache"],
+    "encode": ["pictures", "--out", "encoded", "--encoder", "palette"],
     "models": [],
     "indexes": [],
     "--version": [],
