@@ -304,6 +304,7 @@ class TestOwnPictures:
         expect(page.locator("#sent .chip")).to_have_count(2)
         with page.expect_response("**/*part=results*"):
             page.locator("#sent select").nth(1).select_option("unlike it")
+        expect(page.locator("body.busy")).to_have_count(0)  # the results are those of the new weights
         assert [part["weight"] for part in sent[-1]] == [0.5, -0.25]
         assert page.url == f"{site.address}/"
         page.locator(".pic").first.click()
