@@ -100,7 +100,8 @@ def test_the_softmax_is_the_models(tiny_models: Models, tmp_path: Path) -> None:
     assert encoder.logit_scale == pytest.approx(np.exp(3))
     found = classify(*pictures, labels=LabelSet(texts, ["{}"]), encoder=encoder)
     for guesses, wanted in zip(found, logits.softmax(dim=1).tolist(), strict=True):
-        assert [dict(guesses)[text] for text in texts] == pytest.approx(wanted, abs=2e-3)
+        # pixels are resized with SIMD: single levels differ, which so small a model feels
+        assert [dict(guesses)[text] for text in texts] == pytest.approx(wanted, abs=5e-3)
 
 
 def test_weights_without_a_scale(tiny_models: Models) -> None:
