@@ -27,6 +27,7 @@ from threading import Lock
 from typing import IO, Any, NamedTuple
 from weakref import finalize
 
+from esclip._concurrency.forks import run_in_children
 from esclip._files.regular import open_regular
 from esclip._files.videos import read_frame, split_frame
 
@@ -344,6 +345,14 @@ def _find_picture(file: Any, row: int, column: str) -> bytes | None:
 
 _opening = Lock()
 """So that many workers that read of one archive go through it once."""
+
+
+def _renew() -> None:
+    global _opening
+    _opening = Lock()
+
+
+run_in_children(_renew)
 
 
 def _directory_of(path: Path) -> _Directory:
