@@ -221,11 +221,11 @@ def encode(
         precision: As in `open_index`.
         encoder_token: As in `open_index`.
         **options: `limit`, `images`, `labels`, `texts`, `exclude`, `captions`, `url_column`, `id_column`,
-            `parts`, `batch_size`, `workers`, `allow_hosts`, `public_hosts`, `ignore_robots_tag`,
-            `max_rejection_rate`, `cache`, `stop`, `on_rejection`, `on_outcome`, `on_progress`,
-            `show_progress`, and, refused because they are for an index, `prune`, `confirm`, `vectors`,
-            `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `dry_run`, `rate`, `picture_bytes`: as in
-            `ImageIndex.ingest`.
+            `frame_interval`, `parts`, `batch_size`, `workers`, `allow_hosts`, `public_hosts`,
+            `ignore_robots_tag`, `max_rejection_rate`, `cache`, `stop`, `on_rejection`, `on_outcome`,
+            `on_progress`, `show_progress`, and, refused because they are for an index, `prune`, `confirm`,
+            `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `dry_run`, `rate`,
+            `picture_bytes`: as in `ImageIndex.ingest`.
 
     Returns:
         Counts of the run: `read == skipped + written + rejected`.

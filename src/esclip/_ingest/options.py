@@ -212,6 +212,7 @@ class IngestOptions(AddOptions, total=False):
             minimum=0.01,
             maximum=86400.0,
             metavar="S",
+            panel=Panel.TUNING,
         ),
     ]
     dry_run: Annotated[
