@@ -141,6 +141,21 @@ def test_a_tar_that_is_cut_off_gives_what_comes_before(tmp_path: Path) -> None:
     assert len(rejections_of(open_source([cut]))) == 1
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_as_large_as_the_memory_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    """What comes before it is read, the archive is rejected for it."""
+    file = write_tar(tmp_path / "a.tar", SHARD[:3])
+    header = tarfile.TarInfo("bomb")
+    header.type, header.size = kind, 1 << 40
+    bomb = header.tobuf(tarfile.GNU_FORMAT)
+    with tarfile.open(file) as tar:
+        end = max(member.offset_data + 512 * -(-member.size // 512) for member in tar.getmembers())
+    file.write_bytes(file.read_bytes()[:end] + bomb + bytes(2048))
+    source = open_source([file])
+    assert "a header of 1,099,511,627,776 bytes" in rejections_of(source)[0].detail
+    assert len(records_of(source)) == 1
+
+
 def test_keys_that_come_again_and_names_that_come_twice_are_rejected(tmp_path: Path) -> None:
     """Half a sample would have another one's text."""
     members = (*sample(1, "red"), *sample(2, "blue"), SHARD[9], SHARD[1], SHARD[3], SHARD[3])

@@ -49,6 +49,8 @@ PICTURE_NAMES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp
 
 BLOCK = 512
 """Bytes of a tar's blocks."""
+MAX_HEADER_BYTES = 1 << 20
+"""Of a tar's extended header, which is read whole: names and attributes of a file take some hundreds."""
 
 _ARCHIVE = re.compile(r"\.(?:tar|zip|parquet)(?=#)", re.IGNORECASE)
 
@@ -155,13 +157,31 @@ class Archive(ABC):
         """The first bytes of a member; while the members are gone through, those of the last one."""
 
 
+class _Headers:
+    """A file for `tarfile`, which reads headers from it: one that is too large for the memory is refused."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {size:,} bytes at offset {self.tell():,}")
+        return self._file.read(size)
+
+
+def _open_tar(file: IO[bytes]) -> tarfile.TarFile:
+    headers: Any = _Headers(file)  # no more than tarfile needs of a file
+    return tarfile.TarFile(fileobj=headers)
+
+
 class TarArchive(Archive):
     """A tar that isn't packed, read once from its beginning; of most members only the headers."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._size = os.fstat(file.fileno()).st_size
-        self._tar = tarfile.TarFile(fileobj=file)
+        self._tar = _open_tar(file)
 
     def members(self) -> Iterator[Member]:
         """All before what is damaged."""
@@ -256,7 +276,7 @@ class _TarDirectory(_Directory):
         with open_regular(self._path) as file:
             while place < len(self._hashes) and self._hashes[place] == wanted:
                 file.seek(int(self._offsets[place]))
-                info = tarfile.TarFile(fileobj=file).next()
+                info = _open_tar(file).next()
                 if info is not None and _normalized(info.name) == name:
                     file.seek(info.offset_data)
                     return file.read(min(info.size, max_bytes))
