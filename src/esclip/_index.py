@@ -120,8 +120,9 @@ def open_index(
             or a `Store`. Default: a folder in the user's data directory.
         index: Name of the index: up to 200 of `a-z`, `0-9`, `_` and `-`. Several with commas between are
             searched as one, and can't be written.
-        encoder: A model's name, a model's folder, `palette`, the address of an encoder server, or an
-            `Encoder`. Default: the index's own; for a new index `clip-ViT-B-32`.
+        encoder: A model's name, a model's folder, `palette`, the address of an encoder server, those of
+            several servers of one model with commas between, or an `Encoder`. Default: the index's own; for a
+            new index `clip-ViT-B-32`.
         text_encoder: The model for the texts of queries. Default: see `load_encoder`.
         device: What a named model runs on: `cpu`, `cuda`, `mps`. Default: the fastest for pictures.
         precision: What the CPU computes in: `f32`, `bf16` or `int8`. Default: `bf16` where the CPU has it.
@@ -221,7 +222,7 @@ def encode(
         precision: As in `open_index`.
         encoder_token: As in `open_index`.
         **options: `limit`, `images`, `labels`, `texts`, `exclude`, `captions`, `url_column`, `id_column`,
-            `frame_interval`, `parts`, `batch_size`, `workers`, `allow_hosts`, `public_hosts`,
+            `frame_interval`, `slice`, `parts`, `batch_size`, `workers`, `allow_hosts`, `public_hosts`,
             `ignore_robots_tag`, `max_rejection_rate`, `cache`, `stop`, `on_rejection`, `on_outcome`,
             `on_progress`, `show_progress`, and, refused because they are for an index, `prune`, `confirm`,
             `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `dry_run`, `rate`,
@@ -365,6 +366,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             id_column: A table's column with ids. Default: `id`; without one, ids are made of the URLs.
             frame_interval: Seconds between the frames of a video that are taken. Default: its key frames, at
                 most one a second.
+            slice: One of several parts of the records, for as many machines: "3/16" is the third of 16, which
+                together are the whole. A record's id tells its slice. Default: all records.
             dry_run: Only say what would be done: read records, and pictures on this machine, and compare them
                 with the index. Nothing is fetched, encoded or written. Default: False.
             rate: Pictures that a machine encodes in a second, with their crops if they have some: for the
@@ -403,8 +406,10 @@ class ImageIndex(OpenIndex, SearchMethods):
         given = _paths_and_sources(paths)
         options = resolve(IngestOptions, options)
         limit, images = options["limit"], options["images"]
-        if options["prune"] and limit is not None:
-            raise ValueError("prune needs all records, and limit leaves some out")
+        if left_out := [
+            name for name in ("limit", "slice") if options["prune"] and options[name] is not None
+        ]:
+            raise ValueError(f"prune needs all records, and {left_out[0]} leaves some out")
         if idle := idle_options(options):
             raise ValueError(f"{idle[0]} goes with dry_run; give that too")
         # What only an ingest needs is imported here: a search is a new process's first wait.
@@ -430,12 +435,12 @@ class ImageIndex(OpenIndex, SearchMethods):
             url_column=options["url_column"],
             id_column=options["id_column"],
             frame_interval=options["frame_interval"],
+            slice=options["slice"],
             known=schema.fields if schema else (),
             gone=gone,
         )
-        is_whole = limit is None and len(paths_only) == len(
-            given
-        )  # a source has no name to be known by again
+        # a source has no name to be known by again
+        is_whole = limit is None and options["slice"] is None and len(paths_only) == len(given)
         target = self._target(source, schema, options)
         with show_progress(options) as options:
             pruning = Pruning(roots, options["confirm"], options["texts"]) if options["prune"] else None

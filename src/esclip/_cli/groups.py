@@ -54,7 +54,7 @@ class ImageEncoderOptions:
             rich_help_panel=Panel.MODEL,
             metavar="NAME",
             help="A model name, a local model folder (with a / in it: ./clip), palette (colours only, no "
-            "download), or the http(s):// address of an encoder server. "
+            "download), or the http(s):// address of an encoder server, of several with commas between. "
             f"[default: what the index was made with; {DEFAULT_ENCODER} for a new one]",
         ),
     ] = None

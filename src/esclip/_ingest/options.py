@@ -202,6 +202,15 @@ class IngestOptions(AddOptions, total=False):
             metavar="FILE.json|sidecar|COLUMN",
         ),
     ]
+    slice: Annotated[
+        str | None,
+        Opt(
+            None,
+            "The I-th of N parts of the records, for as many machines: 3/16. Together they are the whole.",
+            metavar="I/N",
+            panel=Panel.TUNING,
+        ),
+    ]
     url_column: Annotated[str | None, URL_COLUMN]
     id_column: Annotated[str | None, ID_COLUMN]
     frame_interval: Annotated[

@@ -33,7 +33,8 @@ def load_encoder(
 
     Args:
         name: `palette`, a model's name on the Hugging Face hub, a model's folder, or the address of an
-            encoder server (`esclip serve-encoder`). A folder's name has a separator in it or begins with `~`
+            encoder server (`esclip serve-encoder`), or of several with commas between, which encode at the
+            same time. A folder's name has a separator in it or begins with `~`
             or a dot. Names that `models` lists are the hub's, whatever lies in the working directory; other
             spellings of them (`sentence-transformers/clip-ViT-B-32`, `ViT-B-32::openai`) are the same models.
         text_encoder: The model for texts. Default: `clip-ViT-B-32-multilingual-v1` for `clip-ViT-B-32`; for
@@ -67,18 +68,32 @@ def load_encoder(
         from esclip.encoders.palette import PaletteEncoder
 
         return PaletteEncoder()
-    server = server_address(name, "encoder") if canonical_name(name) is None else None
-    if server is not None:
+    servers = _server_addresses(name)
+    if servers:
         if text_encoder is not None:
             raise ConfigError(f"text encoder {text_encoder!r}: the encoder server has its own; leave it out")
         if device is not None or precision is not None:
             raise ConfigError("device and precision are the encoder server's to choose; leave them out")
+        if len(servers) > 1:
+            from esclip.encoders.remote.pool import EncoderPool
+
+            return EncoderPool(servers, token)
         from esclip.encoders.remote.encoder import RemoteEncoder
 
-        return RemoteEncoder(server, token)
+        return RemoteEncoder(servers[0], token)
     from esclip.encoders.clip import ClipEncoder
 
     return ClipEncoder(name, text_encoder, device=device, precision=precision)
+
+
+def _server_addresses(name: str) -> list[str]:
+    """The addresses of encoder servers that a name has, with commas between; none for a model's."""
+    if canonical_name(name) is not None:
+        return []
+    parts = [Address(part.strip()) for part in name.split(",")]
+    if not all("://" in part for part in parts):
+        parts = [Address(name)]  # a comma of a folder's name
+    return [server for part in parts if (server := server_address(part, "encoder")) is not None]
 
 
 def models() -> tuple[Model, ...]:

@@ -30,6 +30,7 @@ from esclip.sources.exclusions import Exclusions
 from esclip.sources.folder import FolderSource, is_empty
 from esclip.sources.record_columns import USUAL_COLUMNS, RecordColumns
 from esclip.sources.records_file import RecordsFileSource, is_records_file
+from esclip.sources.slices import Slice, SlicedSource
 from esclip.sources.table import TableSource, is_table
 from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
@@ -127,6 +128,7 @@ def open_source(
     url_column: str | None = None,
     id_column: str | None = None,
     frame_interval: float | None = None,
+    slice: str | None = None,
     known: Sequence[Field] = (),
     gone: Collection[str | Path] = (),
 ) -> Source:
@@ -145,6 +147,7 @@ def open_source(
         url_column: A table's column that has the pictures.
         id_column: A table's column that has the ids.
         frame_interval: Take a frame of a video every so many seconds; None: its key frames.
+        slice: One of several parts of the records, as `3/16`; of the first `limit`, where that is given.
         known: The fields of the index.
         gone: Those of `paths` that give no records.
 
@@ -163,6 +166,7 @@ def open_source(
             f"captions: {SIDECAR} takes text files as captions of the pictures beside them, and texts takes "
             "them as documents of their own; leave one of both out"
         )
+    wanted = None if slice is None else Slice.parse(slice)
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
     columns = RecordColumns(url_column, id_column, column)
@@ -182,9 +186,9 @@ def open_source(
         types.add(type)
     _refuse_useless_options(options, types)
     source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)
-    if resolved is None or isinstance(resolved, str):
-        return source
-    return CaptionedSource(source, resolved, complete=limit is None)
+    if resolved is not None and not isinstance(resolved, str):
+        source = CaptionedSource(source, resolved, complete=limit is None)
+    return source if wanted is None else SlicedSource(source, wanted)
 
 
 def is_gone(path: str | Path, *, texts: bool = False) -> bool:

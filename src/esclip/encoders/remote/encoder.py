@@ -68,6 +68,11 @@ class RemoteEncoder:
         return f"RemoteEncoder({self._client.address!r})"
 
     @property
+    def address(self) -> str:
+        """The server's, without credentials."""
+        return self._client.address
+
+    @property
     def space(self) -> Space:
         """The space of the model on the server."""
         return self._info.space
