@@ -112,12 +112,12 @@ def gone() -> str:
 
 def test_a_server_that_is_not_there_is_left_out(gone: str, caplog: pytest.LogCaptureFixture) -> None:
     """The others encode, and a warning names it; without any, its error is told."""
-    with served() as there, caplog.at_level(logging.WARNING):
+    with served() as there, caplog.at_level(logging.WARNING), patience_scope(0.1):
         encoder = load_encoder(f"{gone},{there.address}")
         assert encoder.encode_texts(["red"]).shape == (1, 12)
         assert encoder.encode_concurrency == 4
     assert gone in caplog.text
-    with pytest.raises(EncoderError, match=gone):
+    with patience_scope(0.1), pytest.raises(EncoderError, match=gone):
         load_encoder(f"{gone},{gone}/")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -175,28 +173,6 @@ def test_a_field_of_many_megabytes_costs_nothing_else(
         found = told(tmp_path, "keywords")
         assert (found["a"], found["c"]) == (("red",), ("blue",))
         assert (found["b"] is None) == is_broken == ("1 broken row" in caplog.text)
-
-
-def test_a_line_of_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path) -> None:
-    """It is one rejection, the row behind it comes, and no more memory is used than for the longest row."""
-    table(tmp_path, HEADER + b"x\tu\t")
-    with (tmp_path / "photos.tsv000").open("r+b") as file:
-        file.truncate(1_000_000_000)  # a hole of zeros: no disk is filled
-        file.seek(0, os.SEEK_END)
-        file.write(b"\n" + ROWS)
-    program = """if True:
-        import resource, sys
-        from threading import Event
-        from esclip.sources import open_source
-        from esclip._core.types import ImageRecord
-        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000,) * 2)
-        print([isinstance(item, ImageRecord) for item in open_source([sys.argv[1]]).records(Event())])
-    """
-    ran = subprocess.run(
-        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False
-    )
-    assert ran.stdout == "[False, True, True, True, True]\n", ran.stderr
 
 
 def test_a_packed_part_that_is_cut_says_where(tmp_path: Path) -> None:
