@@ -8,10 +8,15 @@ from typing import Any
 
 from esclip._core.schema import FieldType
 from esclip._core.searches import Order
-from esclip._core.types import Hit, MetadataValue
+from esclip._core.types import Hit, MetadataValue, number_hits, rank_hits
 
 ORDERED_TYPES = (FieldType.KEYWORD, FieldType.INTEGER, FieldType.FLOAT, FieldType.DATE)
 """The types of fields that documents can be ordered by."""
+
+
+def rank(hits: Iterable[Hit], order: Order | None) -> list[Hit]:
+    """Hits with ranks from 1: in this order, or without one from best to worst."""
+    return rank_hits(hits) if order is None else number_hits(order_hits(hits, order))
 
 
 def order_hits(hits: Iterable[Hit], order: Order) -> list[Hit]:

@@ -17,11 +17,11 @@ from time import monotonic
 from esclip._core.analysis import analyze_query, former_words
 from esclip._core.calibration import NullScores
 from esclip._core.filters import Condition
-from esclip._core.ordering import order_hits
+from esclip._core.ordering import order_hits, rank
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan, Search
 from esclip._core.targets import PICTURES, TEXTS
-from esclip._core.types import TEXT, Hit, Vector, number_hits, rank_hits
+from esclip._core.types import TEXT, Hit, Vector, number_hits
 from esclip._errors import ConfigError, FieldNotFound
 from esclip._protocols import Encoder, Store
 from esclip._search.collapse import collapse
@@ -179,8 +179,7 @@ class Searcher:
         for number, hits in zip(wanted, rankings, strict=True):
             texts = list(map(as_text_hit, hits))
             if not plans[number].query.clauses:
-                order, listed = plans[number].order, [*pictures[number], *texts]
-                results[number] = order_hits(listed, order) if order else rank_hits(listed)
+                results[number] = rank([*pictures[number], *texts], plans[number].order)
             elif not plans[number].query.targets:
                 results[number] = texts
             else:

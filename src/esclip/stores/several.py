@@ -22,13 +22,13 @@ from esclip._core.facet_counting import NO_SPANS, Spans
 from esclip._core.facet_merging import merge_facets
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
-from esclip._core.ordering import order_hits
+from esclip._core.ordering import rank
 from esclip._core.schema import Field, IndexInfo, IndexSchema, public_name
 from esclip._core.searches import Scan, Search
 from esclip._core.settings import INDEX_SEPARATOR
 from esclip._core.texts import texts_index
-from esclip._core.types import Fingerprint, Hit, StoredDocument, Vectors, number_hits, rank_hits
-from esclip._errors import ConfigError, IndexMismatch
+from esclip._core.types import Fingerprint, Hit, StoredDocument, Vectors, rank_hits
+from esclip._errors import ConfigError, IndexMismatch, one_line
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.suggestions import missing_index
@@ -177,7 +177,7 @@ def _conflict(one: IndexSchema, other: IndexSchema) -> str | None:
         return conflict
     if one.space.same_as(other.space):
         return None
-    models = [public_name(schema.space.model) for schema in (one, other)]
+    models = [one_line(public_name(schema.space.model), 200) for schema in (one, other)]
     weights = ", with other weights" if models[0] == models[1] else ""
     return f"their vectors are of {models[0]} and of {models[1]}{weights}"
 
@@ -204,5 +204,4 @@ def _best_of(search: Search, *hits: Sequence[Hit]) -> list[Hit]:
     """The first k of all, each id once: by score, or in the order of a scan."""
     found = rank_hits(chain.from_iterable(hits))
     once = {hit.id: hit for hit in reversed(found)}.values()
-    order = search.order if isinstance(search, Scan) else None
-    return (number_hits(order_hits(once, order)) if order else rank_hits(once))[: search.k]
+    return rank(once, search.order if isinstance(search, Scan) else None)[: search.k]

@@ -23,12 +23,12 @@ from esclip._core.facet_merging import merge_facets
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.index_settings import NO_SETTINGS
-from esclip._core.ordering import order_hits
+from esclip._core.ordering import rank
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Scan, Search
 from esclip._core.texts import MARK, holds_texts
-from esclip._core.types import TEXT, Fingerprint, Hit, ImageRecord, StoredDocument, number_hits, rank_hits
+from esclip._core.types import TEXT, Fingerprint, Hit, ImageRecord, StoredDocument
 from esclip._errors import Hint, IndexExists
 from esclip._protocols import Store
 from esclip.stores.wrapper import StoreWrapper
@@ -202,8 +202,7 @@ class StoreWithTexts(StoreWrapper):
 
 def _merge(scan: Scan, hits: Sequence[Hit]) -> list[Hit]:
     """What is listed of both kinds, as of one store."""
-    merged = number_hits(order_hits(hits, scan.order)) if scan.order else rank_hits(hits)
-    return merged[: scan.k]
+    return rank(hits, scan.order)[: scan.k]
 
 
 def as_text(document: StoredDocument) -> StoredDocument:

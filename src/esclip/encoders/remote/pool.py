@@ -18,7 +18,7 @@ from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.retry import patience_scope
 from esclip._core.schema import Space
 from esclip._core.types import Pixels, Vectors
-from esclip._errors import EncoderError
+from esclip._errors import EncoderError, one_line
 from esclip.encoders.remote.encoder import RemoteEncoder
 
 T = TypeVar("T")
@@ -62,7 +62,8 @@ class EncoderPool:
             if not member.encoder.space.same_as(first.space):
                 raise EncoderError(
                     f"encoder servers {first.address} and {member.encoder.address} have different models, "
-                    f"{first.space.model} and {member.encoder.space.model}; name servers of one model"
+                    f"{one_line(first.space.model, 200)} and {one_line(member.encoder.space.model, 200)}; "
+                    "name servers of one model"
                 )
         self.encode_concurrency = sum(member.encoder.encode_concurrency for member in self._members)
         self.preprocess = first.preprocess
