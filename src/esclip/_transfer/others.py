@@ -32,9 +32,9 @@ from esclip._errors.counts import pluralize
 from esclip._transfer.importing import VectorTables
 from esclip._transfer.options import ImportOptions
 from esclip.sources.memory.source import RECORD_KEYS, MemorySource
-from esclip.sources.record_columns import RecordColumns, below_folder
-from esclip.sources.table import URL_NAMES, keys_of
-from esclip.sources.table_rows import Table, open_table, table_kind
+from esclip.sources.tables.columns import RecordColumns, below_folder
+from esclip.sources.tables.rows import Table, open_table, table_kind
+from esclip.sources.tables.source import URL_NAMES, keys_of
 from esclip.stores.vector_cache.reading import PAGE_ROWS, PARQUET_ERRORS
 
 PATH_NAMES = ("image_path", "file_name", "filename")

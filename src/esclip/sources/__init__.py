@@ -28,10 +28,10 @@ from esclip.sources.chain import ChainedSource
 from esclip.sources.color_conflict import without_conflict
 from esclip.sources.exclusions import Exclusions
 from esclip.sources.folder import FolderSource, is_empty
-from esclip.sources.record_columns import USUAL_COLUMNS, RecordColumns
-from esclip.sources.records_file import RecordsFileSource, is_records_file
 from esclip.sources.slices import Slice, SlicedSource
-from esclip.sources.table import TableSource, is_table
+from esclip.sources.tables.columns import USUAL_COLUMNS, RecordColumns
+from esclip.sources.tables.json_lines import RecordsFileSource, is_records_file
+from esclip.sources.tables.source import TableSource, is_table
 from esclip.sources.unsplash.fields import preview_url
 from esclip.sources.unsplash.source import UnsplashSource, is_dataset
 from esclip.sources.video import VideoSource, is_video_file

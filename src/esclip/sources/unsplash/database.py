@@ -23,7 +23,7 @@ from esclip._concurrency.cancellation import POLL_INTERVAL_S
 from esclip._concurrency.streams import batches
 from esclip._errors import ErrorTable, SourceError, map_errors
 from esclip._errors.counts import pluralize
-from esclip.sources.csv_rows import Row
+from esclip.sources.tables.csv_rows import Row
 from esclip.sources.unsplash.tables import TablePart
 
 if TYPE_CHECKING:

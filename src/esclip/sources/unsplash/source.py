@@ -26,7 +26,7 @@ from esclip._core.urls import is_web_address
 from esclip._errors import ConfigError, SourceError, suggest
 from esclip._errors.reasons import Reason
 from esclip._protocols import Source
-from esclip.sources.csv_rows import BrokenRow, Row
+from esclip.sources.tables.csv_rows import BrokenRow, Row
 from esclip.sources.unsplash.child_tables import CHILD_TABLES
 from esclip.sources.unsplash.fields import FIELDS, KNOWN_COLUMNS, parse_integer, photo_metadata, sized_url
 from esclip.sources.unsplash.joins import PhotoDetails, open_joins

@@ -24,7 +24,7 @@ from esclip._errors import SourceError, error_text
 from esclip._errors.counts import pluralize
 from esclip._files.regular import open_beside
 from esclip._files.text import MAX_MARK_BYTES, Utf8, detect_encoding
-from esclip.sources.csv_rows import READ_ERRORS, BrokenRow, Lines, Row, read_rows
+from esclip.sources.tables.csv_rows import READ_ERRORS, BrokenRow, Lines, Row, read_rows
 
 COPY_CHUNK_BYTES = 1024 * 1024
 MAX_UNPACKED_BYTES, MAX_UNPACKED_RATIO = 256 << 20, 200

@@ -27,8 +27,8 @@ from esclip._errors.reasons import Reason
 from esclip._files.archives import picture_columns
 from esclip._files.paths import path_text
 from esclip._files.regular import open_regular
-from esclip.sources.csv_rows import BrokenRow, Lines, Row, read_rows
-from esclip.sources.packed_text import open_lines, open_text, unpacked_suffix
+from esclip.sources.tables.csv_rows import BrokenRow, Lines, Row, read_rows
+from esclip.sources.tables.packed_text import open_lines, open_text, unpacked_suffix
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 PARQUET = (".parquet", ".pq")

@@ -21,8 +21,8 @@ from esclip._core.schema import Field
 from esclip._errors.reasons import Reason
 from esclip._files.paths import path_text
 from esclip.sources.memory.source import MemorySource
-from esclip.sources.packed_text import open_lines, unpacked_suffix
-from esclip.sources.record_columns import USUAL_COLUMNS, RecordColumns, below_folder
+from esclip.sources.tables.columns import USUAL_COLUMNS, RecordColumns, below_folder
+from esclip.sources.tables.packed_text import open_lines, unpacked_suffix
 
 SUFFIXES = (".ndjson", ".jsonl")
 

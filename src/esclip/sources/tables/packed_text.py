@@ -13,7 +13,7 @@ from esclip._errors import SourceError, error_text
 from esclip._files.paths import path_text
 from esclip._files.regular import open_regular
 from esclip._files.text import MAX_MARK_BYTES, NotText, Utf8, detect_encoding, text_lines
-from esclip.sources.csv_rows import READ_ERRORS
+from esclip.sources.tables.csv_rows import READ_ERRORS
 
 PACKED = ".gz"
 MAGIC = b"\x1f\x8b"

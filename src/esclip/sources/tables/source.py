@@ -1,6 +1,6 @@
 """Tables of pictures by URL, path or bytes: a row each, the other columns its metadata.
 
-list.csv, .tsv, .txt, .parquet ─► rows (`table_rows.py`) ─► what each column is ─► MemorySource
+list.csv, .tsv, .txt, .parquet ─► rows (`rows.py`) ─► what each column is ─► MemorySource
 
     url, image_url, ...         the picture, or the column that `url_column` names
     id                          the id, or the column that `id_column` names; else it is made of the URL
@@ -22,8 +22,8 @@ from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
 from esclip._files.archives import member_path
 from esclip._files.paths import path_text
 from esclip.sources.memory.source import RECORD_KEYS, MemorySource
-from esclip.sources.record_columns import RecordColumns, below_folder, picture_key
-from esclip.sources.table_rows import Table, open_table, table_kind
+from esclip.sources.tables.columns import RecordColumns, below_folder, picture_key
+from esclip.sources.tables.rows import Table, open_table, table_kind
 
 URL_NAMES = ("url", "image_url", "img_url", "image", "path")
 CAPTION_NAMES = ("caption", "description", "text")
