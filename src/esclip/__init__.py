@@ -78,7 +78,14 @@ if TYPE_CHECKING:
     from esclip._evaluation.options import EvaluateOptions
     from esclip._evaluation.statistics import Difference, Figure
     from esclip._index import ImageIndex, encode, list_indexes, open_index
-    from esclip._ingest.options import AddOptions, IngestOptions, RetryOptions, RunOptions
+    from esclip._ingest.manifest import ManifestReport, write_manifest
+    from esclip._ingest.options import (
+        AddOptions,
+        IngestOptions,
+        ManifestOptions,
+        RetryOptions,
+        RunOptions,
+    )
     from esclip._net.access import StoreAuth
     from esclip._plan.options import PlanOptions
     from esclip._plan.planner import plan
@@ -163,6 +170,8 @@ __all__ = [
     "LabelScore",
     "LabelSet",
     "LedgerEntry",
+    "ManifestOptions",
+    "ManifestReport",
     "Model",
     "Near",
     "Not",
@@ -215,6 +224,7 @@ __all__ = [
     "models",
     "open_index",
     "plan",
+    "write_manifest",
 ]
 
 _HOMES = (
@@ -226,7 +236,7 @@ _HOMES = (
     "encoders", "_client.document", "_client.profile", "_client.client", "_evaluation.options",
     "_evaluation.statistics", "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate",
     "_classify", "_index", "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
-    "_audit.options", "_audit.report", "_audit.audit",
+    "_audit.options", "_audit.report", "_audit.audit", "_ingest.manifest",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

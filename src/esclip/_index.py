@@ -54,8 +54,16 @@ from esclip._errors.reasons import Reason
 from esclip._errors.secrets import Address, Secret, mask
 from esclip._files.locations import AnyPath, user_path
 from esclip._files.paths import is_below, location_of
+from esclip._ingest.given_paths import paths_and_sources
 from esclip._ingest.ledger import Ledger, ledger_path
-from esclip._ingest.options import OF_AN_INDEX, AddOptions, IngestOptions, RetryOptions, idle_options
+from esclip._ingest.options import (
+    OF_AN_INDEX,
+    AddOptions,
+    IngestOptions,
+    RetryOptions,
+    idle_options,
+    read_options,
+)
 from esclip._ingest.review_files import remove_reviews
 from esclip._net.access import StoreAuth
 from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
@@ -329,8 +337,9 @@ class ImageIndex(OpenIndex, SearchMethods):
         Args:
             paths: Unsplash dataset folders, folders of images, image files, archives (`.tar`,
                 `.zip`), videos, tables of pictures (`.csv`, `.tsv`, `.parquet`, or a `.txt` of URLs), files
-                of JSON lines (`.ndjson`, `.jsonl`: a record a line, as a mapping for `add`), or a `Source`
-                of your own: one by one, or as a list. Paths in a table are relative to it.
+                of JSON lines (`.ndjson`, `.jsonl`: a record a line, as a mapping for `add`), manifests
+                (`write_manifest`), or a `Source` of your own: one by one, or as a list. Paths in a table are
+                relative to it.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -367,7 +376,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             frame_interval: Seconds between the frames of a video that are taken. Default: its key frames, at
                 most one a second.
             slice: One of several parts of the records, for as many machines: "3/16" is the third of 16, which
-                together are the whole. A record's id tells its slice. Default: all records.
+                together are the whole. A record's id tells its slice; of a manifest it is each 16th file.
+                Default: all records.
             dry_run: Only say what would be done: read records, and pictures on this machine, and compare them
                 with the index. Nothing is fetched, encoded or written. Default: False.
             rate: Pictures that a machine encodes in a second, with their crops if they have some: for the
@@ -403,9 +413,9 @@ class ImageIndex(OpenIndex, SearchMethods):
             report = index.ingest("photos", prune=True, parts=["crops"])
             print(report.written, report.rejections)
         """
-        given = _paths_and_sources(paths)
+        given = paths_and_sources(paths)
         options = resolve(IngestOptions, options)
-        limit, images = options["limit"], options["images"]
+        limit = options["limit"]
         if left_out := [
             name for name in ("limit", "slice") if options["prune"] and options[name] is not None
         ]:
@@ -416,8 +426,13 @@ class ImageIndex(OpenIndex, SearchMethods):
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
         from esclip._ingest.pruning import Pruning
-        from esclip.sources import open_source
+        from esclip.sources import is_manifest_path, open_source
 
+        if options["prune"] and any(map(is_manifest_path, given)):
+            raise ConfigError(
+                "prune: a manifest doesn't say which other documents its source had; ingest the source "
+                "itself to remove what is gone, which encodes nothing that is there"
+            )
         schema = self._store.schema()
         self._require_own_pictures(schema)
         paths_only = [path for path in given if not isinstance(path, Source)]
@@ -427,17 +442,11 @@ class ImageIndex(OpenIndex, SearchMethods):
         roots = tuple(sorted(map(location_of, paths_only)))
         source = open_source(
             given,
-            images=Path(images) if images else None,
             limit=limit,
-            captions=options["captions"],
-            texts=options["texts"],
-            exclude=tuple(options["exclude"]),
-            url_column=options["url_column"],
-            id_column=options["id_column"],
-            frame_interval=options["frame_interval"],
             slice=options["slice"],
             known=schema.fields if schema else (),
             gone=gone,
+            **read_options(options),
         )
         # a source has no name to be known by again
         is_whole = limit is None and options["slice"] is None and len(paths_only) == len(given)
@@ -1296,19 +1305,6 @@ class ImageIndex(OpenIndex, SearchMethods):
         """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
         if not self._ledger.exists():
             self._require_schema()
-
-
-def _paths_and_sources(given: Iterable[object]) -> list[str | Path | Source]:
-    """Paths and sources, one by one: each may be a path, a source, or a collection of both."""
-    found: list[str | Path | Source] = []
-    for one in given:
-        if isinstance(one, Source):
-            found.append(one)
-        elif isinstance(one, list | tuple) and any(isinstance(item, Source) for item in one):
-            found += _paths_and_sources(one)
-        else:
-            found += coerce_paths("a path", [one])
-    return found
 
 
 def _scan_ids(store: Store, page: int, last_id: str = "") -> Iterator[str]:

@@ -25,6 +25,7 @@ COMMANDS: Steps = {
     ),
     "audit": ("audit", "--queries", "3", "--encoder", "palette", "--json"),
     "export": ("export", "--out", "{folder}/cache", "--json"),
+    "manifest": ("manifest", "{folder}/pictures", "--out", "{folder}/manifest", "--json"),
     "doctor": ("doctor", "--encoder", "palette", "--json"),
     "models": ("models", "--json"),
     "plan": ("plan", "1000", "--encoder", "palette", "--json"),

@@ -84,6 +84,7 @@ COMMANDS = {
     "export": ["--out", "exported"],
     "import": ["cache"],
     "encode": ["pictures", "--out", "encoded", "--encoder", "palette"],
+    "manifest": ["pictures", "--out", "listed"],
     "models": [],
     "indexes": [],
     "--version": [],

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from esclip._core.record_json import dump_record
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import ImageRecord
 from esclip._errors import StoreError
 from esclip._errors.reasons import Reason
 from esclip._ingest.ledger import Ledger
-from esclip._ingest.ledger_records import dump_record
 
 RECORD = ImageRecord("a", "/a.png", Path("/a.png"), "1", metadata={"width": 3})
 REJECTION = Rejection("a", "/a.png", Stage.DECODE, Reason.NOT_AN_IMAGE, "it is none", RECORD)

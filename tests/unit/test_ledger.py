@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import esclip
 from esclip import ImageRecord, Reason, Rejection, Stage, StoreError
+from esclip._core.record_json import dump_record, load_record
 from esclip._core.types import GeoPoint
 from esclip._ingest.ledger import Ledger, ledger_path
-from esclip._ingest.ledger_records import dump_record, load_record
 from esclip.testing.documents import EVERYTHING, record
 
 

@@ -26,6 +26,7 @@ from esclip._cli import (
     facets,
     forget,
     ingest,
+    manifest,
     mcp,
     plan,
     search,
@@ -178,6 +179,7 @@ def _esclip(
 
 command(CommandGroup.INGEST)(ingest.ingest)
 command(CommandGroup.INGEST)(transfer.encode)
+command(CommandGroup.INGEST)(manifest.manifest)
 command(CommandGroup.INGEST)(ingest.rejections)
 command(CommandGroup.INGEST)(ingest.retry)
 command(CommandGroup.INGEST, cls=RemovalCommand)(forget.forget)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 
 _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "ingest": "index add create insert upsert import load build scan inference end2end update sync",
+    "manifest": "split shard partition listing inventory",
     "search": "query find ask grep filter lookup",
     "indexes": "collections list ls tables list-indexes list-collections list-tables dbs",
     "stats": "count info describe status",

@@ -33,6 +33,9 @@ WRITE_SIZE = 512
 WRITE_SECONDS = 30.0
 """Documents that have waited so long are written, however few: slow encoders lose no more by a kill."""
 
+MANIFEST_PART_RECORDS = 10_000
+"""Records in a file of a manifest: what a machine takes at once."""
+
 MAX_PICTURE_BYTES = 64 << 20
 """No larger picture is fetched or read."""
 

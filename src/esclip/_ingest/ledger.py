@@ -24,12 +24,12 @@ from typing import Any
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import LEDGER, retry
+from esclip._core.record_json import dump_record, escape_surrogates, load_record
 from esclip._core.rejections import LedgerEntry, Rejection, Stage
 from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
-from esclip._ingest.ledger_records import dump_record, escape_surrogates, load_record
 from esclip.stores import is_server
 
 VERSION = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from esclip._concurrency.stop import CancelToken
 from esclip._core.index_settings import BOUNDS, VECTOR_LEVELS
@@ -13,7 +13,7 @@ from esclip._core.options import BATCH_SIZE_OPTION, PICTURE_BYTES_OPTION, RATE_O
 from esclip._core.outcomes import RecordOutcome
 from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
-from esclip._core.settings import FETCH_WORKERS, MAX_REJECTION_RATE, UNSPLASH_HOST
+from esclip._core.settings import FETCH_WORKERS, MANIFEST_PART_RECORDS, MAX_REJECTION_RATE, UNSPLASH_HOST
 from esclip._core.targets import PART_KINDS
 from esclip._files.locations import AnyCaptions, AnyPath
 
@@ -166,8 +166,8 @@ class AddOptions(RunOptions, SettingOptions, total=False):
     ]
 
 
-class IngestOptions(AddOptions, total=False):
-    """Options of `ImageIndex.ingest`."""
+class ReadOptions(TypedDict, total=False):
+    """How paths are read."""
 
     images: Annotated[
         AnyPath | None,
@@ -177,9 +177,6 @@ class IngestOptions(AddOptions, total=False):
             metavar="DIR",
         ),
     ]
-    prune: Annotated[bool, Opt(False, "Remove documents of these paths whose record is not there any more.")]
-    confirm: Callable[[str, int], bool] | None
-    """Called with a path and a number of documents before `prune` removes all or most of them."""
     texts: Annotated[
         bool, Opt(False, "Take the text files (.txt) of folders as well, each as a document by its words.")
     ]
@@ -202,15 +199,6 @@ class IngestOptions(AddOptions, total=False):
             metavar="FILE.json|sidecar|COLUMN",
         ),
     ]
-    slice: Annotated[
-        str | None,
-        Opt(
-            None,
-            "The I-th of N parts of the records, for as many machines: 3/16. Together they are the whole.",
-            metavar="I/N",
-            panel=Panel.TUNING,
-        ),
-    ]
     url_column: Annotated[str | None, URL_COLUMN]
     id_column: Annotated[str | None, ID_COLUMN]
     frame_interval: Annotated[
@@ -224,6 +212,23 @@ class IngestOptions(AddOptions, total=False):
             panel=Panel.TUNING,
         ),
     ]
+
+
+class IngestOptions(AddOptions, ReadOptions, total=False):
+    """Options of `ImageIndex.ingest`."""
+
+    prune: Annotated[bool, Opt(False, "Remove documents of these paths whose record is not there any more.")]
+    confirm: Callable[[str, int], bool] | None
+    """Called with a path and a number of documents before `prune` removes all or most of them."""
+    slice: Annotated[
+        str | None,
+        Opt(
+            None,
+            "The I-th of N parts of the records, for as many machines: 3/16. Together they are the whole.",
+            metavar="I/N",
+            panel=Panel.TUNING,
+        ),
+    ]
     dry_run: Annotated[
         bool,
         Opt(
@@ -234,6 +239,27 @@ class IngestOptions(AddOptions, total=False):
     ]
     rate: Annotated[float | None, _of_dry_runs(RATE_OPTION)]
     picture_bytes: Annotated[int | None, _of_dry_runs(PICTURE_BYTES_OPTION)]
+
+
+class ManifestOptions(ReadOptions, total=False):
+    """Options of `write_manifest`."""
+
+    records: Annotated[
+        int,
+        Opt(
+            MANIFEST_PART_RECORDS,
+            "Records in a file.",
+            minimum=1,
+            maximum=100_000,
+            metavar="N",
+        ),
+    ]
+    limit: Annotated[int | None, LIMIT]
+
+
+def read_options(options: ReadOptions) -> dict[str, Any]:
+    """Those of `ReadOptions`, as `sources.open_source` takes them."""
+    return {name: value for name, value in options.items() if name in ReadOptions.__annotations__}
 
 
 OF_AN_INDEX = (

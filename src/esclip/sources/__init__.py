@@ -1,7 +1,8 @@
-"""Where pictures and texts come from: Unsplash datasets, folders, image files, JSON lines, tables, archives.
+"""Where pictures and texts come from: Unsplash datasets, folders, image files, tables, archives, manifests.
 
 paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
                           ├─► UnsplashSource      a folder with a photos table
+                          ├─► ManifestSource      a folder of records that were read before
                           ├─► RecordsFileSource   a file of JSON lines
                           ├─► TableSource         a table in a file: URLs, separated values, Parquet
                           ├─► ArchiveSource       a tar or zip
@@ -28,6 +29,7 @@ from esclip.sources.chain import ChainedSource
 from esclip.sources.color_conflict import without_conflict
 from esclip.sources.exclusions import Exclusions
 from esclip.sources.folder import FolderSource, is_empty
+from esclip.sources.manifest import ManifestSource, is_manifest
 from esclip.sources.slices import Slice, SlicedSource
 from esclip.sources.tables.columns import USUAL_COLUMNS, RecordColumns
 from esclip.sources.tables.json_lines import RecordsFileSource, is_records_file
@@ -59,6 +61,8 @@ class SourceOptions:
     """Names to leave out in folders and archives."""
     frame_interval: float | None = None
     """Seconds between frames of a video; None: its key frames."""
+    slice: Slice | None = None
+    """Which parts of a manifest; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,10 @@ def _open_dataset(path: Path, options: SourceOptions) -> Source:
     return without_conflict(source, options.known)
 
 
+def _open_manifest(path: Path, options: SourceOptions) -> Source:
+    return without_conflict(ManifestSource(path, options.slice), options.known)
+
+
 def _open_records_file(path: Path, options: SourceOptions) -> Source:
     return RecordsFileSource(path, options.known, options.columns)
 
@@ -106,13 +114,18 @@ def _open_folder(path: Path, options: SourceOptions) -> Source:
     return without_conflict(source, options.known)
 
 
+_MANIFEST = SourceType(is_manifest, _open_manifest)
+
+_FOLDER = SourceType(lambda path: True, _open_folder, has_names=True)
+
 SOURCE_TYPES: Sequence[SourceType] = (
+    _MANIFEST,
     SourceType(is_dataset, _open_dataset, is_dataset=True, has_columns=True),
     SourceType(is_records_file, _open_records_file, has_columns=True),
     SourceType(is_table, _open_table, has_columns=True),
     SourceType(is_archive_file, _open_archive, has_names=True),
     SourceType(is_video_file, _open_video, has_frames=True),
-    SourceType(lambda path: True, _open_folder, has_names=True),
+    _FOLDER,
 )
 """The first that matches opens a path. A new source is a file beside this one, and a row here."""
 
@@ -135,8 +148,8 @@ def open_source(
     """Open the source that reads some paths, one after the other.
 
     Args:
-        paths: Unsplash dataset folders, folders of images, image files, archives, tables of pictures, or
-            files of JSON lines; sources stay as they are.
+        paths: Unsplash dataset folders, folders of images, image files, archives, tables of pictures, files
+            of JSON lines, or manifests; sources stay as they are.
         images: Folder with a dataset's pictures as `<photo_id>.jpg`.
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
@@ -147,7 +160,8 @@ def open_source(
         url_column: A table's column that has the pictures.
         id_column: A table's column that has the ids.
         frame_interval: Take a frame of a video every so many seconds; None: its key frames.
-        slice: One of several parts of the records, as `3/16`; of the first `limit`, where that is given.
+        slice: One of several parts of the records, as `3/16`; of the first `limit`, where that is given. Of
+            a manifest alone it is whole files: no other is read.
         known: The fields of the index.
         gone: Those of `paths` that give no records.
 
@@ -170,8 +184,16 @@ def open_source(
     resolved = resolve_captions(captions)
     column = resolved if isinstance(resolved, str) else None
     columns = RecordColumns(url_column, id_column, column)
+    by_files = limit is None and captions is None and [is_manifest_path(path) for path in paths] == [True]
     options = SourceOptions(
-        images, limit, columns, known, texts, exclude=Exclusions(exclude), frame_interval=frame_interval
+        images,
+        limit,
+        columns,
+        known,
+        texts,
+        exclude=Exclusions(exclude),
+        frame_interval=frame_interval,
+        slice=wanted if by_files else None,
     )
     sources: list[Source] = []
     types: set[SourceType] = set()
@@ -188,7 +210,7 @@ def open_source(
     source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)
     if resolved is not None and not isinstance(resolved, str):
         source = CaptionedSource(source, resolved, complete=limit is None)
-    return source if wanted is None else SlicedSource(source, wanted)
+    return source if wanted is None or by_files else SlicedSource(source, wanted)
 
 
 def is_gone(path: str | Path, *, texts: bool = False) -> bool:
@@ -197,7 +219,12 @@ def is_gone(path: str | Path, *, texts: bool = False) -> bool:
     With `texts`, text files are records, too.
     """
     named = user_path(path, "path")
-    return not _type_of(named).is_dataset and is_empty(named, texts=texts)
+    return _type_of(named) is _FOLDER and is_empty(named, texts=texts)
+
+
+def is_manifest_path(path: str | Path | Source) -> bool:
+    """Whether this is the path of a manifest."""
+    return not isinstance(path, Source) and is_manifest(user_path(path, "path"))
 
 
 def _type_of(path: Path, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:

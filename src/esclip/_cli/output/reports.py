@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from esclip._core.rejections import IngestReport, LedgerEntry
     from esclip._core.schema import Stats
     from esclip._errors.reasons import Reason
+    from esclip._ingest.manifest import ManifestReport
     from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
@@ -60,6 +61,20 @@ def print_export(report: ExportReport, *, json: bool) -> None:
         f"{pluralize(report.files, 'file')} of {report.bytes / 1e6:,.1f} MB, in {report.seconds:.1f} s: "
         f"{report.path}"
     )
+
+
+def print_manifest(report: ManifestReport, *, json: bool) -> None:
+    """What a manifest has: a summary on stderr, with `json` the report on stdout."""
+    if json:
+        print_json(report.to_json())
+    odd = {"can't be read": report.unreadable, "left out, with the id of another": report.repeated}
+    more = "".join(f", {number:,} {what}" for what, number in odd.items() if number)
+    say(
+        f"{pluralize(report.records, 'record')}{more}, in {pluralize(report.files, 'file')} of "
+        f"{report.bytes / 1e6:,.1f} MB, in {report.seconds:.1f} s: {report.path}"
+    )
+    if report.passed_over:
+        say(f"passed over: {describe_skipped(report.passed_over)}")
 
 
 @contextmanager

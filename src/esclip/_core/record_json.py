@@ -1,7 +1,8 @@
-"""Serializes a record for the ledger, without loss; only credentials in its URLs are masked.
+"""A record as JSON, for ledgers and manifests, without loss; only credentials in its URLs are masked.
 
 The fingerprint stays the same: a record that a retry has ingested is unchanged for the next ingest of its
-source. orjson can't do it: a file's name may not be UTF-8, and a number may be infinite.
+source. A URL with credentials is not fetched, masked or not. orjson can't do it: a file's name may not be
+UTF-8, and a number may be infinite.
 """
 
 from __future__ import annotations
