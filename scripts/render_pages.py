@@ -27,8 +27,9 @@ from esclip._files import text as text_files
 from esclip._images import decode, sanitize
 from esclip._ingest import labels as kept_labels
 from esclip.encoders.remote import protocol
-from esclip.sources import captions, csv_rows
+from esclip.sources import captions
 from esclip.sources.memory import source as memory
+from esclip.sources.tables import csv_rows
 from esclip.sources.unsplash import child_tables
 from esclip.stores.engine import queries
 
