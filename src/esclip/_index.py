@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -47,7 +48,15 @@ from esclip._core.targets import PART_KINDS
 from esclip._core.text_forms import is_unicode
 from esclip._core.texts import holds_texts, is_companion, texts_index
 from esclip._core.types import StoredDocument
-from esclip._errors import ConfigError, DocumentNotFound, Hint, IndexExists, IndexNotFound, SourceError
+from esclip._errors import (
+    ConfigError,
+    DocumentNotFound,
+    Hint,
+    IndexExists,
+    IndexNotFound,
+    SourceError,
+    StoreUnavailable,
+)
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
@@ -312,8 +321,9 @@ class ImageIndex(OpenIndex, SearchMethods):
     ) -> None:
         """Use `open_index`, which knows the defaults."""
         super().__init__()
-        self._open_store = store
-        self._open_ledger = Ledger(ledger_path(store.address, store.index))
+        self._named_store = store
+        self._resolved_store: Store | None = None
+        self._open_ledger: Ledger | None = None
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
         self._others: dict[str, Store] = {}
         self._schema: IndexSchema | None = None
@@ -1070,6 +1080,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         parts = beside if beside and holds_parts(beside.schema) else None
         beside = self._open_texts().info() if info.schema.texts else None
         texts = beside if beside and holds_texts(beside.schema) else None
+        info = replace(info, aliases=tuple(self._store.aliases()))
         return Stats.of(info, self._store.index, self._store.address, parts=parts, texts=texts)
 
     def load_encoder(self) -> Encoder:
@@ -1085,14 +1096,24 @@ class ImageIndex(OpenIndex, SearchMethods):
         """
         return self._query_encoder(self._store.schema())
 
-    def drop(self) -> None:
+    def drop(self, *, aliases: bool = False, confirm: Callable[[Stats], bool] | None = None) -> None:
         """Remove the index with its texts, its parts, its ledger, and what people have decided about it on a
         service's pages. Picture files stay.
 
+        Args:
+            aliases: Remove the aliases that point to it, too. Default: the index is not removed while there
+                are some.
+            confirm: Called with what the index holds, before it is removed; False keeps it.
+
         Raises:
             IndexNotFound: There is no such index.
+            ConfigError: The index is named by an alias, or is what an alias points to.
         """
-        ledger, schema = self._ledger, self._store.schema()
+        ledger = self._ledger
+        self._require_droppable(aliases=aliases)
+        if confirm is not None and not confirm(self.stats()):
+            return
+        schema = self._store.schema()
         if schema and holds_parts(self._open_parts().schema()):
             self._open_parts().drop()  # first: what is dropped by halves still says that it has them
         (self._with_texts(schema) if schema else self._store).drop()
@@ -1104,13 +1125,14 @@ class ImageIndex(OpenIndex, SearchMethods):
         """Free connections and files. Closing twice is harmless; other calls raise `ConfigError` then."""
         with self._lock:
             self._closed = True
-        self._open_store.close()
-        for other in self._others.values():
-            other.close()
-        self._open_ledger.close()
+        for store in (self._named_store, self._resolved_store, *self._others.values()):
+            if store is not None:
+                store.close()
+        if self._open_ledger is not None:
+            self._open_ledger.close()
 
     def __enter__(self) -> ImageIndex:
-        assert self._store  # raises when closed
+        self._require_open()
         return self
 
     def __len__(self) -> int:
@@ -1129,11 +1151,13 @@ class ImageIndex(OpenIndex, SearchMethods):
     def __repr__(self) -> str:
         documents, encoder = self._describe()
         known = f"{documents}, encoder {encoder}" if encoder else documents
-        return f"<ImageIndex {self._open_store.index!r} in {escape(mask(self._open_store.address))}: {known}>"
+        return (
+            f"<ImageIndex {self._named_store.index!r} in {escape(mask(self._named_store.address))}: {known}>"
+        )
 
     def _repr_html_(self) -> str:
         documents, encoder = self._describe()
-        where = (("index", self._open_store.index), ("store", mask(self._open_store.address)))
+        where = (("index", self._named_store.index), ("store", mask(self._named_store.address)))
         return render_table([*where, ("holds", documents), ("encoder", encoder)])
 
     def _describe(self) -> tuple[str, str]:
@@ -1150,10 +1174,22 @@ class ImageIndex(OpenIndex, SearchMethods):
 
     @property
     def _store(self) -> Store:
-        """The store. Raises `ConfigError` when the index is closed: all use of the index begins here."""
+        """The store, of one index from its first use on, wherever an alias points later.
+
+        Raises `ConfigError` when the index is closed: all use of the index begins here.
+        """
+        self._require_open()
+        if self._resolved_store is None:
+            resolved = self._named_store.resolve_alias()
+            with self._lock:
+                self._resolved_store = self._resolved_store or resolved
+            if resolved not in (self._resolved_store, self._named_store):  # another thread was faster
+                resolved.close()
+        return self._resolved_store
+
+    def _require_open(self) -> None:
         if self._closed:
             raise ConfigError("the index is closed; open it again with open_index")
-        return self._open_store
 
     @property
     def _ledger(self) -> Ledger:
@@ -1161,8 +1197,19 @@ class ImageIndex(OpenIndex, SearchMethods):
 
         Raises `ConfigError` when the index is closed, or stands for several.
         """
-        if isinstance(self._store, SeveralIndexes):
-            raise several_are_read_only(self._store.index)
+        self._require_open()
+        if isinstance(self._named_store, SeveralIndexes):
+            raise several_are_read_only(self._named_store.index)
+        if self._open_ledger is None:
+            try:
+                index = self._store.index
+            except StoreUnavailable:  # what was rejected can be read while a server is away
+                index = self._named_store.index
+                if not Ledger(ledger_path(self._named_store.address, index)).exists():
+                    raise
+            with self._lock:
+                path = ledger_path(self._named_store.address, index)
+                self._open_ledger = self._open_ledger or Ledger(path)
         return self._open_ledger
 
     def _require_schema(self) -> IndexSchema:
@@ -1210,10 +1257,11 @@ class ImageIndex(OpenIndex, SearchMethods):
 
     def _open_other(self, name: Callable[[str], str]) -> Store:
         """An index beside this one, by its name of this one's; there or not, opened once."""
+        store = self._store
+        index = name(store.index)
         with self._lock:
-            index = name(self._store.index)
             if index not in self._others:
-                self._others[index] = self._store.open_other(index)
+                self._others[index] = store.open_other(index)
             return self._others[index]
 
     def _with_texts(self, schema: IndexSchema, pictures: Store | None = None) -> Store:
@@ -1261,6 +1309,15 @@ class ImageIndex(OpenIndex, SearchMethods):
     def _query_encoder(self, schema: IndexSchema | None) -> Encoder:
         """The encoder for searches, which remembers texts; those of documents come only once."""
         return self._encoders.resolve_for_queries(self._store.index, schema)
+
+    def _require_droppable(self, *, aliases: bool) -> None:
+        """Raise `ConfigError` for an alias, and without `aliases` for an index that has some."""
+        name, index = self._named_store.index, self._store.index
+        if name != index:
+            raise ConfigError(f"{name!r} is an alias of index {index!r}; drop that by its own name")
+        if (names := self._store.aliases()) and not aliases:
+            listed = f"{pluralize(len(names), 'alias')}, {', '.join(map(repr, names))}"
+            raise ConfigError(f"index {index!r} has {listed}; nothing was removed", Hint.ALIASES)
 
     def _with_parts(self, schema: IndexSchema) -> Store:
         """The store, which removes the parts of documents with them."""

@@ -25,6 +25,7 @@ from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Scan, Search
 from esclip._core.types import Fingerprint, Hit, ImageRecord, Pixels, StoredDocument, Vector, Vectors
+from esclip._errors import ConfigError
 from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
@@ -152,7 +153,8 @@ class Store(ABC):
     can be faster.
 
     Every method raises `StoreUnavailable` when the store can't be reached and `IndexExists` when something
-    that esclip did not make has the index's name. All but `schema`, `info`, `list_indexes` and `ensure_index`
+    that esclip did not make has the index's name, or an alias has it: then `resolve_alias` gives the store of
+    the index that is meant. All but `schema`, `info`, `list_indexes`, `ensure_index` and those of aliases
     raise `IndexNotFound` when the index does not exist.
 
     Args:
@@ -258,7 +260,7 @@ class Store(ABC):
 
     @abstractmethod
     def drop(self) -> None:
-        """Remove the index with all its documents.
+        """Remove the index with all its documents, and the aliases that point to it.
 
         Raises:
             IndexNotFound: The index does not exist.
@@ -280,6 +282,64 @@ class Store(ABC):
         """
         info = self.info()
         return {} if info is None else {self.index: info}
+
+    def alias_target(self) -> str | None:
+        """Read which index the store's name points to; None, the default, where the name is no alias.
+
+        The index need not exist any more.
+
+        Raises:
+            StoreError: The alias is of several indexes, or of some of an index's documents.
+        """
+        return None
+
+    def resolve_alias(self) -> Store:
+        """Give this store, or where its name is an alias that of the index that it points to.
+
+        The caller closes that one, too. It stays that of the same index wherever the alias points later.
+        """
+        target = self.alias_target()
+        return self if target is None else self.open_other(target)
+
+    def aliases(self) -> Sequence[str]:
+        """Read the names of the aliases that point to the index, sorted. By default there are none."""
+        return ()
+
+    def point_alias(self, index: str) -> None:
+        """Make the store's name an alias of an index at the same address, in place of what it points to.
+
+        It points to one of the two at any moment.
+
+        Args:
+            index: The name of an index, not of an alias.
+
+        Raises:
+            IndexNotFound: There is no such index.
+            IndexExists: The store's name is that of an index.
+            ConfigError: The store has no aliases.
+        """
+        raise self._without_aliases()
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> None:
+        """Give the index another name; the one it had becomes an alias of it.
+
+        The documents are found by the store's name at any moment. A call that was killed is completed by
+        another one, of this or of `point_alias`, or has changed nothing that searches see.
+
+        Args:
+            index: The new name, which is free; or that of a call that was killed.
+            beside: New names by names of indexes that belong to it, and need not exist.
+
+        Raises:
+            IndexExists: The new name is taken.
+            ConfigError: The store has no aliases.
+        """
+        raise self._without_aliases()
+
+    def _without_aliases(self) -> ConfigError:
+        return ConfigError(
+            f"a store such as {escape(mask(self.address))} has no aliases; name the index itself"
+        )
 
     def bulk_load(self, cancelled: Event | None = None) -> AbstractContextManager[None]:
         """Context manager: within it, many documents are written.

@@ -47,6 +47,7 @@ ANSWERS: dict[str, Any] = {
     "/": OPENSEARCH,
     "/x": DONE,
     "/x/_mapping": {"x": {"mappings": MAPPINGS}},
+    "/x/_alias": {"x": {"aliases": {"pictures": {}}}},
     "/x/_count": {"count": 2, "_shards": SHARDS},
     "/x/_refresh": {"_shards": SHARDS},
     "/x/_stats/store": {"_shards": SHARDS, "_all": {"total": {"store": {"size_in_bytes": 5}}}},
@@ -81,6 +82,8 @@ WIDER = IndexSchema(SCHEMA.space, (*SCHEMA.fields, Field("more", FieldType.KEYWO
 OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
     "schema": (lambda store: store.schema(), ("/", "/x/_mapping")),
     "info": (lambda store: store.info(), ("/x/_count", "/x/_refresh", "/x/_stats/store")),
+    "target": (lambda store: store.alias_target(), ("/x/_mapping",)),
+    "aliases": (lambda store: store.aliases(), ("/x/_alias",)),
     "prepare": (lambda store: store.ensure_index(SCHEMA), ("/x/_mapping",)),
     "widen": (lambda store: store.ensure_index(WIDER), ("put",)),
     "fingerprints": (lambda store: store.fingerprints(IDS), ("/x/_mget",)),

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -49,6 +49,9 @@ from esclip._core.settings import ENCODER_PORT, MAX_BODY_MIB
 from esclip._errors import EsclipError
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
+
+if TYPE_CHECKING:
+    from esclip._core.schema import Stats
 
 PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_535, metavar="PORT")
 MAX_BODY = Opt(MAX_BODY_MIB, "The longest request, in MiB.", minimum=1, maximum=1024, metavar="MIB")
@@ -221,16 +224,20 @@ def indexes(*, store: Annotated[StoreOptions, Without(("index",))], json: Json =
 def drop(
     *,
     store: StoreOptions,
+    aliases: Annotated[
+        bool, typer.Option("--aliases", help="Remove also the aliases that point to the index.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Remove the index, all that it holds and what people decided on its pages. Pictures are untouched."""
     from esclip._cli.output.console import say
 
+    def ask_first(stats: Stats) -> bool:
+        confirm(f"remove index {store.index!r} and its {pluralize(stats.documents, 'document')}", yes=yes)
+        return True
+
     with store.open() as index:
-        if not yes:
-            documents = index.stats().documents
-            confirm(f"remove index {store.index!r} and its {pluralize(documents, 'document')}", yes=yes)
-        index.drop()
+        index.drop(aliases=aliases, confirm=None if yes else ask_first)
     say(f"index {store.index!r} removed")
 
 

@@ -8,6 +8,7 @@ from copy import copy
 from esclip._errors import EsclipError, Hint
 
 HINTS = {
+    Hint.ALIASES: "point them to another with: esclip switch; or remove them, too: --aliases",
     Hint.CA_FILE: "--ca-file (ESCLIP_CA_FILE) names certificates to trust",
     Hint.CREDENTIALS: "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region",
     Hint.ENCODER: "name one with --encoder",

@@ -174,6 +174,8 @@ class IndexInfo:
     """How the store authenticates us; None where it needs nothing."""
     shards: int | None = None
     """Primaries and replicas together; None where there are none, or the store can't tell."""
+    aliases: tuple[str, ...] = ()
+    """Other names that point to the index: where indexes are listed, as far as the user may read them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -209,6 +211,8 @@ class Stats:
     """Of the index of pictures in a cluster, primaries and replicas together; None where that isn't known."""
     vectors: str = FLOAT
     """How vectors are compared first: `float`, `int8` or `bit`. Scores are by the float32 vectors always."""
+    aliases: tuple[str, ...] = ()
+    """Other names that point to the index."""
 
     @classmethod
     def of(
@@ -240,6 +244,7 @@ class Stats:
             texts=texts.documents if texts else 0,
             shards=info.shards,
             vectors=info.schema.settings.level,
+            aliases=info.aliases,
         )
 
     def __repr__(self) -> str:
@@ -252,14 +257,14 @@ class Stats:
     def _repr_html_(self) -> str:
         fields = ", ".join(f"{field.name} ({field.type.value})" for field in self.fields)
         values = {name: getattr(self, name) for name in Stats.__dataclass_fields__} | {"fields": fields}
-        values |= {name: ", ".join(values[name]) for name in ("runtimes", "labels", "parts")}
+        values |= {name: ", ".join(values[name]) for name in ("runtimes", "labels", "parts", "aliases")}
         values["texts"] = self.texts or None
         return render_table(values.items())
 
     def to_json(self) -> dict[str, Any]:
-        """The stats as the command line prints them with `--json`: without `texts` and `shards` of none."""
+        """The stats as the command line prints them with `--json`: without counts and names that are none."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
-        for name in ("texts", "shards"):
+        for name in ("texts", "shards", "aliases"):
             if not values[name]:
                 del values[name]
         return values | {"fields": {field.name: field.type.value for field in self.fields}}

@@ -91,6 +91,7 @@ class Hint(StrEnum):
     The command line words each for its own users (`_cli/hints.py`); so may a service.
     """
 
+    ALIASES = "point them to another index by switch_index, or pass aliases=True to remove them, too"
     CA_FILE = "name the certificates to trust as ca_file"
     CREDENTIALS = "give a user and a password, an API key or an AWS region"
     ENCODER = "pass one as encoder"

@@ -40,7 +40,7 @@ from esclip._core.types import (
 )
 from esclip._errors import IndexMismatch, IndexNotFound
 from esclip._protocols import Store
-from esclip.stores import validation
+from esclip.stores import aliases, validation
 from esclip.stores.filter_eval import compile_filter
 from esclip.stores.idf import idf_weights, score_hit
 
@@ -51,6 +51,8 @@ class MemoryStore(Store):
     def __init__(self, index: str) -> None:
         super().__init__("memory:", index)
         self._stores = {index: self}
+        self._aliases: dict[str, str] = {}
+        """Names of indexes by name of their aliases; of all stores that `open_other` gave."""
         self._lock = RLock()
         self._schema: IndexSchema | None = None
         self._documents: dict[str, StoredDocument] = {}
@@ -62,25 +64,34 @@ class MemoryStore(Store):
 
     def schema(self) -> IndexSchema | None:
         """The schema that it keeps."""
-        return self._schema
+        with self._lock:
+            self._require_no_alias()
+            return self._schema
 
     def info(self) -> IndexInfo | None:
         """The schema and the number of documents."""
         with self._lock:
+            self._require_no_alias()
             if self._schema is None:
                 return None
             return IndexInfo(self._schema, len(self._documents), engine="memory", bytes=None)
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:
         """Those of all stores that `open_other` gave."""
-        infos = {name: store.info() for name, store in sorted(self._stores.items())}
-        return {name: info for name, info in infos.items() if info is not None}
+        stores = [store for name, store in sorted(self._stores.items()) if name not in self._aliases]
+        infos = {store.index: store.info() for store in stores}
+        return {
+            name: replace(info, aliases=self.open_other(name).aliases())
+            for name, info in infos.items()
+            if info is not None
+        }
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Keep the schema, or merge it into the present one."""
         validation.check_field_names(schema.fields)
         validation.check_settings(schema.settings, "an index in memory", VECTOR_LEVELS)
         with self._lock:
+            self._require_no_alias()
             present = self._schema or schema
             conflict = validation.schema_conflict(present, schema)
             conflict = conflict or validation.settings_conflict(present.settings, schema.settings)
@@ -166,20 +177,55 @@ class MemoryStore(Store):
         }
 
     def drop(self) -> None:
-        """Remove schema and documents."""
+        """Remove schema, documents and aliases."""
         with self._lock:
             self._require_schema()
+            for alias in self.aliases():
+                del self._aliases[alias]
             self._schema = None
             self._documents = {}
+
+    def alias_target(self) -> str | None:
+        """The index that the name points to."""
+        return self._aliases.get(self.index)
+
+    def aliases(self) -> tuple[str, ...]:
+        """The names that point to this one."""
+        return tuple(sorted(name for name, index in self._aliases.items() if index == self.index))
+
+    def point_alias(self, index: str) -> None:
+        """Keep the name of the index."""
+        self.open_other(index)._require_schema()
+        with self._lock:
+            if self._schema is not None:
+                raise aliases.name_taken(self.address, self.index)
+            self._aliases[self.index] = index
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> None:
+        """Hand schema and documents over to other stores."""
+        with self._lock:
+            self._require_schema()
+            for old, new in ((self.index, index), *beside.items()):
+                source, target = self.open_other(old), self.open_other(new)
+                if target._schema is not None or new in self._aliases:
+                    raise aliases.name_taken(self.address, new)
+                target._schema, target._documents = source._schema, source._documents
+                source._schema, source._documents = None, {}
+            self._aliases[self.index] = index
 
     def open_other(self, index: str) -> MemoryStore:
         """The same object for the same name."""
         if index not in self._stores:
             self._stores[index] = MemoryStore(index)
-            self._stores[index]._stores = self._stores
+            self._stores[index]._stores, self._stores[index]._aliases = self._stores, self._aliases
         return self._stores[index]
 
+    def _require_no_alias(self) -> None:
+        if (target := self.alias_target()) is not None:
+            raise aliases.is_alias(self.address, self.index, target)
+
     def _require_schema(self) -> IndexSchema:
+        self._require_no_alias()
         if self._schema is None:
             raise IndexNotFound(f"there is no index {self.index!r} in memory; ingest pictures to make it")
         return self._schema

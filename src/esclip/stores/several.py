@@ -125,6 +125,27 @@ class SeveralIndexes(Store):
         others = [store.open_other(store.index + suffix) for store, _ in members]
         return SeveralIndexes(others, [name for _, name in members])
 
+    def alias_target(self) -> str | None:
+        """The names with each alias replaced by its index; None where none is an alias."""
+        targets = self._each(lambda store: store.alias_target())
+        if not any(targets):
+            return None
+        named = zip(targets, self.stores, strict=True)
+        return INDEX_SEPARATOR.join(target or store.index for target, store in named)
+
+    def resolve_alias(self) -> Store:
+        """The same with each alias replaced by its index; hits name the alias."""
+        resolved = self._each(lambda store: store.resolve_alias())
+        return self if resolved == [*self.stores] else SeveralIndexes(resolved, self.names)
+
+    def point_alias(self, index: str) -> NoReturn:
+        """Raise `ConfigError`."""
+        raise several_are_read_only(self.index)
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> NoReturn:
+        """Raise `ConfigError`."""
+        raise several_are_read_only(self.index)
+
     def ensure_index(self, schema: IndexSchema) -> NoReturn:
         """Raise `ConfigError`."""
         raise several_are_read_only(self.index)

@@ -85,6 +85,21 @@ class StoreWrapper(Store):
     def open_other(self, index: str) -> Store:
         return self.store.open_other(index)
 
+    def alias_target(self) -> str | None:
+        return self.store.alias_target()
+
+    def resolve_alias(self) -> Store:
+        return self.store.resolve_alias()
+
+    def aliases(self) -> Sequence[str]:
+        return self.store.aliases()
+
+    def point_alias(self, index: str) -> None:
+        self.store.point_alias(index)
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> None:
+        self.store.rename(index, beside)
+
     def drop(self) -> None:
         self.store.drop()
 

@@ -13,6 +13,7 @@ and what it reads was written by `plant`. Writes that a search has to find are m
 
 from __future__ import annotations
 
+from esclip.testing.store_aliases import StoreAliases
 from esclip.testing.store_duplicates import StoreDuplicates
 from esclip.testing.store_facets import StoreFacets
 from esclip.testing.store_filters import StoreFilters
@@ -32,6 +33,7 @@ from esclip.testing.store_writes import StoreWrites
 
 class StoreContract(
     StoreLifecycle,
+    StoreAliases,
     StoreLevels,
     StoreWrites,
     StoreIds,

@@ -22,6 +22,7 @@ from esclip._errors import IndexNotFound, StoreError, StoreUnavailable, map_erro
 from esclip._errors.counts import pluralize
 from esclip._net.access import StoreAuth, resolve_access
 from esclip._net.session import retry_after
+from esclip.stores.aliases import is_alias
 from esclip.stores.engine import answers
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, Server
 from esclip.stores.engine.errors import ENGINE_ERRORS, Forbidden
@@ -166,7 +167,20 @@ class EngineClient:
         return self.request(self.raw.count, read=read, index=self.index)
 
     def mapping(self) -> dict[str, Any]:
-        """The index's mapping. Raises `IndexNotFound`, and `StoreError` for an alias of several indexes."""
+        """The index's mapping.
+
+        Raises `IndexNotFound`, `IndexExists` for an alias, and `StoreError` for one of several indexes.
+        """
+        name, mapping = self.named_mapping()
+        if name != self.index:
+            raise is_alias(self.address, self.index, name)
+        return mapping
+
+    def named_mapping(self) -> tuple[str, dict[str, Any]]:
+        """The name of the index, which is another one where the client's is an alias, and its mapping.
+
+        Raises `IndexNotFound`, and `StoreError` for an alias of several indexes.
+        """
         get, read = self.raw.indices.get_mapping, answers.get_mappings
         try:
             mappings = self.request(get, read=read, index=self.index)
@@ -181,8 +195,8 @@ class EngineClient:
                 f"index {self.index!r} at {self.address} is an alias of {pluralize(len(mappings), 'index')} "
                 f"({one_line(names, 200)}); name one of them"
             )
-        (mapping,) = mappings.values()
-        return mapping
+        ((name, mapping),) = mappings.items()
+        return name, mapping
 
     def close(self) -> None:
         """Close all connections. Twice is harmless."""

@@ -13,6 +13,7 @@ from esclip._concurrency.streams import batches
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.settings import is_index_name
 from esclip._errors import IndexNotFound, StoreError
+from esclip.stores.engine.aliases import find_all_aliases
 from esclip.stores.engine.answers import MALFORMED, get_count, get_list, get_object, get_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import VECTOR_TYPES
@@ -39,13 +40,19 @@ def list_indexes(client: EngineClient) -> dict[str, IndexInfo]:
     if not schemas:
         with suppress(Forbidden, IndexNotFound):
             client.server()  # an address that is no engine's has no mappings either
+    aliases = find_all_aliases(client) if schemas else {}
     infos: dict[str, IndexInfo] = {}
     for names in batches(schemas, NAMES_AT_ONCE):
         documents, sizes = _count_documents(client, names), _measure(client, names)
         for name in names:
             engine = _engine(client, mappings[name])
             infos[name] = IndexInfo(
-                schemas[name], documents.get(name, 0), engine, sizes.get(name), client.auth.describe()
+                schemas[name],
+                documents.get(name, 0),
+                engine,
+                sizes.get(name),
+                client.auth.describe(),
+                aliases=aliases.get(name, ()),
             )
     return infos
 

@@ -29,7 +29,9 @@ from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
 from esclip.stores import validation
+from esclip.stores.aliases import name_taken
 from esclip.stores.engine import dialects
+from esclip.stores.engine.aliases import find_aliases, find_target, point_alias, rename
 from esclip.stores.engine.answers import MALFORMED, get_count, get_error, get_object
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import error_type, reason_text
@@ -245,6 +247,34 @@ class EngineStore(Store):
     def open_other(self, index: str) -> EngineStore:
         """Another index of the same cluster, with connections of its own."""
         return EngineStore(self.address, index, self._client.timeouts, self._client.auth)
+
+    def alias_target(self) -> str | None:
+        """From the mapping, whose index is named in the answer."""
+        return find_target(self._client)
+
+    def aliases(self) -> tuple[str, ...]:
+        """Those that the user may read."""
+        return find_aliases(self._client)
+
+    def point_alias(self, index: str) -> None:
+        """In one request."""
+        previous = self.alias_target()
+        if previous is None and self.schema() is not None:
+            raise name_taken(self.address, self.index)
+        with self.open_other(index) as other:
+            other._require_schema()
+        if index != previous:
+            point_alias(self._client, index, previous)
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> None:
+        """By clones, which need no further room on disk; the index can't be written meanwhile."""
+        self._require_schema()
+        present = {old: new for old, new in beside.items() if self._exists(old)}
+        rename(self._client, {self.index: index} | present)
+
+    def _exists(self, index: str) -> bool:
+        with self.open_other(index) as other:
+            return other.schema() is not None
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""

@@ -14,6 +14,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event, RLock
@@ -48,7 +49,8 @@ from esclip._errors import (
 from esclip._errors.reasons import Reason
 from esclip._protocols import Store
 from esclip.stores import validation
-from esclip.stores.lance import maintenance
+from esclip.stores.aliases import is_alias, name_taken
+from esclip.stores.lance import aliases, maintenance
 from esclip.stores.lance.columns import read_columns
 from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.filters import filter_columns, filter_sql, in_sql
@@ -134,6 +136,7 @@ class LanceStore(Store):
     def list_indexes(self) -> Mapping[str, IndexInfo]:
         """From the folders in the store's folder; warns of one that can't be read."""
         infos: dict[str, IndexInfo] = {}
+        targets = aliases.list_aliases(self._folder)
         for name in sorted(path.stem for path in self._folder.glob("*.lance")):
             try:
                 info = self.open_other(name).info() if is_index_name(name) else None
@@ -143,7 +146,8 @@ class LanceStore(Store):
                 logger.warning("%s", error)
                 continue
             if info is not None:
-                infos[name] = info
+                names = tuple(alias for alias, index in targets.items() if index == name)
+                infos[name] = replace(info, aliases=names)
         return infos
 
     def ensure_index(self, schema: IndexSchema) -> None:
@@ -315,10 +319,40 @@ class LanceStore(Store):
         """Another dataset in the same folder."""
         return LanceStore(self._folder, index, self._thresholds)
 
-    def drop(self) -> None:
-        """Remove the index's folder."""
+    def alias_target(self) -> str | None:
+        """From the alias's file."""
+        with map_errors(LANCE_ERRORS, self._path):
+            return aliases.read_target(self._folder, self.index)
+
+    def aliases(self) -> tuple[str, ...]:
+        """From the files of all aliases."""
+        with map_errors(LANCE_ERRORS, self._path):
+            found = aliases.list_aliases(self._folder)
+        return tuple(name for name, index in found.items() if index == self.index)
+
+    def point_alias(self, index: str) -> None:
+        """Replace the alias's file."""
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
+            self.open_other(index)._existing()
+            if self.alias_target() is None and self._open() is not None:
+                raise name_taken(self.address, self.index)
+            aliases.write_target(self._folder, self.index, index)
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> None:
+        """Rename the index's folder, then those beside it. Searches under way may fail, once."""
         with self._lock, map_errors(LANCE_ERRORS, self._path):
             self._existing()
+            for name in (index, *beside.values()):
+                if (self._folder / f"{name}.lance").exists() or self.open_other(name).alias_target():
+                    raise name_taken(self.address, name)
+            aliases.rename(self._folder, self.index, index, beside)
+
+    def drop(self) -> None:
+        """Remove the index's folder, and the files of its aliases."""
+        with self._lock, map_errors(LANCE_ERRORS, self._path):
+            self._existing()
+            for name in self.aliases():
+                aliases.remove(self._folder, name)
             lance.LanceDataset.drop(self._path)
 
     def renew(self) -> None:
@@ -338,6 +372,8 @@ class LanceStore(Store):
 
     def _open(self) -> Any:
         """The dataset at its latest version; None when its path does not exist."""
+        if (target := aliases.read_target(self._folder, self.index)) is not None:
+            raise is_alias(self.address, self.index, target)
         if not self._path.exists():
             return None
         if not (self._path / "_versions").is_dir():
