@@ -4,6 +4,7 @@
     python -m scripts.bench_ingest --store http://127.0.0.1:9210     # and into OpenSearch or Elasticsearch
     python -m scripts.bench_ingest --processor                       # processor time, on a shared machine
     python -m scripts.bench_ingest --memory                          # peak memory by the number of pictures
+    python -m scripts.bench_ingest --measurement                     # measuring what scores mean, at its end
 
 The bound is 1 / (1/E + 1/D): E the pictures a second of the forward passes alone, D of decoding and
 preprocessing alone, each on all cores. The web is a server on this machine that answers after 20 ms, and one
@@ -29,9 +30,20 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from esclip import Encoder, ImageIndex, load_encoder, open_index
+from esclip import (
+    Encoder,
+    ImageIndex,
+    ImageRecord,
+    IndexSchema,
+    StoredDocument,
+    load_encoder,
+    open_index,
+)
 from esclip._concurrency.streams import parallel_map
+from esclip._core.types import unit_rows
 from esclip._images.decode import decode
+from esclip._ingest.calibration import calibrate
+from esclip.encoders.clip import ClipEncoder
 from esclip.stores.memory import MemoryStore
 from scripts.bench_encode import BATCH, forward, models_in, write_pictures
 from scripts.measure import Row, machine, measure, peak_mebibytes, print_table, run_python, write_json
@@ -58,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write the results here, too")
     parser.add_argument("--memory", action="store_true", help="measure memory instead")
     parser.add_argument("--processor", action="store_true", help="measure processor time instead")
+    parser.add_argument(
+        "--measurement", action="store_true", help="time what scores are measured with instead"
+    )
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--peak", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -68,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clip, texts = models_in(given.models or Path(scratch) / "models", given.size)
         if given.peak:
             print(_peak(clip, given.peak))
+        elif given.measurement:
+            _print_measurement(clip, texts, Path(scratch) / "towers", given.pictures, given.rounds)
         elif given.memory:
             _print_memory(clip, Path(scratch), given.pictures)
         else:
@@ -249,6 +266,28 @@ def _print_memory(clip: Path, scratch: Path, pictures: int) -> None:
         write_pictures(folder, pictures * times, (336, 224))
         arguments = ["-m", "scripts.bench_ingest", "--models", str(clip.parent), "--peak", str(folder)]
         print(f"| {pictures * times:,} | {int(run_python(*arguments)):,} MiB |", flush=True)
+
+
+def _print_measurement(clip: Path, texts: Path, towers: Path, pictures: int, rounds: int) -> None:
+    """Processor time of a calibration by a new encoder: null queries encoded, and their vectors kept."""
+
+    def milliseconds(kept: bool) -> float:
+        encoder = ClipEncoder(str(clip), str(texts), cache=towers)
+        if not kept:
+            for file in towers.glob("*/null-queries-*"):
+                file.unlink()
+        rows = unit_rows(np.random.default_rng(0).standard_normal((pictures, encoder.space.dim)))
+        store = MemoryStore(INDEX)
+        store.ensure_index(IndexSchema(encoder.space))
+        store.upsert([StoredDocument(ImageRecord(str(n), "", "", ""), row) for n, row in enumerate(rows)])
+        started = time.process_time()
+        calibrate(store, encoder)
+        return 1000 * (time.process_time() - started)
+
+    ClipEncoder(str(clip), str(texts), cache=towers).encode_texts(["red"])  # exports the tower
+    measures = {"encoded": partial(milliseconds, False), "kept": partial(milliseconds, True)}
+    rows = measure(measures, unit="ms", rounds=rounds, baseline="encoded")
+    print_table("the vectors of the null queries", rows)
 
 
 def _peak(clip: Path, folder: Path) -> int:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from esclip import LabelSet, classify
+from esclip._core.null_queries import NULL_TEXTS
 from esclip._errors import ConfigError, EncoderError
 from esclip._protocols import Encoder
 from esclip._server.encoder_app import open_server
@@ -163,6 +164,30 @@ def test_exports_are_made_once(tiny_models: Models, tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     assert encode().keys() >= {path for path in first if path.suffix != ".blob"}
     assert weights.stat().st_size > 100
+
+
+def test_null_queries_are_encoded_once(
+    tiny_models: Models, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their vectors are kept beside the text tower, which is then not loaded for them; others' aren't."""
+
+    def encode(texts: Sequence[str] = NULL_TEXTS) -> npt.NDArray[np.float32]:
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            return ClipEncoder(str(tiny_models.clip), device="cpu", cache=tmp_path).encode_texts(texts)
+
+    encode(["a dog"])  # which makes the export
+    first = encode()
+    assert "texts by OpenVINO" in caplog.text
+    np.testing.assert_array_equal(encode(), first)
+    assert "texts by OpenVINO" not in caplog.text
+    encode(NULL_TEXTS[:1])
+    assert "texts by OpenVINO" in caplog.text
+    (kept,) = tmp_path.rglob("null-queries-*")
+    for damage in (b"", b"\x00" * kept.stat().st_size, kept.read_bytes() + b"\x00"):
+        kept.write_bytes(damage)
+        np.testing.assert_allclose(encode(), first, atol=1e-6)
+        assert "texts by OpenVINO" in caplog.text
 
 
 def test_a_damaged_compiled_tower_is_compiled_again(tiny_models: Models, tmp_path: Path) -> None:

@@ -192,3 +192,6 @@ NULL_QUERIES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """By script, in several of its languages."""
+
+NULL_TEXTS: tuple[str, ...] = tuple(text for script in sorted(NULL_QUERIES) for text in NULL_QUERIES[script])
+"""All of them, script by script: what each measurement encodes."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from esclip._core.calibration import PERCENTS, Calibration, NullScores
-from esclip._core.null_queries import NULL_QUERIES
+from esclip._core.null_queries import NULL_QUERIES, NULL_TEXTS
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import KnnSearch, Scan
 from esclip._core.settings import CALIBRATED_FROM
@@ -59,7 +59,7 @@ def _measure(store: Store, encoder: Encoder, documents: int) -> Calibration:
     sample = iter_documents(store, [hit.id for hit in hits])
     pictures = np.stack([document.vector for document in sample])
     scripts = sorted(NULL_QUERIES)
-    texts = encoder.encode_texts([text for script in scripts for text in NULL_QUERIES[script]])
+    texts = encoder.encode_texts(NULL_TEXTS)
     best = _best_scores(store, texts)
     ends = np.cumsum([len(NULL_QUERIES[script]) for script in scripts])[:-1]
     parts = zip(scripts, np.split(texts, ends), np.split(best, ends), strict=True)

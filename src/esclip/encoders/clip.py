@@ -22,6 +22,7 @@ import numpy as np
 from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.streams import batches
 from esclip._core.arguments import coerce_texts
+from esclip._core.null_queries import NULL_TEXTS
 from esclip._core.schema import Space
 from esclip._core.settings import tower_cache
 from esclip._core.types import Pixels, Vectors, unit_rows
@@ -33,6 +34,7 @@ from esclip.encoders.loading import MODEL_ERRORS
 from esclip.encoders.preprocessing import Preprocessing, read_processor
 from esclip.encoders.runtimes import towers
 from esclip.encoders.runtimes.export import Kind
+from esclip.encoders.runtimes.null_vectors import keep_null_vectors, read_null_vectors
 from esclip.encoders.text_warnings import warn_of_unknown_scripts
 
 T = TypeVar("T")
@@ -133,7 +135,23 @@ class ClipEncoder:
         texts = coerce_texts("texts", texts)
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
+        if tuple(texts) == NULL_TEXTS:
+            return self._null_vectors()
         warn_of_unknown_scripts(self._text_name, texts)
+        return self._encode_texts(texts)
+
+    def _null_vectors(self) -> Vectors:
+        """Those of the null queries; without the text tower, where it has encoded them before."""
+        export = towers.find_text_export(self._text_model, self._text_runtime(), self._cache)
+        vectors = read_null_vectors(export.folder, self._dim) if export else None
+        if vectors is None:
+            vectors = self._encode_texts(NULL_TEXTS)
+            if export:
+                keep_null_vectors(export.folder, vectors)
+        return vectors
+
+    def _encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts by the text tower, to unit rows."""
         tower = self._text_tower()
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # similar lengths: little padding
         with map_errors(MODEL_ERRORS, self._text_name, "can't encode texts"):
@@ -149,15 +167,14 @@ class ClipEncoder:
             self._image_model, towers.choose_runtime(Kind.PICTURES, *self._runtime_options), self._cache
         )
         if self._local_text_model is not None:
-            towers.prepare_text_tower(
-                self._local_text_model, towers.choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
-            )
+            towers.prepare_text_tower(self._local_text_model, self._text_runtime(), self._cache)
         return tower
 
     def _load_text_tower(self) -> towers.TextTower:
-        return towers.load_text_tower(
-            self._text_model, towers.choose_runtime(Kind.TEXTS, *self._runtime_options), self._cache
-        )
+        return towers.load_text_tower(self._text_model, self._text_runtime(), self._cache)
+
+    def _text_runtime(self) -> towers.RuntimeChoice:
+        return towers.choose_runtime(Kind.TEXTS, *self._runtime_options)
 
     @cached_property
     def _text_model(self) -> ModelFolder:

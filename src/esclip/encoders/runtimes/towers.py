@@ -137,6 +137,16 @@ def prepare_text_tower(model: ModelFolder, choice: RuntimeChoice, cache: Path) -
     _best_export(_TorchSource(model), Kind.TEXTS, choice, cache)
 
 
+def find_text_export(model: ModelFolder, choice: RuntimeChoice, cache: Path) -> Export | None:
+    """Find the export that `load_text_tower` loads; None on torch, and where it has not been made yet."""
+    with map_errors(MODEL_ERRORS, model.name, f"can't be read from {model.path}"):
+        for precision in choice.precisions:
+            export = find_export(cache, model, Kind.TEXTS, precision)
+            if export is None or export.accepted:
+                return export
+    return None
+
+
 class _TorchSource:
     """The model in torch, loaded on first use by device, as it takes seconds and gigabytes."""
 
