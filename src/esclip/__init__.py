@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from esclip._client.client import Client
     from esclip._client.document import Document
     from esclip._client.profile import Profile
+    from esclip._comparison.compare import compare
+    from esclip._comparison.options import CompareOptions
+    from esclip._comparison.report import ComparedIndex, ComparedQuery, Comparison, ComparisonRow
     from esclip._concurrency.stop import CancelToken
     from esclip._core.facets import Bucket, Facet, Facets, ValueCount
     from esclip._core.filters import (
@@ -115,6 +118,11 @@ __all__ = [
     "Bucket",
     "CancelToken",
     "Client",
+    "CompareOptions",
+    "ComparedIndex",
+    "ComparedQuery",
+    "Comparison",
+    "ComparisonRow",
     "Condition",
     "ConfigError",
     "CopyReport",
@@ -217,6 +225,7 @@ __all__ = [
     "VectorQuery",
     "audit",
     "classify",
+    "compare",
     "encode",
     "evaluate",
     "list_indexes",
@@ -236,7 +245,8 @@ _HOMES = (
     "encoders", "_client.document", "_client.profile", "_client.client", "_evaluation.options",
     "_evaluation.statistics", "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate",
     "_classify", "_index", "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
-    "_audit.options", "_audit.report", "_audit.audit", "_ingest.manifest",
+    "_audit.options", "_audit.report", "_audit.audit", "_ingest.manifest", "_comparison.options",
+    "_comparison.report", "_comparison.compare",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

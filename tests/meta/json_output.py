@@ -24,6 +24,7 @@ COMMANDS: Steps = {
         *("evaluate", "--field", "country", "--against", "exact=yes", "--encoder", "palette", "--json"),
     ),
     "audit": ("audit", "--queries", "3", "--encoder", "palette", "--json"),
+    "compare": ("compare", "old", "old", "--queries", "3", "--json"),
     "export": ("export", "--out", "{folder}/cache", "--json"),
     "manifest": ("manifest", "{folder}/pictures", "--out", "{folder}/manifest", "--json"),
     "doctor": ("doctor", "--encoder", "palette", "--json"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from esclip._evaluation.metrics import METRICS, score_ranking
-from esclip._evaluation.statistics import compare, summarize
+from esclip._evaluation.statistics import compare_systems, summarize
 from scripts.keep_ranx_figures import FIGURES, random_rankings
 
 
@@ -62,25 +62,25 @@ class TestStatistics:
         """Intervals and p are those of the seed, and others with another one."""
         first, second = np.random.default_rng(1).random((2, 40, 4))
         assert summarize(first, 3) == summarize(first, 3) != summarize(first, 4)
-        assert compare(first, second, 3) == compare(first, second, 3)
+        assert compare_systems(first, second, 3) == compare_systems(first, second, 3)
 
     def test_a_difference_that_is_there_and_one_that_is_not(self) -> None:
         """The same values differ by nothing; a steady gain is no chance; noise is."""
         rng = np.random.default_rng(2)
         values = rng.random((60, 1))
-        (none,) = compare(values, values, 0)
+        (none,) = compare_systems(values, values, 0)
         assert (none.mean, none.low, none.high, none.p) == (0, 0, 0, 1)
-        (steady,) = compare(values, values + 0.1, 0)
+        (steady,) = compare_systems(values, values + 0.1, 0)
         assert steady.mean == pytest.approx(0.1)
         assert steady.p < 0.001
-        (noise,) = compare(values, values + rng.normal(0, 0.2, (60, 1)), 0)
+        (noise,) = compare_systems(values, values + rng.normal(0, 0.2, (60, 1)), 0)
         assert noise.p > 0.05
         assert noise.low < 0 < noise.high
 
     def test_p_of_few_queries_is_that_of_all_exchanges(self) -> None:
         """Of four queries with the same sign, two of sixteen exchanges are as extreme."""
         differences = np.array([[0.1], [0.2], [0.3], [0.4]])
-        (difference,) = compare(np.zeros((4, 1)), differences, 0)
+        (difference,) = compare_systems(np.zeros((4, 1)), differences, 0)
         assert difference.p == pytest.approx(2 / 16, abs=0.015)
 
     def test_an_interval_has_the_mean_of_all_in_about_95_of_100_samples(self) -> None:

@@ -6,12 +6,9 @@ documents, all or drawn by ids ─► ExactSide ──────────�
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import get_ident
 from typing import TypeAlias, Unpack
 
 import numpy as np
@@ -23,6 +20,7 @@ from esclip._audit.recall import count_found
 from esclip._audit.report import Audit, AuditRow, lowest
 from esclip._audit.sampling import draw
 from esclip._audit.sentences import built_in_sentences
+from esclip._audit.text_warnings import texts_not_logged
 from esclip._core.arguments import coerce_callback, coerce_texts, wrong_kind
 from esclip._core.index_settings import BIT, FLOAT, INT8
 from esclip._core.null_queries import script_of
@@ -30,7 +28,6 @@ from esclip._core.options import resolve
 from esclip._core.other_names import check_names
 from esclip._core.schema import IndexInfo
 from esclip._core.searches import KnnSearch
-from esclip._core.settings import TEXT_LOGGER
 from esclip._core.types import Hit, Vectors
 from esclip._errors import ConfigError, IndexNotFound
 from esclip._evaluation.statistics import summarize_shares
@@ -154,7 +151,7 @@ def _read_queries(
     sentences = built_in_sentences(known_scripts(encoder.space.text_model), count)
     pictures = [document.vector for document in iter_documents(store, drawn[:count])]
     texts = [sentence for sentence, _ in sentences] + [*own]
-    with _texts_not_logged():
+    with texts_not_logged():
         encoded = encoder.encode_texts(texts) if texts else np.empty((0, encoder.space.dim), np.float32)
     kinds = ["text"] * len(sentences) + ["own"] * len(own) + ["picture"] * len(pictures)
     scripts = [script for _, script in sentences] + [script_of(text) for text in own] + [""] * len(pictures)
@@ -163,23 +160,6 @@ def _read_queries(
     if not len(kept):
         raise ConfigError("none of the queries has a vector with a direction")
     return _Queries([kinds[n] for n in kept], [scripts[n] for n in kept], vectors[kept])
-
-
-@contextmanager
-def _texts_not_logged() -> Iterator[None]:
-    """Within it, this thread's warnings of texts that an encoder can't understand are dropped: they quote
-    them, and an audit says nothing of what texts mean.
-    """
-    logger, thread = logging.getLogger(TEXT_LOGGER), get_ident()
-
-    def is_of_others(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger.addFilter(is_of_others)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_of_others)
 
 
 def _search(

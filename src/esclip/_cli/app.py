@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from esclip._cli import (
     audit,
     classify,
+    compare,
     embed,
     evaluate,
     facets,
@@ -245,6 +246,7 @@ command(CommandGroup.INDEX)(transfer.export)
 command(CommandGroup.INDEX)(transfer.import_)
 command(CommandGroup.INDEX)(plan.plan)
 command(CommandGroup.INDEX)(audit.audit)
+command(CommandGroup.INDEX)(compare.compare)
 
 
 @command(CommandGroup.MACHINE)

@@ -25,6 +25,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "embed": "encode vectorize embeddings embed-multi",
     "plan": "estimate sizing capacity",
     "audit": "recall measure-recall check-index verify",
+    "compare": "diff compare-indexes",
     "evaluate": "eval benchmark rank-eval ndcg",
     "models": "model list-models",
     "doctor": "check diagnose",

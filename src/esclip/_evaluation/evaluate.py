@@ -25,7 +25,7 @@ from esclip._evaluation.judgements import JudgedQuery, Judgements
 from esclip._evaluation.metrics import DEPTH, METRICS, score_ranking
 from esclip._evaluation.options import FIXED, EvaluateOptions
 from esclip._evaluation.searchable import Searchable, read_documents
-from esclip._evaluation.statistics import Values, compare, summarize
+from esclip._evaluation.statistics import Values, compare_systems, summarize
 from esclip._search.options import TextQueryOptions
 from esclip._search.query import Keywords, Query, Text
 
@@ -240,7 +240,7 @@ def _report(
     groups = _rows_by_language(chosen.queries)
     held = {id(index): _held(index, _all_ids(chosen.queries)) for index in _indexes(systems)}
     differences = {
-        language: compare(answers[0].values[rows], answers[1].values[rows], seed)
+        language: compare_systems(answers[0].values[rows], answers[1].values[rows], seed)
         for language, rows in groups.items()
         if len(answers) > 1
     }

@@ -1,7 +1,7 @@
 """Means of metrics over queries: with an interval by the bootstrap, and a paired test of two systems.
 
     values of each query ─► summarize ─► Figure(mean, low, high)
-    of two systems ───────► compare ───► Difference(mean, low, high, p)
+    of two systems ───────► compare_systems ─► Difference(mean, low, high, p)
     found of all, a query ► summarize_shares ─► Figure
 
 All are the same for the same values and seed. Smucker, Allan, Carterette: "A comparison of statistical
@@ -90,7 +90,7 @@ def summarize_shares(found: Values, wanted: Values, trials: float) -> Figure:
     return Figure(share, max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half)))
 
 
-def compare(first: Values, second: Values, seed: int) -> list[Difference]:
+def compare_systems(first: Values, second: Values, seed: int) -> list[Difference]:
     """A difference for each column, of the same queries in the same order."""
     differences = second - first
     means = differences.mean(axis=0)
