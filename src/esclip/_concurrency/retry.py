@@ -66,6 +66,12 @@ def _is_locked(error: BaseException) -> bool:
     return code & 0xFF == SQLITE_BUSY  # the higher bits say which lock
 
 
+def _is_conflict(error: BaseException) -> bool:
+    from lance.commit import CommitConflictError
+
+    return isinstance(error, CommitConflictError) and bool(error.retryable)
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Which failures are retried, with which pauses, and when to give up."""
@@ -124,6 +130,9 @@ class StoreTimeouts:
 LEDGER = RetryPolicy(timeout=60.0, backoff=0.05, max_backoff=0.05, is_transient=_is_locked)
 """Switching a new SQLite file to its write-ahead log while other processes do the same. Gives up after far
 longer than the milliseconds that it takes."""
+
+COMMIT = RetryPolicy(timeout=60.0, backoff=0.02, max_backoff=1.0, is_transient=_is_conflict)
+"""Writing into an embedded index while other processes do. Gives up after the time of hundreds of writes."""
 
 
 _patience: ContextVar[float] = ContextVar("patience", default=math.inf)

@@ -1,6 +1,6 @@
 """The embedded store: an index is a folder, `<folder>/<index>.lance`, without a server.
 
-    upsert ─► merge by id ─► a small fragment per call      search ─► vectors in the index: a byte, or five
+    upsert ─► a small fragment per call               search ─► vectors in the index: a byte, or five
     exit of bulk_load ─► fragments joined, vectors indexed             bits, per number; others: unquantized
                                                                        the nearest of both: true cosines
 
@@ -71,6 +71,7 @@ from esclip.stores.lance.rows import (
     select_present,
     whole_columns,
 )
+from esclip.stores.lance.upserts import upsert_rows
 from esclip.stores.lance.vector_search import search_many
 
 logger = logging.getLogger("esclip")
@@ -195,7 +196,7 @@ class LanceStore(Store):
             schema = read_schema(dataset)
             valid, rejections = validation.validate_documents(documents, schema)
             if valid:
-                _merge(dataset, document_table([*valid.values()], schema))
+                upsert_rows(dataset, document_table([*valid.values()], schema))
         return rejections
 
     def upsert_table(self, table: Any) -> list[Rejection]:
@@ -207,7 +208,7 @@ class LanceStore(Store):
                 refused = table.select(["id", "location"]).take([*problems]).to_pylist()
                 table = table.filter(pa.array([n not in problems for n in range(len(table))]))
             if len(table):
-                _merge(dataset, merge_table(table, schema))
+                upsert_rows(dataset, merge_table(table, schema))
         return [
             Rejection(row["id"] or "", row["location"] or "", Stage.WRITE, Reason.WRITE_REJECTED, problem)
             for row, problem in zip(refused if problems else (), problems.values(), strict=True)
@@ -220,9 +221,10 @@ class LanceStore(Store):
             schema, stored = read_schema(dataset), self.fingerprints([record.id for record in records])
             valid, rejections = validation.validate_records(records, schema, stored)
             if valid:
-                merge = dataset.merge_insert("id").when_matched_update_all()
                 table = select_present(record_table([*valid.values()], schema), dataset)
-                _execute(merge, table)
+                # By the index of ids a merge would read all columns, vectors too, of the rows outside of it.
+                merge = dataset.merge_insert("id").when_matched_update_all().use_index(False)
+                merge.conflict_retries(CONFLICT_RETRIES).execute(table)
         return rejections
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -410,18 +412,3 @@ class LanceStore(Store):
             except StoreUnavailable as error:
                 # Another process is writing, and runs the same maintenance when it has finished.
                 logger.info("maintenance of index %r skipped: %s", self.index, error)
-
-
-def _merge(dataset: Any, table: pa.Table) -> None:
-    """Write rows of all columns, each in place of that with its id."""
-    merge = dataset.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-    _execute(merge, select_present(table, dataset))
-
-
-def _execute(merge: Any, table: pa.Table) -> None:
-    """Run a merge, again where another process was faster.
-
-    It reads the column of ids. By the index of ids it would read all columns, vectors too, of the rows
-    outside of the index: for 50,000 of them twelve times as long.
-    """
-    merge.use_index(False).conflict_retries(CONFLICT_RETRIES).execute(table)
