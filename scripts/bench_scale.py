@@ -6,9 +6,12 @@
     python -m scripts.bench_scale                                          # an embedded folder
     python -m scripts.bench_scale --documents 10000,100000,1000000
     python -m scripts.bench_scale --store http://127.0.0.1:9210
+    python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --documents 1000000   # is kept
+    python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --add --candidates 600 2400 10000
 
 Vectors are those of `scripts/cross_modal.py`. Each size is an index of its own. Memory is this process's
-highest so far, so that sizes stand in rising order.
+highest so far, so that sizes stand in rising order. A named index that is there is measured with what it
+holds, which are the first pictures, and not written again; `--add` without numbers leaves it as it is.
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import numpy as np
+import numpy.typing as npt
 
-from esclip import ImageRecord, IndexSchema, KnnSearch, Space, Store, StoredDocument
+from esclip import ImageRecord, IndexSchema, IndexSettings, KnnSearch, Space, Store, StoredDocument
 from esclip._concurrency.streams import batches
+from esclip._core.index_settings import FLOAT, VECTOR_LEVELS
 from esclip._core.types import Vector, Vectors
 from esclip.stores import open_store
 from scripts.cross_modal import CrossModal, nearest_ids
@@ -36,54 +41,90 @@ K = 10
 PAGE = 1000
 """Documents of a call of `upsert`, and ids of a call of `fingerprints`: an ingest's."""
 MORE = (1_000, 10_000)
-"""Pictures that are added after the first measures."""
+"""Pictures that are added after the first measures, where no others are asked for."""
 ROUNDS = 5
 """Of reading fingerprints."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a row a size."""
+    """Print a row a size, and a table of numbers of candidates where some are given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--store", help="the address of an engine; without, an embedded folder")
     parser.add_argument("--documents", default="10000,100000", help="sizes, the smallest first")
     parser.add_argument("--queries", type=int, default=200, help="of each kind")
+    parser.add_argument("--vectors", choices=VECTOR_LEVELS, default=FLOAT, help="of an index that is made")
+    parser.add_argument("--m", type=int, help="edges in the graph of an index that is made")
+    parser.add_argument("--index", help="keeps the index; measures one that is there without writing it")
+    parser.add_argument("--add", type=int, nargs="*", default=MORE, help="pictures that are added then")
+    parser.add_argument("--candidates", type=int, nargs="*", default=(), help="numbers to compare")
     given = parser.parse_args(arguments)
     for name, fact in machine().items():
         print(f"{name}: {fact}")
-    added = "".join(f" add {more:,}, s | recall after: texts, pictures |" for more in MORE)
+    added = "".join(f" add {more:,}, s | recall after: texts, pictures |" for more in given.add)
     print(
         f"\n| documents | written, s | on disk | memory, MiB | recall@{K} texts, pictures | p50 texts, "
-        f"pictures, ms | {PAGE:,} fingerprints, ms |{added}\n|{'---|' * (7 + 2 * len(MORE))}"
+        f"pictures, ms | {PAGE:,} fingerprints, ms |{added}\n|{'---|' * (7 + 2 * len(given.add))}"
     )
+    settings = IndexSettings(given.vectors, m=given.m)
+    sizes = [int(size) for size in given.documents.split(",")]
     with TemporaryDirectory(prefix="bench-scale-") as folder:
-        for size in given.documents.split(","):
-            store = open_store(given.store or folder, f"bench-scale-{uuid4().hex}")
+        for size in sizes[:1] if given.index else sizes:
+            store = open_store(given.store or folder, given.index or f"bench-scale-{uuid4().hex}")
             try:
-                cells = _measure(store, CrossModal(), int(size), given.queries)
-                print(f"| {' | '.join(cells)} |", flush=True)
+                _measure(Measured(store, CrossModal(), given.queries), size, settings, given)
             finally:
-                store.drop()
+                if not given.index:
+                    store.drop()
                 store.close()
 
 
-def _measure(store: Store, data: CrossModal, size: int, queries: int) -> Iterator[str]:
-    texts, pictures = data.text_queries(queries), data.picture_queries(queries)
-    space = Space("made up", "made up", weights="none", preprocessing="none", dim=data.dim)
-    store.ensure_index(IndexSchema(space))
-    written = _write(store, _numbered(data, 0, size))
-    yield f"{size:,}"
-    yield f"{written:.1f}"
+class Measured:
+    """An index with the first pictures, how many of them it holds, and queries of both kinds."""
+
+    def __init__(self, store: Store, data: CrossModal, queries: int) -> None:
+        self.store = store
+        self.data = data
+        self.queries = (data.text_queries(queries), data.picture_queries(queries))
+        self.size = 0
+        self._nearest: list[npt.NDArray[np.int64]] = []
+
+    def write(self, more: int) -> float:
+        """Seconds that writing so many more takes."""
+        self._nearest = []
+        self.size += more
+        return _write(self.store, _numbered(self.data, self.size - more, self.size))
+
+    def search(self, candidates: int | None = None) -> tuple[str, str]:
+        """Recall, and milliseconds of a search by itself, of texts and pictures."""
+        self._nearest = self._nearest or [
+            nearest_ids(self.data.pictures(self.size), some, K) for some in self.queries
+        ]
+        found = [
+            _search(self.store, some, nearest, candidates)
+            for some, nearest in zip(self.queries, self._nearest, strict=True)
+        ]
+        return ", ".join(f"{recall:.3f}" for recall, _ in found), ", ".join(f"{ms:.1f}" for _, ms in found)
+
+
+def _measure(measured: Measured, size: int, settings: IndexSettings, given: argparse.Namespace) -> None:
+    store = measured.store
+    if found := store.info():
+        measured.size, written = found.documents, ""
+    else:
+        space = Space("made up", "made up", weights="none", preprocessing="none", dim=measured.data.dim)
+        store.ensure_index(IndexSchema(space, settings=settings))
+        written = f"{measured.write(size):.1f}"
     info = store.info()
-    yield f"{(info.bytes or 0) / 1e6:,.0f} MB" if info else ""
-    yield f"{peak_mebibytes():,}"
-    found = [_search(store, data, size, some) for some in (texts, pictures)]
-    yield ", ".join(f"{recall:.3f}" for recall, _ in found)
-    yield ", ".join(f"{milliseconds:.1f}" for _, milliseconds in found)
-    yield f"{_read_fingerprints(store, size):.1f}"
-    for more in MORE:
-        yield f"{_write(store, _numbered(data, size, size + more)):.1f}"
-        size += more
-        yield ", ".join(f"{_search(store, data, size, some)[0]:.3f}" for some in (texts, pictures))
+    cells = [f"{measured.size:,}", written, f"{(info.bytes or 0) / 1e6:,.0f} MB" if info else ""]
+    cells += [f"{peak_mebibytes():,}", *measured.search()]
+    cells.append(f"{_read_fingerprints(store, measured.size):.1f}")
+    rows = [(f"{candidates:,}", *measured.search(candidates)) for candidates in given.candidates]
+    for more in given.add:
+        cells += [f"{measured.write(more):.1f}", measured.search()[0]]
+    print(f"| {' | '.join(cells)} |", flush=True)
+    if rows:
+        print(f"\n| candidates | recall@{K} texts, pictures | p50 texts, pictures, ms |\n{'|---' * 3}|")
+        print("\n".join(f"| {' | '.join(row)} |" for row in rows), flush=True)
 
 
 def _numbered(data: CrossModal, start: int, end: int) -> Iterator[tuple[int, Vector]]:
@@ -109,14 +150,15 @@ def _write(store: Store, vectors: Iterable[tuple[int, Vector]]) -> float:
     return seconds + time.perf_counter() - began
 
 
-def _search(store: Store, data: CrossModal, size: int, queries: Vectors) -> tuple[float, float]:
+def _search(
+    store: Store, queries: Vectors, nearest: npt.NDArray[np.int64], candidates: int | None
+) -> tuple[float, float]:
     """Recall, and milliseconds of a search by itself."""
-    nearest = nearest_ids(data.pictures(size), queries, K)
-    store.search(KnnSearch(queries[0], K))  # opens files
+    store.search(KnnSearch(queries[0], K, candidates=candidates))  # opens files
     right, taken = 0, []
     for query, best in zip(queries, nearest.tolist(), strict=True):
         began = time.perf_counter()
-        (hits,) = store.search(KnnSearch(query, K))
+        (hits,) = store.search(KnnSearch(query, K, candidates=candidates))
         taken.append(1000 * (time.perf_counter() - began))
         right += len({int(hit.id) for hit in hits} & set(best))
     return right / nearest.size, median(taken)

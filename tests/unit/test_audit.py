@@ -155,6 +155,7 @@ def test_a_spoiled_index_is_found_out(spoiled: ImageIndex) -> None:
     assert row.recall.low < np.mean(found) < row.recall.high
     assert any("partitions" in note for note in audit.notes)
     assert audit.score_error < 1e-5
+    assert esclip.audit(spoiled, queries=5, candidates=10**6).lowest == 1
 
 
 def test_dropped_hits_are_found_out(memory: Store) -> None:

@@ -57,6 +57,7 @@ CALLS: list[tuple[str, Callable[[Any], Callable[[ImageIndex], object]], list[Any
     ("k", lambda n: query(k=n), [0, -1, 1_000_001, 2.5]),
     ("offset", lambda n: query(offset=n), [-1, 10**9 + 1, 0.5]),
     ("rank_window_size", lambda n: query(rank_window_size=n), [0, 1_000_001]),
+    ("candidates", lambda n: query(candidates=n), [0, -1, 10**9 + 1, 0.5]),
     ("min_score", lambda n: query(min_score=n), [-1.1, 1.1]),
     ("collapse", lambda n: query(collapse=n), [0, 1.1]),
     ("min_relevance", lambda n: query(min_relevance=n), [-0.1, 1]),

@@ -152,6 +152,31 @@ def test_search_asks_for_enough_candidates(engine: Engine, k: int) -> None:
         assert knn["k"] <= knn["num_candidates"] <= 10_000
 
 
+@pytest.mark.parametrize(
+    ("shard_size", "given", "considered"),
+    [
+        (0, None, 600),
+        (900, None, 600),
+        (6_667, None, 1_633),
+        (33_333, None, 3_651),
+        (333_333, None, 10_000),
+        (10**9, None, 10_000),
+        (333_333, 50, 50),
+        (333_333, 3, 10),
+        (0, 10**9, 10_000),
+    ],
+)
+@pytest.mark.parametrize("engine", Engine)
+def test_candidates_grow_with_the_shard(
+    engine: Engine, shard_size: int, given: int | None, considered: int
+) -> None:
+    """By the root of its documents, so that texts are found; those that were asked for instead, but k."""
+    body = search_body(engine, KnnSearch(axis(0), 10, candidates=given), shard_size=shard_size)
+    knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
+    assert knn["k"] == considered
+    assert engine is Engine.OPENSEARCH or knn["num_candidates"] == considered
+
+
 @pytest.mark.parametrize("engine", Engine)
 def test_filters_go_inside_the_knn_clause(engine: Engine) -> None:
     """Conditions narrow the neighbours that are looked for; they don't thin out those that were found."""

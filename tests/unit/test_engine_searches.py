@@ -6,6 +6,8 @@ import json
 from contextlib import closing
 from typing import Any
 
+import pytest
+
 from esclip._core.searches import KnnSearch
 from esclip.stores.engine.store import EngineStore
 from esclip.testing.documents import axis, where
@@ -41,3 +43,43 @@ def test_what_a_filtered_search_misses_is_found_by_comparing_all() -> None:
         bodies.clear()
         store.search(KnnSearch(axis(0), 1, (where("country", "Norway"),)))
         assert len(bodies) == 1
+
+
+def _searched(counts: list[Answer], searches: int, **options: Any) -> tuple[list[int], int]:
+    """The candidates of so many searches, and how often documents were counted, with these answers."""
+    candidates: list[int] = []
+    counted = 0
+
+    def answer(asked: Asked) -> Answer:
+        nonlocal counted
+        path = asked.path.partition("?")[0]
+        if path.endswith("_count"):
+            counted += 1
+            return counts[min(counted, len(counts)) - 1]
+        if not path.endswith("_msearch"):
+            return None
+        candidates.append(json.loads(asked.body.splitlines()[1])["query"]["knn"]["vector"]["k"])
+        return as_json(200, {"responses": [_found("a")]})
+
+    with running() as double, closing(EngineStore(double.address, "x")) as store:
+        double.lock = answer
+        for _ in range(searches):
+            store.search(KnnSearch(axis(0), 1, **options))
+        return candidates, counted
+
+
+def test_documents_are_counted_once_for_many_searches() -> None:
+    """The candidates follow the documents of a shard, which aren't counted again within a minute."""
+    count = as_json(200, {"count": 120_000, "_shards": {"total": 3, "failed": 0}})
+    assert _searched([count], 3) == ([4_000] * 3, 1)
+    assert _searched([count], 2, candidates=77) == ([77] * 2, 0)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [as_json(403, {"error": "no"}), as_json(400, {}), as_json(200, ["what"])],
+    ids=["403", "400", "JSON"],
+)
+def test_a_search_needs_no_count(refused: Answer) -> None:
+    """Where documents can't be counted, the fewest candidates are considered, and nobody asks again."""
+    assert _searched([refused], 2) == ([600, 600], 1)

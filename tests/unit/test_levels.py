@@ -119,6 +119,31 @@ def test_elasticsearch_scores_hits_again(k: int, exact: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("level", "k", "shard_size", "considered", "rescored"),
+    [
+        (INT8, 10, 0, 600, 200),
+        (INT8, 10, 33_333, 3_651, 438),
+        (INT8, 100, 33_333, 3_651, 800),
+        (BIT, 10, 0, 600, 600),
+        (BIT, 10, 33_333, 3_651, 1_460),
+        (BIT, 100, 6_667, 3_000, 3_000),
+        (BIT, 10_000, 0, 10_000, 10_000),
+    ],
+)
+def test_more_are_scored_again_of_larger_shards(
+    level: str, k: int, shard_size: int, considered: int, rescored: int
+) -> None:
+    """The candidates grow as with floats, and those that are scored again with them, in both engines."""
+    search = KnnSearch(axis(0), k)
+    body = search_body(Engine.OPENSEARCH, search, level=level, shard_size=shard_size)
+    knn = body["query"]["script_score"]["query"]["knn"]["vector"]
+    assert (knn["method_parameters"]["ef_search"], knn["k"]) == (considered, rescored)
+    knn = search_body(Engine.ELASTICSEARCH, search, level=level, shard_size=shard_size)["knn"]
+    assert knn["num_candidates"] == considered
+    assert knn["k"] * knn["rescore_vector"]["oversample"] == pytest.approx(rescored)
+
+
+@pytest.mark.parametrize(
     ("engine", "version", "level", "natives", "words"),
     [
         (Engine.OPENSEARCH, "2.19.0", INT8, False, None),

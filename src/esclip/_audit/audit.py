@@ -86,6 +86,8 @@ def audit(
         sample: Pictures that the hits are compared with, about; 0: all. Default: all up to 200,000, else
             200,000.
         seed: What pictures are drawn by. Default: 0.
+        candidates: As in `ImageIndex.search_text`, of all searches that are compared. Default: by the size of
+            the index.
 
     Returns:
         Recall with 95 % intervals by kind of query, k and filter, short results, the largest error of a
@@ -121,7 +123,9 @@ def _audit(index: ImageIndex, texts: Sequence[str], options: AuditOptions, tell:
         raise IndexNotFound(f"index {store.index!r} in {store.address} has no pictures to audit")
     queries = _read_queries(store, index.load_encoder(), texts, drawn.ids, options["queries"])
     filters = [NO_FILTER, *choose_filters(store, info.schema, drawn.ids, drawn.documents)]
-    searched = list(_search(store, queries, filters, lambda done: tell("searches", done)))
+    searched = list(
+        _search(store, queries, filters, options["candidates"], lambda done: tell("searches", done))
+    )
     exact = ExactSide(queries.vectors, filters, max(DEPTHS))
     exact.read(store, drawn, lambda read: tell("pictures", read))
     rows = tuple(_rows(queries, filters, searched, exact, share))
@@ -163,17 +167,21 @@ def _read_queries(
 
 
 def _search(
-    store: Store, queries: _Queries, filters: Sequence[Filter], tell: Callable[[int], None]
+    store: Store,
+    queries: _Queries,
+    filters: Sequence[Filter],
+    candidates: int | None,
+    tell: Callable[[int], None],
 ) -> Iterator[_Searched]:
     """Search for each query by itself, as users do; the first one, which opens files, is not timed."""
     done = 0
     for number, one in enumerate(filters):
-        store.search(KnnSearch(queries.vectors[0], max(DEPTHS), one.where))
+        store.search(KnnSearch(queries.vectors[0], max(DEPTHS), one.where, candidates=candidates))
         for k in DEPTHS:
             hits, milliseconds = [], []
             for vector in queries.vectors:
                 began = time.perf_counter()
-                hits += store.search(KnnSearch(vector, k, one.where))
+                hits += store.search(KnnSearch(vector, k, one.where, candidates=candidates))
                 milliseconds.append(1000 * (time.perf_counter() - began))
                 done += 1
                 tell(done)
@@ -271,11 +279,12 @@ def _notes(
         yield f"vectors are compared as {settings.level} first: an index with vectors as {FLOAT} finds more"
     if clustered:
         yield (
-            "the graph of the cluster misses some: make the index anew with more edges (m) and more "
-            "candidates for them (ef_construction), or search exactly"
+            "the graph of the cluster misses some: search with more candidates, up to 10,000 a shard; make "
+            "the index anew with more edges (m) and more candidates for them (ef_construction); or search "
+            "exactly"
         )
     else:
         yield (
-            "searches probe too few partitions of the index for these queries: search exactly where nothing "
-            "may be missed"
+            "searches probe too few partitions of the index for these queries: search with more candidates, "
+            "or exactly where nothing may be missed"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypedDict
 
-from esclip._core.options import SEED_OPTION, Opt
+from esclip._core.options import CANDIDATES_OPTION, SEED_OPTION, Opt
 
 WHOLE = 200_000
 """Pictures up to which all are compared; of more, as many are drawn."""
@@ -37,3 +37,4 @@ class AuditOptions(TypedDict, total=False):
         ),
     ]
     seed: Annotated[int, SEED_OPTION]
+    candidates: Annotated[int | None, CANDIDATES_OPTION]

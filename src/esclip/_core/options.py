@@ -110,6 +110,16 @@ SEED_OPTION = Opt(
 )
 
 
+CANDIDATES_OPTION = Opt(
+    None,
+    "Vectors that a search considers: in each shard of a cluster, 10,000 at most; in an embedded index in "
+    "all. More find what is missed, and take longer. [default: by the size of the index]",
+    minimum=1,
+    maximum=1_000_000_000,
+    metavar="N",
+    panel=Panel.TUNING,
+)
+
 RATE_OPTION = Opt(
     None,
     "Pictures that a machine encodes in a second, with their crops where they have some.",

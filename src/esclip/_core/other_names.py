@@ -26,6 +26,7 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "hybrid": "alpha hybrid_weight",
     "collapse": "dedup deduplicate",
     "exact": "brute_force flat",
+    "candidates": "num_candidates ef_search ef hnsw_ef nprobe nprobes n_probes",
     "targets": "target_vectors",
     "text": "add a query prompt text_input query_text",
     "text:-1": "subtract sub s negative negative_prompt",

@@ -28,6 +28,9 @@ class KnnSearch:
     """Brute force: compare with every vector."""
     scores_only: bool = False
     """Hits need no more than id and score, and ties may be broken in any way: no document is read."""
+    candidates: int | None = None
+    """How many vectors are considered: in each shard of a cluster, 10,000 at most; in an embedded index in
+    all, by whole partitions. None: as many as the size of the index asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias, TypedDict
 
-from esclip._core.options import MAX_WEIGHT, MIN_THRESHOLD, Opt, Panel
+from esclip._core.options import CANDIDATES_OPTION, MAX_WEIGHT, MIN_THRESHOLD, Opt, Panel
 from esclip._core.settings import DEFAULT_K, DUPLICATE, RANK_WINDOW_SIZE
 from esclip._core.targets import TARGETS
 
@@ -84,6 +84,7 @@ class SearchOptions(TypedDict, total=False):
             panel=Panel.TUNING,
         ),
     ]
+    candidates: Annotated[int | None, CANDIDATES_OPTION]
     rank_window_size: Annotated[
         int,
         Opt(

@@ -158,8 +158,8 @@ class Query:
                 hit or vector of shape (dim,), which weighs 1.
             k: Number of hits, at most.
             where: Filter, as in `ImageIndex.search_text`. Alone it lists documents by id.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `ImageIndex.search_text`.
+            **options: `offset`, `min_score`, `exact`, `candidates`, `rank_window_size`, `targets`, `explain`,
+                `collapse`, `min_relevance`, `sort`: as in `ImageIndex.search_text`.
 
         Raises:
             ValueError: There are neither clauses nor a filter, a text is empty, or a number is out of its

@@ -45,6 +45,8 @@ class SearchMethods(ABC):
             offset: Number of hits to pass over. Default: 0.
             min_score: Lowest score of a hit, a cosine in [-1, 1]. Default: -1.
             exact: Compare every vector, without the vector index. Default: False.
+            candidates: Number of vectors that are considered: in each shard of a cluster, 10,000 at most; in
+                an embedded index in all. Default: None, by the size of the index.
             rank_window_size: Number of hits of each ranking that are fused. Default: 200.
             targets: Where to search: `pictures`, `crops`, `captions`, `texts`. A hit by a crop has its `box`
                 and its score. Texts are ranked apart, and fused with pictures by rank: their scores are not
@@ -85,8 +87,8 @@ class SearchMethods(ABC):
             k: Number of hits of each text, at most.
             where: Filter, as in `search_text`.
             hybrid: As in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `candidates`, `rank_window_size`, `targets`, `explain`,
+                `collapse`, `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits of each text, in order.
@@ -112,8 +114,8 @@ class SearchMethods(ABC):
                 with shape (height, width, 3).
             k: Number of hits, at most.
             where: Filter, as in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `candidates`, `rank_window_size`, `targets`, `explain`,
+                `collapse`, `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits, best first.
@@ -136,8 +138,8 @@ class SearchMethods(ABC):
             id: Id of a picture of the index, or a hit.
             k: Number of hits, at most.
             where: Filter, as in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `candidates`, `rank_window_size`, `targets`, `explain`,
+                `collapse`, `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits, best first.
@@ -163,8 +165,8 @@ class SearchMethods(ABC):
             unlike: Id or hit, or several: each weighs -0.5 / their number.
             k: Number of hits, at most.
             where: Filter, as in `search_text`.
-            **options: `offset`, `min_score`, `exact`, `rank_window_size`, `targets`, `explain`, `collapse`,
-                `min_relevance`, `sort`: as in `search_text`.
+            **options: `offset`, `min_score`, `exact`, `candidates`, `rank_window_size`, `targets`, `explain`,
+                `collapse`, `min_relevance`, `sort`: as in `search_text`.
 
         Returns:
             Hits, best first.

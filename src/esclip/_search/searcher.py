@@ -262,10 +262,14 @@ class QueryPlan:
         k = options["rank_window_size"] if query.is_fused else self.depth
         if not query.clauses:
             return [Scan(k, self.filters, order=self.order)]
-        knn = [KnnSearch(self.vector.vector, k, self.filters, options["exact"])] if self.vector else []
+        knn = [self._nearest(self.vector, k)] if self.vector else []
         texts = [keywords.text for keywords in query.keywords]
         by_keyword = [KeywordSearch(analyze_query(t), k, self.filters, former_words(t)) for t in texts]
         return [*knn, *by_keyword]
+
+    def _nearest(self, vector: QueryVector, k: int) -> KnnSearch:
+        options = self.query.options
+        return KnnSearch(vector.vector, k, self.filters, options["exact"], candidates=options["candidates"])
 
     def needs_more(self, hits: Sequence[Hit], collapsed: Sequence[Hit]) -> bool:
         """Whether a deeper search may fill the page. Fused rankings go no deeper than their window.

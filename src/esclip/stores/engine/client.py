@@ -9,10 +9,11 @@ opensearch-py talks to both engines. Its own retries are off: `_concurrency.retr
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 ATTEMPT_S = 60.0
 """The longest timeout of one attempt."""
+COUNT_TIMEOUT_S = 2.0
+COUNT_VALID_S = 60.0
+"""How long a count is believed: as often as what is written becomes visible."""
 BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
 """Half of an attempt for a shard to come back; then the engine reports which documents have to wait."""
 
@@ -51,6 +55,8 @@ class EngineClient:
         self._bulk_loads = 0
         self._lock = threading.Lock()
         self._server: Server | None = None
+        self._shard_size = 0
+        self._counted = -math.inf
         self._raw: Any = connect(self.address, self.auth)
         renew_in_children(self)
 
@@ -146,6 +152,7 @@ class EngineClient:
         finally:
             with self._lock:
                 self._bulk_loads -= 1
+                self._counted = -math.inf
 
     def server(self) -> Server:
         """The engine at the address, requested once. Raises `StoreError` when it is not supported."""
@@ -165,6 +172,17 @@ class EngineClient:
             return answers.get_count(answer, "count")
 
         return self.request(self.raw.count, read=read, index=self.index)
+
+    def documents_per_shard(self) -> int:
+        """The visible documents of a shard on average, up to a minute ago; 0 where that can't be read."""
+        with self._lock:
+            if time.monotonic() >= self._counted + COUNT_VALID_S:
+                self._counted = time.monotonic()
+                with suppress(StoreError):  # a search gives better errors than a count that it can do without
+                    self._shard_size = self.request(
+                        self.raw.count, COUNT_TIMEOUT_S, _read_shard_size, index=self.index
+                    )
+            return self._shard_size
 
     def mapping(self) -> dict[str, Any]:
         """The index's mapping.
@@ -246,6 +264,10 @@ def _answer(status: int, text: str) -> Any:
     if status < 300:
         return from_json(text)
     raise refusal(status, text)
+
+
+def _read_shard_size(answer: Any) -> int:
+    return answers.get_count(answer, "count") // max(1, answers.get_count(answer, "_shards", "total"))
 
 
 def _first_version(answer: Any) -> Any:

@@ -8,36 +8,20 @@ Scan          ─► the filter, sorted by id, or by a field and id
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
 from esclip._core.filters import Exists
-from esclip._core.index_settings import BIT, FLOAT, INT8
+from esclip._core.index_settings import FLOAT
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip.stores.engine.answers import get_count, get_list
+from esclip.stores.engine.candidates import MAX_CANDIDATES, Candidates, choose_candidates
 from esclip.stores.engine.dialects import Engine
 from esclip.stores.engine.filters import filter_clause
 
 MAX_HITS = 10_000
-"""The most hits and neighbours in one answer of either engine."""
-
-MIN_CANDIDATES = 600
-"""The fewest neighbours that each shard considers. On 10,000 random vectors of 512 dimensions, which are the
-hardest, recall@10 is 1.0 on both engines; with 200 it is 0.96."""
-
-
-class Rescoring(NamedTuple):
-    """How many of a shard's candidates are scored again by float32 vectors: each is a read of 2 kB."""
-
-    least: int
-    """Of neighbours that are wanted, `oversample` times as many are scored again."""
-    times: int
-    """So many times as many as hits are wanted, where that is more."""
-    oversample: int
-    """Elasticsearch takes 10 at most."""
-
-
-RESCORING = {INT8: Rescoring(50, 2, 4), BIT: Rescoring(60, 3, 10)}
-"""For 10 hits 200 and 600. With a bit a number, 200 find .974 of what is nearest to texts."""
+"""The most hits in one answer of either engine."""
+MAX_OVERSAMPLE = 10
+"""How many times as many neighbours as wanted Elasticsearch scores again, at most."""
 
 
 def search_body(
@@ -46,6 +30,7 @@ def search_body(
     id_range: Mapping[str, str] | None = None,
     after: Sequence[Any] = (),
     level: str = FLOAT,
+    shard_size: int = 0,
 ) -> dict[str, Any]:
     """The body that finds the k best documents, or the first 10,000 of them, ties by id.
 
@@ -56,6 +41,7 @@ def search_body(
         after: The sort values of the last hit of the previous page.
         level: How the index compares vectors first. Hits of other levels than float are scored again by the
             float32 vectors.
+        shard_size: Documents of a shard, by which it considers more or fewer of them; 0: not known.
     """
     scores_only = isinstance(search, KnnSearch) and search.scores_only
     body: dict[str, Any] = {
@@ -70,11 +56,12 @@ def search_body(
         filters.append({"range": {"id": id_range}})
     match search:
         case KnnSearch():
-            exact = id_range is not None
-            if level == FLOAT:
-                body |= _knn(engine, search, filters, exact=exact)
+            if id_range:
+                everything = Candidates(MAX_CANDIDATES, MAX_CANDIDATES)
+                body |= _knn(engine, search, filters, everything, level, exact=True)
             else:
-                body |= _rescored_knn(engine, search, filters, RESCORING[level], exact=exact)
+                candidates = choose_candidates(search, level, shard_size)
+                body |= _knn(engine, search, filters, candidates, level)
         case KeywordSearch(words=words):
             terms = [_word_query(word, search.former) for word in words]
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
@@ -115,47 +102,36 @@ def _word_filter(word: str, former: Mapping[str, str]) -> dict[str, Any]:
     return {"terms": {"words": [word, former[word]]}}
 
 
-def _knn(engine: Engine, search: KnnSearch, filters: list[Any], *, exact: bool) -> dict[str, Any]:
-    candidates = MAX_HITS if exact else min(MAX_HITS, max(MIN_CANDIDATES, 2 * search.k))
-    numbers = search.vector.tolist()
-    prefilter = {"filter": {"bool": {"filter": filters}}} if filters else {}
-    match engine:
-        case Engine.OPENSEARCH:
-            return {"query": {"knn": {"vector": {"vector": numbers, "k": candidates, **prefilter}}}}
-        case Engine.ELASTICSEARCH:
-            knn = {"field": "vector", "query_vector": numbers, "k": candidates, "num_candidates": candidates}
-            return {"knn": knn | prefilter}
-        case _:
-            assert_never(engine)
-
-
-def _rescored_knn(
-    engine: Engine, search: KnnSearch, filters: list[Any], rescoring: Rescoring, *, exact: bool
+def _knn(
+    engine: Engine,
+    search: KnnSearch,
+    filters: list[Any],
+    candidates: Candidates,
+    level: str,
+    *,
+    exact: bool = False,
 ) -> dict[str, Any]:
-    """The same in a quantized index: the best of its candidates are scored again by the float32 vectors."""
-    wanted = MAX_HITS if exact else min(MAX_HITS, max(rescoring.least, rescoring.times * search.k))
-    rescored = min(MAX_HITS, rescoring.oversample * wanted)
-    candidates = min(MAX_HITS, max(MIN_CANDIDATES, rescored))
+    """The nearest of the candidates; in a quantized index, the best by their float32 vectors."""
+    considered, rescored = candidates
     numbers = search.vector.tolist()
     prefilter = {"filter": {"bool": {"filter": filters}}} if filters else {}
     match engine:
         case Engine.OPENSEARCH:
+            nearest: dict[str, Any] = {"vector": numbers, "k": rescored, **prefilter}
+            if level == FLOAT:
+                return {"query": {"knn": {"vector": nearest}}}
             # rescore is ignored for lucene before 3.1, and a request's own section forbids sorting
-            graph = {"ef_search": candidates}
-            nearest = {"vector": numbers, "k": rescored, "method_parameters": graph, **prefilter}
+            nearest["method_parameters"] = {"ef_search": considered}
             query = {"bool": prefilter["filter"]["bool"]} if exact else {"knn": {"vector": nearest}}
             params = {"field": "vector", "query_value": numbers, "space_type": "cosinesimil"}
             script = {"lang": "knn", "source": "knn_score", "params": params}
             return {"query": {"script_score": {"query": query, "script": script}}}
         case Engine.ELASTICSEARCH:
-            knn = {
-                "field": "vector",
-                "query_vector": numbers,
-                "k": wanted,
-                "num_candidates": candidates,
-                "rescore_vector": {"oversample": rescored / wanted},
-            }
-            return {"knn": knn | prefilter}
+            knn = {"field": "vector", "query_vector": numbers, "num_candidates": considered, **prefilter}
+            if level == FLOAT:
+                return {"knn": knn | {"k": rescored}}
+            wanted = rescored if exact else max(min(rescored, 2 * search.k), -(-rescored // MAX_OVERSAMPLE))
+            return {"knn": knn | {"k": wanted, "rescore_vector": {"oversample": rescored / wanted}}}
         case _:
             assert_never(engine)
 

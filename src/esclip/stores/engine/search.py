@@ -69,7 +69,11 @@ def search_many(client: EngineClient, schema: IndexSchema, searches: Sequence[Se
                 f"this query's shape is {search.vector.shape}"
             )
     engine = client.server().engine
-    requests = [_search_request(engine, schema, search) for search in searches if not _is_exhaustive(search)]
+    requests = [
+        _search_request(engine, schema, search, shard_size=_shard_size(client, search))
+        for search in searches
+        if not _is_exhaustive(search)
+    ]
     pages = iter(msearch_batches(client, requests))
     results = [
         None if _is_exhaustive(search) else _hits(client, schema, search, next(pages)) for search in searches
@@ -104,6 +108,15 @@ def _underfilled(
     }
     counts = msearch_batches(client, [(count_body(searches[n]), _read_total) for n in short])
     return {n for (n, hits), count in zip(short.items(), counts, strict=True) if count > len(hits)}
+
+
+def _shard_size(client: EngineClient, search: Search) -> int:
+    """The documents of a shard, where the number of candidates depends on it; else 0.
+
+    Scores alone are averaged, of hundreds of searches: the fewest candidates are good enough for that.
+    """
+    depends = isinstance(search, KnnSearch) and search.candidates is None and not search.scores_only
+    return client.documents_per_shard() if depends else 0
 
 
 def _is_exhaustive(search: Search) -> bool:
@@ -178,13 +191,14 @@ def _search_request(
     search: Search,
     id_range: Mapping[str, str] | None = None,
     after: Sequence[Any] = (),
+    shard_size: int = 0,
 ) -> Request[_Page]:
     """A search's body, and the function that parses its answer."""
 
     def read(answer: Any) -> _Page:
         return _Page(_read_hits(schema, search, answer), next_page(get_hits(answer), MAX_HITS, list(after)))
 
-    return search_body(engine, search, id_range, after, schema.settings.level), read
+    return search_body(engine, search, id_range, after, schema.settings.level, shard_size), read
 
 
 def _read_total(answer: Any) -> int:

@@ -81,8 +81,22 @@ def search_many(
 def _knn_many(
     dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], thresholds: IndexThresholds
 ) -> list[list[Hit]]:
+    """The hits of each search; those that consider equally many vectors are run together."""
+    groups: defaultdict[int | None, list[int]] = defaultdict(list)
+    for n, search in enumerate(searches):
+        groups[search.candidates].append(n)
+    hits: dict[int, list[Hit]] = {}
+    for candidates, numbers in groups.items():
+        probes = _choose_probes(dataset, thresholds, candidates)
+        found = _knn_probed(dataset, schema, [searches[n] for n in numbers], probes)
+        hits.update(zip(numbers, found, strict=True))
+    return [hits[n] for n in range(len(searches))]
+
+
+def _knn_probed(
+    dataset: Any, schema: IndexSchema, searches: Sequence[KnnSearch], probes: _ProbeOptions
+) -> list[list[Hit]]:
     """The hits of each search; all vectors are compared where the probed partitions give too few."""
-    probes = _choose_probes(dataset, thresholds)
     probed = [n for n, search in enumerate(searches) if not (search.exact or probes is _EXACT)]
     hits: dict[int, list[Hit]] = {}
     for n, batch_hits in zip(
@@ -129,14 +143,16 @@ _EXACT = _ProbeOptions({"use_index": False}, exact=True)
 """Compare all vectors, read from disk."""
 
 
-def _choose_probes(dataset: Any, thresholds: IndexThresholds) -> _ProbeOptions:
-    """Probe a share of the partitions, the nearest ones."""
+def _choose_probes(dataset: Any, thresholds: IndexThresholds, candidates: int | None) -> _ProbeOptions:
+    """Probe a share of the partitions, the nearest ones: so many that they hold the candidates, if given."""
     indexes = vector_indexes(dataset)
     if not indexes:
         return _EXACT
     partitions = max(count_partitions(index) for index in indexes)
     extra = BIT_EXTRA if any(is_of_level(index, BIT) for index in indexes) else 1
-    probed = math.ceil(partitions * share_probed(dataset.count_rows(), thresholds))
+    rows = dataset.count_rows()
+    share = share_probed(rows, thresholds) if candidates is None else min(1.0, candidates / max(1, rows))
+    probed = math.ceil(partitions * share)
     return _ProbeOptions({"nprobes": probed}, probed == partitions, extra)
 
 
