@@ -83,3 +83,23 @@ def test_documents_are_counted_once_for_many_searches() -> None:
 def test_a_search_needs_no_count(refused: Answer) -> None:
     """Where documents can't be counted, the fewest candidates are considered, and nobody asks again."""
     assert _searched([refused], 2) == ([600, 600], 1)
+
+
+def test_the_mapping_is_read_once() -> None:
+    """What opens an index reads its mapping, and searches that follow at once read it no more."""
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path.partition("?")[0].endswith("_msearch"):
+            return as_json(200, {"responses": [_found("a")]})
+        return None
+
+    with running() as double, closing(EngineStore(double.address, "x")) as store:
+        double.lock = answer
+        assert store.alias_target() is None
+        assert store.schema() is not None
+        for _ in range(2):
+            assert len(store.search(KnnSearch(axis(0), 1, candidates=77))[0]) == 1
+        asked = [asked.path.partition("?")[0].rpartition("/")[2] for asked in double.asked]
+        assert asked == ["_mapping", "", "_msearch", "_msearch"]
+        assert store.schema() is not None
+        assert double.asked[-1].path.endswith("_mapping")

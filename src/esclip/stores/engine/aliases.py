@@ -28,17 +28,17 @@ NARROWING = ("filter", "index_routing", "search_routing")
 """What an alias has that stands for some of an index's documents."""
 
 
-def find_target(client: EngineClient) -> str | None:
-    """The index that the client's name is an alias of; None where it is none.
+def find_target(client: EngineClient) -> tuple[str | None, Any]:
+    """The index that the client's name is an alias of, None where it is none; and the mapping of the index.
 
     Raises `StoreError` for an alias of several indexes, or of some of the documents.
     """
     try:
-        name, _ = client.named_mapping()
+        name, mapping = client.named_mapping()
     except IndexNotFound:
-        return None
+        return None, None
     if name == client.index:
-        return None
+        return None, mapping
     with suppress(Forbidden):  # who may not read aliases reads the index that is named by its mapping
         definition = _read_aliases(client, client.index).get(name, {}).get(client.index, {})
         if any(key in get_object(definition) for key in NARROWING):
@@ -46,7 +46,7 @@ def find_target(client: EngineClient) -> str | None:
                 f"{client.index!r} at {client.address} is an alias of some documents of index {name!r}, by "
                 "a filter or a routing; name the index"
             )
-    return name
+    return name, mapping
 
 
 def find_aliases(client: EngineClient) -> tuple[str, ...]:

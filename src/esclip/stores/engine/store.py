@@ -4,13 +4,15 @@
                                       └► _mget, which sees every write ─► Fingerprint, StoredDocument
 
 The schema is in the index's mapping, `_meta.esclip`. Every call reads it, because another process may have
-changed it, and an index without it is foreign. A write to a missing index creates one; if an index is dropped
-between the reading (5 ms of a page's 900) and a write, the next call fails.
+changed it, and an index without it is foreign; only searches, fingerprints and bulk loads, which follow on
+other calls at once, take one that was read within the last second. A write to a missing index creates one; if
+an index is dropped between the reading (5 ms of a page's 900) and a write, the next call fails.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -65,6 +67,9 @@ from esclip.stores.serialization import (
 
 log = logging.getLogger("esclip")
 
+RECENT_S = 1.0
+"""How long a schema that was read serves searches, fingerprints and bulk loads as well."""
+
 FINGERPRINT_FIELDS = "pixels_fingerprint,record_fingerprint"
 
 
@@ -85,6 +90,8 @@ class EngineStore(Store):
         super().__init__(self._client.address, index)
         target = f"index {self.index!r} at {self.address}"
         policy = self._client.policy(self._client.timeouts.write)
+        self._recent: tuple[IndexSchema | None, float] = None, 0.0
+        self._just_read: tuple[Any, float] = None, 0.0
         self._bulk = BulkWriter(self._client.bulk, target, policy, self.write_concurrency)
 
     def __repr__(self) -> str:
@@ -140,11 +147,12 @@ class EngineStore(Store):
                 body["properties"]["vector"] = moved_property(self._client.server().engine, property, merged)
                 log.warning(MOVED, self.index, present.settings.level, merged.settings.level)
             self._client.request_change(self._raw.indices.put_mapping, index=self.index, body=body)
+            self._recent = None, 0.0
         change_live_settings(self._client, schema.settings)
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """By `_mget`, which sees writes before any refresh."""
-        self._require_schema()
+        self._recent_schema()
         return read_documents(
             self._client,
             validation.valid_keys(ids),
@@ -199,7 +207,7 @@ class EngineStore(Store):
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """Without refreshes. Of overlapping bulk loads, the last to exit restores the refresh interval."""
         with self._client.write_timeouts():
-            standard = refresh_interval(self._require_schema().settings)
+            standard = refresh_interval(self._recent_schema().settings)
             previous = disable_refresh(self._client)
         try:
             with self._client.write_timeouts():
@@ -223,7 +231,7 @@ class EngineStore(Store):
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All in one request, except searches that are exact or deeper than 10,000."""
-        return search_many(self._client, self._require_schema(), searches) if searches else []
+        return search_many(self._client, self._recent_schema(), searches) if searches else []
 
     def facets(
         self,
@@ -249,8 +257,10 @@ class EngineStore(Store):
         return EngineStore(self.address, index, self._client.timeouts, self._client.auth)
 
     def alias_target(self) -> str | None:
-        """From the mapping, whose index is named in the answer."""
-        return find_target(self._client)
+        """From the mapping, whose index is named in the answer; of no alias it is not read again at once."""
+        target, mapping = find_target(self._client)
+        self._just_read = mapping if target is None else None, time.monotonic() + RECENT_S
+        return target
 
     def aliases(self) -> tuple[str, ...]:
         """Those that the user may read."""
@@ -280,6 +290,7 @@ class EngineStore(Store):
         """Delete the index, if it is one of esclip's."""
         self._require_schema()
         self._client.request_change(self._raw.indices.delete, index=self.index)
+        self._recent = None, 0.0
 
     def close(self) -> None:
         """Close all connections."""
@@ -300,18 +311,27 @@ class EngineStore(Store):
         """The index's mapping; None when there is no such index."""
         try:
             self._client.server()
-            return self._client.mapping()
+            (mapping, until), self._just_read = self._just_read, (None, 0.0)
+            return mapping if mapping and time.monotonic() < until else self._client.mapping()
         except IndexNotFound:
             return None
 
     def _require_schema(self) -> IndexSchema:
         return self._read_schema(self._mapping())
 
+    def _recent_schema(self) -> IndexSchema:
+        """The schema as it was within the last second."""
+        schema, until = self._recent
+        return schema if schema is not None and time.monotonic() < until else self._require_schema()
+
     def _read_schema(self, mapping: Any) -> IndexSchema:
+        self._recent = None, 0.0
         if mapping is None:
             raise index_missing(self.address, self.index)
         try:
-            return schema_from_mapping(mapping)
+            schema = schema_from_mapping(mapping)
+            self._recent = schema, time.monotonic() + RECENT_S
+            return schema
         except MALFORMED:
             raise IndexExists(
                 f"index {self.index!r} at {self.address} is not one that esclip made; use another name"
