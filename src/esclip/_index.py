@@ -67,6 +67,7 @@ from esclip._ingest.given_paths import paths_and_sources
 from esclip._ingest.ledger import Ledger, ledger_path
 from esclip._ingest.options import (
     OF_AN_INDEX,
+    RAY,
     AddOptions,
     IngestOptions,
     RetryOptions,
@@ -93,7 +94,7 @@ from esclip._transfer.options import ExportOptions, ImportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
-from esclip.stores import open_store
+from esclip.stores import is_folder, open_store
 from esclip.stores.several import SeveralIndexes, several_are_read_only
 from esclip.stores.suggestions import explain_missing_folder, missing_index
 
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
     from esclip._ingest.pruning import Pruning
     from esclip._ingest.run import Target
+    from esclip._ingest.worker import IndexAddress
     from esclip._transfer.importing import VectorTables
 
 log = logging.getLogger("esclip")
@@ -159,15 +161,28 @@ def open_index(
     coerce_text("the index", index, "a name")
     if encoder_token is not None:
         encoder_token = Secret(coerce_text("encoder_token", encoder_token))
-    store = _coerce_store(store)
-    store = _open_store(store, index, auth)
+    given = _coerce_store(store)
+    opened = _open_store(given, index, auth)
     if isinstance(encoder, (str, os.PathLike)):
         encoder = Address(_named("the encoder", encoder))
     elif encoder is not None and not hasattr(encoder, "encode_texts"):
         raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
     load = partial(load_encoder, device=device, precision=precision)
     texts = _named("text_encoder", text_encoder) if text_encoder is not None else None
-    return ImageIndex(store, encoder, texts, load, encoder_token)
+
+    def address() -> IndexAddress:
+        from esclip._ingest.worker import IndexAddress
+
+        if not isinstance(given, str | Path):
+            raise ConfigError(
+                "on: other processes can't open this store; open the index by the store's address"
+            )
+        if not isinstance(encoder, str | None):
+            raise ConfigError("on: other processes load the encoder themselves; open the index with its name")
+        folder = Path(given).expanduser().absolute() if is_folder(given) else given
+        return IndexAddress(folder, index, auth, encoder, texts, device, precision, encoder_token)
+
+    return ImageIndex(opened, encoder, texts, load, encoder_token, address)
 
 
 def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None = None) -> list[Stats]:
@@ -242,7 +257,7 @@ def encode(
             `frame_interval`, `slice`, `parts`, `batch_size`, `workers`, `allow_hosts`, `public_hosts`,
             `ignore_robots_tag`, `max_rejection_rate`, `cache`, `stop`, `on_rejection`, `on_outcome`,
             `on_progress`, `show_progress`, and, refused because they are for an index, `prune`, `confirm`,
-            `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `dry_run`, `rate`,
+            `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `on`, `dry_run`, `rate`,
             `picture_bytes`: as in `ImageIndex.ingest`.
 
     Returns:
@@ -318,6 +333,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         text_encoder: str | None,
         load: Callable[..., Encoder] = load_encoder,
         encoder_token: str | None = None,
+        address: Callable[[], IndexAddress] | None = None,
     ) -> None:
         """Use `open_index`, which knows the defaults."""
         super().__init__()
@@ -325,6 +341,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         self._resolved_store: Store | None = None
         self._open_ledger: Ledger | None = None
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
+        self._address = address
         self._others: dict[str, Store] = {}
         self._schema: IndexSchema | None = None
         self._schema_until = 0.0
@@ -388,13 +405,17 @@ class ImageIndex(OpenIndex, SearchMethods):
             slice: One of several parts of the records, for as many machines: "3/16" is the third of 16, which
                 together are the whole. A record's id tells its slice; of a manifest it is each 16th file.
                 Default: all records.
+            on: `ray`: encode in processes of Ray, on this machine or on the cluster that `RAY_ADDRESS` names.
+                The index is opened by a store's address, with an encoder's name. Needs the extra `ray`.
+                Default: in this process.
             dry_run: Only say what would be done: read records, and pictures on this machine, and compare them
                 with the index. Nothing is fetched, encoded or written. Default: False.
             rate: Pictures that a machine encodes in a second, with their crops if they have some: for the
                 hours of a dry run.
             picture_bytes: Bytes of a picture that has to be fetched, on average: for the bytes of a dry run.
             batch_size: Pictures in a forward pass. Default: 32.
-            workers: Concurrent fetches. Default: 16.
+            workers: Concurrent fetches; with `on` the processes at once, at most one for each CPU, for an
+                embedded index at most 4. Default: 16.
             allow_hosts: Further hosts to fetch from, also at private addresses; `*`: any, at public ones.
             public_hosts: Further hosts to fetch from, at public addresses only.
             ignore_robots_tag: Take pictures whose server opts out by `X-Robots-Tag`. Default: False.
@@ -467,6 +488,8 @@ class ImageIndex(OpenIndex, SearchMethods):
                 encoder = self._encoders.unloaded(self._store.index, schema)
                 return dry_run(source, encoder, target, options, pruning)
             origin = "\n".join(roots) if is_whole else None
+            if options["on"] == RAY:
+                return self._write_by_workers(source, schema, target, options, origin, pruning)
             return self._write(source, schema, target, options, origin=origin, pruning=pruning)
 
     @check_names()
@@ -570,6 +593,34 @@ class ImageIndex(OpenIndex, SearchMethods):
         encoder = self._encoder(schema)
         report = run(source, encoder, target, self._ledger, options, origin=origin, pruning=pruning)
         self._schema = None  # the fields may be more now
+        return report
+
+    def _write_by_workers(
+        self,
+        source: Source,
+        schema: IndexSchema | None,
+        target: Target,
+        options: IngestOptions,
+        origin: str | None,
+        pruning: Pruning | None,
+    ) -> IngestReport:
+        from esclip._ingest.distribution import (
+            EMBEDDED_WORKERS,
+            ingest_by_workers,
+            may_use_gpu,
+            worker_task,
+        )
+        from esclip._ingest.ray_workers import open_workers
+
+        assert self._address
+        address, encoder = self._address(), self._encoder(schema)
+        most = min(options["workers"], EMBEDDED_WORKERS) if is_folder(address.store) else options["workers"]
+        with open_workers(most, gpu=may_use_gpu(address)) as workers:
+            task = worker_task(address, source, options)
+            report = ingest_by_workers(
+                source, encoder, target, self._ledger, options, workers, task, origin=origin, pruning=pruning
+            )
+        self._schema = None
         return report
 
     def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:

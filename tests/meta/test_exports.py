@@ -16,6 +16,7 @@ HEAVY = {
     "sentence_transformers",
     "transformers",
     "lance",
+    "ray",
     "pyarrow",
     "pandas",
     "duckdb",

@@ -214,6 +214,9 @@ class ReadOptions(TypedDict, total=False):
     ]
 
 
+RAY = "ray"
+
+
 class IngestOptions(AddOptions, ReadOptions, total=False):
     """Options of `ImageIndex.ingest`."""
 
@@ -226,6 +229,17 @@ class IngestOptions(AddOptions, ReadOptions, total=False):
             None,
             "The I-th of N parts of the records, for as many machines: 3/16. Together they are the whole.",
             metavar="I/N",
+            panel=Panel.TUNING,
+        ),
+    ]
+    on: Annotated[
+        str | None,
+        Opt(
+            None,
+            "Encode in processes of Ray: on this machine, or on the cluster at RAY_ADDRESS. {workers} is how "
+            "many at once, at most one for each CPU; an embedded index takes 4.",
+            choices=(RAY,),
+            metavar="ray",
             panel=Panel.TUNING,
         ),
     ]
@@ -264,7 +278,7 @@ def read_options(options: ReadOptions) -> dict[str, Any]:
 
 OF_AN_INDEX = (
     *SettingOptions.__annotations__,
-    *("prune", "confirm", "dry_run", "rate", "picture_bytes"),
+    *("prune", "confirm", "on", "dry_run", "rate", "picture_bytes"),
 )
 """Options of an ingest that have no meaning where pictures are only encoded."""
 

@@ -19,7 +19,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from threading import Event
 
@@ -69,13 +69,15 @@ def ingest(
     workers: int,
     stop: CancelToken,
     crops: bool = False,
+    is_loading: bool = False,
     pruning: Pruning | None = None,
     pruned: Store | None = None,
 ) -> None:
     """Write every record of `source` that `store` lacks or has differently; `progress` counts all of them.
 
     The store's index is prepared for the source's fields and the encoder's space. `fetcher` is stopped by
-    `stop.event`. With `crops`, documents have the crops of their pictures. With `pruning`, documents whose
+    `stop.event`. With `crops`, documents have the crops of their pictures. `is_loading`: another process is
+    within a bulk load of the store. With `pruning`, documents whose
     record has left the source are removed at the end, from `pruned` where that is another store.
     """
     steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size)
@@ -100,7 +102,7 @@ def ingest(
     with (
         stop.grace_period(GRACE_S, give_up) as late,
         cancellation.scope(late),
-        store.bulk_load(cancelled),
+        nullcontext() if is_loading else store.bulk_load(cancelled),
     ):
         with stop.active(), owned(writes) as written:
             _drain(written, stop)

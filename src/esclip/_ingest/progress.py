@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from esclip._concurrency.streams import owned
@@ -107,6 +108,27 @@ class IngestProgress:
             self._tell_outcomes(ids, Result.UNCHANGED)
             self._report_progress()
 
+    def count_part(self, report: IngestReport, outcomes: Collection[RecordOutcome]) -> None:
+        """Count what a worker has done, by its report and by what became of each record.
+
+        Raises `TooManyRejections` when the failure budget is spent, after all of it is counted.
+        """
+        taken = [outcome.id for outcome in outcomes if outcome.result is not Result.REJECTED]
+        rejections = [outcome.rejection for outcome in outcomes if outcome.rejection]
+        with self._lock:
+            first = self._read
+            self._read += report.read
+            self._skipped += report.skipped
+            self._written += report.written
+            self._encoded += report.written
+            self._resolve(taken)
+            if self._on_outcome:
+                for outcome in outcomes:
+                    self._on_outcome(replace(outcome, number=first + outcome.number))
+            self._keep_rejected(rejections)
+            self._report_progress()
+            self._check_early()
+
     def count_encoded(self, records: int) -> None:
         """Count records whose picture is encoded."""
         with self._lock:
@@ -143,18 +165,26 @@ class IngestProgress:
         with self._lock:
             self._count_rejected([rejection])
 
-    def _count_rejected(self, rejections: Iterable[Rejection]) -> None:
+    def _count_rejected(self, rejections: Collection[Rejection]) -> None:
+        self._keep_rejected(rejections)
+        for rejection in rejections:
+            if self._on_outcome:
+                unread = rejection.stage is Stage.READ  # it never had an id that could be waited for
+                number = self._read if unread else self._numbers.pop(rejection.id, 0)
+                self._on_outcome(RecordOutcome(number, rejection.id, Result.REJECTED, rejection))
+        self._report_progress()
+        self._check_early()
+
+    def _keep_rejected(self, rejections: Iterable[Rejection]) -> None:
         for rejection in rejections:
             self._rejected[rejection.reason] += 1
             if self._ledger:
                 self._ledger.add(rejection, self._origin)
             if self._on_rejection:
                 self._on_rejection(rejection)
-            if self._on_outcome:
-                unread = rejection.stage is Stage.READ  # it never had an id that could be waited for
-                number = self._read if unread else self._numbers.pop(rejection.id, 0)
-                self._on_outcome(RecordOutcome(number, rejection.id, Result.REJECTED, rejection))
-        self._report_progress()
+
+    def _check_early(self) -> None:
+        """Check the failure budget of a run that goes on."""
         if self._read >= BUDGET_FROM:
             self._check_budget()
 

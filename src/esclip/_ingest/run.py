@@ -52,6 +52,8 @@ class Target:
     """Opens that of texts."""
     is_searchable: bool = True
     """Whether it can be measured what its scores mean."""
+    is_loading: bool = False
+    """Whether another process is within a bulk load of it."""
 
 
 class Route(NamedTuple):
@@ -105,6 +107,7 @@ def run(
             workers=options["workers"],
             stop=stop,
             crops=CROPS in target.parts,
+            is_loading=target.is_loading,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
             pruned=None if pruning and pruning.texts else pictures,
         )

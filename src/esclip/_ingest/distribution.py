@@ -1,0 +1,176 @@
+"""An ingest by worker processes: the driver reads the source, and keeps all that a run has once.
+
+    Source ─► Cutter ─► parts ─┬─► worker ─► the pipeline ─► Store
+    Manifest ──────────────────┼─► worker        │
+                               └─► worker        ▼
+    ledger, counts, failure budget, pruning ◄─ PartResult: once a part is done
+                                  at the end: the bulk load ends, the index is measured once
+
+A worker that dies loses its part, which another one begins again: what the store has of it is skipped. The
+driver keeps nothing on disk but the ledger; started again, it does the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from threading import Event
+from typing import Protocol, TypeVar
+
+from esclip._concurrency.stop import CancelToken
+from esclip._core.progress import Phase
+from esclip._core.rejections import IngestReport
+from esclip._core.settings import FETCH_WORKERS
+from esclip._ingest.ledger import Ledger
+from esclip._ingest.manifest import Cutter
+from esclip._ingest.options import CallbackOptions, IngestOptions, RunOptions
+from esclip._ingest.pipeline import GRACE_S
+from esclip._ingest.progress import IngestProgress
+from esclip._ingest.pruning import Pruning, delete_stale
+from esclip._ingest.run import Route, Target, prepare
+from esclip._ingest.worker import IndexAddress, WorkerTask, ingest_part, measure
+from esclip._protocols import Encoder, Source, Store
+from esclip.encoders.unloaded import UnloadedEncoder
+from esclip.sources.manifest import ManifestSource
+
+log = logging.getLogger("esclip")
+
+T = TypeVar("T")
+
+LEAST, MOST = 100, 1_000
+"""Records of a part that is cut for workers: as many as give each worker some parts, within these."""
+
+PARTS_PER_WORKER = 4
+
+_NO_CALLBACKS = dict.fromkeys(CallbackOptions.__annotations__)
+
+EMBEDDED_WORKERS = 4
+"""Workers that write into an embedded index at once: with more, writes mostly wait for each other."""
+
+
+class Workers(Protocol):
+    """Processes that run functions."""
+
+    count: int
+    """How many there are at once."""
+
+    def run(self, function: Callable[..., T], task: WorkerTask) -> T:
+        """Run a function in one of them."""
+
+    def map(
+        self,
+        function: Callable[..., T],
+        task: WorkerTask,
+        parts: Iterator[tuple[str, bytes]],
+        stop: CancelToken,
+    ) -> Iterator[T]:
+        """Run it for each part. Results come as they are ready; after a stop, those of what is under way.
+
+        A part whose process dies is given to another one.
+        """
+
+
+def worker_task(address: IndexAddress, source: Source, options: IngestOptions) -> WorkerTask:
+    """What workers are told of a run. Whether too many are rejected is told by all of them together."""
+    taken = {name: value for name, value in options.items() if name in RunOptions.__annotations__}
+    fetching = {"workers": FETCH_WORKERS, "max_rejection_rate": 1.0}
+    return WorkerTask(address, tuple(source.fields), taken | _NO_CALLBACKS | fetching)
+
+
+def may_use_gpu(address: IndexAddress) -> bool:
+    """Whether the encoder computes in the worker, and nothing says that it does so on the CPU."""
+    is_here = address.encoder is None or not (address.encoder == "palette" or "://" in address.encoder)
+    return is_here and (address.device is None or address.device.startswith("cuda"))
+
+
+def ingest_by_workers(
+    source: Source,
+    encoder: Encoder,
+    target: Target,
+    ledger: Ledger,
+    options: IngestOptions,
+    workers: Workers,
+    task: WorkerTask,
+    *,
+    origin: str | None,
+    pruning: Pruning | None,
+) -> IngestReport:
+    """Ingest `source` into `target` by `workers`; the other arguments are as those of `run.run`.
+
+    Of `encoder` only the space is used: workers load their own.
+    """
+    stop, store = options["stop"] or CancelToken(), target.store
+    route = prepare(source, UnloadedEncoder(encoder.space), target, options["batch_size"])
+    ledger.open()
+    before = ledger.last_number()
+    progress = IngestProgress(
+        index=store.index,
+        store=store.address,
+        encoder=encoder.space.model,
+        max_rejection_rate=options["max_rejection_rate"],
+        ledger=ledger,
+        origin=origin,
+        on_rejection=options["on_rejection"],
+        on_outcome=options["on_outcome"],
+        on_progress=options["on_progress"],
+    )
+    cutter = Cutter(source, stop.event)
+    progress.total = source.total()
+    _write_parts(
+        _parts(source, cutter, progress.total, workers.count), route, target, progress, workers, task, stop
+    )
+    if pruning and not stop.requested:
+        progress.enter(Phase.PRUNING)
+        pruned: Store = route.store if pruning.texts else route.pictures
+        pruning = replace(pruning, ledger=ledger, until=before)
+        progress.count_pruned(*delete_stale(source, pruned, cutter.seen, pruning))
+    report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
+    if origin is not None and not (report.stopped or report.unpruned):
+        ledger.forget(origin, until=before)
+    if target.is_searchable and not report.stopped:
+        progress.enter(Phase.MEASURING)
+        _repeat(workers.run(measure, task))
+    return replace(report, seconds=progress.seconds)
+
+
+def _write_parts(
+    parts: Iterator[tuple[str, bytes]],
+    route: Route,
+    target: Target,
+    progress: IngestProgress,
+    workers: Workers,
+    task: WorkerTask,
+    stop: CancelToken,
+) -> None:
+    """Have all parts written within one bulk load."""
+    cancelled = Event()
+    before = target.store.schema()
+    with stop.grace_period(GRACE_S, cancelled.set), route.store.bulk_load(cancelled):
+        with stop.active():
+            for result in workers.map(ingest_part, task, parts, stop):
+                progress.count_part(result.report, result.outcomes)
+                _repeat(result.warnings)
+        progress.enter(Phase.INDEXING)
+        if stop.requested:
+            cancelled.set()
+    after = target.store.schema()
+    if after is not None and after.texts and not (before and before.texts):
+        with target.texts_store().bulk_load(cancelled):  # a worker has made that index meanwhile
+            pass
+
+
+def _parts(source: Source, cutter: Cutter, total: int | None, workers: int) -> Iterator[tuple[str, bytes]]:
+    """A manifest's own parts; those cut of any other source, each with a name for people."""
+    if isinstance(source, ManifestSource):
+        yield from source.parts()
+        return
+    size = MOST if total is None else min(MOST, max(LEAST, total // (workers * PARTS_PER_WORKER)))
+    for number, part in zip(count(1), cutter.parts(size), strict=False):
+        yield f"part {number}", part.data
+
+
+def _repeat(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        log.warning("%s", warning)
