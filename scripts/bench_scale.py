@@ -118,13 +118,13 @@ def _measure(measured: Measured, size: int, settings: IndexSettings, given: argp
     cells = [f"{measured.size:,}", written, f"{(info.bytes or 0) / 1e6:,.0f} MB" if info else ""]
     cells += [f"{peak_mebibytes():,}", *measured.search()]
     cells.append(f"{_read_fingerprints(store, measured.size):.1f}")
-    rows = [(f"{candidates:,}", *measured.search(candidates)) for candidates in given.candidates]
     for more in given.add:
         cells += [f"{measured.write(more):.1f}", measured.search()[0]]
     print(f"| {' | '.join(cells)} |", flush=True)
-    if rows:
+    if given.candidates:
         print(f"\n| candidates | recall@{K} texts, pictures | p50 texts, pictures, ms |\n{'|---' * 3}|")
-        print("\n".join(f"| {' | '.join(row)} |" for row in rows), flush=True)
+    for candidates in given.candidates:
+        print(f"| {candidates:,} | {' | '.join(measured.search(candidates))} |", flush=True)
 
 
 def _numbered(data: CrossModal, start: int, end: int) -> Iterator[tuple[int, Vector]]:

@@ -159,6 +159,7 @@ def test_search_asks_for_enough_candidates(engine: Engine, k: int) -> None:
         (900, None, 600),
         (6_667, None, 1_633),
         (33_333, None, 3_651),
+        (87_000, None, 8_700),
         (333_333, None, 10_000),
         (10**9, None, 10_000),
         (333_333, 50, 50),
@@ -170,7 +171,7 @@ def test_search_asks_for_enough_candidates(engine: Engine, k: int) -> None:
 def test_candidates_grow_with_the_shard(
     engine: Engine, shard_size: int, given: int | None, considered: int
 ) -> None:
-    """By the root of its documents, so that texts are found; those that were asked for instead, but k."""
+    """By its documents, so that texts are found; those that were asked for instead, but k."""
     body = search_body(engine, KnnSearch(axis(0), 10, candidates=given), shard_size=shard_size)
     knn = body["query"]["knn"]["vector"] if engine is Engine.OPENSEARCH else body["knn"]
     assert knn["k"] == considered
