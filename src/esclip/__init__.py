@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from esclip._search.options import HitOptions, QueryOptions, SearchOptions, TextSearchOptions
     from esclip._search.query import ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
     from esclip._search.selection import Gallery
+    from esclip._switch import SwitchReport, switch_index
     from esclip._transfer.options import ExportOptions, ImportOptions
     from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model, load_encoder, models
@@ -217,6 +218,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailable",
     "StoredDocument",
+    "SwitchReport",
     "Text",
     "TextRecord",
     "TextSearchOptions",
@@ -233,6 +235,7 @@ __all__ = [
     "models",
     "open_index",
     "plan",
+    "switch_index",
     "write_manifest",
 ]
 
@@ -246,7 +249,7 @@ _HOMES = (
     "_evaluation.statistics", "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate",
     "_classify", "_index", "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
     "_audit.options", "_audit.report", "_audit.audit", "_ingest.manifest", "_comparison.options",
-    "_comparison.report", "_comparison.compare",
+    "_comparison.report", "_comparison.compare", "_switch",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

@@ -88,6 +88,7 @@ COMMANDS = {
     "manifest": ["pictures", "--out", "listed"],
     "models": [],
     "indexes": [],
+    "switch": ["image_search"],
     "--version": [],
 }
 """Each with words that it works with."""

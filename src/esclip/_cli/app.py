@@ -32,6 +32,7 @@ from esclip._cli import (
     plan,
     search,
     serve,
+    switch,
     transfer,
 )
 from esclip._cli.arguments import DashedIdCommand, RemovalCommand, WeightedCommand, describe_missing
@@ -242,6 +243,7 @@ def drop(
     say(f"index {store.index!r} removed")
 
 
+command(CommandGroup.INDEX)(switch.switch)
 command(CommandGroup.INDEX)(transfer.export)
 command(CommandGroup.INDEX)(transfer.import_)
 command(CommandGroup.INDEX)(plan.plan)

@@ -15,7 +15,8 @@ def complete_index(ctx: Any, incomplete: str) -> list[str]:
     try:
         store = ctx.params.get("store") or default_store()
         folder = user_path(store, "store") if server_address(store, "store") is None else None
-        names = sorted(path.stem for path in folder.glob("*.lance")) if folder else []
+        found = [*folder.glob("*.lance"), *folder.glob("*.alias")] if folder else []
+        names = sorted({path.stem for path in found})
     except (ConfigError, OSError):
         return []
     return complete_choice(names)(incomplete)

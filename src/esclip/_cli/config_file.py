@@ -37,7 +37,7 @@ SECRETS = {
 """Options that the file may not have: files are copied, shared and kept in repositories."""
 
 FOR_ONE_CALL = frozenset(
-    {"help", "yes", "verbose", "quiet", "id", "text", "image", "words", "unlike", "reason"}
+    {"help", "yes", "verbose", "quiet", "id", "text", "image", "words", "unlike", "reason", "force"}
 )
 """Options that say what one call is about, by the names of their parameters."""
 

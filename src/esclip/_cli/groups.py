@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from esclip._core.schema import Stats
     from esclip._index import ImageIndex
     from esclip._protocols import Encoder
+    from esclip._switch import SwitchReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,12 @@ class StoreOptions:
         from esclip._index import list_indexes
 
         return list_indexes(self.store or None, auth=self.store_auth())
+
+    def switch_to(self, index: str, *, force: bool) -> SwitchReport:
+        """Point the index's name to another index."""
+        from esclip._switch import switch_index
+
+        return switch_index(index, self.index, self.store or None, auth=self.store_auth(), force=force)
 
     def store_auth(self) -> StoreAuth:
         """Credentials and CA file. For a folder, those of variables are left out: they are for a cluster."""

@@ -13,6 +13,7 @@ HINTS = {
     Hint.CREDENTIALS: "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region",
     Hint.ENCODER: "name one with --encoder",
     Hint.ENCODER_TOKEN: "give it with --encoder-token or in ESCLIP_ENCODER_TOKEN",
+    Hint.FORCE: "if that is meant, add --force",
     Hint.INGEST: "fill it with: esclip ingest PATH",
     Hint.INGEST_CAPTIONS: "make them with: esclip ingest PATH --parts captions",
     Hint.INGEST_CROPS: "make them with: esclip ingest PATH --parts crops",

@@ -17,6 +17,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "indexes": "collections list ls tables list-indexes list-collections list-tables dbs",
     "stats": "count info describe status",
     "forget": "delete remove rm del unindex",
+    "switch": "alias swap promote rollback point activate use",
     "drop": "destroy delete-collection delete-index drop-table reset",
     "duplicates": "dedupe dedup duplicate near-duplicates",
     "facets": "facet aggregate aggregations histogram group-by values",

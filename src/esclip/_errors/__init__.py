@@ -96,6 +96,7 @@ class Hint(StrEnum):
     CREDENTIALS = "give a user and a password, an API key or an AWS region"
     ENCODER = "pass one as encoder"
     ENCODER_TOKEN = "pass it as encoder_token"
+    FORCE = "if that is meant, pass force=True"
     INGEST = "fill it by an ingest"
     INGEST_CAPTIONS = "make them by an ingest with parts=['captions']"
     INGEST_CROPS = "make them by an ingest with parts=['crops']"

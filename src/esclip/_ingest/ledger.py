@@ -30,6 +30,7 @@ from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
+from esclip._files.atomic import open_atomically
 from esclip.stores import is_server
 
 VERSION = 1
@@ -205,6 +206,17 @@ class Ledger:
             with self._faults():
                 for suffix in ("-wal", "-shm", ""):  # the file last: a new one must not have an old log
                     Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+
+    def move(self, path: Path) -> None:
+        """Copy it to another path, where it appears whole or not at all; then remove it here."""
+        with self._lock, self._faults():
+            self.open()
+            assert self._connection is not None
+            with open_atomically(path) as file:
+                copy = sqlite3.connect(file.name)
+                self._connection.backup(copy)
+                copy.close()
+        self.remove()
 
     def close(self) -> None:
         """Close the file, as garbage collection does, too; a later call opens it again."""

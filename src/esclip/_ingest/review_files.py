@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from esclip._errors import StoreError, error_text
-from esclip._ingest.ledger import ledger_path
+from esclip._files.atomic import write_atomically
+from esclip._ingest.ledger import Ledger, ledger_path
 
 
 class Review(StrEnum):
@@ -33,3 +34,24 @@ def remove_reviews(address: str, index: str) -> None:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{path} can't be removed ({error_text(error)}); remove it by hand") from error
+
+
+def copy_reviews(address: str, index: str, other: str, *, move: bool = False) -> None:
+    """Copy those of these files that another index lacks: its documents have the same ids."""
+    for review in Review:
+        old, new = review_path(address, index, review), review_path(address, other, review)
+        try:
+            if old is not None and new is not None and old.exists() and not new.exists():
+                write_atomically(new, old.read_bytes())
+                if move:
+                    old.unlink()
+        except OSError as error:
+            raise StoreError(f"{old} can't be copied to {new} ({error_text(error)})") from error
+
+
+def move_index_files(address: str, index: str, other: str) -> None:
+    """Give an index's ledger and these files to another index, but for those that it has."""
+    old, new = ledger_path(address, index), ledger_path(address, other)
+    if old is not None and new is not None and old.exists() and not new.exists():
+        Ledger(old).move(new)
+    copy_reviews(address, index, other, move=True)

@@ -20,7 +20,7 @@ from esclip._net.access import StoreAuth
 if TYPE_CHECKING:
     from esclip._protocols import Store
 
-__all__ = ["is_folder", "is_server", "open_store"]
+__all__ = ["is_folder", "is_server", "open_store", "require_index_name"]
 
 SERVERS = {
     "http": "esclip.stores.engine.store:EngineStore",
@@ -41,6 +41,15 @@ def is_server(address: str) -> bool:
     return scheme_of(address) in SERVERS
 
 
+def require_index_name(index: str) -> None:
+    """Raise `ConfigError` for what can't be the name of an index."""
+    if not is_index_name(index):
+        raise ConfigError(
+            f"index name {index!r:.80} can't be used; "
+            "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit"
+        )
+
+
 def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -> Store:
     """Open a store by its address. Connects to nothing yet.
 
@@ -58,11 +67,7 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
 
         names = dict.fromkeys(name.strip() for name in index.split(INDEX_SEPARATOR))
         return SeveralIndexes([open_store(address, name, auth) for name in names])
-    if not is_index_name(index):
-        raise ConfigError(
-            f"index name {index!r:.80} can't be used; "
-            "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit"
-        )
+    require_index_name(index)
     if isinstance(address, str) and not address.strip():
         raise ConfigError("the store's address is empty: give a folder, or an http:// or https:// address")
     server = None if isinstance(address, Path) else server_address(address, "store", SERVERS)

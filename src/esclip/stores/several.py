@@ -31,7 +31,7 @@ from esclip._core.types import Fingerprint, Hit, StoredDocument, Vectors, rank_h
 from esclip._errors import ConfigError, IndexMismatch, one_line
 from esclip._protocols import Store
 from esclip.stores import validation
-from esclip.stores.suggestions import missing_index
+from esclip.stores.suggestions import missing_index, require_schema
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class SeveralIndexes(Store):
         Raises:
             IndexMismatch: Their vectors can't be compared, or a field has two types.
         """
-        return self._merge(self._each(_require_schema))
+        return self._merge(self._each(require_schema))
 
     def info(self) -> IndexInfo:
         """Documents and bytes of all."""
@@ -121,7 +121,7 @@ class SeveralIndexes(Store):
             return self.stores[0].open_other(index)
         members = [*zip(self.stores, self.names, strict=True)]
         if index == texts_index(self.index):
-            members = [member for member in members if _require_schema(member[0]).texts]
+            members = [member for member in members if require_schema(member[0]).texts]
         others = [store.open_other(store.index + suffix) for store, _ in members]
         return SeveralIndexes(others, [name for _, name in members])
 
@@ -201,13 +201,6 @@ def _conflict(one: IndexSchema, other: IndexSchema) -> str | None:
     models = [one_line(public_name(schema.space.model), 200) for schema in (one, other)]
     weights = ", with other weights" if models[0] == models[1] else ""
     return f"their vectors are of {models[0]} and of {models[1]}{weights}"
-
-
-def _require_schema(store: Store) -> IndexSchema:
-    schema = store.schema()
-    if schema is None:
-        raise missing_index(store)
-    return schema
 
 
 def _require_info(store: Store) -> IndexInfo:

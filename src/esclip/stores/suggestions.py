@@ -10,6 +10,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
+from esclip._core.schema import IndexSchema
 from esclip._core.texts import is_companion
 from esclip._errors import Hint, IndexNotFound, StoreError, one_line
 from esclip._protocols import Store
@@ -36,6 +37,14 @@ def missing_index(store: Store, problem: str = "does not exist") -> IndexNotFoun
     return IndexNotFound(text, Hint.INGEST)
 
 
+def require_schema(store: Store) -> IndexSchema:
+    """The schema of a store's index. Raises `IndexNotFound` with what was probably meant."""
+    schema = store.schema()
+    if schema is None:
+        raise missing_index(store)
+    return schema
+
+
 def explain_missing_folder(folder: Path) -> str:
     """That a store's folder does not exist, and which one was probably meant."""
     problem = "there is no such folder"
@@ -52,7 +61,9 @@ def _explain_by_others(store: Store) -> str:
         infos = store.list_indexes()
     except StoreError:  # the first error is the one to tell
         return ""
-    names = [name for name, info in infos.items() if name != store.index and not is_companion(info.schema)]
+    indexes = {name: info for name, info in infos.items() if not is_companion(info.schema)}
+    aliases = [alias for info in indexes.values() for alias in info.aliases]
+    names = [name for name in (*indexes, *aliases) if name != store.index]
     if near := get_close_matches(store.index, names, 1):
         return f"did you mean {near[0]!r}?"
     if not names:

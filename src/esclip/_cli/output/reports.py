@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from esclip._core.schema import Stats
     from esclip._errors.reasons import Reason
     from esclip._ingest.manifest import ManifestReport
+    from esclip._switch import SwitchReport
     from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
@@ -113,8 +114,8 @@ def print_stats(stats: Stats, *, json: bool) -> None:
     if json:
         print_json(values)
         return
-    for name in ("runtimes", "labels", "parts"):
-        values[name] = ", ".join(values[name]) or None
+    for name in ("runtimes", "labels", "parts", "aliases"):
+        values[name] = ", ".join(values.get(name, ())) or None
     values["fields"] = ", ".join(f"{name} ({kind})" for name, kind in values["fields"].items())
     if stats.bytes is not None:
         values["bytes"] = f"{stats.bytes:,}"
@@ -143,9 +144,24 @@ def print_indexes(indexes: Sequence[Stats], *, json: bool) -> None:
         Column("store", lambda stats: stats.engine),
         Column("encoder", lambda stats: stats.encoder, kind="place"),
     ]
+    if any(stats.aliases for stats in indexes):
+        columns.append(Column("aliases", lambda stats: ", ".join(stats.aliases), style="cyan"))
     print_rows(indexes, columns, json=[stats.to_json() for stats in indexes] if json else None)
     if not indexes:
         say("no index there; make one with: esclip ingest PATH")
+
+
+def print_switch(report: SwitchReport, *, json: bool) -> None:
+    """What a name points to now: a summary on stderr, with `json` the report on stdout."""
+    if json:
+        print_json(report.to_json())
+    if not report.changed:
+        say(f"{report.alias!r} points to {report.index!r} already; nothing was changed")
+        return
+    if report.renamed:
+        say(f"the index that was called {report.alias!r} is called {report.previous!r} now")
+    back = f"; back with: esclip switch {report.previous} --index {report.alias}" if report.previous else ""
+    say(f"{report.alias!r} points to {report.index!r} ({pluralize(report.documents, 'document')}){back}")
 
 
 def print_findings(findings: Sequence[Finding], *, json: bool) -> None:

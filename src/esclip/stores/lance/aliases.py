@@ -8,15 +8,23 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from esclip._core.settings import is_index_name
 from esclip._errors import StoreError, error_text
 from esclip._files.atomic import write_atomically
+from esclip._files.regular import open_regular
 
 SUFFIX = ".alias"
+
+MAX_BYTES = 4096
+"""The longest file of an alias: four names."""
+
+_log = logging.getLogger("esclip")
 
 
 def read_target(folder: Path, name: str) -> str | None:
@@ -29,9 +37,17 @@ def read_target(folder: Path, name: str) -> str | None:
 
 
 def list_aliases(folder: Path) -> dict[str, str]:
-    """The indexes of all aliases, by their names."""
-    names = sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if is_index_name(path.stem))
-    return {name: target for name in names if (target := read_target(folder, name))}
+    """The indexes of all aliases, by their names; warns of one that can't be read."""
+    targets: dict[str, str] = {}
+    for name in sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if is_index_name(path.stem)):
+        try:
+            target = read_target(folder, name)
+        except StoreError as error:
+            _log.warning("%s", error)
+            continue
+        if target is not None:
+            targets[name] = target
+    return targets
 
 
 def write_target(folder: Path, name: str, index: str) -> None:
@@ -58,7 +74,7 @@ def finish_rename(folder: Path, name: str) -> None:
     if found is None or "renamed" not in found or _path(folder, name).exists():
         return
     for old, new in found["renamed"].items():
-        if _path(folder, old).exists():
+        with suppress(FileNotFoundError):  # it never was, or another process does the same
             _path(folder, old).rename(_path(folder, new))
     _write(folder, name, {"index": found["index"]})
 
@@ -74,7 +90,8 @@ def _write(folder: Path, name: str, value: object) -> None:
 def _read(folder: Path, name: str) -> dict[str, Any] | None:
     path = folder / f"{name}{SUFFIX}"
     try:
-        found = json.loads(path.read_bytes())
+        with open_regular(path) as file:
+            found = json.loads(file.read(MAX_BYTES))
         renamed = found.get("renamed", {}).items()
         if all(map(is_index_name, (found["index"], *(one for pair in renamed for one in pair)))):
             return {**found}
@@ -82,6 +99,6 @@ def _read(folder: Path, name: str) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise StoreError(f"{path} can't be read ({error_text(error)})") from error
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass
-    raise StoreError(f"{path} names no index; point the alias to one anew, or remove the file")
+    raise StoreError(f"{path} is no alias of an index; remove that file")

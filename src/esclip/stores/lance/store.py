@@ -322,7 +322,9 @@ class LanceStore(Store):
         return LanceStore(self._folder, index, self._thresholds)
 
     def alias_target(self) -> str | None:
-        """From the alias's file."""
+        """From the alias's file. Completes a rename that was killed."""
+        with suppress(OSError):  # who may only read
+            aliases.finish_rename(self._folder, self.index)
         with map_errors(LANCE_ERRORS, self._path):
             return aliases.read_target(self._folder, self.index)
 
