@@ -135,8 +135,9 @@ def open_index(
     encoded before the fork, the child gets a `StoreError` or an `EncoderError`.
 
     Args:
-        store: A folder (embedded index), the `http://` or `https://` address of OpenSearch or Elasticsearch,
-            or a `Store`. Default: a folder in the user's data directory.
+        store: A folder (embedded index; of Milvus Lite where its name ends in `.db`), the `http://` or
+            `https://` address of OpenSearch or Elasticsearch, the `milvus://` or `milvus+https://` one of
+            Milvus, or a `Store`. Default: a folder in the user's data directory.
         index: Name of the index: up to 200 of `a-z`, `0-9`, `_` and `-`. Several with commas between are
             searched as one, and can't be written.
         encoder: A model's name, a model's folder, `palette`, the address of an encoder server, those of

@@ -134,7 +134,8 @@ class StoreOptions:
             parser=as_address,
             rich_help_panel=Panel.INDEX,
             metavar="ADDRESS",
-            help="A folder (embedded), or the http(s):// address of an OpenSearch or Elasticsearch. "
+            help="A folder (embedded; NAME.db: Milvus Lite), the http(s):// address of an OpenSearch or "
+            "Elasticsearch, or the milvus:// one of a Milvus. "
             "[default: a folder in your data directory]",
         ),
     ] = None

@@ -109,8 +109,8 @@ connection, which is worth fewer attempts. Gives up after the time that its user
 STORE = RetryPolicy(
     timeout=30.0, backoff=0.25, is_transient=_is_unavailable, log_after=60.0, raise_last_on_cancel=True
 )
-"""Request to OpenSearch or Elasticsearch: no connection, no answer in time, 408, 429, 5xx, documents of a
-bulk request that are to be sent again. Gives up after the time that `StoreTimeouts` has for the request."""
+"""Request to OpenSearch, Elasticsearch or Milvus: no connection, no answer in time, 408, 429, 5xx, documents
+of a bulk request that are to be sent again. Gives up after the time that `StoreTimeouts` has for it."""
 
 
 @dataclass(frozen=True, slots=True)

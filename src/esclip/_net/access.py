@@ -18,9 +18,13 @@ from urllib.parse import urlsplit
 from esclip._core.options import Opt, Panel
 from esclip._errors import ConfigError, Hint
 from esclip._errors.secrets import Secret
-from esclip._files.locations import split_credentials, user_path
+from esclip._files.locations import scheme_of, split_credentials, user_path
 
 log = logging.getLogger("esclip")
+
+ENGINE = ("https://host:9200", "https://")
+MILVUS = ("milvus://host:19530", "milvus+https://")
+"""What an address is like, and how one begins whose connections are encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class StoreAuth:
         str | None,
         Opt(
             None,
-            "An Elasticsearch API key, encoded or as id:key; better in the variable.",
+            "An Elasticsearch API key, encoded or as id:key, or a token of Milvus; better in the variable.",
             metavar="KEY",
             panel=Panel.ACCESS,
             secret=True,
@@ -109,16 +113,20 @@ def resolve_access(address: str, access: StoreAuth) -> tuple[str, StoreAuth]:
 
     Credentials may be sent over plain HTTP, with a warning: TLS may end at a proxy beside the client.
     """
-    shown, credentials = split_credentials(address, "store", "https://host:9200")
+    of_milvus = scheme_of(address.strip()).startswith("milvus")
+    like, encrypted = MILVUS if of_milvus else ENGINE
+    shown, credentials = split_credentials(address, "store", like)
     if credentials:
         if given := access.describe():
             raise ConfigError(f"{shown} has a user before its host, and {given} is given; give one")
         access = replace(access, user=credentials[0], password=credentials[1])
-    if not shown.startswith("https://"):
+    if not shown.startswith(encrypted):
         if access.ca_file is not None:
-            raise ConfigError(f"a CA file is given, and {shown} has no certificate; it begins with https://")
+            raise ConfigError(
+                f"a CA file is given, and {shown} has no certificate; it begins with {encrypted}"
+            )
         if access.describe() and not _is_loopback(shown):
-            log.warning("%s: credentials are sent unencrypted; https:// would encrypt them", shown)
+            log.warning("%s: credentials are sent unencrypted; %s would encrypt them", shown, encrypted)
     return shown, access
 
 

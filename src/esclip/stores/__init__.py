@@ -1,7 +1,8 @@
-"""Where vectors are kept and searched: an embedded index, OpenSearch or Elasticsearch, memory.
+"""Where vectors are kept and searched: an embedded index, OpenSearch or Elasticsearch, Milvus, memory.
 
-open_store(address, index) ─► scheme of the address ─► SERVERS    EngineStore
-                                                   └► no scheme  LanceStore, a folder
+open_store(address, index) ─► scheme of the address ─┬► SERVERS     EngineStore, MilvusStore
+                                                     ├► name.db    MilvusStore, a folder of Milvus Lite
+                                                     └► no scheme  LanceStore, a folder
 
 A new kind of store is a folder beside these and a row in `SERVERS`.
 """
@@ -25,6 +26,8 @@ __all__ = ["is_folder", "is_server", "open_store", "require_index_name"]
 SERVERS = {
     "http": "esclip.stores.engine.store:EngineStore",
     "https": "esclip.stores.engine.store:EngineStore",
+    "milvus": "esclip.stores.milvus.store:MilvusStore",
+    "milvus+https": "esclip.stores.milvus.store:MilvusStore",
 }
 """Store servers by the scheme of their address: `module:callable`, imported when first opened.
 
@@ -54,10 +57,10 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
     """Open a store by its address. Connects to nothing yet.
 
     Args:
-        address: A folder (`~` is the home directory; a `Path` always is one), or an `http://` or `https://`
-            address.
+        address: A folder (`~` is the home directory; a `Path` always is one), of Milvus Lite where its name
+            ends in `.db`; or an `http://`, `https://`, `milvus://` or `milvus+https://` address.
         index: Name of the index, which need not exist; or several names with commas between, to be searched.
-        auth: Credentials and CA file of a cluster.
+        auth: Credentials and CA file of a server.
 
     Raises:
         ConfigError: The address, the name or `auth` can't be used.
@@ -81,6 +84,12 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
             f"{folder} is a folder, which has no lock: leave out user, password, API key, AWS region "
             "and CA file, or give the https:// address of a cluster"
         )
+    from esclip.stores.milvus.lite import is_lite_folder
+
+    if is_lite_folder(folder):
+        from esclip.stores.milvus.store import MilvusStore
+
+        return MilvusStore(folder, index)
     from esclip.stores.lance.store import LanceStore
 
     return LanceStore(folder, index)

@@ -1,0 +1,1 @@
+"""Milvus, by pymilvus (the extra `milvus`): a server, or a folder of Milvus Lite, `photos.db`."""
