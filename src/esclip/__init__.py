@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from esclip._comparison.options import CompareOptions
     from esclip._comparison.report import ComparedIndex, ComparedQuery, Comparison, ComparisonRow
     from esclip._concurrency.stop import CancelToken
+    from esclip._core.adoption import AdoptedRow, Adoption, AdoptOptions
     from esclip._core.facets import Bucket, Facet, Facets, ValueCount
     from esclip._core.filters import (
         AllOf,
@@ -110,6 +111,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AddOptions",
+    "AdoptOptions",
+    "AdoptedRow",
+    "Adoption",
     "AllOf",
     "AnyOf",
     "Audit",
@@ -249,7 +253,7 @@ _HOMES = (
     "_evaluation.statistics", "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate",
     "_classify", "_index", "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
     "_audit.options", "_audit.report", "_audit.audit", "_ingest.manifest", "_comparison.options",
-    "_comparison.report", "_comparison.compare", "_switch",
+    "_comparison.report", "_comparison.compare", "_switch", "_core.adoption",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""
 

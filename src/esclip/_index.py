@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from esclip._concurrency.bounded_wait import result_within
 from esclip._concurrency.streams import batches
+from esclip._core.adoption import Adoption, AdoptOptions
 from esclip._core.arguments import (
     AnyId,
     Records,
@@ -94,7 +95,7 @@ from esclip._transfer.options import ExportOptions, ImportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
-from esclip.stores import is_folder, open_store
+from esclip.stores import is_folder, open_store, require_adoptable
 from esclip.stores.several import SeveralIndexes, several_are_read_only
 from esclip.stores.suggestions import explain_missing_folder, missing_index
 
@@ -1109,6 +1110,51 @@ class ImageIndex(OpenIndex, SearchMethods):
             require_model(others.first_pairs(), encoder, options["allow_hosts"])
         return others.documents()
 
+    @check_names()
+    def adopt(self, **options: Unpack[AdoptOptions]) -> Adoption | None:
+        """Take over an index of OpenSearch or Elasticsearch that another program made, to search it.
+
+        Its mapping gets esclip's schema (`_meta.esclip`); documents, fields and settings stay as they are.
+        Its vectors must have the dimension of the model that the index was opened with, and be compared by
+        cosine. Scores and ids are tried; that the vectors are that model's, nothing in the index can tell.
+
+        Args:
+            vector_field: The field of vectors. Default: the only one.
+            id_field: The field of ids, a keyword; `_id`: the documents' own. Default: `photo_id`, `image_id`,
+                `picture_id` or `id`; else `_id`.
+            location_field: The field of URLs or paths of the pictures; "": none. Default: one with a usual
+                name, such as `photo_url`; else none.
+            description_field: The field of descriptions; "": none. Default: one with a usual name, such as
+                `describe`; else none.
+            dry_run: Only check the index, and say what would be taken. Default: False.
+            undo: Take back an adoption. Documents stay as they are. Default: False.
+
+        Returns:
+            What it found and took; None for an `undo`.
+
+        Raises:
+            ConfigError: No encoder is named, the index is esclip's own, or an option doesn't fit it.
+            IndexNotFound: There is no such index.
+            IndexMismatch: The index has vectors of another dimension, or does not compare them by cosine.
+            EncoderError: The model can't be loaded.
+            StoreError: The cluster can't be reached, or does not let its mapping be changed.
+        """
+        options = resolve(AdoptOptions, options)
+        for name in ("vector_field", "id_field", "location_field", "description_field"):
+            if (given := options.get(name)) is not None:
+                coerce_text(name, given, "a field's name")
+        store = require_adoptable(self._store)
+        self._schema = None
+        if options["undo"]:
+            store.release()
+            return None
+        if not self._encoders.is_named:
+            raise ConfigError(
+                f"index {store.index!r} in {store.address} does not say which model made its vectors",
+                Hint.ENCODER,
+            )
+        return store.adopt(self._encoder(None).space, options)
+
     @property
     def store(self) -> Store:
         """The store of the pictures, as it is: for what reads more than searches do.
@@ -1363,13 +1409,18 @@ class ImageIndex(OpenIndex, SearchMethods):
         return self._encoders.resolve_for_queries(self._store.index, schema)
 
     def _require_droppable(self, *, aliases: bool) -> None:
-        """Raise `ConfigError` for an alias, and without `aliases` for an index that has some."""
+        """Raise `ConfigError` for an alias, and without `aliases` for an index that has some.
+
+        Raises `StoreError` for one that was adopted.
+        """
         name, index = self._named_store.index, self._store.index
         if name != index:
             raise ConfigError(f"{name!r} is an alias of index {index!r}; drop that by its own name")
         if (names := self._store.aliases()) and not aliases:
             listed = f"{pluralize(len(names), 'alias')}, {', '.join(map(repr, names))}"
             raise ConfigError(f"index {index!r} has {listed}; nothing was removed", Hint.ALIASES)
+        if (info := self._store.info()) and info.adopted:
+            self._store.drop()  # raises, before its parts are gone
 
     def _with_parts(self, schema: IndexSchema) -> Store:
         """The store, which removes the parts of documents with them."""

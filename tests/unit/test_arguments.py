@@ -239,6 +239,7 @@ WRONG: dict[str, tuple[Call, str]] = {
     "encode(out=5)": (lambda its: its.lib.encode("photos", out=5), "it takes a path"),
     "export(5)": (lambda its: its.index.export(5), "it takes a path"),
     "export(on_progress=5)": (lambda its: its.index.export("c", on_progress=5), "a function"),
+    "adopt(id_field=5)": (lambda its: its.index.adopt(id_field=5), "a field's name"),
     "import_vectors(None)": (lambda its: its.index.import_vectors(None), "it takes a path"),
     "delete(5)": (lambda its: its.index.delete(5), "ids or hits"),
     "delete(paths=5)": (lambda its: its.index.delete(paths=5), "a path"),
@@ -338,6 +339,7 @@ CLOSED: dict[str, Call] = {
     "drop": lambda its: its.index.drop(),
     "export": lambda its: its.index.export(its.photos / "cache"),
     "import_vectors": lambda its: its.index.import_vectors(its.photos),
+    "adopt": lambda its: its.index.adopt(),
     "with": lambda its: its.index.__enter__(),
 }
 

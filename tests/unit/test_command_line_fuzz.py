@@ -82,6 +82,7 @@ COMMANDS = {
     "stats": [],
     "plan": ["1000", "--encoder", "palette"],
     "drop": [],
+    "adopt": ["--encoder", "palette"],
     "export": ["--out", "exported"],
     "import": ["cache"],
     "encode": ["pictures", "--out", "encoded", "--encoder", "palette"],

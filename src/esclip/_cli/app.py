@@ -19,6 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from esclip._cli import (
+    adopt,
     audit,
     classify,
     compare,
@@ -246,6 +247,7 @@ def drop(
 command(CommandGroup.INDEX)(switch.switch)
 command(CommandGroup.INDEX)(transfer.export)
 command(CommandGroup.INDEX)(transfer.import_)
+command(CommandGroup.INDEX)(adopt.adopt)
 command(CommandGroup.INDEX)(plan.plan)
 command(CommandGroup.INDEX)(audit.audit)
 command(CommandGroup.INDEX)(compare.compare)

@@ -8,12 +8,14 @@ from copy import copy
 from esclip._errors import EsclipError, Hint
 
 HINTS = {
+    Hint.ADOPT: "use another --index, or take it over with: esclip adopt",
     Hint.ALIASES: "point them to another with: esclip switch; or remove them, too: --aliases",
     Hint.CA_FILE: "--ca-file (ESCLIP_CA_FILE) names certificates to trust",
     Hint.CREDENTIALS: "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region",
     Hint.ENCODER: "name one with --encoder",
     Hint.ENCODER_TOKEN: "give it with --encoder-token or in ESCLIP_ENCODER_TOKEN",
     Hint.FORCE: "if that is meant, add --force",
+    Hint.ID_FIELD: "name another one with --id-field",
     Hint.INGEST: "fill it with: esclip ingest PATH",
     Hint.INGEST_CAPTIONS: "make them with: esclip ingest PATH --parts captions",
     Hint.INGEST_CROPS: "make them with: esclip ingest PATH --parts crops",
@@ -28,9 +30,11 @@ HINTS = {
     Hint.TEXT_ENCODER: "for the index's own name it with --text-encoder",
     Hint.TRUST: "if you know that they are, add --trust",
     Hint.TRUSTED_MODEL: "if you trust it, name the model with --encoder, the text tower with --text-encoder",
+    Hint.UNDO_ADOPTION: "let it go with: esclip adopt --undo",
     Hint.URL_COLUMN: "name the column of the pictures with --url-column",
     Hint.USER_AND_PASSWORD: "give both: --user (ESCLIP_USER) and ESCLIP_PASSWORD",
     Hint.VECTOR_COLUMN: "name the column of the vectors with --vector-column",
+    Hint.VECTOR_FIELD: "name one with --vector-field",
     Hint.VECTOR_IDS: "name the table with their ids with --ids",
 }
 

@@ -110,6 +110,19 @@ def _one_of(field: Field, values: Sequence[tuple[Value, ...]], *, every: bool) -
     return Not(test) if every else test
 
 
+def asks_for_words(conditions: Iterable[Condition]) -> bool:
+    """Whether some of the conditions are on words."""
+    for condition in conditions:
+        match condition:
+            case HasWords():
+                return True
+            case Not(inner) if asks_for_words([inner]):
+                return True
+            case AllOf(parts) | AnyOf(parts) if asks_for_words(parts):
+                return True
+    return False
+
+
 def _count_tests(condition: Condition) -> int:
     match condition:
         case Not(inner):

@@ -176,6 +176,8 @@ class IndexInfo:
     """Primaries and replicas together; None where there are none, or the store can't tell."""
     aliases: tuple[str, ...] = ()
     """Other names that point to the index: where indexes are listed, as far as the user may read them."""
+    adopted: bool = False
+    """Whether another program made the index."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -213,6 +215,8 @@ class Stats:
     """How vectors are compared first: `float`, `int8` or `bit`. Scores are by the float32 vectors always."""
     aliases: tuple[str, ...] = ()
     """Other names that point to the index."""
+    adopted: bool = False
+    """Whether another program made the index."""
 
     @classmethod
     def of(
@@ -245,6 +249,7 @@ class Stats:
             shards=info.shards,
             vectors=info.schema.settings.level,
             aliases=info.aliases,
+            adopted=info.adopted,
         )
 
     def __repr__(self) -> str:
@@ -264,7 +269,7 @@ class Stats:
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`: without counts and names that are none."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
-        for name in ("texts", "shards", "aliases"):
+        for name in ("texts", "shards", "aliases", "adopted"):
             if not values[name]:
                 del values[name]
         return values | {"fields": {field.name: field.type.value for field in self.fields}}

@@ -91,12 +91,14 @@ class Hint(StrEnum):
     The command line words each for its own users (`_cli/hints.py`); so may a service.
     """
 
+    ADOPT = "use another name, or take it over by adopt()"
     ALIASES = "point them to another index by switch_index, or pass aliases=True to remove them, too"
     CA_FILE = "name the certificates to trust as ca_file"
     CREDENTIALS = "give a user and a password, an API key or an AWS region"
     ENCODER = "pass one as encoder"
     ENCODER_TOKEN = "pass it as encoder_token"
     FORCE = "if that is meant, pass force=True"
+    ID_FIELD = "name another one as id_field"
     INGEST = "fill it by an ingest"
     INGEST_CAPTIONS = "make them by an ingest with parts=['captions']"
     INGEST_CROPS = "make them by an ingest with parts=['crops']"
@@ -111,9 +113,11 @@ class Hint(StrEnum):
     TEXT_ENCODER = "for the index's own pass it as text_encoder"
     TRUST = "if you know that they are, pass trust=True"
     TRUSTED_MODEL = "if you trust it, pass the model as encoder, the text tower as text_encoder"
+    UNDO_ADOPTION = "let it go by adopt(undo=True)"
     URL_COLUMN = "name the column of the pictures as url_column"
     USER_AND_PASSWORD = "give both"
     VECTOR_COLUMN = "name the column of the vectors as vector_column"
+    VECTOR_FIELD = "name one as vector_field"
     VECTOR_IDS = "name the table with their ids as ids"
 
 

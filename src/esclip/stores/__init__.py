@@ -20,8 +20,9 @@ from esclip._net.access import StoreAuth
 
 if TYPE_CHECKING:
     from esclip._protocols import Store
+    from esclip.stores.engine.store import EngineStore
 
-__all__ = ["is_folder", "is_server", "open_store", "require_index_name"]
+__all__ = ["is_folder", "is_server", "open_store", "require_adoptable", "require_index_name"]
 
 SERVERS = {
     "http": "esclip.stores.engine.store:EngineStore",
@@ -51,6 +52,17 @@ def require_index_name(index: str) -> None:
             f"index name {index!r:.80} can't be used; "
             "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit"
         )
+
+
+def require_adoptable(store: Store) -> EngineStore:
+    """A store that can take over what other programs made. Raises `ConfigError` for one that can't."""
+    from esclip.stores.engine.store import EngineStore
+
+    if not isinstance(store, EngineStore):
+        raise ConfigError(
+            f"{store.address} is no cluster: only an index of OpenSearch or Elasticsearch can be adopted"
+        )
+    return store
 
 
 def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -> Store:

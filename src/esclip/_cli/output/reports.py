@@ -129,7 +129,7 @@ def say_missing_facts(stats: Stats) -> None:
     """What an index of an older version lacks of its pictures, and how they get it."""
     known = {field.name for field in stats.fields}
     missing = [name for name in SHOWN_FACTS if name not in known]
-    if stats.documents and missing:
+    if stats.documents and missing and not stats.adopted:
         *names, last = missing
         listed = f"{', '.join(names)} and {last}" if names else last
         say(f"the index lacks {listed} of its pictures; the next ingest adds that, and encodes nothing again")

@@ -44,9 +44,9 @@ class BulkAction:
     payload: bytes
 
 
-def bulk_action(action: str, record: ImageRecord, body: Any) -> BulkAction:
-    """The action `index` or `update` on one document."""
-    head = orjson.dumps({action: {"_id": record.id}})
+def bulk_action(action: str, record: ImageRecord, body: Any, key: str | None = None) -> BulkAction:
+    """The action `index` or `update` on one document; its `_id` is by default the record's id."""
+    head = orjson.dumps({action: {"_id": record.id if key is None else key}})
     return BulkAction(record, head + b"\n" + orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
 
 

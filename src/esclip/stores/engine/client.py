@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -161,8 +161,11 @@ class EngineClient:
                 self._server = self._identify()
             return self._server
 
-    def count(self) -> int:
-        """The number of visible documents. Raises `StoreUnavailable` when a shard doesn't answer."""
+    def count(self, filters: Sequence[Mapping[str, Any]] = ()) -> int:
+        """The number of visible documents that fulfil these clauses.
+
+        Raises `StoreUnavailable` when a shard doesn't answer.
+        """
 
         def read(answer: Any) -> int:
             if failed := answers.get_count(answer, "_shards", "failed"):
@@ -171,7 +174,8 @@ class EngineClient:
                 )
             return answers.get_count(answer, "count")
 
-        return self.request(self.raw.count, read=read, index=self.index)
+        body = {"query": {"bool": {"filter": list(filters)}}} if filters else None
+        return self.request(self.raw.count, read=read, index=self.index, body=body)
 
     def documents_per_shard(self) -> int:
         """The visible documents of a shard on average, up to a minute ago; 0 where that can't be read."""
@@ -248,9 +252,9 @@ class EngineClient:
 
     def _identify_by_index(self, forbidden: Forbidden) -> Server:
         """The engine by the type of its vectors: a key for one index may not read the version."""
-        vector_type = self.mapping()["properties"].get("vector", {}).get("type")
+        kinds = [property.get("type") for property in self.mapping()["properties"].values()]
         for engine, kind in VECTOR_TYPES.items():
-            if vector_type == kind:
+            if kind in kinds:
                 return Server(engine, "")
         raise forbidden
 

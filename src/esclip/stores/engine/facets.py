@@ -33,7 +33,8 @@ from esclip.stores.engine.answers import (
     get_text,
 )
 from esclip.stores.engine.client import EngineClient
-from esclip.stores.engine.filters import filter_clause
+from esclip.stores.engine.filters import filter_clause, filter_clauses
+from esclip.stores.engine.names import FieldNames
 from esclip.stores.engine.queries import search_body
 from esclip.stores.engine.search import Request, msearch_batches
 
@@ -47,10 +48,15 @@ MAX_LISTED = 5000
 
 
 def count_facets(
-    client: EngineClient, fields: Sequence[Field], where: Sequence[Condition], limit: int, spans: Spans
+    client: EngineClient,
+    names: FieldNames,
+    fields: Sequence[Field],
+    where: Sequence[Condition],
+    limit: int,
+    spans: Spans,
 ) -> Facets:
     """The facets of the documents that fulfil the conditions."""
-    counting = _Counting(client, simplify(where), limit, spans)
+    counting = _Counting(client, names, simplify(where), limit, spans)
     parts = [counting.count(some) for some in batches(fields, FIELDS_AT_ONCE)] or [counting.count([])]
     return Facets(parts[0].documents, tuple(facet for part in parts for facet in part.of_fields))
 
@@ -82,6 +88,7 @@ class _Counting:
     """Counts some fields at a time."""
 
     client: EngineClient
+    names: FieldNames
     where: tuple[Condition, ...]
     limit: int
     spans: Spans
@@ -95,11 +102,12 @@ class _Counting:
 
     def _overview(self, fields: Sequence[Field]) -> Request[tuple[int, list[_Known]]]:
         size = 2 * self.limit
-        present = [filter_clause(Exists(field)) for field in fields]
+        present = [filter_clause(Exists(field), self.names) for field in fields]
         aggregations: dict[str, Any] = {"present": {"filters": {"filters": present}}} if fields else {}
         for number, field in enumerate(fields):
             if field.type in VALUE_TYPES:
-                terms = {"field": field.name, "size": size, "shard_size": max(SHARD_VALUES, size)}
+                lists = {"size": size, "shard_size": max(SHARD_VALUES, size)}
+                terms = {"field": self.names.path(field.name), **lists}
                 aggregations[f"values{number}"] = {"terms": terms}
 
         def read(answer: Any) -> tuple[int, list[_Known]]:
@@ -122,7 +130,8 @@ class _Counting:
         return [next(longer) if one.unseen else one for one in known]
 
     def _longer_list(self, one: _Known) -> Request[_Known]:
-        terms = {"field": one.field.name, "size": MAX_LISTED, "shard_size": MAX_LISTED}
+        path = self.names.path(one.field.name)
+        terms = {"field": path, "size": MAX_LISTED, "shard_size": MAX_LISTED}
 
         def read(answer: Any) -> _Known:
             counts, total, unseen = _read_values(get_object(answer, "aggregations", "values"), one.field)
@@ -154,7 +163,7 @@ class _Counting:
     def _extreme(self, field: Field, descending: bool) -> Request[int | float | None]:
         """The lowest or the highest number: engines' own `min` and `max` round large ones."""
         search = Scan(1, self.where, order=Order(field, descending))
-        body = search_body(self.client.server().engine, search) | {"_source": False}
+        body = search_body(self.client.server().engine, search, names=self.names) | {"_source": False}
 
         def read(answer: Any) -> int | float | None:
             hits = get_hits(answer)
@@ -167,11 +176,12 @@ class _Counting:
         aggregations: dict[str, Any] = {}
         for number, one in enumerate(known):
             if one.ranges:
-                clauses = [filter_clause(_condition(one.field, bounds)) for bounds in one.ranges]
+                clauses = [filter_clause(_condition(one.field, bounds), self.names) for bounds in one.ranges]
                 aggregations[f"{number}"] = {"filters": {"filters": clauses}}
             elif one.unseen:
                 size = {"size": len(one.counts), "shard_size": len(one.counts)}
-                terms = {"field": one.field.name, "include": list(one.counts), **size}
+                path = self.names.path(one.field.name)
+                terms = {"field": path, "include": list(one.counts), **size}
                 aggregations[f"{number}"] = {"terms": terms}
 
         def read(answer: Any) -> list[_Known]:
@@ -189,7 +199,7 @@ class _Counting:
         return self._body(aggregations) | {"track_total_hits": False}, read
 
     def _body(self, aggregations: dict[str, Any]) -> dict[str, Any]:
-        filters = [filter_clause(condition) for condition in self.where]
+        filters = filter_clauses(self.where, self.names) + self.names.required
         body = {"size": 0, "query": {"bool": {"filter": filters}}}
         return body | ({"aggs": aggregations} if aggregations else {})
 

@@ -6,13 +6,14 @@ mapping_body ─► PUT /index/_mapping ─► GET /index/_mapping ─► schema
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
 from esclip._core.index_settings import DEFAULTS, NO_SETTINGS, IndexSettings
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip.stores.engine.dialects import Engine
+from esclip.stores.engine.names import DOCUMENT_ID, OWN_NAMES, FieldNames
 from esclip.stores.engine.vector_mapping import read_level, vector_property
 
 MAX_SPLIT_BITS = 10
@@ -22,9 +23,9 @@ MAX_KEYWORD_LENGTH = 8191
 """Characters: with 4 bytes each they just fit into the 32,766 bytes of a Lucene term. Longer keywords are
 stored, and no filter matches them."""
 
-NOT_INDEXED = {"type": "keyword", "index": False, "doc_values": False}
+NOT_INDEXED: Mapping[str, Any] = {"type": "keyword", "index": False, "doc_values": False}
 
-SYSTEM_FIELDS = {
+SYSTEM_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "id": {"type": "keyword"},
     "location": NOT_INDEXED,
     "page": NOT_INDEXED,
@@ -35,7 +36,7 @@ SYSTEM_FIELDS = {
     # not a keyword: OpenSearch 3 scores all terms of a keyword field alike, however rare
     "words": {"type": "text", "analyzer": "whitespace", "norms": False, "index_options": "docs"},
 }
-"""The mappings of a document's own fields except the vector."""
+"""The mappings of a document's own fields except the vector, by the names in an index of esclip's."""
 
 
 def live_settings(data_nodes: int, settings: IndexSettings = NO_SETTINGS) -> dict[str, Any]:
@@ -73,14 +74,30 @@ def _routing_shards(shards: int) -> int:
     return shards << max(1, MAX_SPLIT_BITS - (shards - 1).bit_length())
 
 
-def mapping_body(schema: IndexSchema, meta: Mapping[str, Any]) -> dict[str, Any]:
-    """The mapping that adds a schema's fields, keeping everything else of its `_meta`."""
+def system_fields(names: FieldNames) -> dict[str, Any]:
+    """The mappings of a document's own fields except the vector."""
+    fields = {getattr(names, name): property for name, property in SYSTEM_FIELDS.items()}
+    fields.pop(DOCUMENT_ID, None)
+    return fields
+
+
+def mapping_body(
+    schema: IndexSchema,
+    meta: Mapping[str, Any],
+    names: FieldNames = OWN_NAMES,
+    mapped: Collection[str] = (),
+) -> dict[str, Any]:
+    """The mapping that adds a schema's fields, but for those `mapped`, keeping all else of its `_meta`."""
+    properties = {**system_fields(names), **field_properties(schema.fields)}
+    added = {name: property for name, property in properties.items() if name not in mapped}
+    return {"_meta": meta_body(schema, meta, names), "properties": added}
+
+
+def meta_body(schema: IndexSchema, meta: Mapping[str, Any], names: FieldNames) -> dict[str, Any]:
+    """The `_meta` of an index with this schema, keeping all else of it."""
     # engines sort keys, so the order of the fields is stored separately
     stored = {**schema.to_json(), "order": [field.name for field in schema.fields]}
-    return {
-        "_meta": {**meta, "esclip": stored},
-        "properties": {**SYSTEM_FIELDS, **field_properties(schema.fields)},
-    }
+    return {**meta, "esclip": stored | ({"adopted": names.to_json()} if names.is_adopted else {})}
 
 
 def schema_from_mapping(mapping: Mapping[str, Any]) -> IndexSchema:
@@ -92,7 +109,13 @@ def schema_from_mapping(mapping: Mapping[str, Any]) -> IndexSchema:
     stored = mapping["_meta"]["esclip"]
     fields = {name: stored["fields"][name] for name in stored["order"]}
     schema = IndexSchema.from_json(stored | {"fields": fields})
-    level = read_level(mapping.get("properties", {}).get("vector", {}))
+    vector = FieldNames.read(mapping).vector
+    return with_level(schema, mapping.get("properties", {}).get(vector, {}))
+
+
+def with_level(schema: IndexSchema, property: Mapping[str, Any]) -> IndexSchema:
+    """The schema at the level of a field of vectors."""
+    level = read_level(property)
     if level == schema.settings.level:
         return schema
     return replace(schema, settings=replace(schema.settings, vectors=level))

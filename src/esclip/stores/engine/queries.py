@@ -16,7 +16,8 @@ from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip.stores.engine.answers import get_count, get_list
 from esclip.stores.engine.candidates import MAX_CANDIDATES, Candidates, choose_candidates
 from esclip.stores.engine.dialects import Engine
-from esclip.stores.engine.filters import filter_clause
+from esclip.stores.engine.filters import filter_clause, filter_clauses
+from esclip.stores.engine.names import DOCUMENT_ID, OWN_NAMES, FieldNames
 
 MAX_HITS = 10_000
 """The most hits in one answer of either engine."""
@@ -27,85 +28,108 @@ MAX_OVERSAMPLE = 10
 def search_body(
     engine: Engine,
     search: Search,
-    id_range: Mapping[str, str] | None = None,
+    within: Mapping[str, Any] | None = None,
     after: Sequence[Any] = (),
     level: str = FLOAT,
     shard_size: int = 0,
+    names: FieldNames = OWN_NAMES,
 ) -> dict[str, Any]:
     """The body that finds the k best documents, or the first 10,000 of them, ties by id.
 
     A scan ordered by a field finds only documents that have a value.
 
     Args:
-        id_range: Bounds of ids, as in a range query, of at most 10,000 documents, which are all compared.
+        within: The clause of at most 10,000 documents, which are all compared.
         after: The sort values of the last hit of the previous page.
         level: How the index compares vectors first. Hits of other levels than float are scored again by the
             float32 vectors.
         shard_size: Documents of a shard, by which it considers more or fewer of them; 0: not known.
+        names: Those of its fields.
     """
     scores_only = isinstance(search, KnnSearch) and search.scores_only
     body: dict[str, Any] = {
         "size": min(search.k, MAX_HITS),
         # orders the hits of the vector index, and doesn't replace it
-        "sort": [*_sort_keys(search), {"id": "asc"}],
-        "_source": False if scores_only else {"excludes": ["vector", "words"]},
+        "sort": [*_sort_keys(search, names), {names.path(names.id): "asc"}],
+        "_source": _read_fields(names, scores_only=scores_only),
         "track_total_hits": False,
     }
-    filters = [filter_clause(condition) for condition in search.where]
-    if id_range:
-        filters.append({"range": {"id": id_range}})
+    filters = filter_clauses(search.where, names)
+    if within:
+        filters.append(dict(within))
+    if within or not isinstance(search, KnnSearch):
+        filters += names.required
     match search:
         case KnnSearch():
-            if id_range:
+            if within:
                 everything = Candidates(MAX_CANDIDATES, MAX_CANDIDATES)
-                body |= _knn(engine, search, filters, everything, level, exact=True)
+                body |= _knn(engine, search, filters, names.vector, everything, level, exact=True)
             else:
                 candidates = choose_candidates(search, level, shard_size)
-                body |= _knn(engine, search, filters, candidates, level)
+                body |= _knn(engine, search, filters, names.vector, candidates, level)
         case KeywordSearch(words=words):
-            terms = [_word_query(word, search.former) for word in words]
+            terms = [_word_query(names.words, word, search.former) for word in words]
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
-            counts = {"filters": {"filters": [_word_filter(word, search.former) for word in words]}}
+            counts = {
+                "filters": {"filters": [_word_filter(names.words, word, search.former) for word in words]}
+            }
             body["aggs"] = {"all": {"global": {}, "aggs": {"holders": counts}}}
         case Scan(after=id, order=order):
-            if id:
-                filters.append({"range": {"id": {"gt": id}}})
+            if id and names.id == DOCUMENT_ID:
+                after = after or [id]
+            elif id:
+                filters.append({"range": {names.path(names.id): {"gt": id}}})
             if order:
-                filters.append(filter_clause(Exists(order.field)))
+                filters.append(filter_clause(Exists(order.field), names))
             body["query"] = {"bool": {"filter": filters}}
         case _:
             assert_never(search)
     return body | ({"search_after": list(after)} if after else {})
 
 
-def _sort_keys(search: Search) -> list[Any]:
+def _read_fields(names: FieldNames, *, scores_only: bool) -> Any:
+    """What is read of each hit."""
+    if not scores_only:
+        return {"excludes": [names.vector, names.words]}
+    return {"includes": [names.id]} if names.is_adopted else False
+
+
+def id_clause(ids: Sequence[str], names: FieldNames) -> dict[str, Any]:
+    """The clause of the documents from the first to the last of these ids, which are in order."""
+    if names.id == DOCUMENT_ID:  # no range of them can be asked for
+        return {"ids": {"values": list(ids)}}
+    return {"range": {names.path(names.id): {"gte": ids[0], "lte": ids[-1]}}}
+
+
+def _sort_keys(search: Search, names: FieldNames) -> list[Any]:
     """What hits are sorted by before their ids."""
     if not isinstance(search, Scan):
         return [{"_score": "desc"}]
     if search.order is None:
         return []
     direction = "desc" if search.order.descending else "asc"
-    return [{search.order.field.name: {"order": direction, "unmapped_type": "keyword"}}]
+    return [{names.path(search.order.field.name): {"order": direction, "unmapped_type": "keyword"}}]
 
 
-def _word_query(word: str, former: Mapping[str, str]) -> dict[str, Any]:
+def _word_query(field: str, word: str, former: Mapping[str, str]) -> dict[str, Any]:
     """The named query of a word; with a former form, the better of both."""
     if word not in former:
-        return {"term": {"words": {"value": word, "_name": word}}}
-    forms = [{"term": {"words": form}} for form in (word, former[word])]
+        return {"term": {field: {"value": word, "_name": word}}}
+    forms = [{"term": {field: form}} for form in (word, former[word])]
     return {"dis_max": {"queries": forms, "_name": word}}
 
 
-def _word_filter(word: str, former: Mapping[str, str]) -> dict[str, Any]:
+def _word_filter(field: str, word: str, former: Mapping[str, str]) -> dict[str, Any]:
     if word not in former:
-        return {"term": {"words": word}}
-    return {"terms": {"words": [word, former[word]]}}
+        return {"term": {field: word}}
+    return {"terms": {field: [word, former[word]]}}
 
 
 def _knn(
     engine: Engine,
     search: KnnSearch,
     filters: list[Any],
+    field: str,
     candidates: Candidates,
     level: str,
     *,
@@ -119,15 +143,15 @@ def _knn(
         case Engine.OPENSEARCH:
             nearest: dict[str, Any] = {"vector": numbers, "k": rescored, **prefilter}
             if level == FLOAT:
-                return {"query": {"knn": {"vector": nearest}}}
+                return {"query": {"knn": {field: nearest}}}
             # rescore is ignored for lucene before 3.1, and a request's own section forbids sorting
             nearest["method_parameters"] = {"ef_search": considered}
-            query = {"bool": prefilter["filter"]["bool"]} if exact else {"knn": {"vector": nearest}}
-            params = {"field": "vector", "query_value": numbers, "space_type": "cosinesimil"}
+            query = {"bool": prefilter["filter"]["bool"]} if exact else {"knn": {field: nearest}}
+            params = {"field": field, "query_value": numbers, "space_type": "cosinesimil"}
             script = {"lang": "knn", "source": "knn_score", "params": params}
             return {"query": {"script_score": {"query": query, "script": script}}}
         case Engine.ELASTICSEARCH:
-            knn = {"field": "vector", "query_vector": numbers, "num_candidates": considered, **prefilter}
+            knn = {"field": field, "query_vector": numbers, "num_candidates": considered, **prefilter}
             if level == FLOAT:
                 return {"knn": knn | {"k": rescored}}
             wanted = rescored if exact else max(min(rescored, 2 * search.k), -(-rescored // MAX_OVERSAMPLE))
@@ -136,9 +160,9 @@ def _knn(
             assert_never(engine)
 
 
-def count_body(search: Search) -> dict[str, Any]:
+def count_body(search: Search, names: FieldNames = OWN_NAMES) -> dict[str, Any]:
     """The body that counts the documents that fulfil the conditions, up to k."""
-    filters = [filter_clause(condition) for condition in search.where]
+    filters = filter_clauses(search.where, names) + names.required
     return {"size": 0, "query": {"bool": {"filter": filters}}, "track_total_hits": search.k}
 
 

@@ -17,13 +17,12 @@ import numpy as np
 import orjson
 
 from esclip._concurrency.streams import batches
-from esclip._core.filter_limits import simplify_searches
+from esclip._core.filter_limits import asks_for_words, simplify_searches
 from esclip._core.filters import Condition, Exists, Not
-from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, Vector, Vectors, number_hits, rank_hits
-from esclip._errors import IndexMismatch, StoreError, StoreUnavailable
+from esclip._errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
 from esclip.stores.engine.answers import (
     get_count,
     get_error,
@@ -37,7 +36,15 @@ from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import Engine, decode_vectors, score_to_cosine
 from esclip.stores.engine.errors import BUSY, index_missing
-from esclip.stores.engine.queries import MAX_HITS, count_body, read_frequencies, search_body, search_head
+from esclip.stores.engine.layout import Layout
+from esclip.stores.engine.queries import (
+    MAX_HITS,
+    count_body,
+    id_clause,
+    read_frequencies,
+    search_body,
+    search_head,
+)
 from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.serialization import hit_from_source, scored_id
 
@@ -55,50 +62,66 @@ RANGE_BATCH = 8
 """Ranges of ids in one request, each of which returns up to k hits."""
 
 
-def search_many(client: EngineClient, schema: IndexSchema, searches: Sequence[Search]) -> list[list[Hit]]:
+def search_many(client: EngineClient, layout: Layout, searches: Sequence[Search]) -> list[list[Hit]]:
     """The hits of each search.
 
     Raises `IndexMismatch` for a vector of another dimension than the index's, `ConfigError` for a filter
     that is too wide or too deep, and what the client raises.
     """
     searches = simplify_searches(searches)
+    require_words(client, layout, searches)
+    dim = layout.schema.space.dim
     for search in searches:
-        if isinstance(search, KnnSearch) and search.vector.shape != (schema.space.dim,):
+        if isinstance(search, KnnSearch) and search.vector.shape != (dim,):
             raise IndexMismatch(
-                f"index {client.index!r} at {client.address} has vectors of {schema.space.dim} dimensions; "
+                f"index {client.index!r} at {client.address} has vectors of {dim} dimensions; "
                 f"this query's shape is {search.vector.shape}"
             )
     engine = client.server().engine
     requests = [
-        _search_request(engine, schema, search, shard_size=_shard_size(client, search))
+        _search_request(engine, layout, search, shard_size=_shard_size(client, search))
         for search in searches
         if not _is_exhaustive(search)
     ]
     pages = iter(msearch_batches(client, requests))
     results = [
-        None if _is_exhaustive(search) else _hits(client, schema, search, next(pages)) for search in searches
+        None if _is_exhaustive(search) else _hits(client, layout, search, next(pages)) for search in searches
     ]
-    underfilled = _underfilled(client, searches, results)
+    underfilled = _underfilled(client, layout, searches, results)
     return [
-        _brute_force(client, schema, search) if hits is None or n in underfilled else hits
+        _brute_force(client, layout, search) if hits is None or n in underfilled else hits
         for n, (search, hits) in enumerate(zip(searches, results, strict=True))
     ]
 
 
-def _hits(client: EngineClient, schema: IndexSchema, search: Search, page: _Page) -> list[Hit]:
+def require_words(client: EngineClient, layout: Layout, searches: Sequence[Search]) -> None:
+    """Raise `ConfigError` for a search by words in an adopted index whose documents have none."""
+    if not layout.has_words and any(
+        isinstance(search, KeywordSearch) or asks_for_words(search.where) for search in searches
+    ):
+        raise ConfigError(
+            f"index {client.index!r} at {client.address} was made by another program, and its documents have "
+            "no words to search by; an export, and an import into an index of esclip's, gives them some"
+        )
+
+
+def _hits(client: EngineClient, layout: Layout, search: Search, page: _Page) -> list[Hit]:
     """The hits that begin with a page. After those with a value to be ordered by come the others."""
-    hits = _further_pages(client, schema, search, page)
+    hits = _further_pages(client, layout, search, page)
     if not isinstance(search, Scan) or search.order is None:
         return rank_hits(hits)
     if len(hits) < search.k:
         missing = (*search.where, Not(Exists(search.order.field)))
-        (others,) = search_many(client, schema, [Scan(search.k - len(hits), missing)])
+        (others,) = search_many(client, layout, [Scan(search.k - len(hits), missing)])
         hits += others
     return number_hits(hits)
 
 
 def _underfilled(
-    client: EngineClient, searches: Sequence[Search], results: Sequence[list[Hit] | None]
+    client: EngineClient,
+    layout: Layout,
+    searches: Sequence[Search],
+    results: Sequence[list[Hit] | None],
 ) -> Collection[int]:
     """The filtered kNN searches with too few hits, because the graph does not reach all that match."""
     short = {
@@ -106,7 +129,7 @@ def _underfilled(
         for n, (search, hits) in enumerate(zip(searches, results, strict=True))
         if hits is not None and isinstance(search, KnnSearch) and search.where and len(hits) < search.k
     }
-    counts = msearch_batches(client, [(count_body(searches[n]), _read_total) for n in short])
+    counts = msearch_batches(client, [(count_body(searches[n], layout.names), _read_total) for n in short])
     return {n for (n, hits), count in zip(short.items(), counts, strict=True) if count > len(hits)}
 
 
@@ -124,51 +147,55 @@ def _is_exhaustive(search: Search) -> bool:
     return isinstance(search, KnnSearch) and (search.exact or search.k > MAX_HITS)
 
 
-def _brute_force(client: EngineClient, schema: IndexSchema, search: Search) -> list[Hit]:
+def _brute_force(client: EngineClient, layout: Layout, search: Search) -> list[Hit]:
     """The hits of a kNN search that compares all vectors."""
     engine = client.server().engine
-    ranges = _id_ranges(client, search)
+    ranges = _id_ranges(client, layout, search)
     best: list[Hit] = []
     while batch := list(islice(ranges, RANGE_BATCH)):
-        requests = [_search_request(engine, schema, search, id_range) for id_range in batch]
+        requests = [_search_request(engine, layout, search, within) for within in batch]
         hits = [hit for page in msearch_batches(client, requests) for hit in page.hits]
         best = nsmallest(search.k, best + hits, key=lambda hit: (-hit.score, hit.id))
     return rank_hits(best)
 
 
-def _id_ranges(client: EngineClient, search: Search) -> Iterator[dict[str, str]]:
-    """Ranges of ids, each with 10,000 of the documents that fulfil the search's conditions."""
+def _id_ranges(client: EngineClient, layout: Layout, search: Search) -> Iterator[dict[str, Any]]:
+    """Clauses of ids, each of 10,000 of the documents that fulfil the search's conditions."""
     engine = client.server().engine
     after: list[Any] = []
 
     def read(answer: Any) -> tuple[list[str], list[Any]]:
         hits = get_hits(answer)
-        return [hit["_id"] for hit in hits], next_page(hits, MAX_HITS, after)
+        return [layout.id_of(hit) for hit in hits], next_page(hits, MAX_HITS, after)
 
     while True:
-        body = search_body(engine, Scan(MAX_HITS, search.where), after=after) | {"_source": False}
+        scan = Scan(MAX_HITS, search.where)
+        body = search_body(engine, scan, after=after, names=layout.names)
+        body["_source"] = {"includes": layout.id_fields} if layout.id_fields else False
         ((ids, after),) = msearch_batches(client, [(body, read)])
         if ids:
-            yield {"gte": ids[0], "lte": ids[-1]}
+            yield id_clause(ids, layout.names)
         if not after:
             return
 
 
 def scan_vectors(
-    client: EngineClient, schema: IndexSchema, where: tuple[Condition, ...]
+    client: EngineClient, layout: Layout, where: tuple[Condition, ...]
 ) -> Iterator[tuple[list[str], Vectors]]:
     """Ids and vectors of all documents that fulfil all conditions, by pages ordered by id."""
-    engine = client.server().engine
+    engine, names = client.server().engine, layout.names
     (search,) = simplify_searches([Scan(VECTORS_PAGE, where)])
     after: list[Any] = []
 
     def read(answer: Any) -> tuple[list[str], Sequence[Vector], list[Any]]:
         hits = get_hits(answer)
-        vectors = decode_vectors([get_object(hit, "_source")["vector"] for hit in hits], schema.space.dim)
-        return [hit["_id"] for hit in hits], vectors, next_page(hits, VECTORS_PAGE, after)
+        rows = [get_object(hit, "_source")[names.vector] for hit in hits]
+        vectors = decode_vectors(rows, layout.schema.space.dim)
+        return [layout.id_of(hit) for hit in hits], vectors, next_page(hits, VECTORS_PAGE, after)
 
     while True:
-        body = search_body(engine, search, after=after) | {"_source": {"includes": ["vector"]}}
+        body = search_body(engine, search, after=after, names=names)
+        body["_source"] = {"includes": [names.vector, *layout.id_fields]}
         ((ids, vectors, after),) = msearch_batches(client, [(body, read)])
         if ids:
             yield ids, np.stack(vectors)
@@ -187,18 +214,19 @@ class _Page:
 
 def _search_request(
     engine: Engine,
-    schema: IndexSchema,
+    layout: Layout,
     search: Search,
-    id_range: Mapping[str, str] | None = None,
+    within: Mapping[str, Any] | None = None,
     after: Sequence[Any] = (),
     shard_size: int = 0,
 ) -> Request[_Page]:
     """A search's body, and the function that parses its answer."""
 
     def read(answer: Any) -> _Page:
-        return _Page(_read_hits(schema, search, answer), next_page(get_hits(answer), MAX_HITS, list(after)))
+        return _Page(_read_hits(layout, search, answer), next_page(get_hits(answer), MAX_HITS, list(after)))
 
-    return search_body(engine, search, id_range, after, schema.settings.level, shard_size), read
+    level = layout.schema.settings.level
+    return search_body(engine, search, within, after, level, shard_size, layout.names), read
 
 
 def _read_total(answer: Any) -> int:
@@ -206,17 +234,17 @@ def _read_total(answer: Any) -> int:
     return get_count(answer, "hits", "total", "value")
 
 
-def _further_pages(client: EngineClient, schema: IndexSchema, search: Search, page: _Page) -> list[Hit]:
+def _further_pages(client: EngineClient, layout: Layout, search: Search, page: _Page) -> list[Hit]:
     """The hits of a page, and of the next ones up to k hits."""
     hits = list(page.hits)
     while len(hits) < search.k and page.after:
-        request = _search_request(client.server().engine, schema, search, after=page.after)
+        request = _search_request(client.server().engine, layout, search, after=page.after)
         (page,) = msearch_batches(client, [request])
         hits += page.hits
     return hits[: search.k]
 
 
-def _read_hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
+def _read_hits(layout: Layout, search: Search, answer: Any) -> list[Hit]:
     weights: Mapping[str, float] = {}
     if isinstance(search, KeywordSearch):
         weights = idf_weights(search.words, *read_frequencies(answer))
@@ -224,8 +252,8 @@ def _read_hits(schema: IndexSchema, search: Search, answer: Any) -> list[Hit]:
     def read_hit(raw: Any) -> Hit:
         score = score_to_cosine(get_number(raw, "_score")) if isinstance(search, KnnSearch) else 1.0
         if isinstance(search, KnnSearch) and search.scores_only:
-            return scored_id(raw["_id"], score)
-        hit = hit_from_source(raw["_id"], score, get_object(raw, "_source"), schema.fields)
+            return scored_id(layout.id_of(raw), score)
+        hit = hit_from_source(layout.id_of(raw), score, layout.source_of(raw), layout.schema.fields)
         if isinstance(search, KeywordSearch):
             return score_hit(hit, weights, get_list(raw, "matched_queries"))
         return hit

@@ -20,19 +20,21 @@ from threading import Event
 from typing import Any
 
 from esclip._concurrency.retry import StoreTimeouts
+from esclip._core.adoption import Adoption, AdoptOptions
 from esclip._core.facet_counting import NO_SPANS, Spans
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.rejections import Rejection
-from esclip._core.schema import Field, IndexInfo, IndexSchema
+from esclip._core.schema import Field, IndexInfo, IndexSchema, Space
 from esclip._core.searches import Search
 from esclip._core.types import Fingerprint, Hit, ImageRecord, StoredDocument, Vector, Vectors
-from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
+from esclip._errors import Hint, IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.aliases import name_taken
 from esclip.stores.engine import dialects
+from esclip.stores.engine.adoption import adopt, release
 from esclip.stores.engine.aliases import find_aliases, find_target, point_alias, rename
 from esclip.stores.engine.answers import MALFORMED, get_count, get_error, get_object
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
@@ -41,15 +43,21 @@ from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.errors import index_missing
 from esclip.stores.engine.facets import count_facets
 from esclip.stores.engine.index_bodies import (
-    SYSTEM_FIELDS,
     index_body,
     mapping_body,
     refresh_interval,
-    schema_from_mapping,
+    system_fields,
 )
+from esclip.stores.engine.layout import Layout, is_prepared, prepared_layout, read_layout
 from esclip.stores.engine.levels import MOVED, moved_property, refuse_level, settings_conflict
 from esclip.stores.engine.listing import list_indexes
-from esclip.stores.engine.reads import delete_documents, read_documents, read_vectors, scan_locations
+from esclip.stores.engine.reads import (
+    delete_documents,
+    document_keys,
+    find_documents,
+    read_vectors,
+    scan_locations,
+)
 from esclip.stores.engine.refresh import (
     change_live_settings,
     count_data_nodes,
@@ -70,7 +78,7 @@ log = logging.getLogger("esclip")
 RECENT_S = 1.0
 """How long a schema that was read serves searches, fingerprints and bulk loads as well."""
 
-FINGERPRINT_FIELDS = "pixels_fingerprint,record_fingerprint"
+CLASHING = "another document of the index has its id as _id"
 
 
 class EngineStore(Store):
@@ -90,7 +98,7 @@ class EngineStore(Store):
         super().__init__(self._client.address, index)
         target = f"index {self.index!r} at {self.address}"
         policy = self._client.policy(self._client.timeouts.write)
-        self._recent: tuple[IndexSchema | None, float] = None, 0.0
+        self._recent: tuple[Layout | None, float] = None, 0.0
         self._just_read: tuple[Any, float] = None, 0.0
         self._bulk = BulkWriter(self._client.bulk, target, policy, self.write_concurrency)
 
@@ -103,25 +111,43 @@ class EngineStore(Store):
 
     def schema(self) -> IndexSchema | None:
         """From the index's mapping."""
-        mapping = self._mapping()
-        return None if mapping is None else self._read_schema(mapping)
+        mapping = self._filled_mapping()
+        return None if mapping is None else self._read_layout(mapping).schema
 
     def info(self) -> IndexInfo | None:
         """From mapping, count and statistics, after a refresh."""
         request, raw, auth = self._client.request, self._raw.indices, self._client.auth
         try:
-            schema = self._require_schema()
+            layout = self._require_layout()
             # a count sees what a refresh has made visible; a read-only user may neither refresh nor see sizes
             request(raw.refresh, index=self.index, ignore=403)
-            count = self._client.count()
+            count = self._client.count(layout.names.required)
             size, shards = request(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
         except IndexNotFound:
             return None
-        return IndexInfo(schema, count, str(self._client.server()), size, auth.describe(), shards)
+        return IndexInfo(
+            layout.schema,
+            count,
+            str(self._client.server()),
+            size,
+            auth.describe(),
+            shards,
+            adopted=layout.names.is_adopted,
+        )
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:
         """From all mappings that the user may see, in one request, and a count for each 16 of them."""
         return list_indexes(self._client)
+
+    def adopt(self, space: Space, options: AdoptOptions) -> Adoption:
+        """Take over the index, which another program made with the model of this space."""
+        self._recent = None, 0.0
+        return adopt(self._client, space, options)
+
+    def release(self) -> None:
+        """Take back an adoption."""
+        self._recent = None, 0.0
+        release(self._client)
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the index with settings and mapping, or extend its mapping and change live settings."""
@@ -129,11 +155,13 @@ class EngineStore(Store):
         if (mapping := self._mapping()) is None:
             self._create(schema)
             mapping = self._mapping()
-        present = self._read_schema(mapping)
-        property = mapping["properties"].get("vector", {})
+        is_prepared = self._is_prepared(mapping)
+        layout = prepared_layout(mapping, schema.space) if is_prepared else self._read_layout(mapping)
+        present, names = layout.schema, layout.names
+        property = mapping["properties"].get(names.vector, {})
         conflict = (
             validation.schema_conflict(present, schema)
-            or vector_conflict(self._client.server().engine, property, schema.space.dim)
+            or self._layout_conflict(layout, mapping["properties"], schema)
             or settings_conflict(self._client, property, present, schema.settings)
         )
         if conflict:
@@ -141,10 +169,17 @@ class EngineStore(Store):
                 f"index {self.index!r} at {self.address} can't take this data: {conflict}; use another index"
             )
         merged = validation.merge_schemas(present, schema)
-        if merged != present or not SYSTEM_FIELDS.keys() <= mapping["properties"].keys():
-            body = mapping_body(merged, mapping["_meta"])
+        if (
+            is_prepared
+            or merged != present
+            or not system_fields(names).keys() <= mapping["properties"].keys()
+        ):
+            mapped = mapping["properties"] if names.is_adopted else ()
+            body = mapping_body(merged, mapping.get("_meta") or {}, names, mapped)
             if merged.settings.level != present.settings.level:
-                body["properties"]["vector"] = moved_property(self._client.server().engine, property, merged)
+                body["properties"][names.vector] = moved_property(
+                    self._client.server().engine, property, merged
+                )
                 log.warning(MOVED, self.index, present.settings.level, merged.settings.level)
             self._client.request_change(self._raw.indices.put_mapping, index=self.index, body=body)
             self._recent = None, 0.0
@@ -152,18 +187,20 @@ class EngineStore(Store):
 
     def fingerprints(self, ids: Sequence[str]) -> dict[str, Fingerprint]:
         """By `_mget`, which sees writes before any refresh."""
-        self._recent_schema()
-        return read_documents(
-            self._client,
-            validation.valid_keys(ids),
-            lambda found: {doc["_id"]: fingerprint_from_source(doc["_source"]) for doc in found},
-            _source_includes=FINGERPRINT_FIELDS,
-        )
+        layout, keys = self._recent_layout(), validation.valid_keys(ids)
+        fields = (layout.names.pixels_fingerprint, layout.names.record_fingerprint)
+
+        def read(found: Sequence[Any]) -> dict[str, Fingerprint]:
+            return {layout.id_of(one): fingerprint_from_source(layout.source_of(one)) for one in found}
+
+        return find_documents(self._client, layout, keys, read, fields)
 
     def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
         """Bulk-index whole documents; of several with one id, the last."""
-        schema, server = self._require_schema(), self._client.server()
-        valid, rejections = validation.validate_documents(documents, schema)
+        layout, server = self._require_layout(), self._client.server()
+        valid, rejections = validation.validate_documents(documents, layout.schema)
+        if layout.names.is_adopted:
+            return rejections + self._merge(layout, list(valid.values()))
         actions = [
             bulk_action(
                 "index",
@@ -174,40 +211,64 @@ class EngineStore(Store):
         ]
         return rejections + self._bulk.write(actions)
 
+    def _merge(self, layout: Layout, documents: Sequence[StoredDocument]) -> list[Rejection]:
+        """Write documents into an adopted index, whose other programs' fields they keep."""
+        keys = document_keys(self._client, layout, [document.record.id for document in documents])
+        clashing = [document.record for document in documents if document.record.id not in keys]
+        absent = {
+            "page": None,
+            "content_fingerprint": None,
+            **{one.name: None for one in layout.schema.fields},
+        }
+        actions = [
+            bulk_action(
+                "update",
+                document.record,
+                {"doc": layout.to_fields(absent | to_source(document)), "doc_as_upsert": True},
+                keys[document.record.id],
+            )
+            for document in documents
+            if document.record.id in keys
+        ]
+        return [validation.write_rejection(one, CLASHING) for one in clashing] + self._bulk.write(actions)
+
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Bulk-update all but vectors and contents; missing values become null."""
-        schema = self._require_schema()
-        valid, rejections = validation.validate_records(records, schema)
+        layout = self._require_layout()
+        valid, rejections = validation.validate_records(records, layout.schema)
+        keys = document_keys(self._client, layout, list(valid))
         actions = [
-            bulk_action("update", record, {"doc": to_partial_source(record, schema)})
+            bulk_action(
+                "update",
+                record,
+                {"doc": layout.to_fields(to_partial_source(record, layout.schema))},
+                keys.get(record.id),
+            )
             for record in valid.values()
         ]
         return rejections + self._bulk.write(actions)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
-        self._require_schema()
-        delete_documents(self._client, validation.valid_keys(ids))
+        delete_documents(self._client, self._require_layout(), validation.valid_keys(ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """By a search for the contents, one document each."""
-        schema = self._require_schema()
-        return read_vectors(self._client, validation.valid_keys(contents), schema.space.dim)
+        return read_vectors(self._client, self._require_layout(), validation.valid_keys(contents))
 
     def scan_locations(self) -> Iterator[tuple[str, str]]:
         """By searches, each for the next ids."""
-        self._require_schema()
-        return scan_locations(self._client)
+        return scan_locations(self._client, self._require_layout())
 
     def scan_vectors(self, where: Sequence[Condition] = ()) -> Iterator[tuple[list[str], Vectors]]:
         """By searches, each for the next ids, of which only vectors are read."""
-        return scan_vectors(self._client, self._require_schema(), tuple(where))
+        return scan_vectors(self._client, self._require_layout(), tuple(where))
 
     @contextmanager
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """Without refreshes. Of overlapping bulk loads, the last to exit restores the refresh interval."""
         with self._client.write_timeouts():
-            standard = refresh_interval(self._recent_schema().settings)
+            standard = refresh_interval(self._recent_layout().schema.settings)
             previous = disable_refresh(self._client)
         try:
             with self._client.write_timeouts():
@@ -231,7 +292,7 @@ class EngineStore(Store):
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All in one request, except searches that are exact or deeper than 10,000."""
-        return search_many(self._client, self._recent_schema(), searches) if searches else []
+        return search_many(self._client, self._recent_layout(), searches) if searches else []
 
     def facets(
         self,
@@ -241,16 +302,13 @@ class EngineStore(Store):
         spans: Spans = NO_SPANS,
     ) -> Facets:
         """By aggregations, of 16 fields at once."""
-        self._require_schema()
-        return count_facets(self._client, fields, where, limit, spans)
+        return count_facets(self._client, self._require_layout().names, fields, where, limit, spans)
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """By `_mget`, vectors included."""
-        schema = self._require_schema()
+        layout, keys = self._require_layout(), validation.valid_keys(ids)
         # since 9.2, Elasticsearch leaves out vectors that are not requested
-        return read_documents(
-            self._client, validation.valid_keys(ids), partial(_documents, schema), _source_includes="*"
-        )
+        return find_documents(self._client, layout, keys, partial(_documents, layout), ["*"])
 
     def open_other(self, index: str) -> EngineStore:
         """Another index of the same cluster, with connections of its own."""
@@ -272,13 +330,13 @@ class EngineStore(Store):
         if previous is None and self.schema() is not None:
             raise name_taken(self.address, self.index)
         with self.open_other(index) as other:
-            other._require_schema()
+            other._require_layout()
         if index != previous:
             point_alias(self._client, index, previous)
 
     def rename(self, index: str, beside: Mapping[str, str]) -> None:
         """By clones, which need no further room on disk; the index can't be written meanwhile."""
-        self._require_schema()
+        self._require_layout()
         present = {old: new for old, new in beside.items() if self._exists(old)}
         rename(self._client, {self.index: index} | present)
 
@@ -288,13 +346,29 @@ class EngineStore(Store):
 
     def drop(self) -> None:
         """Delete the index, if it is one of esclip's."""
-        self._require_schema()
+        if self._require_layout().names.is_adopted:
+            raise StoreError(
+                f"index {self.index!r} at {self.address} was made by another program, and esclip does not "
+                "remove it",
+                Hint.UNDO_ADOPTION,
+            )
         self._client.request_change(self._raw.indices.delete, index=self.index)
         self._recent = None, 0.0
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def _layout_conflict(
+        self, layout: Layout, properties: Mapping[str, Any], wanted: IndexSchema
+    ) -> str | None:
+        """Why the index's fields can't take documents of a schema; None when they can."""
+        if not layout.names.is_adopted:  # else its vectors were checked then
+            property = properties.get(layout.names.vector, {})
+            return vector_conflict(self._client.server().engine, property, wanted.space.dim)
+        known = {field.name for field in layout.schema.fields}
+        foreign = next((one.name for one in wanted.fields if one.name in properties.keys() - known), None)
+        return foreign and f"its field {foreign} is another program's, which esclip has not taken"
 
     def _create(self, schema: IndexSchema) -> None:
         nodes = count_data_nodes(self._client)  # first: its error names a missing privilege
@@ -316,25 +390,38 @@ class EngineStore(Store):
         except IndexNotFound:
             return None
 
-    def _require_schema(self) -> IndexSchema:
-        return self._read_schema(self._mapping())
+    def _filled_mapping(self) -> Any:
+        """The same; None also for an index made from esclip's mapping, with nothing in it yet."""
+        mapping = self._mapping()
+        return None if mapping is not None and self._is_prepared(mapping) else mapping
 
-    def _recent_schema(self) -> IndexSchema:
-        """The schema as it was within the last second."""
-        schema, until = self._recent
-        return schema if schema is not None and time.monotonic() < until else self._require_schema()
+    def _is_prepared(self, mapping: Any) -> bool:
+        """Whether an index was made from esclip's mapping by hand, and has nothing in it yet."""
+        if not is_prepared(mapping):
+            return False
+        self._client.request(self._raw.indices.refresh, index=self.index, ignore=403)
+        return not self._client.count()
 
-    def _read_schema(self, mapping: Any) -> IndexSchema:
+    def _recent_layout(self) -> Layout:
+        """The layout as it was within the last second."""
+        layout, until = self._recent
+        return layout if layout is not None and time.monotonic() < until else self._require_layout()
+
+    def _require_layout(self) -> Layout:
+        return self._read_layout(self._filled_mapping())
+
+    def _read_layout(self, mapping: Any) -> Layout:
         self._recent = None, 0.0
         if mapping is None:
             raise index_missing(self.address, self.index)
         try:
-            schema = schema_from_mapping(mapping)
-            self._recent = schema, time.monotonic() + RECENT_S
-            return schema
+            layout = read_layout(mapping)
+            self._recent = layout, time.monotonic() + RECENT_S
+            return layout
         except MALFORMED:
             raise IndexExists(
-                f"index {self.index!r} at {self.address} is not one that esclip made; use another name"
+                f"index {self.index!r} at {self.address} is not one that esclip made",
+                Hint.ADOPT,
             ) from None
 
 
@@ -346,9 +433,13 @@ def _size(answer: Any) -> tuple[int | None, int | None]:
     return get_count(answer, "_all", "total", "store", "size_in_bytes"), shards
 
 
-def _documents(schema: IndexSchema, found: Sequence[Any]) -> dict[str, StoredDocument]:
-    vectors = dialects.decode_vectors([doc["_source"]["vector"] for doc in found], schema.space.dim)
-    return {
-        doc["_id"]: document_from_source(doc["_id"], vector, doc["_source"], schema.fields)
+def _documents(layout: Layout, found: Sequence[Any]) -> dict[str, StoredDocument]:
+    schema, name = layout.schema, layout.names.vector
+    if layout.names.is_adopted:
+        found = [doc for doc in found if doc["_source"].get(name) is not None]
+    vectors = dialects.decode_vectors([doc["_source"][name] for doc in found], schema.space.dim)
+    documents = [
+        document_from_source(layout.id_of(doc), vector, layout.source_of(doc), schema.fields)
         for doc, vector in zip(found, vectors, strict=True)
-    }
+    ]
+    return {document.record.id: document for document in documents}
