@@ -141,13 +141,17 @@ class EngineStore(Store):
 
     def adopt(self, space: Space, options: AdoptOptions) -> Adoption:
         """Take over the index, which another program made with the model of this space."""
-        self._recent = None, 0.0
+        self._forget_mapping()
         return adopt(self._client, space, options)
 
     def release(self) -> None:
         """Take back an adoption."""
-        self._recent = None, 0.0
+        self._forget_mapping()
         release(self._client)
+
+    def _forget_mapping(self) -> None:
+        """Read the mapping again before its next use."""
+        self._recent, self._just_read = (None, 0.0), (None, 0.0)
 
     def ensure_index(self, schema: IndexSchema) -> None:
         """Create the index with settings and mapping, or extend its mapping and change live settings."""
