@@ -5,6 +5,7 @@
 
     python -m scripts.bench_scale                                          # an embedded folder
     python -m scripts.bench_scale --documents 10000,100000,1000000
+    python -m scripts.bench_scale --processor                              # where others use the machine too
     python -m scripts.bench_scale --store http://127.0.0.1:9210
     python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --documents 1000000   # is kept
     python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --add --candidates 600 2400 10000
@@ -18,10 +19,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 from uuid import uuid4
 
 import numpy as np
@@ -45,6 +47,9 @@ MORE = (1_000, 10_000)
 ROUNDS = 5
 """Of reading fingerprints."""
 
+Clock: TypeAlias = Callable[[], float]
+"""What gives the seconds until now."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row a size, and a table of numbers of candidates where some are given."""
@@ -57,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--index", help="keeps the index; measures one that is there without writing it")
     parser.add_argument("--add", type=int, nargs="*", default=MORE, help="pictures that are added then")
     parser.add_argument("--candidates", type=int, nargs="*", default=(), help="numbers to compare")
+    parser.add_argument("--processor", action="store_true", help="seconds of this process's threads instead")
     given = parser.parse_args(arguments)
+    clock = time.process_time if given.processor else time.perf_counter
     for name, fact in machine().items():
         print(f"{name}: {fact}")
     added = "".join(f" add {more:,}, s | recall after: texts, pictures |" for more in given.add)
@@ -71,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for size in sizes[:1] if given.index else sizes:
             store = open_store(given.store or folder, given.index or f"bench-scale-{uuid4().hex}")
             try:
-                _measure(Measured(store, CrossModal(), given.queries), size, settings, given)
+                _measure(Measured(store, CrossModal(), given.queries, clock), size, settings, given)
             finally:
                 if not given.index:
                     store.drop()
@@ -81,8 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 class Measured:
     """An index with the first pictures, how many of them it holds, and queries of both kinds."""
 
-    def __init__(self, store: Store, data: CrossModal, queries: int) -> None:
+    def __init__(self, store: Store, data: CrossModal, queries: int, clock: Clock) -> None:
         self.store = store
+        self.clock = clock
         self.data = data
         self.queries = (data.text_queries(queries), data.picture_queries(queries))
         self.size = 0
@@ -92,7 +100,7 @@ class Measured:
         """Seconds that writing so many more takes."""
         self._nearest = []
         self.size += more
-        return _write(self.store, _numbered(self.data, self.size - more, self.size))
+        return _write(self.store, _numbered(self.data, self.size - more, self.size), self.clock)
 
     def search(self, candidates: int | None = None) -> tuple[str, str]:
         """Recall, and milliseconds of a search by itself, of texts and pictures."""
@@ -100,7 +108,7 @@ class Measured:
             nearest_ids(self.data.pictures(self.size), some, K) for some in self.queries
         ]
         found = [
-            _search(self.store, some, nearest, candidates)
+            _search(self.store, some, nearest, candidates, self.clock)
             for some, nearest in zip(self.queries, self._nearest, strict=True)
         ]
         return ", ".join(f"{recall:.3f}" for recall, _ in found), ", ".join(f"{ms:.1f}" for _, ms in found)
@@ -117,7 +125,7 @@ def _measure(measured: Measured, size: int, settings: IndexSettings, given: argp
     info = store.info()
     cells = [f"{measured.size:,}", written, f"{(info.bytes or 0) / 1e6:,.0f} MB" if info else ""]
     cells += [f"{peak_mebibytes():,}", *measured.search()]
-    cells.append(f"{_read_fingerprints(store, measured.size):.1f}")
+    cells.append(f"{_read_fingerprints(store, measured.size, measured.clock):.1f}")
     for more in given.add:
         cells += [f"{measured.write(more):.1f}", measured.search()[0]]
     print(f"| {' | '.join(cells)} |", flush=True)
@@ -133,46 +141,46 @@ def _numbered(data: CrossModal, start: int, end: int) -> Iterator[tuple[int, Vec
     return ((number, vector) for number, vector in vectors if number >= start)
 
 
-def _write(store: Store, vectors: Iterable[tuple[int, Vector]]) -> float:
+def _write(store: Store, vectors: Iterable[tuple[int, Vector]], clock: Clock) -> float:
     """Seconds that writing takes, the vector index included and the making of vectors not."""
     seconds = 0.0
-    began = time.perf_counter()
+    began = clock()
     with store.bulk_load():
         for page in batches(vectors, PAGE):
             documents = [
                 StoredDocument(ImageRecord(f"{number:010}", "nowhere", "", "1"), vector)
                 for number, vector in page
             ]
-            began = time.perf_counter()
+            began = clock()
             assert store.upsert(documents) == []
-            seconds += time.perf_counter() - began
-        began = time.perf_counter()
-    return seconds + time.perf_counter() - began
+            seconds += clock() - began
+        began = clock()
+    return seconds + clock() - began
 
 
 def _search(
-    store: Store, queries: Vectors, nearest: npt.NDArray[np.int64], candidates: int | None
+    store: Store, queries: Vectors, nearest: npt.NDArray[np.int64], candidates: int | None, clock: Clock
 ) -> tuple[float, float]:
     """Recall, and milliseconds of a search by itself."""
     store.search(KnnSearch(queries[0], K, candidates=candidates))  # opens files
     right, taken = 0, []
     for query, best in zip(queries, nearest.tolist(), strict=True):
-        began = time.perf_counter()
+        began = clock()
         (hits,) = store.search(KnnSearch(query, K, candidates=candidates))
-        taken.append(1000 * (time.perf_counter() - began))
+        taken.append(1000 * (clock() - began))
         right += len({int(hit.id) for hit in hits} & set(best))
     return right / nearest.size, median(taken)
 
 
-def _read_fingerprints(store: Store, size: int) -> float:
+def _read_fingerprints(store: Store, size: int, clock: Clock) -> float:
     """Milliseconds of reading those of a page, as an ingest does for each."""
     taken = []
     for seed in range(ROUNDS):
         numbers = np.random.default_rng(seed).integers(0, size, PAGE)
         ids = [f"{number:010}" for number in numbers.tolist()]
-        began = time.perf_counter()
+        began = clock()
         store.fingerprints(ids)
-        taken.append(1000 * (time.perf_counter() - began))
+        taken.append(1000 * (clock() - began))
     return median(taken)
 
 

@@ -78,6 +78,8 @@ class _Pages:
             "upsert of new ones": partial(self._write, self._new),
             "upsert of stored ones, as they were written": partial(self._write, self._in_order),
             "upsert of stored ones, anywhere": partial(self._write, self._anywhere),
+            "update of stored ones, as they were written": partial(self._update, self._in_order),
+            "update of stored ones, anywhere": partial(self._update, self._anywhere),
         }
 
     def _new(self) -> Sequence[int]:
@@ -102,6 +104,12 @@ class _Pages:
         documents = _documents(page(), self._dim)
         began = time.process_time()
         assert self._store.upsert(documents) == []
+        return 1000 * (time.process_time() - began)
+
+    def _update(self, page: Callable[[], Sequence[int]]) -> float:
+        records = [document.record for document in _documents(page(), self._dim)]
+        began = time.process_time()
+        assert self._store.update(records) == []
         return 1000 * (time.process_time() - began)
 
 

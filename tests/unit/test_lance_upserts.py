@@ -13,7 +13,7 @@ import pytest
 
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
-from esclip.testing.documents import SCHEMA, axis, document, nearest
+from esclip.testing.documents import SCHEMA, axis, document, nearest, record
 
 INDEXED = IndexThresholds(exact=0, scanned=0, partition=20)
 """All is indexed at the end of a bulk load."""
@@ -98,3 +98,24 @@ def test_stores_that_write_the_same_new_ids_at_once(tmp_path: Path, loaded: Sequ
     with ThreadPoolExecutor(len(stores)) as threads:
         list(threads.map(write, range(len(stores))))
     assert _stored(tmp_path) == [*loaded, *_ids(100, 200)]
+
+
+def test_an_update_reads_the_vector_that_it_keeps_anew(tmp_path: Path) -> None:
+    """Records that are updated while another store writes their vectors keep none of the former vectors."""
+    ids, vectors = _ids(0, 20), 12
+    writer, updater = (LanceStore(tmp_path, "pictures", INDEXED) for _ in range(2))
+    writer.ensure_index(SCHEMA)
+    _load(writer, ids)
+
+    def update() -> None:
+        for number in range(vectors):
+            assert updater.update([record(id, description=f"{number}") for id in ids]) == []
+
+    with ThreadPoolExecutor(1) as thread:
+        updates = thread.submit(update)
+        for number in range(vectors):
+            assert writer.upsert([document(id, axis(number)) for id in ids]) == []
+        updates.result()
+    assert _stored(tmp_path) == ids
+    for each in writer.documents(ids).values():
+        np.testing.assert_array_equal(each.vector, axis(vectors - 1))

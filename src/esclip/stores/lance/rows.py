@@ -52,7 +52,7 @@ TEXT_TYPES = frozenset({FieldType.KEYWORD, FieldType.KEYWORDS, FieldType.TEXT})
 _SOURCE = "_source"
 
 _PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
-"""Without it two processes that write the same new id concurrently write it twice (lancedb #2463)."""
+"""Without it two merges of other programs write a new id that both have twice (lancedb #2463)."""
 
 
 def arrow_schema(schema: IndexSchema) -> pa.Schema:

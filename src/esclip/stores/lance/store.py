@@ -68,10 +68,9 @@ from esclip.stores.lance.rows import (
     read_vectors,
     record_table,
     schema_metadata,
-    select_present,
     whole_columns,
 )
-from esclip.stores.lance.upserts import upsert_rows
+from esclip.stores.lance.upserts import update_rows, upsert_rows
 from esclip.stores.lance.vector_search import search_many
 
 logger = logging.getLogger("esclip")
@@ -94,9 +93,6 @@ LANCE = Unforkable("Lance, which keeps embedded indexes,", StoreError, "keep the
 
 VECTOR_ROWS = 4096
 """Rows of a page of vectors: 8 MB with 512 dimensions."""
-
-CONFLICT_RETRIES = 50
-"""Attempts of a write that conflicts with those of other processes."""
 
 
 class LanceStore(Store):
@@ -221,10 +217,7 @@ class LanceStore(Store):
             schema, stored = read_schema(dataset), self.fingerprints([record.id for record in records])
             valid, rejections = validation.validate_records(records, schema, stored)
             if valid:
-                table = select_present(record_table([*valid.values()], schema), dataset)
-                # By the index of ids a merge would read all columns, vectors too, of the rows outside of it.
-                merge = dataset.merge_insert("id").when_matched_update_all().use_index(False)
-                merge.conflict_retries(CONFLICT_RETRIES).execute(table)
+                update_rows(dataset, record_table([*valid.values()], schema))
         return rejections
 
     def delete(self, ids: Sequence[str]) -> None:

@@ -16,12 +16,13 @@ but files that no version has.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from lance import LanceDataset, LanceOperation
 from lance.fragment import write_fragments
 
@@ -29,6 +30,7 @@ from esclip._concurrency.retry import COMMIT, retry
 from esclip.stores.lance.filters import in_sql
 from esclip.stores.lance.rows import select_present
 
+ADDRESS = "_rowaddr"
 OFFSET_BITS = 32
 """The lower bits of a row's address are its place in the fragment, whose number is in the others."""
 
@@ -37,34 +39,61 @@ def upsert_rows(dataset: Any, table: pa.Table) -> None:
     """Write rows of all columns, at least one and each id once, each in place of that with its id."""
     table = select_present(table, dataset)
     ids, written = table["id"].to_pylist(), write_fragments(table, dataset, mode="append")
+    _at_latest(dataset, lambda: _commit(dataset, written, _read_stored(dataset, ids, [])))
 
-    def commit(deadline: float) -> None:
+
+def update_rows(dataset: Any, table: pa.Table) -> None:
+    """Write some columns of rows, at least one and each id once, where their ids are stored; others stay."""
+    table = select_present(table, dataset)
+    ids = table["id"].to_pylist()
+
+    def update() -> None:
+        kept = [name for name in dataset.schema.names if name not in table.column_names]
+        stored = _read_stored(dataset, ids, ["id", *kept])
+        if len(stored):
+            rows = table.take(pc.index_in(stored["id"], table["id"].combine_chunks()))
+            for name in kept:
+                rows = rows.append_column(dataset.schema.field(name), stored[name])
+            _commit(dataset, write_fragments(rows, dataset, mode="append"), stored)
+
+    _at_latest(dataset, update)
+
+
+def _at_latest(dataset: Any, write: Callable[[], None]) -> None:
+    """Run what reads and commits at the latest version, again where another process was faster."""
+
+    def attempt(deadline: float) -> None:
         dataset.checkout_latest()
-        operation = _replacement(dataset, written, ids)
-        LanceDataset.commit(dataset, operation, read_version=dataset.version)
+        write()
 
     # Not the run's event: what is being written when it is asked to stop is written.
-    retry(commit, COMMIT, Event())
+    retry(attempt, COMMIT, Event())
 
 
-def _replacement(dataset: Any, written: Sequence[Any], ids: Sequence[str]) -> Any:
-    """The operation that adds fragments and takes away the rows that have their ids."""
+def _read_stored(dataset: Any, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+    """Columns of the rows with these ids, and their addresses."""
+    return dataset.scanner(columns=[*columns], filter=in_sql("id", ids), with_row_address=True).to_table()
+
+
+def _commit(dataset: Any, written: Sequence[Any], replaced: pa.Table) -> None:
+    """Add fragments and take away the rows that they replace."""
     present = dataset.get_fragments()
-    if not present:  # Nothing to name as changed; this operation conflicts with all others.
-        return LanceOperation.Merge(written, dataset.lance_schema)
-    smallest = min(present, key=lambda fragment: fragment.fragment_id)
-    changed = {smallest.fragment_id: smallest.metadata} | _without_rows(dataset, ids)
-    return LanceOperation.Update(
-        removed_fragment_ids=[number for number, fragment in changed.items() if fragment is None],
-        updated_fragments=[fragment for fragment in changed.values() if fragment is not None],
-        new_fragments=written,
-    )
+    if present:
+        smallest = min(present, key=lambda fragment: fragment.fragment_id)
+        changed = {smallest.fragment_id: smallest.metadata} | _without_rows(dataset, replaced)
+        operation = LanceOperation.Update(
+            removed_fragment_ids=[number for number, fragment in changed.items() if fragment is None],
+            updated_fragments=[fragment for fragment in changed.values() if fragment is not None],
+            new_fragments=written,
+        )
+    else:  # Nothing to name as changed; this operation conflicts with all others.
+        operation = LanceOperation.Merge(written, dataset.lance_schema)
+    LanceDataset.commit(dataset, operation, read_version=dataset.version)
 
 
-def _without_rows(dataset: Any, ids: Sequence[str]) -> dict[int, Any]:
-    """The fragments that have rows with these ids, by number, without those rows; None where none is left."""
-    scanner = dataset.scanner(columns=[], filter=in_sql("id", ids), with_row_address=True)
-    addresses = scanner.to_table()["_rowaddr"].to_numpy()
+def _without_rows(dataset: Any, rows: pa.Table) -> dict[int, Any]:
+    """The fragments that have these rows, by number, without them; None where no row is left."""
+    addresses = rows[ADDRESS].to_numpy()
     numbers, offsets = addresses >> OFFSET_BITS, addresses & ((1 << OFFSET_BITS) - 1)
     return {
         number: dataset.get_fragment(number).delete_rows(offsets[numbers == number].tolist())
