@@ -1143,6 +1143,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         for name in ("vector_field", "id_field", "location_field", "description_field"):
             if (given := options.get(name)) is not None:
                 coerce_text(name, given, "a field's name")
+        if options["undo"] and options["dry_run"]:
+            raise ConfigError("undo and dry_run at once; give one")
         store = require_adoptable(self._store)
         self._schema = None
         if options["undo"]:

@@ -323,6 +323,8 @@ def test_command(quick_esclip: Esclip, address: str) -> None:
         hits = quick_esclip("search-text", "red", *where, "-k", "3", "--json").hits
         assert [hit["id"] for hit in hits] == [id for id, _ in best(RED)[:3]]
         assert quick_esclip("stats", *where, "--json").json["adopted"] is True
+        listed = quick_esclip("indexes", "--store", address, "--json").hits
+        assert [one["adopted"] for one in listed if one["index"] == index.store.index] == [True]
         assert "as before" in quick_esclip("adopt", *where, "--undo").err
 
 
@@ -390,6 +392,8 @@ def test_mapping_files(address: str, level: str) -> None:
     with esclip.open_index(address, name, encoder=ENCODER) as index:
         with pytest.raises(IndexNotFound):
             index.search_text("red")
+        with pytest.raises(ConfigError, match="nothing in it to adopt"):
+            index.adopt()
         with pytest.raises(IndexMismatch, match=f"512 dimensions, not {DIM}"):
             index.add(Image.new("RGB", (32, 32), "red"))
         http("DELETE", url)

@@ -168,3 +168,5 @@ def test_only_of_clusters(tmp_path: Path) -> None:
         pytest.raises(ConfigError, match="no cluster"),
     ):
         index.adopt()
+    with pytest.raises(ConfigError, match="give one"):
+        index.adopt(undo=True, dry_run=True)

@@ -24,6 +24,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "similar": "neighbors neighbours knn more-like-this",
     "classify": "rank label tag zero-shot",
     "embed": "encode vectorize embeddings embed-multi",
+    "adopt": "attach takeover take-over",
     "plan": "estimate sizing capacity",
     "audit": "recall measure-recall check-index verify",
     "compare": "diff compare-indexes",

@@ -25,7 +25,7 @@ from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine, decode_vectors
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.index_bodies import meta_body, with_level
-from esclip.stores.engine.layout import Layout
+from esclip.stores.engine.layout import Layout, is_prepared
 from esclip.stores.engine.names import DOCUMENT_ID, FieldNames
 from esclip.stores.engine.others_fields import TakenFields, select_fields
 from esclip.stores.engine.queries import MAX_HITS
@@ -134,10 +134,11 @@ def _names_with_vectors(client: EngineClient) -> list[str]:
 
 def _require_others(client: EngineClient, mapping: Mapping[str, Any]) -> None:
     """Raise `ConfigError` for an index that esclip knows already."""
-    meta = mapping.get("_meta") or {}
-    if "esclip" not in meta:
-        return
     what = f"index {client.index!r} at {client.address}"
+    if "esclip" not in (mapping.get("_meta") or {}):
+        if is_prepared(mapping) and not client.count():
+            raise ConfigError(f"{what} has esclip's own mapping, and nothing in it to adopt", Hint.INGEST)
+        return
     try:
         names = FieldNames.read(mapping)
     except MALFORMED:

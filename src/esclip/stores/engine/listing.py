@@ -19,6 +19,7 @@ from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import VECTOR_TYPES
 from esclip.stores.engine.errors import Forbidden
 from esclip.stores.engine.index_bodies import schema_from_mapping
+from esclip.stores.engine.names import FieldNames
 
 NAMES_AT_ONCE = 16
 """Indexes of one request: their names are in its path, which may have 4096 bytes."""
@@ -28,7 +29,7 @@ SEEN = "*.mappings._meta.esclip,*.mappings.properties.vector.type"
 
 
 def list_indexes(client: EngineClient) -> dict[str, IndexInfo]:
-    """The indexes that esclip made, by name. Raises `StoreError` where the user may not list them."""
+    """Those that esclip made or adopted, by name. Raises `StoreError` where the user may not list them."""
     try:
         mappings = client.request(client.raw.indices.get_mapping, read=get_object, filter_path=SEEN)
     except Forbidden as error:
@@ -53,6 +54,7 @@ def list_indexes(client: EngineClient) -> dict[str, IndexInfo]:
                 sizes.get(name),
                 client.auth.describe(),
                 aliases=aliases.get(name, ()),
+                adopted=FieldNames.read(mappings[name]["mappings"]).is_adopted,
             )
     return infos
 
