@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         AddOptions,
         IngestOptions,
         ManifestOptions,
+        ReencodeOptions,
         RetryOptions,
         RunOptions,
     )
@@ -203,6 +204,7 @@ __all__ = [
     "Reason",
     "RecordError",
     "RecordOutcome",
+    "ReencodeOptions",
     "Rejection",
     "RetryOptions",
     "RunOptions",

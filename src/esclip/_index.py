@@ -2,7 +2,7 @@
 
 list_indexes(...) ─► Stats of each index
 open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · get · peek · delete · stats · drop
-                               ├─► export · import_vectors
+                               ├─► reencode · export · import_vectors
                                └─► search · search_text · search_image · similar · ... · duplicates · facets
 """
 
@@ -71,6 +71,7 @@ from esclip._ingest.options import (
     RAY,
     AddOptions,
     IngestOptions,
+    ReencodeOptions,
     RetryOptions,
     idle_options,
     read_options,
@@ -727,6 +728,94 @@ class ImageIndex(OpenIndex, SearchMethods):
         with show_progress(options) as options:
             report = run(source, encoder, target, self._ledger, options, origin=None, pruning=None)
         self._schema = None  # the runtimes may be more now
+        return report
+
+    @check_names()
+    def reencode(self, source: ImageIndex, **options: Unpack[ReencodeOptions]) -> IngestReport:
+        """Write the documents of another index into this one, encoded by this one's model.
+
+        Ids, locations, descriptions, metadata and fingerprints are those that the other index has; labels,
+        parts of pictures and texts are made as there. Pictures come from where they are, or from the cache of
+        those that were fetched; a file that has changed since is rejected. What this index holds unchanged is
+        skipped: a run that was ended goes on, and a later one takes over what the other index has got since.
+        The other index is only read.
+
+        Args:
+            source: An open index, which was made with another model.
+            limit: As in `ingest`; nothing is removed then.
+            images: Folder with the pictures of web addresses as `<id>.jpg`.
+            trust: Read files of this machine also where the index doesn't know their bytes, as of vectors
+                that were imported from other programs. Default: False, they are rejected.
+            keep_deleted: Leave documents that were deleted from the other index. Default: False.
+            confirm: Called with the other index and a number before all documents are removed, or 100 and
+                more than half. Default: they stay, counted as `unpruned`.
+            dry_run: As in `ingest`.
+            rate: As in `ingest`.
+            picture_bytes: As in `ingest`.
+            vectors: As in `ingest`. Default: as the other index is made, where it is in the same store.
+            shards: As `vectors`.
+            replicas: As `vectors`.
+            refresh: As `vectors`.
+            m: As `vectors`.
+            ef_construction: As `vectors`.
+            batch_size: Pictures in a forward pass. Default: 32.
+            workers: Concurrent fetches. Default: 16.
+            allow_hosts: As in `ingest`.
+            public_hosts: As in `ingest`.
+            ignore_robots_tag: As in `ingest`. Default: False.
+            max_rejection_rate: As in `ingest`. Default: 0.5.
+            cache: Folder for fetched pictures. Default: in the user's cache directory.
+            stop: As in `ingest`.
+            on_rejection: Called with each rejection.
+            on_outcome: Called with what became of each record, as soon as it is known.
+            on_progress: Called with the progress.
+            show_progress: As in `ingest`.
+
+        Returns:
+            Counts of the run: `read == skipped + written + rejected`.
+
+        Raises:
+            IndexNotFound: The other index is not there.
+            IndexExists: This index was made of something else, or an alias points to it.
+            IndexMismatch: This index was made with a third model.
+            ConfigError: Both have the same model, or are one, or an argument can't be used.
+            EsclipError: As `ingest`.
+
+        Example:
+            with esclip.open_index("store", "photos-2", encoder="palette") as new:
+                try:
+                    new.reencode(index)
+                except esclip.ConfigError as error:
+                    print(error)  # the index is of this model already
+        """
+        from esclip._ingest.dry_run import dry_run
+        from esclip._ingest.progress_display import show_progress
+        from esclip._ingest.pruning import Pruning
+        from esclip._ingest.reencoding import open_documents
+        from esclip._ingest.run import run
+
+        if not isinstance(source, ImageIndex):
+            raise wrong_kind("the source", source, "an open index")
+        options = resolve(ReencodeOptions, options)
+        if idle := idle_options(options):
+            raise ValueError(f"{idle[0]} goes with dry_run; give that too")
+        ledger, present = self._ledger, self._store.schema()
+        self._require_own_pictures(present)
+        source._require_own_pictures(source._store.schema())
+        documents = open_documents(source._store, source._open_texts, self._store, present, options)
+        load = self._encoders.unloaded if options["dry_run"] else self._encoders.resolve
+        encoder = load(self._store.index, present)
+        documents.require_other_space(encoder.space)
+        target = documents.target(self._open_parts, self._open_texts)
+        is_whole = options["limit"] is None
+        removes = is_whole and not options["keep_deleted"]
+        with show_progress(options) as options:
+            pruning = Pruning((documents.origin,), options["confirm"], texts=True) if removes else None
+            if options["dry_run"]:
+                return dry_run(documents.source, encoder, target, options, pruning)
+            origin = documents.origin if is_whole else None
+            report = run(documents.source, encoder, target, ledger, options, origin=origin, pruning=pruning)
+        self._schema = None
         return report
 
     @check_names()

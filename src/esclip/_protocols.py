@@ -428,7 +428,8 @@ class Store(ABC):
             documents, fingerprints = self.documents(ids), self.fingerprints(ids)
             if schema is not None and documents:
                 known = [
-                    replace(document, stored_as=fingerprints.get(id)) for id, document in documents.items()
+                    replace(document, record=replace(document.record, stored_as=fingerprints.get(id)))
+                    for id, document in documents.items()
                 ]
                 yield document_table(known, schema)
 

@@ -78,6 +78,7 @@ COMMANDS = {
     "facets": ["color"],
     "audit": ["--queries", "2"],
     "evaluate": ["--field", "file_name"],
+    "reencode": ["--encoder", "palette", "--to", "another"],
     "compare": ["image_search", "image_search", "--queries", "2"],
     "stats": [],
     "plan": ["1000", "--encoder", "palette"],

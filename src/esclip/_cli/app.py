@@ -31,6 +31,7 @@ from esclip._cli import (
     manifest,
     mcp,
     plan,
+    reencode,
     search,
     serve,
     switch,
@@ -188,6 +189,7 @@ command(CommandGroup.INGEST)(transfer.encode)
 command(CommandGroup.INGEST)(manifest.manifest)
 command(CommandGroup.INGEST)(ingest.rejections)
 command(CommandGroup.INGEST)(ingest.retry)
+command(CommandGroup.INGEST)(reencode.reencode)
 command(CommandGroup.INGEST, cls=RemovalCommand)(forget.forget)
 
 

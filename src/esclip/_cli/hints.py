@@ -21,6 +21,7 @@ HINTS = {
     Hint.INGEST_CROPS: "make them with: esclip ingest PATH --parts crops",
     Hint.MODELS: "esclip models",
     Hint.MODEL_FOLDER: "to use a model folder on this machine give its path: --encoder /path/to/folder",
+    Hint.NEW_INDEX: "name another one with --to",
     Hint.OTHER_INDEX: "take another --index",
     Hint.PASSWORD: "give the password in ESCLIP_PASSWORD",
     Hint.PRUNE: "--prune removes what the index holds of it",

@@ -27,6 +27,7 @@ _OTHERS_BY_COMMAND: Mapping[str, str] = {
     "adopt": "attach takeover take-over",
     "plan": "estimate sizing capacity",
     "audit": "recall measure-recall check-index verify",
+    "reencode": "reindex re-encode re-embed reembed migrate upgrade",
     "compare": "diff compare-indexes",
     "evaluate": "eval benchmark rank-eval ndcg",
     "models": "model list-models",

@@ -187,9 +187,9 @@ def table_documents(table: pa.Table, schema: IndexSchema) -> list[StoredDocument
             page=own["page"][n],
             description=own["description"][n] or "",
             metadata={field.name: values[n] for field, values in fields if values[n] is not None},
+            stored_as=Fingerprint(own["pixels_fingerprint"][n] or "", own["record_fingerprint"][n] or ""),
         )
-        fingerprint = Fingerprint(own["pixels_fingerprint"][n], own["record_fingerprint"][n])
-        documents.append(StoredDocument(record, vector, own["content"][n] or "", stored_as=fingerprint))
+        documents.append(StoredDocument(record, vector, own["content"][n] or ""))
     return documents
 
 

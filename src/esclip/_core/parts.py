@@ -139,10 +139,13 @@ def _part_filter(condition: Condition) -> Condition:
 
 
 def _part(record: ImageRecord, id: str, kind: str, version: str, box: Box | None) -> ImageRecord:
+    known = record.stored_as and record.stored_as._replace(record="") if box else None
     fields = {PART_OF.name: record.id, PART.name: kind}
     if box:
         fields[BOX.name] = " ".join(map(str, box))
-    return replace(record, id=id, image_version=version, metadata={**record.metadata, **fields})
+    return replace(
+        record, id=id, image_version=version, metadata={**record.metadata, **fields}, stored_as=known
+    )
 
 
 def part_base(id: str) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from esclip._core.types import PICTURE, TEXT, GeoPoint, ImageRecord, MetadataValue
+from esclip._core.types import PICTURE, TEXT, Fingerprint, GeoPoint, ImageRecord, MetadataValue
 from esclip._errors.secrets import mask
 
 
@@ -38,6 +38,8 @@ def dump_record(record: ImageRecord) -> str:
             "metadata": {name: _json_value(value) for name, value in record.metadata.items()},
             **fields,
             **({"kind": record.kind} if record.kind != PICTURE else {}),
+            **({"content": record.content} if record.content is not None else {}),
+            **({"stored_as": [*record.stored_as]} if record.stored_as is not None else {}),
         }
     )
 
@@ -56,6 +58,8 @@ def load_record(text: str) -> ImageRecord:
         captioned=_captioned(data.get("captioned")),
         picture_fields=tuple(map(_text, data.get("picture_fields", ()))),
         kind=TEXT if data.get("kind") == TEXT else PICTURE,
+        content=_text(data["content"]) if "content" in data else None,
+        stored_as=Fingerprint(*map(_text, data["stored_as"])) if "stored_as" in data else None,
         metadata={name: _value(value) for name, value in data["metadata"].items()},
     )
 

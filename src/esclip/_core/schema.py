@@ -7,7 +7,8 @@ IndexSchema ─┬─► Space        model and dimension of the vectors
              ├─► parts        the kinds of picture parts with vectors of their own, in another index
              ├─► texts        whether it has text documents, in another index
              ├─► Calibration  the meaning of its scores
-             └─► IndexSettings  how it compares vectors, and how a cluster keeps it
+             ├─► IndexSettings  how it compares vectors, and how a cluster keeps it
+             └─► reencoded_from the index that its documents were taken from
 """
 
 from __future__ import annotations
@@ -121,6 +122,8 @@ class IndexSchema:
     """Whether it has text documents beside its pictures. To prepare an index, False leaves it."""
     settings: IndexSettings = NO_SETTINGS
     """How it is made. To prepare an index, None of a setting leaves it."""
+    reencoded_from: str = ""
+    """The index of another model whose documents it was made of; empty: of none."""
 
     def to_json(self) -> dict[str, Any]:
         """The schema as a store keeps it beside the documents."""
@@ -131,6 +134,7 @@ class IndexSchema:
         known |= {name: value.to_json() for name, value in later.items() if value is not None}
         known |= {"parts": list(self.parts)} if self.parts else {}
         known |= {"texts": True} if self.texts else {}
+        known |= {"reencoded_from": self.reencoded_from} if self.reencoded_from else {}
         return known | ({"settings": self.settings.given()} if self.settings.given() else {})
 
     @classmethod
@@ -157,7 +161,10 @@ class IndexSchema:
         texts = data.get("texts", False) is True
         settings = IndexSettings.of(data.get("settings", {}))
         space = Space.from_json(data["space"])
-        return cls(space, fields, runtimes, label_set, parts, calibration, texts, settings)
+        source = data.get("reencoded_from", "")
+        if not isinstance(source, str) or len(source) > MAX_NAME_LENGTH:
+            raise ValueError("the name of an index that is none")
+        return cls(space, fields, runtimes, label_set, parts, calibration, texts, settings, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,9 @@ STORE_KINDS = ("embedded", "opensearch", "elasticsearch")
 INDEX_SEPARATOR = ","
 """Between the names of several indexes: no name has one."""
 
+UNSPLASH_PAGE = "https://unsplash.com/photos/"
+"""Begins the page of each photo of the Unsplash dataset."""
+
 UNSPLASH_HOST = "images.unsplash.com"
 """Where the pictures of the Unsplash dataset are; the only host that is fetched from by default."""
 

@@ -105,6 +105,12 @@ class ImageRecord:
     the index holds stays."""
     kind: Kind = PICTURE
     """A text's record has the text as its description: see `text_record`."""
+    content: str | None = None
+    """The `content_fingerprint` that the picture's bytes have to have; empty: not known, and none has it.
+    None: any bytes are the picture's."""
+    stored_as: Fingerprint | None = field(default=None, compare=False, repr=False)
+    """Its fingerprint in an index that it was read from, which has not all that made it. Where its `record`
+    is empty, that half is computed; None: all of it is."""
 
     def __post_init__(self) -> None:
         """Texts that are compared are in NFC, however the source has them; id and location stay."""
@@ -133,6 +139,9 @@ class ImageRecord:
 
         What was computed doesn't count, but how it was computed does.
         """
+        known = self.stored_as
+        if known is not None and known.record:
+            return known
         about = (
             RECORD_FORMAT,
             self.location,
@@ -143,7 +152,8 @@ class ImageRecord:
             *([["picture", *self.picture_fields]] if self.picture_fields else []),
         )
         caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
-        return Fingerprint(_digest(self.image_version.encode()), _digest(orjson.dumps(about)) + caption)
+        pixels = known.pixels if known is not None else _digest(self.image_version.encode())
+        return Fingerprint(pixels, _digest(orjson.dumps(about)) + caption)
 
 
 MEMORY_SCHEME = "memory:"
@@ -287,14 +297,11 @@ class StoredDocument:
     """`content_fingerprint` of the picture's bytes; empty where they aren't known."""
     crops: tuple[Crop, ...] = field(default=(), repr=False)
     """Parts of the picture on the way to documents of their own; no store keeps them here."""
-    stored_as: Fingerprint | None = field(default=None, repr=False)
-    """The fingerprint that another store has of it, kept on the way into a store: of a document that was
-    stored, the record has not all that made it. None: the record's."""
 
     @property
     def fingerprint(self) -> Fingerprint:
         """What a store is to remember of it, to tell an unchanged record from a changed one."""
-        return self.stored_as or self.record.fingerprint
+        return self.record.fingerprint
 
 
 class Box(NamedTuple):

@@ -104,6 +104,7 @@ class Hint(StrEnum):
     INGEST_CROPS = "make them by an ingest with parts=['crops']"
     MODELS = "see models()"
     MODEL_FOLDER = "to use a model folder on this machine give its path"
+    NEW_INDEX = "take another name for the new index"
     OTHER_INDEX = "take another name for the index"
     PASSWORD = "give the password by itself"
     PRUNE = "an ingest with prune=True removes what the index holds of it"

@@ -44,6 +44,8 @@ class Reason(Enum):
     """The answer ended before the length that it announced, or can't be decompressed."""
     FILE_NOT_FOUND = "file_not_found"
     """The file does not exist (any more)."""
+    CHANGED_FILE = "changed_file"
+    """The file is not the one that the index has a document of: it has changed since."""
     UNREADABLE_FILE = "unreadable_file"
     """The file can't be read: permissions, a folder, a device."""
     TOO_LARGE = "too_large"

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from esclip._concurrency.retry import FETCH, retry
 from esclip._core.settings import MAX_PICTURE_BYTES
+from esclip._core.types import MEMORY_SCHEME
 from esclip._errors import FetchError, error_text
 from esclip._errors.reasons import Reason
 from esclip._fetch.cache import PictureCache
@@ -115,6 +116,8 @@ class Fetcher:
             return _read_file(picture, self._max_bytes)
         if isinstance(picture, bytes):
             return _limited(picture, self._max_bytes)
+        if picture.startswith(MEMORY_SCHEME):
+            raise FetchError(Reason.FILE_NOT_FOUND, "the picture was only in a program's memory")
         endpoint = self._hosts.check(picture)
         cached = self._cache.get(picture) if self._cache else None
         return endpoint if cached is None else cached

@@ -26,16 +26,16 @@ from esclip._core.progress import Phase
 from esclip._core.rejections import IngestReport, Rejection, Stage, reject
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CROPS
-from esclip._core.types import ImageRecord, content_fingerprint
+from esclip._core.types import ImageRecord
 from esclip._errors import FetchError, RecordError
 from esclip._images.decode import read_facts
 from esclip._ingest.id_set import IdSet
-from esclip._ingest.options import IngestOptions
+from esclip._ingest.options import IngestOptions, ReencodeOptions
 from esclip._ingest.pipeline import Steps
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, delete_stale
 from esclip._ingest.run import Target, open_fetcher, prepare
-from esclip._ingest.stages import add_facts
+from esclip._ingest.stages import add_facts, check_content
 from esclip._protocols import Encoder, Source, Store
 from esclip.stores.read_only import ReadOnlyStore
 
@@ -43,7 +43,11 @@ SECONDS_PER_HOUR = 3600
 
 
 def dry_run(
-    source: Source, encoder: Encoder, target: Target, options: IngestOptions, pruning: Pruning | None
+    source: Source,
+    encoder: Encoder,
+    target: Target,
+    options: IngestOptions | ReencodeOptions,
+    pruning: Pruning | None,
 ) -> IngestReport:
     """The report of an ingest of `source` into `target`, which is left as it is.
 
@@ -122,7 +126,7 @@ class _DrySteps(Steps):
             for page in pages:
                 self._count_pictures(page)
 
-    def outlook(self, options: IngestOptions) -> DryRun:
+    def outlook(self, options: IngestOptions | ReencodeOptions) -> DryRun:
         """What has been counted."""
         counts, picture_bytes, rate = self._counts, options["picture_bytes"], options["rate"]
         return DryRun(
@@ -159,6 +163,7 @@ class _DrySteps(Steps):
             data = self.fetcher.read_local(record.picture)
             if data is None:
                 return [_Checked(record, None)]
+            content = check_content(record, data)
             looked_at = look(record, data)
         except CancelledError:
             return []
@@ -167,7 +172,7 @@ class _DrySteps(Steps):
             return [reject(record, stage, error.reason, error.detail)]
         if isinstance(record.picture, bytes):
             looked_at = replace(looked_at, picture=b"")  # or a page of them would be in memory
-        return [_Checked(looked_at, content_fingerprint(data))]
+        return [_Checked(looked_at, content)]
 
     def _count_pictures(self, page: Sequence[_Checked]) -> None:
         """Count pictures that are new or have changed, by what is done for each."""

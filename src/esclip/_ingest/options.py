@@ -38,6 +38,11 @@ ID_COLUMN = Opt(
 )
 
 
+DRY_RUN = Opt(
+    False, "Only say what would be done. Nothing is fetched, encoded or written.", panel=Panel.OUTPUT
+)
+
+
 def max_rejection_rate(default: float) -> Opt:
     """The option of the failure budget."""
     help = "Fail when more than this share is rejected."
@@ -138,6 +143,37 @@ class RetryOptions(RunOptions, total=False):
     """Options of `ImageIndex.retry`."""
 
     max_rejection_rate: Annotated[float, max_rejection_rate(1)]
+
+
+class ReencodeOptions(RunOptions, SettingOptions, total=False):
+    """Options of `ImageIndex.reencode`."""
+
+    max_rejection_rate: Annotated[float, max_rejection_rate(MAX_REJECTION_RATE)]
+    limit: Annotated[int | None, LIMIT]
+    images: Annotated[
+        AnyPath | None,
+        Opt(
+            None,
+            "The pictures of web addresses, on disk as <id>.jpg, as in an ingest; none of them is fetched.",
+            metavar="DIR",
+        ),
+    ]
+    trust: Annotated[
+        bool,
+        Opt(
+            False,
+            "Read files of this machine also where the index doesn't know their bytes: of others' vectors.",
+        ),
+    ]
+    keep_deleted: Annotated[
+        bool,
+        Opt(False, "Leave documents in the new index that were deleted from the old one. Otherwise they go."),
+    ]
+    confirm: Callable[[str, int], bool] | None
+    """Called with the old index and a number of documents before all or most of the new one's are removed."""
+    dry_run: Annotated[bool, DRY_RUN]
+    rate: Annotated[float | None, _of_dry_runs(RATE_OPTION)]
+    picture_bytes: Annotated[int | None, _of_dry_runs(PICTURE_BYTES_OPTION)]
 
 
 class AddOptions(RunOptions, SettingOptions, total=False):
@@ -243,14 +279,7 @@ class IngestOptions(AddOptions, ReadOptions, total=False):
             panel=Panel.TUNING,
         ),
     ]
-    dry_run: Annotated[
-        bool,
-        Opt(
-            False,
-            "Only say what would be done. Nothing is fetched, encoded or written.",
-            panel=Panel.OUTPUT,
-        ),
-    ]
+    dry_run: Annotated[bool, DRY_RUN]
     rate: Annotated[float | None, _of_dry_runs(RATE_OPTION)]
     picture_bytes: Annotated[int | None, _of_dry_runs(PICTURE_BYTES_OPTION)]
 
@@ -283,7 +312,7 @@ OF_AN_INDEX = (
 """Options of an ingest that have no meaning where pictures are only encoded."""
 
 
-def idle_options(options: IngestOptions) -> list[str]:
+def idle_options(options: IngestOptions | ReencodeOptions) -> list[str]:
     """The names of given options that are for a dry run, where it is none."""
     given = {"rate": options["rate"], "picture_bytes": options["picture_bytes"]}
     return [] if options["dry_run"] else [name for name, value in given.items() if value is not None]

@@ -38,7 +38,6 @@ from esclip._core.types import (
     ImageRecord,
     StoredDocument,
     Vector,
-    content_fingerprint,
 )
 from esclip._errors import RecordError, StoreUnavailable
 from esclip._errors.reasons import Reason
@@ -46,7 +45,15 @@ from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
-from esclip._ingest.stages import Decoded, Fetched, add_facts, decode_picture, encode_batch, has_direction
+from esclip._ingest.stages import (
+    Decoded,
+    Fetched,
+    add_facts,
+    check_content,
+    decode_picture,
+    encode_batch,
+    has_direction,
+)
 from esclip._protocols import Encoder, Source, Store
 
 log = logging.getLogger("esclip")
@@ -251,13 +258,14 @@ class Steps:
         """The picture's bytes; nothing when the end is requested meanwhile."""
         try:
             data = self.fetcher.fetch(record.picture)
+            content = check_content(record, data)
         except CancelledError:
             return []
         except RecordError as error:
             return [reject(record, Stage.FETCH, error.reason, error.detail)]
         if isinstance(record.picture, bytes):
             record = replace(record, picture=b"")  # or copies of it would stay in memory for long
-        return [Fetched(record, data, content_fingerprint(data))]
+        return [Fetched(record, data, content)]
 
     def unknown(self, batches: Iterable[list[Fetched]]) -> Iterator[Fetched]:
         """The pictures that have to be encoded; those whose bytes have a vector already are written here."""

@@ -73,5 +73,6 @@ def _current_record(record: ImageRecord) -> ImageRecord | Rejection:
         page=record.page,
         description=record.description,
         captioned=record.captioned,
+        content=record.content,
         metadata={**current.metadata, **added},
     )

@@ -23,7 +23,7 @@ from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.calibration import calibrate
 from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
 from esclip._ingest.ledger import Ledger
-from esclip._ingest.options import AddOptions, RetryOptions
+from esclip._ingest.options import AddOptions, ReencodeOptions, RetryOptions
 from esclip._ingest.parts import PartsSource, PartsStore
 from esclip._ingest.pipeline import ingest
 from esclip._ingest.progress import IngestProgress
@@ -54,6 +54,8 @@ class Target:
     """Whether it can be measured what its scores mean."""
     is_loading: bool = False
     """Whether another process is within a bulk load of it."""
+    reencoded_from: str = ""
+    """The index of another model whose documents it gets; empty: of none."""
 
 
 class Route(NamedTuple):
@@ -70,7 +72,7 @@ def run(
     encoder: Encoder,
     target: Target,
     ledger: Ledger,
-    options: AddOptions | RetryOptions,
+    options: AddOptions | RetryOptions | ReencodeOptions,
     *,
     origin: str | None,
     pruning: Pruning | None,
@@ -137,12 +139,13 @@ def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -
         label_set,
         tuple(target.parts),
         settings=target.settings,
+        reencoded_from=target.reencoded_from,
     )
     whole.ensure_index(schema)
     return Route(source, store, whole)
 
 
-def open_fetcher(options: AddOptions | RetryOptions, stop: CancelToken) -> Fetcher:
+def open_fetcher(options: AddOptions | RetryOptions | ReencodeOptions, stop: CancelToken) -> Fetcher:
     """What reads the pictures of a run, until it is asked to stop."""
     cache, named = options["cache"], set(options["allow_hosts"])
     any_public = ANY_HOST in named

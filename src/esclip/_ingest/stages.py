@@ -15,7 +15,17 @@ import numpy as np
 from esclip._core.parts import FINEST, crops_of
 from esclip._core.picture_color import COLOR
 from esclip._core.picture_facts import with_facts
-from esclip._core.types import Crop, ImageRecord, Metadata, Pixels, StoredDocument, Vector
+from esclip._core.types import (
+    Crop,
+    ImageRecord,
+    Metadata,
+    Pixels,
+    StoredDocument,
+    Vector,
+    content_fingerprint,
+)
+from esclip._errors import FetchError
+from esclip._errors.reasons import Reason
 from esclip._images.decode import decoding_with_facts, read_facts
 from esclip._protocols import Encoder
 
@@ -55,6 +65,19 @@ class Encoded:
     def document_of(self, record: ImageRecord) -> StoredDocument:
         """The document of a record with these bytes."""
         return StoredDocument(with_facts(record, self.facts), self.vector, self.content, self.crops)
+
+
+def check_content(record: ImageRecord, data: bytes) -> str:
+    """The `content_fingerprint` of a picture's bytes. Raises `FetchError` for others than the record's."""
+    content = content_fingerprint(data)
+    if record.content is None or content == record.content:
+        return content
+    raise FetchError(
+        Reason.CHANGED_FILE,
+        "it isn't the picture that the index has: ingest it anew"
+        if record.content
+        else "the index doesn't know its bytes, so that any file could be meant",
+    )
 
 
 def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decoded:

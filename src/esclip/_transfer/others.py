@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from esclip._core.document_tables import document_table
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
+from esclip._core.settings import UNSPLASH_PAGE
 from esclip._core.types import MEMORY_SCHEME, ImageRecord, StoredDocument, Vector, Vectors, file_id
 from esclip._errors import ConfigError, Hint, SourceError, error_text, map_errors, one_line
 from esclip._errors.counts import pluralize
@@ -43,7 +44,6 @@ ID_NAMES = ("id", "photo_id", "image_id")
 IDS_FILES = ("photo_ids.csv", "ids.csv", "ids.tsv", "ids.parquet", "metadata.parquet", "metadata.csv")
 """What the table beside an array may be called, in this order; before these, as the array itself."""
 
-UNSPLASH_PAGE = "https://unsplash.com/photos/"
 
 _SHARD = re.compile(r"img_emb_(\d+)\.npy")
 

@@ -121,7 +121,7 @@ class MemoryStore(Store):
         with self._lock:
             valid, rejections = validation.validate_records(records, self._require_schema(), self._documents)
             for id, record in valid.items():
-                self._documents[id] = replace(self._documents[id], record=record, stored_as=None)
+                self._documents[id] = replace(self._documents[id], record=record)
             return rejections
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -171,10 +171,7 @@ class MemoryStore(Store):
         with self._lock:
             self._require_schema()
             found = [self._documents[id] for id in ids if id in self._documents]
-        return {
-            d.record.id: replace(d, record=_stored(d.record), vector=d.vector.copy(), stored_as=None)
-            for d in found
-        }
+        return {d.record.id: replace(d, record=_stored(d.record), vector=d.vector.copy()) for d in found}
 
     def drop(self) -> None:
         """Remove schema, documents and aliases."""
@@ -270,7 +267,14 @@ def _hit(document: StoredDocument, score: float) -> Hit:
 
 def _stored(record: ImageRecord) -> ImageRecord:
     """The record as every store gives it back."""
-    return replace(record, metadata=_stored_metadata(record), derived={}, derivation="")
+    return replace(
+        record,
+        metadata=_stored_metadata(record),
+        derived={},
+        derivation="",
+        content=None,
+        stored_as=None,
+    )
 
 
 def _stored_metadata(record: ImageRecord) -> Metadata:

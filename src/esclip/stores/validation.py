@@ -78,6 +78,7 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
         calibration=wanted.calibration or present.calibration,
         texts=present.texts or wanted.texts,
         settings=present.settings.extended_by(wanted.settings),
+        reencoded_from=present.reencoded_from or wanted.reencoded_from,
     )
 
 

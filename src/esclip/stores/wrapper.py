@@ -89,7 +89,8 @@ class StoreWrapper(Store):
         return self.store.alias_target()
 
     def resolve_alias(self) -> Store:
-        return self.store.resolve_alias()
+        resolved = self.store.resolve_alias()
+        return self if resolved is self.store else resolved
 
     def aliases(self) -> Sequence[str]:
         return self.store.aliases()

@@ -55,6 +55,12 @@ class StoreLifecycle(StoreCase):
         assert info is not None
         assert (info.schema, info.documents) == (SCHEMA, 1)
 
+    def test_an_index_remembers_what_it_was_made_of(self, store: Store) -> None:
+        """The index of another model whose documents it has, also after an ingest, which names none."""
+        store.ensure_index(replace(SCHEMA, reencoded_from="photos"))
+        store.ensure_index(SCHEMA)
+        assert store.schema() == replace(SCHEMA, reencoded_from="photos")
+
     def test_prepare_adds_fields(self, store: Store) -> None:
         """An index gets fields that it lacks, keeps the others and can filter by both."""
         first, second = IndexSchema(SPACE, FIELDS[:1]), IndexSchema(SPACE, FIELDS[1:])

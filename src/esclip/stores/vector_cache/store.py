@@ -120,7 +120,10 @@ class VectorCacheStore(Store):
                     schema = part_schema(self.folder / name)
                     rows = pq.read_table(self.folder / name, filters=[("id", "in", here)])
                     documents = table_documents(rows, schema)
-                    found |= {one.record.id: replace(one, stored_as=None) for one in documents}
+                    found |= {
+                        one.record.id: replace(one, record=replace(one.record, stored_as=None))
+                        for one in documents
+                    }
             return found
 
     def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
