@@ -119,9 +119,11 @@ def made(
     body = "".join(json.dumps(line) + "\n" for line in lines).encode()
     assert not rows or not http("POST", f"{url}/_bulk?refresh=true", body)["errors"]
     name = url.rpartition("/")[2]
-    with esclip.open_index(address, name, encoder=ENCODER, auth=engine_access(address)) as index:
-        yield index
-    http("DELETE", url, ok=(200, 404))
+    try:
+        with esclip.open_index(address, name, encoder=ENCODER, auth=engine_access(address)) as index:
+            yield index
+    finally:
+        http("DELETE", url, ok=(200, 404))
 
 
 @pytest.fixture(scope="module")
@@ -381,25 +383,30 @@ def test_ids_of_documents(address: str) -> None:
         assert len(index) == COUNT
 
 
+@contextmanager
+def made_by_hand(address: str, level: str = "", dim: int = DIM) -> Iterator[ImageIndex]:
+    """An index made from a file in mappings/, for vectors of so many dimensions; open."""
+    kind = "opensearch" if is_opensearch(address) else "elasticsearch"
+    body = json.loads((MAPPINGS / f"{kind}{level}.json").read_bytes())
+    vector = body["mappings"]["properties"]["vector"]
+    vector["dims" if "dims" in vector else "dimension"] = dim
+    name = f"esclip-test-{uuid4().hex}"
+    http("PUT", f"{address}/{name}", body)
+    try:
+        with esclip.open_index(address, name, encoder=ENCODER) as index:
+            yield index
+    finally:
+        http("DELETE", f"{address}/{name}", ok=(200, 404))
+
+
 @pytest.mark.parametrize("level", ["", "-int8"])
 def test_mapping_files(address: str, level: str) -> None:
     """An index made from a file in mappings/ is esclip's own from the first ingest on."""
-    kind = "opensearch" if is_opensearch(address) else "elasticsearch"
-    body = json.loads((MAPPINGS / f"{kind}{level}.json").read_bytes())
-    url = f"{address}/esclip-test-{uuid4().hex}"
-    name = url.rpartition("/")[2]
-    http("PUT", url, body)
-    with esclip.open_index(address, name, encoder=ENCODER) as index:
+    with made_by_hand(address, level) as index:
         with pytest.raises(IndexNotFound):
             index.search_text("red")
         with pytest.raises(ConfigError, match="nothing in it to adopt"):
             index.adopt()
-        with pytest.raises(IndexMismatch, match=f"512 dimensions, not {DIM}"):
-            index.add(Image.new("RGB", (32, 32), "red"))
-        http("DELETE", url)
-        vector = body["mappings"]["properties"]["vector"]
-        vector["dims" if "dims" in vector else "dimension"] = DIM
-        http("PUT", url, body)
         images = {"red": Image.new("RGB", (32, 32), "red"), "blue": Image.new("RGB", (32, 32), "blue")}
         added = index.add([{"id": id, "image": image, "shop": "oslo"} for id, image in images.items()])
         assert added.written == 2
@@ -411,17 +418,19 @@ def test_mapping_files(address: str, level: str) -> None:
         index.drop()
 
 
+def test_mapping_file_of_other_dimension(address: str) -> None:
+    """An index of the file's own 512 dimensions is refused for a model of others, and stays as it is."""
+    with made_by_hand(address, dim=512) as index:
+        for _ in range(2):
+            with pytest.raises(IndexMismatch, match=f"512 dimensions, not {DIM}"):
+                index.add(Image.new("RGB", (32, 32), "red"))
+
+
 def test_mapping_file_with_documents(address: str) -> None:
     """With documents of an unknown model in it, it has to be adopted; its fields have esclip's names."""
-    kind = "opensearch" if is_opensearch(address) else "elasticsearch"
-    body = json.loads((MAPPINGS / f"{kind}.json").read_bytes())
-    vector = body["mappings"]["properties"]["vector"]
-    vector["dims" if "dims" in vector else "dimension"] = DIM
-    url = f"{address}/esclip-test-{uuid4().hex}"
-    http("PUT", url, body)
     row = {"id": "a", "location": "https://images.example.org/a", "vector": vectors()[0].tolist()}
-    http("PUT", f"{url}/_doc/1?refresh=true", row)
-    with esclip.open_index(address, url.rpartition("/")[2], encoder=ENCODER) as index:
+    with made_by_hand(address) as index:
+        http("PUT", f"{address}/{index.store.index}/_doc/1?refresh=true", row)
         with pytest.raises(IndexExists, match="adopt"):
             index.add(Image.new("RGB", (32, 32), "red"))
         adoption = index.adopt()
@@ -429,4 +438,3 @@ def test_mapping_file_with_documents(address: str) -> None:
         assert (adoption.id_field, adoption.location_field) == ("id", "location")
         (hit,) = index.search_text("red")
         assert (hit.id, hit.location) == ("a", row["location"])
-    http("DELETE", url)
