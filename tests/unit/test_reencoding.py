@@ -301,6 +301,8 @@ def test_what_is_refused(store: Store, pictures: Path) -> None:
             store.open_other("current").point_alias("photos-2")
             with pytest.raises(IndexExists, match="in use: 'current' points to it"):
                 new.reencode(old)
+            with esclip.open_index(store.open_other("current")) as alias:
+                assert find_target(alias.store, ThirdPalette().space) == "photos-3"
         with open_beside(store, "same", PaletteEncoder()) as same:
             with pytest.raises(ConfigError, match="nothing to encode anew"):
                 same.reencode(old)

@@ -108,16 +108,16 @@ def _require_target(source: Store, target: Store, present: IndexSchema | None) -
         raise ConfigError(f"index {source.index!r} can't be encoded anew into itself", Hint.NEW_INDEX)
     if present is None:
         return
-    if present.reencoded_from not in (source.index, *source.aliases()):
-        raise IndexExists(
-            f"index {target.index!r} in {target.address} is there, and was not made of the documents of "
-            f"{source.index!r}",
-            Hint.NEW_INDEX,
-        )
     if names := target.aliases():
         raise IndexExists(
             f"index {target.index!r} in {target.address} is in use: {', '.join(map(repr, names))} points to "
             "it; an ingest keeps it up to date",
+            Hint.NEW_INDEX,
+        )
+    if present.reencoded_from not in (source.index, *source.aliases()):
+        raise IndexExists(
+            f"index {target.index!r} in {target.address} is there, and was not made of the documents of "
+            f"{source.index!r}",
             Hint.NEW_INDEX,
         )
 

@@ -76,7 +76,7 @@ def check_content(record: ImageRecord, data: bytes) -> str:
         Reason.CHANGED_FILE,
         "it isn't the picture that the index has: ingest it anew"
         if record.content
-        else "the index doesn't know its bytes, so that any file could be meant",
+        else "the index doesn't know its bytes, and could mean any file: read where files are trusted",
     )
 
 
