@@ -4,10 +4,13 @@
                                                 ├─► its parts by themselves
                                                 └─► search_text for each text
 
-Texts of a round are new, so that none was asked before. What is found means nothing.
+Texts of a round are new, so that none was asked before. What is found means nothing. A batch is measured as
+it is, and with all texts encoded before the store is asked, by turns. A store on other machines is one that
+waits for so many milliseconds for 256 searches, and takes no processor.
 
     python -m scripts.bench_batch --models models                                  # the embedded store
     python -m scripts.bench_batch --models models --store http://127.0.0.1:9200    # and an engine
+    python -m scripts.bench_batch --models models --elsewhere 500                  # and one on other machines
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import numpy as np
 
 from esclip import (
     Encoder,
+    Hit,
     ImageIndex,
     ImageRecord,
     IndexSchema,
@@ -33,8 +37,11 @@ from esclip import (
     load_encoder,
     open_index,
 )
+from esclip._core.searches import Search
 from esclip._core.types import unit_rows
 from esclip.stores import open_store
+from esclip.stores.memory import MemoryStore
+from esclip.stores.wrapper import StoreWrapper
 from scripts.bench_encode import models_in
 from scripts.bench_query import texts_of, towers
 from scripts.measure import machine
@@ -55,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=Path, help="a folder for the models; those it lacks are made")
     parser.add_argument("--size", choices=["full", "tiny"], default="full", help="of models that are made")
     parser.add_argument("--store", action="append", default=[], help="an engine's address; repeatable")
+    parser.add_argument("--elsewhere", type=int, metavar="MS", help="wait so long for 256 searches instead")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args(arguments)
     with TemporaryDirectory(prefix="bench-batch-") as folder:
@@ -64,8 +72,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, fact in machine().items():
             print(f"{name}: {fact}")
         print(f"{given.documents:,} documents, {BATCH} texts, {given.rounds} rounds, medians in ms")
-        for store in [str(Path(folder) / "store"), *given.store]:
+        stores = [open_store(address, NAME) for address in (str(Path(folder) / "store"), *given.store)]
+        if given.elsewhere:
+            stores.append(Elsewhere(given.elsewhere / 1000))
+        for store in stores:
             _measure_store(store, encoder, tokenize, given.documents, given.rounds)
+
+
+class Elsewhere(StoreWrapper):
+    """A store on other machines: its answers come late, and take nothing of this one's processors."""
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` for a batch."""
+        super().__init__(MemoryStore(NAME))
+        self.searches_remotely = True
+        self._seconds = seconds
+        self._hits: list[Hit] = []
+
+    def resolve_alias(self) -> Store:
+        """This one."""
+        return self
+
+    def search(self, *searches: Search) -> list[list[Hit]]:
+        """The same hits for each search."""
+        if not self._hits:
+            self._hits = self.store.search(searches[0])[0]
+        time.sleep(self._seconds * len(searches) / BATCH)
+        return [self._hits for _ in searches]
 
 
 def _tokenizer(model: Path) -> Tokenize:
@@ -76,9 +109,8 @@ def _tokenizer(model: Path) -> Tokenize:
     return tokenize
 
 
-def _measure_store(address: str, encoder: Encoder, tokenize: Tokenize, documents: int, rounds: int) -> None:
+def _measure_store(store: Store, encoder: Encoder, tokenize: Tokenize, documents: int, rounds: int) -> None:
     """Fill an index, measure, and drop it."""
-    store = open_store(address, NAME)
     store.ensure_index(IndexSchema(encoder.space))
     random = np.random.default_rng(0)
     with store.bulk_load():
@@ -94,7 +126,8 @@ def _measure_store(address: str, encoder: Encoder, tokenize: Tokenize, documents
         found = [_round(index, encoder, store, tokenize, number) for number in range(rounds + 1)][
             1:
         ]  # one warms up
-        print(f"\n{index.stats().engine}\n")
+        name = "elsewhere" if isinstance(store, Elsewhere) else index.stats().engine
+        print(f"\n{name}\n\n| | ms |\n|---|---|")
         for part in found[0]:
             print(f"| {part} | {median(one[part] for one in found):.1f} |")
         index.drop()
@@ -111,6 +144,10 @@ def _round(
     vectors = encoder.encode_texts(texts("store"))
     searches = [KnnSearch(vector, K) for vector in vectors]
     search = _ms(lambda: store.search(*searches))
+    ahead = store.searches_remotely
+    store.searches_remotely = False
+    before = _ms(lambda: index.search_texts(texts("before"), K))
+    store.searches_remotely = ahead
     whole = _ms(lambda: index.search_texts(texts("whole"), K))
     again = texts("whole")
     known = _ms(lambda: index.search_texts(again, K))
@@ -119,11 +156,13 @@ def _round(
         "tokens": tokens,
         "forward passes": encode - tokens,
         "the store": search,
-        "the rest": whole - encode - search,
+        "the rest": before - encode - search,
+        "the batch, all encoded first": before,
         "the batch": whole,
         "the batch, asked before": known,
         "single calls": single,
-        "ratio": single / whole,
+        "ratio, single calls": single / whole,
+        "ratio, all encoded first": before / whole,
     }
 
 

@@ -951,7 +951,7 @@ class ImageIndex(OpenIndex, SearchMethods):
 
     @check_names(instead=_IN_A_QUERY)
     def search_many(self, queries: Iterable[AnyQuery]) -> list[Hits]:
-        """Search by several queries at once: encoded together, sent in one request.
+        """Search by several queries at once: encoded together, sent in one request or a few.
 
         Args:
             queries: Queries, each as in `search`.

@@ -163,9 +163,12 @@ class Store(ABC):
 
     Attributes:
         write_concurrency: The number of concurrent calls of `upsert` that keep the store busy.
+        searches_remotely: Whether searches take the processors of other machines: then the next texts are
+            encoded while it searches for those before.
     """
 
     write_concurrency = 1
+    searches_remotely = False
 
     def __init__(self, address: str, index: str) -> None:
         self.address = address

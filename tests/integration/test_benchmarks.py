@@ -66,7 +66,7 @@ def test_a_batch_by_its_parts(tiny_models: Models, capsys: pytest.CaptureFixture
     models = str(tiny_models.clip.parent)
     bench_batch.main(["--models", models, "--documents", "200", "--rounds", "1"])
     out = capsys.readouterr().out
-    for part in ("tokens", "forward passes", "the store", "the batch, asked before", "ratio"):
+    for part in ("tokens", "forward passes", "the store", "the batch, asked before", "ratio, single calls"):
         assert f"| {part} |" in out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import esclip
 from esclip import (
     ConfigError,
     EncoderError,
+    Hit,
     ImageIndex,
     ImageQuery,
     Keywords,
@@ -20,6 +23,8 @@ from esclip import (
     Text,
     VectorQuery,
 )
+from esclip._concurrency import cancellation
+from esclip._core.searches import Search
 from esclip._core.types import Vectors, unit_rows
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
@@ -27,13 +32,41 @@ from esclip.testing.pictures import PLAIN
 
 
 class CountingEncoder(PaletteEncoder):
-    """Counts the calls for texts."""
+    """Counts the calls for texts, and fails at one of them."""
 
     calls = 0
+    fails_at = 0
+    pause = 0.0
+
+    def __init__(self) -> None:
+        self.scopes: list[threading.Event] = []
+        self.second_call = threading.Event()
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         self.calls += 1
+        self.scopes.append(cancellation.current())
+        if self.calls == 2:
+            self.second_call.set()
+        time.sleep(self.pause)
+        if self.calls == self.fails_at:
+            raise EncoderError("made up")
         return super().encode_texts(texts)
+
+
+class RemoteStore(MemoryStore):
+    """Answers nothing until the next texts are being encoded."""
+
+    searches_remotely = True
+
+    def __init__(self, encoder: CountingEncoder) -> None:
+        super().__init__("colors")
+        self._encoder = encoder
+        self.sizes: list[int] = []
+
+    def search(self, *searches: Search) -> list[list[Hit]]:
+        assert self._encoder.second_call.wait(10)
+        self.sizes.append(len(searches))
+        return super().search(*searches)
 
 
 @pytest.fixture
@@ -164,3 +197,31 @@ def test_a_text_of_odd_bytes_is_refused(part: Text | Keywords) -> None:
     """Half a surrogate pair, which odd bytes of a command line become, is the query's fault, and told."""
     with pytest.raises(ConfigError, match=r"the text 'red .* is no valid Unicode; check its encoding"):
         Query(part)
+
+
+def test_texts_are_encoded_while_others_are_searched_for(index: ImageIndex, photos: Path) -> None:
+    """A store elsewhere gets a batch by parts, two where texts take no time; what is found stays the same."""
+    texts = [f"{color} {'very ' * (n % 7)}{n}" for n in range(50) for color in ("red", "blue", "green")]
+    encoder = CountingEncoder()
+    store = RemoteStore(encoder)
+    elsewhere = esclip.open_index(store, encoder=encoder)
+    elsewhere.ingest(photos)
+    encoder.pause = 0.11
+    with cancellation.scope(threading.Event()):
+        found = elsewhere.search_texts(texts, k=3)
+        assert set(encoder.scopes) == {cancellation.current()}
+    assert store.sizes == [64, 64, 22]
+    assert [*map(ids_of, found)] == [*map(ids_of, index.search_texts(texts, k=3))]
+    encoder.pause = 0
+    again = elsewhere.search_texts(texts, k=3)
+    assert store.sizes[3:] == [64, 86]
+    assert [*map(ids_of, again)] == [*map(ids_of, found)]
+    encoder.fails_at = encoder.calls + 2
+    with pytest.raises(EncoderError, match="made up"):
+        elsewhere.search_texts([f"{text}!" for text in texts])
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("esclip-prefetch")]
+
+
+def ids_of(hits: esclip.Hits) -> list[str]:
+    """The ids of hits, in order."""
+    return [hit.id for hit in hits]

@@ -8,12 +8,14 @@ parse ─► embed ─┬─► retrieve ─► fuse ─► rescore ─► colla
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from time import monotonic
 
+from esclip._concurrency.streams import batches, owned, prefetch
 from esclip._core.analysis import analyze_query, former_words
 from esclip._core.calibration import NullScores
 from esclip._core.filters import Condition
@@ -30,7 +32,7 @@ from esclip._search.fusion import Ranking, fuse_kinds, reciprocal_rank_fusion
 from esclip._search.hits import Hits
 from esclip._search.no_hits import explain_empty_page, explain_filter
 from esclip._search.order import parse_order
-from esclip._search.query import Query
+from esclip._search.query import Query, Text
 from esclip._search.query_vectors import QueryVector, embed_queries
 from esclip._search.relevance import annotate_relevance, is_match, null_scores_for, score_threshold
 from esclip._search.retriever import Retriever
@@ -38,6 +40,12 @@ from esclip.stores.paged_reads import iter_documents
 from esclip.stores.with_texts import as_text_hit
 
 log = logging.getLogger("esclip")
+
+TEXTS_OF_A_PART = 64
+"""Texts that are encoded at once while a store searches for those before."""
+
+WORTH_A_PART_S = 0.1
+"""Seconds that a part takes at least, or it is not worth a request of its own."""
 
 MAX_ORDERED = 10_000
 """The most hits above a threshold that are ordered by a field: those with the best scores."""
@@ -64,18 +72,21 @@ class Searcher:
         is not known, `DocumentNotFound` for an id that the index lacks, `FetchError` or `DecodeError` for an
         image that can't be read, `EncoderError` for a sum of vectors without direction.
         """
-        began = monotonic()
-        plans = self._embed(self._parse(queries))
-        embedded = monotonic()
-        candidates = self._rank_all_that_fit(plans)  # retrieve, fuse, rescore
-        candidates = self._collapse(plans, candidates)
-        candidates = self._add_texts(plans, candidates)
-        took = {"encode": embedded - began, "store": monotonic() - embedded}
+        began, encoding = monotonic(), 0.0
+        found: dict[int, tuple[QueryPlan, list[Hit]]] = {}
+        with owned(self._embed_by_parts(self._parse(queries))) as parts:
+            for part in parts:
+                plans, encoding = list(part.plans.values()), encoding + part.seconds
+                candidates = self._rank_all_that_fit(plans)  # retrieve, fuse, rescore
+                candidates = self._collapse(plans, candidates)
+                candidates = self._add_texts(plans, candidates)
+                found |= zip(part.plans, zip(plans, candidates, strict=True), strict=True)
+        took = {"encode": encoding, "store": monotonic() - began - encoding}
         log.debug("query vectors took %.0f ms, the search %.0f ms", *(1000 * took[name] for name in took))
         diagnose = cache(partial(explain_filter, self.documents))  # many queries share their filter
         return [
-            self._page(plan, hits, diagnose, took)  # paginate, explain
-            for plan, hits in zip(plans, candidates, strict=True)
+            self._page(*found[number], diagnose, took)  # paginate, explain
+            for number in range(len(found))
         ]
 
     def _parse(self, queries: Sequence[Query]) -> list[QueryPlan]:
@@ -92,6 +103,34 @@ class Searcher:
                 raise
             plans.append(QueryPlan(query, filters, depth=_depth(query), order=order))
         return plans
+
+    def _embed_by_parts(self, plans: Sequence[QueryPlan]) -> Iterator[EmbeddedPart]:
+        """The plans with their vectors; of many texts by parts, of which the next is encoded ahead.
+
+        Texts of like lengths are encoded together, as all of a part are padded to its longest. Where the
+        first part takes no time, as texts do that were asked for before, all others are one part.
+        """
+
+        def embed(numbers: Sequence[int]) -> EmbeddedPart:
+            began = monotonic()
+            embedded = self._embed([plans[number] for number in numbers])
+            return EmbeddedPart(dict(zip(numbers, embedded, strict=True)), monotonic() - began)
+
+        clauses = [clause for plan in plans for clause in plan.query.vector_clauses]
+        is_long = len(plans) > TEXTS_OF_A_PART and all(isinstance(clause, Text) for clause in clauses)
+        if not (is_long and self.retriever.store.searches_remotely):
+            return iter([embed(range(len(plans)))])
+        by_length = sorted(range(len(plans)), key=lambda number: len(str(plans[number].query)))
+        scope = copy_context()  # that of this thread, for another one
+
+        def embed_ahead() -> Iterator[EmbeddedPart]:
+            first = scope.run(embed, by_length[:TEXTS_OF_A_PART])
+            yield first
+            others = by_length[TEXTS_OF_A_PART:]
+            size = TEXTS_OF_A_PART if first.seconds > WORTH_A_PART_S else len(others)
+            yield from (scope.run(embed, part) for part in batches(others, size))
+
+        return prefetch(embed_ahead(), 1)
 
     def _embed(self, plans: Sequence[QueryPlan]) -> list[QueryPlan]:
         """The plans with the vectors of their clauses and the null scores of their language."""
@@ -228,6 +267,16 @@ class Searcher:
             for hit in page
             if hit.id in vectors  # else it was deleted meanwhile
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPart:
+    """Some plans of many, with their vectors."""
+
+    plans: Mapping[int, QueryPlan]
+    """By their numbers among all."""
+    seconds: float
+    """What their vectors took."""
 
 
 @dataclass(frozen=True, slots=True)

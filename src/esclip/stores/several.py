@@ -51,6 +51,7 @@ class SeveralIndexes(Store):
         super().__init__(stores[0].address, INDEX_SEPARATOR.join(store.index for store in stores))
         self.stores = tuple(stores)
         self.names = tuple(names or [store.index for store in stores])
+        self.searches_remotely = stores[0].searches_remotely
 
     def schema(self) -> IndexSchema:
         """What they have together: the fields of any, the parts that all have.

@@ -85,6 +85,7 @@ class EngineStore(Store):
     """Keeps an index in OpenSearch 2.19 or later, or in Elasticsearch 8 or 9."""
 
     write_concurrency = 4
+    searches_remotely = True
 
     def __init__(
         self,
