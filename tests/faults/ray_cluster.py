@@ -24,6 +24,9 @@ with connected() as ray:
     sys.stdin.read()
 """
 
+STARTS = 3
+"""Ray gives its processes 30 s to start."""
+
 
 @dataclass(frozen=True)
 class RayCluster:
@@ -56,11 +59,22 @@ class RayCluster:
 
 @contextmanager
 def ray_cluster() -> Iterator[RayCluster]:
-    """Context manager: a cluster in a process of its own."""
+    """Context manager: a cluster in a process of its own. A start that a busy machine fails is repeated."""
+    for _ in range(STARTS):
+        with _started() as (process, told):
+            if told:
+                yield RayCluster(json.loads(told), process)
+                return
+    raise AssertionError(f"Ray did not start in {STARTS} times")
+
+
+@contextmanager
+def _started() -> Iterator[tuple[int, str]]:
+    """Context manager: the process of a cluster, and the line that it prints when it is there."""
     with subprocess.Popen(
         [sys.executable, "-c", _START], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         assert process.stdin
-        yield RayCluster(json.loads(process.stdout.readline()), process.pid)
+        yield process.pid, process.stdout.readline()
         process.stdin.close()

@@ -225,9 +225,9 @@ def test_without_ray_one_line_says_how_to_install_it(
     with without("ray"):
         command = ("ingest", photos, "--store", tmp_path / "store", "--encoder", "palette", "--on", "ray")
         err = quick_esclip(*command, status=1).err
+        assert "ray" not in sys.modules
     assert err == "esclip: on: workers by Ray need it: pip install 'esclip[ray]'\n"
     assert not (tmp_path / "store").exists()
-    assert "ray" not in sys.modules
 
 
 @pytest.mark.parametrize(
@@ -256,3 +256,15 @@ def test_variables_are_as_before() -> None:
         assert (os.environ["ESCLIP_TEST_RAY"], os.environ["PATH"]) == ("1", "x")
     assert "ESCLIP_TEST_RAY" not in os.environ
     assert os.environ["PATH"] != "x"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999", "[::1]:9"])
+def test_a_cluster_that_is_not_there_is_told_at_once(
+    photos: Path, tmp_path: Path, quick_esclip: Esclip, address: str
+) -> None:
+    """Ray alone would try it for minutes."""
+    pytest.importorskip("ray")
+    command = ("ingest", photos, "--store", tmp_path / "store", "--encoder", "palette", "--on", "ray")
+    err = quick_esclip(*command, status=1, RAY_ADDRESS=address).err
+    assert err.startswith(f"esclip: on: Ray at RAY_ADDRESS '{address}' can't be used: ")
+    assert err.count("\n") == 1

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 TRIES = 10
 """How often a part is begun again whose process has died, or couldn't reach the store."""
+
+CONNECT_S = 10.0
 
 POLL_S = 0.5
 """Between looks whether the end was requested."""
@@ -123,7 +126,8 @@ class RayWorkers:
 @contextmanager
 def connected() -> Iterator[Any]:
     """Context manager: gives Ray, connected to the program's cluster, that of RAY_ADDRESS, or a new one."""
-    is_local = not os.environ.get("RAY_ADDRESS")
+    address = os.environ.get("RAY_ADDRESS")
+    is_local = not address
     with variables(_local_variables() if is_local else {}), _temporary_folder(is_local) as folder:
         ray = _import_ray()
         if ray.is_initialized():
@@ -137,15 +141,24 @@ def connected() -> Iterator[Any]:
             "_temp_dir": folder,
         }
         try:
+            if address:
+                _require_listener(address)
             with _kept_signals():
                 ray.init(**quiet, **(own if is_local else {}))
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            where = "on this machine" if is_local else f"at RAY_ADDRESS {os.environ['RAY_ADDRESS']!r:.200}"
+        except Exception as error:  # Ray raises plain ones, too
+            where = "on this machine" if is_local else f"at RAY_ADDRESS {address!r:.200}"
             raise ConfigError(f"on: Ray {where} can't be used: {error_text(error)}") from error
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Raise `OSError` where nothing listens at the address's host and port: Ray tries that for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isascii() and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S).close()
 
 
 def _import_ray() -> Any:
