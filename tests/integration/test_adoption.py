@@ -365,7 +365,7 @@ def test_refusals(address: str) -> None:
 
 
 def test_ids_of_documents(address: str) -> None:
-    """Where ids are the documents' own, they are ordered by them, which Elasticsearch doesn't allow."""
+    """Where ids are the documents' own, they are ordered by them, where the engine allows that."""
     fields = {name: value for name, value in PROPERTIES.items() if name != "photo_id"}
     rows = [{name: value for name, value in row.items() if name != "photo_id"} for row in documents()[:COUNT]]
     with made(address, rows, fields, key=lambda row: f"photo{row['likes']:02}") as index:

@@ -266,7 +266,7 @@ def _check_order_by_document_id(client: EngineClient) -> None:
             raise
         raise ConfigError(
             f"documents of index {client.index!r} can't be put in the order of their _id "
-            f"({client.address} has indices.id_field_data.enabled off): ids must be in a keyword field",
+            f"while {client.address} has indices.id_field_data.enabled off; ids must be in a keyword field",
             Hint.ID_FIELD,
         ) from error
 
