@@ -280,8 +280,8 @@ def _notes(
     if clustered:
         yield (
             "the graph of the cluster misses some: search with more candidates, up to 10,000 a shard; make "
-            "the index anew with more edges (m) and more candidates for them (ef_construction); or search "
-            "exactly"
+            "the index anew with more shards, or more edges (m) and candidates for them (ef_construction); "
+            "or search exactly"
         )
     else:
         yield (
