@@ -1285,6 +1285,40 @@ class ImageIndex(OpenIndex, SearchMethods):
         """
         return self._query_encoder(self._store.schema())
 
+    def follow(self) -> ImageIndex | None:
+        """Open the index anew, where its name is an alias that points elsewhere by now.
+
+        An index stays with what its alias pointed to when it was first used. A program that runs for long
+        asks from time to time, takes the new one, and closes the old one when its searches have ended. A
+        model that both have is not loaded again.
+
+        Returns:
+            The new index, to be closed like this one; None where the name still points to this one, or
+            nowhere.
+
+        Raises:
+            StoreError: The store can't be reached.
+
+        Example:
+            if (newer := index.follow()) is not None:
+                index = newer
+        """
+        name = self._store.index
+        target = self._named_store.alias_target()
+        if target is None or target == name:
+            return None
+        other = ImageIndex(self._named_store.open_other(self._named_store.index), None, None)
+        try:
+            schema = other._store.schema()
+            if schema is None or other._store.index == name:
+                other.close()
+                return None
+            other._encoders = self._encoders.for_space(schema.space)
+        except BaseException:
+            other.close()
+            raise
+        return other
+
     def drop(self, *, aliases: bool = False, confirm: Callable[[Stats], bool] | None = None) -> None:
         """Remove the index with its texts, its parts, its ledger, and what people have decided about it on a
         service's pages. Picture files stay.

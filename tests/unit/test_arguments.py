@@ -309,12 +309,13 @@ def test_every_method_is_tried() -> None:
     """No public method of an index is left out of the table, but those that take nothing, or a number."""
     tried = {name.partition("(")[0] for name in WRONG}
     public = {name for name, _ in inspect.getmembers(ImageIndex, inspect.isfunction) if name[0] != "_"}
-    assert public - tried == {"close", "drop", "peek", "renew", "stats"}
+    assert public - tried == {"close", "drop", "follow", "peek", "renew", "stats"}
 
 
 CLOSED: dict[str, Call] = {
     "load_encoder": lambda its: its.index.load_encoder(),
     "get": lambda its: its.index.get([]),
+    "follow": lambda its: its.index.follow(),
     "peek": lambda its: its.index.peek(),
     "ids": lambda its: its.index.ids(),
     "facets": lambda its: its.index.facets(),

@@ -11,7 +11,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import esclip
-from esclip import ConfigError, Hit, ImageIndex, IndexExists, IndexNotFound, StoreError, TextRecord
+from esclip import (
+    ConfigError,
+    EncoderError,
+    EsclipError,
+    Hit,
+    ImageIndex,
+    IndexExists,
+    IndexNotFound,
+    StoreError,
+    TextRecord,
+)
 from esclip._cli.app import app
 from esclip._core.rejections import Rejection, Stage
 from esclip._errors.reasons import Reason
@@ -108,6 +118,42 @@ def test_an_open_index_stays_with_what_it_has(store: Any) -> None:
         index.add({"id": "green", "image": Image.new("RGB", (40, 30), "green")})
     assert best(store, "live").id == "red"
     assert sorted(stats.documents for stats in esclip.list_indexes(store)) == [2, 2, 2]
+
+
+def test_an_open_index_follows_when_it_is_told_to(store: Any) -> None:
+    """Anew where its name points elsewhere, with another model loaded; None where nothing has changed."""
+    with esclip.open_index(at(store, "photos"), "photos") as index:
+        assert index.search_text("red", 1)[0].id == "red"
+        encoder = index.load_encoder()
+        assert index.follow() is None
+        esclip.switch_index("photos-2", "photos", at(store, "photos"))
+        with pytest.raises(EsclipError):  # its name is an alias now
+            index.search_text("red")
+        newer = index.follow()
+        assert newer is not None
+        assert newer.stats().index == "photos-2"
+        with newer, pytest.raises(EncoderError, match="other"):  # whose model has no name here
+            newer.load_encoder()
+        esclip.switch_index("photos-1", "photos", at(store, "photos"))
+        newer = index.follow()
+        assert newer is not None
+        with newer:
+            assert newer.load_encoder() is encoder
+            assert newer.search_text("red", 1)[0].id == "red"
+
+
+def test_several_follow(folder: Path) -> None:
+    """What was opened by several names follows each alias among them."""
+    esclip.switch_index("photos", "live", folder)
+    with esclip.open_index(folder, "live,photos-2") as index:
+        assert {hit.index for hit in index.search_text("red")} == {"live", "photos-2"}
+        assert index.follow() is None
+        fill(folder, "one", "red")
+        esclip.switch_index("one", "live", folder, force=True)
+        newer = index.follow()
+        assert newer is not None
+        with newer:
+            assert {hit.index for hit in newer.search_text("red")} == {"live", "photos-2"}
 
 
 def test_what_an_index_has_beside_it_goes_with_it(folder: Path) -> None:

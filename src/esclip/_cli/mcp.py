@@ -36,4 +36,6 @@ def _serve(index: ImageIndex, *, show_paths: bool) -> None:
 
     if sys.stdin.isatty():
         say("waits for an agent's client, which starts this command itself; Ctrl-C ends it")
-    anyio.run(AgentServer(AgentTools(index, show_paths=show_paths)).serve_stdio)
+    tools = AgentTools(index, show_paths=show_paths)
+    tools.follower.start()
+    anyio.run(AgentServer(tools).serve_stdio)

@@ -168,6 +168,7 @@ def serve(
             if browse and not open_in_browser(server.address):
                 say("no browser could be opened; open this address in one")
             Thread(target=_load_encoder, args=(index,), name="esclip-encoder", daemon=True).start()
+            server.app.follower.start()
             server.run()
         if received[0] == signal.SIGINT:
             raise typer.Exit(exit_status(signal.SIGINT))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -162,11 +163,23 @@ class SearchService:
                 self._corrections = Corrections(corrections_path(stats.store, stats.index))
             return self._corrections
 
-    def close(self) -> None:
-        """End jobs and the threads that encode, and close the index."""
-        self.jobs.close()
+    def with_index(self, index: ImageIndex) -> SearchService:
+        """The same service with another index: what it has of this one is begun anew, the rest is shared."""
+        other = copy(self)
+        other.index = index
+        other._fields, other._corrections, other._encoder, other._stream = {}, None, None, None
+        other._corrections_lock, other._encoder_lock = Lock(), Lock()
+        return other
+
+    def close_index(self) -> None:
+        """End the threads that encode, and close the index."""
         if self._encoder is not None:
             self._encoder.close()
+        self.index.close()
+
+    def close(self) -> None:
+        """End jobs, too."""
+        self.jobs.close()
         if self.options.urls is not None:
             self.options.urls.close()
-        self.index.close()
+        self.close_index()

@@ -54,11 +54,21 @@ class EncoderResolver:
         self._text_encoder = text_encoder
         self._load_encoder = load
         self._token = token
+        self._is_given = not isinstance(requested, str | None)
         self._loaded: Encoder | None = None if isinstance(requested, str | None) else requested
         self._for_queries: TextCachingEncoder | None = None
         self._text_tower_checked = False
         self._lock = threading.Lock()
         renew_in_children(self)
+
+    def for_space(self, space: Space) -> EncoderResolver:
+        """What resolves the encoder of another index in the same way: this one, if it has its encoder."""
+        with self._lock:
+            loaded = self._loaded
+        has_it = loaded is not None and loaded.space.same_as(space) and _same_text_tower(space, loaded.space)
+        if has_it or self._is_given:
+            return self
+        return EncoderResolver(self._name, self._text_encoder, self._load_encoder, self._token)
 
     @property
     def is_named(self) -> bool:

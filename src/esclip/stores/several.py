@@ -118,7 +118,7 @@ class SeveralIndexes(Store):
     def open_other(self, index: str) -> Store:
         """What lies beside each index: its parts, or the texts of those that have some."""
         suffix = index.removeprefix(self.index)
-        if index == self.index or not index.startswith(self.index):
+        if not index.startswith(self.index):
             return self.stores[0].open_other(index)
         members = [*zip(self.stores, self.names, strict=True)]
         if index == texts_index(self.index):

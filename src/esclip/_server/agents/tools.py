@@ -21,6 +21,7 @@ from esclip._search.query import Query
 from esclip._server.agents import arguments
 from esclip._server.agents.pictures import make_contact_sheet, view_file
 from esclip._server.facet_messages import PATH_FIELDS, render_facets
+from esclip._server.index_follower import IndexFollower
 from esclip._server.search_messages import render_document, render_hit, render_note
 from esclip.sources import preview_url
 
@@ -64,8 +65,13 @@ class AgentTools:
     ) -> None:
         """Search this index; thumbnails are kept in the user's cache, or in this one."""
         self._index = index
+        self.follower = IndexFollower(lambda: self._index, self._swap)
+        """Not started: the index stays the one that it is."""
         self._thumbnails = thumbnails
         self._show_paths = show_paths
+
+    def _swap(self, index: ImageIndex) -> None:
+        self._index = index  # the former one goes with the calls that use it
 
     def search_pictures(self, wanted: arguments.SearchPictures) -> ToolAnswer:
         """Find pictures by a text, like and unlike pictures of the index, and a filter.

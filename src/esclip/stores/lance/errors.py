@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from esclip._errors import ConfigError, ErrorTable, IndexMismatch, StoreError, StoreUnavailable, one_line
+from esclip._errors import (
+    ConfigError,
+    ErrorTable,
+    IndexMismatch,
+    IndexNotFound,
+    StoreError,
+    StoreUnavailable,
+    one_line,
+)
+from esclip.stores.lance.aliases import SUFFIX
 
 FAILURES: tuple[tuple[str, type[StoreError], str], ...] = (
     (r"conflict|contention|concurrent", StoreUnavailable, "other processes write to it; try again"),
@@ -40,6 +49,8 @@ def _not_unicode(error: UnicodeEncodeError, path: Path) -> ConfigError:
 
 
 def _failure(error: Exception, path: Path) -> StoreError:
+    if path.with_suffix(SUFFIX).exists() and not path.exists():
+        return IndexNotFound(f"the index at {path} has another name now, and this is an alias; open it again")
     reason = one_line(_SOURCE_CODE.sub("", str(error)), 300) or type(error).__name__
     make, remedy = next(
         (make, remedy) for pattern, make, remedy in FAILURES if re.search(pattern, reason, re.IGNORECASE)
