@@ -33,7 +33,6 @@ class OfMilvus(StoreCase):
     """A folder of Milvus Lite, and ways around the store."""
 
     tolerance = 1e-6
-    has_aliases = False
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from esclip import StoreUnavailable
+from esclip import IndexExists, StoreUnavailable
 from esclip._core.searches import Scan
 from esclip.stores.milvus.store import MilvusStore
 from esclip.testing.documents import SCHEMA, axis, document, nearest
 from esclip.testing.store import StoreContract
 from esclip.testing.store_search import StoreSearch
-from tests.contracts.milvus import OfMilvus, OfMilvusServer
+from tests.contracts.milvus import OfMilvus, OfMilvusServer, raw_client
 
 WRITER = """
 import sys
@@ -85,3 +85,27 @@ def test_a_process_is_killed(tmp_path: Path) -> None:
         info = store.info()
         assert info is not None
         assert info.documents == len(ids)
+
+
+def test_a_collection_that_somebody_has_released(tmp_path: Path) -> None:
+    """A server may put a collection out of memory at any time: the next search loads it again."""
+    with MilvusStore(tmp_path / "a.db", "pictures") as store:
+        store.ensure_index(SCHEMA)
+        assert store.upsert([document("a")]) == []
+        raw_client(store).release_collection("pictures")
+        assert [hit.id for hit in nearest(store, axis(0), 9)] == ["a"]
+
+
+def test_a_collection_of_others(tmp_path: Path) -> None:
+    """It is not listed, and neither used nor dropped, under any name that it has."""
+    with MilvusStore(tmp_path / "a.db", "pictures") as store:
+        store.ensure_index(SCHEMA)
+        raw_client(store).create_collection("others", dimension=4)
+        raw_client(store).create_alias("others", "named")
+        assert list(store.list_indexes()) == ["pictures"]
+        for name in ("others", "named"):
+            with store.open_other(name) as other:
+                for call in (other.drop, other.info, lambda other=other: other.ensure_index(SCHEMA)):
+                    with pytest.raises(IndexExists):
+                        call()
+        assert raw_client(store).has_collection("others")

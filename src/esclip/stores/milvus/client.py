@@ -24,7 +24,7 @@ from esclip._errors import ConfigError, IndexNotFound, StoreError, map_errors
 from esclip._files.locations import scheme_of
 from esclip._net.access import StoreAuth, resolve_access
 from esclip.stores.milvus import lite
-from esclip.stores.milvus.errors import index_missing, milvus_errors
+from esclip.stores.milvus.errors import NotLoaded, index_missing, milvus_errors
 from esclip.stores.milvus.names import collection_name
 
 SCHEMES = ("milvus", "milvus+https")
@@ -80,7 +80,12 @@ class MilvusConnection:
 
     def request(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call one of pymilvus's methods about the collection. Raises what `milvus_errors` have."""
-        return self.call(method, self.collection, *arguments, **options)
+        try:
+            return self.call(method, self.collection, *arguments, **options)
+        except NotLoaded:
+            self.forget()
+            self.prepare()
+            return self.call(method, self.collection, *arguments, **options)
 
     def call(self, method: str, *arguments: Any, **options: Any) -> Any:
         """Call one of pymilvus's methods."""

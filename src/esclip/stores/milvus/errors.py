@@ -9,6 +9,7 @@ from esclip._concurrency.retry import TransientError
 from esclip._errors import ErrorTable, Hint, IndexNotFound, StoreError, StoreUnavailable, one_line
 
 COLLECTION_MISSING = 100
+NOT_LOADED = 101
 UNREACHABLE = 2
 """pymilvus's own code where it could not connect."""
 RATE_LIMIT = 8
@@ -16,6 +17,10 @@ RATE_LIMIT = 8
 PASSING = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"})
 """gRPC's codes of what may pass."""
 REFUSED = frozenset({"UNAUTHENTICATED", "PERMISSION_DENIED"})
+
+
+class NotLoaded(StoreError):
+    """The collection is not in the server's memory: somebody has released it."""
 
 
 def index_missing(address: str, index: str) -> IndexNotFound:
@@ -29,6 +34,8 @@ def _failure(error: Any, address: str, index: str) -> StoreError | TransientErro
         return _refusal(code.name, text, address, index)
     if code == COLLECTION_MISSING:
         return index_missing(address, index)
+    if code == NOT_LOADED:
+        return NotLoaded(f"index {index!r} is not in the memory of {address} ({one_line(text, 200)})")
     if code == UNREACHABLE:
         tls = "milvus://" if "+https" in address else "milvus+https://"
         unreachable = f"{address} can't be reached; is a Milvus running there, and does it want {tls}?"

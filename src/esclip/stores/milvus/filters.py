@@ -55,6 +55,11 @@ def quote(text: str) -> str:
     return f'"{text.translate(_LITERAL)}"'
 
 
+def as_argument(expression: str) -> str:
+    """The expression as requests take it: none at all for one that is true for every document."""
+    return "" if expression == EVERY else expression
+
+
 def in_expression(name: str, values: Iterable[str]) -> str:
     """True where the field has one of these texts, of which there is one at least."""
     return f"{name} in [{', '.join(map(quote, values))}]"

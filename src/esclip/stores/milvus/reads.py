@@ -15,7 +15,7 @@ from esclip._core.schema import Field
 from esclip._core.types import Hit, ImageRecord
 from esclip.stores.filter_eval import compile_filter
 from esclip.stores.milvus.client import MilvusConnection
-from esclip.stores.milvus.filters import EVERY, both, compile_expression, in_expression, quote
+from esclip.stores.milvus.filters import EVERY, as_argument, both, compile_expression, in_expression, quote
 from esclip.stores.milvus.rows import hit_columns, read_hit
 
 MAX_ROWS = 16_384
@@ -61,7 +61,7 @@ def iter_rows(
         rows = list(
             connection.request(
                 "query",
-                filter=both(beyond, expression),
+                filter=as_argument(both(beyond, expression)),
                 output_fields=["id", *columns],
                 limit=page,
                 **IN_ORDER,

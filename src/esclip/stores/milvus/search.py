@@ -2,20 +2,21 @@
 
 KnnSearch      nearest rows by the server's index ─► true cosines of their vectors ─► ties by id
                all vectors, read and compared here, where that gives too few, or a search is exact or deep
-KeywordSearch  rows with any of the words ─► weights added up ─► the best
+KeywordSearch  rows with all of the words, then with those that weigh most together, until there are enough
 Scan           rows in the order of ids; by a field: ids and values of all, ordered here
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
-from itertools import chain
+from itertools import chain, combinations
 from typing import Any, NamedTuple, assert_never
 
 from esclip._concurrency.streams import batches
 from esclip._core.filter_limits import simplify_searches
+from esclip._core.filters import Condition
 from esclip._core.ordering import order_hits
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Order, Scan, Search
@@ -23,7 +24,7 @@ from esclip._core.types import Hit, cosines, number_hits, rank_hits
 from esclip._errors import IndexMismatch
 from esclip.stores.idf import idf_weights, score_hit
 from esclip.stores.milvus.client import MilvusConnection
-from esclip.stores.milvus.filters import both, compile_expression, words_expression
+from esclip.stores.milvus.filters import as_argument, both, compile_expression, words_expression
 from esclip.stores.milvus.reads import (
     MAX_ROWS,
     VECTOR_ROWS,
@@ -51,6 +52,15 @@ DEEPER = 8
 
 ROUNDING = 1e-6
 """How far a server's score may be from the true cosine."""
+
+MAX_RANKED_WORDS = 4
+"""Words of a query whose rows are asked for by their score, of which there are 15 at most with four."""
+
+FEW_ROWS = 500
+"""Rows with a word that are read all, whatever their score."""
+
+SAME_SCORE = 12
+"""Digits of scores that differ by the order in which weights were added up alone."""
 
 EF = 600
 """Candidates of a search in HNSW's graph, as in the engines'; no fewer than the rows that are retrieved."""
@@ -155,7 +165,7 @@ def _nearest(reader: _Reader, searches: Sequence[KnnSearch], limit: int) -> list
         "search",
         data=[search.vector.tolist() for search in searches],
         anns_field="vector",
-        filter=expression,
+        filter=as_argument(expression),
         limit=limit,
         output_fields=["id", *columns],
         search_params={"metric_type": "COSINE", "params": {"ef": max(EF, limit)}},
@@ -214,27 +224,60 @@ def _rows_by_id(reader: _Reader, ids: Sequence[str]) -> dict[str, Row]:
 
 
 def _keyword_search(reader: _Reader, search: KeywordSearch) -> list[Hit]:
-    """The hits of a search by words: each row that has one is scored."""
+    """The hits of a search by words."""
     forms = {word: [word, *([search.former[word]] if word in search.former else [])] for word in search.words}
     expressions = {word: words_expression(forms[word]) for word in search.words}
-    counts = [count_rows(reader.connection, expression) for expression in expressions.values()]
-    weights = idf_weights(search.words, counts, count_rows(reader.connection))
-    expression, exact = compile_expression(search.where)
-    any_word = " or ".join(f"({one})" for one in expressions.values())
+    counts = {word: count_rows(reader.connection, one) for word, one in expressions.items()}
+    weights = idf_weights(search.words, list(counts.values()), count_rows(reader.connection))
+    known = [word for word in search.words if counts[word]]
+    is_ranked = len(known) <= MAX_RANKED_WORDS and sum(counts.values()) > FEW_ROWS
+    groups = _rank_groups(known, weights, expressions) if is_ranked else [_any_of(known, expressions)]
     best: list[tuple[float, str, list[str]]] = []
-    for rows in iter_rows(
-        reader.connection, both(any_word, expression), ["words", *([] if exact else reader.columns)]
-    ):
-        matching = rows if exact else matching_rows(rows, search.where, reader.schema.fields)
-        scored = (_words_score(row, forms, weights) for row in matching)
-        best = nsmallest(search.k, chain(best, scored), key=lambda one: (-one[0], one[1]))
+    for group in groups if known else []:
+        page = min(max(search.k, FEW_ROWS), MAX_ROWS) if is_ranked else MAX_ROWS
+        for rows in _rows_with(reader, group, search.where, page):
+            scored = (_words_score(row, forms, weights) for row in rows)
+            best = nsmallest(search.k, chain(best, scored), key=lambda one: (-one[0], one[1]))
+            if is_ranked and len(best) == search.k:  # rows of a group are alike, and come by id
+                break
+        if is_ranked and len(best) == search.k:
+            break
     words_by_id = {id: words for _, id, words in best}
     found = _rows_by_id(reader, list(words_by_id))
     return rank_hits(score_hit(reader.hit(row, 0.0), weights, words_by_id[id]) for id, row in found.items())
 
 
+def _rank_groups(
+    words: Sequence[str], weights: Mapping[str, float], expressions: Mapping[str, str]
+) -> list[str]:
+    """Expressions of the rows that have the same score, the best first."""
+    groups: defaultdict[float, list[str]] = defaultdict(list)
+    for size in range(1, len(words) + 1):
+        for held in combinations(words, size):
+            tests = [
+                f"({expressions[word]})" if word in held else f"not ({expressions[word]})" for word in words
+            ]
+            score = round(sum(weights[word] for word in held), SAME_SCORE)
+            groups[score].append(f"({' and '.join(tests)})")
+    return [" or ".join(groups[score]) for score in sorted(groups, reverse=True)]
+
+
+def _any_of(words: Sequence[str], expressions: Mapping[str, str]) -> str:
+    return " or ".join(f"({expressions[word]})" for word in words)
+
+
+def _rows_with(
+    reader: _Reader, expression: str, where: tuple[Condition, ...], page: int
+) -> Iterator[list[Row]]:
+    """Ids and words of the rows for which an expression is true, and that fulfil all conditions."""
+    condition, exact = compile_expression(where)
+    columns = ["words", *([] if exact else reader.columns)]
+    for rows in iter_rows(reader.connection, both(expression, condition), columns, page):
+        yield rows if exact else matching_rows(rows, where, reader.schema.fields)
+
+
 def _words_score(
-    row: Row, forms: dict[str, list[str]], weights: dict[str, float]
+    row: Row, forms: Mapping[str, list[str]], weights: Mapping[str, float]
 ) -> tuple[float, str, list[str]]:
     """A row's score, its id, and the words that it has."""
     held = set(row["words"].split())

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -29,6 +30,8 @@ from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
 from esclip.stores import validation
+from esclip.stores.aliases import is_alias, name_taken
+from esclip.stores.milvus import aliases
 from esclip.stores.milvus.client import MilvusConnection, import_pymilvus
 from esclip.stores.milvus.filters import in_expression
 from esclip.stores.milvus.names import index_name
@@ -109,13 +112,14 @@ class MilvusStore(Store):
             with self.open_other(name) as other:
                 try:
                     info = other.info()
+                    names = other.aliases() if info else ()
                 except IndexExists:  # not esclip's
                     continue
                 except StoreError as error:
                     log.warning("%s", error)
                     continue
             if info is not None:
-                infos[name] = info
+                infos[name] = replace(info, aliases=names)
         return infos
 
     def ensure_index(self, schema: IndexSchema) -> None:
@@ -194,13 +198,19 @@ class MilvusStore(Store):
 
     @contextmanager
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
-        """Requests may take as long as writes. Writes can be searched at once, so there is no more to do."""
+        """Requests may take as long as writes, which are found at once.
+
+        At the end Milvus Lite writes its memory to disk, where it searches twelve times as fast.
+        """
         self._require_schema()
         self._connection.bulk_loads += 1
         try:
             yield
         finally:
             self._connection.bulk_loads -= 1
+        if self._connection.folder is not None and not (cancelled and cancelled.is_set()):
+            with suppress(IndexNotFound):  # removed meanwhile
+                self._connection.request("flush")
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All kNN searches that differ only in their vectors in one request."""
@@ -227,9 +237,46 @@ class MilvusStore(Store):
         connection = self._connection
         return MilvusStore(connection.address, index, connection.timeouts, connection.auth)
 
-    def drop(self) -> None:
-        """Drop the collection, if it is one of esclip's."""
+    def alias_target(self) -> str | None:
+        """From the description of the collection, which has its own name."""
+        return aliases.find_target(self._connection)
+
+    def aliases(self) -> tuple[str, ...]:
+        """Those of the collection."""
         self._require_schema()
+        return aliases.find_aliases(self._connection)
+
+    def point_alias(self, index: str) -> None:
+        """In one request."""
+        previous = self.alias_target()
+        if previous is None and self.schema() is not None:
+            raise name_taken(self.address, self.index)
+        with self.open_other(index) as other:
+            other._require_schema()
+        if index != previous:
+            aliases.point_alias(self._connection, index, previous)
+
+    def rename(self, index: str, beside: Mapping[str, str]) -> None:
+        """Rename the collections, and point an alias to the first."""
+        names = {self.index: index} | dict(beside)
+        there = {old: new for old, new in names.items() if self._is_taken(old)}
+        if self.index not in there and not self._is_taken(index):
+            raise self._connection.missing()
+        for name in there.values():
+            if self._is_taken(name):
+                raise name_taken(self.address, name)
+        aliases.rename(self._connection, index, beside)
+        self._connection.forget()
+
+    def _is_taken(self, index: str) -> bool:
+        """Whether an index has the name. Raises `IndexExists` where an alias has it."""
+        with self.open_other(index) as other:
+            return other.schema() is not None
+
+    def drop(self) -> None:
+        """Drop the collection, if it is one of esclip's, and before it its aliases."""
+        self._require_schema()
+        aliases.drop_aliases(self._connection)
         self._connection.request("drop_collection")
         self._connection.forget()
 
@@ -256,6 +303,8 @@ class MilvusStore(Store):
         if not self._connection.exists:
             raise self._connection.missing()
         found = self._connection.request("describe_collection")
+        if (target := aliases.target_of(self._connection, found)) is not None:
+            raise is_alias(self.address, self.index, target)
         try:
             schema = read_schema(found["properties"])
         except (KeyError, ValueError):
