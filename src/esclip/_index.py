@@ -96,7 +96,7 @@ from esclip._transfer.options import ExportOptions, ImportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
-from esclip.stores import is_folder, open_store, require_adoptable
+from esclip.stores import is_folder, is_of_one_process, open_store, require_adoptable
 from esclip.stores.several import SeveralIndexes, several_are_read_only
 from esclip.stores.suggestions import explain_missing_folder, missing_index
 
@@ -183,6 +183,10 @@ def open_index(
         if not isinstance(encoder, str | None):
             raise ConfigError("on: other processes load the encoder themselves; open the index with its name")
         folder = Path(given).expanduser().absolute() if is_folder(given) else given
+        if isinstance(folder, Path) and is_of_one_process(folder):
+            raise ConfigError(
+                f"on: {folder} is of Milvus Lite, which lets one process in; take another store"
+            )
         return IndexAddress(folder, index, auth, encoder, texts, device, precision, encoder_token)
 
     return ImageIndex(opened, encoder, texts, load, encoder_token, address)

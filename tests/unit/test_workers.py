@@ -209,6 +209,8 @@ def test_what_other_processes_cant_open_is_refused(
     """A store in memory, an encoder that is an object, several indexes, a vector cache."""
     with pytest.raises(ConfigError, match="can't open this store"):
         esclip.open_index(MemoryStore("here"), encoder="palette").ingest(photos, on="ray")
+    with pytest.raises(ConfigError, match="lets one process in"):
+        esclip.open_index(tmp_path / "lite.db", encoder="palette").ingest(photos, on="ray")
     with pytest.raises(ConfigError, match="load the encoder themselves"):
         esclip.open_index(tmp_path, encoder=PaletteEncoder()).ingest(photos, on="ray")
     with pytest.raises(ValueError, match="on is for an index"):

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from esclip._protocols import Store
     from esclip.stores.engine.store import EngineStore
 
-__all__ = ["is_folder", "is_server", "open_store", "require_adoptable", "require_index_name"]
+__all__ = [
+    "is_folder",
+    "is_of_one_process",
+    "is_server",
+    "open_store",
+    "require_adoptable",
+    "require_index_name",
+]
 
 SERVERS = {
     "http": "esclip.stores.engine.store:EngineStore",
@@ -38,6 +45,13 @@ The callable takes the address, the index's name and `auth=`, and returns a `Sto
 def is_folder(address: str | Path) -> bool:
     """Whether a user's text is an embedded store's folder. Raises `ConfigError` for a misspelled address."""
     return isinstance(address, Path) or server_address(address, "store", SERVERS) is None
+
+
+def is_of_one_process(folder: Path) -> bool:
+    """Whether an embedded store's folder can be open in one process only: one of Milvus Lite."""
+    from esclip.stores.milvus.lite import is_lite_folder
+
+    return is_lite_folder(folder)
 
 
 def is_server(address: str) -> bool:
