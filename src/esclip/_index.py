@@ -164,7 +164,7 @@ def open_index(
     coerce_text("the index", index, "a name")
     if encoder_token is not None:
         encoder_token = Secret(coerce_text("encoder_token", encoder_token))
-    given = _coerce_store(store)
+    store = given = _coerce_store(store)  # no traceback shows its password
     opened = _open_store(given, index, auth)
     if isinstance(encoder, (str, os.PathLike)):
         encoder = Address(_named("the encoder", encoder))
@@ -1311,7 +1311,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         target = self._named_store.alias_target()
         if target is None or target == name:
             return None
-        other = ImageIndex(self._named_store.open_other(self._named_store.index), None, None)
+        named = self._named_store.open_other(self._named_store.index)
+        other = ImageIndex(named, None, None, address=self._address)
         try:
             schema = other._store.schema()
             if schema is None or other._store.index == name:
