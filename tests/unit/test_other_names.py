@@ -51,7 +51,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> esclip.ImageIndex:
         (lambda index: UNTYPED.open_index(model="palette"), "encoder="),
         (lambda index: UNTYPED.load_encoder(model_name="palette"), "name="),
         (lambda index: UNTYPED.classify("a.jpg", candidate_labels=["red"]), "labels="),
-        (lambda index: index.similar("a", nothing_like_it=1), "it has collapse, exact"),
+        (lambda index: index.similar("a", nothing_like_it=1), "it has candidates, collapse, exact"),
     ],
 )
 def test_an_argument_of_others_is_answered_with_ours(
