@@ -237,6 +237,8 @@ WRONG: dict[str, tuple[Call, str]] = {
     "rejection_counts(None)": (lambda its: its.index.rejection_counts(None), "reasons"),
     "retry(reasons=5)": (lambda its: its.index.retry(reasons=5), "reasons"),
     "encode(out=5)": (lambda its: its.lib.encode("photos", out=5), "it takes a path"),
+    "reencode(5)": (lambda its: its.index.reencode(5), "it takes an open index"),
+    "reencode(on_outcome=5)": (lambda its: its.index.reencode(its.index, on_outcome=5), "a function"),
     "export(5)": (lambda its: its.index.export(5), "it takes a path"),
     "export(on_progress=5)": (lambda its: its.index.export("c", on_progress=5), "a function"),
     "adopt(id_field=5)": (lambda its: its.index.adopt(id_field=5), "a field's name"),
@@ -340,6 +342,7 @@ CLOSED: dict[str, Call] = {
     "drop": lambda its: its.index.drop(),
     "export": lambda its: its.index.export(its.photos / "cache"),
     "import_vectors": lambda its: its.index.import_vectors(its.photos),
+    "reencode": lambda its: its.index.reencode(its.index),
     "adopt": lambda its: its.index.adopt(),
     "with": lambda its: its.index.__enter__(),
 }

@@ -30,10 +30,10 @@ class CompareOptions(TypedDict, total=False):
         float,
         Opt(
             0.9,
-            "How much later ranks count in rank-biased overlap: each P times as much as the one before.",
+            "How much later ranks count in rank-biased overlap: each R times as much as the one before.",
             minimum=0.01,
             maximum=0.999,
-            metavar="P",
+            metavar="R",
         ),
     ]
     seed: Annotated[int, SEED_OPTION]
