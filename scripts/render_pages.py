@@ -20,6 +20,7 @@ import typer.main
 from esclip import _errors
 from esclip._cli.app import app
 from esclip._core import analysis, filter_limits, labels, options, settings, types, urls
+from esclip._core.captions import MAX_CAPTION_BYTES
 from esclip._errors import reasons
 from esclip._errors.reasons import Reason
 from esclip._fetch import client
@@ -191,7 +192,7 @@ LIMITS: dict[str, list[tuple[str, str, str]]] = {
     ],
     "Texts": [
         ("a line of a text file", f"{text_files.MAX_LINE_CHARS:,} characters", "an error"),
-        ("a caption", _size(captions.MAX_CAPTION_BYTES), "it is cut off"),
+        ("a caption", _size(MAX_CAPTION_BYTES), "it is cut off"),
         ("a file of captions", _size(captions.MAX_FILE_BYTES), "an error"),
     ],
     "Labels": [

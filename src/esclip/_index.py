@@ -261,11 +261,11 @@ def encode(
         precision: As in `open_index`.
         encoder_token: As in `open_index`.
         **options: `limit`, `images`, `labels`, `texts`, `exclude`, `captions`, `url_column`, `id_column`,
-            `frame_interval`, `slice`, `parts`, `batch_size`, `workers`, `allow_hosts`, `public_hosts`,
-            `ignore_robots_tag`, `max_rejection_rate`, `cache`, `stop`, `on_rejection`, `on_outcome`,
-            `on_progress`, `show_progress`, and, refused because they are for an index, `prune`, `confirm`,
-            `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `on`, `dry_run`, `rate`,
-            `picture_bytes`: as in `ImageIndex.ingest`.
+            `frame_interval`, `slice`, `captioner`, `parts`, `batch_size`, `workers`, `allow_hosts`,
+            `public_hosts`, `ignore_robots_tag`, `max_rejection_rate`, `cache`, `stop`, `on_rejection`,
+            `on_outcome`, `on_progress`, `show_progress`, and, refused because they are for an index, `prune`,
+            `confirm`, `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `on`, `dry_run`,
+            `rate`, `picture_bytes`: as in `ImageIndex.ingest`.
 
     Returns:
         Counts of the run: `read == skipped + written + rejected`.
@@ -393,6 +393,11 @@ class ImageIndex(OpenIndex, SearchMethods):
             captions: Descriptions: `sidecar` (a text file beside each picture), a JSON file or a dictionary
                 of texts by path, or a column of the dataset's photos or of a table. Default: as they are in
                 the index; "": none.
+            captioner: Writes descriptions of pictures that have none, marked by its name in the field
+                `caption_by`: a model of transformers that gives texts for images, as its folder or its name
+                in the hub's cache; or a function that takes pictures, RGB arrays of uint8, shape (height,
+                width, 3), and returns a text for each. What the same one, by its name, has described is not
+                described again. Default: none; what one has written stays.
             parts: Parts that get vectors of their own: `captions`, `crops`. Those of former ingests are kept
                 up.
             vectors: How vectors are compared first: as `float`, `int8` or `bit`; the smaller, the less memory
@@ -460,6 +465,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ValueError(f"prune needs all records, and {left_out[0]} leaves some out")
         if idle := idle_options(options):
             raise ValueError(f"{idle[0]} goes with dry_run; give that too")
+        if options["on"] == RAY and options["captioner"]:
+            raise ConfigError("captioner: processes of Ray describe nothing; leave it out, or leave out on")
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
@@ -533,6 +540,7 @@ class ImageIndex(OpenIndex, SearchMethods):
                 the values.
             limit: Read this many records only.
             labels: As in `ingest`.
+            captioner: As in `ingest`.
             parts: As in `ingest`.
             vectors: As in `ingest`.
             shards: As in `ingest`.
@@ -632,6 +640,7 @@ class ImageIndex(OpenIndex, SearchMethods):
 
     def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:
         """What a run of these options writes. Raises `ConfigError` for names that no field can have."""
+        from esclip._ingest.captioning import open_captioner
         from esclip._ingest.run import Target
         from esclip.stores.validation import check_field_names
         from esclip.stores.vector_cache.store import VectorCacheStore
@@ -650,6 +659,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             self._open_parts,
             self._open_texts,
             is_searchable=not isinstance(self._store, VectorCacheStore),
+            captioner=open_captioner(options["captioner"]),
         )
 
     @check_names()

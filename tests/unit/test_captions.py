@@ -14,8 +14,8 @@ from PIL import Image
 
 import esclip
 from esclip import ConfigError, ImageRecord, SourceError, StoredDocument
+from esclip._core.captions import MAX_CAPTION_BYTES
 from esclip.sources import open_source
-from esclip.sources.captions import MAX_CAPTION_BYTES
 from esclip.stores.memory import MemoryStore
 from esclip.stores.wrapper import StoreWrapper
 from scripts.make_unsplash import make_dataset

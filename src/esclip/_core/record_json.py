@@ -33,7 +33,7 @@ def dump_record(record: ImageRecord) -> str:
             "picture": mask(picture) if isinstance(picture, str) else {"file": str(picture)},
             "version": mask(record.image_version),
             "page": record.page,
-            "description": record.description,
+            "description": "" if record.caption_by else record.description,  # a machine writes it again
             "captioned": record.captioned,
             "metadata": {name: _json_value(value) for name, value in record.metadata.items()},
             **fields,

@@ -64,12 +64,23 @@ class Fingerprint(NamedTuple):
     pixels: str
     """Changes when the picture may have changed: it has to be encoded again."""
     record: str
-    """Changes when anything else of the record has. That of a caption stands apart, behind a +."""
+    """Changes when anything else of the record has. That of a caption stands apart, behind a +; that of the
+    captioner of a machine's, behind a +~."""
 
     @property
     def has_caption(self) -> bool:
-        """Whether the description is a caption that an ingest was given."""
+        """Whether the description is a caption that an ingest was given, or that a machine has written."""
         return "+" in self.record
+
+    @property
+    def has_machine_caption(self) -> bool:
+        """Whether a machine was asked for the description."""
+        return "+~" in self.record
+
+    @property
+    def caption(self) -> str:
+        """What changes with the caption; empty without one."""
+        return self.record.partition("+")[2]
 
     @property
     def without_caption(self) -> Fingerprint:
@@ -103,6 +114,8 @@ class ImageRecord:
     captioned: bool | None = None
     """Whether the description is a caption that this ingest was given; None: it was given none, and one that
     the index holds stays."""
+    caption_by: str = ""
+    """The captioner that is to write the description, or has written it; empty: none."""
     kind: Kind = PICTURE
     """A text's record has the text as its description: see `text_record`."""
     content: str | None = None
@@ -129,6 +142,11 @@ class ImageRecord:
         return not isinstance(self.picture, bytes)
 
     @property
+    def wants_caption(self) -> bool:
+        """Whether a captioner is to write its description."""
+        return bool(self.caption_by) and not self.description
+
+    @property
     def all_metadata(self) -> Metadata:
         """What a store keeps: what the source says, and what was computed."""
         return {**self.metadata, **self.derived} if self.derived else self.metadata
@@ -146,12 +164,14 @@ class ImageRecord:
             RECORD_FORMAT,
             self.location,
             self.page,
-            "" if self.captioned else self.description,
+            "" if self.captioned or self.caption_by else self.description,
             sorted(json_metadata(self.metadata).items()),
             *([self.derivation] if self.derivation else []),
             *([["picture", *self.picture_fields]] if self.picture_fields else []),
         )
         caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
+        if self.caption_by:
+            caption = f"+~{_digest(self.caption_by.encode())}"
         pixels = known.pixels if known is not None else _digest(self.image_version.encode())
         return Fingerprint(pixels, _digest(orjson.dumps(about)) + caption)
 

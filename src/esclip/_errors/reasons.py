@@ -56,6 +56,8 @@ class Reason(Enum):
     """The text file is empty, or in none of UTF-8, UTF-16 and UTF-32."""
     TRUNCATED = "truncated"
     """The picture ends too early, or is damaged inside."""
+    CAPTION_FAILED = "caption_failed"
+    """The captioner failed at the picture: see the detail. A retry writes it without a caption."""
     BAD_VECTOR = "bad_vector"
     """The encoder returned a vector that is zero or not finite."""
     WRITE_REJECTED = "write_rejected"

@@ -12,10 +12,10 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from esclip._errors import ConfigError, one_line
@@ -25,6 +25,9 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 
 AnyCaptions: TypeAlias = AnyPath | Mapping[str, str] | Mapping[Path, str]
 """Where captions are, or texts by the paths of their pictures."""
+
+AnyCaptioner: TypeAlias = AnyPath | Callable[[list[Any]], Sequence[str]]
+"""A model's folder or name, or a function of pictures that gives a text for each."""
 
 WEB_SCHEMES = ("http", "https")
 

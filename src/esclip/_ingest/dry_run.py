@@ -35,7 +35,7 @@ from esclip._ingest.pipeline import Steps
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, delete_stale
 from esclip._ingest.run import Target, open_fetcher, prepare
-from esclip._ingest.stages import add_facts, check_content
+from esclip._ingest.stages import add_facts, check_content, sharing_key
 from esclip._protocols import Encoder, Source, Store
 from esclip.stores.read_only import ReadOnlyStore
 
@@ -75,6 +75,7 @@ def dry_run(
             CROPS in target.parts,
             options["workers"],
             options["batch_size"],
+            None,
             taking=target.store,
         )
         steps.run(source)
@@ -101,6 +102,11 @@ class _Checked:
     record: ImageRecord
     content: str | None
     """`content_fingerprint` of the picture's bytes; None where they aren't on this machine."""
+
+    @property
+    def key(self) -> str | None:
+        """As `Fetched.key`; None without the bytes."""
+        return None if self.content is None else sharing_key(self.content, self.record)
 
 
 @dataclass
@@ -144,6 +150,11 @@ class _DrySteps(Steps):
         """Count records whose pictures or texts are as they were."""
         self._count("updated", len(self._count_taken(records, Result.UPDATED)))
 
+    def update_captions(self, records: Sequence[ImageRecord]) -> None:
+        """Count records whose pictures would be described."""
+        if records:
+            self.update(records)
+
     def write_texts(self, records: Sequence[ImageRecord]) -> None:
         """Count texts, each of which would be encoded."""
         if not self.stop.event.is_set():
@@ -177,7 +188,7 @@ class _DrySteps(Steps):
     def _count_pictures(self, page: Sequence[_Checked]) -> None:
         """Count pictures that are new or have changed, by what is done for each."""
         taken = self._count_documents([checked.record for checked in page])
-        contents = {checked.record.id: checked.content for checked in page if checked.record.id in taken}
+        contents = {checked.record.id: checked.key for checked in page if checked.record.id in taken}
         known = self.store.vectors_by_content([content for content in contents.values() if content])
         for content in contents.values():
             self._count("fetched", content is None)

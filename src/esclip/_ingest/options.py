@@ -15,7 +15,7 @@ from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
 from esclip._core.settings import FETCH_WORKERS, MANIFEST_PART_RECORDS, MAX_REJECTION_RATE, UNSPLASH_HOST
 from esclip._core.targets import PART_KINDS
-from esclip._files.locations import AnyCaptions, AnyPath
+from esclip._files.locations import AnyCaptioner, AnyCaptions, AnyPath
 
 LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 
@@ -188,6 +188,18 @@ class AddOptions(RunOptions, SettingOptions, total=False):
             "Label each picture by the most probable of these, or of a file's lines; kept as fields: "
             "{where} label=dog, {where} 'p_dog>=0.8'. '' for none. [default: those of the last ingest]",
             metavar="LABEL,...",
+        ),
+    ]
+    captioner: Annotated[
+        AnyCaptioner | None,
+        Opt(
+            None,
+            "Have pictures without a description described by this model, a folder or a name in the hub's "
+            "cache: one of transformers' that gives texts for images, such as BLIP. [default: none; what "
+            "one has written stays]",
+            metavar="MODEL",
+            flag="caption-model",
+            panel=Panel.MODEL,
         ),
     ]
     parts: Annotated[

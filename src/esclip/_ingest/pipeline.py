@@ -26,6 +26,7 @@ from threading import Event
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
+from esclip._core.captions import RgbArray, with_caption, with_stored_caption
 from esclip._core.outcomes import Result
 from esclip._core.parts import GRID
 from esclip._core.picture_facts import stored_facts, with_facts
@@ -39,9 +40,10 @@ from esclip._core.types import (
     StoredDocument,
     Vector,
 )
-from esclip._errors import RecordError, StoreUnavailable
+from esclip._errors import RecordError, StoreUnavailable, error_text
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._ingest.captioning import Captioner
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
@@ -51,6 +53,7 @@ from esclip._ingest.stages import (
     add_facts,
     check_content,
     decode_picture,
+    decode_view,
     encode_batch,
     has_direction,
 )
@@ -60,6 +63,10 @@ log = logging.getLogger("esclip")
 
 GRACE_S = 5.0
 """For the store to finish the writes in flight, after the end was requested."""
+
+CAPTION_BATCH = 8
+"""Pictures that a captioner is given at once: a model may take a second for each on a CPU, and a run that is
+asked to stop waits for them."""
 
 LOOKUP_BATCH = 16
 """Pictures whose bytes are looked up in the store at once, and are in memory meanwhile."""
@@ -76,6 +83,7 @@ def ingest(
     workers: int,
     stop: CancelToken,
     crops: bool = False,
+    captioner: Captioner | None = None,
     is_loading: bool = False,
     pruning: Pruning | None = None,
     pruned: Store | None = None,
@@ -83,11 +91,12 @@ def ingest(
     """Write every record of `source` that `store` lacks or has differently; `progress` counts all of them.
 
     The store's index is prepared for the source's fields and the encoder's space. `fetcher` is stopped by
-    `stop.event`. With `crops`, documents have the crops of their pictures. `is_loading`: another process is
+    `stop.event`. With `crops`, documents have the crops of their pictures. `captioner` describes those whose
+    record asks for it. `is_loading`: another process is
     within a bulk load of the store. With `pruning`, documents whose
     record has left the source are removed at the end, from `pruned` where that is another store.
     """
-    steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size)
+    steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size, captioner)
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -95,7 +104,8 @@ def ingest(
     fetched = batches(progress.without_rejections(downloads), LOOKUP_BATCH)
     unknown = steps.unknown(fetched)
     decoded = flat(parallel_map(steps.decode, unknown, workers=os.cpu_count() or 1))
-    batched = batches(progress.without_rejections(decoded), max(1, batch_size // steps.vectors_each))
+    described = steps.describe(progress.without_rejections(decoded))
+    batched = batches(progress.without_rejections(described), max(1, batch_size // steps.vectors_each))
     encoded = flat(parallel_map(steps.encode, batched, workers=encoder.encode_concurrency))
     documents = prefetch(progress.without_rejections(encoded), ahead=batch_size, stop=stop.event.set)
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
@@ -144,6 +154,7 @@ class Steps:
     crops: bool
     workers: int
     batch_size: int
+    captioner: Captioner | None
 
     def __post_init__(self) -> None:
         self.vectors_each = 1 + len(GRID) if self.crops else 1  # of a picture, at most
@@ -194,9 +205,12 @@ class Steps:
             fingerprint = stored.get(record.id)
             same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
             (updates if same else texts if record.kind == TEXT else pictures).append(record)
+        undescribed = [record for record in updates if record.wants_caption]
+        updates = [record for record in updates if not record.wants_caption]
         updates = list(self.progress.without_rejections(self._with_facts(updates)))
         if updates:
             self.update(updates)
+        self.update_captions(undescribed)
         for batch in batches(texts, self.batch_size):
             self.write_texts(batch)
         return pictures
@@ -206,6 +220,39 @@ class Steps:
         refused = self.store.update(records)
         ids = [record.id for record in records]
         self.progress.count_written(ids, refused, encoded=False, result=Result.UPDATED)
+
+    def update_captions(self, records: Sequence[ImageRecord]) -> None:
+        """Describe pictures that are in the index, and write each batch at once: a caption takes long."""
+        views = flat(parallel_map(self._view, records, workers=self.workers, window=self.workers))
+        for batch in batches(self.progress.without_rejections(views), CAPTION_BATCH):
+            outcomes = self._captions([(record, view) for record, view in batch])
+            described = [
+                with_caption(record, caption)
+                if isinstance(caption, str)
+                else _without_caption(record, caption)
+                for (record, _), caption in zip(batch, outcomes, strict=False)
+            ]
+            if updates := list(self.progress.without_rejections(described)):
+                self.update(updates)
+
+    def _view(self, record: ImageRecord) -> list[tuple[ImageRecord, RgbArray] | Rejection]:
+        """The picture as the captioner sees it; nothing when the end is requested."""
+        if self.stop.event.is_set():
+            return []
+        outcomes: list[tuple[ImageRecord, RgbArray] | Rejection] = []
+        for picture in self.fetch(record):
+            try:
+                outcomes.append(picture if isinstance(picture, Rejection) else decode_view(picture))
+            except RecordError as error:
+                outcomes.append(reject(record, Stage.DECODE, error.reason, error.detail))
+        return outcomes
+
+    def _captions(self, pictures: Sequence[tuple[ImageRecord, RgbArray]]) -> list[str | Exception]:
+        """What the captioner says of pictures; nothing once the end is requested."""
+        if self.stop.event.is_set():
+            return []
+        assert self.captioner
+        return self.captioner.captions([view for _, view in pictures])
 
     def write_texts(self, records: Sequence[ImageRecord]) -> None:
         """Encode and write a batch of texts; none once the end is requested."""
@@ -275,17 +322,17 @@ class Steps:
                 if has_documents is None:
                     info = self.store.info()
                     has_documents = info is not None and info.documents > 0
-                contents = [picture.content for picture in batch]
-                vectors = self.store.vectors_by_content(contents) if has_documents else {}
+                contents = [picture.content for picture in batch if not picture.record.wants_caption]
+                vectors = self.store.vectors_by_content(contents) if has_documents and contents else {}
                 documents: list[StoredDocument] = []
                 pictures: list[Fetched] = []
                 known: list[tuple[Fetched, Vector]] = []
                 for picture in batch:
-                    vector = vectors.get(picture.content)
+                    vector = vectors.get(picture.key)
                     if vector is not None:
                         known.append((picture, vector))
                         continue
-                    answer = self.deduplicator.lookup(picture.content, picture.record)
+                    answer = self.deduplicator.lookup(picture.key, picture.record)
                     if isinstance(answer, StoredDocument):
                         documents.append(answer)
                     elif answer is Lookup.ENCODE:
@@ -306,19 +353,46 @@ class Steps:
         try:
             return [decode_picture(picture, self.encoder, crops=self.crops)]
         except RecordError as error:
-            records = [picture.record, *self.deduplicator.resolve(picture.content, None)]
+            records = [picture.record, *self.deduplicator.resolve(picture.key, None)]
             for record in records:  # so that a captive portal's page is not cached as if it were a picture
                 self.fetcher.discard(record.picture)
             return [reject(record, Stage.DECODE, error.reason, error.detail) for record in records]
 
+    def describe(self, pictures: Iterator[Decoded]) -> Iterator[Decoded | Rejection]:
+        """The pictures with the captions that they want, in a thread beside that of the encoder."""
+        if self.captioner is None:
+            return pictures
+        return flat(parallel_map(self._describe, batches(pictures, CAPTION_BATCH), workers=1))
+
+    def _describe(self, batch: list[Decoded]) -> list[Decoded | Rejection]:
+        wanting = [(item.record, item.view) for item in batch if item.view is not None]
+        captions = iter(self._captions(wanting))
+        outcomes: list[Decoded | Rejection] = []
+        for item in batch:
+            if item.view is None:
+                outcomes.append(item)
+                continue
+            caption = next(captions, None)  # none once the end is requested
+            if isinstance(caption, Exception):
+                records = [item.record, *self.deduplicator.resolve(item.key, None)]
+                outcomes += [_without_caption(record, caption) for record in records]
+            elif caption is not None:
+                outcomes.append(replace(item, view=None, caption=caption))
+        return outcomes
+
     def encode(self, batch: list[Decoded]) -> list[StoredDocument | Rejection]:
-        """The documents of a batch, and of records with the same bytes; nothing once the end is requested."""
+        """The documents of a batch, and of records with the same bytes.
+
+        Once the end is requested, only those of pictures that have been captioned, which took the longest.
+        """
         outcomes: list[StoredDocument | Rejection] = []
+        if self.stop.event.is_set():
+            batch = [item for item in batch if item.caption]
         with suppress(CancelledError), cancellation.scope(self.stop.event):  # a server may not answer
-            pictures = [] if self.stop.event.is_set() else encode_batch(batch, self.encoder)
+            pictures = encode_batch(batch, self.encoder) if batch else []
             for item, encoded in zip(batch, pictures, strict=False):
                 usable = has_direction(encoded.vector)
-                waiting = self.deduplicator.resolve(encoded.content, encoded if usable else None)
+                waiting = self.deduplicator.resolve(item.key, encoded if usable else None)
                 records = [item.record, *waiting]
                 if usable:
                     self.progress.count_encoded(len(records))
@@ -346,13 +420,20 @@ def _without_direction(record: ImageRecord) -> Rejection:
     return reject(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
 
 
+def _without_caption(record: ImageRecord, error: Exception) -> Rejection:
+    detail = f"{record.caption_by}: {type(error).__name__}: {error_text(error)}"
+    return reject(record, Stage.ENCODE, Reason.CAPTION_FAILED, detail)
+
+
 def _is_unchanged(record: ImageRecord, stored: Fingerprint | None) -> bool:
     """Whether the index has a record as it is; a stored caption stays where the ingest has none."""
     if stored is None or stored == record.fingerprint:
         return stored is not None
     if not stored.has_caption or record.captioned is not None:
         return False
-    return stored.without_caption == replace(record, description="").fingerprint
+    if record.caption_by and stored.has_machine_caption:  # of another captioner
+        return False
+    return stored.without_caption == replace(record, description="", caption_by="").fingerprint
 
 
 def _with_stored_captions(
@@ -361,10 +442,10 @@ def _with_stored_captions(
     """The records, with the captions in the index where the ingest has none."""
     ids = [record.id for record in records if _may_have_caption(record, stored.get(record.id))]
     documents = store.documents(ids) if ids else {}
-    descriptions = {id: document.record.description for id, document in documents.items()}
-    captions = {id: description for id, description in descriptions.items() if description}
     return [
-        replace(record, description=captions[record.id], captioned=True) if record.id in captions else record
+        with_stored_caption(record, documents[record.id], stored[record.id])
+        if record.id in documents
+        else record
         for record in records
     ]
 
@@ -372,8 +453,15 @@ def _with_stored_captions(
 def _may_have_caption(record: ImageRecord, stored: Fingerprint | None) -> bool:
     """Whether the index may have a caption of a record for which this ingest has none.
 
-    Older versions did not mark captions; but a file in a folder has no other description.
+    Older versions did not mark captions; but a file in a folder has no other description. What a machine has
+    written is of the picture as it was, and gives way to what another one says.
     """
-    if stored is None or record.captioned is not None:
+    if stored is None:
+        return False
+    if stored.has_machine_caption and record.caption_by:
+        return stored.pixels == record.fingerprint.pixels and stored.caption == record.fingerprint.caption
+    if record.captioned is not None:
+        return False
+    if stored.has_machine_caption and stored.pixels != record.fingerprint.pixels:
         return False
     return stored.has_caption or record.is_of_file

@@ -21,6 +21,7 @@ from esclip._core.settings import UNSPLASH_HOST, picture_cache
 from esclip._core.targets import CROPS
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.calibration import calibrate
+from esclip._ingest.captioning import Captioner, CaptioningSource
 from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.options import AddOptions, ReencodeOptions, RetryOptions
@@ -54,6 +55,8 @@ class Target:
     """Whether it can be measured what its scores mean."""
     is_loading: bool = False
     """Whether another process is within a bulk load of it."""
+    captioner: Captioner | None = None
+    """What describes pictures that have no description; None: nothing does."""
     reencoded_from: str = ""
     """The index of another model whose documents it gets; empty: of none."""
 
@@ -109,6 +112,7 @@ def run(
             workers=options["workers"],
             stop=stop,
             crops=CROPS in target.parts,
+            captioner=target.captioner,
             is_loading=target.is_loading,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
             pruned=None if pruning and pruning.texts else pictures,
@@ -125,6 +129,8 @@ def run(
 def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -> Route:
     """The source and the store with parts, labels and texts; the index is prepared for them."""
     store, label_set = target.store, target.label_set
+    if target.captioner is not None:
+        source = CaptioningSource(source, target.captioner.name)
     if target.parts:
         source = PartsSource(source, target.parts)
         store = PartsStore(store, target.parts_store(), encoder, target.parts, batch_size)

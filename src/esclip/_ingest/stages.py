@@ -2,7 +2,8 @@
 
 Fetched ─► decode_picture ─┬─► pixels ─┐
                            ├─► crops ──┴─► a batch ─► encode_batch ─► Encoded ─► its record's document,
-                           └─► facts ───────────────────────────────────┘        and those of copies
+                           ├─► facts ───────────────────────────────────┤        and those of copies
+                           └─► view, where it wants a caption ─► caption ┘
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
+from esclip._core.captions import RgbArray, with_caption
 from esclip._core.parts import FINEST, crops_of
 from esclip._core.picture_color import COLOR
 from esclip._core.picture_facts import with_facts
@@ -27,7 +30,14 @@ from esclip._core.types import (
 from esclip._errors import FetchError
 from esclip._errors.reasons import Reason
 from esclip._images.decode import decoding_with_facts, read_facts
+from esclip._images.resize import resize
 from esclip._protocols import Encoder
+
+VIEW_SIDE = 384
+"""Pixels of the short side that a captioner's picture is decoded with at least: what BLIP sees."""
+
+VIEW_LONG_SIDE = 768
+"""Pixels of the long side that it has at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,11 @@ class Fetched:
     data: bytes
     content: str
     """`content_fingerprint` of the bytes."""
+
+    @property
+    def key(self) -> str:
+        """The same for pictures that may share what is made of them: of the same bytes, captioned or not."""
+        return sharing_key(self.content, self.record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +66,35 @@ class Decoded:
     """Crops of the picture, with their numbers."""
     facts: Metadata
     """What the picture's bytes say of it."""
+    view: RgbArray | None = None
+    """The picture as a captioner sees it; None: it is to have no caption, or has it."""
+    caption: str = ""
+
+    @property
+    def key(self) -> str:
+        """As `Fetched.key`."""
+        return sharing_key(self.content, self.record)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The vectors and facts of a picture's bytes, whichever record they are of."""
+    """The vectors, facts and caption of a picture's bytes, whichever record they are of."""
 
     vector: Vector
     content: str
     crops: tuple[Crop, ...]
     facts: Metadata
+    caption: str = ""
 
     def document_of(self, record: ImageRecord) -> StoredDocument:
         """The document of a record with these bytes."""
-        return StoredDocument(with_facts(record, self.facts), self.vector, self.content, self.crops)
+        described = with_caption(record, self.caption) if record.wants_caption else record
+        return StoredDocument(with_facts(described, self.facts), self.vector, self.content, self.crops)
+
+
+def sharing_key(content: str, record: ImageRecord) -> str:
+    """The same for records that may share what is made of a picture's bytes."""
+    return f"{content} captioned" if record.wants_caption else content
 
 
 def check_content(record: ImageRecord, data: bytes) -> str:
@@ -85,9 +115,25 @@ def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decode
     side = encoder.useful_side
     if side is not None and crops:
         side *= FINEST
+    if side is not None and picture.record.wants_caption:
+        side = max(side, VIEW_SIDE)
     with decoding_with_facts(picture.data, side=side) as (image, facts):
         cut = [(number, encoder.preprocess(crop)) for number, crop in crops_of(image)] if crops else ()
-        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut), facts)
+        view = view_of(image) if picture.record.wants_caption else None
+        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut), facts, view)
+
+
+def decode_view(picture: Fetched) -> tuple[ImageRecord, RgbArray]:
+    """The record with the facts of its picture, and its view for a captioner. Raises `DecodeError`."""
+    with decoding_with_facts(picture.data, side=VIEW_SIDE) as (image, facts):
+        return with_facts(picture.record, facts), view_of(image)
+
+
+def view_of(image: Image.Image) -> RgbArray:
+    """A copy of a picture, made smaller where its long side is above `VIEW_LONG_SIDE`."""
+    scale = min(1.0, VIEW_LONG_SIDE / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.array(resize(image, size, Image.Resampling.BICUBIC))
 
 
 def add_facts(record: ImageRecord, data: bytes) -> ImageRecord:
@@ -108,7 +154,7 @@ def encode_batch(batch: Sequence[Decoded], encoder: Encoder) -> list[Encoded]:
     for item in batch:
         vector, crops = next(vectors), [Crop(number, next(vectors)) for number, _ in item.crops]
         usable = tuple(crop for crop in crops if has_direction(crop.vector))
-        pictures.append(Encoded(vector, item.content, usable, item.facts))
+        pictures.append(Encoded(vector, item.content, usable, item.facts, item.caption))
     return pictures
 
 

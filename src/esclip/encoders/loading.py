@@ -120,6 +120,13 @@ def _model_error(error: Exception, name: str, problem: str) -> EncoderError:
     return EncoderError(f"model {name} {problem} ({_describe_cause(error)})", Hint.MODEL_FOLDER)
 
 
+def _local_model_error(error: Exception, name: str, problem: str) -> EncoderError:
+    return EncoderError(f"model {name} {problem} ({_describe_cause(error)})")
+
+
+LOCAL_MODEL_ERRORS: ErrorTable = ((Exception, _local_model_error),)
+"""The same for models that encode nothing, which are only looked for on this machine."""
+
 MODEL_ERRORS: ErrorTable = ((Exception, _model_error),)
 """For transformers, torch and the hub. Third-party code on untrusted folders: any exception may be raised.
 

@@ -22,6 +22,7 @@ import orjson
 
 from esclip._concurrency.streams import owned
 from esclip._core.arguments import coerce_path, coerce_text
+from esclip._core.captions import MAX_CAPTION_BYTES, clip_caption
 from esclip._core.rejections import Rejection
 from esclip._core.text_forms import compose, forms
 from esclip._core.types import ImageRecord
@@ -34,9 +35,6 @@ from esclip.sources.wrapper import SourceWrapper
 
 SIDECAR = "sidecar"
 """Captions in a text file beside each picture."""
-
-MAX_CAPTION_BYTES = 64 * 1024
-"""A longer caption is cut off."""
 
 MAX_FILE_BYTES = 1 << 30
 """Of a captions file: a thousand for each of a million pictures."""
@@ -120,7 +118,7 @@ class PathCaptions:
         picture = record.picture
         key = _normalize(self._current_folder, str(picture) if isinstance(picture, Path) else record.location)
         self._unused.discard(key)
-        return _clip(self._texts.get(key, ""))
+        return clip_caption(self._texts.get(key, ""))
 
     def warn(self) -> None:
         """Log the number of captions without a picture."""
@@ -148,7 +146,7 @@ class Sidecars:
         for file in _sidecar_paths(record.picture):
             try:
                 if file != record.picture:
-                    return _clip(read_beginning(file, MAX_CAPTION_BYTES))
+                    return clip_caption(read_beginning(file, MAX_CAPTION_BYTES))
             except (OSError, NotText) as error:
                 if isinstance(error, OSError) and error.errno in ABSENT_ERRORS:
                     continue
@@ -191,12 +189,3 @@ def _read(file: Path) -> dict[str, str]:
 
 def _normalize(folder: Path, path: str) -> str:
     return compose(path if "://" in path else os.path.normpath(folder / path))
-
-
-def _clip(text: str) -> str:
-    """A text cut to the maximum length, without an incomplete character at the end."""
-    text = text.strip()
-    data = text.encode()
-    return (
-        text if len(data) <= MAX_CAPTION_BYTES else data[:MAX_CAPTION_BYTES].decode(errors="ignore").strip()
-    )

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 
 from esclip._concurrency.streams import owned
+from esclip._core.captions import CAPTION_BY, with_stored_caption
 from esclip._core.document_tables import table_documents
 from esclip._core.picture_color import COLOR
 from esclip._core.picture_facts import PICTURE_FIELDS, SHOWN_FACTS
@@ -100,7 +101,8 @@ class IndexedSource(Source):
     def _record(self, document: StoredDocument, *, is_text: bool) -> ImageRecord:
         stored, known = document.record, document.record.stored_as
         assert known
-        plain = replace(stored, stored_as=None, captioned=known.has_caption)
+        plain = replace(stored, stored_as=None, captioned=False)
+        plain = with_stored_caption(plain, document, known) if known.has_caption else plain
         if is_text:
             text = text_record(
                 stored.description,
@@ -116,7 +118,8 @@ class IndexedSource(Source):
 
     def _without_derived(self, plain: ImageRecord, known: Fingerprint) -> ImageRecord | None:
         """The record as its source gave it; None where that can't be found out."""
-        metadata = {name: value for name, value in plain.metadata.items() if name not in self._derived.fields}
+        computed = self._derived.fields | ({CAPTION_BY.name} if plain.caption_by else set())
+        metadata = {name: value for name, value in plain.metadata.items() if name not in computed}
         for facts in dict.fromkeys((self._facts, *_KNOWN_FACTS)):
             record = replace(
                 plain,

@@ -13,11 +13,12 @@ import os
 import re
 from pathlib import Path
 
-from esclip._errors import EncoderError, map_errors
+from esclip._errors import EncoderError, map_errors, one_line
+from esclip._files.locations import AnyPath
 from esclip._files.user_folders import usable_folder
 from esclip.encoders.catalogue import canonical_name, hub_name
 from esclip.encoders.checkpoints.folder import MARKER_FILES, ModelFolder
-from esclip.encoders.loading import MODEL_ERRORS, quiet_download
+from esclip.encoders.loading import LOCAL_MODEL_ERRORS, MODEL_ERRORS, quiet_download
 
 _log = logging.getLogger("esclip")
 
@@ -57,6 +58,34 @@ def local_model(name: str) -> ModelFolder | None:
             f"model {name}: no such folder; give an existing model folder or a name on the hub"
         )
     return _find_in_cache(name)
+
+
+def local_folder(model: AnyPath, kind: str) -> Path:
+    """Find the folder of a model of transformers that is no encoder, without a network.
+
+    Folders and names are told apart as in `local_model`. Raises `EncoderError` where this machine lacks it.
+    """
+    name = str(model)
+    shown = one_line(name, 200)
+    with map_errors(LOCAL_MODEL_ERRORS, shown, "can't be looked for"):
+        folder = Path(model).expanduser()
+        if folder.is_dir():
+            if isinstance(model, str) and not _names_folder(name):
+                raise EncoderError(f"model {shown}: for the folder {shown} here give ./{shown}")
+            if not (folder / _CONFIG).is_file():
+                raise EncoderError(f"model {shown}: no {_CONFIG} in it; give the folder of an {kind} model")
+            return folder.resolve()
+        if is_hub_name(name):
+            from huggingface_hub import try_to_load_from_cache
+
+            file = try_to_load_from_cache(name, _CONFIG, _hub_cache())
+            if isinstance(file, str):
+                return Path(file).parent
+    remedy = f"; hf download {shown} fetches it" if is_hub_name(name) else ""
+    raise EncoderError(
+        f"model {shown}: no such folder, and none in the cache {_hub_cache()}; give the folder of an {kind} "
+        f"model{remedy}"
+    )
 
 
 def _names_folder(name: str) -> bool:
@@ -117,5 +146,7 @@ def _select_files(files: list[str]) -> list[str]:
 def _repository(name: str) -> str:
     return name if "/" in name else f"sentence-transformers/{name}"
 
+
+_CONFIG = "config.json"
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
