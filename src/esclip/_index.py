@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -42,7 +41,7 @@ from esclip._core.options import resolve
 from esclip._core.other_names import check_names, name_ours
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.rejections import IngestReport, LedgerEntry
-from esclip._core.schema import FieldType, IndexInfo, IndexSchema, Stats
+from esclip._core.schema import FieldType, IndexSchema, Stats
 from esclip._core.searches import Scan
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE, default_store
 from esclip._core.targets import PART_KINDS
@@ -53,19 +52,17 @@ from esclip._errors import (
     ConfigError,
     DocumentNotFound,
     Hint,
-    IndexExists,
     IndexNotFound,
     SourceError,
-    StoreUnavailable,
 )
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import Address, Secret, mask
 from esclip._files.locations import AnyPath, user_path
-from esclip._files.paths import is_below, location_of
+from esclip._files.paths import location_of
+from esclip._index_stores import IndexStores
 from esclip._ingest.given_paths import paths_and_sources
-from esclip._ingest.ledger import Ledger, ledger_path
 from esclip._ingest.options import (
     OF_AN_INDEX,
     RAY,
@@ -97,7 +94,6 @@ from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
 from esclip.stores import is_folder, is_of_one_process, open_store, require_adoptable
-from esclip.stores.several import SeveralIndexes, several_are_read_only
 from esclip.stores.suggestions import explain_missing_folder, missing_index
 
 if TYPE_CHECKING:
@@ -108,9 +104,6 @@ if TYPE_CHECKING:
     from esclip._transfer.importing import VectorTables
 
 log = logging.getLogger("esclip")
-
-SCHEMA_SECONDS = 5.0
-"""For which the schema of an index is kept between searches."""
 
 DESCRIPTION_TIMEOUT_S = 1.0
 """Seconds that an index's `repr` waits for a store: it is shown also while a server is away."""
@@ -344,15 +337,9 @@ class ImageIndex(OpenIndex, SearchMethods):
     ) -> None:
         """Use `open_index`, which knows the defaults."""
         super().__init__()
-        self._named_store = store
-        self._resolved_store: Store | None = None
-        self._open_ledger: Ledger | None = None
+        self._stores = IndexStores(store)
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
         self._address = address
-        self._others: dict[str, Store] = {}
-        self._schema: IndexSchema | None = None
-        self._schema_until = 0.0
-        self._closed = False
 
     if not TYPE_CHECKING:
         __getattr__ = name_ours("ImageIndex")
@@ -478,10 +465,10 @@ class ImageIndex(OpenIndex, SearchMethods):
                 "prune: a manifest doesn't say which other documents its source had; ingest the source "
                 "itself to remove what is gone, which encodes nothing that is there"
             )
-        schema = self._store.schema()
-        self._require_own_pictures(schema)
+        schema = self._stores.pictures.schema()
+        self._stores.require_own_pictures(schema)
         paths_only = [path for path in given if not isinstance(path, Source)]
-        gone = [path for path in paths_only if self._has_left(path, schema, texts=options["texts"])]
+        gone = [path for path in paths_only if self._stores.has_left(path, schema, texts=options["texts"])]
         if gone and not options["prune"]:
             raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
         roots = tuple(sorted(map(location_of, paths_only)))
@@ -499,7 +486,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         with show_progress(options) as options:
             pruning = Pruning(roots, options["confirm"], options["texts"]) if options["prune"] else None
             if options["dry_run"]:
-                encoder = self._encoders.unloaded(self._store.index, schema)
+                encoder = self._encoders.unloaded(self._stores.pictures.index, schema)
                 return dry_run(source, encoder, target, options, pruning)
             origin = "\n".join(roots) if is_whole else None
             if options["on"] == RAY:
@@ -584,8 +571,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         from esclip.sources.memory.source import MemorySource
 
         options = resolve(AddOptions, options)
-        schema = self._store.schema()
-        self._require_own_pictures(schema)
+        schema = self._stores.pictures.schema()
+        self._stores.require_own_pictures(schema)
         source: Source = MemorySource(records, fields, schema.fields if schema else ())
         if options["limit"] is not None:
             source = ChainedSource([source], options["limit"])
@@ -606,8 +593,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         from esclip._ingest.run import run
 
         encoder = self._encoder(schema)
-        report = run(source, encoder, target, self._ledger, options, origin=origin, pruning=pruning)
-        self._schema = None  # the fields may be more now
+        report = run(source, encoder, target, self._stores.ledger, options, origin=origin, pruning=pruning)
+        self._stores.forget_schema()  # the fields may be more now
         return report
 
     def _write_by_workers(
@@ -633,9 +620,17 @@ class ImageIndex(OpenIndex, SearchMethods):
         with open_workers(most, gpu=may_use_gpu(address)) as workers:
             task = worker_task(address, source, options)
             report = ingest_by_workers(
-                source, encoder, target, self._ledger, options, workers, task, origin=origin, pruning=pruning
+                source,
+                encoder,
+                target,
+                self._stores.ledger,
+                options,
+                workers,
+                task,
+                origin=origin,
+                pruning=pruning,
             )
-        self._schema = None
+        self._stores.forget_schema()
         return report
 
     def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:
@@ -652,13 +647,13 @@ class ImageIndex(OpenIndex, SearchMethods):
         labels, remembered = options["labels"], schema.label_set if schema else None
         kinds = {*options["parts"], *(schema.parts if schema else ())}
         return Target(
-            self._store,
+            self._stores.pictures,
             remembered if labels is None else LabelSet.of(labels, remembered),
             [kind for kind in PART_KINDS if kind in kinds],
             IndexSettings.of(options),
-            self._open_parts,
-            self._open_texts,
-            is_searchable=not isinstance(self._store, VectorCacheStore),
+            self._stores.parts,
+            self._stores.texts,
+            is_searchable=not isinstance(self._stores.pictures, VectorCacheStore),
             captioner=open_captioner(options["captioner"]),
         )
 
@@ -679,8 +674,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             for rejection in index.rejections(["http_5xx", esclip.Reason.TIMEOUT]):
                 print(rejection.location, rejection.detail)
         """
-        self._require_index_or_ledger()
-        return self._until_closed(self._ledger.entries(_reasons(reasons)))
+        self._stores.require_index_or_ledger()
+        return self._stores.until_closed(self._stores.ledger.entries(_reasons(reasons)))
 
     def rejection_counts(self, reasons: Reason | str | Iterable[Reason | str] = ()) -> Mapping[Reason, int]:
         """Count the `rejections` by reason, most frequent first.
@@ -691,8 +686,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         Raises:
             IndexNotFound: There is neither such an index nor a rejection.
         """
-        self._require_index_or_ledger()
-        return self._ledger.counts(_reasons(reasons))
+        self._stores.require_index_or_ledger()
+        return self._stores.ledger.counts(_reasons(reasons))
 
     @check_names()
     def retry(
@@ -726,22 +721,27 @@ class ImageIndex(OpenIndex, SearchMethods):
         from esclip._ingest.run import Target, run
 
         options = resolve(RetryOptions, options)
-        self._schema = None  # the labels may be others now
-        schema, wanted = self._require_schema(), _reasons(reasons)
-        self._require_own_pictures(schema)
-        source = LedgerSource(self._ledger, schema.fields, wanted)
-        if without := sum(self._ledger.counts(wanted).values()) - source.total():
+        self._stores.forget_schema()  # the labels may be others now
+        schema, wanted = self._stores.require_schema(), _reasons(reasons)
+        self._stores.require_own_pictures(schema)
+        source = LedgerSource(self._stores.ledger, schema.fields, wanted)
+        if without := sum(self._stores.ledger.counts(wanted).values()) - source.total():
             log.warning(
                 "not retried: %s of rows or folders that gave no record; only an ingest reads them again",
                 pluralize(without, "rejection"),
             )
         target = Target(
-            self._store, schema.label_set, schema.parts, NO_SETTINGS, self._open_parts, self._open_texts
+            self._stores.pictures,
+            schema.label_set,
+            schema.parts,
+            NO_SETTINGS,
+            self._stores.parts,
+            self._stores.texts,
         )
         encoder = self._encoder(schema)
         with show_progress(options) as options:
-            report = run(source, encoder, target, self._ledger, options, origin=None, pruning=None)
-        self._schema = None  # the runtimes may be more now
+            report = run(source, encoder, target, self._stores.ledger, options, origin=None, pruning=None)
+        self._stores.forget_schema()  # the runtimes may be more now
         return report
 
     @check_names()
@@ -813,14 +813,15 @@ class ImageIndex(OpenIndex, SearchMethods):
         options = resolve(ReencodeOptions, options)
         if idle := idle_options(options):
             raise ValueError(f"{idle[0]} goes with dry_run; give that too")
-        ledger, present = self._ledger, self._store.schema()
-        self._require_own_pictures(present)
-        source._require_own_pictures(source._store.schema())
-        documents = open_documents(source._store, source._open_texts, self._store, present, options)
+        ledger, present = self._stores.ledger, self._stores.pictures.schema()
+        self._stores.require_own_pictures(present)
+        old = source._stores
+        old.require_own_pictures(old.pictures.schema())
+        documents = open_documents(old.pictures, old.texts, self._stores.pictures, present, options)
         load = self._encoders.unloaded if options["dry_run"] else self._encoders.resolve
-        encoder = load(self._store.index, present)
+        encoder = load(self._stores.pictures.index, present)
         documents.require_other_space(encoder.space)
-        target = documents.target(self._open_parts, self._open_texts)
+        target = documents.target(self._stores.parts, self._stores.texts)
         is_whole = options["limit"] is None
         removes = is_whole and not options["keep_deleted"]
         with show_progress(options) as options:
@@ -829,7 +830,7 @@ class ImageIndex(OpenIndex, SearchMethods):
                 return dry_run(documents.source, encoder, target, options, pruning)
             origin = documents.origin if is_whole else None
             report = run(documents.source, encoder, target, ledger, options, origin=origin, pruning=pruning)
-        self._schema = None
+        self._stores.forget_schema()
         return report
 
     @check_names()
@@ -872,14 +873,14 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ConfigError(
                 "there is nothing to delete: give ids, paths or a filter; drop removes the index"
             )
-        schema = self._schema = self._store.schema()
-        self._require_own_pictures(schema)
+        schema = self._stores.pictures.schema()
+        self._stores.require_own_pictures(schema)
         if schema is None and where:
-            raise missing_index(self._store)
-        self._require_index_or_ledger()
+            raise missing_index(self._stores.pictures)
+        self._stores.require_index_or_ledger()
         selection = Selection(named, roots, parse_filter(where, schema.fields) if where and schema else ())
-        store = self._with_texts(schema, self._with_parts(schema)) if schema else None
-        return delete(store, self._ledger, selection, confirm)
+        store = self._stores.with_texts(schema, self._stores.with_parts(schema)) if schema else None
+        return delete(store, self._stores.ledger, selection, confirm)
 
     @check_names()
     def get(self, ids: AnyId | Iterable[AnyId]) -> Documents:
@@ -900,7 +901,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             assert index.get(["no such id"]).missing == ("no such id",)
         """
         named = coerce_ids("ids", ids)
-        return self._read(self._with_texts(self._require_schema()), named)
+        return self._read(self._stores.with_texts(self._stores.require_schema()), named)
 
     @check_names()
     def peek(self, n: int = DEFAULT_K) -> Documents:
@@ -919,7 +920,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             print(index.peek(2).to_pandas())
         """
         n = int(PEEK.check("n", n))
-        store = self._with_texts(self._require_schema())
+        store = self._stores.with_texts(self._stores.require_schema())
         return self._read(store, [*islice(_scan_ids(store, min(n, SCAN_PAGE)), n)])
 
     @check_names()
@@ -936,7 +937,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             assert [*index.ids(after="zzzz")] == []
         """
         last_id = coerce_text("after", after)
-        return _scan_ids(self._with_texts(self._require_schema()), SCAN_PAGE, last_id)
+        return _scan_ids(self._stores.with_texts(self._stores.require_schema()), SCAN_PAGE, last_id)
 
     @check_names(instead=_IN_A_QUERY)
     def search(self, query: AnyQuery) -> Hits:
@@ -977,18 +978,19 @@ class ImageIndex(OpenIndex, SearchMethods):
             EsclipError: As `search`.
         """
         wanted = [Query.of(q) for q in coerce_several("queries", queries, "several queries, such as a list")]
-        schema = self._require_schema()
-        retriever = Retriever(self._store, cache(self._require_parts))  # checked once for all searches
-        texts = cache(lambda: Retriever(self._require_texts(), self._require_parts))
-        documents = self._with_texts(schema)
+        schema = self._stores.require_schema()
+        parts = cache(self._stores.require_parts)  # checked once for all searches
+        retriever = Retriever(self._stores.pictures, parts)
+        texts = cache(lambda: Retriever(self._stores.require_texts(), self._stores.require_parts))
+        documents = self._stores.with_texts(schema)
         searcher = Searcher(retriever, texts, documents, schema, lambda: self._query_encoder(schema))
         try:
             results = searcher.search_many(wanted)
         except DocumentNotFound:
-            self._require_documents()
+            self._stores.require_documents()
             raise
         if not any(results):
-            self._require_documents()  # without an index or documents, no hits are an error
+            self._stores.require_documents()  # without an index or documents, no hits are an error
         return SearchResults(results, map(str, wanted))
 
     @check_names()
@@ -1020,13 +1022,13 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise wrong_kind("show_progress", show_progress, "a bool")
         from esclip._ingest.progress_display import show_count
 
-        filters = parse_filter(where, self._require_schema().fields)
+        filters = parse_filter(where, self._stores.require_schema().fields)
         total = None if filters else self._count
         with show_count(show_progress, total, on_progress) as count:
-            groups = find_duplicates(self._store, filters, threshold, count)
+            groups = find_duplicates(self._stores.pictures, filters, threshold, count)
         if not groups:
-            self._require_documents()
-            if note := explain_filter(self._store, filters):
+            self._stores.require_documents()
+            if note := explain_filter(self._stores.pictures, filters):
                 log.warning("%s", note)
         return groups
 
@@ -1065,12 +1067,12 @@ class ImageIndex(OpenIndex, SearchMethods):
         limit = int(FACET_VALUES.check("limit", limit))
         if fields is not None:
             fields = coerce_texts("fields", [fields] if isinstance(fields, str) else fields)
-        schema = self._require_schema()
+        schema = self._stores.require_schema()
         filters = parse_filter(where, schema.fields)
-        documents = self._with_texts(schema)
+        documents = self._stores.with_texts(schema)
         facets = documents.facets(select_fields(fields, schema), filters, limit)
         if not facets.documents:
-            self._require_documents()
+            self._stores.require_documents()
             if note := explain_filter(documents, filters):
                 log.warning("%s", note)
         return facets
@@ -1111,11 +1113,11 @@ class ImageIndex(OpenIndex, SearchMethods):
 
         coerce_callback("on_progress", on_progress)
         folder = user_path(coerce_path("the path", path), "the path")
-        schema = self._require_info().schema
-        beside = {TEXTS: self._require_texts()} if schema.texts else {}
-        beside |= {PARTS: self._require_parts()} if schema.parts else {}
+        schema = self._stores.require_info().schema
+        beside = {TEXTS: self._stores.require_texts()} if schema.texts else {}
+        beside |= {PARTS: self._stores.require_parts()} if schema.parts else {}
         tell = on_progress or (lambda what, count: None)
-        return export(self._store, beside, folder, resolve(ExportOptions, options), tell)
+        return export(self._stores.pictures, beside, folder, resolve(ExportOptions, options), tell)
 
     @check_names()
     def import_vectors(self, path: AnyPath, **options: Unpack[ImportOptions]) -> IngestReport:
@@ -1179,18 +1181,18 @@ class ImageIndex(OpenIndex, SearchMethods):
 
         options = resolve(ImportOptions, options)
         folder = user_path(coerce_path("the path", path), "the path").absolute()
-        schema = self._store.schema()
-        self._require_own_pictures(schema)
-        target = Target(self._store, self._open_texts, self._open_parts)
+        schema = self._stores.pictures.schema()
+        self._stores.require_own_pictures(schema)
+        target = Target(self._stores.pictures, self._stores.texts, self._stores.parts)
         of_others = not is_cache(folder)
         given = self._read_others(folder, schema, options) if of_others else read_cache(folder)
         with show_progress(options) as options:
-            report = import_documents(given, target, self._ledger, options, str(folder))
-        self._schema = None  # the fields may be more now
+            report = import_documents(given, target, self._stores.ledger, options, str(folder))
+        self._stores.forget_schema()  # the fields may be more now
         if of_others and not (options["trust"] or report.stopped):  # else the next ingest measures it
             from esclip._ingest.calibration import calibrate
 
-            calibrate(self._store, self._encoder(self._store.schema()))
+            calibrate(self._stores.pictures, self._encoder(self._stores.pictures.schema()))
         return report
 
     def _read_others(
@@ -1248,8 +1250,8 @@ class ImageIndex(OpenIndex, SearchMethods):
                 coerce_text(name, given, "a field's name")
         if options["undo"] and options["dry_run"]:
             raise ConfigError("undo and dry_run at once; give one")
-        store = require_adoptable(self._store)
-        self._schema = None
+        store = require_adoptable(self._stores.pictures)
+        self._stores.forget_schema()
         if options["undo"]:
             store.release()
             return None
@@ -1270,7 +1272,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         Example:
             print(index.store.address)
         """
-        return self._store
+        return self._stores.pictures
 
     def stats(self) -> Stats:
         """Count documents and bytes, and tell encoder, fields, labels and parts of the index.
@@ -1278,13 +1280,14 @@ class ImageIndex(OpenIndex, SearchMethods):
         Raises:
             IndexNotFound: There is no such index.
         """
-        info = self._require_info()
-        beside = self._open_parts().info() if info.schema.parts else None
+        info = self._stores.require_info()
+        beside = self._stores.parts().info() if info.schema.parts else None
         parts = beside if beside and holds_parts(beside.schema) else None
-        beside = self._open_texts().info() if info.schema.texts else None
+        beside = self._stores.texts().info() if info.schema.texts else None
         texts = beside if beside and holds_texts(beside.schema) else None
-        info = replace(info, aliases=tuple(self._store.aliases()))
-        return Stats.of(info, self._store.index, self._store.address, parts=parts, texts=texts)
+        store = self._stores.pictures
+        info = replace(info, aliases=tuple(store.aliases()))
+        return Stats.of(info, store.index, store.address, parts=parts, texts=texts)
 
     def load_encoder(self) -> Encoder:
         """Load the encoder that the index's searches use: its own, or the one that it was opened with.
@@ -1297,7 +1300,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         Example:
             index.load_encoder().encode_texts(["something red"])
         """
-        return self._query_encoder(self._store.schema())
+        return self._query_encoder(self._stores.pictures.schema())
 
     def follow(self) -> ImageIndex | None:
         """Open the index anew, where its name is an alias that points elsewhere by now.
@@ -1317,15 +1320,15 @@ class ImageIndex(OpenIndex, SearchMethods):
             if (newer := index.follow()) is not None:
                 index = newer
         """
-        name = self._store.index
-        target = self._named_store.alias_target()
+        name = self._stores.pictures.index
+        target = self._stores.named.alias_target()
         if target is None or target == name:
             return None
-        named = self._named_store.open_other(self._named_store.index)
+        named = self._stores.named.open_other(self._stores.named.index)
         other = ImageIndex(named, None, None, address=self._address)
         try:
-            schema = other._store.schema()
-            if schema is None or other._store.index == name:
+            schema = other._stores.pictures.schema()
+            if schema is None or other._stores.pictures.index == name:
                 other.close()
                 return None
             other._encoders = self._encoders.for_space(schema.space)
@@ -1347,62 +1350,50 @@ class ImageIndex(OpenIndex, SearchMethods):
             IndexNotFound: There is no such index.
             ConfigError: The index is named by an alias, or is what an alias points to.
         """
-        ledger = self._ledger
-        self._require_droppable(aliases=aliases)
+        self._stores.require_droppable(aliases=aliases)
         if confirm is not None and not confirm(self.stats()):
             return
-        schema = self._store.schema()
-        if schema and holds_parts(self._open_parts().schema()):
-            self._open_parts().drop()  # first: what is dropped by halves still says that it has them
-        (self._with_texts(schema) if schema else self._store).drop()
-        self._schema = None
-        ledger.remove()
-        remove_reviews(self._store.address, self._store.index)
+        self._stores.drop()
+        remove_reviews(self._stores.pictures.address, self._stores.pictures.index)
 
     def close(self) -> None:
         """Free connections and files. Closing twice is harmless; other calls raise `ConfigError` then."""
-        with self._lock:
-            self._closed = True
-        for store in (self._named_store, self._resolved_store, *self._others.values()):
-            if store is not None:
-                store.close()
-        if self._open_ledger is not None:
-            self._open_ledger.close()
+        self._stores.close()
 
     def __enter__(self) -> ImageIndex:
-        self._require_open()
+        self._stores.require_open()
         return self
 
     def __len__(self) -> int:
         """The number of documents; 0 where the index does not exist."""
-        info = self._info()
+        info = self._stores.info()
         return 0 if info is None else info.documents
 
     def _holds(self, id: str) -> bool:
-        return id in self._with_texts(self._require_schema()).fingerprints([id])
+        return id in self._stores.with_texts(self._stores.require_schema()).fingerprints([id])
 
     def __iter__(self) -> Iterator[str]:
         """The ids of all documents, in their order."""
         with suppress(IndexNotFound):
-            yield from _scan_ids(self._with_texts(self._require_schema()), SCAN_PAGE)
+            yield from _scan_ids(self._stores.with_texts(self._stores.require_schema()), SCAN_PAGE)
 
     def __repr__(self) -> str:
         documents, encoder = self._describe()
         known = f"{documents}, encoder {encoder}" if encoder else documents
-        return (
-            f"<ImageIndex {self._named_store.index!r} in {escape(mask(self._named_store.address))}: {known}>"
-        )
+        named = self._stores.named
+        return f"<ImageIndex {named.index!r} in {escape(mask(named.address))}: {known}>"
 
     def _repr_html_(self) -> str:
         documents, encoder = self._describe()
-        where = (("index", self._named_store.index), ("store", mask(self._named_store.address)))
+        named = self._stores.named
+        where = (("index", named.index), ("store", mask(named.address)))
         return render_table([*where, ("holds", documents), ("encoder", encoder)])
 
     def _describe(self) -> tuple[str, str]:
         """What can be told at once: how many documents there are, and the encoder's name."""
-        if self._closed:
+        if self._stores.is_closed:
             return "closed", ""
-        answer = result_within(DESCRIPTION_TIMEOUT_S, lambda: [self._info()])
+        answer = result_within(DESCRIPTION_TIMEOUT_S, lambda: [self._stores.info()])
         if answer is None:
             return "an unknown number of documents", ""
         (info,) = answer
@@ -1410,128 +1401,9 @@ class ImageIndex(OpenIndex, SearchMethods):
             return "does not exist yet", ""
         return pluralize(info.documents, "document"), escape(info.schema.space.model)
 
-    @property
-    def _store(self) -> Store:
-        """The store, of one index from its first use on, wherever an alias points later.
-
-        Raises `ConfigError` when the index is closed: all use of the index begins here.
-        """
-        self._require_open()
-        if self._resolved_store is None:
-            resolved = self._named_store.resolve_alias()
-            with self._lock:
-                self._resolved_store = self._resolved_store or resolved
-            if resolved not in (self._resolved_store, self._named_store):  # another thread was faster
-                resolved.close()
-        return self._resolved_store
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise ConfigError("the index is closed; open it again with open_index")
-
-    @property
-    def _ledger(self) -> Ledger:
-        """The ledger of rejections, which all that writes needs.
-
-        Raises `ConfigError` when the index is closed, or stands for several.
-        """
-        self._require_open()
-        if isinstance(self._named_store, SeveralIndexes):
-            raise several_are_read_only(self._named_store.index)
-        if self._open_ledger is None:
-            try:
-                index = self._store.index
-            except StoreUnavailable:  # what was rejected can be read while a server is away
-                index = self._named_store.index
-                if not Ledger(ledger_path(self._named_store.address, index)).exists():
-                    raise
-            with self._lock:
-                path = ledger_path(self._named_store.address, index)
-                self._open_ledger = self._open_ledger or Ledger(path)
-        return self._open_ledger
-
-    def _require_schema(self) -> IndexSchema:
-        """The index's schema, kept for a while: another process may have added fields, parts or texts.
-
-        Raises `IndexNotFound` when there is no index.
-        """
-        store, schema = self._store, self._schema
-        if schema is None or time.monotonic() > self._schema_until:
-            self._schema_until = time.monotonic() + SCHEMA_SECONDS  # first: other threads go on with the old
-            self._schema = schema = store.schema()
-        if schema is None:
-            raise missing_index(self._store)
-        return schema
-
-    def _require_documents(self) -> None:
-        """Raise `IndexNotFound` when the index is empty or gone; called only when there are no hits."""
-        self._schema = None
-        info = self._info()
-        if info is None or info.documents == 0:
-            raise missing_index(self._store, "is empty" if info else "does not exist")
-
     def _count(self) -> int:
         """The number of pictures."""
-        return self._require_info().documents
-
-    def _info(self) -> IndexInfo | None:
-        """What the store says of the index and its texts together."""
-        info = self._store.info()
-        return self._with_texts(info.schema).info() if info and info.schema.texts else info
-
-    def _require_info(self) -> IndexInfo:
-        info = self._store.info()
-        if info is None:
-            raise missing_index(self._store)
-        return info
-
-    def _open_parts(self) -> Store:
-        """The parts index, there or not."""
-        return self._open_other(parts_index)
-
-    def _open_texts(self) -> Store:
-        """The index of texts, there or not."""
-        return self._open_other(texts_index)
-
-    def _open_other(self, name: Callable[[str], str]) -> Store:
-        """An index beside this one, by its name of this one's; there or not, opened once."""
-        store = self._store
-        index = name(store.index)
-        with self._lock:
-            if index not in self._others:
-                self._others[index] = store.open_other(index)
-            return self._others[index]
-
-    def _with_texts(self, schema: IndexSchema, pictures: Store | None = None) -> Store:
-        """The store of all documents: of pictures, and of the texts that the index may have beside them."""
-        pictures = pictures or self._store
-        if not schema.texts:
-            return pictures
-        from esclip.stores.with_texts import StoreWithTexts
-
-        return StoreWithTexts(pictures, self._open_texts, present=holds_texts(self._open_texts().schema()))
-
-    def _require_texts(self) -> Store:
-        """The index of texts, for searching. Raises `IndexNotFound` when it isn't there."""
-        texts = self._open_texts()
-        if not holds_texts(texts.schema()):
-            raise IndexNotFound(
-                f"index {self._store.index!r} in {self._store.address} has lost its texts: {texts.index!r} "
-                "is not there, or holds pictures of its own; search among pictures alone, or add the texts "
-                "again"
-            )
-        return texts
-
-    def _require_parts(self) -> Store:
-        """The parts index, for searching. Raises `IndexNotFound` when it isn't there."""
-        parts = self._open_parts()
-        if not holds_parts(parts.schema()):
-            raise IndexNotFound(
-                f"index {self._store.index!r} in {self._store.address} has lost its parts: {parts.index!r} "
-                "is not there, or holds pictures of its own; search without them, or drop the index and "
-                "ingest anew"
-            )
-        return parts
+        return self._stores.require_info().documents
 
     def _read(self, store: Store, ids: Sequence[str]) -> Documents:
         """The documents of these ids, in this order."""
@@ -1542,69 +1414,11 @@ class ImageIndex(OpenIndex, SearchMethods):
         return Documents((found[id] for id in ids if id in found), missing)
 
     def _encoder(self, schema: IndexSchema | None) -> Encoder:
-        return self._encoders.resolve(self._store.index, schema)
+        return self._encoders.resolve(self._stores.pictures.index, schema)
 
     def _query_encoder(self, schema: IndexSchema | None) -> Encoder:
         """The encoder for searches, which remembers texts; those of documents come only once."""
-        return self._encoders.resolve_for_queries(self._store.index, schema)
-
-    def _require_droppable(self, *, aliases: bool) -> None:
-        """Raise `ConfigError` for an alias, and without `aliases` for an index that has some.
-
-        Raises `StoreError` for one that was adopted.
-        """
-        name, index = self._named_store.index, self._store.index
-        if name != index:
-            raise ConfigError(f"{name!r} is an alias of index {index!r}; drop that by its own name")
-        if (names := self._store.aliases()) and not aliases:
-            listed = f"{pluralize(len(names), 'alias')}, {', '.join(map(repr, names))}"
-            raise ConfigError(f"index {index!r} has {listed}; nothing was removed", Hint.ALIASES)
-        if (info := self._store.info()) and info.adopted:
-            self._store.drop()  # raises, before its parts are gone
-
-    def _with_parts(self, schema: IndexSchema) -> Store:
-        """The store, which removes the parts of documents with them."""
-        from esclip._ingest.parts import StoreWithParts
-
-        if not schema.parts or not holds_parts(self._open_parts().schema()):
-            return self._store
-        return StoreWithParts(self._store, self._open_parts(), schema.parts)
-
-    def _has_left(self, path: str | Path, schema: IndexSchema | None, *, texts: bool) -> bool:
-        """Whether a path has no pictures any more, and something is held of those that it had."""
-        from esclip.sources import is_gone
-
-        if not is_gone(path, texts=texts):
-            return False
-        root = location_of(path)
-        store = self._with_parts(schema) if schema else None
-        store = self._with_texts(schema, store) if schema and texts else store
-        documents = (location for _, location in store.scan_locations()) if store else iter(())
-        rejections = (location for _, _, location in self._ledger.locations())
-        return any(is_below(location, root) for location in chain(documents, rejections))
-
-    def _until_closed(self, rejections: Iterator[LedgerEntry]) -> Iterator[LedgerEntry]:
-        """The rejections; `ConfigError` once the index is closed, whose ledger would be opened again."""
-        while self._ledger and (rejection := next(rejections, None)):
-            yield rejection
-
-    def _require_own_pictures(self, schema: IndexSchema | None) -> None:
-        """Raise `IndexExists` when this is where the parts or the texts of another index are kept."""
-        if is_companion(schema):
-            name = self._store.index
-            of_parts = holds_parts(schema)
-            whole = name.removesuffix(parts_index("") if of_parts else texts_index(""))
-            held = "the parts of the pictures" if of_parts else "the texts"
-            raise IndexExists(
-                f"index {name!r} in {self._store.address} holds {held} of {whole!r}, and can't have pictures "
-                "of its own",
-                Hint.OTHER_INDEX,
-            )
-
-    def _require_index_or_ledger(self) -> None:
-        """Raise `IndexNotFound` for a name that nobody has used: it isn't an index without rejections."""
-        if not self._ledger.exists():
-            self._require_schema()
+        return self._encoders.resolve_for_queries(self._stores.pictures.index, schema)
 
 
 def _scan_ids(store: Store, page: int, last_id: str = "") -> Iterator[str]:

@@ -59,7 +59,7 @@ def at_hand(photos: Path) -> Iterator[Given]:
         green=green,
         picture=photos / "red.png",
         array=np.full((8, 8, 3), (255, 0, 0), np.uint8),
-        vector=index._store.documents([red.id])[red.id].vector,
+        vector=index.store.documents([red.id])[red.id].vector,
     )
     index.close()
 

@@ -35,7 +35,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dim = esclip.load_encoder("palette").space.dim
         vectors = unit_rows(np.random.default_rng(0).normal(size=(len(IDS), dim)))
         documents = [StoredDocument(record(id), vector, id) for id, vector in zip(IDS, vectors, strict=True)]
-        index._store.upsert(documents)
+        index.store.upsert(documents)
     return folder
 
 

@@ -50,10 +50,10 @@ class Rehearsal:
         return said
 
     def _state(self) -> object:
-        with_texts = [self.index.store, self.index._open_texts()]
+        with_texts = [self.index.store, self.index._stores.texts()]
         stored = [store._documents for store in with_texts if isinstance(store, MemoryStore)]
         ids = [{id: document.record.fingerprint for id, document in one.items()} for one in stored]
-        return ids, [store.schema() for store in with_texts], self.index._ledger.counts()
+        return ids, [store.schema() for store in with_texts], self.index._stores.ledger.counts()
 
     def _run(self, *paths: Path, **options: Any) -> tuple[IngestReport, Counter[tuple[str, Result]]]:
         outcomes: list[RecordOutcome] = []

@@ -73,7 +73,7 @@ def test_facets_name_no_folder(server: HttpServer[SearchApp], index: ImageIndex,
         answer = ask(server, "GET", path)
         assert answer.problem == "unknown-field"
         assert answer.json["errors"][0]["pointer"] == "/fields/1"
-    with searching(esclip.open_index(index._store), tmp_path, show_paths=True) as showing:
+    with searching(esclip.open_index(index.store), tmp_path, show_paths=True) as showing:
         counted = ask(showing, "GET", "/v1/facets?fields=folders").json["facets"]
     assert counted["folders"]["values"] == [{"value": "/home/x", "count": 1}]
 

@@ -98,8 +98,8 @@ class TestFacade:
         names = ["country", "colors", "likes", "aperture", "featured", "taken_at"]
         assert list(index.facets()) == names
         probability = Field("p_dog", FieldType.FLOAT)
-        index._store.ensure_index(IndexSchema(SPACE, (probability,), label_set=LabelSet(("dog", "cat"))))
-        with esclip.open_index(index._store) as again:
+        index.store.ensure_index(IndexSchema(SPACE, (probability,), label_set=LabelSet(("dog", "cat"))))
+        with esclip.open_index(index.store) as again:
             assert list(again.facets()) == names
             assert list(again.facets("p_dog")) == ["p_dog"]
 

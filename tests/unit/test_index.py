@@ -38,7 +38,7 @@ class TestImageIndex(FacadeContract):
 
 def test_a_loaded_encoder_is_shared(index: ImageIndex) -> None:
     """The encoder is loaded once by whichever thread is first; every thread gets the same hits."""
-    fresh = esclip.open_index(index._store)
+    fresh = esclip.open_index(index.store)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: fresh.search_text("red", 5), range(40)))
     assert all(hits == found[0] for hits in found)

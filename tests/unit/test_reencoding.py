@@ -111,7 +111,7 @@ def open_beside(store: Store, name: str, encoder: PaletteEncoder) -> ImageIndex:
 
 def columns_of(index: ImageIndex) -> dict[str, Any]:
     """All that an index holds, with what is beside it, by id; vectors apart."""
-    stores = {"": index.store, "parts": index._open_parts(), "texts": index._open_texts()}
+    stores = {"": index.store, "parts": index._stores.parts(), "texts": index._stores.texts()}
     found: dict[str, Any] = {}
     for name, store in stores.items():
         if store.schema() is not None:
@@ -273,12 +273,12 @@ def test_documents_that_nothing_is_known_of_keep_their_fingerprints(store: Store
         open_beside(store, "photos-2", TurnedPalette()) as new,
     ):
         old.add([{"id": "t", "text": "red"}])
-        texts = old._open_texts()
+        texts = old._stores.texts()
         (document,) = texts.documents(["t"]).values()
         known = esclip.Fingerprint("pixels of old", "record of old")
         texts.upsert([replace(document, record=replace(document.record, stored_as=known))])
         assert new.reencode(old).written == 1
-        assert new._open_texts().fingerprints(["t"]) == {"t": known}
+        assert new._stores.texts().fingerprints(["t"]) == {"t": known}
         assert new.reencode(old).skipped == 1
 
 

@@ -42,7 +42,7 @@ def index(encoder: KnownEncoder) -> ImageIndex:
 
 def held(index: ImageIndex) -> Calibration:
     """What the index remembers."""
-    schema = index._store.schema()
+    schema = index.store.schema()
     assert schema is not None
     assert schema.calibration is not None
     return schema.calibration
@@ -116,7 +116,7 @@ class TestHits:
 
     def test_another_text_tower(self, index: ImageIndex) -> None:
         """Another text tower has no relevance until an ingest with it; where it lies does not matter."""
-        store = index._store
+        store = index.store
         for place in ("known", "/models/known", "org/known"):
             moved = esclip.open_index(store, encoder=KnownEncoder(place))
             assert moved.search_text("thing 1").matched is True

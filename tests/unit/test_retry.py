@@ -99,7 +99,7 @@ def kept(index: ImageIndex) -> dict[str, str]:
 
 
 def held(index: ImageIndex) -> set[str]:
-    return set(index._store.fingerprints(list(PLAIN)))
+    return set(index.store.fingerprints(list(PLAIN)))
 
 
 def test_just_what_was_rejected_is_tried_again(
@@ -172,11 +172,11 @@ def test_an_ingest_settles_what_it_finds_in_the_index(
     server.routes["/red.png"] = right["/red.png"]
     assert ingest(index, dataset).written == 1
     assert kept(index) == {"blue": "http_404"}
-    index._ledger.add(red)  # as if a kill had come between the write and the settling
+    index._stores.ledger.add(red)  # as if a kill had come between the write and the settling
     report = retry(index, "http_404")
     assert (report.skipped, report.rejected) == (1, 1)
     assert kept(index) == {"blue": "http_404"}
-    index._ledger.add(red)
+    index._stores.ledger.add(red)
     assert ingest(index, dataset).rejected == 1
     assert kept(index) == {"blue": "http_404"}
 

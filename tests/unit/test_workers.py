@@ -104,7 +104,7 @@ def ingest(
         source,
         PaletteEncoder(),
         target,
-        index._ledger,
+        index._stores.ledger,
         resolved,
         workers,
         task,

@@ -78,7 +78,7 @@ class StoreDuplicates(StoreCase):
             ("same", 44),
         ]
         assert folded["same"] == tuple(f"same{n:02}" for n in range(1, 45))
-        vectors = np.stack([one.vector for one in families._store.documents(ids(hits)).values()])
+        vectors = np.stack([one.vector for one in families.store.documents(ids(hits)).values()])
         assert all((cosines(vectors, row) >= 0.9).sum() == 1 for row in vectors)
         plain = families.search(Query(VectorQuery(query), k=12))
         assert all(hit.duplicates == () for hit in plain)
@@ -119,7 +119,7 @@ class StoreDuplicates(StoreCase):
         beach = groups[1]
         assert [hit.rank for hit in beach.hits] == list(range(1, 21))
         assert (beach.hits[0].id, beach.hits[0].score) == ("beach00", 1.0)
-        held = families._store.documents(ids(beach.hits))
+        held = families.store.documents(ids(beach.hits))
         true = [float(held[id].vector @ held["beach00"].vector) for id in ids(beach.hits)]
         np.testing.assert_allclose([hit.score for hit in beach.hits], true, atol=self.tolerance)
         assert true[1:] == sorted(true[1:], reverse=True)
