@@ -356,11 +356,11 @@ class ImageIndex(OpenIndex, SearchMethods):
         ledger: see `rejections` and `retry`. Callbacks are called from any thread, one call at a time.
 
         Args:
-            paths: Unsplash dataset folders, folders of images, image files, archives (`.tar`,
-                `.zip`), videos, tables of pictures (`.csv`, `.tsv`, `.parquet`, or a `.txt` of URLs), files
-                of JSON lines (`.ndjson`, `.jsonl`: a record a line, as a mapping for `add`), manifests
-                (`write_manifest`), or a `Source` of your own: one by one, or as a list. Paths in a table are
-                relative to it.
+            paths: Unsplash dataset folders, folders of images, image files, archives (`.tar`, `.zip`), what
+                is in buckets (`s3://bucket/prefix`), videos, tables of pictures (`.csv`, `.tsv`, `.parquet`,
+                or a `.txt` of URLs), files of JSON lines (`.ndjson`, `.jsonl`: a record a line, as
+                a mapping for `add`), manifests (`write_manifest`), or a `Source` of your own: one by one, or
+                as a list. Paths in a table are relative to it.
             limit: Read this many records only.
             images: Folder with a dataset's pictures as `<photo_id>.jpg`.
             prune: At the end, remove documents and rejections of these paths whose record is gone. A path may
@@ -415,7 +415,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             batch_size: Pictures in a forward pass. Default: 32.
             workers: Concurrent fetches; with `on` the processes at once, at most one for each CPU, for an
                 embedded index at most 4. Default: 16.
-            allow_hosts: Further hosts to fetch from, also at private addresses; `*`: any, at public ones.
+            allow_hosts: Further hosts to fetch from, also at private addresses; `*`: any, at public ones. As
+                `s3://bucket` buckets to read, beside those of the paths.
             public_hosts: Further hosts to fetch from, at public addresses only.
             ignore_robots_tag: Take pictures whose server opts out by `X-Robots-Tag`. Default: False.
             max_rejection_rate: Share of rejected records, 0 to 1, above which the run fails: checked from the
@@ -458,7 +459,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
         from esclip._ingest.pruning import Pruning
-        from esclip.sources import is_manifest_path, open_source
+        from esclip.sources import allowed_buckets, is_manifest_path, open_source
 
         if options["prune"] and any(map(is_manifest_path, given)):
             raise ConfigError(
@@ -467,6 +468,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             )
         schema = self._stores.pictures.schema()
         self._stores.require_own_pictures(schema)
+        options["allow_hosts"] = [*options["allow_hosts"], *allowed_buckets(given)]
         paths_only = [path for path in given if not isinstance(path, Source)]
         gone = [path for path in paths_only if self._stores.has_left(path, schema, texts=options["texts"])]
         if gone and not options["prune"]:

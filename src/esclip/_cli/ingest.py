@@ -63,9 +63,9 @@ def ingest(
         typer.Argument(
             metavar="PATH...",
             help="An Unsplash dataset folder, a folder of images, images, a table of pictures by URL or path "
-            "(.csv, .tsv, .parquet, .txt), a .tar or .zip of pictures, a video, a file of JSON lines "
-            "(.ndjson, .jsonl: pictures, and texts), or a manifest's folder; - for standard input: images by "
-            "path or URL, one a line or with NUL between.",
+            "(.csv, .tsv, .parquet, .txt), a .tar or .zip of pictures, s3://BUCKET/PREFIX, a video, a file "
+            "of JSON lines (.ndjson, .jsonl: pictures, and texts), or a manifest's folder; - for standard "
+            "input: images by path or URL, one a line or with NUL between.",
         ),
     ],
     *,

@@ -1,6 +1,6 @@
 """What the argument of a search is: a text, a picture by path or URL, or a picture on standard input.
 
-    http://..., https://...                   a picture by its URL
+    http://..., https://..., s3://...         a picture by its URL, or in a bucket
     an existing file                          a picture
     has a / in it, or ends like a picture     a path: an error where no such file is there
     all else                                  a text
@@ -23,6 +23,7 @@ from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._errors import ConfigError, FetchError, RecordError, error_text, one_line
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
+from esclip._files.buckets import is_bucket_address
 from esclip._files.locations import WEB_SCHEMES, correct_address, scheme_of, user_path
 from esclip._images.formats import skipped_kind
 
@@ -45,7 +46,7 @@ def is_picture(given: str) -> bool:
         raise typer.BadParameter(
             "- is no query: search-image - reads a picture from standard input, search-texts - a text a line"
         )
-    if scheme_of(given) in WEB_SCHEMES:
+    if scheme_of(given) in WEB_SCHEMES or is_bucket_address(given):
         return True
     if scheme_of(given) == "file":
         raise ConfigError(f"{_shown(given)}: give the path itself, without file://")

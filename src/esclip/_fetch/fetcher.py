@@ -1,8 +1,9 @@
-"""Reads a picture's bytes: from a URL, politely and within a deadline, or from a file.
+"""Reads a picture's bytes: from a URL, politely and within a deadline, from a bucket, or from a file.
 
     picture ─► a URL ─► allowed? ─► cache ─► a pause? ─► GET ─► cache ─► bytes
        │                                      ▲           └─► transient failure, by the policy `FETCH`
        │                                      └────────────────┘
+       ├─────► an object in a bucket ─► allowed? ─► bytes, by the same policy; not cached, for it may change
        └─────► a file, or bytes ─► bytes
 
 All failures become a `FetchError` with one of the reasons of the closed list.
@@ -22,10 +23,12 @@ from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import MEMORY_SCHEME
 from esclip._errors import FetchError, error_text
 from esclip._errors.reasons import Reason
+from esclip._fetch.buckets import Buckets
 from esclip._fetch.cache import PictureCache
 from esclip._fetch.client import HttpClient
 from esclip._fetch.hosts import Endpoint, HostPolicy
 from esclip._files.archives import read_file
+from esclip._files.buckets import BucketPath, is_bucket_address
 
 
 class Fetcher:
@@ -35,7 +38,8 @@ class Fetcher:
     for one. The first, which the user named, may have any address; the second only public ones. None for the
     first allows all hosts, for a URL that the user typed: private addresses too, unless a public host
     redirects there. None for the second allows all others at public addresses, for URLs of strangers: then
-    without `proxy`, for that of the environment resolves names itself.
+    without `proxy`, for that of the environment resolves names itself. Buckets are read only where the first
+    names them, as `s3://bucket`, or is None.
     `cache` is the folder for downloaded pictures. A server's opt-out by `X-Robots-Tag` holds unless
     `ignore_robots_tag`; such pictures are never cached.
 
@@ -66,6 +70,7 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._cache = PictureCache(cache) if cache is not None else None
         self._hosts = HostPolicy(allow_hosts, public_hosts)
+        self._buckets = Buckets()
         self._http = HttpClient(
             hosts=self._hosts,
             workers=workers,
@@ -97,6 +102,8 @@ class Fetcher:
         found = self._look_up(picture)
         if isinstance(found, bytes):
             return found
+        if isinstance(found, BucketPath):
+            return self._buckets.read(found, self._max_bytes, self.stopped, self._policy)
         self._http.backoff.wait_for(found)
         body = retry(lambda deadline: self._http.get(found, deadline), self._policy, self.stopped)
         if self._cache and isinstance(picture, str) and body.data and not body.opted_out:
@@ -108,7 +115,7 @@ class Fetcher:
         found = self._look_up(picture)
         return found if isinstance(found, bytes) else None
 
-    def _look_up(self, picture: str | Path | bytes) -> bytes | Endpoint:
+    def _look_up(self, picture: str | Path | bytes) -> bytes | Endpoint | BucketPath:
         """The bytes that are on this machine, else where they are downloaded from."""
         if self.stopped.is_set():
             raise CancelledError
@@ -118,6 +125,8 @@ class Fetcher:
             return _limited(picture, self._max_bytes)
         if picture.startswith(MEMORY_SCHEME):
             raise FetchError(Reason.FILE_NOT_FOUND, "the picture was only in a program's memory")
+        if is_bucket_address(picture):
+            return self._hosts.check_bucket(picture)
         endpoint = self._hosts.check(picture)
         cached = self._cache.get(picture) if self._cache else None
         return endpoint if cached is None else cached

@@ -1,4 +1,5 @@
 """Which hosts get requests, and at which addresses: no data leads into the network that esclip runs in.
+Which buckets are read: those that the user names, for their credentials may open others, too.
 
     URL ─► in normal form ─► host allowed? ─► connection ─► address public, or the host named by the user?
 
@@ -22,6 +23,7 @@ from urllib3.util import Url, parse_url
 from esclip._core.urls import MAX_URL
 from esclip._errors import ConfigError, FetchError
 from esclip._errors.reasons import Reason
+from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._net.session import address_scope
 from esclip._net.sockets import ForbiddenAddressError
 
@@ -48,13 +50,17 @@ class HostPolicy:
     """The allowed hosts: those that the user `named`, at any address, and those that must be `public`.
 
     An entry is `host` for any port, or `host:port`. With None named, all hosts are allowed; with None for
-    public, all at public addresses.
+    public, all at public addresses. Named ones may be buckets as well: `s3://bucket`.
 
     Raises `ConfigError` for an entry that is not a host's name.
     """
 
     def __init__(self, named: Collection[str] | None, public: Collection[str] | None = ()) -> None:
-        self._named = None if named is None else {_host_and_port(entry) for entry in named}
+        buckets = [entry for entry in named or () if is_bucket_address(entry)]
+        self._buckets = None if named is None else {_bucket(entry) for entry in buckets}
+        self._named = (
+            None if named is None else {_host_and_port(entry) for entry in {*named}.difference(buckets)}
+        )
         self._public = None if public is None else {_host_and_port(entry) for entry in public}
 
     def check(self, url: str) -> Endpoint:
@@ -75,6 +81,16 @@ class HostPolicy:
         if not self._allows(endpoint):
             raise FetchError(Reason.BAD_URL, f"host {host} is not one of those allowed")
         return endpoint
+
+    def check_bucket(self, address: str) -> BucketPath:
+        """Where `address` leads. Raises `FetchError` when it is malformed or its bucket is not allowed."""
+        try:
+            path = BucketPath.parse(address)
+        except ValueError as error:
+            raise FetchError(Reason.BAD_URL, str(error)) from None
+        if self._buckets is not None and path.bucket not in self._buckets:
+            raise FetchError(Reason.BAD_URL, f"bucket {path.bucket} is not one of those allowed")
+        return path
 
     def _allows(self, endpoint: Endpoint) -> bool:
         if self._named is None or self._public is None:
@@ -144,6 +160,14 @@ def _literal_address(host: str) -> str | None:
 
 def _has(entries: Collection[tuple[str, int | None]], endpoint: Endpoint) -> bool:
     return (endpoint.host, None) in entries or (endpoint.host, endpoint.port) in entries
+
+
+def _bucket(entry: str) -> str:
+    """The bucket that an entry allows."""
+    path = BucketPath.of_user(entry, "allowed bucket")
+    if path.key:
+        raise ConfigError(f"allowed bucket {path}: give the whole bucket, s3://{path.bucket}")
+    return path.bucket
 
 
 def _host_and_port(entry: str) -> tuple[str, int | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from esclip._errors import ConfigError
 from esclip._files.archives import archive_of
+from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._files.locations import user_path
 
 
@@ -32,7 +33,8 @@ def path_of(location: str) -> Path:
 
 
 def location_of(path: str | Path) -> str:
-    """The location of a document at this path, or the prefix of those below it; a URL stays as it is.
+    """The location of a document at this path, or the prefix of those below it; a URL stays as it is, and so
+    does the address of a bucket, without a slash at its end.
 
     Raises `ConfigError` for an empty path, which hardly means the current directory, for the home directory
     of an unknown user, and for a text that is no file's name.
@@ -40,7 +42,7 @@ def location_of(path: str | Path) -> str:
     if not str(path).strip():
         raise ConfigError("a path is empty; give ./ for the current directory")
     if isinstance(path, str) and "://" in path:
-        return path.strip()
+        return str(BucketPath.of_user(path, "path")) if is_bucket_address(path) else path.strip()
     try:
         return path_text(os.path.normpath(Path.cwd() / user_path(path, "path")))
     except UnicodeEncodeError as error:

@@ -21,7 +21,8 @@ LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000,
 
 ALLOW_HOSTS = Opt(
     (),
-    f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network; repeatable.",
+    f"A further host to fetch from, besides {UNSPLASH_HOST}, also in a private network, or a bucket to "
+    "read, as s3://NAME; repeatable.",
     metavar="HOST",
     flag="allow-host",
     panel=Panel.ACCESS,

@@ -24,6 +24,7 @@ from esclip._core.types import (
     json_metadata,
 )
 from esclip._core.urls import MAX_URL, is_web_address
+from esclip._files.buckets import is_bucket_address
 from esclip._protocols import SCAN_PAGE
 from esclip._search.hits import Hits
 from esclip._search.options import QueryOptions
@@ -276,7 +277,9 @@ class DocumentResponse(BaseModel):
     description: str = Field(description="Of a text document, the text.")
     page: str | None
     location: str | None = Field(description="Its URL; of a local file only where the server shows paths.")
-    picture: str | None = Field(description="A thumbnail of it, at this server; null for a text.")
+    picture: str | None = Field(
+        description="A thumbnail of it, at this server; null for a text, and for a picture in a bucket."
+    )
     width: int | None
     height: int | None
     color: str | None = Field(description="Its mean colour as #rrggbb, to show while the picture loads.")
@@ -364,7 +367,7 @@ def render_document(hit: Hit, *, fields: list[str] | None = None, show_paths: bo
         "description": hit.description,
         "page": hit.page,
         "location": hit.location if show_paths or not _is_path(hit.location) else None,
-        "picture": picture_path(hit) if hit.kind == PICTURE else None,
+        "picture": picture_path(hit) if hit.kind == PICTURE and not is_bucket_address(hit.location) else None,
         "width": width if isinstance(width, int) else None,
         "height": height if isinstance(height, int) else None,
         "color": color if is_color(color) else None,

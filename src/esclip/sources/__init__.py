@@ -1,4 +1,5 @@
-"""Where pictures and texts come from: Unsplash datasets, folders, image files, tables, archives, manifests.
+"""Where pictures and texts come from: Unsplash datasets, folders, image files, tables, archives, buckets,
+manifests.
 
 paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► ChainedSource ─► with captions
                           ├─► UnsplashSource      a folder with a photos table
@@ -8,6 +9,7 @@ paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► 
                           ├─► ArchiveSource       a tar or zip
                           ├─► VideoSource         a film: its frames
                           └─► FolderSource        any other folder, or a file
+          └► BucketSource  the address of a bucket, of a prefix or an object in it
 
 What a program has in memory is a `MemorySource` (`memory/`).
 """
@@ -21,9 +23,11 @@ from pathlib import Path
 from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.schema import Field
 from esclip._errors import ConfigError, SourceError
+from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._files.locations import AnyCaptions, user_path
 from esclip._protocols import Source
 from esclip.sources.archive import ArchiveSource, is_archive_file
+from esclip.sources.bucket import BucketSource, is_gone_from_bucket
 from esclip.sources.captions import SIDECAR, CaptionedSource, resolve_captions
 from esclip.sources.chain import ChainedSource
 from esclip.sources.color_conflict import without_conflict
@@ -149,7 +153,7 @@ def open_source(
 
     Args:
         paths: Unsplash dataset folders, folders of images, image files, archives, tables of pictures, files
-            of JSON lines, or manifests; sources stay as they are.
+            of JSON lines, manifests, or addresses of buckets (`s3://`); sources stay as they are.
         images: Folder with a dataset's pictures as `<photo_id>.jpg`.
         limit: Read this many records only.
         captions: `sidecar`, a JSON file, a dictionary of texts by path relative to the current folder, or a
@@ -195,15 +199,15 @@ def open_source(
         frame_interval=frame_interval,
         slice=wanted if by_files else None,
     )
+    source: Source
     sources: list[Source] = []
     types: set[SourceType] = set()
     for path in paths:
         if isinstance(path, Source):
             sources.append(path)
             continue
-        file = user_path(path, "path")
-        type = _type_of(file, columns)
-        sources.append(type.open(file, replace(options, gone=path in gone)))
+        type, source = _open(path, replace(options, gone=path in gone), captions)
+        sources.append(source)
         options = replace(options, known=(*sources[-1].fields, *options.known))  # so that all have one type
         types.add(type)
     _refuse_useless_options(options, types)
@@ -216,15 +220,47 @@ def open_source(
 def is_gone(path: str | Path, *, texts: bool = False) -> bool:
     """Whether a path gives no records: it isn't there, or is a folder without dataset and pictures.
 
-    With `texts`, text files are records, too.
+    With `texts`, text files are records, too. Raises `SourceError` for a bucket that can't be asked.
     """
+    if is_bucket_address(path):
+        return is_gone_from_bucket(BucketPath.of_user(str(path), "path"))
     named = user_path(path, "path")
     return _type_of(named) is _FOLDER and is_empty(named, texts=texts)
 
 
 def is_manifest_path(path: str | Path | Source) -> bool:
     """Whether this is the path of a manifest."""
-    return not isinstance(path, Source) and is_manifest(user_path(path, "path"))
+    if isinstance(path, Source) or is_bucket_address(path):
+        return False
+    return is_manifest(user_path(path, "path"))
+
+
+def allowed_buckets(paths: Sequence[str | Path | Source]) -> list[str]:
+    """The buckets that these paths are in, as allowed hosts name them: who names one has it read."""
+    return [
+        str(BucketPath.of_user(path, "path")._replace(key=""))
+        for path in paths
+        if isinstance(path, str) and is_bucket_address(path)
+    ]
+
+
+def _open(
+    path: str | Path, options: SourceOptions, captions: AnyCaptions | None
+) -> tuple[SourceType, Source]:
+    """The source that reads a path, and the type whose options it takes."""
+    if not is_bucket_address(path):
+        file = user_path(path, "path")
+        type = _type_of(file, options.columns)
+        return type, type.open(file, options)
+    if options.texts:
+        raise ConfigError("texts: text files are read from folders, not from buckets")
+    if captions == SIDECAR:
+        raise ConfigError(
+            f"captions: {SIDECAR} reads text files beside pictures in folders, not in buckets; name a .json "
+            "file with the pictures' addresses"
+        )
+    source = BucketSource(BucketPath.of_user(str(path), "path"), gone=options.gone, exclude=options.exclude)
+    return _FOLDER, without_conflict(source, options.known)
 
 
 def _type_of(path: Path, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:

@@ -79,6 +79,9 @@ class Tile(NamedTuple):
     eager: bool
 
 
+NO_PREVIEW = "static/no-preview.svg"
+
+
 class TileLinks(NamedTuple):
     """What the links of all tiles of a page begin with: no hit is an example of its own search."""
 
@@ -162,10 +165,10 @@ def frame_of(hit: Mapping[str, Any], size: Size) -> Frame | None:
 def picture_url(hit: Mapping[str, Any], height: int) -> str:
     """Where a browser gets the picture: at its host, where that scales it, else from this server.
 
-    Empty for a text.
+    Empty for a text. A picture in a bucket has none, and one that says so in its place.
     """
     if not hit["picture"]:
-        return ""
+        return "" if hit["kind"] == TEXT else NO_PREVIEW
     location = hit["location"]
     if location and is_web_address(location) and f"://{UNSPLASH_HOST}/" in location:
         return preview_url(location, height)

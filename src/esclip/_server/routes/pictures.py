@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from esclip._core.types import PICTURE, Hit
 from esclip._core.urls import is_web_address
+from esclip._files.buckets import is_bucket_address
 from esclip._images.formats import MEDIA_TYPES, ImageFormat, detect_format, file_name_of
 from esclip._images.thumbnail_cache import HEIGHTS, thumbnail
 from esclip._images.thumbnails import read_indexed
@@ -109,6 +110,8 @@ def _picture_of(service: SearchService, id: str) -> Hit:
     hit = document_hit_of(service, id)
     if hit.kind != PICTURE:
         raise Problem(ProblemType.UNKNOWN_DOCUMENT, "it is a text, of which there is no picture")
+    if is_bucket_address(hit.location):
+        raise Problem(ProblemType.UNKNOWN_DOCUMENT, "it is in a bucket, whose pictures are not shown here")
     return hit
 
 
