@@ -44,7 +44,7 @@ from esclip._core.rejections import IngestReport, LedgerEntry
 from esclip._core.schema import FieldType, IndexSchema, Stats
 from esclip._core.searches import Scan
 from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE, default_store
-from esclip._core.targets import PART_KINDS
+from esclip._core.targets import CROPS, PART_KINDS
 from esclip._core.text_forms import is_unicode
 from esclip._core.texts import holds_texts, is_companion, texts_index
 from esclip._core.types import StoredDocument
@@ -64,6 +64,7 @@ from esclip._files.paths import location_of
 from esclip._index_stores import IndexStores
 from esclip._ingest.given_paths import paths_and_sources
 from esclip._ingest.options import (
+    HOOKS,
     OF_AN_INDEX,
     RAY,
     AddOptions,
@@ -254,11 +255,11 @@ def encode(
         precision: As in `open_index`.
         encoder_token: As in `open_index`.
         **options: `limit`, `images`, `labels`, `texts`, `exclude`, `captions`, `url_column`, `id_column`,
-            `frame_interval`, `slice`, `captioner`, `parts`, `batch_size`, `workers`, `allow_hosts`,
-            `public_hosts`, `ignore_robots_tag`, `max_rejection_rate`, `cache`, `stop`, `on_rejection`,
-            `on_outcome`, `on_progress`, `show_progress`, and, refused because they are for an index, `prune`,
-            `confirm`, `vectors`, `shards`, `replicas`, `refresh`, `m`, `ef_construction`, `on`, `dry_run`,
-            `rate`, `picture_bytes`: as in `ImageIndex.ingest`.
+            `frame_interval`, `slice`, `captioner`, `detector`, `detector_threshold`, `parts`, `batch_size`,
+            `workers`, `allow_hosts`, `public_hosts`, `ignore_robots_tag`, `max_rejection_rate`, `cache`,
+            `stop`, `on_rejection`, `on_outcome`, `on_progress`, `show_progress`, and, refused because they
+            are for an index, `prune`, `confirm`, `vectors`, `shards`, `replicas`, `refresh`, `m`,
+            `ef_construction`, `on`, `dry_run`, `rate`, `picture_bytes`: as in `ImageIndex.ingest`.
 
     Returns:
         Counts of the run: `read == skipped + written + rejected`.
@@ -385,6 +386,12 @@ class ImageIndex(OpenIndex, SearchMethods):
                 in the hub's cache; or a function that takes pictures, RGB arrays of uint8, shape (height,
                 width, 3), and returns a text for each. What the same one, by its name, has described is not
                 described again. Default: none; what one has written stays.
+            detector: Finds the crops of pictures, at most 13 of each: a model of transformers that detects
+                objects, as for `captioner`; or a function that takes a picture, as there, and returns boxes,
+                the most important first: left, top, right and bottom, in pixels. Another one, by its name or
+                threshold, has all pictures cropped and encoded anew. "": the crops of the grid. Default:
+                pictures keep their crops, new ones get those of the grid.
+            detector_threshold: The least score of what a model finds, 0 to 1. Default: 0.5.
             parts: Parts that get vectors of their own: `captions`, `crops`. Those of former ingests are kept
                 up.
             vectors: How vectors are compared first: as `float`, `int8` or `bit`; the smaller, the less memory
@@ -453,8 +460,10 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ValueError(f"prune needs all records, and {left_out[0]} leaves some out")
         if idle := idle_options(options):
             raise ValueError(f"{idle[0]} goes with dry_run; give that too")
-        if options["on"] == RAY and options["captioner"]:
-            raise ConfigError("captioner: processes of Ray describe nothing; leave it out, or leave out on")
+        if options["on"] == RAY and (
+            hook := next((n for n in HOOKS if cast(Any, options)[n] is not None), None)
+        ):
+            raise ConfigError(f"{hook}: processes of Ray have none; leave it out, or leave out on")
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
@@ -530,6 +539,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             limit: Read this many records only.
             labels: As in `ingest`.
             captioner: As in `ingest`.
+            detector: As in `ingest`.
+            detector_threshold: As in `ingest`.
             parts: As in `ingest`.
             vectors: As in `ingest`.
             shards: As in `ingest`.
@@ -638,6 +649,7 @@ class ImageIndex(OpenIndex, SearchMethods):
     def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:
         """What a run of these options writes. Raises `ConfigError` for names that no field can have."""
         from esclip._ingest.captioning import open_captioner
+        from esclip._ingest.detection import open_detector
         from esclip._ingest.run import Target
         from esclip.stores.validation import check_field_names
         from esclip.stores.vector_cache.store import VectorCacheStore
@@ -648,6 +660,9 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ConfigError(str(error)) from None
         labels, remembered = options["labels"], schema.label_set if schema else None
         kinds = {*options["parts"], *(schema.parts if schema else ())}
+        detector = open_detector(options["detector"], options["detector_threshold"])
+        if detector and CROPS not in kinds:
+            raise ConfigError("detector: the index has no crops for it to find; give parts=['crops'], too")
         return Target(
             self._stores.pictures,
             remembered if labels is None else LabelSet.of(labels, remembered),
@@ -657,6 +672,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             self._stores.texts,
             is_searchable=not isinstance(self._stores.pictures, VectorCacheStore),
             captioner=open_captioner(options["captioner"]),
+            detector=detector,
+            detection=None if options["detector"] is None else detector.mark if detector else "",
         )
 
     @check_names()

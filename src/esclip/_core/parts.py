@@ -2,7 +2,7 @@
 
 index         a               the picture
 index_parts   a#caption       its description, encoded by the text tower
-              a#0 ... a#12    overlapping crops, encoded by the picture tower
+              a#0 ... a#12    overlapping crops, or those of a detector, encoded by the picture tower
 
 A part has the metadata of its picture, so that filters apply to it as well.
 """
@@ -10,7 +10,7 @@ A part has the metadata of its picture, so that filters apply to it as well.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from PIL import Image
@@ -18,10 +18,13 @@ from PIL import Image
 from esclip._core.filters import AllOf, AnyOf, Condition, HasId, Not, OneOf
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.targets import CAPTIONS, CROPS
-from esclip._core.types import Box, Hit, ImageRecord
+from esclip._core.types import Box, Hit, ImageRecord, Metadata
 
 CROPPING = "crops 1"
 """Version of the crops; a new one has all pictures encoded again."""
+
+DETECTED = "detected"
+"""Of crops where a detector has found something."""
 
 SMALLEST = 32
 """Pixels of a crop's short side; smaller crops show no more than the whole picture."""
@@ -65,9 +68,9 @@ def holds_parts(schema: IndexSchema | None) -> bool:
     return schema is not None and set(PART_FIELDS) <= set(schema.fields)
 
 
-def crops_of(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """The crops of a picture that aren't too small, by their number in `GRID`."""
-    for number, box in enumerate(GRID):
+def crops_of(picture: Image.Image, boxes: Sequence[Box] = GRID) -> Iterator[tuple[int, Image.Image]]:
+    """The crops of a picture that aren't too small, by their number in `boxes`."""
+    for number, box in enumerate(boxes):
         sides = (picture.width, picture.height) * 2
         left, top, right, bottom = (round(share * side) for share, side in zip(box, sides, strict=True))
         if min(right - left, bottom - top) >= SMALLEST:
@@ -95,14 +98,17 @@ def caption_record(record: ImageRecord) -> ImageRecord:
     return _part(record, caption_id(record.id), CAPTIONS, record.description, None)
 
 
-def crop_record(record: ImageRecord, number: int) -> ImageRecord:
-    """The record of a picture's crop."""
-    return _part(record, _part_id(record.id, str(number)), CROPS, record.image_version, GRID[number])
+def crop_record(record: ImageRecord, number: int, box: Box | None = None) -> ImageRecord:
+    """The record of a picture's crop, of the grid or in a box that a detector has found."""
+    return _part(record, _part_id(record.id, str(number)), CROPS, record.image_version, box or GRID[number])
 
 
-def crop_content(picture: str, number: int) -> str:
-    """The `StoredDocument.content` of a crop, from that of its picture; empty where that is empty."""
-    return f"{picture} {CROPPING} {number}" if picture else ""
+def crop_content(picture: str, number: int, *, detected: bool = False) -> str:
+    """The `StoredDocument.content` of a crop, from that of its picture; empty where that is empty.
+
+    Pictures of the same bytes share crops of the grid: what a detector has found has another one.
+    """
+    return f"{picture} {DETECTED if detected else CROPPING} {number}" if picture else ""
 
 
 def picture_content(part: str) -> str:
@@ -114,9 +120,15 @@ def to_image_hit(hit: Hit) -> Hit:
     """The hit of a part as a hit of its picture."""
     metadata = dict(hit.metadata)
     id, _ = str(metadata.pop(PART_OF.name)), metadata.pop(PART.name)
-    sides = str(metadata.pop(BOX.name, "")).split()
-    box = Box(*map(float, sides)) if sides else None
+    box = stored_box(metadata)
+    metadata.pop(BOX.name, None)
     return replace(hit, id=id, box=box, metadata=metadata, content=picture_content(hit.content or ""))
+
+
+def stored_box(metadata: Metadata) -> Box | None:
+    """The box of a part, by its metadata; None of a caption."""
+    sides = str(metadata.get(BOX.name, "")).split()
+    return Box(*map(float, sides)) if sides else None
 
 
 def part_filters(kind: str, where: tuple[Condition, ...]) -> tuple[Condition, ...]:
@@ -144,7 +156,12 @@ def _part(record: ImageRecord, id: str, kind: str, version: str, box: Box | None
     if box:
         fields[BOX.name] = " ".join(map(str, box))
     return replace(
-        record, id=id, image_version=version, metadata={**record.metadata, **fields}, stored_as=known
+        record,
+        id=id,
+        image_version=version,
+        metadata={**record.metadata, **fields},
+        detection=record.detection if box else None,
+        stored_as=known,
     )
 
 

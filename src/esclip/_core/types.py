@@ -62,7 +62,8 @@ class Fingerprint(NamedTuple):
     """What a store remembers of a record, to tell an unchanged one from a changed one."""
 
     pixels: str
-    """Changes when the picture may have changed: it has to be encoded again."""
+    """Changes when the picture may have changed: it has to be encoded again. What finds its crops, where
+    that isn't the grid, stands behind a +."""
     record: str
     """Changes when anything else of the record has. That of a caption stands apart, behind a +; that of the
     captioner of a machine's, behind a +~."""
@@ -116,6 +117,8 @@ class ImageRecord:
     the index holds stays."""
     caption_by: str = ""
     """The captioner that is to write the description, or has written it; empty: none."""
+    detection: str | None = None
+    """Identifies what finds its crops; empty: they are those of the grid. None: as in the index, or those."""
     kind: Kind = PICTURE
     """A text's record has the text as its description: see `text_record`."""
     content: str | None = None
@@ -173,6 +176,8 @@ class ImageRecord:
         if self.caption_by:
             caption = f"+~{_digest(self.caption_by.encode())}"
         pixels = known.pixels if known is not None else _digest(self.image_version.encode())
+        if self.detection:
+            pixels += f"+{self.detection}"
         return Fingerprint(pixels, _digest(orjson.dumps(about)) + caption)
 
 
@@ -299,12 +304,23 @@ def _json_value(value: MetadataValue) -> Any:
             return value
 
 
+class Box(NamedTuple):
+    """A part of a picture, from 0 to 1 of its width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
 class Crop(NamedTuple):
     """A part of a picture, as it was encoded."""
 
     number: int
-    """Which part: its place in `_core.parts.GRID`."""
+    """Which part: its place in `_core.parts.GRID`, or among those that a detector has found."""
     vector: Vector
+    box: Box | None = None
+    """Where a detector has found it; None: it is of the grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,15 +338,6 @@ class StoredDocument:
     def fingerprint(self) -> Fingerprint:
         """What a store is to remember of it, to tell an unchanged record from a changed one."""
         return self.record.fingerprint
-
-
-class Box(NamedTuple):
-    """A part of a picture, from 0 to 1 of its width and height."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 class ScoreDetail(NamedTuple):

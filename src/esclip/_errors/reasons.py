@@ -58,6 +58,8 @@ class Reason(Enum):
     """The picture ends too early, or is damaged inside."""
     CAPTION_FAILED = "caption_failed"
     """The captioner failed at the picture: see the detail. A retry writes it without a caption."""
+    DETECTION_FAILED = "detection_failed"
+    """The detector failed at the picture: see the detail. A retry takes the crops of the grid."""
     BAD_VECTOR = "bad_vector"
     """The encoder returned a vector that is zero or not finite."""
     WRITE_REJECTED = "write_rejected"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,6 +28,9 @@ AnyCaptions: TypeAlias = AnyPath | Mapping[str, str] | Mapping[Path, str]
 
 AnyCaptioner: TypeAlias = AnyPath | Callable[[list[Any]], Sequence[str]]
 """A model's folder or name, or a function of pictures that gives a text for each."""
+
+AnyDetector: TypeAlias = AnyPath | Callable[[Any], Iterable[Sequence[float]]]
+"""A model's folder or name, or a function of a picture that gives boxes."""
 
 WEB_SCHEMES = ("http", "https")
 

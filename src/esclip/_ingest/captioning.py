@@ -22,13 +22,10 @@ from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, EsclipError
 from esclip._errors.counts import pluralize
-from esclip._errors.escaping import escape
 from esclip._files.locations import AnyCaptioner
+from esclip._ingest.hook_names import hook_name, require_name
 from esclip._protocols import Source
 from esclip.sources.wrapper import SourceWrapper
-
-MAX_NAME_LENGTH = 200
-"""Characters of a captioner's name, which each document has that it describes."""
 
 
 class Captioner:
@@ -36,12 +33,7 @@ class Captioner:
 
     def __init__(self, name: str, describe: Callable[[list[RgbArray]], Any]) -> None:
         """`describe` gives a text for each picture. Raises `ConfigError` for a name that can't be one."""
-        if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
-            raise ConfigError(
-                f"captioner {escape(name[:MAX_NAME_LENGTH])!r}: its name has to be 1 to {MAX_NAME_LENGTH} "
-                "printable characters; give it an attribute name"
-            )
-        self.name = name
+        self.name = require_name(name, "captioner")
         self._describe = describe
         self._lock = Lock()
 
@@ -114,5 +106,4 @@ def open_captioner(given: AnyCaptioner | None) -> Captioner | None:
         return Captioner(model.name, model)
     if not callable(given):
         raise wrong_kind("captioner", given, "a model's name, a folder or a function")
-    names = (getattr(given, name, None) for name in ("name", "__name__"))
-    return Captioner(next((name for name in names if isinstance(name, str)), type(given).__name__), given)
+    return Captioner(hook_name(given), given)

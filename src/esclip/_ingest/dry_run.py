@@ -76,6 +76,7 @@ def dry_run(
             options["workers"],
             options["batch_size"],
             None,
+            None,
             taking=target.store,
         )
         steps.run(source)

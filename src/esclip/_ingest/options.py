@@ -15,7 +15,7 @@ from esclip._core.progress import Progress
 from esclip._core.rejections import Rejection
 from esclip._core.settings import FETCH_WORKERS, MANIFEST_PART_RECORDS, MAX_REJECTION_RATE, UNSPLASH_HOST
 from esclip._core.targets import PART_KINDS
-from esclip._files.locations import AnyCaptioner, AnyCaptions, AnyPath
+from esclip._files.locations import AnyCaptioner, AnyCaptions, AnyDetector, AnyPath
 
 LIMIT = Opt(None, "Only the first N records.", minimum=1, maximum=1_000_000_000, metavar="N")
 
@@ -38,6 +38,9 @@ ID_COLUMN = Opt(
     metavar="NAME",
 )
 
+
+DETECTOR_THRESHOLD = 0.5
+"""That of transformers' examples: half sure."""
 
 DRY_RUN = Opt(
     False, "Only say what would be done. Nothing is fetched, encoded or written.", panel=Panel.OUTPUT
@@ -203,6 +206,30 @@ class AddOptions(RunOptions, SettingOptions, total=False):
             panel=Panel.MODEL,
         ),
     ]
+    detector: Annotated[
+        AnyDetector | None,
+        Opt(
+            None,
+            "Cut crops where this model finds something, at most 13 of a picture: a folder or a name in the "
+            "hub's cache, one of transformers' that detects objects, such as DETR. '' for the grid. "
+            "[default: pictures keep their crops, new ones get the grid's]",
+            metavar="MODEL",
+            flag="crop-model",
+            panel=Panel.MODEL,
+        ),
+    ]
+    detector_threshold: Annotated[
+        float,
+        Opt(
+            DETECTOR_THRESHOLD,
+            "The least score of what that model finds.",
+            minimum=0.0,
+            maximum=1.0,
+            metavar="S",
+            flag="crop-threshold",
+            panel=Panel.MODEL,
+        ),
+    ]
     parts: Annotated[
         Collection[str],
         Opt(
@@ -317,6 +344,9 @@ def read_options(options: ReadOptions) -> dict[str, Any]:
     """Those of `ReadOptions`, as `sources.open_source` takes them."""
     return {name: value for name, value in options.items() if name in ReadOptions.__annotations__}
 
+
+HOOKS = ("captioner", "detector")
+"""Options that may be functions, which stay in this process."""
 
 OF_AN_INDEX = (
     *SettingOptions.__annotations__,

@@ -10,7 +10,7 @@ An ingest that adds a kind crops every picture, or encodes the captions in the i
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -29,12 +29,13 @@ from esclip._core.parts import (
     holds_parts,
     part_base,
     part_ids,
+    stored_box,
 )
 from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import PAGE_SIZE
 from esclip._core.targets import CAPTIONS, CROPS
-from esclip._core.types import Crop, Fingerprint, ImageRecord, StoredDocument, Vector
+from esclip._core.types import Box, Crop, Fingerprint, ImageRecord, StoredDocument, Vector
 from esclip._errors import Hint, IndexExists
 from esclip._ingest.id_set import IdSet
 from esclip._protocols import Encoder, Source, Store
@@ -50,18 +51,20 @@ class PartsSource(SourceWrapper):
     Crops are in the picture's fingerprint, captions in the record's: for them no picture is encoded again.
     """
 
-    def __init__(self, source: Source, kinds: Collection[str]) -> None:
+    def __init__(self, source: Source, kinds: Collection[str], detection: str | None = None) -> None:
+        """`detection` is as `ImageRecord.detection`."""
         super().__init__(source)
         self._kinds = kinds
+        self._detection = detection
 
     def transform(self, record: ImageRecord) -> ImageRecord:
         """Add the marks of the parts to image version and derivation."""
-        image_version, derivation = record.image_version, record.derivation
+        image_version, derivation, detection = record.image_version, record.derivation, None
         if CROPS in self._kinds:
-            image_version = _append_mark(image_version, CROPPING)
+            image_version, detection = _append_mark(image_version, CROPPING), self._detection
         if CAPTIONS in self._kinds:
             derivation = _append_mark(derivation, CAPTIONS)
-        return replace(record, image_version=image_version, derivation=derivation)
+        return replace(record, image_version=image_version, derivation=derivation, detection=detection)
 
 
 class StoreWithParts(StoreWrapper):
@@ -145,9 +148,9 @@ class PartsStore(StoreWithParts):
         """Write the documents' parts, and then the documents whose parts were accepted."""
         crops = [
             StoredDocument(
-                crop_record(document.record, crop.number),
+                crop_record(document.record, crop.number, crop.box),
                 crop.vector,
-                crop_content(document.content, crop.number),
+                crop_content(document.content, crop.number, detected=crop.box is not None),
             )
             for document in self._with_crops(documents)
             for crop in document.crops
@@ -165,7 +168,8 @@ class PartsStore(StoreWithParts):
     def update(self, records: Sequence[ImageRecord]) -> list[Rejection]:
         """Update the parts, encode new captions, and then update the pictures."""
         stored = dict(self._stored(self._ids(records)))
-        possible = [part for record in records for part in self._possible(record)]
+        boxes = self._stored_boxes(records)
+        possible = [part for record in records for part in self._possible(record, boxes)]
         ids = {part.id for part in possible}
         self._remove([id for id in stored if id not in ids])
         new = [record for record in records if self._is_new(record, stored.get(caption_id(record.id)))]
@@ -186,10 +190,13 @@ class PartsStore(StoreWithParts):
 
     def _with_crops(self, documents: Sequence[StoredDocument]) -> list[StoredDocument]:
         """Documents without crops get those of the same bytes: their vector is from `vectors_by_content`."""
-        contents = {document.content for document in documents if document.content and not document.crops}
+        lacking = [one for one in documents if not (one.crops or one.record.detection)]
+        contents = {document.content for document in lacking if document.content}
         crops = self._crops(contents) if CROPS in self._kinds else {}
         return [
-            document if document.crops else replace(document, crops=crops.get(document.content, ()))
+            document
+            if document.crops or document.record.detection
+            else replace(document, crops=crops.get(document.content, ()))
             for document in documents
         ]
 
@@ -222,12 +229,22 @@ class PartsStore(StoreWithParts):
             return False
         return stored is None or stored.pixels != caption_record(record).fingerprint.pixels
 
-    def _possible(self, record: ImageRecord) -> Iterator[ImageRecord]:
-        """All parts that a picture may have."""
+    def _stored_boxes(self, records: Iterable[ImageRecord]) -> dict[str, Box | None]:
+        """The boxes of stored crops, by their ids, of pictures in which a detector has found them."""
+        ids = (id for record in records if record.detection for id in part_ids(record.id, [CROPS]))
+        return {
+            id: stored_box(part.record.metadata)
+            for page in batches(ids, PAGE_SIZE)
+            for id, part in self._parts.documents(page).items()
+        }
+
+    def _possible(self, record: ImageRecord, boxes: Mapping[str, Box | None]) -> Iterator[ImageRecord]:
+        """All parts that a picture may have; `boxes` are those of the crops that aren't of the grid."""
         if self._has_caption(record):
             yield caption_record(record)
         if CROPS in self._kinds:
-            yield from (crop_record(record, number) for number in range(len(GRID)))
+            for number, id in enumerate(part_ids(record.id, [CROPS])):
+                yield crop_record(record, number, boxes.get(id))
 
     def _ids(self, records: Iterable[ImageRecord]) -> list[str]:
         return [id for record in records for id in part_ids(record.id, self._kinds)]

@@ -40,11 +40,12 @@ from esclip._core.types import (
     StoredDocument,
     Vector,
 )
-from esclip._errors import RecordError, StoreUnavailable, error_text
+from esclip._errors import DecodeError, RecordError, StoreUnavailable, error_text
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.captioning import Captioner
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
+from esclip._ingest.detection import Detector
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
 from esclip._ingest.stages import (
@@ -84,6 +85,7 @@ def ingest(
     stop: CancelToken,
     crops: bool = False,
     captioner: Captioner | None = None,
+    detector: Detector | None = None,
     is_loading: bool = False,
     pruning: Pruning | None = None,
     pruned: Store | None = None,
@@ -91,12 +93,12 @@ def ingest(
     """Write every record of `source` that `store` lacks or has differently; `progress` counts all of them.
 
     The store's index is prepared for the source's fields and the encoder's space. `fetcher` is stopped by
-    `stop.event`. With `crops`, documents have the crops of their pictures. `captioner` describes those whose
-    record asks for it. `is_loading`: another process is
-    within a bulk load of the store. With `pruning`, documents whose
-    record has left the source are removed at the end, from `pruned` where that is another store.
+    `stop.event`. With `crops`, documents have the crops of their pictures, of the grid or where `detector`
+    finds something. `captioner` describes pictures whose record asks for it. `is_loading`: another process is
+    within a bulk load of the store. With `pruning`, documents whose record has left the source are removed at
+    the end, from `pruned` where that is another store.
     """
-    steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size, captioner)
+    steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size, captioner, detector)
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -155,6 +157,7 @@ class Steps:
     workers: int
     batch_size: int
     captioner: Captioner | None
+    detector: Detector | None
 
     def __post_init__(self) -> None:
         self.vectors_each = 1 + len(GRID) if self.crops else 1  # of a picture, at most
@@ -195,6 +198,7 @@ class Steps:
 
     def _changed_of(self, page: Sequence[ImageRecord]) -> list[ImageRecord]:
         stored = self.store.fingerprints([record.id for record in page])
+        page = [_with_stored_detection(record, stored.get(record.id)) for record in page]
         changed = [record for record in page if not _is_unchanged(record, stored.get(record.id))]
         changed_ids = {record.id for record in changed}
         self.progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
@@ -322,7 +326,7 @@ class Steps:
                 if has_documents is None:
                     info = self.store.info()
                     has_documents = info is not None and info.documents > 0
-                contents = [picture.content for picture in batch if not picture.record.wants_caption]
+                contents = [picture.content for picture in batch if picture.key == picture.content]
                 vectors = self.store.vectors_by_content(contents) if has_documents and contents else {}
                 documents: list[StoredDocument] = []
                 pictures: list[Fetched] = []
@@ -351,11 +355,11 @@ class Steps:
     def decode(self, picture: Fetched) -> list[Decoded | Rejection]:
         """The picture's pixels; if they can't be decoded, a rejection for each record with these bytes."""
         try:
-            return [decode_picture(picture, self.encoder, crops=self.crops)]
+            return [decode_picture(picture, self.encoder, crops=self.crops, detector=self.detector)]
         except RecordError as error:
             records = [picture.record, *self.deduplicator.resolve(picture.key, None)]
-            for record in records:  # so that a captive portal's page is not cached as if it were a picture
-                self.fetcher.discard(record.picture)
+            for record in records if isinstance(error, DecodeError) else ():
+                self.fetcher.discard(record.picture)  # a captive portal's page is not cached as a picture
             return [reject(record, Stage.DECODE, error.reason, error.detail) for record in records]
 
     def describe(self, pictures: Iterator[Decoded]) -> Iterator[Decoded | Rejection]:
@@ -418,6 +422,15 @@ def _held_bytes(record: ImageRecord) -> int:
 def _without_direction(record: ImageRecord) -> Rejection:
     detail = "the encoder gave a vector without a direction"
     return reject(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
+
+
+def _with_stored_detection(record: ImageRecord, stored: Fingerprint | None) -> ImageRecord:
+    """The record with the crops that the index has of an unchanged picture, where the ingest says none."""
+    if stored is None or record.detection is not None:
+        return record
+    picture, _, detection = stored.pixels.partition("+")
+    is_same = bool(detection) and record.fingerprint.pixels == picture
+    return replace(record, detection=detection) if is_same else record
 
 
 def _without_caption(record: ImageRecord, error: Exception) -> Rejection:

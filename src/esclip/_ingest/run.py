@@ -22,6 +22,7 @@ from esclip._core.targets import CROPS
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.calibration import calibrate
 from esclip._ingest.captioning import Captioner, CaptioningSource
+from esclip._ingest.detection import Detector
 from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.options import AddOptions, ReencodeOptions, RetryOptions
@@ -57,6 +58,10 @@ class Target:
     """Whether another process is within a bulk load of it."""
     captioner: Captioner | None = None
     """What describes pictures that have no description; None: nothing does."""
+    detector: Detector | None = None
+    """What finds crops; None: nothing does."""
+    detection: str | None = None
+    """As `ImageRecord.detection`."""
     reencoded_from: str = ""
     """The index of another model whose documents it gets; empty: of none."""
 
@@ -113,6 +118,7 @@ def run(
             stop=stop,
             crops=CROPS in target.parts,
             captioner=target.captioner,
+            detector=target.detector,
             is_loading=target.is_loading,
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
             pruned=None if pruning and pruning.texts else pictures,
@@ -132,7 +138,7 @@ def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -
     if target.captioner is not None:
         source = CaptioningSource(source, target.captioner.name)
     if target.parts:
-        source = PartsSource(source, target.parts)
+        source = PartsSource(source, target.parts, target.detection)
         store = PartsStore(store, target.parts_store(), encoder, target.parts, batch_size)
     if label_set is not None and label_set.labels:
         labeller = Labeller(encoder, label_set)

@@ -15,10 +15,11 @@ import numpy as np
 from PIL import Image
 
 from esclip._core.captions import RgbArray, with_caption
-from esclip._core.parts import FINEST, crops_of
+from esclip._core.parts import FINEST, GRID, crops_of
 from esclip._core.picture_color import COLOR
 from esclip._core.picture_facts import with_facts
 from esclip._core.types import (
+    Box,
     Crop,
     ImageRecord,
     Metadata,
@@ -31,10 +32,14 @@ from esclip._errors import FetchError
 from esclip._errors.reasons import Reason
 from esclip._images.decode import decoding_with_facts, read_facts
 from esclip._images.resize import resize
+from esclip._ingest.detection import Detector
 from esclip._protocols import Encoder
 
 VIEW_SIDE = 384
 """Pixels of the short side that a captioner's picture is decoded with at least: what BLIP sees."""
+
+DETECTION_SIDE = 768
+"""Pixels of the short side of a picture for a detector: crops of small things are sharp."""
 
 VIEW_LONG_SIDE = 768
 """Pixels of the long side that it has at most."""
@@ -62,8 +67,8 @@ class Decoded:
     record: ImageRecord
     content: str
     pixels: Pixels
-    crops: tuple[tuple[int, Pixels], ...]
-    """Crops of the picture, with their numbers."""
+    crops: tuple[tuple[int, Pixels, Box | None], ...]
+    """Crops of the picture, with their numbers, and their boxes where they aren't of the grid."""
     facts: Metadata
     """What the picture's bytes say of it."""
     view: RgbArray | None = None
@@ -93,8 +98,9 @@ class Encoded:
 
 
 def sharing_key(content: str, record: ImageRecord) -> str:
-    """The same for records that may share what is made of a picture's bytes."""
-    return f"{content} captioned" if record.wants_caption else content
+    """The same for records that may share what is made of a picture's bytes; the content for plain ones."""
+    captioned = " captioned" if record.wants_caption else ""
+    return f"{content}{captioned} {record.detection}" if record.detection else f"{content}{captioned}"
 
 
 def check_content(record: ImageRecord, data: bytes) -> str:
@@ -110,17 +116,27 @@ def check_content(record: ImageRecord, data: bytes) -> str:
     )
 
 
-def decode_picture(picture: Fetched, encoder: Encoder, *, crops: bool) -> Decoded:
-    """Decode and preprocess a picture. Raises `DecodeError`."""
+def decode_picture(
+    picture: Fetched, encoder: Encoder, *, crops: bool, detector: Detector | None = None
+) -> Decoded:
+    """Decode and preprocess a picture, with the crops of the grid, or where `detector` finds something.
+
+    Raises `DecodeError`, or `RecordError` where the detector fails.
+    """
     side = encoder.useful_side
     if side is not None and crops:
-        side *= FINEST
+        side = max(side * FINEST, DETECTION_SIDE) if detector else side * FINEST
     if side is not None and picture.record.wants_caption:
         side = max(side, VIEW_SIDE)
     with decoding_with_facts(picture.data, side=side) as (image, facts):
-        cut = [(number, encoder.preprocess(crop)) for number, crop in crops_of(image)] if crops else ()
-        view = view_of(image) if picture.record.wants_caption else None
-        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut), facts, view)
+        view = view_of(image) if detector or picture.record.wants_caption else None
+        boxes = detector.boxes(view) if detector and view is not None else GRID
+        cut = [
+            (number, encoder.preprocess(crop), boxes[number] if detector else None)
+            for number, crop in (crops_of(image, boxes) if crops else ())
+        ]
+        wanted = view if picture.record.wants_caption else None
+        return Decoded(picture.record, picture.content, encoder.preprocess(image), tuple(cut), facts, wanted)
 
 
 def decode_view(picture: Fetched) -> tuple[ImageRecord, RgbArray]:
@@ -148,11 +164,11 @@ def add_facts(record: ImageRecord, data: bytes) -> ImageRecord:
 
 def encode_batch(batch: Sequence[Decoded], encoder: Encoder) -> list[Encoded]:
     """The vectors of a batch; a vector may have no direction, crops without one are left out."""
-    pixels = [array for item in batch for array in (item.pixels, *(crop for _, crop in item.crops))]
+    pixels = [array for item in batch for array in (item.pixels, *(crop for _, crop, _ in item.crops))]
     vectors = iter(encoder.encode_images(pixels))
     pictures = []
     for item in batch:
-        vector, crops = next(vectors), [Crop(number, next(vectors)) for number, _ in item.crops]
+        vector, crops = next(vectors), [Crop(number, next(vectors), box) for number, _, box in item.crops]
         usable = tuple(crop for crop in crops if has_direction(crop.vector))
         pictures.append(Encoded(vector, item.content, usable, item.facts, item.caption))
     return pictures

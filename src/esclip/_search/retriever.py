@@ -17,7 +17,8 @@ from itertools import chain
 from typing import TypeAlias
 
 from esclip._core.filters import HasId
-from esclip._core.parts import GRID, caption_id, crop_id, part_filters, to_image_hit
+from esclip._core.parts import GRID, caption_id, crop_id, part_filters, stored_box, to_image_hit
+from esclip._core.parts import part_ids as crop_ids
 from esclip._core.schema import IndexSchema
 from esclip._core.searches import KeywordSearch, KnnSearch, Search
 from esclip._core.targets import CAPTIONS, CROPS, PICTURES, is_fused
@@ -79,11 +80,22 @@ class Retriever:
             part_ids = {hit.id: caption_id(hit.id) for hit in hits}
         else:
             part_ids = {hit.id: crop_id(hit.id, hit.box) for hit in hits if hit.box in GRID}
+            part_ids |= self._detected_crops([hit for hit in hits if hit.box and hit.box not in GRID])
         parts = self.open_parts().documents(list(part_ids.values())) if part_ids else {}
         vectors = {id: parts[part_id].vector for id, part_id in part_ids.items() if part_id in parts}
         image_ids = [hit.id for hit in hits if hit.id not in vectors]
         images = self.store.documents(image_ids) if image_ids else {}
         return vectors | {id: document.vector for id, document in images.items()}
+
+    def _detected_crops(self, hits: Sequence[Hit]) -> dict[str, str]:
+        """The ids of the crops in the boxes of hits that a detector has found, by the pictures' ids."""
+        wanted = {part: hit for hit in hits for part in crop_ids(hit.id, [CROPS])}
+        parts = self.open_parts().documents([*wanted]) if wanted else {}
+        return {
+            wanted[id].id: id
+            for id, part in parts.items()
+            if stored_box(part.record.metadata) == wanted[id].box
+        }
 
     def _search_images(self, searches: Sequence[tuple[Search | None, Targets]]) -> list[list[Hit]]:
         """The hits by images and crops, each image once with its best score."""

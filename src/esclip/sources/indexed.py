@@ -164,6 +164,7 @@ def _sized(url: str, record: ImageRecord) -> str:
 
 def _with_fingerprint(record: ImageRecord, known: Fingerprint, is_original: bool) -> ImageRecord:
     """The record with the fingerprint that its document has: of an original one, only the picture's."""
+    known = known._replace(pixels=known.pixels.partition("+")[0])  # the crops are those of the grid
     if not known.pixels:  # of an index that another program has made
         return record
     return replace(record, stored_as=known._replace(record="") if is_original else known)

@@ -1,4 +1,4 @@
-"""Captions by an image-to-text model of transformers, with BLIP's layout and random weights."""
+"""Models of transformers that look at pictures, with the layouts of BLIP and YOLOS and random weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from scripts.make_vision_models import make_blip
+from scripts.make_vision_models import make_blip, make_yolos
 from tests.command_line import Esclip
 from tests.sharing import make_once, session_folder
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for n, color in enumerate(("red", "green", "blue")):
-        Image.new("RGB", (40 + 9 * n, 50), color).save(folder / f"{color}.png")
+        Image.new("RGB", (300 + 9 * n, 400), color).save(folder / f"{color}.png")
     return folder
 
 
@@ -57,3 +57,17 @@ def test_a_damaged_model(blip: Path, folder: Path, tmp_path: Path, quick_esclip:
     ran = quick_esclip(*arguments, "--caption-model", damaged, status=1)
     assert "damaged" in ran.err.splitlines()[-1]
     assert "can't be loaded as one of images to text" in ran.err
+
+
+def test_a_model_finds_crops(folder: Path, tmp_path: Path, quick_esclip: Esclip) -> None:
+    """Hits have its boxes; the same model with another threshold finds others."""
+    yolos = make_yolos(tmp_path / "yolos-tiny")
+    where = ("--store", tmp_path / "store", "--encoder", "palette", "--json")
+    ingest = ("ingest", folder, *where, "--crop-model", yolos, "--parts", "crops")
+    assert quick_esclip(*ingest, "--crop-threshold", "0.1").json["written"] == 3
+    boxes = [hit["box"] for hit in quick_esclip("search-text", "red", "--in", "crops", *where).hits]
+    assert boxes
+    assert all(round(share, 4) == share for box in boxes for share in box.values())
+    assert quick_esclip(*ingest, "--crop-threshold", "0.1").json["skipped"] == 3
+    assert quick_esclip(*ingest, "--crop-threshold", "1").json["written"] == 3
+    assert not quick_esclip("search-text", "red", "--in", "crops", *where).hits
