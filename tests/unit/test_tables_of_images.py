@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -14,7 +15,8 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex
-from esclip._core.types import ImageRecord
+from esclip._core.rejections import Rejection, Stage
+from esclip._core.types import ImageRecord, StoredDocument
 from esclip._errors.reasons import Reason
 from esclip._files.archives import read_file
 from esclip._images.thumbnails import make_thumbnail
@@ -115,6 +117,34 @@ def test_rows_from_ingest_to_thumbnail(tmp_path: Path) -> None:
         write(file, COLORS[::-1])
         assert make_thumbnail(Path(hit.location), hit.content) is None
         assert index.delete(paths=file) == 5
+
+
+class Refusing(MemoryStore):
+    """Takes no document as long as it is told so."""
+
+    refuses = True
+
+    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
+        if not self.refuses:
+            return super().upsert(documents)
+        return [
+            Rejection(d.record.id, d.record.location, Stage.WRITE, Reason.WRITE_REJECTED, "no", d.record)
+            for d in documents
+        ]
+
+
+def test_a_rejected_row_is_read_again_where_it_stands(tmp_path: Path) -> None:
+    """A retry finds the row by its number, and reads no other bytes: a location may mean any file."""
+    file, store = write(tmp_path / "train.parquet"), Refusing("i")
+    with ImageIndex(store, "palette", None) as index:
+        report = index.ingest(file, max_rejection_rate=1)
+        assert report.rejections == {Reason.WRITE_REJECTED: 5, Reason.BAD_ROW: 1}
+        store.refuses = False
+        write(file, (*COLORS[:2], "pink", *COLORS[3:]))
+        report = index.retry()
+        assert (report.written, report.rejections) == (4, {Reason.CHANGED_FILE: 1})
+        again = index.ingest(file)
+        assert (again.written, again.skipped) == (1, 4)
 
 
 def test_memory_is_that_of_a_few_rows(tmp_path: Path) -> None:

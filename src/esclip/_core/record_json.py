@@ -8,17 +8,43 @@ UTF-8, and a number may be infinite.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from esclip._core.types import PICTURE, TEXT, Fingerprint, GeoPoint, ImageRecord, MetadataValue
+from esclip._core.types import (
+    PICTURE,
+    TEXT,
+    Fingerprint,
+    GeoPoint,
+    ImageRecord,
+    MetadataValue,
+    content_fingerprint,
+)
 from esclip._errors.secrets import mask
+from esclip._files.archives import archive_of
+from esclip._files.paths import path_of
 
 
 def escape_surrogates(text: str) -> str:
     """The text with lone surrogates, which UTF-8 can't encode, as escape sequences."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def to_read_again(record: ImageRecord) -> ImageRecord | None:
+    """The record with the place where its picture is read; None where that was in memory alone.
+
+    Of a row of a table with pictures this is its location, and only the bytes that it has now are its own: a
+    record that somebody else has made can name any place.
+    """
+    if not isinstance(record.picture, bytes):
+        return record
+    if "://" in record.location or archive_of(record.location) is None:
+        return None
+    held = record.picture  # empty once an ingest has let go of it; of bytes the version is their fingerprint
+    content = content_fingerprint(held) if held else record.image_version
+    return replace(record, picture=path_of(record.location), content=content)
 
 
 def dump_record(record: ImageRecord) -> str:

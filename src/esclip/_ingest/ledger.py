@@ -24,7 +24,7 @@ from typing import Any
 
 from esclip._concurrency.forks import leave_behind, renew_in_children
 from esclip._concurrency.retry import LEDGER, retry
-from esclip._core.record_json import dump_record, escape_surrogates, load_record
+from esclip._core.record_json import dump_record, escape_surrogates, load_record, to_read_again
 from esclip._core.rejections import LedgerEntry, Rejection, Stage
 from esclip._core.settings import ledger_folder
 from esclip._errors import StoreError
@@ -139,7 +139,7 @@ class Ledger:
         """Add a rejection, or replace that of the same record, whose `origin` stays if None."""
         has_id = rejection.id and rejection.reason is not Reason.BAD_ID
         location = mask(escape_surrogates(rejection.location))
-        record = rejection.record
+        record = rejection.record and to_read_again(rejection.record)
         row = {
             "id": escape_surrogates(rejection.id),
             "place": "" if has_id else location,
@@ -148,7 +148,7 @@ class Ledger:
             "reason": rejection.reason.value,
             "location": location,
             "detail": mask(escape_surrogates(rejection.detail)),
-            "record": dump_record(record) if record and record.can_be_read_again else None,
+            "record": dump_record(record) if record else None,
             "tried": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self._run(_ADD, row)

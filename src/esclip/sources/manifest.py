@@ -14,7 +14,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -23,15 +23,14 @@ import orjson
 
 from esclip._concurrency.streams import owned
 from esclip._core.picture_facts import PICTURE_FIELDS
-from esclip._core.record_json import dump_record, load_record
+from esclip._core.record_json import dump_record, load_record, to_read_again
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, id_problem
 from esclip._errors import SourceError, error_text
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
-from esclip._files.archives import archive_of
-from esclip._files.paths import path_of, path_text
+from esclip._files.paths import path_text
 from esclip._files.regular import open_beside
 from esclip._files.text import MAX_LINE_CHARS, NotText, text_lines
 from esclip._protocols import Source
@@ -261,10 +260,8 @@ def dump_line(item: ImageRecord | Rejection) -> str:
     if isinstance(item, Rejection):
         rejection = {**item.to_json(), "location": mask(item.location), "detail": mask(item.detail)}
         line = json.dumps({_REJECTION: rejection})
-    elif item.can_be_read_again:
-        line = dump_record(item)
-    elif _is_member(item.location):
-        line = dump_record(replace(item, picture=path_of(item.location)))
+    elif record := to_read_again(item):
+        line = dump_record(record)
     else:
         raise SourceError(
             f"picture {item.id!r:.80} at {item.location!r:.200} has no place to be read from again: its "
@@ -274,11 +271,6 @@ def dump_line(item: ImageRecord | Rejection) -> str:
         detail = f"as JSON it is longer than {MAX_LINE_CHARS:,} characters"
         return dump_line(Rejection(item.id, item.location, Stage.READ, Reason.BAD_ROW, detail))
     return line
-
-
-def _is_member(location: str) -> bool:
-    """Whether a picture's bytes are at its location: in a row of a table on this machine."""
-    return "://" not in location and archive_of(location) is not None
 
 
 def _load_line(line: str, place: str, number: int, fields: Sequence[Field]) -> ImageRecord | Rejection:
