@@ -24,6 +24,7 @@ from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._files.buckets import BucketPath
 from esclip._protocols import Source
+from esclip._search.previews import read_previews
 from esclip.sources import open_source
 from esclip.sources.bucket import BucketSource
 from esclip.testing.source import SourceContract, records_of
@@ -168,6 +169,22 @@ def test_a_second_ingest_reads_only_what_has_changed(bucket: str, service: Servi
         assert (again.written, again.skipped) == (1, 1)
         pruned = ingest(index, f"s3://{bucket}", prune=True)
         assert (pruned.skipped, pruned.pruned) == (2, 1)
+
+
+def test_a_terminal_previews_and_copies_where_the_bucket_is_allowed(
+    bucket: str, service: Service, tmp_path: Path
+) -> None:
+    """An index may be a stranger's: what it names is not read by itself."""
+    with open_index(tmp_path / "i.lance", encoder="palette") as index:
+        service.put(bucket, "red%231%3F.jpg", jpeg("red"))
+        ingest(index, f"s3://{bucket}/red#1?.jpg")
+        hits = index.search_text("red")
+        assert read_previews(hits) == [None]
+        assert read_previews(hits, [f"s3://{bucket}"]) != [None]
+        assert len(hits.copy_to(tmp_path / "copies").failures) == 1
+        [copy] = hits.copy_to(tmp_path / "copies", allow_hosts=[f"s3://{bucket}"]).paths.values()
+        assert copy.name == "01_red#1_.jpg"
+        assert copy.read_bytes() == jpeg("red")
 
 
 def test_a_prefix_that_is_gone_is_pruned_when_confirmed(

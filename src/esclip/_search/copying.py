@@ -23,6 +23,7 @@ from esclip._core.types import MEMORY_SCHEME, PICTURE, Hit
 from esclip._errors import ConfigError, FetchError, RecordError, error_text, one_line
 from esclip._errors.reasons import Reason
 from esclip._files.archives import MEMBER_MARK, archive_of
+from esclip._files.buckets import is_bucket_address
 from esclip._files.locations import user_path
 from esclip._files.paths import path_of
 from esclip._files.regular import open_regular
@@ -124,6 +125,8 @@ def _copy(hit: Hit, *, fetcher: Fetcher, folder: Path, digits: int) -> _Outcome:
 
 def _name_of(location: str) -> str:
     """The last part of a path, also in an archive, or of a URL's path."""
+    if is_bucket_address(location):
+        return location.rpartition("/")[2]
     if "://" in location:
         return PurePosixPath(unquote(urlsplit(location).path)).name
     return path_of(location.removeprefix(f"{archive_of(location)}{MEMBER_MARK}")).name

@@ -15,6 +15,7 @@ from esclip._core.settings import UNSPLASH_HOST
 from esclip._core.types import PICTURE, Hit
 from esclip._core.urls import is_web_address
 from esclip._errors import RecordError
+from esclip._files.buckets import is_bucket_address
 from esclip._images.thumbnail_cache import thumbnail
 from esclip._images.thumbnails import THUMBNAIL_HEIGHT, shrink
 from esclip.sources import preview_url
@@ -51,11 +52,12 @@ def _read(numbered: tuple[int, Hit], *, fetcher: Fetcher) -> tuple[int, bytes | 
     number, hit = numbered
     if hit.kind != PICTURE:
         return number, None
-    if not is_web_address(hit.location):
+    in_bucket = is_bucket_address(hit.location)
+    if not (in_bucket or is_web_address(hit.location)):
         small = thumbnail(hit)
         return number, small and small.jpeg
     try:
-        data = fetcher.fetch(preview_url(hit.location, THUMBNAIL_HEIGHT))
+        data = fetcher.fetch(hit.location if in_bucket else preview_url(hit.location, THUMBNAIL_HEIGHT))
         return number, shrink(data, THUMBNAIL_HEIGHT).jpeg
     except RecordError:
         return number, None

@@ -15,6 +15,7 @@ import orjson
 from esclip._core.types import PICTURE, Box, Hit, document_hit
 from esclip._core.urls import is_web_address
 from esclip._errors import ConfigError, DocumentNotFound, one_line
+from esclip._files.buckets import is_bucket_address
 from esclip._images.thumbnail_cache import ThumbnailCache
 from esclip._index import ImageIndex
 from esclip._search.query import Query
@@ -171,6 +172,8 @@ def _view(hit: Hit, box: Box | None) -> tuple[bytes | None, dict[str, str]]:
         return None, {"note": "it is a text, without a picture"}
     if is_web_address(hit.location):
         return None, {"picture_url": preview_url(hit.location, VIEW_HEIGHT)}
+    if is_bucket_address(hit.location):
+        return None, {"note": "it is in a bucket, whose pictures are not shown here"}
     jpeg = view_file(Path(hit.location), hit.content or "", box)
     return jpeg, {} if jpeg else {"note": "its file is not there any more, or is another"}
 
