@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -71,6 +72,13 @@ def test_credentials_in_an_address_are_refused_and_not_shown() -> None:
     with pytest.raises(ConfigError, match="credentials") as refused:
         Fetcher(allow_hosts={"s3://KEY:SECRET@photos"}, cache=None, workers=1)
     assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("path", [Path("s3://photos/2024"), "s3a://photos", "gs://photos", "abfss://a@b/c"])
+def test_of_other_addresses_it_is_said_what_is_read(path: str | Path) -> None:
+    """Other services, and a path that has lost a slash."""
+    with pytest.raises(ConfigError, match=r"an address where a path is expected; .* s3://name/prefix"):
+        open_source([path])
 
 
 def test_only_texts_of_that_scheme_are_buckets() -> None:

@@ -36,6 +36,8 @@ WEB_SCHEMES = ("http", "https")
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/", re.IGNORECASE)
 """Of two letters or more: one letter is a drive of Windows."""
+_CLOUD = re.compile(r"(?:s3[an]?|gc?s|abfss?|az|r2):/", re.IGNORECASE)
+"""Addresses of buckets, also one that was made a `Path`, which has lost a slash."""
 _HOST = r"(?:\[[0-9a-f:.]+\]|[\w.-]+)"
 _REST = r"(?:[/?#].*)?"
 _UNMARKED = tuple(
@@ -108,7 +110,10 @@ def user_path(path: str | Path, what: str) -> Path:
     if isinstance(path, str) and not _exists(path):
         path = path.strip()
     if _SCHEME.match(text) and not _exists(path):
-        raise ConfigError(f"{what} {one_line(text, 200)}: an address where a path is expected")
+        advice = (
+            "; an ingest reads buckets of S3, by a text like s3://name/prefix" if _CLOUD.match(text) else ""
+        )
+        raise ConfigError(f"{what} {one_line(text, 200)}: an address where a path is expected{advice}")
     try:
         return existing_path(Path(path).expanduser())
     except RuntimeError as error:
