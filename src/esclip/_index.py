@@ -662,7 +662,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         kinds = {*options["parts"], *(schema.parts if schema else ())}
         detector = open_detector(options["detector"], options["detector_threshold"])
         if detector and CROPS not in kinds:
-            raise ConfigError("detector: the index has no crops for it to find; give parts=['crops'], too")
+            raise ConfigError("detector: the index has no crops for it to find", Hint.INGEST_CROPS)
         return Target(
             self._stores.pictures,
             remembered if labels is None else LabelSet.of(labels, remembered),

@@ -217,6 +217,8 @@ WRONG: dict[str, tuple[Call, str]] = {
     "ingest(labels=5)": (lambda its: its.index.ingest(its.photos, labels=5), "labels"),
     "ingest(labels=[5])": (lambda its: its.index.ingest(its.photos, labels=[5, 6]), "labels"),
     "ingest(labels=dict)": (lambda its: its.index.ingest(its.photos, labels={"red": 1}), "labels"),
+    "ingest(captioner=5)": (lambda its: its.index.ingest(its.photos, captioner=5), "captioner"),
+    "ingest(detector=5)": (lambda its: its.index.ingest(its.photos, detector=5), "detector"),
     "ingest(parts=5)": (lambda its: its.index.ingest(its.photos, parts=5), "parts"),
     "ingest(allow_hosts=5)": (lambda its: its.index.ingest(its.photos, allow_hosts=5), "allow_hosts"),
     "ingest(cache=5)": (lambda its: its.index.ingest(its.photos, cache=5), "a path"),

@@ -50,6 +50,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> esclip.ImageIndex:
         (lambda index: UNTYPED.open_index(collection_name="photos"), "index="),
         (lambda index: UNTYPED.open_index(model="palette"), "encoder="),
         (lambda index: UNTYPED.load_encoder(model_name="palette"), "name="),
+        (lambda index: index.ingest("photos", caption_model="blip"), "captioner="),
         (lambda index: UNTYPED.classify("a.jpg", candidate_labels=["red"]), "labels="),
         (lambda index: index.similar("a", nothing_like_it=1), "it has candidates, collapse, exact"),
     ],

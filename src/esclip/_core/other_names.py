@@ -57,6 +57,8 @@ _OTHERS_BY_OURS: Mapping[str, str] = {
     "records": "documents data items rows df frame",
     "prune": "delete_missing remove_missing sync",
     "captions": "caption_col captions_col captions_file",
+    "captioner": "caption_model captioning_model image_to_text",
+    "detector": "crop_model detection_model object_detector",
     "labels": "classes class_names candidate_labels",
     "reason": "reasons",
     "reasons": "reason",

@@ -15,6 +15,7 @@ requested, nothing new is begun; batches that are being encoded are still writte
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -69,6 +70,9 @@ CAPTION_BATCH = 8
 """Pictures that a captioner is given at once: a model may take a second for each on a CPU, and a run that is
 asked to stop waits for them."""
 
+CAPTION_SECONDS = 5.0
+"""For which a described picture waits for others to be encoded with: a kill finds few that aren't written."""
+
 LOOKUP_BATCH = 16
 """Pictures whose bytes are looked up in the store at once, and are in memory meanwhile."""
 
@@ -107,7 +111,8 @@ def ingest(
     unknown = steps.unknown(fetched)
     decoded = flat(parallel_map(steps.decode, unknown, workers=os.cpu_count() or 1))
     described = steps.describe(progress.without_rejections(decoded))
-    batched = batches(progress.without_rejections(described), max(1, batch_size // steps.vectors_each))
+    size, wait = max(1, batch_size // steps.vectors_each), CAPTION_SECONDS if captioner else math.inf
+    batched = batches(progress.without_rejections(described), size, seconds=wait)
     encoded = flat(parallel_map(steps.encode, batched, workers=encoder.encode_concurrency))
     documents = prefetch(progress.without_rejections(encoded), ahead=batch_size, stop=stop.event.set)
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
