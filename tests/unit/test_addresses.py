@@ -119,7 +119,7 @@ def test_blanks_make_no_folder_of_an_address(tmp_path: Path, monkeypatch: pytest
     """An address with a password and a blank before it, as a variable may have, is the address."""
     monkeypatch.chdir(tmp_path)
     with esclip.open_index(" http://alice:s3cret@localhost:9200\n", encoder="palette") as index:
-        assert "'http://localhost:9200'" in repr(vars(index))
+        assert index._stores.named.address == "http://localhost:9200"
     assert list(tmp_path.iterdir()) == []
 
 
