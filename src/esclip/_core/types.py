@@ -140,6 +140,11 @@ class ImageRecord:
         return isinstance(self.picture, Path) and self.id == file_id(self.picture)
 
     @property
+    def can_be_read_again(self) -> bool:
+        """Whether its picture is anywhere but in memory."""
+        return not isinstance(self.picture, bytes)
+
+    @property
     def wants_caption(self) -> bool:
         """Whether a captioner is to write its description."""
         return bool(self.caption_by) and not self.description
