@@ -262,7 +262,7 @@ def _check_order_by_document_id(client: EngineClient) -> None:
     try:
         client.request(client.raw.search, read=get_hits, index=client.index, body=body)
     except StoreError as error:
-        if "fielddata" not in str(error).lower():
+        if "id_field_data" not in str(error):
             raise
         raise ConfigError(
             f"documents of index {client.index!r} can't be put in the order of their _id "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,6 +39,8 @@ MAX_COMPRESSED_RESPONSE_BYTES = 1 << 26
 CHUNK = 1 << 20
 CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
 """Headers with credentials."""
+ORDER_BY_ID_WARNING = "fielddata on the _id field"
+"""In what a node of OpenSearch 2 warns of once: an order by `_id`, which adopted indexes may need."""
 
 
 def connect(address: str, auth: StoreAuth) -> Any:
@@ -173,6 +175,10 @@ class _Connection(opensearchpy.Urllib3HttpConnection):  # type: ignore[misc] # o
 
     def _raise_error(self, status_code: int, raw_data: str, content_type: str | None = None) -> None:
         raise refusal(status_code, raw_data)
+
+    def _raise_warnings(self, warning_headers: Iterable[str] | None) -> None:
+        unknown = [header for header in warning_headers or () if ORDER_BY_ID_WARNING not in header]
+        super()._raise_warnings(unknown)
 
     def _create_urllib3_pool(self) -> None:
         self.pool = RedactingPool(self._urllib3_pool_factory(), self._secrets)
