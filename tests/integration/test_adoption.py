@@ -369,8 +369,7 @@ def test_ids_of_documents(address: str) -> None:
     fields = {name: value for name, value in PROPERTIES.items() if name != "photo_id"}
     rows = [{name: value for name, value in row.items() if name != "photo_id"} for row in documents()[:COUNT]]
     with made(address, rows, fields, key=lambda row: f"photo{row['likes']:02}") as index:
-        orders_by_id = is_opensearch(address) and http("GET", address)["version"]["number"].startswith("2.")
-        if not orders_by_id:
+        if not is_opensearch(address):
             with pytest.raises(ConfigError, match="id_field_data"):
                 index.adopt()
             return

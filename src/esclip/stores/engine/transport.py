@@ -40,7 +40,7 @@ CHUNK = 1 << 20
 CREDENTIALS = frozenset({"authorization", "x-amz-security-token"})
 """Headers with credentials."""
 ORDER_BY_ID_WARNING = "fielddata on the _id field"
-"""In what a node of OpenSearch 2 warns of once: an order by `_id`, which adopted indexes may need."""
+"""In what a node of OpenSearch warns of: an order by `_id`, which adopted indexes may need."""
 
 
 def connect(address: str, auth: StoreAuth) -> Any:
