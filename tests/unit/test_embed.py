@@ -110,7 +110,7 @@ def test_a_table_has_rows_with_vectors(run: Run, tmp_path: Path, name: str) -> N
     [
         (["\x1b[31m/b"], "no such file"),
         ([""], "empty"),
-        (["--image", "s3://bucket/a.jpg"], "bad_url"),
+        (["--image", "ftp://host/a.jpg"], "bad_url"),
         (["--image", "notes.txt"], "not_an_image"),
         (["--image", "."], "unreadable_file"),
     ],
