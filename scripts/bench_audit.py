@@ -1,7 +1,7 @@
 """How long an audit takes, and what it finds: of an embedded index, and of one whose searches are spoiled.
 
     made-up pictures ─► an index ─► esclip.audit ─► seconds, processor seconds, recall@10 of texts
-                           └─► the same folder, of which one partition alone is searched ─► the same
+                           └─► the same folder, of whose partitions searches compare few ─► the same
 
     python -m scripts.bench_audit --documents 100000
 
