@@ -7,16 +7,13 @@ from typing import Annotated
 
 import typer
 
-from esclip._cli.options import Json, as_file
+from esclip._cli.options import Json, SourcePaths, as_file
 from esclip._cli.signals import handle_signals
 from esclip._ingest.options import ManifestOptions
 
 
 def manifest(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH...", help="As in ingest: folders, images, tables, a dataset."),
-    ],
+    paths: SourcePaths,
     out: Annotated[
         Path,
         typer.Option(

@@ -21,6 +21,11 @@ from esclip._files.locations import AnyPath, user_path
 from esclip._ingest.options import IngestOptions
 from esclip._search.options import QueryOptions, Where
 
+SourcePaths = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH...", help="As in ingest: folders, images, tables, a dataset."),
+]
+
 Json = Annotated[
     bool,
     typer.Option("--json", rich_help_panel=Panel.OUTPUT, help="Machine-readable results on stdout."),

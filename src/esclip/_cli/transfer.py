@@ -10,7 +10,7 @@ import typer
 
 from esclip._cli.groups import EncoderOptions, StoreOptions, Without
 from esclip._cli.ingest import RejectionsFile, run_to_report
-from esclip._cli.options import Json, as_file
+from esclip._cli.options import Json, SourcePaths, as_file
 from esclip._cli.signals import handle_signals
 from esclip._ingest.options import OF_AN_INDEX, IngestOptions
 from esclip._transfer.options import ExportOptions, ImportOptions
@@ -70,10 +70,7 @@ def import_(
 
 
 def encode(
-    paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH...", help="As in ingest: folders, images, tables, a dataset."),
-    ],
+    paths: SourcePaths,
     out: Annotated[
         Path,
         typer.Option(

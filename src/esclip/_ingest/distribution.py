@@ -29,7 +29,7 @@ from esclip._ingest.options import CallbackOptions, IngestOptions, RunOptions
 from esclip._ingest.pipeline import GRACE_S
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, delete_stale
-from esclip._ingest.run import Route, Target, prepare
+from esclip._ingest.run import Route, Target, end_reading, open_progress, prepare
 from esclip._ingest.worker import IndexAddress, WorkerTask, ingest_part, measure
 from esclip._protocols import Encoder, Source, Store
 from esclip.encoders.unloaded import UnloadedEncoder
@@ -105,17 +105,7 @@ def ingest_by_workers(
     route = prepare(source, UnloadedEncoder(encoder.space), target, options["batch_size"])
     ledger.open()
     before = ledger.last_number()
-    progress = IngestProgress(
-        index=store.index,
-        store=store.address,
-        encoder=encoder.space.model,
-        max_rejection_rate=options["max_rejection_rate"],
-        ledger=ledger,
-        origin=origin,
-        on_rejection=options["on_rejection"],
-        on_outcome=options["on_outcome"],
-        on_progress=options["on_progress"],
-    )
+    progress = open_progress(store, encoder, ledger, options, origin)
     cutter = Cutter(source, stop.event)
     progress.total = source.total()
     _write_parts(
@@ -126,9 +116,7 @@ def ingest_by_workers(
         pruned: Store = route.store if pruning.texts else route.pictures
         pruning = replace(pruning, ledger=ledger, until=before)
         progress.count_pruned(*delete_stale(source, pruned, cutter.seen, pruning))
-    report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
-    if origin is not None and not (report.stopped or report.unpruned):
-        ledger.forget(origin, until=before)
+    report = end_reading(progress, source, ledger, origin, before, stopped=stop.requested)
     if target.is_searchable and not report.stopped:
         progress.enter(Phase.MEASURING)
         _repeat(workers.run(measure, task))

@@ -32,9 +32,8 @@ from esclip._images.decode import read_facts
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.options import IngestOptions, ReencodeOptions
 from esclip._ingest.pipeline import Steps
-from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, delete_stale
-from esclip._ingest.run import Target, open_fetcher, prepare
+from esclip._ingest.run import Target, open_fetcher, open_progress, prepare
 from esclip._ingest.stages import add_facts, check_content, sharing_key
 from esclip._protocols import Encoder, Source, Store
 from esclip.stores.read_only import ReadOnlyStore
@@ -55,15 +54,7 @@ def dry_run(
     """
     stop, target = options["stop"] or CancelToken(), _read_only(target)
     source, pictures, store = prepare(source, encoder, target, options["batch_size"])
-    progress = IngestProgress(
-        index=store.index,
-        store=store.address,
-        encoder=encoder.space.model,
-        max_rejection_rate=options["max_rejection_rate"],
-        on_rejection=options["on_rejection"],
-        on_outcome=options["on_outcome"],
-        on_progress=options["on_progress"],
-    )
+    progress = open_progress(store, encoder, None, options)
     progress.enter(Phase.COMPARING)
     with open_fetcher(options, stop) as fetcher:
         steps = _DrySteps(

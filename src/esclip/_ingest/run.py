@@ -95,17 +95,7 @@ def run(
     source, pictures, store = prepare(source, encoder, target, options["batch_size"])
     ledger.open()
     before = ledger.last_number()
-    progress = IngestProgress(
-        index=store.index,
-        store=store.address,
-        encoder=encoder.space.model,
-        max_rejection_rate=options["max_rejection_rate"],
-        ledger=ledger,
-        origin=origin,
-        on_rejection=options["on_rejection"],
-        on_outcome=options["on_outcome"],
-        on_progress=options["on_progress"],
-    )
+    progress = open_progress(store, encoder, ledger, options, origin)
     with open_fetcher(options, stop) as fetcher:
         ingest(
             source,
@@ -123,13 +113,48 @@ def run(
             pruning=pruning and replace(pruning, ledger=ledger, until=before),
             pruned=None if pruning and pruning.texts else pictures,
         )
-    report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
-    if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
-        ledger.forget(origin, until=before)
+    report = end_reading(progress, source, ledger, origin, before, stopped=stop.requested)
     if target.is_searchable and not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
             calibrate(target.store, encoder, lambda: progress.enter(Phase.MEASURING))
     return replace(report, seconds=progress.seconds)
+
+
+def open_progress(
+    store: Store,
+    encoder: Encoder,
+    ledger: Ledger | None,
+    options: AddOptions | RetryOptions | ReencodeOptions,
+    origin: str | None = None,
+) -> IngestProgress:
+    """What counts the records of a run; arguments are as those of `run`. Without a ledger it keeps none."""
+    return IngestProgress(
+        index=store.index,
+        store=store.address,
+        encoder=encoder.space.model,
+        max_rejection_rate=options["max_rejection_rate"],
+        ledger=ledger,
+        origin=origin,
+        on_rejection=options["on_rejection"],
+        on_outcome=options["on_outcome"],
+        on_progress=options["on_progress"],
+    )
+
+
+def end_reading(
+    progress: IngestProgress,
+    source: Source,
+    ledger: Ledger,
+    origin: str | None,
+    before: int,
+    *,
+    stopped: bool,
+) -> IngestReport:
+    """The report of what was read and written. The ledger forgets what came from `origin` before this run."""
+    report = replace(progress.report(stopped=stopped), passed_over=dict(source.passed_over()))
+    if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
+        ledger.forget(origin, until=before)
+    return report
 
 
 def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -> Route:
