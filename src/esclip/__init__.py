@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         StoredDocument,
         TextRecord,
     )
+    from esclip._encode import encode
     from esclip._errors import (
         ConfigError,
         DecodeError,
@@ -81,7 +82,7 @@ if TYPE_CHECKING:
     from esclip._evaluation.judgements import JudgedQuery, Judgements
     from esclip._evaluation.options import EvaluateOptions
     from esclip._evaluation.statistics import Difference, Figure
-    from esclip._index import ImageIndex, encode, list_indexes, open_index
+    from esclip._index import ImageIndex
     from esclip._ingest.manifest import ManifestReport, write_manifest
     from esclip._ingest.options import (
         AddOptions,
@@ -91,7 +92,9 @@ if TYPE_CHECKING:
         RetryOptions,
         RunOptions,
     )
+    from esclip._list_indexes import list_indexes
     from esclip._net.access import StoreAuth
+    from esclip._open_index import open_index
     from esclip._plan.options import PlanOptions
     from esclip._plan.planner import plan
     from esclip._plan.value import Plan, PlanLine
@@ -253,8 +256,9 @@ _HOMES = (
     "_search.copying",
     "encoders", "_client.document", "_client.profile", "_client.client", "_evaluation.options",
     "_evaluation.statistics", "_evaluation.evaluation", "_evaluation.judgements", "_evaluation.evaluate",
-    "_classify", "_index", "_search.selection", "_plan.options", "_plan.value", "_plan.planner",
-    "_audit.options", "_audit.report", "_audit.audit", "_ingest.manifest", "_comparison.options",
+    "_classify", "_index", "_open_index", "_list_indexes", "_encode", "_search.selection",
+    "_plan.options", "_plan.value", "_plan.planner", "_audit.options", "_audit.report", "_audit.audit",
+    "_ingest.manifest", "_comparison.options",
     "_comparison.report", "_comparison.compare", "_switch", "_core.adoption",
 )  # fmt: skip
 """Modules that hold the public names, from light to heavy to import."""

@@ -1,6 +1,5 @@
 """The facade: one index of pictures, and texts beside them, to fill and to search.
 
-list_indexes(...) ─► Stats of each index
 open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · retry · get · peek · delete · stats · drop
                                ├─► reencode · export · import_vectors
                                └─► search · search_text · search_image · similar · ... · duplicates · facets
@@ -9,11 +8,10 @@ open_index(...) ─► ImageIndex ─┬─► ingest · add · rejections · re
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
@@ -39,14 +37,14 @@ from esclip._core.labels import LabelSet
 from esclip._core.markup import render_table
 from esclip._core.options import resolve
 from esclip._core.other_names import check_names, name_ours
-from esclip._core.parts import holds_parts, parts_index
+from esclip._core.parts import holds_parts
 from esclip._core.rejections import IngestReport, LedgerEntry
 from esclip._core.schema import FieldType, IndexSchema, Stats
 from esclip._core.searches import Scan
-from esclip._core.settings import DEFAULT_INDEX, DEFAULT_K, DUPLICATE, PAGE_SIZE, default_store
+from esclip._core.settings import DEFAULT_K, DUPLICATE, PAGE_SIZE
 from esclip._core.targets import CROPS, PART_KINDS
 from esclip._core.text_forms import is_unicode
-from esclip._core.texts import holds_texts, is_companion, texts_index
+from esclip._core.texts import holds_texts
 from esclip._core.types import StoredDocument
 from esclip._errors import (
     ConfigError,
@@ -58,14 +56,13 @@ from esclip._errors import (
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._errors.reasons import Reason
-from esclip._errors.secrets import Address, Secret, mask
+from esclip._errors.secrets import mask
 from esclip._files.locations import AnyPath, user_path
 from esclip._files.paths import location_of
 from esclip._index_stores import IndexStores
 from esclip._ingest.given_paths import paths_and_sources
 from esclip._ingest.options import (
     HOOKS,
-    OF_AN_INDEX,
     RAY,
     AddOptions,
     IngestOptions,
@@ -75,7 +72,6 @@ from esclip._ingest.options import (
     read_options,
 )
 from esclip._ingest.review_files import remove_reviews
-from esclip._net.access import StoreAuth
 from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
 from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
@@ -94,8 +90,8 @@ from esclip._transfer.options import ExportOptions, ImportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder
 from esclip.encoders.resolver import EncoderResolver
-from esclip.stores import is_folder, is_of_one_process, open_store, require_adoptable
-from esclip.stores.suggestions import explain_missing_folder, missing_index
+from esclip.stores import is_folder, require_adoptable
+from esclip.stores.suggestions import missing_index
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
@@ -110,216 +106,6 @@ DESCRIPTION_TIMEOUT_S = 1.0
 """Seconds that an index's `repr` waits for a store: it is shown also while a server is away."""
 
 _IN_A_QUERY = 'options belong to the query, as in Query("a dog", k=5), or go to search_text("a dog", k=5)'
-
-
-@check_names()
-def open_index(
-    store: AnyPath | Store | None = None,
-    index: str = DEFAULT_INDEX,
-    encoder: AnyPath | Encoder | None = None,
-    text_encoder: AnyPath | None = None,
-    *,
-    device: str | None = None,
-    precision: str | None = None,
-    encoder_token: str | None = None,
-    auth: StoreAuth | None = None,
-) -> ImageIndex:
-    """Open an index of pictures, existing or yet to be made. Connects to nothing and loads no model yet.
-
-    A forked process (gunicorn --preload, Celery, multiprocessing) may use what its parent has opened: it gets
-    connections of its own. Lance, OpenVINO and torch can't: where the parent had read an embedded index or
-    encoded before the fork, the child gets a `StoreError` or an `EncoderError`.
-
-    Args:
-        store: A folder (embedded index; of Milvus Lite where its name ends in `.db`), the `http://` or
-            `https://` address of OpenSearch or Elasticsearch, the `milvus://` or `milvus+https://` one of
-            Milvus, or a `Store`. Default: a folder in the user's data directory.
-        index: Name of the index: up to 200 of `a-z`, `0-9`, `_` and `-`. Several with commas between are
-            searched as one, and can't be written.
-        encoder: A model's name, a model's folder, `palette`, the address of an encoder server, those of
-            several servers of one model with commas between, or an `Encoder`. Default: the index's own; for a
-            new index `clip-ViT-B-32`.
-        text_encoder: The model for the texts of queries. Default: see `load_encoder`.
-        device: What a named model runs on: `cpu`, `cuda`, `mps`. Default: the fastest for pictures.
-        precision: What the CPU computes in: `f32`, `bf16` or `int8`. Default: `bf16` where the CPU has it.
-        encoder_token: Token of an encoder server.
-        auth: Credentials and CA file of a cluster.
-
-    Returns:
-        The index, to be closed: by `with` or `close`.
-
-    Raises:
-        ConfigError: An address or a name can't be used.
-
-    Example:
-        with esclip.open_index("photos.lance", encoder="palette") as index:
-            index.ingest("photos")
-    """
-    coerce_text("the index", index, "a name")
-    if encoder_token is not None:
-        encoder_token = Secret(coerce_text("encoder_token", encoder_token))
-    store = given = _coerce_store(store)  # no traceback shows its password
-    opened = _open_store(given, index, auth)
-    if isinstance(encoder, (str, os.PathLike)):
-        encoder = Address(_named("the encoder", encoder))
-    elif encoder is not None and not hasattr(encoder, "encode_texts"):
-        raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
-    load = partial(load_encoder, device=device, precision=precision)
-    texts = _named("text_encoder", text_encoder) if text_encoder is not None else None
-
-    def address() -> IndexAddress:
-        from esclip._ingest.worker import IndexAddress
-
-        if not isinstance(given, str | Path):
-            raise ConfigError(
-                "on: other processes can't open this store; open the index by the store's address"
-            )
-        if not isinstance(encoder, str | None):
-            raise ConfigError("on: other processes load the encoder themselves; open the index with its name")
-        folder = Path(given).expanduser().absolute() if is_folder(given) else given
-        if isinstance(folder, Path) and is_of_one_process(folder):
-            raise ConfigError(
-                f"on: {folder} is of Milvus Lite, which lets one process in; take another store"
-            )
-        return IndexAddress(folder, index, auth, encoder, texts, device, precision, encoder_token)
-
-    return ImageIndex(opened, encoder, texts, load, encoder_token, address)
-
-
-def list_indexes(store: AnyPath | Store | None = None, *, auth: StoreAuth | None = None) -> list[Stats]:
-    """List the indexes of a store, by name. Those of other programs, and those that belong to another index
-    (its texts, the parts of its pictures), are left out.
-
-    Args:
-        store: As in `open_index`.
-        auth: As in `open_index`.
-
-    Returns:
-        What each index holds, as `ImageIndex.stats`; documents are counted as searches see them. A store
-        that can't list its indexes gives the one that it was opened for.
-
-    Raises:
-        IndexNotFound: The store's folder does not exist.
-        StoreError: The store can't be reached, or does not allow its indexes to be listed.
-        ConfigError: The address can't be used.
-
-    Example:
-        for stats in esclip.list_indexes("store"):
-            print(stats.index, stats.documents)
-    """
-    store = _coerce_store(store)
-    opened = _open_store(store, DEFAULT_INDEX, auth)
-    try:
-        infos = opened.list_indexes()
-        if not infos and (folder := Path(opened.address)).is_absolute() and not folder.is_dir():
-            raise IndexNotFound(f"no index in {folder} ({explain_missing_folder(folder)})", Hint.INGEST)
-    finally:
-        if opened is not store:
-            opened.close()
-    return [
-        Stats.of(
-            info,
-            name,
-            opened.address,
-            parts=infos.get(parts_index(name)) if info.schema.parts else None,
-            texts=infos.get(texts_index(name)) if info.schema.texts else None,
-        )
-        for name, info in infos.items()
-        if not is_companion(info.schema)
-    ]
-
-
-@check_names()
-def encode(
-    *paths: AnyPath | Source | Iterable[AnyPath | Source],
-    out: AnyPath,
-    encoder: AnyPath | Encoder | None = None,
-    text_encoder: AnyPath | None = None,
-    device: str | None = None,
-    precision: str | None = None,
-    encoder_token: str | None = None,
-    **options: Unpack[IngestOptions],
-) -> IngestReport:
-    """Encode the pictures of `paths` into a vector cache, for an import into any store. Needs no store.
-
-    The same run as `ImageIndex.ingest`: what the cache holds unchanged is skipped, rejections are counted
-    and kept, in the cache's folder. A part is finished with 65,536 documents, or after ten minutes; a run
-    that was ended goes on from there. The cache is finished at the end of a whole run.
-
-    Args:
-        paths: As in `ImageIndex.ingest`.
-        out: The folder of the vector cache, new, empty, or one that a run before has written.
-        encoder: As in `open_index`. Default: that of the cache; for a new one `clip-ViT-B-32`.
-        text_encoder: As in `open_index`.
-        device: As in `open_index`.
-        precision: As in `open_index`.
-        encoder_token: As in `open_index`.
-        **options: `limit`, `images`, `labels`, `texts`, `exclude`, `captions`, `url_column`, `id_column`,
-            `frame_interval`, `slice`, `captioner`, `detector`, `detector_threshold`, `parts`, `batch_size`,
-            `workers`, `allow_hosts`, `public_hosts`, `ignore_robots_tag`, `max_rejection_rate`, `cache`,
-            `stop`, `on_rejection`, `on_outcome`, `on_progress`, `show_progress`, and, refused because they
-            are for an index, `prune`, `confirm`, `vectors`, `shards`, `replicas`, `refresh`, `m`,
-            `ef_construction`, `on`, `dry_run`, `rate`, `picture_bytes`: as in `ImageIndex.ingest`.
-
-    Returns:
-        Counts of the run: `read == skipped + written + rejected`.
-
-    Raises:
-        ConfigError: The folder holds something else, or an argument can't be used.
-        ValueError: An option is for an index.
-        EsclipError: As `ImageIndex.ingest`.
-
-    Example:
-        report = esclip.encode("photos", out="vectors", encoder="palette")
-        with esclip.open_index("encoded", encoder="palette") as other:
-            assert other.import_vectors("vectors").written == report.written
-    """
-    from esclip._transfer.exporting import require_cache_folder
-    from esclip.stores.vector_cache.store import VectorCacheStore
-
-    if refused := [name for name in OF_AN_INDEX if cast(Any, options).get(name)]:
-        raise ValueError(f"{refused[0]} is for an index, and a vector cache is none")
-    folder = user_path(coerce_path("out", out), "out").absolute()
-    require_cache_folder(folder)
-    opened = open_index(
-        VectorCacheStore(folder),
-        encoder=encoder,
-        text_encoder=text_encoder,
-        device=device,
-        precision=precision,
-        encoder_token=encoder_token,
-    )
-    with opened as index:
-        return index.ingest(*paths, **options)
-
-
-def _coerce_store(store: AnyPath | Store | None) -> Address | Path | Store:
-    """The store that a user gives; as a string it is an address, whose password no traceback shows."""
-    if store is None:
-        store = default_store()
-    if not isinstance(store, (str, os.PathLike)):
-        return store
-    path = coerce_path("the store", store)
-    return Address(path) if isinstance(path, str) else path
-
-
-def _open_store(store: Address | Path | Store, index: str, auth: StoreAuth | None) -> Store:
-    """The store, opened. Raises `ConfigError` for what is none."""
-    if auth is not None and not isinstance(auth, StoreAuth):
-        raise wrong_kind("auth", auth, "a StoreAuth")
-    if isinstance(store, (str, Path)):
-        return open_store(store, index, auth)
-    if auth is not None:
-        raise ConfigError("auth goes with a store's address, not with a store")
-    if not isinstance(store, Store):
-        raise wrong_kind("the store", store, "a folder, an address or a Store")
-    return store
-
-
-def _named(what: str, model: AnyPath) -> str:
-    """The name of a model; a path's is a folder's, which can be no name on the hub."""
-    given = coerce_path(what, model, "a model's name, a folder or an address")
-    return str(given.expanduser().absolute()) if isinstance(given, Path) else given
 
 
 class ImageIndex(OpenIndex, SearchMethods):
@@ -340,7 +126,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         super().__init__()
         self._stores = IndexStores(store)
         self._encoders = EncoderResolver(encoder, text_encoder, load, encoder_token)
-        self._address = address
+        self._worker_address = address
 
     if not TYPE_CHECKING:
         __getattr__ = name_ours("ImageIndex")
@@ -627,8 +413,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         )
         from esclip._ingest.ray_workers import open_workers
 
-        assert self._address
-        address, encoder = self._address(), self._encoder(schema)
+        assert self._worker_address
+        address, encoder = self._worker_address(), self._encoder(schema)
         most = min(options["workers"], EMBEDDED_WORKERS) if is_folder(address.store) else options["workers"]
         with open_workers(most, gpu=may_use_gpu(address)) as workers:
             task = worker_task(address, source, options)
@@ -1344,7 +1130,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         if target is None or target == name:
             return None
         named = self._stores.named.open_other(self._stores.named.index)
-        other = ImageIndex(named, None, None, address=self._address)
+        other = ImageIndex(named, None, None, address=self._worker_address)
         try:
             schema = other._stores.pictures.schema()
             if schema is None or other._stores.pictures.index == name:

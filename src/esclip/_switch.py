@@ -22,9 +22,10 @@ from esclip._core.texts import holds_texts, is_companion, texts_index
 from esclip._errors import ConfigError, Hint, IndexExists
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
-from esclip._index import ImageIndex, open_index
+from esclip._index import ImageIndex
 from esclip._ingest.review_files import copy_reviews, move_index_files
 from esclip._net.access import StoreAuth
+from esclip._open_index import open_index
 from esclip._protocols import Store
 from esclip.stores import require_index_name
 from esclip.stores.aliases import is_alias

@@ -71,6 +71,6 @@ def test_help_loads_no_numpy() -> None:
 
 def test_import_and_help_load_nothing_heavy() -> None:
     """`import esclip` and the command line's modules import no model, table or engine library."""
-    code = f"import sys, esclip, esclip._cli.app, esclip._index; print({HEAVY!r} & set(sys.modules))"
+    code = f"import sys, esclip, esclip._cli.app, esclip._open_index; print({HEAVY!r} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -18,7 +18,8 @@ from esclip._core.progress import Progress
 from esclip._core.rejections import IngestReport
 from esclip._errors import ConfigError
 from esclip._files.user_folders import data_folder
-from esclip._index import ImageIndex, open_index
+from esclip._index import ImageIndex
+from esclip._open_index import open_index
 from esclip._search.gallery import render_section
 from esclip._search.hits import Hits
 from esclip.encoders.palette import PALETTE_LIMITS

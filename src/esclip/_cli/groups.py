@@ -159,7 +159,7 @@ class StoreOptions:
         """The index, with these options of an encoder."""
         encoder = encoder or ImageEncoderOptions()
         with hide_module("pandas"):  # pyarrow imports it where it is: a fifth of a search's time, for nothing
-            from esclip._index import open_index
+            from esclip._open_index import open_index
 
             return open_index(
                 self.store or None,
@@ -174,7 +174,7 @@ class StoreOptions:
 
     def list_indexes(self) -> list[Stats]:
         """What each index of the store holds."""
-        from esclip._index import list_indexes
+        from esclip._list_indexes import list_indexes
 
         return list_indexes(self.store or None, auth=self.store_auth())
 

@@ -69,8 +69,8 @@ def _unloaded(encoder: EncoderOptions) -> Encoder:
 
 def _open_new(old: ImageIndex, name: str | None, encoder: Encoder) -> ImageIndex:
     """The new index, in the store of the old one."""
-    from esclip._index import open_index
     from esclip._ingest.reencoding import find_target
+    from esclip._open_index import open_index
     from esclip.stores import require_index_name
 
     if name is not None:
