@@ -23,10 +23,12 @@ from esclip.testing.source import SourceContract, records_of, rejections_of
 RGB = {"red": (255, 0, 0), "green": (0, 160, 0), "blue": (0, 0, 255)}
 
 
-def write_film(file: Path, colors: tuple[str, ...] = tuple(RGB), codec: str = "mpeg4") -> Path:
-    """Two seconds of each colour at 10 frames a second; a key frame every second."""
+def write_film(
+    file: Path, colors: tuple[str, ...] = tuple(RGB), codec: str = "mpeg4", *, reordered: int = 0
+) -> Path:
+    """Two seconds of each colour at 10 frames a second; a key frame every second, `reordered` B-frames."""
     with av.open(str(file), "w") as container:
-        stream = container.add_stream(codec, rate=10)
+        stream = container.add_stream(codec, rate=10, options={"bf": str(reordered)})
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", 10
         for number in range(20 * len(colors)):
             pixels = np.full((48, 64, 3), RGB[colors[number // 20]], np.uint8)
@@ -66,6 +68,29 @@ def test_frames_are_those_of_their_times(tmp_path: Path, suffix: str) -> None:
         read_file(Path(f"{film}@33"), 1 << 20)
     with pytest.raises(FileNotFoundError):
         read_file(Path(f"{film}@99000"), 1 << 20)
+
+
+def test_frames_come_in_the_order_of_their_times(tmp_path: Path) -> None:
+    """In a file, a frame stands behind the later one that it is predicted from."""
+    film = write_film(tmp_path / "film.mkv", reordered=2)
+    records = records_of(open_source([film], frame_interval=0.1))
+    assert [record.metadata["time"] for record in records] == [number / 10 for number in range(60)]
+    whole = film.read_bytes()
+    film.write_bytes(whole[: len(whole) // 2])
+    cut = [record.metadata["time"] for record in records_of(open_source([film], frame_interval=0.1))]
+    assert cut == sorted(cut)
+    assert len(cut) > 10
+
+
+def test_a_film_of_an_unknown_codec_is_rejected(tmp_path: Path) -> None:
+    """What FFmpeg can't decode is one rejection, and the run goes on."""
+    film, other = write_film(tmp_path / "film.mkv"), write_film(tmp_path / "other.mp4")
+    film.write_bytes(film.read_bytes().replace(b"V_MPEG4", b"V_XXXX4"))
+    with ImageIndex(MemoryStore("i"), "palette", None) as index:
+        report = index.ingest(film, other)
+        assert (report.written, report.rejections) == (6, {Reason.UNREADABLE_FILE: 1})
+    with pytest.raises(OSError, match="no decoder"):
+        read_file(Path(f"{film}@0"), 1 << 20)
 
 
 def test_a_film_from_ingest_to_thumbnail(tmp_path: Path) -> None:

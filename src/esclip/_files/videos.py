@@ -14,6 +14,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from heapq import heappop, heappush
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ SEEK_MARGIN = 10_000
 MAX_DECODED = 10_000
 """Frames up to the one that is wanted: a stranger's index may name a time that a long film doesn't have."""
 
+MAX_REORDERED = 16
+"""Frames that may be stored before one that is shown earlier: more no format of videos allows."""
+
 MAX_PIXELS = 100_000_000
 QUALITY = 95
 
@@ -81,13 +85,29 @@ def frame_times(video: Path, interval: float | None) -> Iterator[int]:
     """
     step, wanted = round(1000 * (interval or MIN_SECONDS)), 0
     with _open_stream(video) as (container, stream):
-        for packet in container.demux(stream):
-            if packet.pts is None or packet.is_corrupt or not (packet.is_keyframe or interval):
-                continue
-            time = _milliseconds(packet.pts, stream)
+        times = (
+            _milliseconds(packet.pts, stream)
+            for packet in container.demux(stream)
+            if packet.pts is not None and not packet.is_corrupt and (packet.is_keyframe or interval)
+        )
+        for time in _in_order(times):
             if time >= wanted:
                 yield time
                 wanted = (time // step + 1) * step if interval else time + step
+
+
+def _in_order(times: Iterator[int]) -> Iterator[int]:
+    """The times as they are shown: a frame that others are predicted from is stored before them."""
+    ahead: list[int] = []
+    try:
+        for time in times:
+            heappush(ahead, time)
+            if len(ahead) > MAX_REORDERED:
+                yield heappop(ahead)
+    except Exception:  # what comes before the damage counts
+        yield from sorted(ahead)
+        raise
+    yield from sorted(ahead)
 
 
 def read_frame(video: Path, milliseconds: int) -> bytes:
@@ -136,7 +156,10 @@ def _open_stream(video: Path) -> Iterator[tuple[Any, Any]]:
         ):
             if not container.streams.video:
                 raise OSError(errno.EINVAL, "it has no pictures", str(video))
-            yield container, container.streams.video[0]
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise OSError(errno.EINVAL, "FFmpeg has no decoder for its pictures", str(video))
+            yield container, stream
     except av.FFmpegError as error:
         raise OSError(
             errno.EIO, f"it can't be read as a video: {error.strerror or error}", str(video)
