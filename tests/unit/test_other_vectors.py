@@ -98,26 +98,33 @@ def test_pictures_that_are_gone(pictures: list[Path], vectors: Any, tmp_path: Pa
     """Vectors whose pictures can't be read are taken if they are trusted, with where those were."""
     folder = write_shards(tmp_path / "emb", pictures, vectors, paths=lambda path: f"/data/{path.name}")
     with opened() as index:
-        with pytest.raises(ConfigError, match=r"none of 5 pictures can be read here.*pass trust=True"):
+        with pytest.raises(
+            ConfigError, match=r"none of 5 pictures .* \(/data/\w+\.png: there is no such file\)"
+        ):
             index.import_vectors(folder)
         assert index.import_vectors(folder, trust=True).written == 9
         assert index.search_text("red", 1)[0].location == "/data/red.png"
 
 
 def test_a_parquet_file_with_a_column_of_lists(pictures: list[Path], vectors: Any, tmp_path: Path) -> None:
-    """As Hugging Face's data sets have it: pictures as bytes, one row without a vector."""
+    """As Hugging Face's data sets have it: pictures as bytes, the first row without a vector. They are the
+    documents that an ingest of the file has.
+    """
     images = [{"bytes": path.read_bytes(), "path": path.name} for path in pictures]
-    lists = [*vectors[:-1].tolist(), None]
+    lists = [None, *vectors[1:].tolist()]
     table = pa.table({"image": images, "text": [path.stem for path in pictures], "embedding": lists})
     file = tmp_path / "train-00000-of-00001.parquet"
     pq.write_table(table, file)
     with opened() as index:
         report = index.import_vectors(file, max_rejection_rate=1)
         assert (report.written, report.rejections) == (8, {esclip.Reason.BAD_VECTOR: 1})
-        (hit,) = index.search_text("red", 1)
-        assert hit.description == "red"
-        assert hit.location.startswith("memory:")
+        (hit,) = index.search_text("green", 1)
+        assert (hit.description, hit.metadata["file_name"]) == ("green", "green.png")
+        assert hit.id == hit.location == f"{file}#1"
         assert index.import_vectors(tmp_path, max_rejection_rate=1).skipped == 8
+        encoded = []
+        report = index.ingest(file, on_progress=lambda now: encoded.append(now.encoded))
+        assert (report.read, len(index), max(encoded)) == (9, 9, 1)
 
 
 def test_an_array_and_ids(pictures: list[Path], vectors: Any, tmp_path: Path, quick_esclip: Esclip) -> None:

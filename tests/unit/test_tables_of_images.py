@@ -53,10 +53,11 @@ def write(file: Path, colors: tuple[str, ...] = COLORS, **columns: object) -> Pa
     return file
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".pq"])
 class TestHuggingFace(SourceContract):
     @pytest.fixture
-    def origin(self, tmp_path: Path) -> Path:
-        return write(tmp_path / "train.parquet")
+    def origin(self, tmp_path: Path, suffix: str) -> Path:
+        return write(tmp_path / f"train{suffix}")
 
     def open(self, origin: Path) -> Source:
         return open_source([origin])
@@ -66,9 +67,10 @@ class TestHuggingFace(SourceContract):
         return {record.id for record in records_of(self.open(origin)) if record.id.endswith("#2")}
 
 
-def test_a_row_has_its_picture_and_names_of_classes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".parquet", ".PQ"])
+def test_a_row_has_its_picture_and_names_of_classes(tmp_path: Path, suffix: str) -> None:
     """The number of a class is its name, -1 none; the row's number is where the picture stands."""
-    file = write(tmp_path / "train.parquet", COLORS)
+    file = write(tmp_path / f"train{suffix}", COLORS)
     records = records_of(open_source([file]))
     assert [record.metadata.get("label") for record in records] == [None, "cat", "dog", None, "cat"]
     assert records[1].metadata["file_name"] == "green.bmp"

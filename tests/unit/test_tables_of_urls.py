@@ -136,7 +136,7 @@ def test_a_list_of_urls_has_ids_made_of_them(tmp_path: Path) -> None:
     """One URL a line; a text that begins otherwise is none, and read as any other file."""
     file = tmp_path / "urls.txt"
     file.write_bytes(
-        b"\xef\xbb\xbf\n  https://x.org/a.jpg\r\n# not this one\nHTTPS://x.org/b.jpg\n\nx.org/c\n"
+        b"\xef\xbb\xbf\n# of today\n  https://x.org/a.jpg\r\n# not this one\nHTTPS://x.org/b.jpg\n\nx.org/c\n"
     )
     source = open_source([file])
     urls = ["https://x.org/a.jpg", "HTTPS://x.org/b.jpg"]
@@ -144,6 +144,22 @@ def test_a_list_of_urls_has_ids_made_of_them(tmp_path: Path) -> None:
     assert [rejection.location for rejection in rejections_of(source)] == ["x.org/c"]
     file.write_text("a text about https://x.org/\n", encoding="utf-8")
     assert [record.location for record in records_of(open_source([file]))] == [str(file)]
+
+
+@pytest.mark.parametrize("column", ["image_path", "File_Name", "filename"])
+def test_paths_are_called_as_other_programs_call_them(tmp_path: Path, column: str) -> None:
+    """clip-retrieval's metadata, and what Hugging Face's ImageFolder has beside pictures."""
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.bmp")
+    (tmp_path / "metadata.csv").write_text(f"{column},text\na.bmp,a word\n")
+    [record] = records_of(open_source([tmp_path / "metadata.csv"]))
+    assert (record.location, record.description) == (str(tmp_path / "a.bmp"), "a word")
+
+
+def test_a_header_of_many_columns_is_read_once(tmp_path: Path) -> None:
+    """Each name is looked up, not looked for among all: 200,000 would take an hour."""
+    names = [f"c{number}" for number in range(200_000)]
+    (tmp_path / "wide.csv").write_text(f"url,{','.join(names)}\nhttps://x.org/a,{',' * 199_999}\n")
+    assert len(records_of(open_source([tmp_path / "wide.csv"]))) == 1
 
 
 @pytest.mark.parametrize("name", ["pictures.csv", "pictures.jsonl", "photos.csv"])

@@ -33,7 +33,8 @@ from esclip._files.videos import read_frame, split_frame
 
 MEMBER_MARK = "#"
 
-TAR, ZIP, PARQUET = ".tar", ".zip", ".parquet"
+TAR, ZIP = ".tar", ".zip"
+PARQUET = (".parquet", ".pq")
 PACKED_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst")
 """Can't be read from the middle."""
 
@@ -52,7 +53,7 @@ BLOCK = 512
 MAX_HEADER_BYTES = 1 << 20
 """Of a tar's extended header, which is read whole: names and attributes of a file take some hundreds."""
 
-_ARCHIVE = re.compile(r"\.(?:tar|zip|parquet)(?=#)", re.IGNORECASE)
+_ARCHIVE = re.compile(rf"(?:{'|'.join(map(re.escape, (TAR, ZIP, *PARQUET)))})(?=#)", re.IGNORECASE)
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 """The errors of opening a member as if it were a file."""
@@ -382,12 +383,10 @@ def _directory_of(path: Path) -> _Directory:
 
 @functools.lru_cache(KEPT_DIRECTORIES)
 def _directory(path: Path, size: int, modified: int, process: int) -> _Directory:
-    match path.suffix.lower():
-        case ".parquet":
-            return _ParquetRows(path)
-        case ".zip":
-            return _ZipDirectory(path)
-    return _TarDirectory(path)
+    suffix = path.suffix.lower()
+    if suffix in PARQUET:
+        return _ParquetRows(path)
+    return _ZipDirectory(path) if suffix == ZIP else _TarDirectory(path)
 
 
 def _normalized(name: str) -> str:

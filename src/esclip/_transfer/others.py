@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from esclip._core.document_tables import document_table
+from esclip._core.record_json import to_read_again
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType, IndexSchema, Space
 from esclip._core.settings import UNSPLASH_PAGE
@@ -32,18 +33,18 @@ from esclip._errors import ConfigError, Hint, SourceError, error_text, map_error
 from esclip._errors.counts import pluralize
 from esclip._transfer.importing import VectorTables
 from esclip._transfer.options import ImportOptions
-from esclip.sources.memory.source import RECORD_KEYS, MemorySource
-from esclip.sources.tables.columns import RecordColumns, below_folder
+from esclip.sources.memory.source import MemorySource
+from esclip.sources.tables.columns import RecordColumns
 from esclip.sources.tables.rows import Table, open_table, table_kind
-from esclip.sources.tables.source import URL_NAMES, keys_of
+from esclip.sources.tables.source import URL_NAMES, keys_of, metadata_types, placed_rows
 from esclip.stores.vector_cache.reading import PAGE_ROWS, PARQUET_ERRORS
 
-PATH_NAMES = ("image_path", "file_name", "filename")
-"""What clip-retrieval and others call the pictures' column beside `URL_NAMES`."""
 ID_NAMES = ("id", "photo_id", "image_id")
 IDS_FILES = ("photo_ids.csv", "ids.csv", "ids.tsv", "ids.parquet", "metadata.parquet", "metadata.csv")
 """What the table beside an array may be called, in this order; before these, as the array itself."""
 
+GONE = "file://"
+"""Before the path of a picture that isn't there."""
 
 _SHARD = re.compile(r"img_emb_(\d+)\.npy")
 
@@ -178,8 +179,7 @@ def _parquet(path: Path, column: str | None) -> Shard:
     with map_errors(PARQUET_ERRORS, path):
         schema, count = pq.read_schema(path), pq.read_metadata(path).num_rows
         column = _vector_column(schema, column, path)
-        first = next(pq.ParquetFile(path).iter_batches(1, columns=[column]), None)
-    dim = len(first.column(0)[0]) if first is not None and first.column(0)[0].is_valid else 0
+        dim = _dimension(pq.ParquetFile(path), column)
 
     def pages() -> Iterator[Vectors]:
         with map_errors(PARQUET_ERRORS, path):
@@ -187,6 +187,14 @@ def _parquet(path: Path, column: str | None) -> Shard:
                 yield _rows_of_lists(batch.column(0), dim, path)
 
     return Shard(path, count, dim, pages, path)
+
+
+def _dimension(file: pq.ParquetFile, column: str) -> int:
+    """The length of the first list of a column that isn't missing; 0 where all are."""
+    for batch in file.iter_batches(PAGE_ROWS, columns=[column]):
+        if len(lists := batch.column(0).drop_null()):
+            return len(lists[0])
+    return 0
 
 
 def _vector_column(schema: pa.Schema, named: str | None, path: Path) -> str:
@@ -248,28 +256,23 @@ class _Rows:
                 )
             keys = _keys(table, columns)
             self._tables.append((table, keys))
-            found = {name: table.types[name] for name, key in keys.items() if key not in RECORD_KEYS}
-            self.types |= {name: kind for name, kind in found.items() if kind and name not in self.types}
+            self.types = metadata_types(table, keys) | self.types
 
     def __iter__(self) -> Iterator[Mapping[str, Any] | Rejection]:
         for table, keys in self._tables:
             of_unsplash = any(name.casefold() == "photo_id" and key == "id" for name, key in keys.items())
-            for row in table.rows(keys):
-                if isinstance(row, Rejection):
-                    yield row
-                else:
-                    yield _with_place(below_folder(row, table.path.parent), of_unsplash=of_unsplash)
+            for row in placed_rows(table, keys):
+                yield row if isinstance(row, Rejection) else _with_place(row, of_unsplash=of_unsplash)
 
 
 def _keys(table: Table, columns: RecordColumns) -> dict[str, str]:
     """The columns that are used; a table need not say where its pictures are, if it has ids."""
-    names = [*URL_NAMES, *PATH_NAMES]
-    has_pictures = columns.url or {*names} & {name.casefold() for name in table.types}
-    keys = keys_of(table, columns, urls=names if has_pictures else (), ids=ID_NAMES)
+    has_pictures = columns.url or table.pictures or {*URL_NAMES} & {name.casefold() for name in table.types}
+    keys = keys_of(table, columns, urls=URL_NAMES if has_pictures else (), ids=ID_NAMES)
     if not has_pictures and "id" not in keys.values():
         raise SourceError(
             f"{_shown(table.path)} says of no row which picture it is: it has neither a column "
-            f"called {', '.join(names)} nor {', '.join(ID_NAMES)}",
+            f"called {', '.join(URL_NAMES)} nor {', '.join(ID_NAMES)}",
             Hint.URL_COLUMN,
         )
     return keys
@@ -285,7 +288,7 @@ def _with_place(row: dict[str, Any], *, of_unsplash: bool) -> dict[str, Any]:
     path = Path(picture) if isinstance(picture, str) and picture.startswith("/") else None
     if path is not None and not os.path.isfile(path):  # noqa: PTH113 - False also for impossible names
         row = {name: value for name, value in row.items() if name != "image"}
-        return {"id": file_id(path), "location": str(path)} | row | {"url": f"file://{path}"}
+        return {"id": file_id(path), "location": str(path)} | row | {"url": f"{GONE}{path}"}
     return row
 
 
@@ -312,12 +315,17 @@ def _pairs(
     records = source.records(Event())
     for shard in shards:
         for vectors in shard.pages():
-            items = list(islice(records, len(vectors)))
+            items = [_without_bytes(item) for item in islice(records, len(vectors))]
             if len(items) < len(vectors):
                 raise SourceError(f"{_shown(shard.table)} has fewer rows than {_shown(shard.path)} vectors")
             yield list(zip(items, vectors, strict=True))
     if next(records, None) is not None:
         raise SourceError(f"{_shown(shards[-1].table)} has more rows than {_shown(shards[-1].path)} vectors")
+
+
+def _without_bytes(item: ImageRecord | Rejection) -> ImageRecord | Rejection:
+    """The record of a row that holds its picture, to be read again from there: a page has thousands."""
+    return item if isinstance(item, Rejection) else to_read_again(item) or item
 
 
 def _shown(path: Path) -> str:

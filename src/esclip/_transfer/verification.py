@@ -14,6 +14,7 @@ from esclip._errors.counts import pluralize
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.stages import Decoded, Fetched, decode_picture, encode_batch
 from esclip._protocols import Encoder
+from esclip._transfer.others import GONE
 
 COMPARED = 8
 """Pictures that are encoded anew."""
@@ -30,11 +31,11 @@ def require_model(
 ) -> None:
     """Raise `ConfigError` where the vectors aren't the encoder's, or where that can't be found out."""
     model = one_line(encoder.space.model, 200)
-    decoded, vectors = _decode_some(pairs, encoder, allow_hosts)
+    decoded, vectors, problem = _decode_some(pairs, encoder, allow_hosts)
     if not decoded:
         raise ConfigError(
-            f"none of {pluralize(min(len(pairs), TRIED), 'picture')} can be read here, so that their vectors "
-            f"can't be compared with those of {model}",
+            f"none of {pluralize(min(len(pairs), TRIED), 'picture')} can be read here ({problem}), so that "
+            f"their vectors can't be compared with those of {model}",
             Hint.TRUST,
         )
     ours = [one.vector for one in encode_batch(decoded, encoder)]
@@ -50,10 +51,11 @@ def require_model(
 
 def _decode_some(
     pairs: Sequence[tuple[ImageRecord | Rejection, Vector]], encoder: Encoder, allow_hosts: Collection[str]
-) -> tuple[list[Decoded], list[Vector]]:
-    """Pictures that can be read, and the vectors that are given for them."""
+) -> tuple[list[Decoded], list[Vector], str]:
+    """Pictures that can be read, the vectors that are given for them, and why another can't be read."""
     decoded: list[Decoded] = []
     vectors: list[Vector] = []
+    problem = "no row has both a picture and a vector"
     step = max(1, len(pairs) // TRIED)
     with Fetcher(
         allow_hosts=allow_hosts, public_hosts={UNSPLASH_HOST}, cache=picture_cache(), workers=1
@@ -64,9 +66,12 @@ def _decode_some(
             try:
                 picture = Fetched(record, fetcher.fetch(record.picture), "")
                 decoded.append(decode_picture(picture, encoder, crops=False))
-            except RecordError:
+            except RecordError as error:
+                is_gone = isinstance(record.picture, str) and record.picture.startswith(GONE)
+                why = "there is no such file" if is_gone else one_line(error.detail, 200)
+                problem = f"{one_line(record.location, 200)}: {why}"
                 continue
             vectors.append(vector)
             if len(decoded) == COMPARED:
                 break
-    return decoded, vectors
+    return decoded, vectors, problem

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,14 +25,13 @@ from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import FieldType
 from esclip._errors import SourceError, error_text, one_line
 from esclip._errors.reasons import Reason
-from esclip._files.archives import picture_columns
+from esclip._files.archives import PARQUET, picture_columns
 from esclip._files.paths import path_text
 from esclip._files.regular import open_regular
 from esclip.sources.tables.csv_rows import BrokenRow, Lines, Row, read_rows
 from esclip.sources.tables.packed_text import open_lines, open_text, unpacked_suffix
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
-PARQUET = (".parquet", ".pq")
 
 TYPED_BY = 1000
 """Rows of separated values by which the columns' types are found."""
@@ -43,7 +43,7 @@ MAX_BATCH_ROWS = 4096
 ROWS_AT_ONCE = 256
 """Rows that become Python objects at once."""
 
-_URL_LINE = re.compile(r"\s*https?://\S+\s*", re.IGNORECASE)
+_URL_LINE = re.compile(r"https?://\S+", re.IGNORECASE)
 
 
 class Table(ABC):
@@ -91,7 +91,13 @@ def _begins_with_url(path: Path) -> bool:
             begin = stream.read(1 << 12).decode(errors="replace")
     except SourceError:
         return False
-    return bool(_URL_LINE.fullmatch(begin.lstrip().split("\n")[0]))
+    return bool(_URL_LINE.fullmatch(next(_lines_with_urls(begin.splitlines()), "")))
+
+
+def _lines_with_urls(lines: Iterable[str]) -> Iterator[str]:
+    """The lines, without empty ones and comments."""
+    stripped = (line.strip() for line in lines)
+    return (line for line in stripped if line and not line.startswith("#"))
 
 
 class UrlList(Table):
@@ -105,9 +111,8 @@ class UrlList(Table):
         """A mapping for each line."""
         [key] = keys.values()
         with open_lines(self.path) as lines:
-            for line in lines:
-                if (url := line.strip()) and not url.startswith("#"):
-                    yield {key: url}
+            for url in _lines_with_urls(lines):
+                yield {key: url}
 
 
 class CsvTable(Table):
@@ -122,20 +127,21 @@ class CsvTable(Table):
             if not isinstance(header, Row):
                 problem = header.problem if header else "the file is empty"
                 raise SourceError(f"{path_text(path)}, line 1: no columns' names: {problem}")
-            self._columns = [name.strip() for name in header.values]
-            if twice := next((name for name in self._columns if self._columns.count(name) > 1), None):
+            columns = Counter(name.strip() for name in header.values)
+            if twice := next((name for name, number in columns.items() if number > 1), None):
                 raise SourceError(f"{path_text(path)}, line 1: there are two columns {one_line(twice, 80)!r}")
+            self._places = {name: place for place, name in enumerate(columns)}
             head = [row for row in islice(self._read(lines), TYPED_BY) if isinstance(row, Row)]
         self.types = {
             name: known.get(name) or _type_of(row.values[place] for row in head)
-            for place, name in enumerate(self._columns)
+            for name, place in self._places.items()
         }
 
     def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
         """Each row, with numbers and truth values in columns of these; a rejection of a broken one."""
         used = [
             (
-                self._columns.index(name),
+                self._places[name],
                 key,
                 _PARSERS.get(self.types[name] or FieldType.KEYWORD) if name == key else None,
             )
@@ -156,7 +162,7 @@ class CsvTable(Table):
                     }
 
     def _read(self, lines: Lines) -> Iterator[Row | BrokenRow]:
-        return read_rows(lines, len(self._columns), self._delimiter)
+        return read_rows(lines, len(self._places), self._delimiter)
 
     def _rejected(self, row: BrokenRow) -> Rejection:
         location = f"{path_text(self.path)}:{row.line}"
@@ -287,6 +293,7 @@ def _arrow_type(type: Any) -> FieldType | None:
     checks: tuple[tuple[Callable[[Any], bool], FieldType], ...] = (
         (is_a.is_string, FieldType.KEYWORD),
         (is_a.is_large_string, FieldType.KEYWORD),
+        (is_a.is_string_view, FieldType.KEYWORD),
         (is_a.is_integer, FieldType.INTEGER),
         (is_a.is_floating, FieldType.FLOAT),
         (is_a.is_decimal, FieldType.FLOAT),

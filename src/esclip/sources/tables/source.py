@@ -25,7 +25,7 @@ from esclip.sources.memory.source import RECORD_KEYS, MemorySource
 from esclip.sources.tables.columns import RecordColumns, below_folder, picture_key
 from esclip.sources.tables.rows import Table, open_table, table_kind
 
-URL_NAMES = ("url", "image_url", "img_url", "image", "path")
+URL_NAMES = ("url", "image_url", "img_url", "image", "path", "image_path", "file_name", "filename")
 CAPTION_NAMES = ("caption", "description", "text")
 """What columns are called by themselves, in any case; the first that a table has counts."""
 
@@ -62,45 +62,54 @@ class _Rows:
 
     def __init__(self, table: Table, columns: RecordColumns) -> None:
         self._table = table
-        self._keys = keys_of(table, columns, pictures=table.pictures)
-        picture = next(iter(self._keys))
-        self._holds_pictures = picture in table.pictures
-        self._place = "" if picture in table.pictures[:1] else f"/{picture}"
-        """Behind the number of a row, where its picture is of no other column."""
-        self.types: dict[str, FieldType] = {
-            name: kind
-            for name, key in self._keys.items()
-            if key not in RECORD_KEYS and (kind := table.types[name])
-        }
-        """Of the columns that are metadata."""
-        if self._holds_pictures:
-            self.types.setdefault("file_name", FieldType.KEYWORD)
+        self._keys = keys_of(table, columns)
+        self.types = metadata_types(table, self._keys)
         if unused := [name for name in table.types if name not in self._keys]:
             shown = one_line(", ".join(unused), 200)
             log.warning("%s: columns that can't be fields are left out: %s", path_text(table.path), shown)
 
     def __iter__(self) -> Iterator[Mapping[str, Any] | Rejection]:
-        folder = self._table.path.parent
-        for number, row in enumerate(self._table.rows(self._keys)):
-            if isinstance(row, Rejection):
-                yield row
-            else:
-                yield below_folder(self._located(row, number) if self._holds_pictures else row, folder)
+        return placed_rows(self._table, self._keys)
 
-    def _located(self, row: dict[str, Any], number: int) -> dict[str, Any]:
-        """A row whose picture is in the table: located by the row's number, unless it has a URL."""
-        value = row["image"]
-        if isinstance(value, dict):
-            if value["bytes"] is None:
-                return {**row, "image": value["path"]}
-            row.setdefault("file_name", value["path"] and Path(value["path"]).name)
-        if value is not None:
-            location = path_text(member_path(self._table.path, f"{number}{self._place}"))
-            if not row.get("url"):
-                row["location"] = location
-            if row.get("id") is None:
-                row["id"] = text_id(location) if id_problem(location) else location
-        return row
+
+def placed_rows(table: Table, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
+    """The rows of a table by these keys, each with the place of its picture: a path below the table's folder,
+    or the row itself.
+    """
+    picture = next(iter(keys), None)
+    inside = "" if picture in table.pictures[:1] else f"/{picture}"  # the column, where it is not the first
+    for number, row in enumerate(table.rows(keys)):
+        if isinstance(row, Rejection):
+            yield row
+            continue
+        if picture in table.pictures:
+            row = _located(row, path_text(member_path(table.path, f"{number}{inside}")))
+        yield below_folder(row, table.path.parent)
+
+
+def _located(row: dict[str, Any], location: str) -> dict[str, Any]:
+    """A row whose picture is in the table at this location, unless it has a URL."""
+    value = row["image"]
+    if isinstance(value, dict):
+        if value["bytes"] is None:
+            return {**row, "image": value["path"]}
+        row.setdefault("file_name", value["path"] and Path(value["path"]).name)
+    if value is not None:
+        if not row.get("url"):
+            row["location"] = location
+        if row.get("id") is None:
+            row["id"] = text_id(location) if id_problem(location) else location
+    return row
+
+
+def metadata_types(table: Table, keys: Mapping[str, str]) -> dict[str, FieldType]:
+    """The types of the columns that are metadata; pictures in a table have the names of their files, too."""
+    types = {
+        name: kind for name, key in keys.items() if key not in RECORD_KEYS and (kind := table.types[name])
+    }
+    if next(iter(keys), None) in table.pictures:
+        types.setdefault("file_name", FieldType.KEYWORD)
+    return types
 
 
 def keys_of(
@@ -109,16 +118,14 @@ def keys_of(
     *,
     urls: Sequence[str] = URL_NAMES,
     ids: Sequence[str] = ("id",),
-    pictures: Sequence[str] = (),
 ) -> dict[str, str]:
     """The columns that are used, each with the key that `MemorySource` knows it by; first the pictures'.
 
-    `urls` and `ids` are what they are usually called, `pictures` those of the table that hold pictures,
-    before any URL. Raises `SourceError` for a table that has none of the first; without such names, it need
-    not have any.
+    `urls` and `ids` are what they are usually called; columns that hold pictures come before any URL. Raises
+    `SourceError` for a table that has none of both; without such names, it need not have any.
     """
     url = _usual(table, urls)
-    picture = _named(table, columns.url, "url_column") or next(iter(pictures), url)
+    picture = _named(table, columns.url, "url_column") or next(iter(table.pictures), url)
     if picture is None and urls:
         names = one_line(", ".join(table.types), 300)
         raise SourceError(
@@ -127,9 +134,9 @@ def keys_of(
         )
     id = _named(table, columns.id, "id_column") or _usual(table, ids)
     caption = _named(table, columns.captions, "captions") or _usual(table, CAPTION_NAMES)
-    keys = {picture: "image" if picture in pictures else picture_key(picture)} if picture else {}
+    keys = {picture: "image" if picture in table.pictures else picture_key(picture)} if picture else {}
     others = [(id, "id"), (caption, "description"), (_usual(table, ("page",)), "page")]
-    if picture in pictures and url and picture_key(url) == "url":
+    if picture in table.pictures and url and picture_key(url) == "url":
         others.append((url, "url"))
     keys |= {column: key for column, key in others if column and column not in keys}
     return keys | {name: name for name in table.types if name not in keys and _is_field(table, name)}
