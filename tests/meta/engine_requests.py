@@ -100,6 +100,7 @@ class _Recorder:
             "_mapping": {index: {"mappings": self.indexes.get(index, {}).get("mappings")}},
             "_settings": {index: {"settings": self.indexes.get(index, {}).get("settings")}},
             "_stats/store": {"_all": {"total": {"store": {"size_in_bytes": 1}}}},
+            "_segments": {},
             "_count": {"count": 0, "_shards": shards},
             "_refresh": {"_shards": shards},
             "_mget": {

@@ -51,6 +51,7 @@ ANSWERS: dict[str, Any] = {
     "/x/_count": {"count": 2, "_shards": SHARDS},
     "/x/_refresh": {"_shards": SHARDS},
     "/x/_stats/store": {"_shards": SHARDS, "_all": {"total": {"store": {"size_in_bytes": 5}}}},
+    "/x/_segments": {"indices": {"x": {"shards": {"0": [{"segments": {"_1": {"num_docs": 7}}}]}}}},
     "/x/_mget": {"docs": [{"_id": one["_id"], "found": True, "_source": one["_source"]} for one in HITS]},
     "/x/_msearch": {"responses": [FOUND]},
     "/x/_search": FOUND,
@@ -81,7 +82,7 @@ WIDER = IndexSchema(SCHEMA.space, (*SCHEMA.fields, Field("more", FieldType.KEYWO
 
 OPERATIONS: dict[str, tuple[Callable[[EngineStore], Any], tuple[str, ...]]] = {
     "schema": (lambda store: store.schema(), ("/", "/x/_mapping")),
-    "info": (lambda store: store.info(), ("/x/_count", "/x/_refresh", "/x/_stats/store")),
+    "info": (lambda store: store.info(), ("/x/_count", "/x/_refresh", "/x/_stats/store", "/x/_segments")),
     "target": (lambda store: store.alias_target(), ("/x/_mapping",)),
     "aliases": (lambda store: store.aliases(), ("/x/_alias",)),
     "prepare": (lambda store: store.ensure_index(SCHEMA), ("/x/_mapping",)),
@@ -200,6 +201,19 @@ def test_shards_are_counted_where_the_engine_tells(double: EngineDouble) -> None
         info = store.info()
         assert info
         assert info.shards == shards
+    store.close()
+
+
+def test_the_largest_segment_is_told_where_the_engine_tells(double: EngineDouble) -> None:
+    """Of all shards and copies; None for an index without any, and where the user may not read them."""
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
+    copies = [{"segments": {f"_{n}": {"num_docs": n} for n in counts}} for counts in ((1, 9), (12,), ())]
+    told = {"indices": {"x": {"shards": {"0": copies[:2], "1": copies[2:]}}}}
+    for answer, largest in ((told, 12), ({}, None), ({"error": {}}, None)):
+        serve(double, "/x/_segments", answer)
+        info = store.info()
+        assert info
+        assert info.largest_segment == largest
     store.close()
 
 

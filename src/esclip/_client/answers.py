@@ -88,6 +88,7 @@ def read_stats(answer: Any, address: str, access: str | None) -> Stats:
         texts=_count(answer.get("texts", 0)),
         shards=_optional(answer.get("shards"), _count),
         vectors=_name(answer.get("vectors", FLOAT)),
+        largest_segment=_optional(answer.get("largest_segment"), _count),
     )
 
 

@@ -185,6 +185,8 @@ class IndexInfo:
     """Other names that point to the index: where indexes are listed, as far as the user may read them."""
     adopted: bool = False
     """Whether another program made the index."""
+    largest_segment: int | None = None
+    """Documents in the largest segment of a shard; None where there are none, or the store can't tell."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -224,6 +226,8 @@ class Stats:
     """Other names that point to the index."""
     adopted: bool = False
     """Whether another program made the index."""
+    largest_segment: int | None = None
+    """Documents in the largest segment of a cluster's index of pictures; None where that isn't known."""
 
     @classmethod
     def of(
@@ -257,6 +261,7 @@ class Stats:
             vectors=info.schema.settings.level,
             aliases=info.aliases,
             adopted=info.adopted,
+            largest_segment=info.largest_segment,
         )
 
     def __repr__(self) -> str:
@@ -276,7 +281,7 @@ class Stats:
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`: without counts and names that are none."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
-        for name in ("texts", "shards", "aliases", "adopted"):
+        for name in ("texts", "shards", "aliases", "adopted", "largest_segment"):
             if not values[name]:
                 del values[name]
         return values | {"fields": {field.name: field.type.value for field in self.fields}}

@@ -44,6 +44,9 @@ SHARD_BYTES = 30 * GB
 """The most of a shard that is searched: recommendations for clusters are 10 to 30 GB."""
 SHARD_VECTORS = 10_000_000
 """The most vectors of a shard: each query looks through the graphs of all of its segments."""
+MEASURED_SEGMENT, MEASURED_RECALL = 150_000, ".932"
+"""Vectors of the largest segment that recall of texts was measured in, with the most candidates there are."""
+AUDITED = "`esclip audit` measures it in the index"
 LARGE = 1_000_000
 """Vectors from which on the memory of float32 ones is worth a thought: 2 GB of 512 dimensions."""
 LUCENE_DOCUMENTS = 2**31 - 129
@@ -153,6 +156,10 @@ class _Planner:
     values: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        fullest = -(-max(self._counts.values(), default=0) // self._made_shards)
+        self.layout = replace(self.layout, shard=fullest)
+
     def lines(self) -> Iterator[PlanLine]:
         """All lines that can be computed from what is given."""
         steps = (self._vectors, self._memory, self._disk, self._shards, self._nodes)
@@ -174,6 +181,11 @@ class _Planner:
             )
             if count
         }
+
+    @property
+    def _made_shards(self) -> int:
+        """Primary shards of an index as it is made."""
+        return int(self.options["shards"] or self.layout.shards)
 
     def _vectors(self) -> Iterator[PlanLine]:
         pictures, texts = self.pictures, self.options["texts"]
@@ -231,10 +243,9 @@ class _Planner:
     def _disk(self) -> Iterator[PlanLine]:
         dim, vectors, beside = self.model.dim, sum(self._counts.values()), self.options["document_bytes"]
         each, value = self.layout.disk(dim), self._disk_of(self._counts.values(), dim)
-        symbols = self.layout.symbols(dim)
         formula = f"{vectors:,} * ({each.formula} + {beside:,})"
         if self.layout.embedded:
-            yield PlanLine("disk", value, "bytes", f"{formula} + memory, {symbols}")
+            yield PlanLine("disk", value, "bytes", f"{formula} + memory, {self.layout.symbols(dim)}")
             formula = (
                 f"disk + {vectors:,} * (4 d + {beside:,}): an ingest joins what it has written, and the "
                 "files before that stay for 10 minutes"
@@ -243,10 +254,10 @@ class _Planner:
             yield PlanLine("disk_after_ingest", value + rewritten, "bytes", formula)
             return
         copies = self._copies
-        yield PlanLine("disk_per_copy", value, "bytes", f"{formula}, {symbols}")
+        yield PlanLine("disk_per_copy", value, "bytes", f"{formula}, {self.layout.symbols(dim)}")
         yield PlanLine("disk", value * copies, "bytes", f"disk_per_copy * {_copies(copies)}")
         if self.layout.engine == "opensearch" and self.layout.vectors != BIT:
-            old = old_opensearch_disk(dim, self.layout.vectors)
+            old = old_opensearch_disk(dim, self.layout)
             formula = f"{vectors:,} * ({old.formula} + {beside:,}) * {_copies(copies)}"
             older = _times(vectors, old.bytes + beside) * copies
             yield PlanLine("disk_opensearch_2", older, "bytes", formula)
@@ -264,17 +275,17 @@ class _Planner:
     def _shards(self) -> Iterator[PlanLine]:
         if self.layout.embedded:
             return
-        counts, made = self._counts, self.options["shards"] or self.layout.shards
+        counts, made, fullest = self._counts, self._made_shards, self.layout.shard
         indexes = " and ".join(counts)
         formula = f"{made} * {len(counts)} (index of {indexes}) * {_copies(self._copies)}"
         yield PlanLine("shards", made * len(counts) * self._copies, "shards", formula)
         largest = max(counts.values())
-        fullest = -(-largest // made)
         yield PlanLine("vectors_per_shard", fullest, "vectors", f"{largest:,} / {made} shards, rounded up")
+        yield from self._candidates()
         needed = {name: self._shards_for(count) for name, count in counts.items()}
         formula = (
             f"for each index the larger of disk / {SHARD_BYTES // GB} GB and vectors / {SHARD_VECTORS:,}, "
-            f"rounded up: {', '.join(f'{name} {n}' for name, n in needed.items())}"
+            f"rounded up: {', '.join(f'{name} {n}' for name, n in needed.items())}; by size, not by recall"
         )
         yield PlanLine("primary_shards_advised", sum(needed.values()), "shards", formula)
         if fullest > LUCENE_DOCUMENTS:
@@ -284,6 +295,20 @@ class _Planner:
             self.notes.append(
                 f"{made} shards are few for an index of this size: make it with {max(needed.values())}, or "
                 f"split one in the cluster (_split) into {made * factor}, while it is small"
+            )
+
+    def _candidates(self) -> Iterator[PlanLine]:
+        """How many vectors a search looks at, and a note where texts need to be found by more."""
+        shard, whole = self.layout.shard, self.layout.compared_whole
+        candidates, formula = self.layout.candidates
+        yield PlanLine("candidates_per_shard", candidates, "vectors", f"{formula}; what a search considers")
+        if not whole:
+            self.notes.append(f"recall was not measured at this level; {AUDITED}")
+        elif shard > whole:
+            self.notes.append(
+                f"texts may miss pictures in shards of {shard:,}: a search compares all of a segment of up "
+                f"to {whole:,}; in one of {MEASURED_SEGMENT:,} recall@10 of texts was {MEASURED_RECALL}, and "
+                f"none larger was measured; {AUDITED}; more shards help"
             )
 
     def _shards_for(self, count: int) -> int:
@@ -371,10 +396,25 @@ class _Planner:
         if index.shards is not None:
             formula = "those of pictures, primaries and replicas, by the cluster"
             yield PlanLine("index_shards", index.shards, "shards", formula)
+        if index.largest_segment is not None:
+            yield from self._compare_segment(index, index.largest_segment)
         if index.bytes is None or not index.documents:
             return
         yield PlanLine("index_disk", index.bytes, "bytes", "measured, with old versions and replicas")
         yield from self._compare_disk(index, index.bytes)
+
+    def _compare_segment(self, index: Stats, segment: int) -> Iterator[PlanLine]:
+        """What of the index a search compares now, and a note where that isn't all."""
+        whole = layout_of(index.engine, index.vectors).compared_whole
+        formula = "by the cluster, as segments are merged now"
+        if whole:
+            formula += f"; a search compares all of one of up to {whole:,}"
+        yield PlanLine("index_largest_segment", segment, "documents", formula)
+        if segment > whole > 0:
+            self.notes.append(
+                f"texts may miss pictures in index {index.index!r}, whose largest segment has {segment:,}; "
+                f"{AUDITED}"
+            )
 
     def _compare_disk(self, index: Stats, measured: int) -> Iterator[PlanLine]:
         layout = layout_of(index.engine, index.vectors)

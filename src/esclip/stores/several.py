@@ -66,12 +66,14 @@ class SeveralIndexes(Store):
         infos = self._each(_require_info)
         sizes = [info.bytes for info in infos if info.bytes is not None]
         shards = [info.shards for info in infos if info.shards is not None]
+        segments = [info.largest_segment for info in infos if info.largest_segment is not None]
         return replace(
             infos[0],
             schema=self._merge([info.schema for info in infos]),
             documents=sum(info.documents for info in infos),
             bytes=sum(sizes) if sizes else None,
             shards=sum(shards) if shards else None,
+            largest_segment=max(segments, default=None),
         )
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:

@@ -2,17 +2,27 @@
 
 layout_of("opensearch", "int8") ─► Layout ─► memory and disk of a vector of d dimensions, with the formulas
 
-Lucene's formulas are those of OpenSearch's and Elasticsearch's documentation, in page cache. Those of the
-embedded index are measured (`docs/how-to/plan.md`).
+Lucene's formulas are those of OpenSearch's and Elasticsearch's documentation, in page cache, but for its
+graph, which is computed as its file is written. Those of the embedded index are measured
+(`docs/how-to/plan.md`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 from typing import NamedTuple
 
 from esclip._core.index_settings import BIT, DEFAULTS, FLOAT, INT8
 from esclip._core.settings import STORE_KINDS
+from esclip.stores.engine.candidates import (
+    COMPARED_WHOLE,
+    MAX_CANDIDATES,
+    MIN_CANDIDATES,
+    PER_ROOT,
+    SHARE,
+    count_candidates,
+)
 from esclip.stores.lance.maintenance import IndexThresholds
 
 EMBEDDED = STORE_KINDS[0]
@@ -23,6 +33,12 @@ CODE_BYTES = 6
 """Of the embedded index, beside a byte for each dimension: row id, and a share of the partition's data."""
 BIT_CODE_BYTES = 24
 """The same beside five bits for each dimension, which is what an embedded index has for one bit."""
+NEIGHBOURS = 1.25
+"""Of a node in Lucene's graph, in edges: measured. It has up to twice `m` on the lowest level, and fewer
+where one neighbour is nearer to another than to the node."""
+NODE_BYTES = 5.0
+"""Of a node in the graph's file beside its neighbours: how many they are, where they begin, a share of the
+higher levels."""
 INT8_BYTES, BIT_BYTES = 16, 14
 """Of Lucene's codes, beside a byte, or a bit, for each dimension: what corrects them."""
 
@@ -39,7 +55,7 @@ class Size(NamedTuple):
 
     bytes: float
     formula: str
-    """In the symbols d, the dimension, and m, the edges of a node in HNSW's graph."""
+    """In the symbols d, the dimension, m, the edges of a node in HNSW's graph, and g, its bytes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +66,8 @@ class Layout:
     """One of `STORE_KINDS`."""
     vectors: str = FLOAT
     """How vectors are compared first."""
+    shard: int = 0
+    """Vectors in a shard of a cluster's index."""
 
     @property
     def embedded(self) -> bool:
@@ -73,8 +91,10 @@ class Layout:
         if self.embedded:
             return Size(dim + CODE_BYTES, f"d + {CODE_BYTES}")
         if self.vectors == FLOAT:
-            return _add(_raw(dim), _GRAPH)
-        return native_memory(dim, 1) if self._is_native else _add(_codes(dim, self.vectors), _GRAPH)
+            return _add(_raw(dim), _graph(self.shard))
+        return (
+            native_memory(dim, 1) if self._is_native else _add(_codes(dim, self.vectors), _graph(self.shard))
+        )
 
     def disk(self, dim: int) -> Size:
         """On disk, without the rest of the document; for an embedded index without what is in `memory`."""
@@ -91,7 +111,23 @@ class Layout:
 
     def symbols(self, dim: int) -> str:
         """What the symbols of its formulas stand for."""
-        return f"d = {dim}" if self.embedded else clustered_symbols(dim)
+        if self.embedded:
+            return f"d = {dim}"
+        return clustered_symbols(dim) if self._is_native else f"d = {dim}, g = {_graph(self.shard).bytes:.1f}"
+
+    @property
+    def compared_whole(self) -> int:
+        """The most vectors of a segment of which a search misses none, since it compares all; 0: none."""
+        return 0 if self.embedded or self._is_native else COMPARED_WHOLE
+
+    @property
+    def candidates(self) -> tuple[int, str]:
+        """How many vectors a search considers in a shard of a cluster, and how they are counted."""
+        formula = (
+            f"{PER_ROOT} sqrt({self.shard:,}), or {self.shard:,} / {SHARE} where that is more; at least "
+            f"{MIN_CANDIDATES:,}, at most {MAX_CANDIDATES:,}"
+        )
+        return count_candidates(self.shard), formula
 
 
 def layout_of(engine: str, vectors: str = FLOAT) -> Layout:
@@ -130,13 +166,22 @@ def disk_bbq_memory(vectors: int, dim: int) -> Size:
     return Size(centroids + POSTINGS_READ * postings, formula)
 
 
-def old_opensearch_disk(dim: int, vectors: str = FLOAT) -> Size:
+def old_opensearch_disk(dim: int, layout: Layout) -> Size:
     """A vector on the disk of OpenSearch 2.19, which keeps it in `_source` and as doc values as well."""
     twice = Size(FLOAT_BYTES * dim + JSON_BYTES * dim, f"4 d + {JSON_BYTES} d")
-    return _add(layout_of("opensearch", vectors).disk(dim), twice)
+    return _add(layout.disk(dim), twice)
 
 
-_GRAPH = Size(FLOAT_BYTES * EDGES, "4 m")
+def _graph(vectors: int) -> Size:
+    """A node in the file of Lucene's graph of so many vectors, as versions from 10.3 write it.
+
+    The numbers of a node's neighbours stand in order, as differences of 1 to 4 bytes, four of which share a
+    byte that says how long they are (group varint). Neighbours are anywhere, and so the differences are
+    spread exponentially: the share of those that need more than i bytes is exp(-256^i / their mean).
+    """
+    neighbours = NEIGHBOURS * EDGES
+    each = 1.25 + sum(exp(-(256**i) * neighbours / max(1, vectors)) for i in (1, 2, 3))
+    return Size(NODE_BYTES + neighbours * each, "g")
 
 
 def _raw(dim: int) -> Size:

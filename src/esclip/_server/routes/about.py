@@ -51,6 +51,9 @@ class IndexResponse(BaseModel):
     vectors: str = Field(description="How they are compared first: float, int8 or bit.")
     runtimes: list[str] = Field(description="What has computed the pictures' vectors.")
     shards: int | None = Field(description="In a cluster, primaries and replicas; null: not known.")
+    largest_segment: int | None = Field(
+        description="Documents in the largest segment of a shard; null: not known."
+    )
     fields: list[FieldOfIndexResponse]
     labels: list[str]
     targets: list[str] = Field(description="Where a search may look.")
@@ -75,6 +78,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "vectors": stats.vectors,
             "runtimes": list(dict.fromkeys(map(public_runtime, stats.runtimes))),
             "shards": stats.shards,
+            "largest_segment": stats.largest_segment,
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),
             "targets": ["pictures", *stats.parts, *(["texts"] if stats.texts else [])],

@@ -23,6 +23,8 @@ PER_ROOT = 20
 SHARE = 10
 """One in so many of them, where that is more: where k ln n > n, Lucene compares all n of a segment, so
 that none are missed up to 110,000. Of 150,000 in a segment, even 10,000 find no more than 0.93."""
+COMPARED_WHOLE = 110_000
+"""Up to so many in a segment, these candidates have Lucene compare all."""
 
 
 class Rescoring(NamedTuple):
@@ -47,11 +49,16 @@ class Candidates(NamedTuple):
     """The best of them."""
 
 
-def choose_candidates(search: KnnSearch, level: str, shard_size: int) -> Candidates:
-    """How many vectors a shard with so many documents considers; 0: it is not known how many it has."""
-    least, per_hit, percent = RESCORING[level]
+def count_candidates(shard_size: int) -> int:
+    """How many vectors a shard with so many documents considers, where few hits are wanted of it."""
     by_size = max(isqrt(PER_ROOT**2 * shard_size), shard_size // SHARE)
-    wanted = search.candidates or max(MIN_CANDIDATES, by_size, per_hit * search.k)
+    return min(MAX_CANDIDATES, max(MIN_CANDIDATES, by_size))
+
+
+def choose_candidates(search: KnnSearch, level: str, shard_size: int) -> Candidates:
+    """The numbers in a shard with so many documents; 0: it is not known how many it has."""
+    least, per_hit, percent = RESCORING[level]
+    wanted = search.candidates or max(count_candidates(shard_size), per_hit * search.k)
     considered = min(MAX_CANDIDATES, max(wanted, search.k))
     rescored = max(least, per_hit * search.k, percent * considered // 100)
     return Candidates(considered, min(considered, rescored))

@@ -65,6 +65,7 @@ from esclip.stores.engine.refresh import (
     restore_refresh,
 )
 from esclip.stores.engine.search import scan_vectors, search_many
+from esclip.stores.engine.segments import find_largest_segment
 from esclip.stores.engine.vector_mapping import vector_conflict
 from esclip.stores.serialization import (
     document_from_source,
@@ -124,6 +125,7 @@ class EngineStore(Store):
             request(raw.refresh, index=self.index, ignore=403)
             count = self._client.count(layout.names.required)
             size, shards = request(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
+            segment = find_largest_segment(self._client)
         except IndexNotFound:
             return None
         return IndexInfo(
@@ -134,6 +136,7 @@ class EngineStore(Store):
             auth.describe(),
             shards,
             adopted=layout.names.is_adopted,
+            largest_segment=segment,
         )
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:
