@@ -9,15 +9,18 @@
     python -m scripts.bench_scale --store http://127.0.0.1:9210
     python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --documents 1000000   # is kept
     python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --add --candidates 600 2400 10000
+    python -m scripts.bench_scale --store http://127.0.0.1:9210 --index big --add --merge
 
 Vectors are those of `scripts/cross_modal.py`. Each size is an index of its own. Memory is this process's
 highest so far, so that sizes stand in rising order. A named index that is there is measured with what it
 holds, which are the first pictures, and not written again; `--add` without numbers leaves it as it is.
+`--merge` has an engine merge each shard to one segment before anything is measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -28,6 +31,7 @@ from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
+import requests
 
 from esclip import ImageRecord, IndexSchema, IndexSettings, KnnSearch, Space, Store, StoredDocument
 from esclip._concurrency.streams import batches
@@ -37,7 +41,7 @@ from esclip.stores import open_store
 from scripts.cross_modal import CrossModal, nearest_ids
 from scripts.measure import machine, peak_mebibytes
 
-__all__ = ["main"]
+__all__ = ["main", "merge"]
 
 K = 10
 PAGE = 1000
@@ -58,10 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--documents", default="10000,100000", help="sizes, the smallest first")
     parser.add_argument("--queries", type=int, default=200, help="of each kind")
     parser.add_argument("--vectors", choices=VECTOR_LEVELS, default=FLOAT, help="of an index that is made")
+    parser.add_argument("--shards", type=int, help="of an index that is made in an engine")
     parser.add_argument("--m", type=int, help="edges in the graph of an index that is made")
     parser.add_argument("--index", help="keeps the index; measures one that is there without writing it")
     parser.add_argument("--add", type=int, nargs="*", default=MORE, help="pictures that are added then")
     parser.add_argument("--candidates", type=int, nargs="*", default=(), help="numbers to compare")
+    parser.add_argument("--merge", action="store_true", help="each shard of an engine to one segment, before")
     parser.add_argument("--processor", action="store_true", help="seconds of this process's threads instead")
     given = parser.parse_args(arguments)
     clock = time.process_time if given.processor else time.perf_counter
@@ -72,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"\n| documents | written, s | on disk | memory, MiB | recall@{K} texts, pictures | p50 texts, "
         f"pictures, ms | {PAGE:,} fingerprints, ms |{added}\n|{'---|' * (7 + 2 * len(given.add))}"
     )
-    settings = IndexSettings(given.vectors, m=given.m)
+    settings = IndexSettings(given.vectors, shards=given.shards, m=given.m)
     sizes = [int(size) for size in given.documents.split(",")]
     with TemporaryDirectory(prefix="bench-scale-") as folder:
         for size in sizes[:1] if given.index else sizes:
@@ -122,8 +128,13 @@ def _measure(measured: Measured, size: int, settings: IndexSettings, given: argp
         space = Space("made up", "made up", weights="none", preprocessing="none", dim=measured.data.dim)
         store.ensure_index(IndexSchema(space, settings=settings))
         written = f"{measured.write(size):.1f}"
+    if given.merge:
+        merge(store)
     info = store.info()
-    cells = [f"{measured.size:,}", written, f"{(info.bytes or 0) / 1e6:,.0f} MB" if info else ""]
+    assert info is not None
+    if info.largest_segment is not None:
+        print(f"the largest segment has {info.largest_segment:,}", file=sys.stderr)
+    cells = [f"{measured.size:,}", written, f"{(info.bytes or 0) / 1e6:,.0f} MB"]
     cells += [f"{peak_mebibytes():,}", *measured.search()]
     cells.append(f"{_read_fingerprints(store, measured.size, measured.clock):.1f}")
     for more in given.add:
@@ -133,6 +144,12 @@ def _measure(measured: Measured, size: int, settings: IndexSettings, given: argp
         print(f"\n| candidates | recall@{K} texts, pictures | p50 texts, pictures, ms |\n{'|---' * 3}|")
     for candidates in given.candidates:
         print(f"| {candidates:,} | {' | '.join(measured.search(candidates))} |", flush=True)
+
+
+def merge(store: Store) -> None:
+    """Have an engine merge each shard of an index to one segment, and wait for it."""
+    address = f"{store.address}/{store.index}/_forcemerge?max_num_segments=1&flush=true"
+    requests.post(address, timeout=3600).raise_for_status()
 
 
 def _numbered(data: CrossModal, start: int, end: int) -> Iterator[tuple[int, Vector]]:
