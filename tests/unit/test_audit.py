@@ -219,6 +219,21 @@ def test_short_results_are_counted(memory: Store) -> None:
     assert row.recall.mean == pytest.approx(0.8, abs=0.03)
 
 
+def test_a_sample_does_not_guess_how_many_there_are() -> None:
+    """Of ten documents, some hundredths of a sample more or less would be a short result or a wrong share."""
+    store = fill(MemoryStore("image_search"), 10)
+    with esclip.open_index(store, encoder="palette") as index:
+        for seed in range(8):
+            audit = esclip.audit(index, queries=2, sample=4, seed=seed)
+            assert {row.short for row in audit.rows} == {0}
+            assert {row.filter: row.share for row in audit.rows} == {
+                "": 1.0,
+                "size<5": 0.5,
+                "size<1": 0.1,
+                "1 id": 0.1,
+            }
+
+
 def test_an_exact_store_finds_all(memory: Store, caplog: pytest.LogCaptureFixture) -> None:
     """Everything under every filter, and no text is logged."""
     with esclip.open_index(memory, encoder="palette") as index:

@@ -14,7 +14,7 @@ from typing import TypeAlias, Unpack
 import numpy as np
 
 from esclip._audit.exact import ExactSide
-from esclip._audit.filters import MAX_IDS, NO_FILTER, SHARES, Filter, choose_filters
+from esclip._audit.filters import MAX_IDS, SHARES, Filter, choose_filters
 from esclip._audit.options import WHOLE, AuditOptions
 from esclip._audit.recall import count_found
 from esclip._audit.report import Audit, AuditRow, lowest
@@ -122,7 +122,7 @@ def _audit(index: ImageIndex, texts: Sequence[str], options: AuditOptions, tell:
     if not drawn.ids:
         raise IndexNotFound(f"index {store.index!r} in {store.address} has no pictures to audit")
     queries = _read_queries(store, index.load_encoder(), texts, drawn.ids, options["queries"])
-    filters = [NO_FILTER, *choose_filters(store, info.schema, drawn.ids, drawn.documents)]
+    filters = choose_filters(store, info.schema, drawn.ids, drawn.documents)
     searched = list(
         _search(store, queries, filters, options["candidates"], lambda done: tell("searches", done))
     )
@@ -200,7 +200,7 @@ def _rows(
         by_kind: dict[tuple[str, str], list[int]] = {}
         for number, (kind, script) in enumerate(zip(queries.kinds, queries.scripts, strict=True)):
             by_kind.setdefault((kind, ""), []).append(number)
-            if script and filters[one.filter] is NO_FILTER:
+            if script and not filters[one.filter].where:
                 by_kind.setdefault((kind, script), []).append(number)
         several = {kind for kind, script in by_kind if sum(k == kind for k, _ in by_kind) > 2}
         for (kind, script), numbers in by_kind.items():
@@ -230,7 +230,7 @@ def _row(
     found = np.array([float(one.found) for one in counts])
     wanted = found + np.array([one.missed for one in counts])
     p50, p95 = np.percentile([searched.milliseconds[number] for number in numbers], [50, 95]).tolist()
-    expected = min(searched.k, round(matching / share))
+    expected = min(searched.k, filter.documents)
     trials = share * float(wanted.sum())
     if share < 1:  # all queries share the sample: that of a narrow filter is few documents
         trials = min(trials, matching)
@@ -238,7 +238,7 @@ def _row(
         kind=kind,
         script=script,
         filter=filter.name,
-        share=matching / max(1, exact.documents),
+        share=filter.share,
         k=searched.k,
         queries=len(numbers),
         recall=summarize_shares(found, wanted, trials),

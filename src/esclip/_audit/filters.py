@@ -9,10 +9,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TypeAlias
 
 from esclip._core.facets import Facet
 from esclip._core.filters import Condition, HasId, OneOf, Range
 from esclip._core.schema import IndexSchema
+from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._protocols import Store
 from esclip._search.facets import select_fields
@@ -25,6 +27,8 @@ FACTOR = 2.0
 MAX_IDS = 10_000
 """Ids of a filter by ids."""
 
+_Candidate: TypeAlias = tuple[int, str, Condition]
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -33,40 +37,50 @@ class Filter:
     wanted: float
     """The share of documents that it was chosen for; 1 without conditions."""
     name: str
+    documents: int
+    """How many fulfil it."""
+    share: float
+    """Which part of all these are."""
     where: tuple[Condition, ...] = ()
 
 
-NO_FILTER = Filter(1.0, "")
-
-
 def choose_filters(store: Store, schema: IndexSchema, ids: Sequence[str], documents: int) -> list[Filter]:
-    """A filter for each of `SHARES`, where there is one; `ids` are those of some documents at random."""
+    """None, then a filter for each of `SHARES`, where there is one.
+
+    Args:
+        ids: Those of some documents at random.
+        documents: The number of all.
+    """
     facets = store.facets(select_fields(None, schema), limit=VALUES)
-    candidates = [pair for facet in facets.values() for pair in _conditions(facet, documents)]
-    filters = (_nearest(wanted, candidates) or _by_ids(wanted, ids, documents) for wanted in SHARES)
-    return [one for one in filters if one is not None]
+    candidates = [one for facet in facets.values() for one in _conditions(facet) if one[0] > 0]
+    filters = (
+        _nearest(wanted, candidates, documents) or _by_ids(wanted, ids, documents) for wanted in SHARES
+    )
+    return [Filter(1.0, "", documents, 1.0), *(one for one in filters if one is not None)]
 
 
-def _nearest(wanted: float, candidates: Sequence[tuple[float, str, Condition]]) -> Filter | None:
-    near = [
-        (abs(math.log(share / wanted)), name, condition) for share, name, condition in candidates if share > 0
-    ]
-    distance, name, condition = min(near, key=lambda one: one[:2], default=(math.inf, "", None))
-    return Filter(wanted, name, (condition,)) if condition and distance <= math.log(FACTOR) else None
+def _nearest(wanted: float, candidates: Sequence[_Candidate], documents: int) -> Filter | None:
+    near = [(abs(math.log(count / documents / wanted)), name, count, one) for count, name, one in candidates]
+    distance, name, count, condition = min(near, key=lambda one: one[:2], default=(math.inf, "", 0, None))
+    if condition is None or distance > math.log(FACTOR):
+        return None
+    return Filter(wanted, name, count, count / documents, (condition,))
 
 
 def _by_ids(wanted: float, ids: Sequence[str], documents: int) -> Filter | None:
     count = math.ceil(wanted * documents)
-    return Filter(wanted, f"{count:,} ids", (HasId(tuple(ids[:count])),)) if 0 < count <= len(ids) else None
+    if not 0 < count <= len(ids):
+        return None
+    return Filter(wanted, pluralize(count, "id"), count, count / documents, (HasId(tuple(ids[:count])),))
 
 
-def _conditions(facet: Facet, documents: int) -> Iterator[tuple[float, str, Condition]]:
-    """Conditions on a field with the share of documents that fulfil each."""
+def _conditions(facet: Facet) -> Iterator[_Candidate]:
+    """Conditions on a field, with their names and the number of documents that fulfil each."""
     name = escape(facet.field.name)
     for one in facet.values:
         value = f"{one.value}".lower() if isinstance(one.value, bool) else escape(one.value)
-        yield one.count / documents, f"{name}={value}", OneOf(facet.field, (one.value,))
+        yield one.count, f"{name}={value}", OneOf(facet.field, (one.value,))
     counts = accumulate(bucket.count for bucket in facet.buckets)
     for bucket, count in zip(facet.buckets, counts, strict=True):
         if bucket.end is not None:
-            yield count / documents, f"{name}<{bucket.end}", Range(facet.field, below=bucket.end)
+            yield count, f"{name}<{bucket.end}", Range(facet.field, below=bucket.end)

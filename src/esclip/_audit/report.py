@@ -21,7 +21,7 @@ class AuditRow:
     filter: str
     """The filter, as it is written; empty without one."""
     share: float
-    """The share of pictures that fulfil the filter, of those compared."""
+    """The share of all pictures that fulfil the filter."""
     k: int
     queries: int
     recall: Figure
