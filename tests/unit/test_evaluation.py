@@ -70,7 +70,8 @@ class TestJudgements:
             ("red", "the id is empty"),
             ("\ta\t1", "line 2: the query is empty"),
             ("red\t\x1b[31m\t1", "the id is not printable"),
-            ('"red\ta\t1', "unexpected end of data"),
+            ('"red\ta\t1\nred\tb\t1', "line 2: a value that begins with a quotation mark"),
+            ('"red" car\ta\t1', "line 2: a value that begins with a quotation mark"),
         ],
     )
     def test_lines_that_are_none(self, tmp_path: Path, line: str, problem: str) -> None:
@@ -80,6 +81,12 @@ class TestJudgements:
             Judgements.from_tsv(tmp_path / "judged.tsv")
         assert problem in str(error.value)
         assert "judged.tsv" in str(error.value)
+
+    def test_gains_of_another_name(self, tmp_path: Path) -> None:
+        """A column that may hold the gains is not passed over: what is not relevant would be."""
+        (tmp_path / "judged.tsv").write_text("query\tid\tRelevance\nred\ta\t0\n", "utf-8")
+        with pytest.raises(SourceError, match="line 1: there is a column 'relevance' and no gain"):
+            Judgements.from_tsv(tmp_path / "judged.tsv")
 
     def test_files_that_can_not_be_read(self, tmp_path: Path) -> None:
         """Missing, empty, binary, or no JSON of texts."""

@@ -172,7 +172,8 @@ class Judgements(Sequence[JudgedQuery]):
         """Read a table with tabs between the columns `query`, `id`, `gain` and `language`.
 
         The first line may name them, in any order; without such a line they stand in this order. Without a
-        gain it is 1. Fields may be quoted by `"`.
+        gain it is 1. Columns of other names are passed over, but not in place of `gain`. Fields may be quoted
+        by `"`.
 
         Args:
             file: The file, in UTF-8 or UTF-16.
@@ -355,22 +356,44 @@ class _Row:
 
 def _rows(file: Path) -> Iterator[_Row]:
     """The judgements of a table, line by line. Raises `SourceError` with the line."""
-    csv.field_size_limit(max(csv.field_size_limit(), 1 << 20))
-    reader = csv.reader(_read(file, "judgements").split("\n"), delimiter="\t", strict=True)
     columns: Sequence[str] | None = None
-    try:
-        for values in reader:
-            if not any(value.strip() for value in values):
-                continue
+    for line, values in _split_lines(file):
+        try:
             if columns is None:
-                names = [value.strip().casefold() for value in values]
+                names = [value.casefold() for value in values]
                 has_header = {"query", "id"} <= {*names}
-                columns = names if has_header else COLUMNS
+                columns = _check_header(names) if has_header else COLUMNS
                 if has_header:
                     continue
-            yield _row(dict(zip(columns, map(str.strip, values), strict=False)))
-    except (csv.Error, ConfigError) as error:
-        raise SourceError(f"judgements: {file}, line {reader.line_num}: {one_line(str(error))}") from error
+            yield _row(dict(zip(columns, values, strict=False)))
+        except ConfigError as error:
+            raise SourceError(f"judgements: {file}, line {line}: {error}") from error
+
+
+def _split_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The values of each line that has some, with its number."""
+    csv.field_size_limit(max(csv.field_size_limit(), 1 << 20))
+    reader = csv.reader(_read(file, "judgements").split("\n"), delimiter="\t", strict=True)
+    line = 1
+    try:
+        for values in reader:
+            values = [value.strip() for value in values]
+            if any(values):
+                yield line, values
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(
+            f"judgements: {file}, line {line}: a value that begins with a quotation mark has to end with "
+            "one, and those inside have to be doubled"
+        ) from error
+
+
+def _check_header(names: Sequence[str]) -> Sequence[str]:
+    """Raise `ConfigError` where gains may stand in a column of another name: all would count as 1."""
+    other = next((name for name in names if name not in ("", *COLUMNS)), None)
+    if other is not None and "gain" not in names:
+        raise ConfigError(f"there is a column {one_line(other)!r} and no gain; name it gain, or leave it out")
+    return names
 
 
 def _row(values: Mapping[str, str]) -> _Row:

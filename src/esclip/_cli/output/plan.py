@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from esclip._cli.output.console import say
 from esclip._cli.output.table import Column, print_rows
+from esclip._errors.counts import pluralize
 
 if TYPE_CHECKING:
     from esclip._plan.value import Plan, PlanLine
@@ -21,7 +22,8 @@ def print_plan(plan: Plan, *, json: bool) -> None:
         Column("", lambda line: line.formula, kind="text"),
     ]
     if not json:
-        say(f"{plan.pictures:,} pictures in {plan.engine}, {plan.encoder}, {plan.dimension} dimensions")
+        pictures = pluralize(plan.pictures, "picture")
+        say(f"{pictures} in {plan.engine}, {plan.encoder}, {plan.dimension} dimensions")
     print_rows(plan.lines, columns, json=[plan.to_json()] if json else None)
     if not json:
         for note in plan.notes:
