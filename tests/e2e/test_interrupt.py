@@ -65,6 +65,16 @@ def test_an_ingest_that_is_asked_to_end_reports_what_it_did(
     assert (rest["skipped"], rest["written"]) == (report["written"], PICTURES - report["written"])
 
 
+def test_what_begins_anew_promises_nothing_else(tmp_path: Path) -> None:
+    """A command that keeps nothing of what it has done doesn't say that it goes on from there."""
+    os.mkfifo(tmp_path / "texts")
+    # opened once the command reads it
+    with start(tmp_path, "audit", "--texts", tmp_path / "texts") as running, (tmp_path / "texts").open("w"):
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (130, "esclip: interrupted\n")
+
+
 def slowly(route: Route, seconds: float) -> Route:
     """The same answer, later."""
 

@@ -61,6 +61,10 @@ PORT = Opt(ENCODER_PORT, "The port; 0 for a free one.", minimum=0, maximum=65_53
 MAX_BODY = Opt(MAX_BODY_MIB, "The longest request, in MiB.", minimum=1, maximum=1024, metavar="MIB")
 
 
+RESUMED = ("ingest", "encode", "retry", "reencode", "forget", "import")
+"""Commands that go on where they were interrupted; the others begin anew."""
+
+
 class ErrorsAsExit(TyperGroup):
     """Turns what esclip raises into one line on stderr and an exit status; lists whole sentences."""
 
@@ -111,7 +115,8 @@ class ErrorsAsExit(TyperGroup):
             say_error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(1) from None
         except KeyboardInterrupt as error:
-            say_error("interrupted; the same command goes on from here")
+            resumed = ctx.invoked_subcommand in RESUMED
+            say_error(f"interrupted{'; the same command goes on from here' if resumed else ''}")
             number = error.number if isinstance(error, Interrupted) else signal.SIGINT
             raise typer.Exit(exit_status(number)) from None
 
