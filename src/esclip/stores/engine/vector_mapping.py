@@ -145,11 +145,11 @@ def level_refusal(server: Server, level: str, dim: int, *, natives: bool) -> str
 
 
 def move_refusal(server: Server, present: str, wanted: str) -> str | None:
-    """Why an index can't be moved between levels in place; None when it can."""
+    """Why an index can't be moved between levels in place, without what to do; None when it can."""
     if server.engine is Engine.OPENSEARCH:
-        return "OpenSearch can't change how an index compares vectors; ingest into another index"
+        return "OpenSearch can't change how an index compares vectors"
     if VECTOR_LEVELS.index(wanted) < VECTOR_LEVELS.index(present):
-        return "Elasticsearch can't move an index back to larger numbers; ingest into another index"
+        return "Elasticsearch can't move an index back to larger numbers"
     if server.release < (9, 1):
-        return "only Elasticsearch 9.1 or later can move an index in place; ingest into another index"
+        return "only Elasticsearch 9.1 or later can move an index in place"
     return None
