@@ -20,6 +20,9 @@ SHIFTS = """
 """
 """Adds up how far what is shown has moved by itself."""
 
+SLOWER = 4
+"""Times: what is painted before all of a page is parsed is seen on a slow machine."""
+
 
 def tile_with_focus(page: Page) -> str:
     """The id of the tile that has the focus."""
@@ -371,8 +374,9 @@ def test_axe_finds_nothing(
 
 class TestFigures:
     def test_nothing_shifts(self, page: Page) -> None:
-        """From the first paint to the last picture, and while pages come, nothing moves by itself."""
+        """From the first paint to the last picture, and while pages come, nothing moves, on a slow machine too."""
         page.add_init_script(SHIFTS)
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         page.goto("/?k=12")
         page.wait_for_load_state("networkidle")
         for _ in range(4):
