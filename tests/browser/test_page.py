@@ -374,7 +374,7 @@ def test_axe_finds_nothing(
 
 class TestFigures:
     def test_nothing_shifts(self, page: Page) -> None:
-        """From the first paint to the last picture, and while pages come, nothing moves, on a slow machine too."""
+        """From the first paint to the last picture, and while pages come, nothing moves, however slowly."""
         page.add_init_script(SHIFTS)
         page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         page.goto("/?k=12")

@@ -13,7 +13,7 @@ let running = new AbortController();
 let automatic = AUTOMATIC;
 let shown = key();
 
-/* What of the URL and the pictures the results depend on. */
+/* What the results depend on. */
 function key() {
   const given = new URLSearchParams(location.search);
   for (const name of ["view", "at"]) given.delete(name);
@@ -88,6 +88,7 @@ export async function more(byHand = false) {
   link.ariaBusy = "true";
   try {
     const found = await ask(link.href, "results", mine.signal);
+    await new Promise(requestAnimationFrame); // isSeen holds until it is painted
     if (mine.signal.aborted) return;
     const first = $(".tile", found);
     append(found);
@@ -152,5 +153,4 @@ export function restore(place) {
   $("a", tile).focus({ preventScroll: true });
 }
 
-/* How many pictures the page has. */
 export const count = () => $$(".tile", results).length;
