@@ -1025,13 +1025,14 @@ class ImageIndex(OpenIndex, SearchMethods):
         """Take over an index of OpenSearch or Elasticsearch that another program made, to search it.
 
         Its mapping gets esclip's schema (`_meta.esclip`); documents, fields and settings stay as they are.
-        Its vectors must have the dimension of the model that the index was opened with, and be compared by
-        cosine. Scores and ids are tried; that the vectors are that model's, nothing in the index can tell.
+        Its vectors must have the dimension of the model that the index was opened with, and be found in the
+        order of their cosines. Scores and ids are tried; that the vectors are that model's, nothing in the
+        index can tell. Fields may lie in objects: `urls.full`.
 
         Args:
             vector_field: The field of vectors. Default: the only one.
-            id_field: The field of ids, a keyword; `_id`: the documents' own. Default: `photo_id`, `image_id`,
-                `picture_id` or `id`; else `_id`.
+            id_field: The field of ids, a keyword or whole numbers; `_id`: the documents' own. Default:
+                `photo_id`, `image_id`, `picture_id` or `id`; else `_id`.
             location_field: The field of URLs or paths of the pictures; "": none. Default: one with a usual
                 name, such as `photo_url`; else none.
             description_field: The field of descriptions; "": none. Default: one with a usual name, such as
@@ -1045,7 +1046,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         Raises:
             ConfigError: No encoder is named, the index is esclip's own, or an option doesn't fit it.
             IndexNotFound: There is no such index.
-            IndexMismatch: The index has vectors of another dimension, or does not compare them by cosine.
+            IndexMismatch: The index has vectors of another dimension, does not find them by their cosines, or
+                has several documents with one id.
             EncoderError: The model can't be loaded.
             StoreError: The cluster can't be reached, or does not let its mapping be changed.
         """

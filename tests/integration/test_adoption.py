@@ -51,10 +51,17 @@ def is_opensearch(address: str) -> bool:
 
 def vector_field(address: str, **changes: Any) -> dict[str, Any]:
     """A field of vectors in the way of tutorials."""
+    if "field" in changes:
+        field: dict[str, Any] = changes["field"]
+        return field
     if is_opensearch(address):
-        method = {"name": "hnsw", "engine": "lucene", "space_type": changes.get("space", "cosinesimil")}
+        method = {
+            "name": "hnsw",
+            "engine": changes.get("library", "lucene"),
+            "space_type": changes.get("space", "cosinesimil"),
+        }
         return {"type": "knn_vector", "dimension": changes.get("dim", DIM), "method": method}
-    space = {"l2": "l2_norm"}.get(changes.get("space", ""), "cosine")
+    space = {"l2": "l2_norm"}.get(changes.get("space", ""), changes.get("space", "cosine"))
     return {"type": "dense_vector", "dims": changes.get("dim", DIM), "index": True, "similarity": space}
 
 
@@ -103,17 +110,19 @@ def made(
     rows: list[dict[str, Any]],
     fields: Mapping[str, Any] = PROPERTIES,
     key: Callable[[dict[str, Any]], str | None] = lambda row: None,
+    name: str = "esclip-test-{}",
+    settings: Mapping[str, Any] = {},
     **vector: Any,
 ) -> Iterator[ImageIndex]:
     """An index of these documents, whose ids the engine gives where `key` gives none; open, not adopted."""
-    url = f"{address}/esclip-test-{uuid4().hex}"
-    settings: dict[str, Any] = {"number_of_shards": 2, "number_of_replicas": 0, "refresh_interval": "60s"}
-    settings |= {"knn": True} if is_opensearch(address) else {}
-    properties = {**fields, "photo_embedding": vector_field(address, **vector)}
+    url = f"{address}/{name.format(uuid4().hex)}"
+    given: dict[str, Any] = {"number_of_shards": 2, "number_of_replicas": 0, "refresh_interval": "60s"}
+    given |= {"knn": True, **settings} if is_opensearch(address) else settings
+    properties = {"photo_embedding": vector_field(address, **vector), **fields}
     http(
         "PUT",
         url,
-        {"settings": {"index": settings}, "mappings": {"dynamic": "strict", "properties": properties}},
+        {"settings": {"index": given}, "mappings": {"dynamic": "strict", "properties": properties}},
     )
     lines = [line for row in rows for line in ({"index": {"_id": key(row)} if key(row) else {}}, row)]
     body = "".join(json.dumps(line) + "\n" for line in lines).encode()
@@ -333,7 +342,8 @@ def test_command(quick_esclip: Esclip, address: str) -> None:
 def test_refusals(address: str) -> None:
     """What can't be searched with true cosines, or whose ids are not one document's, is not adopted."""
     row = documents()[0]
-    with made(address, [], space="l2") as index, pytest.raises(IndexMismatch, match=r"l2.*no cosines"):
+    other: Any = {"library": "nmslib", "space": "linf"} if is_opensearch(address) else {"space": "l2"}
+    with made(address, [], **other) as index, pytest.raises(IndexMismatch, match=r"by l.*no cosines"):
         index.adopt()
     with (
         made(address, [], dim=DIM + 1) as index,
@@ -438,3 +448,228 @@ def test_mapping_file_with_documents(address: str) -> None:
         assert (adoption.id_field, adoption.location_field) == ("id", "location")
         (hit,) = index.search_text("red")
         assert (hit.id, hit.location) == ("a", row["location"])
+
+
+IN_OBJECTS = {
+    "photo": {
+        "properties": {
+            "number": {"type": "long"},
+            "story": {"type": "text", "fields": {"keyword": {"type": "keyword"}}},
+            "urls": {"properties": {"regular": {"type": "keyword", "index": False}}},
+        }
+    },
+    "likes": {"type": "integer"},
+    "crops": {"type": "nested", "properties": {"name": {"type": "keyword"}}},
+}
+NAMED: AdoptOptions = {
+    "id_field": "photo.number",
+    "location_field": "photo.urls.regular",
+    "description_field": "photo.story.keyword",
+}
+
+
+def numbered() -> list[dict[str, Any]]:
+    """Documents with all but the vector in an object, whose ids are numbers: of one digit to three."""
+    return [
+        {
+            "photo": {
+                "number": 3 * n + 1,
+                "story": f"number {n}",
+                "urls": {"regular": f"https://images.example.org/{n}"},
+            },
+            "likes": n,
+            "photo_embedding": vector.tolist(),
+        }
+        for n, vector in enumerate(vectors())
+    ]
+
+
+def test_numbers_in_objects(address: str) -> None:
+    """Ids that are numbers, in an object: searched, listed in the order of texts, written into, deleted."""
+    with made(address, numbered(), IN_OBJECTS) as index:
+        adoption = index.adopt(**NAMED)
+        assert adoption is not None
+        assert (adoption.id_field, adoption.description_field) == ("photo.number", "photo.story")
+        assert adoption.checked_ids == adoption.documents == COUNT
+        known = [str(3 * n + 1) for n in range(COUNT)]
+        best_ids = [str(3 * int(id[5:]) + 1) for id, _ in best(RED)]
+        for exact in (False, True):
+            hits = index.search_text("red", k=COUNT, exact=exact)
+            assert ids(hits) == best_ids
+            assert all(hit.description == f"number {(int(hit.id) - 1) // 3}" for hit in hits)
+        assert [*index.ids()] == sorted(known)
+        assert [*index.ids(after="37")] == [id for id in sorted(known) if id > "37"]
+        assert ids(index.search(Query(where="likes>=30"))) == sorted(str(3 * n + 1) for n in range(30, COUNT))
+        found = index.get(["4", "04", "five", "5", str(2**63)])
+        assert found.missing == ("04", "five", "5", str(2**63))
+        assert found[0].record.location == "https://images.example.org/1"
+        image = Image.new("RGB", (32, 32), "red")
+        added = index.add([{"id": id, "image": image} for id in ("4", "7000", "seven")])
+        assert (added.written, added.rejected) == (2, 1)
+        assert index.add([{"id": id, "image": image} for id in ("4", "7000")]).skipped == 2
+        (changed,) = [one for one in _sources(index).values() if one["photo"]["number"] == 4]
+        assert changed["photo"]["story"] == "number 1"
+        assert changed["photo"]["urls"] == {"regular": "memory:4"}
+        assert ids(index.search_text("red", k=2)) == ["4", "7000"]
+        assert index.delete(["4", "7000", "seven"]) == 2
+        assert len(index) == COUNT - 1
+
+
+def test_numbers_that_are_no_ids(address: str) -> None:
+    """Numbers below zero, those of two documents, and ids in nested objects are refused."""
+    rows = numbered()[:3]
+    for row in rows:
+        row["photo"]["number"] = 0
+    with made(address, rows, IN_OBJECTS) as index, pytest.raises(IndexMismatch, match="have '0' in field"):
+        index.adopt(**NAMED)
+    rows[1]["photo"]["number"] = -5
+    with made(address, rows, IN_OBJECTS) as index:
+        with pytest.raises(IndexMismatch, match=r"1 document .* below 0"):
+            index.adopt(**NAMED)
+        with pytest.raises(ConfigError, match="nested"):
+            index.adopt(id_field="crops.name")
+
+
+def test_doubles_at_the_end_of_a_page(address: str) -> None:
+    """All ids are compared: two documents with one id are found wherever they are in the order."""
+    vector = RED.tolist()
+    for last in (9_999, 10_000):
+        rows = [{"photo_id": f"{n:06}", "photo_embedding": vector} for n in range(10_001)]
+        rows[last]["photo_id"] = rows[last - 1]["photo_id"]
+        with (
+            made(address, rows, {"photo_id": {"type": "keyword"}}) as index,
+            pytest.raises(IndexMismatch, match=f"several documents .*{last - 1:06}"),
+        ):
+            index.adopt()
+
+
+METRICS = {
+    "opensearch2": [
+        ("lucene", "l2"),
+        ("lucene", "innerproduct"),
+        ("faiss", "cosinesimil"),
+        ("faiss", "l2"),
+        ("faiss", "innerproduct"),
+        ("nmslib", "cosinesimil"),
+        ("nmslib", "l2"),
+    ],
+    "elasticsearch": [("", "dot_product")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "space"), [(name, *one) for name, some in METRICS.items() for one in some]
+)
+def test_other_metrics(name: str, library: str, space: str) -> None:
+    """Vectors of unit length that are compared otherwise: the same hits, with their true cosines."""
+    address = engine_address(name)
+    rows = documents()
+    if space != "cosinesimil":
+        for row, unit in zip(rows, unit_rows(vectors()), strict=False):
+            row["photo_embedding"] = unit.tolist()
+    # what these nodes have no native libraries for they compare in Java, all
+    settings = {"knn.advanced.approximate_threshold": -1} if library in ("faiss", "nmslib") else {}
+    with made(address, rows, space=space, library=library, settings=settings) as index:
+        adoption = index.adopt()
+        assert adoption is not None
+        assert adoption.metric == (space if space in ("l2", "innerproduct") else "cosine")
+        assert_same(index.search_text("red", k=COUNT), best(RED))
+        assert_same(index.search_text("red", k=9, exact=True), best(RED)[:9])
+        assert_same(index.search_text("red", k=5, where="likes>=30"), best(RED, lambda n: n >= 30)[:5])
+        assert index.add({"id": "photo01", "image": Image.new("RGB", (32, 32), "red")}).written == 1
+        assert ids(index.search_text("red", k=1)) == ["photo01"]
+
+
+def test_vectors_that_give_no_cosines(address: str) -> None:
+    """Others than of unit length where the metric is not cosine's, bytes, and vectors without an index."""
+    if is_opensearch(address):
+        with (
+            made(address, documents(), space="l2") as index,
+            pytest.raises(IndexMismatch, match="by l2, and not all of them have unit length"),
+        ):
+            index.adopt()
+        method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil"}
+        fields = [
+            ({"type": "knn_vector", "dimension": DIM, "data_type": "byte", "method": method}, "as byte"),
+        ]
+        with (
+            made(
+                address, [], settings={"knn": False}, field={"type": "knn_vector", "dimension": DIM}
+            ) as index,
+            pytest.raises(IndexMismatch, match="no index of vectors"),
+        ):
+            index.adopt()
+    else:
+        fields = [
+            ({"type": "dense_vector", "dims": DIM, "element_type": "byte"}, "as byte"),
+            ({"type": "dense_vector", "dims": DIM, "index": False}, "no index of vectors"),
+            ({"type": "dense_vector", "dims": DIM, "similarity": "max_inner_product"}, "no cosines"),
+            ({"type": "dense_vector"}, "no dimension"),
+        ]
+    for field, words in fields:
+        with made(address, [], field=field) as index, pytest.raises(IndexMismatch, match=words):
+            index.adopt()
+
+
+@pytest.mark.parametrize("name", ["esclip-test-2026.11.29-{}", ".esclip-test-{}"])
+def test_names_with_dots(address: str, name: str) -> None:
+    """An index of a day, or a hidden one, is adopted, searched and written into by its name."""
+    settings = {"hidden": True} if name.startswith(".") else {}
+    with made(address, documents()[:6], name=name, settings=settings) as index:
+        index.adopt()
+        assert len(index.search_text("red", k=9)) == 6
+        assert index.add({"id": "new", "image": Image.new("RGB", (32, 32), "red")}).written == 1
+        assert len(index) == 7
+        listed = [one.index for one in esclip.list_indexes(address, auth=engine_access(address))]
+        assert (index.store.index in listed) is not name.startswith(".")
+
+
+def test_aliases_and_closed_indexes(address: str) -> None:
+    """An alias of one index stands for it; a closed index says how to open it, before and after adoption."""
+    with made(address, documents()[:6]) as index:
+        concrete = index.store.index
+        http("PUT", f"{address}/{concrete}/_alias/{concrete}-alias")
+        with esclip.open_index(address, f"{concrete}-alias", encoder=ENCODER) as alias:
+            adoption = alias.adopt()
+            assert adoption is not None
+            assert adoption.index == concrete
+            assert len(alias.search_text("red", k=9)) == 6
+        http("POST", f"{address}/{concrete}/_close")
+        for call in (lambda: index.search_text("red"), index.stats):
+            with pytest.raises(esclip.StoreError, match=f"is closed; open it: POST /{concrete}/_open"):
+                call()
+        http("POST", f"{address}/{concrete}/_open")
+        index.adopt(undo=True)
+        http("POST", f"{address}/{concrete}/_close")
+        with pytest.raises(esclip.StoreError, match="is closed; open it"):
+            index.adopt()
+
+
+def test_data_streams() -> None:
+    """One is refused, with the name of the index behind it, which can be adopted and searched."""
+    address, name = engine_address("opensearch2"), f"esclip-stream-{uuid4().hex}"
+    properties = {**PROPERTIES, "photo_embedding": vector_field(address), "@timestamp": {"type": "date"}}
+    template = {"settings": {"index": {"knn": True}}, "mappings": {"properties": properties}}
+    http(
+        "PUT",
+        f"{address}/_index_template/{name}",
+        {"index_patterns": [name], "data_stream": {}, "template": template},
+    )
+    http("PUT", f"{address}/_data_stream/{name}")
+    try:
+        for row in documents()[:6]:
+            http("POST", f"{address}/{name}/_doc?refresh=true", row | {"@timestamp": "2026-11-29"})
+        with (
+            esclip.open_index(address, name, encoder=ENCODER) as stream,
+            pytest.raises(
+                esclip.StoreError, match=r"is a data stream.*name the index behind it: \.ds-"
+            ) as told,
+        ):
+            stream.adopt()
+        behind = str(told.value).rpartition(" ")[2]
+        with esclip.open_index(address, behind, encoder=ENCODER) as index:
+            index.adopt()
+            assert len(index.search_text("red", k=9)) == 6
+    finally:
+        http("DELETE", f"{address}/_data_stream/{name}")
+        http("DELETE", f"{address}/_index_template/{name}")

@@ -234,7 +234,7 @@ def test_no_foreign_exception_is_unmapped() -> None:
 
 
 @pytest.mark.parametrize(
-    "index", ["", "A", "_x", "-x", "a/b", "a,", "a*", "a b", "ä", "a" * 201, "a\n", "..", "a.b"]
+    "index", ["", "A", "_x", "-x", "a/b", "a,", "a*", "a b", "ä", "a" * 201, "a\n", ".", "..", "-.a", "...a"]
 )
 def test_index_names_that_cannot_be(index: str) -> None:
     """An index name that some store would refuse is refused at once, by all."""
@@ -243,9 +243,19 @@ def test_index_names_that_cannot_be(index: str) -> None:
 
 
 @pytest.mark.parametrize("index", ["a", "0", "image_search", "a-b_c", "a" * 200])
-def test_index_names_that_can(index: str) -> None:
+def test_index_names_that_can(index: str, tmp_path: Path) -> None:
     """Names that every store takes are taken."""
+    for address in ("https://localhost:9200", tmp_path):
+        assert open_store(address, index).index == index
+
+
+@pytest.mark.parametrize("index", ["a.b", "photos-2026.11.29", ".photos", ".ds-photos-2026.11.29-000001"])
+def test_index_names_of_clusters(index: str, tmp_path: Path) -> None:
+    """Clusters have indexes of other programs, whose names may have dots; elsewhere these are refused."""
     assert open_store("https://localhost:9200", index).index == index
+    for address in ("milvus://localhost:19530", tmp_path):
+        with pytest.raises(ConfigError, match="index name"):
+            open_store(address, index)
 
 
 def test_a_folder_is_the_embedded_store(tmp_path: Path) -> None:

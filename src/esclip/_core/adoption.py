@@ -23,8 +23,8 @@ class AdoptOptions(TypedDict, total=False):
         str | None,
         Opt(
             None,
-            "The field of ids, a keyword; _id: the documents' own. [default: photo_id, image_id, picture_id "
-            "or id; else _id]",
+            "The field of ids, a keyword or whole numbers; _id: the documents' own. [default: photo_id, "
+            "image_id, picture_id or id; else _id]",
             metavar="NAME",
         ),
     ]
@@ -73,6 +73,7 @@ class Adoption:
     """Those that lack one."""
     dimension: int
     metric: str
+    """How vectors are compared: `cosine`, or `l2` or `innerproduct` of vectors of unit length."""
     method: str
     """How vectors are found: the library or the type of graph."""
     vectors: str

@@ -81,7 +81,13 @@ def is_index_name(name: str) -> bool:
     return _INDEX_NAME.fullmatch(name) is not None
 
 
+def is_cluster_name(name: str) -> bool:
+    """Whether a cluster takes the name for an index: with dots, as in those of other programs."""
+    return _CLUSTER_NAME.fullmatch(name) is not None
+
+
 _INDEX_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
+_CLUSTER_NAME = re.compile(r"(?=.{1,200}\Z)\.?[a-z0-9][a-z0-9_.-]*")
 
 
 def default_store() -> str:

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esclip._core.settings import INDEX_SEPARATOR, is_index_name
+from esclip._core.settings import INDEX_SEPARATOR, is_cluster_name, is_index_name
 from esclip._errors import ConfigError
 from esclip._files.locations import scheme_of, server_address, user_path
 from esclip._net.access import StoreAuth
@@ -42,6 +42,10 @@ SERVERS = {
 The callable takes the address, the index's name and `auth=`, and returns a `Store`."""
 
 
+CLUSTERS = ("http", "https")
+"""Whose indexes may have dots in their names."""
+
+
 def is_folder(address: str | Path) -> bool:
     """Whether a user's text is an embedded store's folder. Raises `ConfigError` for a misspelled address."""
     return isinstance(address, Path) or server_address(address, "store", SERVERS) is None
@@ -64,7 +68,7 @@ def require_index_name(index: str) -> None:
     if not is_index_name(index):
         raise ConfigError(
             f"index name {index!r:.80} can't be used; "
-            "it is up to 200 of a-z, 0-9, _ and -, and begins with a letter or digit"
+            "it is up to 200 of a-z, 0-9, _ and - (in a cluster also dots), and begins with a letter or digit"
         )
 
 
@@ -96,10 +100,12 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
 
         names = dict.fromkeys(name.strip() for name in index.split(INDEX_SEPARATOR))
         return SeveralIndexes([open_store(address, name, auth) for name in names])
-    require_index_name(index)
     if isinstance(address, str) and not address.strip():
+        require_index_name(index)
         raise ConfigError("the store's address is empty: give a folder, or an http:// or https:// address")
     server = None if isinstance(address, Path) else server_address(address, "store", SERVERS)
+    if server is None or not (scheme_of(server) in CLUSTERS and is_cluster_name(index)):
+        require_index_name(index)
     if server is not None:
         module, _, name = SERVERS[scheme_of(server)].partition(":")
         store: Store = getattr(import_module(module), name)(server, index, auth=auth)

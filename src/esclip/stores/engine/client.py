@@ -36,6 +36,8 @@ ATTEMPT_S = 60.0
 COUNT_TIMEOUT_S = 2.0
 COUNT_VALID_S = 60.0
 """How long a count is believed: as often as what is written becomes visible."""
+BACKING = ".ds-"
+"""What names of the indexes behind data streams begin with."""
 BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
 """Half of an attempt for a shard to come back; then the engine reports which documents have to wait."""
 
@@ -201,7 +203,7 @@ class EngineClient:
     def named_mapping(self) -> tuple[str, dict[str, Any]]:
         """The name of the index, which is another one where the client's is an alias, and its mapping.
 
-        Raises `IndexNotFound`, and `StoreError` for an alias of several indexes.
+        Raises `IndexNotFound`, and `StoreError` for an alias of several indexes, and for a data stream.
         """
         get, read = self.raw.indices.get_mapping, answers.get_mappings
         try:
@@ -211,11 +213,16 @@ class EngineClient:
             if not self._bulk_loads or self.request(get, index=self.index, ignore_unavailable=True) == {}:
                 raise
             mappings = self.request(get, read=read, index=self.index)
+        names = one_line(", ".join(sorted(mappings)), 200)
+        if self.index not in mappings and any(name.startswith(BACKING) for name in mappings):
+            raise StoreError(
+                f"{self.index!r} at {self.address} is a data stream, to which documents are only added; to "
+                f"search it, name the index behind it: {names}"
+            )
         if len(mappings) > 1:
-            names = ", ".join(sorted(mappings))
             raise StoreError(
                 f"index {self.index!r} at {self.address} is an alias of {pluralize(len(mappings), 'index')} "
-                f"({one_line(names, 200)}); name one of them"
+                f"({names}); name one of them"
             )
         ((name, mapping),) = mappings.items()
         return name, mapping

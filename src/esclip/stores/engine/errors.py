@@ -36,6 +36,8 @@ def _refused(error: Any, address: str, index: str) -> StoreError | TransientErro
         return PayloadTooLarge(f"{address} takes no request as large as this one: {reason}")
     if isinstance(error.info, Mapping) and is_disk_full(error.info.get("error")):
         return disk_full(f"index {index!r} at {address}", reason)
+    if error.error == "index_closed_exception":
+        return index_closed(address, index)
     if error.error == "index_create_block_exception":
         return TransientError(
             StoreUnavailable(
@@ -87,6 +89,11 @@ def _not_found(error: Any, address: str, index: str) -> StoreError:
 def index_missing(address: str, index: str) -> IndexNotFound:
     """What to raise where the index does not exist."""
     return IndexNotFound(f"there is no index {index!r} at {address}; ingest pictures to make it")
+
+
+def index_closed(address: str, index: str) -> StoreError:
+    """What to raise where an index is closed."""
+    return StoreError(f"index {index!r} at {address} is closed; open it: POST /{index}/_open")
 
 
 def _reason(error: Any) -> str:

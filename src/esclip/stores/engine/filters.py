@@ -31,7 +31,7 @@ def filter_clause(condition: filters.Condition, names: FieldNames = OWN_NAMES) -
         case filters.AnyOf(conditions):
             return _any(filter_clauses(conditions, names))
         case filters.HasId(ids):
-            return _terms(names.path(names.id), ids)
+            return _terms(names.path(names.id), names.id_values(ids))
         case filters.HasWords(words):
             return {"bool": {"filter": [_terms(names.words, forms) for forms in words]}}
         case filters.Exists(field):

@@ -13,7 +13,8 @@ from typing import Any, assert_never
 from esclip._core.index_settings import DEFAULTS, NO_SETTINGS, IndexSettings
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip.stores.engine.dialects import Engine
-from esclip.stores.engine.names import DOCUMENT_ID, OWN_NAMES, FieldNames
+from esclip.stores.engine.names import OWN_NAMES, PREFIX, FieldNames
+from esclip.stores.engine.paths import property_at
 from esclip.stores.engine.vector_mapping import read_level, vector_property
 
 MAX_SPLIT_BITS = 10
@@ -75,10 +76,11 @@ def _routing_shards(shards: int) -> int:
 
 
 def system_fields(names: FieldNames) -> dict[str, Any]:
-    """The mappings of a document's own fields except the vector."""
+    """The mappings of a document's own fields except the vector, but for those that an adopted index had."""
     fields = {getattr(names, name): property for name, property in SYSTEM_FIELDS.items()}
-    fields.pop(DOCUMENT_ID, None)
-    return fields
+    if not names.is_adopted:
+        return fields
+    return {name: property for name, property in fields.items() if name.startswith(PREFIX)}
 
 
 def mapping_body(
@@ -110,7 +112,7 @@ def schema_from_mapping(mapping: Mapping[str, Any]) -> IndexSchema:
     fields = {name: stored["fields"][name] for name in stored["order"]}
     schema = IndexSchema.from_json(stored | {"fields": fields})
     vector = FieldNames.read(mapping).vector
-    return with_level(schema, mapping.get("properties", {}).get(vector, {}))
+    return with_level(schema, property_at(mapping.get("properties", {}), vector))
 
 
 def with_level(schema: IndexSchema, property: Mapping[str, Any]) -> IndexSchema:

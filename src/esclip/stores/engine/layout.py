@@ -14,12 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from esclip._core.schema import IndexSchema, Space
+from esclip._core.schema import FieldType, IndexSchema, Space
 from esclip.stores.engine.answers import get_object
 from esclip.stores.engine.dialects import VECTOR_TYPES
 from esclip.stores.engine.index_bodies import SYSTEM_FIELDS, schema_from_mapping, with_level
-from esclip.stores.engine.names import DOCUMENT_ID, OWN, OWN_NAMES, FieldNames
+from esclip.stores.engine.names import DOCUMENT_ID, OWN, OWN_NAMES, FieldNames, is_number
 from esclip.stores.engine.others_values import plain_text, plain_value
+from esclip.stores.engine.paths import place, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,9 @@ class Layout:
         own: str = hit["_id"]
         if not self.names.is_adopted or self.names.id == DOCUMENT_ID:
             return own
-        return plain_text(get_object(hit, "_source").get(self.names.id)) or own
+        value = value_at(get_object(hit, "_source"), self.names.id)
+        number = plain_value(value, FieldType.INTEGER) if self.names.numeric_ids else None
+        return plain_text(value if number is None else number) or own
 
     @property
     def id_fields(self) -> list[str]:
@@ -49,13 +52,13 @@ class Layout:
         if not names.is_adopted:
             return source
         # anything may have written it
-        texts = {name: plain_text(source.get(getattr(names, name))) for name in OWN if name != "vector"}
+        texts = {name: plain_text(value_at(source, getattr(names, name))) for name in OWN if name != "vector"}
         values = {
             field.name: value
             for field in self.schema.fields
             if (value := plain_value(source.get(field.name), field.type)) is not None
         }
-        return values | texts | {"page": texts["page"] or None, "vector": source.get(names.vector)}
+        return values | texts | {"page": texts["page"] or None, "vector": value_at(source, names.vector)}
 
     def to_fields(self, source: Mapping[str, Any]) -> dict[str, Any]:
         """The fields of a document that is written.
@@ -69,7 +72,12 @@ class Layout:
         written = {name: value for name, value in source.items() if name not in kept or value != kept[name]}
         if names.id == DOCUMENT_ID:
             written.pop("id", None)
-        return {getattr(names, name) if name in OWN else name: value for name, value in written.items()}
+        elif names.numeric_ids and "id" in written and is_number(written["id"]):
+            written["id"] = int(written["id"])
+        fields: dict[str, Any] = {}
+        for name, value in written.items():
+            place(fields, getattr(names, name) if name in OWN else name, value)
+        return fields
 
 
 def read_layout(mapping: Mapping[str, Any]) -> Layout:

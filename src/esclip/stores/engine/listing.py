@@ -11,7 +11,7 @@ from typing import Any
 
 from esclip._concurrency.streams import batches
 from esclip._core.schema import IndexInfo, IndexSchema
-from esclip._core.settings import is_index_name
+from esclip._core.settings import is_cluster_name
 from esclip._errors import IndexNotFound, StoreError
 from esclip.stores.engine.aliases import find_all_aliases
 from esclip.stores.engine.answers import MALFORMED, get_count, get_list, get_object, get_text
@@ -62,7 +62,7 @@ def list_indexes(client: EngineClient) -> dict[str, IndexInfo]:
 def _schema(name: str, found: Any) -> IndexSchema | None:
     """The schema in a mapping; None for an index of others, or of a name that esclip can't open."""
     try:
-        return schema_from_mapping(found["mappings"]) if is_index_name(name) else None
+        return schema_from_mapping(found["mappings"]) if is_cluster_name(name) else None
     except MALFORMED:
         return None
 

@@ -1,6 +1,8 @@
 """The fields of an index that another program made: which of them holds what. Pure functions of a mapping.
 
 mapping ─► select_fields ─► TakenFields: vector, id, location, description, metadata; what is passed over, why
+
+A vector, an id, a location and a description may lie in objects (`urls.full`); metadata may not.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._errors import ConfigError, Hint, IndexMismatch, one_line, suggest
 from esclip.stores.engine.dialects import VECTOR_TYPES, Engine
 from esclip.stores.engine.names import DOCUMENT_ID, PREFIX
+from esclip.stores.engine.paths import NESTED, leaves
 
 USUAL_IDS = ("photo_id", "image_id", "picture_id", "id")
 USUAL_LOCATIONS = (
@@ -29,6 +32,7 @@ USUAL_LOCATIONS = (
 USUAL_DESCRIPTIONS = ("describe", "description", "photo_description", "caption", "text", "title")
 
 TEXT_TYPES = ("keyword", "text", "wildcard", "match_only_text")
+WHOLE_TYPES = ("long", "integer", "short", "byte")
 
 PLAIN_TYPES = {
     "long": FieldType.INTEGER,
@@ -58,6 +62,8 @@ class TakenFields(NamedTuple):
 
     vector: str
     id: str
+    numeric_ids: bool
+    """Whether these are whole numbers."""
     location: str | None
     description: str | None
     fields: tuple[Field, ...]
@@ -70,16 +76,17 @@ class TakenFields(NamedTuple):
 
 def select_fields(index: str, engine: Engine, properties: Properties, options: AdoptOptions) -> TakenFields:
     """The fields that hold what is asked for. Raises `ConfigError` or `IndexMismatch` where none does."""
-    vector = _vector_field(index, engine, properties, options["vector_field"])
-    id = _id_field(index, properties, options["id_field"])
-    location = _text_field(index, properties, options["location_field"], USUAL_LOCATIONS, "location_field")
+    known = dict(leaves(properties))
+    vector = _vector_field(index, engine, known, options["vector_field"])
+    id, id_path = _id_field(index, known, options["id_field"])
+    location = _text_field(index, known, options["location_field"], USUAL_LOCATIONS, "location_field")
     described = options["description_field"]
-    description = _text_field(index, properties, described, USUAL_DESCRIPTIONS, "description_field")
+    description = _text_field(index, known, described, USUAL_DESCRIPTIONS, "description_field")
     own = {vector, id, location, description}
     fields, passed_over = [], {}
-    paths = {} if id == DOCUMENT_ID else {id: _keyword_path(id, properties[id]) or id}
+    paths = {} if id == DOCUMENT_ID else {id: id_path}
     for name, property in properties.items():
-        if name in own:
+        if all(path in own for path, _ in leaves({name: property})):
             continue
         found = _metadata_field(name, property)
         if isinstance(found, str):
@@ -87,7 +94,8 @@ def select_fields(index: str, engine: Engine, properties: Properties, options: A
         else:
             fields.append(found)
             paths[name] = _keyword_path(name, property) or name
-    return TakenFields(vector, id, location, description, tuple(fields), paths, passed_over)
+    numeric_ids = id != DOCUMENT_ID and known[id].get("type") in WHOLE_TYPES
+    return TakenFields(vector, id, numeric_ids, location, description, tuple(fields), paths, passed_over)
 
 
 def _vector_field(index: str, engine: Engine, properties: Properties, named: str | None) -> str:
@@ -97,12 +105,14 @@ def _vector_field(index: str, engine: Engine, properties: Properties, named: str
         _require_field(index, properties, named, "vector_field", found)
         if named not in found:
             raise ConfigError(
-                f"vector_field: field {named!r} of index {index!r} is "
-                f"{one_line(str(properties[named].get('type', 'an object')), 50)}, not {kind}"
+                f"vector_field: field {named!r} of index {index!r} is {_kind_of(properties[named])}, "
+                f"not {kind}"
             )
         return named
     if not found:
-        raise IndexMismatch(f"index {index!r} has no field of vectors: none is {kind}")
+        nested = [name for name, property in properties.items() if property.get("of") == kind]
+        where = f"; those of {one_line(nested[0], 100)} are nested, several to a document" if nested else ""
+        raise IndexMismatch(f"index {index!r} has no field of vectors: none is {kind}{where}")
     if len(found) > 1:
         raise ConfigError(
             f"index {index!r} has several fields of vectors: {one_line(', '.join(found), 300)}",
@@ -111,21 +121,43 @@ def _vector_field(index: str, engine: Engine, properties: Properties, named: str
     return found[0]
 
 
-def _id_field(index: str, properties: Properties, named: str | None) -> str:
+def _id_field(index: str, properties: Properties, named: str | None) -> tuple[str, str]:
+    """The field of ids as documents have it, and that which requests compare."""
     if named is None:
-        usual = (name for name in USUAL_IDS if _keyword_path(name, properties.get(name, {})))
-        return next(usual, DOCUMENT_ID)
+        paths = ((name, _id_path(name, properties.get(name, {}))) for name in USUAL_IDS)
+        return next(((name, path) for name, path in paths if path), (DOCUMENT_ID, DOCUMENT_ID))
     if named == DOCUMENT_ID:
-        return named
-    _require_field(index, properties, named, "id_field", [*properties, DOCUMENT_ID])
-    if not _keyword_path(named, properties[named]):
+        return named, named
+    id = _written_field(properties, named)
+    _require_field(index, properties, id, "id_field", [*properties, DOCUMENT_ID])
+    path = _id_path(id, properties[id])
+    if not path:
         raise ConfigError(
             f"id_field: documents of index {index!r} can't be put in the order of field {named!r}, which is "
-            f"{one_line(str(properties[named].get('type', 'an object')), 50)}: ids are of a keyword, or of a "
-            "text with a keyword below it",
+            f"{_kind_of(properties[id])}: ids are of a keyword, of a text with a keyword below it, or whole "
+            "numbers",
             Hint.ID_FIELD,
         )
-    return named
+    return id, path
+
+
+def _id_path(name: str, property: Mapping[str, Any]) -> str | None:
+    """The field that puts documents in the order of their ids; None where it can't."""
+    if property.get("type") in WHOLE_TYPES:
+        return name if property.get("index", True) and property.get("doc_values", True) else None
+    return _keyword_path(name, property)
+
+
+def _written_field(properties: Properties, named: str) -> str:
+    """The field that documents have: of a field below another (`title.keyword`), that one."""
+    parent, _, below = named.rpartition(".")
+    return parent if below in properties.get(parent, {}).get("fields", {}) else named
+
+
+def _kind_of(property: Mapping[str, Any]) -> str:
+    """The type of a field, for an error."""
+    kind = one_line(str(property.get("type", "an object")), 50)
+    return "within nested objects, several to a document" if kind == NESTED else kind
 
 
 def _text_field(
@@ -136,11 +168,14 @@ def _text_field(
     if named is None:
         texts = (name for name in usual if properties.get(name, {}).get("type") in TEXT_TYPES)
         return next(texts, None)
-    _require_field(index, properties, named, option, list(properties))
-    if properties[named].get("type") not in TEXT_TYPES:
-        kind = one_line(str(properties[named].get("type", "an object")), 50)
-        raise ConfigError(f"{option}: field {named!r} of index {index!r} is {kind}, not text or keyword")
-    return named
+    field = _written_field(properties, named)
+    _require_field(index, properties, field, option, list(properties))
+    if properties[field].get("type") not in TEXT_TYPES:
+        raise ConfigError(
+            f"{option}: field {named!r} of index {index!r} is {_kind_of(properties[field])}, not text or "
+            "keyword"
+        )
+    return field
 
 
 def _require_field(index: str, properties: Properties, named: str, option: str, known: Sequence[str]) -> None:

@@ -8,6 +8,8 @@ Scan          ─► the filter, sorted by id, or by a field and id
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from string import digits as DIGITS
 from typing import Any, assert_never
 
 from esclip._core.filters import Exists
@@ -21,6 +23,8 @@ from esclip.stores.engine.names import DOCUMENT_ID, OWN_NAMES, FieldNames
 
 MAX_HITS = 10_000
 """The most hits in one answer of either engine."""
+MAX_NUMBER = 2**63 - 1
+"""The highest id of an index whose ids are numbers."""
 MAX_OVERSAMPLE = 10
 """How many times as many neighbours as wanted Elasticsearch scores again, at most."""
 
@@ -63,10 +67,10 @@ def search_body(
         case KnnSearch():
             if within:
                 everything = Candidates(MAX_CANDIDATES, MAX_CANDIDATES)
-                body |= _knn(engine, search, filters, names.vector, everything, level, exact=True)
+                body |= _knn(engine, search, filters, names, everything, level, exact=True)
             else:
                 candidates = choose_candidates(search, level, shard_size)
-                body |= _knn(engine, search, filters, names.vector, candidates, level)
+                body |= _knn(engine, search, filters, names, candidates, level)
         case KeywordSearch(words=words):
             terms = [_word_query(names.words, word, search.former) for word in words]
             body["query"] = {"bool": {"should": terms, "minimum_should_match": 1, "filter": filters}}
@@ -92,6 +96,23 @@ def _read_fields(names: FieldNames, *, scores_only: bool) -> Any:
     if not scores_only:
         return {"excludes": [names.vector, names.words]}
     return {"includes": [names.id]} if names.is_adopted else False
+
+
+def number_ranges(after: str) -> list[tuple[int, int]]:
+    """The whole numbers whose texts come after this one: of each number of digits from one to another.
+
+    Numbers with the same number of digits have the order of their texts.
+    """
+    digits = "".join(takewhile(DIGITS.__contains__, after))
+    follows = after[len(digits) :][:1] > "9"  # all texts that begin with the digits
+    ranges = []
+    for length in range(1, len(str(MAX_NUMBER)) + 1):
+        head = int(digits[:length] or 0)
+        missing = max(0, length - len(digits))
+        first = (head + (follows or not missing)) * 10**missing if after else 0
+        least, end = 10 ** (length - 1) if length > 1 else 0, min(10**length, MAX_NUMBER + 1)
+        ranges.append((max(least, first), end - 1))
+    return [(low, high) for low, high in ranges if low <= high]
 
 
 def id_clause(ids: Sequence[str], names: FieldNames) -> dict[str, Any]:
@@ -129,24 +150,30 @@ def _knn(
     engine: Engine,
     search: KnnSearch,
     filters: list[Any],
-    field: str,
+    names: FieldNames,
     candidates: Candidates,
     level: str,
     *,
     exact: bool = False,
 ) -> dict[str, Any]:
-    """The nearest of the candidates; in a quantized index, the best by their float32 vectors."""
+    """The nearest of the candidates; in a quantized index, and one that compares vectors in another way than
+    by cosine, the best by the cosines of their float32 vectors.
+    """
     considered, rescored = candidates
+    field = names.vector
     numbers = search.vector.tolist()
     prefilter = {"filter": {"bool": {"filter": filters}}} if filters else {}
     match engine:
         case Engine.OPENSEARCH:
             nearest: dict[str, Any] = {"vector": numbers, "k": rescored, **prefilter}
-            if level == FLOAT:
+            by_scripts = bool(filters) and names.filters_by_script
+            if level == FLOAT and names.metric is None and not by_scripts:
                 return {"query": {"knn": {field: nearest}}}
             # rescore is ignored for lucene before 3.1, and a request's own section forbids sorting
-            nearest["method_parameters"] = {"ef_search": considered}
-            query = {"bool": prefilter["filter"]["bool"]} if exact else {"knn": {field: nearest}}
+            nearest |= {} if level == FLOAT else {"method_parameters": {"ef_search": considered}}
+            query = (
+                {"bool": prefilter["filter"]["bool"]} if exact or by_scripts else {"knn": {field: nearest}}
+            )
             params = {"field": field, "query_value": numbers, "space_type": "cosinesimil"}
             script = {"lang": "knn", "source": "knn_score", "params": params}
             return {"query": {"script_score": {"query": query, "script": script}}}

@@ -20,6 +20,7 @@ from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import decode_vectors
 from esclip.stores.engine.errors import index_missing
 from esclip.stores.engine.layout import Layout
+from esclip.stores.engine.paths import value_at
 from esclip.stores.engine.queries import MAX_HITS
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ def read_vectors(client: EngineClient, layout: Layout, contents: Sequence[str]) 
 
     def read(answer: Any) -> dict[str, Vector]:
         sources = [answers.get_object(hit, "_source") for hit in answers.get_hits(answer)]
-        vectors = decode_vectors([source[vector] for source in sources], layout.schema.space.dim)
+        vectors = decode_vectors([value_at(source, vector) for source in sources], layout.schema.space.dim)
         contents = [answers.get_text(source, content) for source in sources]
         return dict(zip(contents, vectors, strict=True))
 
@@ -124,7 +125,8 @@ def find_documents(
         lambda documents: read([one for one in documents if layout.id_of(one) == one["_id"]]),
         _source_includes=",".join(includes),
     )
-    for batch in batches([id for id in ids if id not in found], SEARCHED_IDS):
+    others = layout.names.id_values(id for id in ids if id not in found)
+    for batch in batches(others, SEARCHED_IDS):
         found = _search_ids(client, layout, batch, read, includes) | found
     return found
 

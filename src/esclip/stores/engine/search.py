@@ -3,6 +3,7 @@
 searches ─► _msearch ─┬─► hits
                       └─► a full page, and more are wanted: the next 10,000
 KnnSearch, exact, deep or underfilled ─► ranges of 10,000 ids ─► _msearch: all compared ─► the best of all
+Scan, by ids that are numbers         ─► a range for each number of digits ─► _msearch ─► merged as texts
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ from esclip.stores.engine.answers import (
 from esclip.stores.engine.bulk_errors import error_type, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import Engine, decode_vectors, score_to_cosine
-from esclip.stores.engine.errors import BUSY, index_missing
+from esclip.stores.engine.errors import BUSY, index_closed, index_missing
 from esclip.stores.engine.layout import Layout
+from esclip.stores.engine.paths import value_at
 from esclip.stores.engine.queries import (
     MAX_HITS,
     count_body,
     id_clause,
+    number_ranges,
     read_frequencies,
     search_body,
     search_head,
@@ -81,15 +84,16 @@ def search_many(client: EngineClient, layout: Layout, searches: Sequence[Search]
     requests = [
         _search_request(engine, layout, search, shard_size=_shard_size(client, search))
         for search in searches
-        if not _is_exhaustive(search)
+        if not _takes_several(layout, search)
     ]
     pages = iter(msearch_batches(client, requests))
     results = [
-        None if _is_exhaustive(search) else _hits(client, layout, search, next(pages)) for search in searches
+        None if _takes_several(layout, search) else _hits(client, layout, search, next(pages))
+        for search in searches
     ]
     underfilled = _underfilled(client, layout, searches, results)
     return [
-        _brute_force(client, layout, search) if hits is None or n in underfilled else hits
+        _by_several(client, layout, search) if hits is None or n in underfilled else hits
         for n, (search, hits) in enumerate(zip(searches, results, strict=True))
     ]
 
@@ -142,9 +146,36 @@ def _shard_size(client: EngineClient, search: Search) -> int:
     return client.documents_per_shard() if depends else 0
 
 
-def _is_exhaustive(search: Search) -> bool:
-    """Whether all vectors are to be compared: the search is exact, or deeper than the vector index."""
-    return isinstance(search, KnnSearch) and (search.exact or search.k > MAX_HITS)
+def _takes_several(layout: Layout, search: Search) -> bool:
+    """Whether a search is several: it compares all vectors, being exact, or deeper than the vector index; or
+    it lists documents in the order of their ids as texts, where these are numbers.
+    """
+    if isinstance(search, KnnSearch):
+        return search.exact or search.k > MAX_HITS
+    return isinstance(search, Scan) and search.order is None and layout.names.numeric_ids
+
+
+def _by_several(client: EngineClient, layout: Layout, search: Search) -> list[Hit]:
+    """The hits of such a search."""
+    if isinstance(search, Scan):
+        return _scan_numbers(client, layout, search)
+    return _brute_force(client, layout, search)
+
+
+def _scan_numbers(client: EngineClient, layout: Layout, search: Scan) -> list[Hit]:
+    """The hits of a scan by ids that are numbers: the first of each number of digits, merged as texts."""
+    engine, path = client.server().engine, layout.names.path(layout.names.id)
+    hits: list[Hit] = []
+    while (size := min(search.k - len(hits), MAX_HITS)) > 0:
+        after = hits[-1].id if hits else search.after
+        clauses = [{"range": {path: {"gte": low, "lte": high}}} for low, high in number_ranges(after)]
+        scan = Scan(size, search.where)
+        requests = [_search_request(engine, layout, scan, clause) for clause in clauses]
+        page = rank_hits(hit for page in msearch_batches(client, requests) for hit in page.hits)[:size]
+        hits += page
+        if len(page) < size:
+            break
+    return number_hits(hits)
 
 
 def _brute_force(client: EngineClient, layout: Layout, search: Search) -> list[Hit]:
@@ -189,7 +220,7 @@ def scan_vectors(
 
     def read(answer: Any) -> tuple[list[str], Sequence[Vector], list[Any]]:
         hits = get_hits(answer)
-        rows = [get_object(hit, "_source")[names.vector] for hit in hits]
+        rows = [value_at(get_object(hit, "_source"), names.vector) for hit in hits]
         vectors = decode_vectors(rows, layout.schema.space.dim)
         return [layout.id_of(hit) for hit in hits], vectors, next_page(hits, VECTORS_PAGE, after)
 
@@ -286,6 +317,8 @@ def _msearch(client: EngineClient, requests: Sequence[Request[T]]) -> list[T]:
 def _search_error(client: EngineClient, status: int, error: Any) -> StoreError:
     if error_type(error) == "index_not_found_exception":
         return index_missing(client.address, client.index)
+    if error_type(error) == "index_closed_exception":
+        return index_closed(client.address, client.index)
     reason = reason_text(error)
     if status in BUSY:
         return StoreUnavailable(f"{client.address} is too busy or not ready ({reason}); try again later")

@@ -51,6 +51,7 @@ from esclip.stores.engine.index_bodies import (
 from esclip.stores.engine.layout import Layout, is_prepared, prepared_layout, read_layout
 from esclip.stores.engine.levels import MOVED, moved_property, refuse_level, settings_conflict
 from esclip.stores.engine.listing import list_indexes
+from esclip.stores.engine.paths import property_at, value_at
 from esclip.stores.engine.reads import (
     delete_documents,
     document_keys,
@@ -166,7 +167,7 @@ class EngineStore(Store):
         is_prepared = self._is_prepared(mapping)
         layout = prepared_layout(mapping, schema.space) if is_prepared else self._read_layout(mapping)
         present, names = layout.schema, layout.names
-        property = mapping["properties"].get(names.vector, {})
+        property = property_at(mapping["properties"], names.vector)
         conflict = (
             validation.schema_conflict(present, schema)
             or self._layout_conflict(layout, mapping["properties"], schema)
@@ -444,8 +445,8 @@ def _size(answer: Any) -> tuple[int | None, int | None]:
 def _documents(layout: Layout, found: Sequence[Any]) -> dict[str, StoredDocument]:
     schema, name = layout.schema, layout.names.vector
     if layout.names.is_adopted:
-        found = [doc for doc in found if doc["_source"].get(name) is not None]
-    vectors = dialects.decode_vectors([doc["_source"][name] for doc in found], schema.space.dim)
+        found = [doc for doc in found if value_at(doc["_source"], name) is not None]
+    vectors = dialects.decode_vectors([value_at(doc["_source"], name) for doc in found], schema.space.dim)
     documents = [
         document_from_source(layout.id_of(doc), vector, layout.source_of(doc), schema.fields)
         for doc, vector in zip(found, vectors, strict=True)
