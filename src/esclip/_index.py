@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Unpack
 
 from esclip._concurrency.bounded_wait import result_within
 from esclip._concurrency.streams import batches
@@ -62,7 +62,6 @@ from esclip._files.paths import location_of
 from esclip._index_stores import IndexStores
 from esclip._ingest.given_paths import paths_and_sources
 from esclip._ingest.options import (
-    HOOKS,
     RAY,
     AddOptions,
     IngestOptions,
@@ -246,10 +245,6 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ValueError(f"prune needs all records, and {left_out[0]} leaves some out")
         if idle := idle_options(options):
             raise ValueError(f"{idle[0]} goes with dry_run; give that too")
-        if options["on"] == RAY and (
-            hook := next((n for n in HOOKS if cast(Any, options)[n] is not None), None)
-        ):
-            raise ConfigError(f"{hook}: processes of Ray have none; leave it out, or leave out on")
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
@@ -416,8 +411,8 @@ class ImageIndex(OpenIndex, SearchMethods):
         assert self._worker_address
         address, encoder = self._worker_address(), self._encoder(schema)
         most = min(options["workers"], EMBEDDED_WORKERS) if is_folder(address.store) else options["workers"]
-        with open_workers(most, gpu=may_use_gpu(address)) as workers:
-            task = worker_task(address, source, options)
+        task = worker_task(address, source, options)
+        with open_workers(most, gpu=may_use_gpu(task)) as workers:
             report = ingest_by_workers(
                 source,
                 encoder,
@@ -435,7 +430,7 @@ class ImageIndex(OpenIndex, SearchMethods):
     def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:
         """What a run of these options writes. Raises `ConfigError` for names that no field can have."""
         from esclip._ingest.captioning import open_captioner
-        from esclip._ingest.detection import open_detector
+        from esclip._ingest.detection import detection_of, open_detector
         from esclip._ingest.run import Target
         from esclip.stores.validation import check_field_names
         from esclip.stores.vector_cache.store import VectorCacheStore
@@ -459,7 +454,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             is_searchable=not isinstance(self._stores.pictures, VectorCacheStore),
             captioner=open_captioner(options["captioner"]),
             detector=detector,
-            detection=None if options["detector"] is None else detector.mark if detector else "",
+            detection=detection_of(options["detector"], detector),
         )
 
     @check_names()

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from threading import Event
 
 import pytest
-import requests
-from PIL import Image
 
 from esclip import ImageIndex, IngestReport, open_index
 from esclip._errors import FetchError, SourceError
@@ -28,71 +22,17 @@ from esclip._search.previews import read_previews
 from esclip.sources import open_source
 from esclip.sources.bucket import BucketSource
 from esclip.testing.source import SourceContract, records_of
+from tests.bucket_service import Service, bucket_service, jpeg
 from tests.command_line import Esclip
 
 _numbers = count(1)
-
-_SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=made-up/20260101/us-east-1/s3/aws4_request"}
-"""What the server takes for a signature; without one nothing is replaced."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """Where the server is."""
-
-    address: str
-
-    def put(self, bucket: str, key: str = "", data: bytes = b"") -> None:
-        """Make a bucket, or write an object."""
-        assert requests.put(f"{self.address}/{bucket}/{key}", data=data, headers=_SIGNED, timeout=10).ok
-
-    def delete(self, bucket: str, key: str) -> None:
-        """Remove an object."""
-        assert requests.delete(f"{self.address}/{bucket}/{key}", headers=_SIGNED, timeout=10).ok
-
-    def check_credentials(self, after: str) -> None:
-        """Refuse unknown credentials after so many requests; `inf`: never."""
-        requests.post(f"{self.address}/moto-api/reset-auth", data=after, timeout=10)
-
-
-def jpeg(color: str, side: int = 32) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (side, side), color).save(file, "JPEG")
-    return file.getvalue()
-
-
-SERVER = """
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print("http://%s:%s" % server.get_host_and_port(), flush=True)
-input()
-"""
-"""A process of its own: its threads are not those that sources leave behind."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def service() -> Iterator[Service]:
     """The server, and an environment that names it."""
-    with (
-        subprocess.Popen(
-            [sys.executable, "-c", SERVER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        assert process.stdout
-        address = process.stdout.readline().strip()
-        assert address
-        patch.setenv("AWS_ENDPOINT_URL_S3", address)
-        patch.setenv("AWS_ACCESS_KEY_ID", "made-up")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        yield Service(address)
-        process.kill()
+    with bucket_service() as service:
+        yield service
 
 
 @pytest.fixture

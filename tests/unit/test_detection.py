@@ -177,8 +177,6 @@ def test_what_is_no_detector(memory: ImageIndex, folder: Path) -> None:
         memory.ingest(folder, detector="./nothing", parts=["crops"])
     with pytest.raises(ConfigError, match="crops"):
         memory.ingest(folder, detector=Spotter())
-    with pytest.raises(ConfigError, match="Ray"):
-        memory.ingest(folder, detector=Spotter(), parts=["crops"], on="ray")
 
 
 def test_another_model_takes_captions_over_and_makes_crops_of_the_grid(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +23,16 @@ from esclip import (
 from esclip._core.options import resolve
 from esclip._core.outcomes import Result
 from esclip._ingest import ray_workers
-from esclip._ingest.distribution import ingest_by_workers, may_use_gpu, worker_task
+from esclip._ingest.distribution import (
+    CLOUD_VARIABLES,
+    cloud_variables,
+    ingest_by_workers,
+    may_use_gpu,
+    worker_task,
+)
 from esclip._ingest.options import IngestOptions
 from esclip._ingest.pruning import Pruning
-from esclip._ingest.worker import IndexAddress, WorkerTask
+from esclip._ingest.worker import Hooks, IndexAddress, WorkerTask, ingest_part
 from esclip.encoders.palette import PaletteEncoder
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
@@ -45,6 +51,9 @@ class HereWorkers:
     def __init__(self) -> None:
         self.parts = 0
         self.before_part: Callable[[int], object] = lambda number: None
+
+    def pack(self, task: WorkerTask) -> WorkerTask:
+        return task
 
     def run(self, function: Callable[..., T], task: WorkerTask) -> T:
         return function(task)
@@ -233,21 +242,77 @@ def test_without_ray_one_line_says_how_to_install_it(
 
 
 @pytest.mark.parametrize(
-    ("encoder", "device", "may"),
+    ("encoder", "device", "captioner", "may"),
     [
-        (None, None, True),
-        ("clip-ViT-B-32", "cuda:0", True),
-        ("clip-ViT-B-32", "cpu", False),
-        ("palette", None, False),
-        ("http://gpu:8090", None, False),
+        (None, None, None, True),
+        ("clip-ViT-B-32", "cuda:0", None, True),
+        ("clip-ViT-B-32", "cpu", None, False),
+        ("palette", None, None, False),
+        ("palette", None, "", False),
+        ("palette", None, print, False),
+        ("palette", None, "blip", True),
+        ("http://gpu:8090", None, None, False),
+        ("http://gpu:8090", None, Path("blip"), True),
     ],
 )
-def test_a_gpu_is_asked_for_where_the_model_may_use_one(
-    encoder: str | None, device: str | None, may: bool
+def test_a_gpu_is_asked_for_where_a_model_may_use_one(
+    encoder: str | None, device: str | None, captioner: Any, may: bool
 ) -> None:
     """Not for an encoder server, for colours, or where a device is named that is another."""
     address = IndexAddress(Path("store"), "photos", None, encoder, None, device, None, None)
-    assert may_use_gpu(address) == may
+    assert may_use_gpu(WorkerTask(address, (), {}, Hooks(captioner=captioner))) == may
+
+
+def test_what_describes_pictures_and_finds_crops_goes_along(photos: Path, tmp_path: Path) -> None:
+    """Records, captions and crops are those of an ingest without workers, which skips them then."""
+    store = tmp_path / "store"
+
+    def namer(pictures: Sequence[Any]) -> list[str]:
+        return ["a picture"] * len(pictures)
+
+    def halver(picture: Any) -> list[list[float]]:
+        return [[0, 0, picture.shape[1] / 2, picture.shape[0]]]
+
+    hooks: Any = {"captioner": namer, "detector": halver, "parts": ["crops"]}
+    with (
+        esclip.open_index(MemoryStore("photos"), encoder="palette") as plain,
+        esclip.open_index(store, "photos", encoder="palette") as index,
+    ):
+        expected = plain.ingest(photos, **hooks)
+        assert ingest(index, store, photos, **hooks).rejected == 0
+        assert_equal(plain.store, index.store)
+        assert_equal(plain.store.open_other("photos_parts"), index.store.open_other("photos_parts"))
+        assert index.search_text("red", where="caption_by=namer", k=1)[0].description == "a picture"
+        assert ingest(index, store, photos, **hooks).skipped == expected.written
+        assert index.ingest(photos, **hooks).skipped == expected.written
+
+
+def test_what_a_worker_cant_load() -> None:
+    """The driver is told what lacks, and of which of both."""
+    task = WorkerTask(
+        IndexAddress(Path("store"), "photos", None, None, None, None, None, None),
+        (),
+        {},
+        Hooks(captioner=b"cnowhere\nnamer\n."),
+    )
+    with pytest.raises(ConfigError, match=r"captioner: a worker .*No module named 'nowhere'"):
+        ingest_part(task, "part 1", b"")
+
+
+def test_which_variables_go_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key takes its secret with it, and the lack of a token; without one a worker keeps its own."""
+    for name in CLOUD_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert cloud_variables() == {}
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert cloud_variables() == {"AWS_REGION": "eu-north-1"}
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    expected = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_SESSION_TOKEN": None}
+    assert cloud_variables() == expected | {"AWS_REGION": "eu-north-1"}
+    address = IndexAddress(Path("store"), "photos", None, None, None, None, None, None)
+    assert "hidden" not in repr(WorkerTask(address, (), {}, environment=cloud_variables()))
+    assert "hidden" not in repr(cloud_variables())
 
 
 def test_variables_are_as_before() -> None:

@@ -99,3 +99,10 @@ def open_detector(given: AnyDetector | None, threshold: float) -> Detector | Non
     if not callable(given):
         raise wrong_kind("detector", given, "a model's name, a folder or a function")
     return Detector(hook_name(given), "", given)
+
+
+def detection_of(given: AnyDetector | None, detector: Detector | None) -> str | None:
+    """What records say of how their crops are found, as `ImageRecord.detection`."""
+    if given is None:
+        return None
+    return detector.mark if detector else ""

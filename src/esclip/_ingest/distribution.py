@@ -13,16 +13,19 @@ driver keeps nothing on disk but the ledger; started again, it does the same.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from threading import Event
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from esclip._concurrency.stop import CancelToken
 from esclip._core.progress import Phase
 from esclip._core.rejections import IngestReport
 from esclip._core.settings import FETCH_WORKERS
+from esclip._errors.secrets import Secret
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.manifest import Cutter
 from esclip._ingest.options import CallbackOptions, IngestOptions, RunOptions
@@ -30,7 +33,7 @@ from esclip._ingest.pipeline import GRACE_S
 from esclip._ingest.progress import IngestProgress
 from esclip._ingest.pruning import Pruning, delete_stale
 from esclip._ingest.run import Route, Target, end_reading, open_progress, prepare
-from esclip._ingest.worker import IndexAddress, WorkerTask, ingest_part, measure
+from esclip._ingest.worker import Hooks, IndexAddress, WorkerTask, ingest_part, measure
 from esclip._protocols import Encoder, Source, Store
 from esclip.encoders.unloaded import UnloadedEncoder
 from esclip.sources.manifest import ManifestSource
@@ -46,6 +49,17 @@ PARTS_PER_WORKER = 4
 
 _NO_CALLBACKS = dict.fromkeys(CallbackOptions.__annotations__)
 
+KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+CLOUD_VARIABLES = (
+    *KEY_VARIABLES,
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+)
+"""What of the driver's environment says who may read a bucket or write into a store, and where it is. Files
+of profiles are a machine's own."""
+
 EMBEDDED_WORKERS = 4
 """Workers that write into an embedded index at once: with more, writes mostly wait for each other."""
 
@@ -55,6 +69,9 @@ class Workers(Protocol):
 
     count: int
     """How many there are at once."""
+
+    def pack(self, task: WorkerTask) -> WorkerTask:
+        """The task as it can go to them. Raises `ConfigError` for one that can't."""
 
     def run(self, function: Callable[..., T], task: WorkerTask) -> T:
         """Run a function in one of them."""
@@ -76,13 +93,36 @@ def worker_task(address: IndexAddress, source: Source, options: IngestOptions) -
     """What workers are told of a run. Whether too many are rejected is told by all of them together."""
     taken = {name: value for name, value in options.items() if name in RunOptions.__annotations__}
     fetching = {"workers": FETCH_WORKERS, "max_rejection_rate": 1.0}
-    return WorkerTask(address, tuple(source.fields), taken | _NO_CALLBACKS | fetching)
+    hooks = Hooks(
+        _absolute(options["captioner"]), _absolute(options["detector"]), options["detector_threshold"]
+    )
+    return WorkerTask(
+        address, tuple(source.fields), taken | _NO_CALLBACKS | fetching, hooks, cloud_variables()
+    )
 
 
-def may_use_gpu(address: IndexAddress) -> bool:
-    """Whether the encoder computes in the worker, and nothing says that it does so on the CPU."""
-    is_here = address.encoder is None or not (address.encoder == "palette" or "://" in address.encoder)
-    return is_here and (address.device is None or address.device.startswith("cuda"))
+def _absolute(hook: Any) -> Any:
+    """A model's folder as another process finds it; anything else as it is."""
+    if not isinstance(hook, str | os.PathLike) or not str(hook):
+        return hook
+    folder = Path(hook).expanduser()
+    return folder.absolute() if folder.is_dir() else hook
+
+
+def cloud_variables() -> dict[str, Secret | None]:
+    """AWS's variables of this process. A key comes with its secret and token, or without a token."""
+    names = KEY_VARIABLES if KEY_VARIABLES[0] in os.environ else ()
+    values: dict[str, Secret | None] = dict.fromkeys(names)
+    return values | {name: Secret(os.environ[name]) for name in CLOUD_VARIABLES if name in os.environ}
+
+
+def may_use_gpu(task: WorkerTask) -> bool:
+    """Whether a model computes in the worker, and nothing says that it does so on the CPU."""
+    encoder, device, hooks = task.address.encoder, task.address.device, task.hooks
+    if any(isinstance(hook, str | os.PathLike) and str(hook) for hook in (hooks.captioner, hooks.detector)):
+        return True
+    is_here = encoder is None or not (encoder == "palette" or "://" in encoder)
+    return is_here and (device is None or device.startswith("cuda"))
 
 
 def ingest_by_workers(
@@ -101,7 +141,7 @@ def ingest_by_workers(
 
     Of `encoder` only the space is used: workers load their own.
     """
-    stop, store = options["stop"] or CancelToken(), target.store
+    stop, store, task = options["stop"] or CancelToken(), target.store, workers.pack(task)
     route = prepare(source, UnloadedEncoder(encoder.space), target, options["batch_size"])
     ledger.open()
     before = ledger.last_number()

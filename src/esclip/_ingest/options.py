@@ -345,9 +345,6 @@ def read_options(options: ReadOptions) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in ReadOptions.__annotations__}
 
 
-HOOKS = ("captioner", "detector")
-"""Options that may be functions, which stay in this process."""
-
 OF_AN_INDEX = (
     *SettingOptions.__annotations__,
     *("prune", "confirm", "on", "dry_run", "rate", "picture_bytes"),

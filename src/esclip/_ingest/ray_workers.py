@@ -18,12 +18,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import owned
 from esclip._errors import ConfigError, SourceError, StoreUnavailable, error_text
+from esclip._ingest.hook_names import hook_name
 from esclip._ingest.worker import WorkerTask
 
 T = TypeVar("T")
@@ -61,6 +63,13 @@ class RayWorkers:
         self.count = count
         self._ray = ray
         self._resources = resources
+
+    def pack(self, task: WorkerTask) -> WorkerTask:
+        """The task with functions as pickles. Raises `ConfigError` for one that can't be pickled."""
+        hooks = task.hooks
+        captioner = self._pickled("captioner", hooks.captioner)
+        detector = self._pickled("detector", hooks.detector)
+        return replace(task, hooks=replace(hooks, captioner=captioner, detector=detector))
 
     def run(self, function: Callable[..., T], task: WorkerTask) -> T:
         """Run a function in one of them."""
@@ -106,6 +115,17 @@ class RayWorkers:
         return self._ray.remote(
             max_retries=TRIES, retry_exceptions=[StoreUnavailable, ConnectionError], **self._resources
         )(function)
+
+    def _pickled(self, option: str, hook: Any) -> Any:
+        if not callable(hook):
+            return hook
+        try:
+            return self._ray.cloudpickle.dumps(hook)
+        except Exception as error:  # what it is made of may raise any
+            raise ConfigError(
+                f"{option} {hook_name(hook)}: it can't be sent to other processes: {error_text(error)}; give "
+                "a function that makes what it needs when it is called, or a model's name"
+            ) from error
 
     def _get(self, reference: Any, place: str) -> Any:
         """The result of a task. Raises what it raised, and `SourceError` for one that ends its processes."""

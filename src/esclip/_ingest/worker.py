@@ -9,9 +9,11 @@ store holds unchanged is skipped, so a part may be done by halves, again, or by 
 from __future__ import annotations
 
 import logging
+import os
+import pickle
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -25,8 +27,11 @@ from esclip._core.parts import parts_index
 from esclip._core.rejections import IngestReport
 from esclip._core.schema import Field, IndexSchema
 from esclip._core.texts import texts_index
+from esclip._errors import ConfigError, EsclipError, error_text
 from esclip._errors.secrets import Secret
 from esclip._ingest.calibration import calibrate
+from esclip._ingest.captioning import Captioner, open_captioner
+from esclip._ingest.detection import Detector, detection_of, open_detector
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.run import Target, run
 from esclip._net.access import StoreAuth
@@ -53,6 +58,18 @@ class IndexAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """What describes pictures and finds crops: models, which each process loads, or functions.
+
+    A function goes to another process as a pickle's bytes, by which it is known there from part to part.
+    """
+
+    captioner: Any = None
+    detector: Any = None
+    threshold: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerTask:
     """What is the same for all parts of a run."""
 
@@ -61,6 +78,9 @@ class WorkerTask:
     """Those that records may have."""
     options: dict[str, Any]
     """Those of `RetryOptions`, as `resolve` gives them; without callbacks."""
+    hooks: Hooks = Hooks()
+    environment: Mapping[str, Secret | None] = field(default_factory=dict, repr=False)
+    """Variables that a process has to have as the driver does; None: has to lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +95,8 @@ class PartResult:
 def ingest_part(task: WorkerTask, place: str, data: bytes) -> PartResult:
     """Ingest the records of a part of a manifest; ended early by SIGINT, as a run that is asked to stop."""
     outcomes: list[RecordOutcome] = []
+    _change_environment(task.environment)
+    captioner, detector = _captioner(task.hooks.captioner), _detector(task.hooks)
     with _stopped_by_signal() as stop, _warnings() as warnings, _opened(task.address) as store:
         schema = _require_schema(store)
         target = Target(
@@ -86,6 +108,9 @@ def ingest_part(task: WorkerTask, place: str, data: bytes) -> PartResult:
             partial(store.open_other, texts_index(store.index)),
             is_searchable=False,
             is_loading=True,
+            captioner=captioner,
+            detector=detector,
+            detection=detection_of(task.hooks.detector, detector),
         )
         options: Any = task.options | {"stop": stop, "on_outcome": outcomes.append}
         source = PartSource(place, data, task.fields)
@@ -99,6 +124,7 @@ def ingest_part(task: WorkerTask, place: str, data: bytes) -> PartResult:
 
 def measure(task: WorkerTask) -> Sequence[str]:
     """Measure what the index's scores mean. Returns warnings."""
+    _change_environment(task.environment)
     with _warnings() as warnings, _opened(task.address) as store:
         calibrate(store, _encoder(task.address, _require_schema(store)))
     return warnings
@@ -125,6 +151,40 @@ def _resolver(address: IndexAddress) -> EncoderResolver:
     """Kept from part to part: a model is loaded once in a process."""
     load = partial(load_encoder, device=address.device, precision=address.precision)
     return EncoderResolver(address.encoder, address.text_encoder, load, address.encoder_token)
+
+
+@lru_cache(maxsize=1)
+def _captioner(given: Any) -> Captioner | None:
+    """Kept, as the encoder is."""
+    return open_captioner(_unpickle("captioner", given))
+
+
+@lru_cache(maxsize=1)
+def _detector(hooks: Hooks) -> Detector | None:
+    return open_detector(_unpickle("detector", hooks.detector), hooks.threshold)
+
+
+def _unpickle(option: str, hook: Any) -> Any:
+    """The function in a pickle; anything else as it is. Raises `ConfigError` for one that can't be loaded."""
+    if not isinstance(hook, bytes):
+        return hook
+    try:
+        return pickle.loads(hook)  # from the driver, as the task itself
+    except EsclipError:
+        raise
+    except Exception as error:  # what unpickles may be anybody's
+        raise ConfigError(
+            f"{option}: a worker process can't load it ({error_text(error)}); all machines need what it is "
+            "made of"
+        ) from error
+
+
+def _change_environment(values: Mapping[str, Secret | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager
