@@ -22,7 +22,6 @@ import numpy as np
 from esclip._concurrency.forks import renew_in_children
 from esclip._concurrency.streams import batches
 from esclip._core.arguments import coerce_texts
-from esclip._core.null_queries import NULL_TEXTS
 from esclip._core.schema import Space
 from esclip._core.settings import tower_cache
 from esclip._core.types import Pixels, Vectors, unit_rows
@@ -34,7 +33,7 @@ from esclip.encoders.loading import MODEL_ERRORS
 from esclip.encoders.preprocessing import Preprocessing, read_processor
 from esclip.encoders.runtimes import towers
 from esclip.encoders.runtimes.export import Kind
-from esclip.encoders.runtimes.null_vectors import keep_null_vectors, read_null_vectors
+from esclip.encoders.runtimes.null_vectors import NullVectorFile
 from esclip.encoders.text_warnings import warn_of_unknown_scripts
 
 T = TypeVar("T")
@@ -66,6 +65,7 @@ class ClipEncoder:
         self._cache = cache or tower_cache()
         self._image_tower = Lazy(self._load_image_tower)
         self._text_tower = Lazy(self._load_text_tower)
+        self._null_vectors = NullVectorFile(self._encode_texts, self._find_text_export)
         is_own = hub_name(self._text_name) == hub_name(name)
         self._local_text_model = self._image_model if is_own else local_model(self._text_name)
         if self._local_text_model is not None:
@@ -135,20 +135,13 @@ class ClipEncoder:
         texts = coerce_texts("texts", texts)
         if len(texts) == 0:
             return np.empty((0, self._dim), dtype=np.float32)
-        if tuple(texts) == NULL_TEXTS:
-            return self._null_vectors()
         warn_of_unknown_scripts(self._text_name, texts)
-        return self._encode_texts(texts)
+        return self._null_vectors.encode_texts(texts, self._dim)
 
-    def _null_vectors(self) -> Vectors:
-        """Those of the null queries; without the text tower, where it has encoded them before."""
+    def _find_text_export(self) -> Path | None:
+        """The folder of the exported text tower, where there is one."""
         export = towers.find_text_export(self._text_model, self._text_runtime(), self._cache)
-        vectors = read_null_vectors(export.folder, self._dim) if export else None
-        if vectors is None:
-            vectors = self._encode_texts(NULL_TEXTS)
-            if export:
-                keep_null_vectors(export.folder, vectors)
-        return vectors
+        return export.folder if export else None
 
     def _encode_texts(self, texts: Sequence[str]) -> Vectors:
         """Encode texts by the text tower, to unit rows."""
