@@ -24,8 +24,10 @@ from esclip._core.index_settings import FLOAT, NO_SETTINGS, IndexSettings
 from esclip._core.labels import LabelSet
 from esclip._core.markup import render_table
 from esclip._core.targets import PART_KINDS
+from esclip._errors import one_line
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
+from esclip._errors.secrets import mask
 
 MAX_NAME_LENGTH = 4096
 """Characters of a model's name, which may be a path, and of other texts in a schema."""
@@ -102,6 +104,11 @@ class Space:
             other.preprocessing,
             other.dim,
         )
+
+    def describe(self) -> str:
+        """The model, its weights and dimension in words, for a message: what an index names is escaped."""
+        model = mask(one_line(self.model, 200))
+        return f"{model} (weights {one_line(self.weights[:12])}, {self.dim} dimensions)"
 
 
 @dataclass(frozen=True, slots=True)

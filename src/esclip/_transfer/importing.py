@@ -40,7 +40,6 @@ from esclip._ingest.progress import IngestProgress
 from esclip._protocols import Store
 from esclip._transfer.exporting import PARTS, TEXTS
 from esclip._transfer.options import ImportOptions
-from esclip.encoders.resolver import describe_space
 from esclip.stores.validation import check_field_names
 from esclip.stores.vector_cache.parts import SUMMARY, part_files
 from esclip.stores.vector_cache.reading import is_part, open_cache
@@ -151,8 +150,8 @@ def _check_schemas(
     space = given[""].schema.space
     if present is not None and not present.space.same_as(space):
         raise IndexMismatch(
-            f"index {index!r} has vectors of {describe_space(present.space)}, and {origin} those of "
-            f"{describe_space(space)}, which can't be compared",
+            f"index {index!r} has vectors of {present.space.describe()}, and {origin} those of "
+            f"{space.describe()}, which can't be compared",
             Hint.OTHER_INDEX,
         )
     for one in given.values():

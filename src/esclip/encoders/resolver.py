@@ -203,8 +203,7 @@ def _is_folder(name: str) -> bool:
 def _require_same_space(index: str, indexed: Space, loaded: Space) -> None:
     if not indexed.same_as(loaded):
         raise IndexMismatch(
-            f"index {index!r} was made with {describe_space(indexed)}, and can't be used with "
-            f"{describe_space(loaded)}",
+            f"index {index!r} was made with {indexed.describe()}, and can't be used with {loaded.describe()}",
             Hint.SAME_ENCODER,
         )
 
@@ -236,8 +235,3 @@ def _is_same_model(indexed: str, name: str) -> bool:
 
 def _printable(name: str) -> str:
     return mask(one_line(name, 200))
-
-
-def describe_space(space: Space) -> str:
-    """A space in words, for an error: what an index names is escaped."""
-    return f"{_printable(space.model)} (weights {one_line(space.weights[:12])}, {space.dim} dimensions)"

@@ -23,12 +23,12 @@ from esclip._core.facet_merging import merge_facets
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.ordering import rank
-from esclip._core.schema import Field, IndexInfo, IndexSchema, public_name
+from esclip._core.schema import Field, IndexInfo, IndexSchema
 from esclip._core.searches import Scan, Search
 from esclip._core.settings import INDEX_SEPARATOR
 from esclip._core.texts import texts_index
 from esclip._core.types import Fingerprint, Hit, StoredDocument, Vectors, rank_hits
-from esclip._errors import ConfigError, IndexMismatch, one_line
+from esclip._errors import ConfigError, IndexMismatch
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.suggestions import missing_index, require_schema
@@ -201,9 +201,7 @@ def _conflict(one: IndexSchema, other: IndexSchema) -> str | None:
         return conflict
     if one.space.same_as(other.space):
         return None
-    models = [one_line(public_name(schema.space.model), 200) for schema in (one, other)]
-    weights = ", with other weights" if models[0] == models[1] else ""
-    return f"their vectors are of {models[0]} and of {models[1]}{weights}"
+    return f"their vectors are of {one.space.describe()} and of {other.space.describe()}"
 
 
 def _require_info(store: Store) -> IndexInfo:
