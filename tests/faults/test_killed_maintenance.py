@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import lance
 import numpy as np
 import pytest
 
@@ -16,6 +15,7 @@ from esclip._core.types import Vectors, unit_rows
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import nearest, random_vectors
+from tests.lance_folders import open_table
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
@@ -74,7 +74,7 @@ def test_killed_maintenance_loses_nothing(tmp_path: Path, seed: int) -> None:
     rows = (3 + KILLS) * ROWS
     _write(tmp_path, rows - ROWS, rows, "int8")
     assert _recall(tmp_path, rows) >= 0.97
-    indexes = lance.dataset(tmp_path / "pictures.lance").describe_indices()
+    indexes = open_table(tmp_path).describe_indices()
     (vectors,) = (index for index in indexes if index.name.startswith("esclip_vector_"))
     assert (vectors.index_type, vectors.num_rows_indexed) == ("IVF_SQ", rows)
     assert sorted(index.name for index in indexes) == sorted({index.name for index in indexes})

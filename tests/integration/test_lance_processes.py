@@ -5,14 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import lance
 import pytest
 
 from esclip._core.filters import OneOf
 from esclip.stores.lance.store import LanceStore
-from esclip.testing.documents import SCHEMA, axis, document, nearest
+from esclip.testing.documents import axis, document, nearest
+from tests.lance_folders import make_store, open_table
 
 REPOSITORY = Path(__file__).parents[2]
 WRITER = """
@@ -35,13 +34,7 @@ with store.bulk_load():
 
 @pytest.fixture
 def store(tmp_path: Path) -> LanceStore:
-    store = LanceStore(tmp_path, "pictures")
-    store.ensure_index(SCHEMA)
-    return store
-
-
-def _raw(folder: Path) -> Any:
-    return lance.dataset(folder / "pictures.lance")
+    return make_store(tmp_path)
 
 
 def test_a_search_sees_what_another_process_has_written(store: LanceStore, tmp_path: Path) -> None:
@@ -61,7 +54,7 @@ with store.bulk_load():
     store.upsert([document("0", axis(2)), document("1", axis(0), {{"added": "there"}})])
 """
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
-    assert _raw(tmp_path).describe_indices()
+    assert open_table(tmp_path).describe_indices()
     hits = nearest(store, axis(0), 3)
     assert [(hit.id, hit.score, dict(hit.metadata)) for hit in hits] == [
         ("1", 1.0, {"added": "there"}),
@@ -79,6 +72,6 @@ def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     processes = [subprocess.Popen([*command, f"{i}"], cwd=REPOSITORY) for i in range(3)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
     ids = sorted(f"{i}" for i in range(100))
-    assert sorted(_raw(tmp_path).to_table(columns=["id"])["id"].to_pylist()) == ids
+    assert sorted(open_table(tmp_path).to_table(columns=["id"])["id"].to_pylist()) == ids
     store = LanceStore(tmp_path, "pictures")
     assert sorted(hit.id for hit in nearest(store, axis(0), 300)) == ids

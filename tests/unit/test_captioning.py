@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +44,6 @@ def folder(tmp_path: Path) -> Path:
     for word, color in COLORS.items():
         Image.new("RGB", (8, 6), color).save(folder / f"{word}.png")
     return folder
-
-
-@pytest.fixture(params=["memory", "folder"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImageIndex]:
-    store = MemoryStore("x") if request.param == "memory" else tmp_path / "store"
-    with esclip.open_index(store, "x", "palette") as index:
-        yield index
-
-
-@pytest.fixture
-def memory() -> Iterator[ImageIndex]:
-    with esclip.open_index(MemoryStore("x"), "x", "palette") as index:
-        yield index
 
 
 def described(index: ImageIndex) -> dict[str, tuple[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from esclip._core.types import Box
 from esclip._ingest.detection import MAX_BOXES, open_detector
 from esclip._search.retriever import Retriever
 from esclip.encoders.palette import PaletteEncoder
-from esclip.stores.memory import MemoryStore
 
 
 class OtherPalette(PaletteEncoder):
@@ -57,19 +55,6 @@ def folder(tmp_path: Path) -> Path:
         picture.paste(name, (*at, at[0] + 40, at[1] + 40))
         picture.save(folder / f"{name}.png")
     return folder
-
-
-@pytest.fixture(params=["memory", "folder"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ImageIndex]:
-    store = MemoryStore("x") if request.param == "memory" else tmp_path / "store"
-    with esclip.open_index(store, "x", "palette") as index:
-        yield index
-
-
-@pytest.fixture
-def memory() -> Iterator[ImageIndex]:
-    with esclip.open_index(MemoryStore("x"), "x", "palette") as index:
-        yield index
 
 
 BLUE = Box(0.1, 0.1875, 0.3, 0.4375)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import lance
 import pyarrow as pa
@@ -18,17 +17,12 @@ from esclip._search.no_hits import explain_filter
 from esclip.stores.lance.errors import LANCE_ERRORS
 from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import EVERYTHING, FIELDS, SCHEMA, axis, document, nearest, random_documents
+from tests.lance_folders import make_store, open_table
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> LanceStore:
-    store = LanceStore(tmp_path, "pictures")
-    store.ensure_index(SCHEMA)
-    return store
-
-
-def _raw(folder: Path) -> Any:
-    return lance.dataset(folder / "pictures.lance")
+    return make_store(tmp_path)
 
 
 def test_words_that_an_older_version_did_not_keep(store: LanceStore, tmp_path: Path) -> None:
@@ -38,7 +32,7 @@ def test_words_that_an_older_version_did_not_keep(store: LanceStore, tmp_path: P
     assert explain_filter(store, filters) is None
     assert (said := explain_filter(store, parse_filter("words~Pictures cat", FIELDS)))
     assert said == "no document fulfils words~pictur cat"
-    _raw(tmp_path).drop_columns(["words"])
+    open_table(tmp_path).drop_columns(["words"])
     said = explain_filter(store, filters)
     assert said is not None
     assert "an older version made this index, without words: ingest the same pictures again" in said
@@ -88,7 +82,7 @@ def test_others_datasets_are_left_alone(tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises(IndexExists, match=r"pictures\.lance"):
             call()
-    assert _raw(tmp_path).to_table().to_pylist() == [{"id": "a"}]
+    assert open_table(tmp_path).to_table().to_pylist() == [{"id": "a"}]
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
@@ -120,7 +114,7 @@ def test_damaged_index(store: LanceStore, tmp_path: Path, part: str) -> None:
 
 def test_unknown_schema_version(store: LanceStore, tmp_path: Path) -> None:
     """An index with a schema of another version is an error that says so."""
-    _raw(tmp_path).update_schema_metadata({"esclip": '{"version": 99}'})
+    open_table(tmp_path).update_schema_metadata({"esclip": '{"version": 99}'})
     with pytest.raises(StoreError, match="another version of esclip"):
         nearest(store, axis(0), 1)
 
@@ -129,7 +123,7 @@ def test_prepare_continues_where_it_was_interrupted(tmp_path: Path) -> None:
     """Columns that were added without the schema's knowledge are taken over by the next prepare."""
     store = LanceStore(tmp_path, "pictures")
     store.ensure_index(IndexSchema(SCHEMA.space, FIELDS[:1]))
-    _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.int64())]))
+    open_table(tmp_path).add_columns(pa.schema([pa.field("likes", pa.int64())]))
     store.ensure_index(SCHEMA)
     store.upsert([document("a", metadata=EVERYTHING)])
     assert store.documents(["a"])["a"].record.metadata == EVERYTHING
@@ -139,7 +133,7 @@ def test_prepare_refuses_a_column_of_another_type(tmp_path: Path) -> None:
     """A column that others added with another type is a mismatch, and the schema stays as it was."""
     store = LanceStore(tmp_path, "pictures")
     store.ensure_index(IndexSchema(SCHEMA.space, FIELDS[:1]))
-    _raw(tmp_path).add_columns(pa.schema([pa.field("likes", pa.string())]))
+    open_table(tmp_path).add_columns(pa.schema([pa.field("likes", pa.string())]))
     with pytest.raises(IndexMismatch, match="likes"):
         store.ensure_index(SCHEMA)
     info = store.info()
@@ -179,10 +173,10 @@ def test_a_cancelled_bulk_load_leaves_maintenance_to_the_next(store: LanceStore,
         for i in range(12):
             store.upsert([document(f"{i}")])
         cancelled.set()
-    assert len(_raw(tmp_path).get_fragments()) == 12
+    assert len(open_table(tmp_path).get_fragments()) == 12
     with store.bulk_load():
         pass
-    assert len(_raw(tmp_path).get_fragments()) == 1
+    assert len(open_table(tmp_path).get_fragments()) == 1
 
 
 def test_loading_of_a_dropped_index(store: LanceStore) -> None:
@@ -197,8 +191,8 @@ def test_loading_joins_fragments(store: LanceStore, tmp_path: Path) -> None:
     with store.bulk_load():
         for i in range(12):
             store.upsert([document(f"{i}")])
-        assert len(_raw(tmp_path).get_fragments()) == 12
-    assert len(_raw(tmp_path).get_fragments()) == 1
+        assert len(open_table(tmp_path).get_fragments()) == 12
+    assert len(open_table(tmp_path).get_fragments()) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
-import lance
 import numpy as np
 import pytest
 
 from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
 from esclip.testing.documents import SCHEMA, axis, document, nearest, record
+from tests.lance_folders import make_store, open_table
 
 INDEXED = IndexThresholds(exact=0, scanned=0, partition=20)
 """All is indexed at the end of a bulk load."""
@@ -21,9 +21,7 @@ INDEXED = IndexThresholds(exact=0, scanned=0, partition=20)
 
 @pytest.fixture
 def store(tmp_path: Path) -> LanceStore:
-    store = LanceStore(tmp_path, "pictures", INDEXED)
-    store.ensure_index(SCHEMA)
-    return store
+    return make_store(tmp_path, INDEXED)
 
 
 def _ids(start: int, end: int) -> list[str]:
@@ -36,13 +34,13 @@ def _load(store: LanceStore, ids: Sequence[str]) -> None:
 
 
 def _stored(folder: Path) -> list[str]:
-    table = lance.dataset(folder / "pictures.lance").to_table(columns=["id"])
+    table = open_table(folder).to_table(columns=["id"])
     return sorted(table["id"].to_pylist())
 
 
 def _indexed(folder: Path) -> set[int]:
     """The numbers of rows that the indexes have."""
-    indexes = lance.dataset(folder / "pictures.lance").describe_indices()
+    indexes = open_table(folder).describe_indices()
     assert len(indexes) == 4
     return {index.num_rows_indexed for index in indexes}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import lance
 import numpy as np
 import pytest
 
@@ -17,23 +16,24 @@ from esclip.stores.lance.maintenance import IndexThresholds
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import SCHEMA, axis, nearest, random_documents, random_vectors, record, where
+from tests.lance_folders import make_store, open_table
 
 
 def _indexes(folder: Path) -> list[str]:
     """The vector indexes."""
-    names = [index.name for index in lance.dataset(folder / "pictures.lance").describe_indices()]
+    names = [index.name for index in open_table(folder).describe_indices()]
     return [name for name in names if name.startswith("esclip_vector")]
 
 
 def _kinds(folder: Path) -> list[str]:
     """Lance's kind of each vector index."""
-    dataset = lance.dataset(folder / "pictures.lance")
+    dataset = open_table(folder)
     return [index.index_type for index in dataset.describe_indices() if index.name in _indexes(folder)]
 
 
 def _partitions(folder: Path) -> list[int]:
     """The number of partitions that Lance says each vector index has, which is the one in its name."""
-    dataset = lance.dataset(folder / "pictures.lance")
+    dataset = open_table(folder)
     found = []
     for name in _indexes(folder):
         (index,) = dataset.stats.index_stats(name)["indices"]
@@ -43,7 +43,7 @@ def _partitions(folder: Path) -> list[int]:
 
 
 def _indexed(folder: Path) -> int:
-    dataset = lance.dataset(folder / "pictures.lance")
+    dataset = open_table(folder)
     return sum(dataset.stats.index_stats(name)["num_indexed_rows"] for name in _indexes(folder))
 
 
@@ -55,8 +55,7 @@ def _fill(store: LanceStore, vectors: Vectors, start: int = 0) -> None:
 
 def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
     """A vector index is made above the threshold, extended while its partitions fit, then made anew."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(exact=100, partition=100))
     vectors = random_vectors(900, 1)
     seen = []
     for start, end in ((0, 100), (100, 420), (420, 500), (500, 560), (560, 900)):
@@ -68,8 +67,7 @@ def test_vector_index_grows_with_the_rows(tmp_path: Path) -> None:
 
 def test_extended_index_finds_as_much_as_one_made_anew(tmp_path: Path) -> None:
     """Vectors that are added to the partitions there are found as well as the others."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=50, partition=100, probed=600))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(exact=50, partition=100, probed=600))
     vectors = _clustered(1400, 16)
     for start, end in ((0, 1000), (1000, 1200), (1200, 1400)):
         _fill(store, vectors[:end], start)
@@ -83,8 +81,7 @@ def test_extended_index_finds_as_much_as_one_made_anew(tmp_path: Path) -> None:
 
 def test_index_of_an_older_version_is_made_anew(tmp_path: Path) -> None:
     """One with far too few partitions answers as it is, and is replaced when enough is added."""
-    older = LanceStore(tmp_path, "pictures", IndexThresholds(exact=50, partition=1000))
-    older.ensure_index(SCHEMA)
+    older = make_store(tmp_path, IndexThresholds(exact=50, partition=1000))
     vectors = _clustered(700, 16)
     _fill(older, vectors[:600])
     assert _partitions(tmp_path) == [1]
@@ -99,8 +96,7 @@ def test_index_of_an_older_version_is_made_anew(tmp_path: Path) -> None:
 
 def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
     """Rows that were written or moved after the vector index was made are found where they are now."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=150))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(exact=100, partition=150))
     vectors = random_vectors(303, 2)
     _fill(store, vectors[:300])
     store.upsert([StoredDocument(record("new"), vectors[300]), StoredDocument(record("00007"), vectors[301])])
@@ -113,12 +109,11 @@ def test_rows_outside_of_the_vector_index_are_found(tmp_path: Path) -> None:
 
 def test_ids_are_indexed(tmp_path: Path) -> None:
     """An index of ids is made above the threshold and extended; rows outside of it are found."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(scanned=100))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(scanned=100))
     vectors, seen = random_vectors(320, 2), []
     for start, end in ((0, 90), (90, 180), (180, 200), (200, 320)):
         _fill(store, vectors[:end], start)
-        indexes = lance.dataset(tmp_path / "pictures.lance").describe_indices()
+        indexes = open_table(tmp_path).describe_indices()
         seen.append([index.num_rows_indexed for index in indexes if index.name == "esclip_id"])
     assert seen == [[], [180], [180], [320]]
     store.upsert([StoredDocument(record("new"), axis(0)), StoredDocument(record("00007"), axis(1))])
@@ -166,8 +161,7 @@ def test_vector_index_finds_what_exact_search_finds(tmp_path: Path, vectors: Vec
 
 def test_near_neighbours_come_in_their_true_order(tmp_path: Path) -> None:
     """Vectors that differ by less than the index keeps are told apart, and equal ones come by id."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(exact=100))
     crowd = unit_rows(axis(0) + 0.01 * random_vectors(10, 7))
     _fill(store, np.concatenate([random_vectors(300, 8), crowd, crowd[:3]]))
     scores = crowd.astype(np.float64) @ axis(0)
@@ -201,10 +195,9 @@ def test_another_level_makes_the_index_anew(tmp_path: Path) -> None:
 
 def test_a_second_index_of_vectors_is_removed(tmp_path: Path) -> None:
     """A process that was killed between making an index anew and removing the former one left both."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(exact=100, partition=100))
     _fill(store, random_vectors(300, 2))
-    lance.dataset(tmp_path / "pictures.lance").create_index(
+    open_table(tmp_path).create_index(
         "vector", "IVF_SQ", name="esclip_vector_2", metric="cosine", num_partitions=2
     )
     assert sorted(_partitions(tmp_path)) == [2, 3]
@@ -224,8 +217,7 @@ def test_bits_of_a_dimension_that_lance_cannot_index(tmp_path: Path) -> None:
 
 def test_few_probes_still_find_all_that_match(tmp_path: Path) -> None:
     """Where the nearest partitions hold fewer than k matches, the others are searched too."""
-    store = LanceStore(tmp_path, "pictures", IndexThresholds(exact=100, partition=100, probed=1))
-    store.ensure_index(SCHEMA)
+    store = make_store(tmp_path, IndexThresholds(exact=100, partition=100, probed=1))
     documents = random_documents(600, seed=6)
     with store.bulk_load():
         store.upsert(documents)

@@ -18,11 +18,11 @@ from esclip._errors.reasons import Reason
 from esclip._ingest.parts import PartsStore
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
-from esclip.stores.validation import write_rejection
 from esclip.testing.documents import axis
 from esclip.testing.store import StoreContract
 from tests.contracts.parts import CountingPalette, PartsContract, names, paint
 from tests.contracts.stores import OfLance, OfMemory
+from tests.refusing_stores import RefusingStore, StoreBeside
 from tests.unit import test_memory_store
 
 
@@ -87,30 +87,6 @@ class Breaking(MemoryStore):
         return super().upsert(documents)
 
 
-class RefusingParts(MemoryStore):
-    """Refuses a certain part."""
-
-    refuses = True
-
-    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
-        ids = [d.record.id for d in documents if d.record.id.endswith("#3") and "a.png" in d.record.location]
-        bad = [d.record for d in documents if self.refuses and d.record.id in ids]
-        rest = [d for d in documents if d.record not in bad]
-        return [write_rejection(record, "no") for record in bad] + super().upsert(rest)
-
-
-class RefusingStore(MemoryStore):
-    """A store whose sibling refuses a certain part."""
-
-    def __init__(self, index: str) -> None:
-        super().__init__(index)
-        self.beside = RefusingParts(f"{index}_parts")
-
-    def open_other(self, index: str) -> MemoryStore:
-        assert index == self.beside.index
-        return self.beside
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two pictures, one with a caption."""
@@ -152,14 +128,17 @@ def test_parts_of_a_picture_that_never_came(folder: Path) -> None:
 
 def test_a_part_that_is_refused(folder: Path) -> None:
     """Its picture is rejected, and is written by a retry once the store takes it, with its caption."""
-    store = RefusingStore("pictures")
+    parts = RefusingStore(
+        "pictures_parts", lambda d: d.record.id.endswith("#3") and "a.png" in d.record.location
+    )
+    store = StoreBeside("pictures", parts)
     index = esclip.open_index(store, encoder="palette")
     report = index.ingest(folder, captions="sidecar", parts=["captions", "crops"], max_rejection_rate=1)
     assert (report.written, report.rejections) == (1, {Reason.WRITE_REJECTED: 1})
     (kept,) = index.rejections()
     assert kept.location.endswith("a.png")
     assert names(index.search_text("red", targets=["captions", "crops"])) == ["b"]
-    store.beside.refuses = False
+    parts.is_refusing = False
     assert index.retry().written == 1
     assert names(index.search_text("orange", 1, targets=["captions"])) == ["a"]
     assert index.ingest(folder, captions="sidecar").skipped == 2

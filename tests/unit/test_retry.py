@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import esclip
-from esclip import ImageIndex, IngestReport, Reason, Rejection, Stage, StoredDocument, StoreError
+from esclip import ImageIndex, IngestReport, Reason, Rejection, Stage, StoreError
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.retry import LedgerSource
 from esclip._protocols import Source
 from esclip.sources import FolderSource
-from esclip.stores.memory import MemoryStore
 from esclip.testing.pictures import PLAIN
 from esclip.testing.source import SourceContract, records_of
+from tests.refusing_stores import RefusingStore
 from tests.servers import PictureServer, body, status
 
 
@@ -245,27 +245,13 @@ def test_pictures_on_disk_of_a_dataset_are_tried_again(
     assert ingest(index, dataset, images=images).skipped == len(PLAIN)
 
 
-class RefusingStore(MemoryStore):
-    """Refuses to write documents, or to update them, while it is told to."""
-
-    refuses = True
-
-    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
-        if not self.refuses:
-            return super().upsert(documents)
-        return [
-            Rejection(d.record.id, d.record.location, Stage.WRITE, Reason.WRITE_REJECTED, "no", d.record)
-            for d in documents
-        ]
-
-
 def test_what_the_store_refused_is_tried_again(photos: Path) -> None:
     """A document that the store didn't take is rejected with its record, in memory too."""
     store = RefusingStore("colors")
     with esclip.open_index(store, encoder="palette") as index:
         assert ingest(index, photos).rejected == len(PLAIN)
         assert index.rejection_counts() == {Reason.WRITE_REJECTED: len(PLAIN)}
-        store.refuses = False
+        store.is_refusing = False
         assert retry(index).written == len(PLAIN)
         assert index.rejection_counts() == {}
 

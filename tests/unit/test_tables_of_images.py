@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -15,8 +14,7 @@ import pytest
 from PIL import Image
 
 from esclip import ImageIndex
-from esclip._core.rejections import Rejection, Stage
-from esclip._core.types import ImageRecord, StoredDocument
+from esclip._core.types import ImageRecord
 from esclip._errors.reasons import Reason
 from esclip._files.archives import read_file
 from esclip._images.thumbnails import make_thumbnail
@@ -24,6 +22,7 @@ from esclip._protocols import Source
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from esclip.testing.source import SourceContract, records_of, rejections_of
+from tests.refusing_stores import RefusingStore
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -121,27 +120,13 @@ def test_rows_from_ingest_to_thumbnail(tmp_path: Path) -> None:
         assert index.delete(paths=file) == 5
 
 
-class Refusing(MemoryStore):
-    """Takes no document as long as it is told so."""
-
-    refuses = True
-
-    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
-        if not self.refuses:
-            return super().upsert(documents)
-        return [
-            Rejection(d.record.id, d.record.location, Stage.WRITE, Reason.WRITE_REJECTED, "no", d.record)
-            for d in documents
-        ]
-
-
 def test_a_rejected_row_is_read_again_where_it_stands(tmp_path: Path) -> None:
     """A retry finds the row by its number, and reads no other bytes: a location may mean any file."""
-    file, store = write(tmp_path / "train.parquet"), Refusing("i")
+    file, store = write(tmp_path / "train.parquet"), RefusingStore("i")
     with ImageIndex(store, "palette", None) as index:
         report = index.ingest(file, max_rejection_rate=1)
         assert report.rejections == {Reason.WRITE_REJECTED: 5, Reason.BAD_ROW: 1}
-        store.refuses = False
+        store.is_refusing = False
         write(file, (*COLORS[:2], "pink", *COLORS[3:]))
         report = index.retry()
         assert (report.written, report.rejections) == (4, {Reason.CHANGED_FILE: 1})

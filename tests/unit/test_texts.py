@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import esclip
-from esclip import ImageRecord, Query, Rejection, StoredDocument, TextRecord
+from esclip import ImageRecord, Query, Rejection, TextRecord
 from esclip._cli.app import app
 from esclip._core.types import MAX_TEXT_BYTES, Vectors, text_record
 from esclip._errors.reasons import Reason
@@ -23,9 +23,9 @@ from esclip._server.agents.tools import AgentTools
 from esclip._server.label_jobs import label_pictures
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
-from esclip.stores.validation import write_rejection
 from tests.contracts.stores import OfLance, OfMemory
 from tests.contracts.texts import TEXTS, TextsInDepth, ids, pictures
+from tests.refusing_stores import RefusingStore, StoreBeside
 from tests.search_servers import ask, searching
 
 
@@ -37,26 +37,9 @@ class TestTextsInLance(OfLance, TextsInDepth):
     pass
 
 
-class RefusingTexts(MemoryStore):
-    """Refuses what says so."""
-
-    refusing = True
-
-    def upsert(self, documents: Sequence[StoredDocument]) -> list[Rejection]:
-        refused = [d for d in documents if self.refusing and "refuse" in d.record.description]
-        kept = [document for document in documents if document not in refused]
-        return [*(write_rejection(d.record, "no room") for d in refused), *super().upsert(kept)]
-
-
-class StoreBeside(MemoryStore):
-    """A store whose index of texts refuses some."""
-
-    def __init__(self, index: str) -> None:
-        super().__init__(index)
-        self.beside = RefusingTexts(f"{index}_texts")
-
-    def open_other(self, index: str) -> MemoryStore:
-        return self.beside if index == self.beside.index else super().open_other(index)
+def refusing_texts() -> RefusingStore:
+    """An index of texts that refuses what says so."""
+    return RefusingStore("p_texts", lambda document: "refuse" in document.record.description)
 
 
 def rejected(records: Any) -> list[tuple[str, Reason, str]]:
@@ -111,8 +94,8 @@ def test_a_text_beside_a_picture_is_metadata() -> None:
 
 def test_a_rejected_text_is_tried_again() -> None:
     """What the store refuses is in the ledger with its text, and a retry writes it."""
-    store = StoreBeside("p")
-    with esclip.open_index(store, encoder="palette") as index:
+    refusing = refusing_texts()
+    with esclip.open_index(StoreBeside("p", refusing), encoder="palette") as index:
         texts: list[dict[str, Any]] = [
             {"id": "no", "text": "refuse red", "n": 1},
             {"id": "yes", "text": "blue"},
@@ -121,7 +104,7 @@ def test_a_rejected_text_is_tried_again() -> None:
         assert (report.written, report.rejected) == (1, 1)
         (entry,) = index.rejections()
         assert (entry.id, entry.reason) == ("no", Reason.WRITE_REJECTED)
-        store.beside.refusing = False
+        refusing.is_refusing = False
         assert index.retry().written == 1
         assert list(index.rejections()) == []
         (document,) = index.get("no")
@@ -131,8 +114,7 @@ def test_a_rejected_text_is_tried_again() -> None:
 
 def test_a_refused_text_replaces_no_picture() -> None:
     """The picture with its id stays."""
-    store = StoreBeside("p")
-    with esclip.open_index(store, encoder="palette") as index:
+    with esclip.open_index(StoreBeside("p", refusing_texts()), encoder="palette") as index:
         index.add(pictures())
         assert index.add({"id": "red", "text": "refuse red"}, max_rejection_rate=1).rejected == 1
         assert index.get("red")[0].record.kind == "picture"
