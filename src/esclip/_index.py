@@ -1181,9 +1181,9 @@ class ImageIndex(OpenIndex, SearchMethods):
 
     def __repr__(self) -> str:
         documents, encoder = self._describe()
-        known = f"{documents}, encoder {encoder}" if encoder else documents
+        contents = f"{documents}, encoder {encoder}" if encoder else documents
         named = self._stores.named
-        return f"<ImageIndex {named.index!r} in {escape(mask(named.address))}: {known}>"
+        return f"<ImageIndex {named.index!r} in {escape(mask(named.address))}: {contents}>"
 
     def _repr_html_(self) -> str:
         documents, encoder = self._describe()
@@ -1209,11 +1209,11 @@ class ImageIndex(OpenIndex, SearchMethods):
 
     def _read(self, store: Store, ids: Sequence[str]) -> Documents:
         """The documents of these ids, in this order."""
-        found: dict[str, StoredDocument] = {}
+        documents: dict[str, StoredDocument] = {}
         for page in batches(filter(is_unicode, dict.fromkeys(ids)), PAGE_SIZE):
-            found |= store.documents(page)
-        missing = dict.fromkeys(id for id in ids if id not in found)
-        return Documents((found[id] for id in ids if id in found), missing)
+            documents |= store.documents(page)
+        missing = dict.fromkeys(id for id in ids if id not in documents)
+        return Documents((documents[id] for id in ids if id in documents), missing)
 
     def _encoder(self, schema: IndexSchema | None) -> Encoder:
         return self._encoders.resolve(self._stores.pictures.index, schema)

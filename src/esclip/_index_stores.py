@@ -191,9 +191,9 @@ class IndexStores:
             name = self.pictures.index
             of_parts = holds_parts(schema)
             whole = name.removesuffix(parts_index("") if of_parts else texts_index(""))
-            held = "the parts of the pictures" if of_parts else "the texts"
+            contents = "the parts of the pictures" if of_parts else "the texts"
             raise IndexExists(
-                f"index {name!r} in {self.pictures.address} holds {held} of {whole!r}, and can't have "
+                f"index {name!r} in {self.pictures.address} holds {contents} of {whole!r}, and can't have "
                 "pictures of its own",
                 Hint.OTHER_INDEX,
             )

@@ -75,17 +75,17 @@ def evaluate(
     import esclip
     from esclip._cli.output.evaluations import print_evaluation
 
-    known = {
+    kinds = {
         "--judgements": judgements,
         "--conversions": conversions,
         "--keywords": keywords,
         "--captions": captions,
         "--field": field,
     }
-    given = [name for name, value in known.items() if value]
+    given = [name for name, value in kinds.items() if value]
     if len(given) != 1:
         named = f"{' and '.join(given)} at once; give one" if given else "tell what is relevant by one"
-        raise typer.BadParameter(f"{named} of {', '.join(known)}")
+        raise typer.BadParameter(f"{named} of {', '.join(kinds)}")
     second = read_against(against or (), store, encoder, search)
     with handle_signals(lambda: False), ExitStack() as stack:  # SIGTERM, too, frees temporary files
         index = stack.enter_context(store.open(encoder))
@@ -93,7 +93,7 @@ def evaluate(
         other = _open_other(second, stack)
         evaluation = esclip.evaluate(
             index,
-            _read_judgements(given[0], known[given[0]], index, min_users),
+            _read_judgements(given[0], kinds[given[0]], index, min_users),
             search=search,
             against=other,
             against_search=second.search if second else None,
@@ -131,12 +131,12 @@ def _progress() -> Callable[[int], None]:
     from esclip._cli.output.console import say
     from esclip._errors.counts import pluralize
 
-    told = monotonic()
+    last_told = monotonic()
 
     def tell(queries: int) -> None:
-        nonlocal told
-        if monotonic() - told >= TELL_AFTER_S:
-            told = monotonic()
+        nonlocal last_told
+        if monotonic() - last_told >= TELL_AFTER_S:
+            last_told = monotonic()
             say(f"{pluralize(queries, 'query')} searched")
 
     return tell

@@ -179,16 +179,16 @@ class Client(OpenIndex, SearchMethods):
             IndexNotFound: There is no such index.
         """
         named = coerce_ids("ids", ids)
-        found: dict[str, StoredDocument] = {}
+        documents: dict[str, StoredDocument] = {}
         distinct = [id for id in dict.fromkeys(named) if can_be_id(id)]
         for page in pages_of_ids(distinct):
             parameters = [("vectors", "true"), *(("ids", id) for id in page)]
             read = partial(self._read, answers.read_documents, "documents")
-            found |= self._connection.get(DOCUMENTS, read, parameters)
+            documents |= self._connection.get(DOCUMENTS, read, parameters)
         if not distinct:
             self.stats()  # without an index, that is an error
-        missing = dict.fromkeys(id for id in named if id not in found)
-        return Documents((found[id] for id in named if id in found), missing)
+        missing = dict.fromkeys(id for id in named if id not in documents)
+        return Documents((documents[id] for id in named if id in documents), missing)
 
     @check_names()
     def peek(self, n: int = DEFAULT_K) -> Documents:
@@ -278,10 +278,10 @@ class Client(OpenIndex, SearchMethods):
         from esclip._ingest.progress_display import show_count
 
         began = time.monotonic()
-        known = self._stats_or_none()
+        before = self._stats_or_none()
         writer = Writer(
             self._connection,
-            known.fields if known else (),
+            before.fields if before else (),
             parameters=[
                 *(("labels", one) for one in coerce_texts("labels", labels or ())),
                 *(("parts", one) for one in coerce_texts("parts", parts)),
@@ -293,7 +293,7 @@ class Client(OpenIndex, SearchMethods):
         with show_count(show_progress, None, None) as count:
             for read in writer.write(records, fields):
                 count(read)
-        stats = known or self._stats_or_none()
+        stats = before or self._stats_or_none()
         report = writer.tally.report(
             seconds=time.monotonic() - began,
             index=stats.index if stats else "",

@@ -44,8 +44,8 @@ class Document:
         """Raises `ConfigError` for no content, or several."""
         given = [name for name in ("text", "uri", "blob") if getattr(self, name) is not None]
         if len(given) != 1:
-            told = " and ".join(given) or "none"
-            raise ConfigError(f"a document has exactly one of text, uri and blob; this one has {told}")
+            named = " and ".join(given) or "none"
+            raise ConfigError(f"a document has exactly one of text, uri and blob; this one has {named}")
         if self.text is not None:
             coerce_text("a document's text", self.text)
         if self.uri is not None:

@@ -123,8 +123,8 @@ def _compare(
     stats = [index.stats() for index in indexes]  # one that isn't there is told before models are loaded
     shared = _find_shared(indexes, options["queries"], seed, tell)
     pictures = [_Asked("picture", "", id) for id in shared.drawn]
-    asked = [*_texts(stats, texts, options["queries"]), *pictures]
-    compared = tuple(_search(indexes, asked, k, options["p"], tell))
+    queries = [*_texts(stats, texts, options["queries"]), *pictures]
+    compared = tuple(_search(indexes, queries, k, options["p"], tell))
     first, second = (
         ComparedIndex(
             one.index, one.store, one.encoder, one.documents, shared.only[number], shared.examples[number]
@@ -189,12 +189,12 @@ def _texts(stats: Sequence[Stats], own: Sequence[str], count: int) -> Iterator[_
 
 
 def _search(
-    indexes: Sequence[ImageIndex], asked: Sequence[_Asked], k: int, p: float, tell: _Tell
+    indexes: Sequence[ImageIndex], queries: Sequence[_Asked], k: int, p: float, tell: _Tell
 ) -> Iterator[ComparedQuery]:
     """Search for each query by itself, as users do, in one index after the other."""
     for index in indexes:
         index.search_many([Query(Text(FIRST_TEXT), k=k)])
-    for done, one in enumerate(asked, 1):
+    for done, one in enumerate(queries, 1):
         rankings: list[tuple[str, ...]] = []
         milliseconds: list[float] = []
         for index in indexes:

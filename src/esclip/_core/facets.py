@@ -67,16 +67,16 @@ class Facet:
 
     def to_json(self) -> dict[str, Any]:
         """The facet as the command line prints it with `--json`."""
-        known: dict[str, Any] = {"type": self.field.type.value}
+        data: dict[str, Any] = {"type": self.field.type.value}
         if self.field.type in VALUE_TYPES:
             values = [{"value": one.value, "count": one.count} for one in self.values]
-            known |= {"values": values, "others": self.others, "exact": self.exact}
+            data |= {"values": values, "others": self.others, "exact": self.exact}
         else:
             buckets = [
                 {"from": _json(one.start), "to": _json(one.end), "count": one.count} for one in self.buckets
             ]
-            known |= {"minimum": _json(self.minimum), "maximum": _json(self.maximum), "buckets": buckets}
-        return known | {"missing": self.missing}
+            data |= {"minimum": _json(self.minimum), "maximum": _json(self.maximum), "buckets": buckets}
+        return data | {"missing": self.missing}
 
     def __str__(self) -> str:
         """The facet in a few words."""

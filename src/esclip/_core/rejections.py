@@ -43,8 +43,8 @@ class Rejection:
     """The record, for a retry; None where the source could not create one."""
 
     def __repr__(self) -> str:
-        told = f"{self.id}, {self.location}: {self.detail}"
-        return f"<{type(self).__name__} {self.reason.value}: {escape(mask(told))}>"
+        text = f"{self.id}, {self.location}: {self.detail}"
+        return f"<{type(self).__name__} {self.reason.value}: {escape(mask(text))}>"
 
     def to_json(self) -> dict[str, Any]:
         """The rejection as a line of the rejections file."""

@@ -136,13 +136,13 @@ class IndexSchema:
         """The schema as a store keeps it beside the documents."""
         space = {name: getattr(self.space, name) for name in Space.__dataclass_fields__}
         fields = {field.name: field.type.value for field in self.fields}
-        known = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
+        data = {"version": 1, "space": space, "fields": fields, "runtimes": list(self.runtimes)}
         later = {"labelling": self.label_set, "calibration": self.calibration}
-        known |= {name: value.to_json() for name, value in later.items() if value is not None}
-        known |= {"parts": list(self.parts)} if self.parts else {}
-        known |= {"texts": True} if self.texts else {}
-        known |= {"reencoded_from": self.reencoded_from} if self.reencoded_from else {}
-        return known | ({"settings": self.settings.given()} if self.settings.given() else {})
+        data |= {name: value.to_json() for name, value in later.items() if value is not None}
+        data |= {"parts": list(self.parts)} if self.parts else {}
+        data |= {"texts": True} if self.texts else {}
+        data |= {"reencoded_from": self.reencoded_from} if self.reencoded_from else {}
+        return data | ({"settings": self.settings.given()} if self.settings.given() else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> IndexSchema:

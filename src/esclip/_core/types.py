@@ -160,9 +160,9 @@ class ImageRecord:
 
         What was computed doesn't count, but how it was computed does.
         """
-        known = self.stored_as
-        if known is not None and known.record:
-            return known
+        stored = self.stored_as
+        if stored is not None and stored.record:
+            return stored
         about = (
             RECORD_FORMAT,
             self.location,
@@ -175,7 +175,7 @@ class ImageRecord:
         caption = f"+{_digest(self.description.encode())}" if self.captioned else ""
         if self.caption_by:
             caption = f"+~{_digest(self.caption_by.encode())}"
-        pixels = known.pixels if known is not None else _digest(self.image_version.encode())
+        pixels = stored.pixels if stored is not None else _digest(self.image_version.encode())
         if self.detection:
             pixels += f"+{self.detection}"
         return Fingerprint(pixels, _digest(orjson.dumps(about)) + caption)
@@ -393,7 +393,7 @@ class Hit:
 
     def to_json(self) -> dict[str, Any]:
         """The hit as the command line prints it with `--json`."""
-        known = {
+        optional = {
             "kind": None if self.kind == PICTURE else self.kind,
             "relevance": self.relevance,
             "percentile": self.percentile,
@@ -410,7 +410,7 @@ class Hit:
             "page": self.page,
             "description": self.description,
             "metadata": json_metadata(self.metadata),
-            **{name: value for name, value in known.items() if value is not None},
+            **{name: value for name, value in optional.items() if value is not None},
         }
 
 

@@ -238,7 +238,7 @@ def _report(
     seed: int,
 ) -> Evaluation:
     groups = _rows_by_language(chosen.queries)
-    held = {id(index): _held(index, _all_ids(chosen.queries)) for index in _indexes(systems)}
+    indexed_ids = {id(index): _held(index, _all_ids(chosen.queries)) for index in _indexes(systems)}
     differences = {
         language: compare_systems(answers[0].values[rows], answers[1].values[rows], seed)
         for language, rows in groups.items()
@@ -253,7 +253,7 @@ def _report(
         unindexed=chosen.unindexed,
         seed=seed,
         systems=tuple(
-            _rate(system.name, answer, chosen.queries, held[id(system.index)], groups, seed)
+            _rate(system.name, answer, chosen.queries, indexed_ids[id(system.index)], groups, seed)
             for system, answer in zip(systems, answers, strict=True)
         ),
         differences={
@@ -267,7 +267,7 @@ def _rate(
     name: str,
     answers: _Answers,
     queries: Sequence[JudgedQuery],
-    held: set[str],
+    indexed_ids: set[str],
     groups: Mapping[str, list[int]],
     seed: int,
 ) -> EvaluatedSystem:
@@ -275,8 +275,8 @@ def _rate(
     relevant = map(_relevant, queries)
     return EvaluatedSystem(
         name,
-        missing=len(_all_ids(queries) - held),
-        unanswerable=sum(bool(ids) and not ids & held for ids in relevant),
+        missing=len(_all_ids(queries) - indexed_ids),
+        unanswerable=sum(bool(ids) and not ids & indexed_ids for ids in relevant),
         seconds=answers.seconds,
         figures={
             language: dict(zip(METRICS, summarize(answers.values[rows], seed), strict=True))

@@ -49,21 +49,21 @@ class Detector:
         """
         with self._lock:
             try:
-                found = self._find(picture)
-                found = [*found] if isinstance(found, Iterator) else found
+                given = self._find(picture)
+                given = [*given] if isinstance(given, Iterator) else given
             except EsclipError:
                 raise
             except Exception as error:  # a function of a user's may raise any
                 detail = f"{self.name}: {type(error).__name__}: {error_text(error)}"
                 raise RecordError(Reason.DETECTION_FAILED, detail) from error
         height, width = picture.shape[:2]
-        clipped = (_clip(sides, width, height) for sides in self._checked(found))
+        clipped = (_clip(sides, width, height) for sides in self._checked(given))
         return list(dict.fromkeys(box for box in clipped if box is not None))[:MAX_BOXES]
 
-    def _checked(self, found: Any) -> Iterator[Sequence[float]]:
+    def _checked(self, given: Any) -> Iterator[Sequence[float]]:
         """What the function gave, if it is boxes."""
         try:
-            for box in found:
+            for box in given:
                 sides = [float(side) for side in box]
                 if len(sides) != 4:
                     raise ValueError

@@ -181,10 +181,10 @@ class _DrySteps(Steps):
         """Count pictures that are new or have changed, by what is done for each."""
         taken = self._count_documents([checked.record for checked in page])
         contents = {checked.record.id: checked.key for checked in page if checked.record.id in taken}
-        known = self.store.vectors_by_content([content for content in contents.values() if content])
+        vectors = self.store.vectors_by_content([content for content in contents.values() if content])
         for content in contents.values():
             self._count("fetched", content is None)
-            is_copy = content is not None and (content in known or not self._contents.add(content))
+            is_copy = content is not None and (content in vectors or not self._contents.add(content))
             self._count("copied" if is_copy else "encoded")
 
     def _count_documents(self, records: Sequence[ImageRecord]) -> set[str]:

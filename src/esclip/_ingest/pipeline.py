@@ -351,9 +351,9 @@ class Steps:
                     self._write(documents, encoded=False)
                 yield from pictures
 
-    def _known_document(self, known: tuple[Fetched, Vector]) -> StoredDocument | Rejection:
+    def _known_document(self, found: tuple[Fetched, Vector]) -> StoredDocument | Rejection:
         """The document of a picture whose bytes have a vector in the index."""
-        picture, vector = known
+        picture, vector = found
         record = self._complete(picture)
         return record if isinstance(record, Rejection) else StoredDocument(record, vector, picture.content)
 

@@ -86,9 +86,9 @@ def open_documents(
     source: Source = IndexedSource(store, texts() if schema.texts else None, _derived_of(schema), where)
     if options["limit"] is not None:
         source = ChainedSource([source], options["limit"])
-    asked = IndexSettings.of(options)
+    given_settings = IndexSettings.of(options)
     is_like = present is None and store.address == target.address
-    settings = schema.settings.extended_by(asked) if is_like else asked
+    settings = schema.settings.extended_by(given_settings) if is_like else given_settings
     return IndexedDocuments(source, f"index {store.index}", schema, store.index, target, settings)
 
 
@@ -127,16 +127,16 @@ def find_target(source: Store, space: Space) -> str:
 
     Raises `IndexNotFound` where there is no source, `StoreError` where the store can't list its indexes.
     """
-    known = source.list_indexes()
-    if source.index not in known:
+    infos = source.list_indexes()
+    if source.index not in infos:
         raise missing_index(source)
     names = (source.index, *source.aliases())
-    for name, info in known.items():
+    for name, info in infos.items():
         if info.schema.reencoded_from in names and info.schema.space.same_as(space):
             return name
     match = _NUMBERED.fullmatch(source.index)
     stem, number = (match[1], int(match[2])) if match else (source.index, 1)
-    while (name := f"{stem}-{(number := number + 1)}") in known:
+    while (name := f"{stem}-{(number := number + 1)}") in infos:
         pass
     require_index_name(name)
     return name

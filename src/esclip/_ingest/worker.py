@@ -210,10 +210,10 @@ def _warnings() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             found[record.getMessage()] = None
 
-    log, keep, told = logging.getLogger("esclip"), Keep(logging.WARNING), list[str]()
+    log, keep, warnings = logging.getLogger("esclip"), Keep(logging.WARNING), list[str]()
     log.addHandler(keep)
     try:
-        yield told
+        yield warnings
     finally:
         log.removeHandler(keep)
-        told += found
+        warnings += found

@@ -49,12 +49,11 @@ def label_pictures(
     classifier = Classifier(load_encoder(), LabelSet(labels))
     rows: list[LabelRow] = []
     for ids in batches(iter(index), PAGE):
-        found = index.get(ids)
-        documents = [document for document in found if document.record.kind == PICTURE]
+        documents = [document for document in index.get(ids) if document.record.kind == PICTURE]
         documents = documents[: MAX_ROWS - len(rows)]
         vectors = [document.vector for document in documents]
         scores = classifier.classify_vectors(np.stack(vectors)) if vectors else []
-        rows += [_row(one.record.id, its) for one, its in zip(documents, scores, strict=True)]
+        rows += [_row(document.record.id, ranked) for document, ranked in zip(documents, scores, strict=True)]
         report(len(rows), total)
         if len(rows) >= MAX_ROWS:
             break

@@ -126,8 +126,8 @@ def find_vectors(path: Path, options: ImportOptions) -> list[Shard]:
 def _clip_retrieval_arrays(folder: Path) -> dict[int, Path]:
     """Arrays of clip-retrieval's by their numbers, in order."""
     place = folder / "img_emb" if (folder / "img_emb").is_dir() else folder
-    found = {int(match[1]): one for one in place.iterdir() if (match := _SHARD.fullmatch(one.name))}
-    return dict(sorted(found.items()))
+    arrays = {int(match[1]): one for one in place.iterdir() if (match := _SHARD.fullmatch(one.name))}
+    return dict(sorted(arrays.items()))
 
 
 def _beside_shard(folder: Path, number: int, arrays: Mapping[int, Path]) -> Path:
@@ -208,9 +208,9 @@ def _vector_column(schema: pa.Schema, named: str | None, path: Path) -> str:
         return named
     if len(lists) == 1:
         return str(lists[0])
-    told = f"several columns of lists of floats: {one_line(', '.join(lists), 200)}"
+    several = f"several columns of lists of floats: {one_line(', '.join(lists), 200)}"
     raise SourceError(
-        f"{_shown(path)} has {told if lists else 'no column of lists of floats'}",
+        f"{_shown(path)} has {several if lists else 'no column of lists of floats'}",
         Hint.VECTOR_COLUMN if lists else None,
     )
 

@@ -54,21 +54,21 @@ class TextCachingEncoder(EncoderWrapper):
         texts = coerce_texts("texts", texts)
         if not texts:
             return self.encoder.encode_texts(texts)
-        known: dict[str, Vector] = {}
+        vectors: dict[str, Vector] = {}
         waiting: dict[str, Future[Vector]] = {}
         new: dict[str, Future[Vector]] = {}
         with self._lock:
             for text in dict.fromkeys(texts):
                 if text in self._vectors:
                     self._vectors.move_to_end(text)
-                    known[text] = self._vectors[text]
+                    vectors[text] = self._vectors[text]
                 elif text in self._pending:
                     waiting[text] = self._pending[text]
                 else:
                     self._pending[text] = new[text] = Future()
-        known |= self._encode(new)  # before it waits for others, who may wait for these
-        known |= {text: self._result(text, future) for text, future in waiting.items()}
-        return np.stack([known[text] for text in texts])
+        vectors |= self._encode(new)  # before it waits for others, who may wait for these
+        vectors |= {text: self._result(text, future) for text, future in waiting.items()}
+        return np.stack([vectors[text] for text in texts])
 
     def _encode(self, new: dict[str, Future[Vector]]) -> dict[str, Vector]:
         """The vectors of new texts, for all who wait for them."""

@@ -99,10 +99,10 @@ class IndexedSource(Source):
                         yield self._record(document, is_text=store is not self._stores[0])
 
     def _record(self, document: StoredDocument, *, is_text: bool) -> ImageRecord:
-        stored, known = document.record, document.record.stored_as
-        assert known
+        stored, fingerprint = document.record, document.record.stored_as
+        assert fingerprint
         plain = replace(stored, stored_as=None, captioned=False)
-        plain = with_stored_caption(plain, document, known) if known.has_caption else plain
+        plain = with_stored_caption(plain, document, fingerprint) if fingerprint.has_caption else plain
         if is_text:
             text = text_record(
                 stored.description,
@@ -111,12 +111,12 @@ class IndexedSource(Source):
                 page=stored.page,
                 metadata=stored.metadata,
             )
-            return _with_fingerprint(text, known, text.fingerprint.record == known.record)
-        original = self._without_derived(plain, known)
-        found = _with_fingerprint(original or plain, known, original is not None)
-        return self._with_picture(found, document.content)
+            return _with_fingerprint(text, fingerprint, text.fingerprint.record == fingerprint.record)
+        original = self._without_derived(plain, fingerprint)
+        record = _with_fingerprint(original or plain, fingerprint, original is not None)
+        return self._with_picture(record, document.content)
 
-    def _without_derived(self, plain: ImageRecord, known: Fingerprint) -> ImageRecord | None:
+    def _without_derived(self, plain: ImageRecord, fingerprint: Fingerprint) -> ImageRecord | None:
         """The record as its source gave it; None where that can't be found out."""
         computed = self._derived.fields | ({CAPTION_BY.name} if plain.caption_by else set())
         metadata = {name: value for name, value in plain.metadata.items() if name not in computed}
@@ -127,7 +127,7 @@ class IndexedSource(Source):
                 picture_fields=facts,
                 derivation=self._derived.derivation,
             )
-            if record.fingerprint.record == known.record:
+            if record.fingerprint.record == fingerprint.record:
                 self._facts = facts
                 return replace(record, derivation="")
         return None
@@ -162,9 +162,10 @@ def _sized(url: str, record: ImageRecord) -> str:
     return sized_url(url, width, height)
 
 
-def _with_fingerprint(record: ImageRecord, known: Fingerprint, is_original: bool) -> ImageRecord:
+def _with_fingerprint(record: ImageRecord, fingerprint: Fingerprint, is_original: bool) -> ImageRecord:
     """The record with the fingerprint that its document has: of an original one, only the picture's."""
-    known = known._replace(pixels=known.pixels.partition("+")[0])  # the crops are those of the grid
-    if not known.pixels:  # of an index that another program has made
+    pixels = fingerprint.pixels.partition("+")[0]  # the crops are those of the grid
+    fingerprint = fingerprint._replace(pixels=pixels)
+    if not fingerprint.pixels:  # of an index that another program has made
         return record
-    return replace(record, stored_as=known._replace(record="") if is_original else known)
+    return replace(record, stored_as=fingerprint._replace(record="") if is_original else fingerprint)

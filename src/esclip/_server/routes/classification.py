@@ -68,7 +68,7 @@ def _classify_stored(
     documents = service.index.get(ids) if ids else ()
     vectors: list[Vector] = [document.vector for document in documents]
     scores: Iterator[LabelScores] = iter(classifier.classify_vectors(np.stack(vectors)) if vectors else ())
-    return {document.record.id: found for document, found in zip(documents, scores, strict=True)}
+    return dict(zip((document.record.id for document in documents), scores, strict=True))
 
 
 def _rendered(result: LabelScores | RecordError | None) -> dict[str, Any]:

@@ -57,8 +57,8 @@ def _formatted(vectors: Vectors, form: str) -> list[Any]:
 
 def _check_model(encoder: Encoder, wanted: messages.EmbeddingsRequest) -> None:
     name, dim = public_name(encoder.space.model), encoder.space.dim
-    known = canonical_name(wanted.model)
-    if wanted.model != name and (known is None or known != canonical_name(encoder.space.model)):
+    canonical = canonical_name(wanted.model)
+    if wanted.model != name and (canonical is None or canonical != canonical_name(encoder.space.model)):
         raise _refusal("/model", f"the server has no model of this name; it has {name}")
     if wanted.dimensions not in (None, dim):
         raise _refusal("/dimensions", f"vectors of {name} have {dim} dimensions, and are not shortened")

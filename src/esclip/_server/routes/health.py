@@ -47,7 +47,7 @@ def add_health(api: FastAPI, service: SearchService) -> None:
     async def health() -> Response:
         """The same with what is in work; 503 where searches are not answered."""
         documents = await _count_where_ready(service)
-        found = HealthResponse(
+        answer = HealthResponse(
             status="ok",
             version=__version__,
             documents=documents,
@@ -56,7 +56,7 @@ def add_health(api: FastAPI, service: SearchService) -> None:
             max_searches=service.options.threads + service.options.max_waiting,
             jobs=service.jobs.running,
         )
-        return json_response(found.model_dump())
+        return json_response(answer.model_dump())
 
     @api.get("/metrics", response_class=PlainTextResponse, responses=PROBLEMS)
     async def metrics() -> Response:

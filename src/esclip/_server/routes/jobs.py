@@ -54,10 +54,10 @@ def add_jobs(api: FastAPI, service: SearchService) -> None:
         result = result_of(job)
         rows = result.rows[page.offset : page.offset + page.k]
         render = _render_groups if isinstance(job.parameters, messages.DuplicatesJob) else _render_labels
-        found = await service.searches.run(render, service, job, rows)
+        rendered = await service.searches.run(render, service, job, rows)
         more = page.offset + page.k < len(result.rows)
         following = {"offset": page.offset + page.k} if more else None
-        return json_response({"found": result.found, **found, "next": following})
+        return json_response({"found": result.found, **rendered, "next": following})
 
 
 def begin_job(service: SearchService, wanted: messages.AnyJob) -> Job:

@@ -62,8 +62,8 @@ def add_pictures(api: FastAPI, service: SearchService) -> None:
     ) -> Response:
         """A thumbnail of a picture of the index; a redirect where the picture is on the web."""
         height = next(height for height in HEIGHTS if height >= h)
-        known = request.headers.get("If-None-Match", "")
-        return await service.pictures.run(_thumbnail, service, id, height, v, known)
+        etags = request.headers.get("If-None-Match", "")
+        return await service.pictures.run(_thumbnail, service, id, height, v, etags)
 
 
 def _add_originals(api: FastAPI, service: SearchService) -> None:
@@ -74,16 +74,16 @@ def _add_originals(api: FastAPI, service: SearchService) -> None:
     )
     async def original(request: Request, id: messages.PathId, v: Version = "") -> Response:
         """A picture of the index with the very bytes that were encoded; a redirect where it is on the web."""
-        known = request.headers.get("If-None-Match", "")
-        return await service.pictures.run(_original, service, id, v, known)
+        etags = request.headers.get("If-None-Match", "")
+        return await service.pictures.run(_original, service, id, v, etags)
 
 
-def _thumbnail(service: SearchService, id: str, height: int, version: str, known: str) -> Response:
+def _thumbnail(service: SearchService, id: str, height: int, version: str, etags: str) -> Response:
     hit = _picture_of(service, id)
     if is_web_address(hit.location):
         return RedirectResponse(preview_url(hit.location, height), 302)
     headers = _caching(hit, str(height), version)
-    if headers.get("ETag", '""') in known:
+    if headers.get("ETag", '""') in etags:
         return Response(status_code=304, headers=headers)
     small = thumbnail(hit, height, service.thumbnails)
     if small is None:
@@ -91,12 +91,12 @@ def _thumbnail(service: SearchService, id: str, height: int, version: str, known
     return Response(small.jpeg, media_type="image/jpeg", headers=headers)
 
 
-def _original(service: SearchService, id: str, version: str, known: str) -> Response:
+def _original(service: SearchService, id: str, version: str, etags: str) -> Response:
     hit = _picture_of(service, id)
     if is_web_address(hit.location):
         return RedirectResponse(hit.location, 302)
     headers = _caching(hit, "original", version)
-    if headers.get("ETag", '""') in known:
+    if headers.get("ETag", '""') in etags:
         return Response(status_code=304, headers=headers)
     data = read_indexed(Path(hit.location), hit.content or "") if "://" not in hit.location else None
     format = detect_format(data or b"")

@@ -62,8 +62,8 @@ def count_facets(
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of a field."""
+class _PartialFacet:
+    """A facet as far as it has been counted."""
 
     field: Field
     missing: int
@@ -95,12 +95,12 @@ class _Counting:
 
     def count(self, fields: Sequence[Field]) -> Facets:
         """The facets of these fields."""
-        ((documents, known),) = msearch_batches(self.client, [self._overview(fields)])
-        known = self._with_ranges(self._with_longer_lists(known))
-        (known,) = msearch_batches(self.client, [self._details(known)])
-        return Facets(documents, tuple(one.facet(self.limit) for one in known))
+        ((documents, partials),) = msearch_batches(self.client, [self._overview(fields)])
+        partials = self._with_ranges(self._with_longer_lists(partials))
+        (partials,) = msearch_batches(self.client, [self._details(partials)])
+        return Facets(documents, tuple(partial.facet(self.limit) for partial in partials))
 
-    def _overview(self, fields: Sequence[Field]) -> Request[tuple[int, list[_Known]]]:
+    def _overview(self, fields: Sequence[Field]) -> Request[tuple[int, list[_PartialFacet]]]:
         size = 2 * self.limit
         present = [filter_clause(Exists(field), self.names) for field in fields]
         aggregations: dict[str, Any] = {"present": {"filters": {"filters": present}}} if fields else {}
@@ -110,54 +110,54 @@ class _Counting:
                 terms = {"field": self.names.path(field.name), **lists}
                 aggregations[f"values{number}"] = {"terms": terms}
 
-        def read(answer: Any) -> tuple[int, list[_Known]]:
+        def read(answer: Any) -> tuple[int, list[_PartialFacet]]:
             documents = get_count(answer, "hits", "total", "value")
             present = get_list(answer, "aggregations", "present", "buckets") if fields else []
-            known = []
+            partials = []
             for number, (field, bucket) in enumerate(zip(fields, present, strict=True)):
                 missing = documents - get_count(bucket, "doc_count")
-                found = answer["aggregations"].get(f"values{number}")
-                counts, total, unseen = _read_values(found, field) if found else ({}, 0, 0)
-                known.append(_Known(field, missing, counts, total, unseen))
-            return documents, known
+                terms = answer["aggregations"].get(f"values{number}")
+                counts, total, unseen = _read_values(terms, field) if terms else ({}, 0, 0)
+                partials.append(_PartialFacet(field, missing, counts, total, unseen))
+            return documents, partials
 
         return self._body(aggregations) | {"track_total_hits": True}, read
 
-    def _with_longer_lists(self, known: Sequence[_Known]) -> list[_Known]:
+    def _with_longer_lists(self, partials: Sequence[_PartialFacet]) -> list[_PartialFacet]:
         """With more of the values that only some shards have listed; each field in a search of its own."""
-        short = [one for one in known if one.unseen]
-        longer = iter(msearch_batches(self.client, [self._longer_list(one) for one in short]))
-        return [next(longer) if one.unseen else one for one in known]
+        short = [partial for partial in partials if partial.unseen]
+        longer = iter(msearch_batches(self.client, [self._longer_list(partial) for partial in short]))
+        return [next(longer) if partial.unseen else partial for partial in partials]
 
-    def _longer_list(self, one: _Known) -> Request[_Known]:
-        path = self.names.path(one.field.name)
+    def _longer_list(self, partial: _PartialFacet) -> Request[_PartialFacet]:
+        path = self.names.path(partial.field.name)
         terms = {"field": path, "size": MAX_LISTED, "shard_size": MAX_LISTED}
 
-        def read(answer: Any) -> _Known:
-            counts, total, unseen = _read_values(get_object(answer, "aggregations", "values"), one.field)
+        def read(answer: Any) -> _PartialFacet:
+            counts, total, unseen = _read_values(get_object(answer, "aggregations", "values"), partial.field)
             if unseen:
                 best = sorted(counts, key=lambda value: (-counts[value], value))
                 wanted, others = best[: 2 * self.limit], best[2 * self.limit :]
                 unseen += counts[others[0]] if others else 0  # a shard may not have counted it
                 counts = {value: counts[value] for value in wanted}
-            return replace(one, counts=counts, total=total, unseen=unseen)
+            return replace(partial, counts=counts, total=total, unseen=unseen)
 
         return self._body({"values": {"terms": terms}}) | {"track_total_hits": False}, read
 
-    def _with_ranges(self, known: Sequence[_Known]) -> list[_Known]:
+    def _with_ranges(self, partials: Sequence[_PartialFacet]) -> list[_PartialFacet]:
         """With the ranges of numbers."""
-        fields = [one.field for one in known if one.field.type in NUMBER_TYPES]
+        fields = [partial.field for partial in partials if partial.field.type in NUMBER_TYPES]
         requests = [self._extreme(field, descending) for field in fields for descending in (False, True)]
         ends = msearch_batches(self.client, requests)
-        found = dict(zip(fields, zip(ends[::2], ends[1::2], strict=True), strict=True))
+        ends_of = dict(zip(fields, zip(ends[::2], ends[1::2], strict=True), strict=True))
         ranged = []
-        for one in known:
-            low, high = found.get(one.field, (None, None))
+        for partial in partials:
+            low, high = ends_of.get(partial.field, (None, None))
             if low is not None and high is not None:
                 extremes = (low, max(low, high))
-                ranges = split_range(one.field.type, *spanned(one.field, extremes, self.spans))
-                one = replace(one, extremes=extremes, ranges=ranges)
-            ranged.append(one)
+                ranges = split_range(partial.field.type, *spanned(partial.field, extremes, self.spans))
+                partial = replace(partial, extremes=extremes, ranges=ranges)
+            ranged.append(partial)
         return ranged
 
     def _extreme(self, field: Field, descending: bool) -> Request[int | float | None]:
@@ -171,29 +171,31 @@ class _Counting:
 
         return body, read
 
-    def _details(self, known: Sequence[_Known]) -> Request[list[_Known]]:
+    def _details(self, partials: Sequence[_PartialFacet]) -> Request[list[_PartialFacet]]:
         """The counts of ranges, and of values that only some shards have listed."""
         aggregations: dict[str, Any] = {}
-        for number, one in enumerate(known):
-            if one.ranges:
-                clauses = [filter_clause(_condition(one.field, bounds), self.names) for bounds in one.ranges]
+        for number, partial in enumerate(partials):
+            if partial.ranges:
+                conditions = [_condition(partial.field, bounds) for bounds in partial.ranges]
+                clauses = [filter_clause(condition, self.names) for condition in conditions]
                 aggregations[f"{number}"] = {"filters": {"filters": clauses}}
-            elif one.unseen:
-                size = {"size": len(one.counts), "shard_size": len(one.counts)}
-                path = self.names.path(one.field.name)
-                terms = {"field": path, "include": list(one.counts), **size}
+            elif partial.unseen:
+                size = {"size": len(partial.counts), "shard_size": len(partial.counts)}
+                path = self.names.path(partial.field.name)
+                terms = {"field": path, "include": list(partial.counts), **size}
                 aggregations[f"{number}"] = {"terms": terms}
 
-        def read(answer: Any) -> list[_Known]:
+        def read(answer: Any) -> list[_PartialFacet]:
             read = []
-            for number, one in enumerate(known):
-                if one.ranges:
+            for number, partial in enumerate(partials):
+                if partial.ranges:
                     buckets = get_list(answer, "aggregations", f"{number}", "buckets")
-                    one = replace(one, range_counts=[get_count(bucket, "doc_count") for bucket in buckets])
-                elif one.unseen:
-                    found = get_object(answer, "aggregations", f"{number}")
-                    one = replace(one, counts=_read_counts(found, one.field))
-                read.append(one)
+                    counts = [get_count(bucket, "doc_count") for bucket in buckets]
+                    partial = replace(partial, range_counts=counts)
+                elif partial.unseen:
+                    terms = get_object(answer, "aggregations", f"{number}")
+                    partial = replace(partial, counts=_read_counts(terms, partial.field))
+                read.append(partial)
             return read
 
         return self._body(aggregations) | {"track_total_hits": False}, read
@@ -204,16 +206,17 @@ class _Counting:
         return body | ({"aggs": aggregations} if aggregations else {})
 
 
-def _read_values(found: Any, field: Field) -> tuple[Values, int, int]:
+def _read_values(aggregation: Any, field: Field) -> tuple[Values, int, int]:
     """The counts of the most frequent values, that of all, and how much shards may not have counted."""
-    counts = _read_counts(found, field)
-    total = sum(counts.values()) + get_count(found, "sum_other_doc_count")
-    return counts, total, get_count(found, "doc_count_error_upper_bound")
+    counts = _read_counts(aggregation, field)
+    total = sum(counts.values()) + get_count(aggregation, "sum_other_doc_count")
+    return counts, total, get_count(aggregation, "doc_count_error_upper_bound")
 
 
-def _read_counts(found: Any, field: Field) -> dict[str | bool, int]:
+def _read_counts(aggregation: Any, field: Field) -> dict[str | bool, int]:
     return {
-        _read_value(bucket, field): get_count(bucket, "doc_count") for bucket in get_list(found, "buckets")
+        _read_value(bucket, field): get_count(bucket, "doc_count")
+        for bucket in get_list(aggregation, "buckets")
     }
 
 

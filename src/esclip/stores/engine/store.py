@@ -199,8 +199,8 @@ class EngineStore(Store):
         layout, keys = self._recent_layout(), validation.valid_keys(ids)
         fields = (layout.names.pixels_fingerprint, layout.names.record_fingerprint)
 
-        def read(found: Sequence[Any]) -> dict[str, Fingerprint]:
-            return {layout.id_of(one): fingerprint_from_source(layout.source_of(one)) for one in found}
+        def read(documents: Sequence[Any]) -> dict[str, Fingerprint]:
+            return {layout.id_of(one): fingerprint_from_source(layout.source_of(one)) for one in documents}
 
         return find_documents(self._client, layout, keys, read, fields)
 

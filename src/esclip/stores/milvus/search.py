@@ -198,8 +198,8 @@ def _compare_all(reader: _Reader, search: KnnSearch) -> list[Hit]:
     pages = iter_matching(reader.connection, search.where, reader.schema.fields, ["vector"], VECTOR_ROWS)
     for rows in pages:
         scores = cosines(read_vectors(rows, reader.schema.space.dim), search.vector)
-        found = [(score, {"id": row["id"]}) for score, row in zip(scores.tolist(), rows, strict=True)]
-        best = nsmallest(search.k, chain(best, found), key=_by_score_and_id)
+        page = [(score, {"id": row["id"]}) for score, row in zip(scores.tolist(), rows, strict=True)]
+        best = nsmallest(search.k, chain(best, page), key=_by_score_and_id)
     if search.scores_only:
         return _hits(reader, search, best)
     rows_by_id = _rows_by_id(reader, [row["id"] for _, row in best])
@@ -229,11 +229,11 @@ def _keyword_search(reader: _Reader, search: KeywordSearch) -> list[Hit]:
     expressions = {word: words_expression(forms[word]) for word in search.words}
     counts = {word: count_rows(reader.connection, one) for word, one in expressions.items()}
     weights = idf_weights(search.words, list(counts.values()), count_rows(reader.connection))
-    known = [word for word in search.words if counts[word]]
-    is_ranked = len(known) <= MAX_RANKED_WORDS and sum(counts.values()) > FEW_ROWS
-    groups = _rank_groups(known, weights, expressions) if is_ranked else [_any_of(known, expressions)]
+    present = [word for word in search.words if counts[word]]
+    is_ranked = len(present) <= MAX_RANKED_WORDS and sum(counts.values()) > FEW_ROWS
+    groups = _rank_groups(present, weights, expressions) if is_ranked else [_any_of(present, expressions)]
     best: list[tuple[float, str, list[str]]] = []
-    for group in groups if known else []:
+    for group in groups if present else []:
         page = min(max(search.k, FEW_ROWS), MAX_ROWS) if is_ranked else MAX_ROWS
         for rows in _rows_with(reader, group, search.where, page):
             scored = (_words_score(row, forms, weights) for row in rows)
@@ -243,8 +243,9 @@ def _keyword_search(reader: _Reader, search: KeywordSearch) -> list[Hit]:
         if is_ranked and len(best) == search.k:
             break
     words_by_id = {id: words for _, id, words in best}
-    found = _rows_by_id(reader, list(words_by_id))
-    return rank_hits(score_hit(reader.hit(row, 0.0), weights, words_by_id[id]) for id, row in found.items())
+    rows_by_id = _rows_by_id(reader, list(words_by_id))
+    hits = {id: reader.hit(row, 0.0) for id, row in rows_by_id.items()}
+    return rank_hits(score_hit(hit, weights, words_by_id[id]) for id, hit in hits.items())
 
 
 def _rank_groups(
@@ -253,11 +254,9 @@ def _rank_groups(
     """Expressions of the rows that have the same score, the best first."""
     groups: defaultdict[float, list[str]] = defaultdict(list)
     for size in range(1, len(words) + 1):
-        for held in combinations(words, size):
-            tests = [
-                f"({expressions[word]})" if word in held else f"not ({expressions[word]})" for word in words
-            ]
-            score = round(sum(weights[word] for word in held), SAME_SCORE)
+        for some in combinations(words, size):
+            tests = [f"({expressions[w]})" if w in some else f"not ({expressions[w]})" for w in words]
+            score = round(sum(weights[word] for word in some), SAME_SCORE)
             groups[score].append(f"({' and '.join(tests)})")
     return [" or ".join(groups[score]) for score in sorted(groups, reverse=True)]
 
@@ -280,8 +279,8 @@ def _words_score(
     row: Row, forms: Mapping[str, list[str]], weights: Mapping[str, float]
 ) -> tuple[float, str, list[str]]:
     """A row's score, its id, and the words that it has."""
-    held = set(row["words"].split())
-    words = [word for word in weights if not held.isdisjoint(forms[word])]
+    row_words = set(row["words"].split())
+    words = [word for word in weights if not row_words.isdisjoint(forms[word])]
     return sum(weights[word] for word in words), row["id"], words
 
 
@@ -306,8 +305,8 @@ def _ordered_scan(reader: _Reader, search: Scan, order: Order) -> list[Hit]:
     columns = metadata_keys([order.field])
     best: list[Hit] = []
     for rows in iter_matching(reader.connection, search.where, reader.schema.fields, columns):
-        found = [_ordered_by(row, order) for row in rows]
-        best = order_hits([*best, *found], order)[: search.k]
+        candidates = [_ordered_by(row, order) for row in rows]
+        best = order_hits([*best, *candidates], order)[: search.k]
     by_id = _rows_by_id(reader, [hit.id for hit in best])
     return number_hits(reader.hit(by_id[hit.id], 1.0) for hit in best if hit.id in by_id)
 
