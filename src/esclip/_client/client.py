@@ -145,8 +145,8 @@ class Client(OpenIndex, SearchMethods):
                 print(hits[0].id, hits[0].score)
         """
         if isinstance(query, list | tuple | Generator):
-            return self._search_all([_limited(_query_of(one), limit) for one in warn_of_paths(query)])
-        (hits,) = self._search_all([_limited(_query_of(one), limit) for one in warn_of_paths([query])])
+            return self._search_all([_limit(_query_of(one), limit) for one in warn_of_paths(query)])
+        (hits,) = self._search_all([_limit(_query_of(one), limit) for one in warn_of_paths([query])])
         return hits
 
     @check_names()
@@ -601,7 +601,7 @@ def _query_of(given: AnyQuery | Document) -> Query:
     return Query(Text(given.text) if given.text is not None else ImageQuery(cast("AnyImage", given.picture)))
 
 
-def _limited(query: Query, limit: int | None) -> Query:
+def _limit(query: Query, limit: int | None) -> Query:
     if limit is None:
         return query
     options = query.options.copy()

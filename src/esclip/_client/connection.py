@@ -71,7 +71,7 @@ class Connection:
 
     def __init__(self, address: object, token: Secret | None, timeout: float) -> None:
         """Connect to nothing yet. Raises `ConfigError` for an address or a token that can't be used."""
-        self._server = ServerClient(SERVICE_KIND, _checked_address(address), token, connections=CONNECTIONS)
+        self._server = ServerClient(SERVICE_KIND, _require_address(address), token, connections=CONNECTIONS)
         self._policy = replace(SERVICE, timeout=timeout)
         self._closed = False
         self.address = self._server.address
@@ -193,7 +193,7 @@ class Connection:
         return refusal.again(error) if isinstance(error, StoreUnavailable) else error
 
 
-def _checked_address(address: object) -> str:
+def _require_address(address: object) -> str:
     """The address of a service. Raises `ConfigError` for any other."""
     if not isinstance(address, str):
         raise ConfigError(f"the client's address is of type {type(address).__name__}; it is like {ADDRESS}")

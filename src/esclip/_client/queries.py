@@ -120,10 +120,10 @@ def _as_expression(values: Iterable[Any]) -> Iterator[str]:
     """Values of a filter in an expression; a text in quotes, in which no character has a meaning."""
     for value in values:
         if isinstance(value, Prefix):
-            yield f"{_quoted(value.text)}*"
+            yield f"{_quote(value.text)}*"
         else:
-            yield _quoted(value) if isinstance(value, str) else value_text(value)
+            yield _quote(value) if isinstance(value, str) else value_text(value)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'

@@ -103,7 +103,7 @@ def former_words(text: str) -> dict[str, str]:
     """
     if text.isascii():
         return {}
-    runs, former_runs = _split(fold(text)), _split(_formerly_folded(text))
+    runs, former_runs = _split(fold(text)), _split(_fold_as_before(text))
     if len(runs) != len(former_runs):  # a mark was taken for a separator
         return {}
     forms: dict[str, str] = {}
@@ -166,7 +166,7 @@ def _bigrams(characters: str, singles: bool) -> Iterator[str]:
         yield from characters
 
 
-def _formerly_folded(text: str) -> str:
+def _fold_as_before(text: str) -> str:
     """`fold` of former versions: it removed accents only, and only of letters that Unicode decomposes."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFKC", re.sub("[\u0300-\u036f]", "", decomposed))

@@ -41,7 +41,7 @@ def merge_facets(
     again = [field for field in fields if field.name in wider]
     if again:
         recounted = [count(again, where, limit, wider) for count in counts]
-        parts = [_replaced(part, other) for part, other in zip(parts, recounted, strict=True)]
+        parts = [_replace_counts(part, other) for part, other in zip(parts, recounted, strict=True)]
     merged = []
     for number, field in enumerate(fields):
         of_field = [part.of_fields[number] for part in parts]
@@ -64,7 +64,7 @@ def _spans_of_all(parts: Sequence[Facets], spans: Spans) -> Spans:
     return {name: span for name, span in wider.items() if name not in spans}
 
 
-def _replaced(part: Facets, recounted: Facets) -> Facets:
+def _replace_counts(part: Facets, recounted: Facets) -> Facets:
     known = dict(recounted)
     return Facets(part.documents, tuple(known.get(one.field.name, one) for one in part.of_fields))
 

@@ -167,10 +167,10 @@ def resolve(options: type[T], given: Mapping[str, Any]) -> T:
     if unknown := given.keys() - known.keys():
         raise TypeError(f"there is no option {', '.join(sorted(unknown))}")
     defaults = {name: opt.default if opt else None for name, (_, opt) in known.items()}
-    return cast(T, defaults | {name: _checked(name, known[name], value) for name, value in given.items()})
+    return cast(T, defaults | {name: _check(name, known[name], value) for name, value in given.items()})
 
 
-def _checked(name: str, declaration: Declaration, value: Any) -> Any:
+def _check(name: str, declaration: Declaration, value: Any) -> Any:
     from esclip._core.arguments import coerce_callback, coerce_path, coerce_texts, wrong_kind
 
     kind, opt = declaration

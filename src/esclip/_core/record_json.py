@@ -42,8 +42,8 @@ def to_read_again(record: ImageRecord) -> ImageRecord | None:
         return record
     if "://" in record.location or archive_of(record.location) is None:
         return None
-    data = record.picture  # empty once an ingest has let go of it; of bytes the version is their fingerprint
-    content = content_fingerprint(data) if data else record.image_version
+    held = record.picture  # empty once an ingest has let go of it; of bytes the version is their fingerprint
+    content = content_fingerprint(held) if held else record.image_version
     return replace(record, picture=path_of(record.location), content=content)
 
 

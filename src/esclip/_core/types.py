@@ -131,8 +131,8 @@ class ImageRecord:
     def __post_init__(self) -> None:
         """Texts that are compared are in NFC, however the source has them; id and location stay."""
         object.__setattr__(self, "description", compose(self.description))
-        object.__setattr__(self, "metadata", _composed(self.metadata))
-        object.__setattr__(self, "derived", _composed(self.derived))
+        object.__setattr__(self, "metadata", _compose(self.metadata))
+        object.__setattr__(self, "derived", _compose(self.derived))
 
     @property
     def is_of_file(self) -> bool:
@@ -250,12 +250,12 @@ def text_record(
     )
 
 
-def _composed(metadata: Metadata) -> Metadata:
+def _compose(metadata: Metadata) -> Metadata:
     """The same, or a copy whose texts are in NFC."""
     if not metadata:
         return metadata
     changed = {
-        name: _composed_value(value) for name, value in metadata.items() if isinstance(value, str | tuple)
+        name: _compose_value(value) for name, value in metadata.items() if isinstance(value, str | tuple)
     }
     return (
         metadata
@@ -264,7 +264,7 @@ def _composed(metadata: Metadata) -> Metadata:
     )
 
 
-def _composed_value(value: MetadataValue) -> MetadataValue:
+def _compose_value(value: MetadataValue) -> MetadataValue:
     if isinstance(value, str):
         return compose(value)
     if isinstance(value, tuple) and not isinstance(value, GeoPoint):

@@ -122,7 +122,7 @@ class Fetcher:
         if isinstance(picture, Path):
             return _read_file(picture, self._max_bytes)
         if isinstance(picture, bytes):
-            return _limited(picture, self._max_bytes)
+            return _require_size(picture, self._max_bytes)
         if picture.startswith(MEMORY_SCHEME):
             raise FetchError(Reason.FILE_NOT_FOUND, "the picture was only in a program's memory")
         if is_bucket_address(picture):
@@ -148,10 +148,10 @@ def _read_file(path: Path, max_bytes: int) -> bytes:
         raise FetchError(Reason.FILE_NOT_FOUND, "no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise FetchError(Reason.UNREADABLE_FILE, error_text(error)) from error
-    return _limited(data, max_bytes)
+    return _require_size(data, max_bytes)
 
 
-def _limited(data: bytes, max_bytes: int) -> bytes:
+def _require_size(data: bytes, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise FetchError(Reason.TOO_LARGE, f"more than {max_bytes} bytes")
     return data

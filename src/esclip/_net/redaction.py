@@ -54,7 +54,7 @@ class Redactor:
         self._certain = {secret for secret in self._long if secret in sure or _is_no_word(secret)}
         forms = {form for secret in self._all for form in _forms(secret)}
         self._marks: list[bytes] = []
-        for mark in sorted(map(_bytes, forms | {_escaped(form) for form in forms}), key=len):
+        for mark in sorted(map(_bytes, forms | {_escape(form) for form in forms}), key=len):
             if not self.has(mark):  # none that has another as a part: all are searched in every response
                 self._marks.append(mark)
 
@@ -127,7 +127,7 @@ def _bytes(text: str) -> bytes:
 
 def _forms(secret: str) -> set[str]:
     """The notations of a secret in a response."""
-    escaped = _escaped(secret)
+    escaped = _escape(secret)
     return {
         secret,
         escaped,
@@ -140,7 +140,7 @@ def _forms(secret: str) -> set[str]:
     }
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 

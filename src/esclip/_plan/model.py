@@ -35,7 +35,7 @@ class PlannedModel:
                 raise wrong_kind("the encoder", encoder, "a model's name, a folder, an address or an Encoder")
             return cls(encoder.space.model, encoder.space.dim, encoder, _downloads(encoder.space.model))
         name = os.fspath(encoder)
-        known = _catalogued(name)
+        known = _find_in_catalogue(name)
         if known is None:
             space = load_encoder(name).space
             return cls(space.model, space.dim, encoder, ())
@@ -47,7 +47,7 @@ class PlannedModel:
     def of_index(cls, index: Stats) -> PlannedModel:
         """The model of an index. Nothing is opened because an index names it, but for well-known models."""
         name = index.encoder
-        known = name == PALETTE or _catalogued(name) is not None
+        known = name == PALETTE or _find_in_catalogue(name) is not None
         return cls(name, index.dimension, name if known else None, _downloads(name))
 
     def load(self) -> Encoder:
@@ -57,7 +57,7 @@ class PlannedModel:
         return load_encoder(self.encoder) if isinstance(self.encoder, str | os.PathLike) else self.encoder
 
 
-def _catalogued(name: str) -> Model | None:
+def _find_in_catalogue(name: str) -> Model | None:
     canonical = canonical_name(name)
     return next((model for model in MODELS if model.name == canonical), None)
 

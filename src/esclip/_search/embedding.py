@@ -49,7 +49,7 @@ def embed(
             of_pixels = iter(encoder.encode_images(pixels) if pixels else ())
             of_pictures = (item if isinstance(item, EsclipError) else next(of_pixels) for item in loaded)
             yield [
-                (item, item.problem or _checked(item, next(of_pictures if item.is_picture else of_texts)))
+                (item, item.problem or _check(item, next(of_pictures if item.is_picture else of_texts)))
                 for item in batch
             ]
 
@@ -61,7 +61,7 @@ def _load(encoder: Encoder, picture: str) -> Pixels | EsclipError:
         return error
 
 
-def _checked(item: Input, outcome: Outcome) -> Outcome:
+def _check(item: Input, outcome: Outcome) -> Outcome:
     if isinstance(outcome, EsclipError) or np.isfinite(outcome).all():
         return outcome
     return EncoderError(f"{one_line(item.value, 200)}: the encoder gave a vector without a direction")

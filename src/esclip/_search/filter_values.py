@@ -188,7 +188,7 @@ def _begins(field: Field, prefixes: Sequence[Prefix], source_text: str) -> Start
 def _equal_whole(field: Field, values: Sequence[Plain], source_text: str) -> Condition:
     if field.type is FieldType.DATE:
         return _in_periods(field, [_convert(field, value, source_text, _period) for value in values])
-    typed = [_convert(field, value, source_text, lambda given: _typed(given, field.type)) for value in values]
+    typed = [_convert(field, value, source_text, lambda given: _cast(given, field.type)) for value in values]
     return OneOf(field, _in_all_forms(typed))
 
 
@@ -224,7 +224,7 @@ def _range(field: Field, operator: str, value: Plain) -> Range:
                 return Range(field, below=start)
             case _:
                 return Range(field, at_most=start) if end is None else Range(field, below=end)
-    typed = _typed(value, field.type)
+    typed = _cast(value, field.type)
     assert isinstance(typed, int | float)
     name = {">=": "at_least", ">": "above", "<=": "at_most", "<": "below"}[operator]
     return Range(field, **{name: typed})
@@ -350,7 +350,7 @@ BOOLEANS = {
 }
 
 
-def _typed(value: Plain, kind: FieldType) -> Value:
+def _cast(value: Plain, kind: FieldType) -> Value:
     """The value in the field's type. Raises `ValueError` or `KeyError` when it has no such value."""
     match kind, value:
         case ((FieldType.KEYWORD | FieldType.KEYWORDS), str()):

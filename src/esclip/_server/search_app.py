@@ -117,10 +117,10 @@ class SearchApp:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_encoded(SECURITY_HEADERS, message["headers"])]
+                message["headers"] = [*message["headers"], *_encode(SECURITY_HEADERS, message["headers"])]
             await send(message)
 
-        routed = _routed(scope)
+        routed = _normalize_scope(scope)
         try:
             await self._respond(routed, receive, send_with_headers, request)
         except Exception:  # any; a route's has been answered
@@ -237,7 +237,7 @@ def _only_reads(scope: Message) -> bool:
     return scope["method"] == "GET" or scope["path"] in READS or scope["path"].startswith(SEARCHES)
 
 
-def _routed(scope: Message) -> Message:
+def _normalize_scope(scope: Message) -> Message:
     """The request as routes match it: HEAD as GET, whose body the server leaves out; `%2F` is no slash.
 
     Ids of documents are decoded by `search_messages.PathId`.
@@ -252,7 +252,7 @@ def _login(scope: Message, head: RequestHead) -> tuple[Response, dict[str, str]]
     return login_response(scope["query_string"].decode("latin-1"), from_elsewhere=from_elsewhere)
 
 
-def _encoded(headers: Mapping[str, str], present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _encode(headers: Mapping[str, str], present: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers that a response doesn't have yet."""
     names = {name.lower() for name, _ in present}
     pairs = [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -243,7 +243,7 @@ def _sorted_entries(folder: Path, wanted: _Wanted, passed: Counter[str]) -> Iter
             for name, is_folder in _visible_entries(folder, wanted, passed)
         )
     except OSError as error:
-        yield _rejected(folder, error)
+        yield _reject(folder, error)
     names.sort(reverse=True)
     while names:
         name = names.pop()
@@ -282,7 +282,7 @@ def file_record(file: Path) -> ImageRecord | Rejection:
     try:
         status = file.stat()
     except OSError as error:
-        return _rejected(file, error)
+        return _reject(file, error)
     if not stat.S_ISREG(status.st_mode):
         return Rejection(
             file_id(file), path_text(file), Stage.READ, Reason.UNREADABLE_FILE, "it is not a regular file"
@@ -302,18 +302,18 @@ def text_file_record(file: Path) -> ImageRecord | Rejection:
     try:
         status = file.stat()
         if status.st_size > MAX_TEXT_BYTES:
-            return _rejected_text(file, Reason.TOO_LARGE, f"it is longer than {MAX_TEXT_BYTES:,} bytes")
+            return _reject_text(file, Reason.TOO_LARGE, f"it is longer than {MAX_TEXT_BYTES:,} bytes")
         text = read_text(file, MAX_TEXT_BYTES).strip()
     except NotText as error:
-        return _rejected_text(file, Reason.NOT_A_TEXT, str(error))
+        return _reject_text(file, Reason.NOT_A_TEXT, str(error))
     except OSError as error:
-        return _rejected(file, error)
+        return _reject(file, error)
     if not text:
-        return _rejected_text(file, Reason.NOT_A_TEXT, "it is empty")
+        return _reject_text(file, Reason.NOT_A_TEXT, "it is empty")
     return text_record(text, id=file_id(file), location=path_text(file), metadata=_metadata(file, status))
 
 
-def _rejected_text(file: Path, reason: Reason, detail: str) -> Rejection:
+def _reject_text(file: Path, reason: Reason, detail: str) -> Rejection:
     return Rejection(file_id(file), path_text(file), Stage.READ, reason, detail)
 
 
@@ -338,7 +338,7 @@ def folder_paths(folder: str) -> tuple[str, ...]:
     return (folder, *("/".join(names[begin:]) for begin in range(first, len(names))))
 
 
-def _rejected(path: Path, error: OSError) -> Rejection:
+def _reject(path: Path, error: OSError) -> Rejection:
     missing = isinstance(error, FileNotFoundError)
     reason = Reason.FILE_NOT_FOUND if missing else Reason.UNREADABLE_FILE
     return Rejection(file_id(path), path_text(path), Stage.READ, reason, error.strerror or str(error))

@@ -96,19 +96,19 @@ class AgentServer:
             await manager.handle_request(scope, receive, send)
 
     async def _list(self, context: object, parameters: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[_described(name, tool) for name, tool in _TOOLS.items()])
+        return ListToolsResult(tools=[_describe_tool(name, tool) for name, tool in _TOOLS.items()])
 
     async def _call(self, context: object, parameters: CallToolRequestParams) -> CallToolResult:
         tool = _TOOLS.get(parameters.name)
         if tool is None:
-            return _failed(f"there is no tool {one_line(parameters.name, 100)}; {', '.join(_TOOLS)}")
+            return _report_failure(f"there is no tool {one_line(parameters.name, 100)}; {', '.join(_TOOLS)}")
         try:
             wanted = tool.arguments.model_validate(parameters.arguments or {})
             answer = await self._run_in_thread(tool.call, self._tools, wanted)
         except ValidationError as error:
-            return _failed(_describe_arguments(error))
+            return _report_failure(_describe_arguments(error))
         except Exception as error:  # any: an agent goes on after a failed call
-            return _failed(_describe_failure(error))
+            return _report_failure(_describe_failure(error))
         content: list[ContentBlock] = [TextContent(type="text", text=answer.text)]
         if answer.jpeg is not None:
             data = base64.b64encode(answer.jpeg).decode()
@@ -116,7 +116,7 @@ class AgentServer:
         return CallToolResult(content=content)
 
 
-def _described(name: str, tool: _Tool) -> Tool:
+def _describe_tool(name: str, tool: _Tool) -> Tool:
     return Tool(
         name=name,
         title=tool.title,
@@ -128,7 +128,7 @@ def _described(name: str, tool: _Tool) -> Tool:
     )
 
 
-def _failed(message: str) -> CallToolResult:
+def _report_failure(message: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
 
 

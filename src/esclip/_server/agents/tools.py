@@ -100,7 +100,7 @@ class AgentTools:
 
         def answer(chars: int) -> dict[str, Any]:
             longest = MAX_CHARS if chars == _LENGTHS[0] else chars
-            return (_cleaned(rendered, longest, metadata=True) if chars else {"id": hit.id}) | more
+            return (_trim(rendered, longest, metadata=True) if chars else {"id": hit.id}) | more
 
         return ToolAnswer(_fit(answer), jpeg)
 
@@ -161,7 +161,7 @@ class AgentTools:
         }
 
         def answer(chars: int) -> dict[str, Any]:
-            return about | {"hits": [_cleaned_hit(hit, chars) for hit in rendered]}
+            return about | {"hits": [_trim_hit(hit, chars) for hit in rendered]}
 
         return ToolAnswer(_fit(answer), make_contact_sheet(hits, self._thumbnails))
 
@@ -194,7 +194,7 @@ def _fit(answer: Callable[[int], dict[str, Any]]) -> str:
     return text
 
 
-def _cleaned_hit(rendered: dict[str, Any], chars: int) -> dict[str, Any]:
+def _trim_hit(rendered: dict[str, Any], chars: int) -> dict[str, Any]:
     """A hit, as an agent reads it."""
     hit = {"number": rendered["rank"], "id": rendered["id"], "score": round(rendered["score"], 4)}
     for name in ("percentile", "relevance"):
@@ -202,10 +202,10 @@ def _cleaned_hit(rendered: dict[str, Any], chars: int) -> dict[str, Any]:
             hit[name] = round(rendered[name], 3)
     left_out = {"rank", "id", "score", "percentile", "relevance", "picture", "why"}
     rest = {name: value for name, value in rendered.items() if name not in left_out}
-    return hit | (_cleaned(rest, chars, metadata=chars >= 100) if chars else {})
+    return hit | (_trim(rest, chars, metadata=chars >= 100) if chars else {})
 
 
-def _cleaned(rendered: dict[str, Any], chars: int, *, metadata: bool) -> dict[str, Any]:
+def _trim(rendered: dict[str, Any], chars: int, *, metadata: bool) -> dict[str, Any]:
     """What is known of a picture, without what is empty, its texts cut."""
     known = {
         name: _cut(value, chars)

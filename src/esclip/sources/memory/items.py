@@ -67,7 +67,7 @@ class _TableRows:
 
     def __init__(self, table: Any) -> None:
         self._table = table.reset_index() if any(table.index.names) else table
-        self._columns = _checked_columns(self._table.columns)
+        self._columns = _check_columns(self._table.columns)
 
     def __len__(self) -> int:
         return len(self._table)
@@ -87,7 +87,7 @@ class _ArrowRows:
         import pyarrow as pa
 
         reader = pa.RecordBatchReader.from_stream(self._table)
-        _checked_columns(reader.schema.names)
+        _check_columns(reader.schema.names)
         for batch in reader:
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 yield from batch.slice(start, _ROWS_AT_ONCE).to_pylist()
@@ -97,7 +97,7 @@ _ROWS_AT_ONCE = 256
 """Rows that become Python objects at once: each may have a picture."""
 
 
-def _checked_columns(names: Iterable[object]) -> list[str]:
+def _check_columns(names: Iterable[object]) -> list[str]:
     """The names of a table's columns. Raises `ConfigError` for those that aren't texts, or stand twice."""
     columns: list[str] = []
     for name in names:

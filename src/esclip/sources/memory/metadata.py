@@ -95,13 +95,13 @@ def common_type(known: FieldType | None, other: FieldType) -> FieldType:
 
 def convert(value: object, kind: FieldType) -> MetadataValue:
     """A plain value as a field of this type keeps it. Raises `ValueError`, which says why it can't."""
-    converted = _converted(value, kind)
+    converted = _convert(value, kind)
     if converted is None:
         raise ValueError(f"is {kind.value}, which {one_line(repr(value), 80)} is not")
     return converted
 
 
-def _converted(value: Any, kind: FieldType) -> MetadataValue | None:
+def _convert(value: Any, kind: FieldType) -> MetadataValue | None:
     match kind:
         case FieldType.KEYWORD | FieldType.TEXT:
             return value if isinstance(value, str) and is_unicode(value) else None

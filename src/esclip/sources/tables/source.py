@@ -125,15 +125,15 @@ def keys_of(
     `SourceError` for a table that has none of both; without such names, it need not have any.
     """
     url = _usual(table, urls)
-    picture = _named(table, columns.url, "url_column") or next(iter(table.pictures), url)
+    picture = _find_column(table, columns.url, "url_column") or next(iter(table.pictures), url)
     if picture is None and urls:
         names = one_line(", ".join(table.types), 300)
         raise SourceError(
             f"{path_text(table.path)} has no column called {', '.join(URL_NAMES)}, but {names}",
             Hint.URL_COLUMN,
         )
-    id = _named(table, columns.id, "id_column") or _usual(table, ids)
-    caption = _named(table, columns.captions, "captions") or _usual(table, CAPTION_NAMES)
+    id = _find_column(table, columns.id, "id_column") or _usual(table, ids)
+    caption = _find_column(table, columns.captions, "captions") or _usual(table, CAPTION_NAMES)
     keys = {picture: "image" if picture in table.pictures else picture_key(picture)} if picture else {}
     others = [(id, "id"), (caption, "description"), (_usual(table, ("page",)), "page")]
     if picture in table.pictures and url and picture_key(url) == "url":
@@ -151,7 +151,7 @@ def _is_field(table: Table, name: str) -> bool:
     return table.types[name] is not None and name not in RECORD_KEYS
 
 
-def _named(table: Table, column: str | None, option: str) -> str | None:
+def _find_column(table: Table, column: str | None, option: str) -> str | None:
     """The column that an option names. Raises `ConfigError` where there is none."""
     if column is not None and column not in table.types:
         near = suggest(column, list(table.types))

@@ -158,7 +158,7 @@ class Database:
         try:
             # Unpacked here, since DuckDB may read a truncated packed file without an error.
             with part.unpacked(self._folder) as path:
-                self.run(f"WITH raw AS ({relation}) {insertion}", path=_escaped(path), **parameters)
+                self.run(f"WITH raw AS ({relation}) {insertion}", path=_escape(path), **parameters)
         except (duckdb.InvalidInputException, duckdb.NotImplementedException, UnicodeEncodeError):
             self._load_rows(part, positions, f"WITH raw AS (FROM given) {insertion}", parameters)
 
@@ -216,6 +216,6 @@ def _csv_scan(part: TablePart) -> str:
     )
 
 
-def _escaped(path: Path) -> str:
+def _escape(path: Path) -> str:
     """A path in which DuckDB finds no wildcards."""
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))

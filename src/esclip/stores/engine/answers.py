@@ -32,17 +32,17 @@ def unread(answer: Any) -> Any:
 
 def get_object(value: Any, *path: str) -> dict[str, Any]:
     """The object below these keys."""
-    return _typed(_below(value, path), dict, "object", path)
+    return _require(_below(value, path), dict, "object", path)
 
 
 def get_list(value: Any, *path: str) -> list[Any]:
     """The list below these keys."""
-    return _typed(_below(value, path), list, "list", path)
+    return _require(_below(value, path), list, "list", path)
 
 
 def get_text(value: Any, *path: str) -> str:
     """The text below these keys."""
-    return _typed(_below(value, path), str, "text", path)
+    return _require(_below(value, path), str, "text", path)
 
 
 def get_count(value: Any, *path: str) -> int:
@@ -63,7 +63,7 @@ def get_number(value: Any, *path: str) -> float:
 
 def is_acknowledged(answer: Any) -> bool:
     """Whether the cluster confirms that a change is complete."""
-    return _typed(_below(answer, ("acknowledged",)), bool, "yes or no", ("acknowledged",))
+    return _require(_below(answer, ("acknowledged",)), bool, "yes or no", ("acknowledged",))
 
 
 def get_error(answer: Any) -> tuple[int, Any] | None:
@@ -98,7 +98,7 @@ def get_found(answer: Any, requested: int) -> list[dict[str, Any]]:
     documents = get_list(answer, "docs")
     if len(documents) != requested:
         raise Malformed(f"{pluralize(len(documents), 'document')} for {requested}")
-    found = [doc for doc in documents if _typed(_below(doc, ("found",)), bool, "yes or no", ("found",))]
+    found = [doc for doc in documents if _require(_below(doc, ("found",)), bool, "yes or no", ("found",))]
     for document in found:
         get_text(document, "_id")
         get_object(document, "_source")
@@ -136,7 +136,7 @@ def _below(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def _typed(value: Any, kind: type[T], name: str, path: Sequence[str]) -> T:
+def _require(value: Any, kind: type[T], name: str, path: Sequence[str]) -> T:
     if not isinstance(value, kind):
         raise Malformed(f"{_path_name(path)} is no {name}")
     return value

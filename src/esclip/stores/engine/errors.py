@@ -30,7 +30,7 @@ class Forbidden(StoreError):
     """The user is authenticated, and not allowed to do this."""
 
 
-def _refused(error: Any, address: str, index: str) -> StoreError | TransientError:
+def _explain_refusal(error: Any, address: str, index: str) -> StoreError | TransientError:
     reason = _reason(error)
     if error.status_code == 413:
         return PayloadTooLarge(f"{address} takes no request as large as this one: {reason}")
@@ -70,7 +70,7 @@ def _unreachable(error: Any, address: str, _: str) -> EsclipError:
     return StoreUnavailable(f"{address} can't be reached ({why}); {remedy}")
 
 
-def _untrusted(error: Any, address: str, _: str) -> StoreError:
+def _explain_tls_failure(error: Any, address: str, _: str) -> StoreError:
     cause = next((c for c in causes(error) if isinstance(c, ssl.SSLCertVerificationError)), None)
     if cause is None:
         return StoreError(f"no TLS with {address}: {error.error}; does its address begin with http://?")
@@ -122,7 +122,7 @@ ENGINE_ERRORS: ErrorTable = (
         exceptions.ConnectionTimeout,
         lambda _, address, __: StoreUnavailable(f"{address} did not answer in time; try again"),
     ),
-    (exceptions.SSLError, _untrusted),
+    (exceptions.SSLError, _explain_tls_failure),
     (exceptions.ConnectionError, _unreachable),
     (
         exceptions.AuthenticationException,
@@ -131,7 +131,7 @@ ENGINE_ERRORS: ErrorTable = (
         ),
     ),
     (exceptions.NotFoundError, _not_found),
-    (exceptions.TransportError, _refused),
+    (exceptions.TransportError, _explain_refusal),
     (
         exceptions.SerializationError,
         lambda _, address, __: StoreUnavailable(

@@ -91,7 +91,7 @@ def search_many(client: EngineClient, layout: Layout, searches: Sequence[Search]
         None if _takes_several(layout, search) else _hits(client, layout, search, next(pages))
         for search in searches
     ]
-    underfilled = _underfilled(client, layout, searches, results)
+    underfilled = _find_underfilled(client, layout, searches, results)
     return [
         _by_several(client, layout, search) if hits is None or n in underfilled else hits
         for n, (search, hits) in enumerate(zip(searches, results, strict=True))
@@ -121,7 +121,7 @@ def _hits(client: EngineClient, layout: Layout, search: Search, page: _Page) -> 
     return number_hits(hits)
 
 
-def _underfilled(
+def _find_underfilled(
     client: EngineClient,
     layout: Layout,
     searches: Sequence[Search],
