@@ -73,7 +73,7 @@ def test_finds_the_pictures_of_a_prefix_as_those_of_a_folder(bucket: str) -> Non
     records = {record.location: record for record in records_of(source)}
     begin = f"s3://{bucket}"
     assert records.keys() == {f"{begin}/{key}" for key in ("red.jpg", "2024/norway/blue.jpg", "2024/ü b.jpg")}
-    assert source.passed_over() == {"archive": 1, "other_files": 1, "excluded": 1}
+    assert source.passed_over() == {"archive": 1, "table": 1, "excluded": 1}
     blue = records[f"{begin}/2024/norway/blue.jpg"].metadata
     assert (blue["file_name"], blue["folder"], blue["file_size"]) == ("blue.jpg", "norway", len(jpeg("blue")))
     assert "2024/norway" in blue["folders"]  # type: ignore[operator]

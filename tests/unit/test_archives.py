@@ -173,7 +173,7 @@ def test_keys_that_come_again_and_names_that_come_twice_are_rejected(tmp_path: P
 
 
 def test_members_are_read_and_never_extracted(tmp_path: Path) -> None:
-    """Names that lead out of the archive lead nowhere, and links in it are no pictures."""
+    """Names that lead out of the archive lead nowhere, and links in it are no pictures, but counted."""
     (tmp_path / "secret.bmp").write_bytes(picture("red"))
     file = tmp_path / "in" / "a.tar"
     file.parent.mkdir()
@@ -186,7 +186,14 @@ def test_members_are_read_and_never_extracted(tmp_path: Path) -> None:
         link = tarfile.TarInfo("link.bmp")
         link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "secret.bmp")
         tar.addfile(link)
-    records = records_of(open_source([file]))
+        hard = tarfile.TarInfo("hard.bmp")
+        hard.type, hard.linkname = tarfile.LNKTYPE, "b.bmp"
+        tar.addfile(hard)
+        hard.name = "hard.txt"
+        tar.addfile(hard)
+    source = open_source([file])
+    records = records_of(source)
+    assert source.passed_over() == {"linked_files": 2}
     assert [record.location.partition("#")[2] for record in records] == [*names[:2], "b.bmp", *names[3:]]
     for record in records:
         assert isinstance(record.picture, Path)

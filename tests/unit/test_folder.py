@@ -66,13 +66,14 @@ def test_finds_pictures_by_extension_in_any_case(tmp_path: Path) -> None:
 def test_what_is_passed_over_is_counted_by_kind(tmp_path: Path) -> None:
     """Raw pictures, videos and linked folders are told, not what stands beside pictures or is hidden."""
     names = "a.jpg b/c.png b/d.CR2 e.dng f.MOV g.mp4 h.svg i.jxl j.md k jpg l.txt m.xmp n.AAE .o.mov .p/q.mov"
+    names += " t.parquet u.CSV"
     for name in names.split():
         write(tmp_path / name)
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "b" / "loop.mov").symlink_to("..", target_is_directory=True)
     (tmp_path / "b" / "itself").symlink_to("itself")
     source = open_source([tmp_path / "b", tmp_path])
-    expected = {"raw": 3, "video": 2, "other_pictures": 2, "linked_folders": 3, "other_files": 5}
+    expected = {"raw": 3, "video": 2, "other_pictures": 2, "linked_folders": 3, "other_files": 5, "table": 2}
     for _ in range(2):  # a second walk counts anew
         assert len(records_of(source)) == 3
         assert source.passed_over() == expected

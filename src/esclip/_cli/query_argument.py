@@ -31,7 +31,7 @@ STDIN = "-"
 MAX_SHOWN = 200
 """Characters of an argument that a message repeats."""
 
-_NO_PICTURE = ("", "other_files", "video")
+_NO_PICTURE = ("", "other_files", "table", "video")
 """Kinds of suffixes that a text may end with."""
 
 log = logging.getLogger("esclip")

@@ -62,7 +62,7 @@ _ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeEr
 
 
 class Member(NamedTuple):
-    """A regular file in an archive."""
+    """A file in an archive."""
 
     name: str
     size: int
@@ -72,6 +72,8 @@ class Member(NamedTuple):
     offset: int
     """Of its header, or of its data in a tar."""
     is_encrypted: bool = False
+    is_regular: bool = True
+    """Whether it has bytes of its own: no link, device or sparse file."""
 
 
 def is_archive(path: Path) -> bool:
@@ -151,7 +153,7 @@ class Archive(ABC):
 
     @abstractmethod
     def members(self) -> Iterator[Member]:
-        """The regular files, in their order."""
+        """The files, in their order."""
 
     @abstractmethod
     def read(self, member: Member, max_bytes: int) -> bytes:
@@ -186,18 +188,24 @@ class TarArchive(Archive):
 
     def members(self) -> Iterator[Member]:
         """All before what is damaged."""
-        for info, offset in self.entries():
-            modified = _moment(info.mtime)
-            yield Member(_normalized(info.name), info.size, modified, str(offset), info.offset_data)
+        for info in self.entries():
+            yield Member(
+                name=_normalized(info.name),
+                size=info.size,
+                modified=_moment(info.mtime),
+                version=str(info.offset),
+                offset=info.offset_data,
+                is_regular=_is_regular(info),
+            )
 
-    def entries(self) -> Iterator[tuple[tarfile.TarInfo, int]]:
-        """The regular files, each with its header's offset."""
+    def entries(self) -> Iterator[tarfile.TarInfo]:
+        """All but folders."""
         while (info := self._tar.next()) is not None:
             vars(self._tar)["members"].clear()  # or all would stay in memory
-            if info.isreg() and not info.issparse():
-                if info.offset_data + info.size > self._size:
-                    raise tarfile.ReadError("the archive ends within a file")
-                yield info, info.offset
+            if _is_regular(info) and info.offset_data + info.size > self._size:
+                raise tarfile.ReadError("the archive ends within a file")
+            if not info.isdir():
+                yield info
         self._check_end()
 
     def _check_end(self) -> None:
@@ -214,6 +222,10 @@ class TarArchive(Archive):
         return self._file.read(min(member.size, max_bytes))
 
 
+def _is_regular(info: tarfile.TarInfo) -> bool:
+    return info.isreg() and not info.issparse()
+
+
 class ZipArchive(Archive):
     """A zip, whose directory is in memory."""
 
@@ -224,7 +236,7 @@ class ZipArchive(Archive):
     def members(self) -> Iterator[Member]:
         for info in self._zip.infolist():
             kind = info.external_attr >> 28
-            if not info.is_dir() and kind in (0, 8):  # no link; 0: not made on Unix
+            if not info.is_dir():
                 yield Member(
                     name=_normalized(info.filename),
                     size=info.file_size,
@@ -232,6 +244,7 @@ class ZipArchive(Archive):
                     version=f"{info.CRC:08x}-{info.file_size}",
                     offset=info.header_offset,
                     is_encrypted=bool(info.flag_bits & 1),
+                    is_regular=kind in (0, 8),  # 0: not made on Unix
                 )
 
     def read(self, member: Member, max_bytes: int) -> bytes:
@@ -258,9 +271,9 @@ class _TarDirectory(_Directory):
         try:
             with open_archive(path) as archive:
                 assert isinstance(archive, TarArchive)
-                for info, offset in archive.entries():
+                for info in filter(_is_regular, archive.entries()):
                     hashes.append(hash(_normalized(info.name)))
-                    offsets.append(offset)
+                    offsets.append(info.offset)
         except OSError:
             if not hashes:
                 raise  # else what stands before the damage can be read

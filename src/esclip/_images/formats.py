@@ -64,6 +64,7 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b
 MAX_BRANDS = 64
 
 LINKED_FOLDERS = "linked_folders"
+LINKED_FILES = "linked_files"
 
 UNREADABLE_KINDS = frozenset(format.value.lower() for format in ImageFormat)
 """Kinds of skipped files of the formats that not every installation reads."""
@@ -76,6 +77,8 @@ _KIND_TEXTS: Mapping[str, str] = {
     "other_pictures": "pictures of other formats {:,}",
     "excluded": "excluded {:,}",
     "archive": "archives {:,} (to ingest them, name them)",
+    "table": "tables {:,} (to ingest their rows, name them)",
+    LINKED_FILES: "links in archives {:,}",
     LINKED_FOLDERS: "linked folders {:,} (to ingest them, name them)",
     "other_files": "other files {:,}",
 }
@@ -83,6 +86,7 @@ _KIND_TEXTS: Mapping[str, str] = {
 
 _SUFFIXES_BY_KIND: Mapping[str, str] = {
     "archive": ".tar .zip",
+    "table": ".csv .jsonl .ndjson .parquet .pq .tsv",
     "raw": ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .gpr .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf "
     ".raw .rw2 .rwl .sr2 .srf .srw .x3f",
     "video": ".3g2 .3gp .avi .flv .insv .lrv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .webm .wmv",

@@ -45,7 +45,7 @@ from esclip._files.archives import (
 )
 from esclip._files.paths import path_text
 from esclip._files.text import NotText, TextDecoder
-from esclip._images.formats import skipped_kind
+from esclip._images.formats import LINKED_FILES, skipped_kind
 from esclip._protocols import Source
 from esclip.sources.exclusions import EXCLUDED, Exclusions
 from esclip.sources.folder import FIELDS, folder_paths
@@ -157,6 +157,9 @@ class ArchiveSource(Source):
                 continue
             if self._exclude.has(member.name):
                 passed[EXCLUDED] += 1
+            elif not member.is_regular:
+                if kind is None:
+                    passed[LINKED_FILES] += 1
             elif kind is None or _extension(member.name) in (TEXT, JSON):
                 yield member
             elif kind:
