@@ -151,8 +151,11 @@ def test_paths_are_called_as_other_programs_call_them(tmp_path: Path, column: st
     """clip-retrieval's metadata, and what Hugging Face's ImageFolder has beside pictures."""
     Image.new("RGB", (8, 8), "red").save(tmp_path / "a.bmp")
     (tmp_path / "metadata.csv").write_text(f"{column},text\na.bmp,a word\n")
-    [record] = records_of(open_source([tmp_path / "metadata.csv"]))
-    assert (record.location, record.description) == (str(tmp_path / "a.bmp"), "a word")
+    line = json.dumps({column.lower(): "a.bmp", "caption": "a word"})
+    (tmp_path / "metadata.jsonl").write_text(line)
+    for name in ("metadata.csv", "metadata.jsonl"):
+        [record] = records_of(open_source([tmp_path / name]))
+        assert (record.location, record.description) == (str(tmp_path / "a.bmp"), "a word")
 
 
 def test_a_header_of_many_columns_is_read_once(tmp_path: Path) -> None:

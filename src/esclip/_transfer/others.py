@@ -34,9 +34,9 @@ from esclip._errors.counts import pluralize
 from esclip._transfer.importing import VectorTables
 from esclip._transfer.options import ImportOptions
 from esclip.sources.memory.source import MemorySource
-from esclip.sources.tables.columns import RecordColumns
+from esclip.sources.tables.columns import URL_NAMES, RecordColumns
 from esclip.sources.tables.rows import Table, open_table, table_kind
-from esclip.sources.tables.source import URL_NAMES, keys_of, metadata_types, placed_rows
+from esclip.sources.tables.source import keys_of, metadata_types, placed_rows
 from esclip.stores.vector_cache.reading import PAGE_ROWS, PARQUET_ERRORS
 
 ID_NAMES = ("id", "photo_id", "image_id")

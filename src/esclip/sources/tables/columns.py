@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from esclip.sources.memory.pictures import names_file
+from esclip.sources.memory.source import PICTURE_KEYS, TEXT_KEY
+
+URL_NAMES = ("url", "image_url", "img_url", "image", "path", "image_path", "file_name", "filename")
+CAPTION = "caption"
+CAPTION_NAMES = (CAPTION, "description", "text")
+"""What columns are called by themselves, in any case; the first that a table has counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +29,16 @@ class RecordColumns:
         return bool(self.url or self.id)
 
     def rename(self, record: dict[str, Any]) -> dict[str, Any]:
-        """A record whose keys have these names, with those that `MemorySource` knows."""
+        """A record whose keys have these names, with those that `MemorySource` knows.
+
+        One that is no text takes the usual names where none is given; beside a text, they are metadata.
+        """
         url, id, captions = self.url, self.id, self.captions
+        if TEXT_KEY not in record:
+            named = url or any(key in record for key in PICTURE_KEYS)
+            url = url if named else next((name for name in URL_NAMES if name in record), None)
+            if "description" not in record and isinstance(record.get(CAPTION), str):
+                captions = captions or CAPTION
         for name, key in ((url, url and picture_key(url)), (id, "id"), (captions, "description")):
             if name and key and name in record:
                 record[key] = record.pop(name)

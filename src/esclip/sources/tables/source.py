@@ -22,12 +22,14 @@ from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
 from esclip._files.archives import member_path
 from esclip._files.paths import path_text
 from esclip.sources.memory.source import RECORD_KEYS, MemorySource
-from esclip.sources.tables.columns import RecordColumns, below_folder, picture_key
+from esclip.sources.tables.columns import (
+    CAPTION_NAMES,
+    URL_NAMES,
+    RecordColumns,
+    below_folder,
+    picture_key,
+)
 from esclip.sources.tables.rows import Table, open_table, table_kind
-
-URL_NAMES = ("url", "image_url", "img_url", "image", "path", "image_path", "file_name", "filename")
-CAPTION_NAMES = ("caption", "description", "text")
-"""What columns are called by themselves, in any case; the first that a table has counts."""
 
 log = logging.getLogger("esclip")
 
