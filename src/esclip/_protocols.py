@@ -163,11 +163,13 @@ class Store(ABC):
 
     Attributes:
         write_concurrency: The number of concurrent calls of `upsert` that keep the store busy.
+        table_rows: The number of documents that a call of `upsert_table` is best given.
         searches_remotely: Whether searches take the processors of other machines: then the next texts are
             encoded while it searches for those before.
     """
 
     write_concurrency = 1
+    table_rows = 4096
     searches_remotely = False
 
     def __init__(self, address: str, index: str) -> None:

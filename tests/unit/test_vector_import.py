@@ -78,6 +78,7 @@ def test_an_import_goes_on_where_it_ended(
 ) -> None:
     """What was written before a failure, or before the end was requested, is not written again."""
     monkeypatch.setattr(reading, "PAGE_ROWS", 5)
+    monkeypatch.setattr(LanceStore, "table_rows", 5)
 
     class Failing(StoreWrapper):
         pages = 0

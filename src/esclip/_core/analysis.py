@@ -122,9 +122,14 @@ def analyze_record(record: ImageRecord) -> list[str]:
 def analyze_document(description: str, metadata: Metadata) -> set[str]:
     """The words of a description and of every text in the metadata."""
     runs = set(_runs("\n".join(_texts(description, metadata))))
-    ascii_words = {run[:MAX_WORD_LENGTH] for run in runs if run.isascii()}  # nearly all: worth a faster path
+    ascii_words = {run for run in runs if run.isascii()}  # nearly all: worth a faster path
     others = (_words_of(run, singles=True) for run in runs if not run.isascii())
-    return set(map(_stem, ascii_words)).union(*others)
+    return set(map(stem_word, ascii_words)).union(*others)
+
+
+def stem_word(run: str) -> str:
+    """The word of a run of ASCII letters and digits, in lower case."""
+    return _stem(run[:MAX_WORD_LENGTH])
 
 
 def _texts(description: str, metadata: Metadata) -> Iterator[str]:
@@ -150,7 +155,7 @@ def _split(text: str) -> list[str]:
 def _words_of(run: str, *, singles: bool) -> Iterable[str]:
     """The words of a run of letters and digits; with `singles`, single CJK characters too."""
     if run.isascii():
-        return (_stem(run[:MAX_WORD_LENGTH]),)
+        return (stem_word(run),)
     return (
         word
         for segment in _SEGMENT.finditer(run)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -36,6 +37,9 @@ OWN_COLUMNS = (
     "description",
 )
 """The columns beside those of metadata fields, in their order."""
+
+NEAR_UNIT = 1e-6
+"""How far from 1 a length computed in float32 is that of a vector scaled to 1."""
 
 
 def column_name(field: Field) -> str:
@@ -116,23 +120,38 @@ def document_table(documents: Sequence[StoredDocument], schema: IndexSchema) -> 
 
 def vector_column(vectors: Sequence[Any] | Vectors, dim: int) -> pa.Array:
     """Vectors, or rows of an array of shape (n, dim), as the column `vector`."""
-    flat = np.concatenate(vectors) if len(vectors) else np.empty(0)
+    if not isinstance(vectors, np.ndarray):
+        vectors = np.concatenate(vectors) if len(vectors) else np.empty(0, dtype=np.float32)
+    flat = vectors.reshape(-1)
     return pa.FixedSizeListArray.from_arrays(pa.array(flat.astype(np.float32, copy=False)), dim)
 
 
 def read_vectors(table: pa.Table) -> Vectors:
     """The column `vector`, of float32 or float16, as rows of shape (n, dim), float32."""
-    column = table["vector"]
-    rows = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return _vectors(table["vector"].combine_chunks())
+
+
+def _vectors(column: pa.Array) -> Vectors:
+    rows = column.flatten().to_numpy(zero_copy_only=False)
     vectors: Vectors = rows.astype(np.float32, copy=False).reshape(-1, column.type.list_size)
     return vectors
 
 
+def vector_lengths(vectors: Vectors) -> npt.NDArray[np.float64]:
+    """The length of each row: in float64, but for those so near to 1 that float32 is exact enough."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors)
+        lengths: npt.NDArray[np.float64] = np.sqrt(squares, dtype=np.float64)
+        others = np.flatnonzero(~(np.abs(lengths - 1) < NEAR_UNIT))
+        lengths[others] = np.linalg.norm(vectors[others].astype(np.float64), axis=1)
+    return lengths
+
+
 def row_problems(table: pa.Table, schema: IndexSchema) -> dict[int, str]:
     """Why no store can keep some of the rows, by their numbers."""
-    vectors = read_vectors(table)
-    with np.errstate(over="ignore"):
-        usable = np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
+    chunks = [vector_lengths(_vectors(chunk)) for chunk in table["vector"].chunks]  # joined, they'd be copied
+    lengths = np.concatenate([*chunks, np.empty(0)])
+    usable = np.isfinite(lengths) & (lengths > 0)
     problems = dict.fromkeys(np.flatnonzero(~usable).tolist(), "the vector is zero or not finite")
     for name in ("id", "location", "pixels_fingerprint", "record_fingerprint"):
         problems |= dict.fromkeys(_rows_where(pc.is_null(table[name])), f"it has no {name}")

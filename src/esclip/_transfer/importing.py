@@ -1,17 +1,19 @@
 """Writes documents that have vectors into an index, without encoding.
 
-VectorTables ─► usable rows ─► unchanged in the index? ─► Store.upsert_table
-                 │ vectors checked, of unit length     │      in its own threads
-                 ├ rejected, repeated                  └ skipped
+VectorTables ─► usable rows ─► unchanged in the index? ─► joined ─► Store.upsert_table
+                 │ vectors checked, of unit length     │     as many as      in its own threads
+                 ├ rejected, repeated                  │     the store likes
+                 │                                     └ skipped
                  └──────────── IngestProgress: counts, ledger, failure budget, progress
 
-What is unchanged is told by fingerprints: an import that was ended goes on where it was.
+What is unchanged is told by fingerprints: an import that was ended goes on where it was. Reading, looking up
+and writing overlap; a page stays a table all the way.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,17 +22,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from esclip._concurrency.stop import CancelToken
-from esclip._concurrency.streams import owned, parallel_map, prefetch, until
-from esclip._core.document_tables import read_vectors, vector_column
+from esclip._concurrency.streams import batches, owned, parallel_map, prefetch, until
+from esclip._core.document_tables import read_vectors, vector_column, vector_lengths
 from esclip._core.index_settings import IndexSettings
 from esclip._core.parts import holds_parts
 from esclip._core.progress import Phase
 from esclip._core.rejections import IngestReport, Rejection, Stage
 from esclip._core.schema import IndexSchema
 from esclip._core.texts import holds_texts
-from esclip._core.types import id_problem, unit_rows
+from esclip._core.types import MAX_ID_BYTES, Vectors, id_problem, unit_rows
 from esclip._errors import ConfigError, Hint, IndexExists, IndexMismatch
 from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
@@ -48,6 +51,12 @@ log = logging.getLogger("esclip")
 
 UNIT = 2e-6
 """How far a vector's length may be from 1 to be taken as it is: float32 computes it so exactly."""
+
+TABLE_BYTES = 1 << 27
+"""Of vectors that are written together: three such tables are in memory."""
+
+MAX_PAGES = 256
+"""Of which they are made, where pages are small: of one that has changed little, few rows are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +216,20 @@ class _Copy:
 
     def run(self, stop: CancelToken) -> None:
         """Write them, until the end is requested."""
-        pages = prefetch(until(stop.event, self._usable()), ahead=2)
         workers = self._store.write_concurrency
-        with owned(parallel_map(self._write, pages, workers=workers, window=workers)) as written:
+        pages = until(stop.event, self._usable())
+        if not self._is_empty:
+            pages = parallel_map(
+                self._without_unchanged, prefetch(pages, ahead=2), workers=workers, window=workers
+            )
+        tables = prefetch(batches(pages, MAX_PAGES, weigh=len, max_weight=self._table_rows()), ahead=1)
+        with owned(parallel_map(self._write, tables, workers=workers, window=workers)) as written:
             for _ in written:
                 pass
+
+    def _table_rows(self) -> int:
+        """Documents that are written together."""
+        return min(self._store.table_rows, max(1, TABLE_BYTES // (4 * self._given.schema.space.dim)))
 
     def _usable(self) -> Iterator[pa.Table]:
         """Pages of the rows that can be written, with vectors of unit length."""
@@ -227,54 +245,72 @@ class _Copy:
                     yield table
 
     def _without_problems(self, table: pa.Table) -> pa.Table:
-        ids = table["id"].to_pylist()
         vectors = read_vectors(table)
-        with np.errstate(over="ignore", invalid="ignore"):
-            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        lengths = vector_lengths(vectors)
         usable = np.isfinite(lengths) & (lengths > 0)
-        problems = {
-            n: (Reason.BAD_ID, f"its id {problem}" if problem else "it has no id")
-            for n, id in enumerate(ids)
-            if (problem := id_problem(id) if id is not None else "") or id is None
-        }
+        problems = _id_problems(table["id"])
         for n in np.flatnonzero(~usable).tolist():
             problems.setdefault(n, (Reason.BAD_VECTOR, "the vector is zero or not finite"))
-        locations = table["location"]
+        ids, locations = table["id"].to_pylist(), table["location"]
         for n, (reason, detail) in problems.items():
             location = locations[n].as_py() or ""
             self._progress.count_rejected(Rejection(ids[n] or "", location, Stage.READ, reason, detail))
-        kept = np.array([n not in problems for n in range(len(ids))], dtype=bool)
+        kept = np.ones(len(ids), dtype=bool)
+        kept[list(problems)] = False
         rows = np.flatnonzero(kept)
         new = self._seen.add_all([ids[n] for n in rows])
         for n in rows[~new]:
             self._progress.count_repeated(ids[n])
         rows = rows[new]
-        if np.abs(lengths[rows] - 1).max(initial=0) > UNIT:
-            vectors = unit_rows(vectors[rows])
-        else:
-            vectors = vectors[rows]
-        taken = table if len(rows) == len(table) else table.take(rows)
-        number = table.schema.get_field_index("vector")
-        return taken.set_column(number, "vector", vector_column(vectors, self._given.schema.space.dim))
+        if len(rows) < len(table):
+            table, vectors, lengths = table.take(rows), vectors[rows], lengths[rows]
+        return self._of_unit_length(table, vectors, lengths)
 
-    def _write(self, table: pa.Table) -> None:
+    def _of_unit_length(self, table: pa.Table, vectors: Vectors, lengths: Any) -> pa.Table:
+        """The table with its vectors scaled to 1, as float32."""
+        others = np.abs(lengths - 1) > UNIT
+        is_whole = table["vector"].type.value_type == pa.float32()
+        if is_whole and not others.any():
+            return table
+        scaled = vectors.copy()
+        scaled[others] = unit_rows(vectors[others])
+        number = table.schema.get_field_index("vector")
+        return table.set_column(number, "vector", vector_column(scaled, self._given.schema.space.dim))
+
+    def _without_unchanged(self, table: pa.Table) -> pa.Table:
         ids = table["id"].to_pylist()
-        if not self._is_empty:
-            table, ids = self._without_unchanged(table, ids)
-        if not ids:
+        stored: Mapping[str, Any] = self._store.fingerprints(ids)
+        if not stored:
+            return table
+        fingerprints = zip(
+            table["pixels_fingerprint"].to_pylist(), table["record_fingerprint"].to_pylist(), strict=True
+        )
+        new = [stored.get(id) != given for id, given in zip(ids, fingerprints, strict=True)]
+        self._progress.count_unchanged([id for id, is_new in zip(ids, new, strict=True) if not is_new])
+        return table.filter(pa.array(new))
+
+    def _write(self, pages: Sequence[pa.Table]) -> None:
+        table = pa.concat_tables(pages)
+        if not len(table):
             return
-        refused = self._store.upsert_table(table)
+        refused, ids = self._store.upsert_table(table), table["id"].to_pylist()
         self._progress.count_written(ids, refused, encoded=False)
         if self._other is not None:
             lost = {rejection.id for rejection in refused}
             if replaced := [id for id in self._other.fingerprints(ids) if id not in lost]:
                 self._other.delete(replaced)
 
-    def _without_unchanged(self, table: pa.Table, ids: list[str]) -> tuple[pa.Table, list[str]]:
-        stored: Mapping[str, Any] = self._store.fingerprints(ids)
-        fingerprints = zip(
-            table["pixels_fingerprint"].to_pylist(), table["record_fingerprint"].to_pylist(), strict=True
-        )
-        new = [stored.get(id) != given for id, given in zip(ids, fingerprints, strict=True)]
-        self._progress.count_unchanged([id for id, is_new in zip(ids, new, strict=True) if not is_new])
-        return table.filter(pa.array(new)), [id for id, is_new in zip(ids, new, strict=True) if is_new]
+
+def _id_problems(ids: Any) -> dict[int, tuple[Reason, str]]:
+    """Why no document can have some of the ids, by their rows."""
+    plain = pc.and_(
+        pc.match_substring_regex(ids, "^[!-~]+$"), pc.less_equal(pc.binary_length(ids), MAX_ID_BYTES)
+    )
+    problems: dict[int, tuple[Reason, str]] = {}
+    for n in np.flatnonzero(~pc.fill_null(plain, False).to_numpy(zero_copy_only=False)).tolist():
+        id = ids[n].as_py()
+        if id is None:
+            problems[n] = (Reason.BAD_ID, "it has no id")
+        elif problem := id_problem(id):
+            problems[n] = (Reason.BAD_ID, f"its id {problem}")
+    return problems

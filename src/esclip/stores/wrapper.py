@@ -24,6 +24,7 @@ class StoreWrapper(Store):
         super().__init__(store.address, store.index)
         self.store = store
         self.write_concurrency = store.write_concurrency
+        self.table_rows = store.table_rows
         self.searches_remotely = store.searches_remotely
 
     def schema(self) -> IndexSchema | None:

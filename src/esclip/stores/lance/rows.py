@@ -21,7 +21,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from esclip._core.analysis import analyze_document, analyze_record
+from esclip._core.analysis import analyze_record
+from esclip._core.column_analysis import analyze_columns
 from esclip._core.document_tables import OWN_COLUMNS, arrow_type, arrow_value, column_name, table_schema
 from esclip._core.schema import Field, FieldType, IndexSchema
 from esclip._core.types import (
@@ -50,6 +51,9 @@ TEXT_TYPES = frozenset({FieldType.KEYWORD, FieldType.KEYWORDS, FieldType.TEXT})
 """Of fields whose values have words."""
 
 _SOURCE = "_source"
+
+_DATE = "%Y-%m-%dT%H:%M:%SZ"
+"""Of milliseconds: Arrow writes them with their decimals."""
 
 _PRIMARY_KEY = {"lance-schema:unenforced-primary-key": "true"}
 """Without it two merges of other programs write a new id that both have twice (lancedb #2463)."""
@@ -156,8 +160,7 @@ def merge_table(table: pa.Table, schema: IndexSchema) -> pa.Table:
     """Documents as stores hand them over, as rows of all columns of an index; its fields stay its own."""
     names = {CONTENT: "content"} | {field.name: column_name(field) for field in schema.fields}
     present, columns = set(table.column_names), arrow_schema(schema)
-    sources, words = _sources_and_words(table, schema)
-    made = {_SOURCE: pa.array(sources, pa.string()), WORDS: pa.array(words, columns.field(WORDS).type)}
+    made = {_SOURCE: pa.array(_sources(table, schema), pa.string()), WORDS: _words(table, schema)}
     return pa.table(
         [
             made[column.name]
@@ -172,30 +175,31 @@ def merge_table(table: pa.Table, schema: IndexSchema) -> pa.Table:
     )
 
 
-def _sources_and_words(table: pa.Table, schema: IndexSchema) -> tuple[list[str], list[list[str]]]:
-    """The records' JSON, and their words, made of the columns as `_row` makes them of records."""
-    present = set(table.column_names)
-    columns = {name: table[name].to_pylist() for name in ("location", "page", "description")}
+def _sources(table: pa.Table, schema: IndexSchema) -> list[bytes]:
+    """The records' JSON, made of the columns as `_row` makes it of records."""
+    columns = {name: table[name] for name in ("location", "page", "description")}
+    columns["description"] = pc.fill_null(columns["description"], "")
     for field in schema.fields:
-        if (name := column_name(field)) in present:
-            column = table[name]
-            if field.type is FieldType.DATE:
-                column = pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
-            columns[field.name] = column.to_pylist()
-    sources: list[str] = []
-    words: list[list[str]] = []
-    spoken = {field.name for field in schema.fields if field.type in TEXT_TYPES}
-    for values in zip(*columns.values(), strict=True):
-        source = {name: value for name, value in zip(columns, values, strict=True) if value is not None}
-        source.setdefault("description", "")
-        sources.append(orjson.dumps(source).decode())
-        texts = {
-            name: tuple(value) if isinstance(value := source[name], list) else value
-            for name in spoken
-            if name in source
-        }
-        words.append(sorted(analyze_document(source["description"], texts)))
-    return sources, words
+        if (name := column_name(field)) in table.column_names:
+            is_date = field.type is FieldType.DATE
+            columns[field.name] = pc.strftime(table[name], format=_DATE) if is_date else table[name]
+    rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
+    if not any(column.null_count for column in columns.values()):
+        return [orjson.dumps(dict(zip(columns, row, strict=False))) for row in rows]
+    return [
+        orjson.dumps({name: value for name, value in zip(columns, row, strict=False) if value is not None})
+        for row in rows
+    ]
+
+
+def _words(table: pa.Table, schema: IndexSchema) -> pa.Array:
+    """The records' words."""
+    names = {field.name: column_name(field) for field in schema.fields if field.type in TEXT_TYPES}
+    present = set(table.column_names)
+    columns = {field: table[name].combine_chunks() for field, name in names.items() if name in present}
+    # a field may be called like the description, which is a column of its own
+    spoken = {"": table["description"].combine_chunks()} | columns
+    return analyze_columns(spoken, len(table))
 
 
 def read_hit(row: Mapping[str, Any], score: float, fields: Iterable[Field]) -> Hit:

@@ -98,6 +98,8 @@ VECTOR_ROWS = 4096
 class LanceStore(Store):
     """Keeps an index in a folder. Writes through one object run one by one, searches concurrently."""
 
+    table_rows = maintenance.FRAGMENT_ROWS  # one fragment, which nothing is to be joined to
+
     def __init__(
         self, folder: Path | str, index: str, thresholds: maintenance.IndexThresholds | None = None
     ) -> None:
