@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -139,3 +141,58 @@ def test_a_cache_is_no_index(tmp_path: Path) -> None:
         again.delete(["a"])
     with pytest.raises(StoreError, match="can't be searched"):
         again.search(Scan(1))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-50])
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("spoil", [_cut, _flip])
+@pytest.mark.parametrize("noted", [True, False])
+def test_a_part_that_was_spoiled(spoil: Callable[[Path], None], noted: bool, tmp_path: Path) -> None:
+    """A run that goes on names it, and writes anew what it had; so where its digest wasn't noted yet."""
+    planted = [document(f"d{n}", vector) for n, vector in enumerate(random_vectors(40, 1))]
+
+    def write(*, end: bool) -> VectorCacheStore:
+        kept, cancelled = VectorCacheStore(tmp_path), Event()
+        kept.ensure_index(SCHEMA)
+        with kept.bulk_load(cancelled):
+            stored = kept.fingerprints([one.record.id for one in planted])
+            kept.upsert([one for one in planted if one.record.id not in stored])
+            if not end:
+                cancelled.set()
+        return kept
+
+    write(end=False)
+    path = tmp_path / "part-00000.parquet"
+    if not noted:
+        (tmp_path / "_PARTS.json").unlink()
+    write(end=False)
+    spoil(path)
+    if not noted:
+        (tmp_path / "_PARTS.json").unlink()
+    with pytest.raises(SourceError, match=r"part-00000\.parquet is damaged: .*; remove it, and what it has"):
+        write(end=True)
+    assert not (tmp_path / "_SUCCESS.json").exists()
+    path.unlink()
+    kept = write(end=True)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["_SUCCESS.json", "part-00000.parquet"]
+    assert [len(table) for table in kept.scan_tables()] == [40]
+
+
+def test_a_part_that_is_spoiled_later(tmp_path: Path) -> None:
+    """The summary has the digests of what was written, not of what is on disk when a run ends."""
+    kept = VectorCacheStore(tmp_path)
+    kept.ensure_index(SCHEMA)
+    with kept.bulk_load():
+        kept.upsert([document("a")])
+        kept._finish_part()
+        _flip(tmp_path / "part-00000.parquet")
+    with pytest.raises(SourceError, match=r"part-00000\.parquet (is damaged|can't be read)"):
+        list(kept.scan_tables())

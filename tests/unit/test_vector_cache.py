@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.dataset as arrow_dataset
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +19,7 @@ from esclip._core.document_tables import read_vectors, table_documents
 from esclip._core.schema import IndexSchema
 from esclip.stores.lance.store import LanceStore
 from esclip.stores.memory import MemoryStore
-from esclip.stores.vector_cache import parts
+from esclip.stores.vector_cache import parts, sorting
 from esclip.testing.documents import EVERYTHING, FIELDS, SCHEMA, SPACE, document, random_vectors
 from tests.command_line import Esclip
 
@@ -88,7 +90,27 @@ def test_parts_have_a_number_of_documents(tmp_path: Path, monkeypatch: pytest.Mo
     assert [pq.read_metadata(file).num_rows for file in files] == [1_500, 1_500, 200]
     assert counts[-1] == ("pictures", 3_200)
     ids = [id for file in files for id in pq.read_table(file, columns=["id"])["id"].to_pylist()]
-    assert ids == [f"d{n:05}" for n in range(3_200)]
+    expected = [f"d{n:05}" for n in range(3_200)]
+    assert ids == sorted(expected, key=lambda id: hashlib.sha256(id.encode()).digest())
+
+
+def test_the_same_documents_are_the_same_bytes(
+    lance: esclip.ImageIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the store, the order in which it was filled, and whether they had room in memory."""
+    whole = lance.export(tmp_path / "whole")
+    monkeypatch.setattr(sorting, "BUCKET_ROWS", 4)
+    monkeypatch.setattr(sorting, "MEMORY_BYTES", 1)
+    assert lance.export(tmp_path / "by bucket").digest == whole.digest
+    table = pa.concat_tables(lance.store.scan_tables())
+    other = MemoryStore("other")
+    other.ensure_index(SCHEMA)
+    for n in reversed(range(30)):
+        assert other.upsert_table(table.slice(n, 1)) == []
+    with esclip.open_index(other) as index:
+        assert index.export(tmp_path / "other").digest == whole.digest
+    names = sorted(path.name for path in (tmp_path / "by bucket").iterdir())
+    assert names == ["_SUCCESS.json", "part-00000.parquet"]
 
 
 def test_half_as_large(lance: esclip.ImageIndex, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Writes an index into a vector cache: its pictures, and what is beside them.
 
-pictures, texts, parts ─► Store.scan_tables, page by page ─► PartWriter ─► summaries, the cache's own last
+pictures, texts, parts ─► Store.scan_tables ─► HashSorter ─► PartWriter ─► summaries, the cache's own last
+
+Documents are sorted by a hash of their ids, so that an index is the same bytes whichever store it is in.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from esclip._errors import ConfigError, IndexNotFound, StoreError, error_text, map_errors
+from esclip._files.atomic import UNFINISHED
 from esclip._protocols import Store
 from esclip._transfer.options import FLOAT16, ExportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.stores.vector_cache.parts import (
     SUMMARY,
+    UNFINISHED_SUMMARY,
     PartWriter,
     Summary,
     part_files,
@@ -22,6 +26,7 @@ from esclip.stores.vector_cache.parts import (
     unfinished_files,
     write_summary,
 )
+from esclip.stores.vector_cache.sorting import HashSorter
 
 TEXTS, PARTS = "_texts", "_parts"
 """The folders of the indexes beside, in a cache."""
@@ -78,14 +83,18 @@ def _write(store: Store, folder: Path, what: str, tell: Tell, *, half: bool) -> 
         raise IndexNotFound(f"index {store.index!r} in {store.address} is gone")
     folder.mkdir(parents=True, exist_ok=True)
     writer, rows = PartWriter(folder, info.schema, half=half), 0
+    sorter = HashSorter(folder, info.documents, f"{UNFINISHED}bucket-")
     try:
         for table in store.scan_tables():
-            writer.write(table)
+            sorter.add(table)
             rows += len(table)
             tell(what, rows)
+        for table in sorter.tables():
+            writer.write(table)
         return writer.finish()
     finally:
         writer.close()
+        sorter.close()
 
 
 def require_cache_folder(folder: Path) -> None:
@@ -94,7 +103,8 @@ def require_cache_folder(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder; give the folder for the vector cache, new or empty")
-    ours = {folder / SUMMARY, *part_files(folder), *unfinished_files(folder), folder / TEXTS, folder / PARTS}
+    named = {folder / name for name in (SUMMARY, UNFINISHED_SUMMARY, TEXTS, PARTS)}
+    ours = {*named, *part_files(folder), *unfinished_files(folder)}
     names = sorted(path.name for path in folder.iterdir() if path not in ours)
     if others := [name for name in names if not name.startswith(LEDGER)]:
         raise ConfigError(
@@ -105,4 +115,5 @@ def require_cache_folder(folder: Path) -> None:
 def _remove_leftovers(folder: Path) -> None:
     """Remove what an export has left that was killed."""
     if folder.is_dir():
-        remove_files([*part_files(folder), *unfinished_files(folder), folder / SUMMARY])
+        summaries = [folder / SUMMARY, folder / UNFINISHED_SUMMARY]
+        remove_files([*part_files(folder), *unfinished_files(folder), *summaries])

@@ -2,6 +2,7 @@
 
 CACHE/part-00000.parquet    65,536 documents each: the columns of `_core.document_tables.table_schema`
       _SUCCESS.json         written last: the number of documents, each part with its SHA-256, a digest of all
+      _PARTS.json           the same of the parts that an encoding has finished which isn't at its end
       _texts/  _parts/      the same of the indexes beside: programs pass over names with _ in front
 
 Each part's file metadata has the index's schema as JSON, under the key `esclip`. A part appears whole under
@@ -36,6 +37,7 @@ GROUP_ROWS = 8_192
 """Documents in a row group, which are in memory while they are written: 16 MB with 512 dimensions."""
 
 SUMMARY = "_SUCCESS.json"
+UNFINISHED_SUMMARY = "_PARTS.json"
 SCHEMA_KEY = b"esclip"
 VERSION = 1
 
@@ -94,12 +96,12 @@ class PartWriter:
         """Write the rows of a page."""
         table = table.cast(self._columns)
         while len(table):
-            head = table.slice(0, PART_ROWS - self._rows - self._pending_rows)
+            head = table.slice(0, min(PART_ROWS - self._rows, GROUP_ROWS) - self._pending_rows)
             table = table.slice(len(head))
             self._pending.append(head)
             self._pending_rows += len(head)
             is_full = self._rows + self._pending_rows == PART_ROWS
-            if is_full or self._pending_rows >= GROUP_ROWS:
+            if is_full or self._pending_rows == GROUP_ROWS:
                 self._write_group()
             if is_full:
                 self.finish_part()
@@ -137,7 +139,9 @@ class PartWriter:
 
     def _write_group(self) -> None:
         if self._pending_rows:
-            self._open().write_table(pa.concat_tables(self._pending), row_group_size=GROUP_ROWS)
+            # in one piece: the same rows become the same bytes
+            group = pa.concat_tables(self._pending).combine_chunks()
+            self._open().write_table(group, row_group_size=GROUP_ROWS)
             self._rows += self._pending_rows
             self._pending, self._pending_rows = [], 0
 
@@ -165,9 +169,9 @@ def _take_name(folder: Path, new: Path) -> str:
         return name
 
 
-def write_summary(folder: Path, summary: Summary) -> None:
-    """Write what makes the cache a finished one."""
-    write_atomically(folder / SUMMARY, orjson.dumps(summary.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
+def write_summary(folder: Path, summary: Summary, name: str = SUMMARY) -> None:
+    """Write what makes the cache a finished one, or what it has so far."""
+    write_atomically(folder / name, orjson.dumps(summary.to_json(), option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def part_files(folder: Path) -> Sequence[Path]:

@@ -6,7 +6,7 @@ folder ─► open_cache ─► VectorCache ─► tables: page by page, what wa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 
 from esclip._core.document_tables import OWN_COLUMNS, table_schema
 from esclip._core.schema import IndexSchema
-from esclip._errors import SourceError, error_text, map_errors, one_line
+from esclip._errors import ErrorTable, SourceError, error_text, map_errors, one_line
 from esclip._files.regular import open_regular
 from esclip.stores.vector_cache.parts import (
     PART_NAME,
     SCHEMA_KEY,
     SUMMARY,
+    UNFINISHED_SUMMARY,
     VERSION,
     Part,
     Summary,
@@ -44,7 +45,16 @@ def _unreadable(error: BaseException, path: Path) -> SourceError:
     return SourceError(f"{_shown(path)} can't be read: {error_text(error, 200)}")
 
 
+def _damaged(error: BaseException, path: Path) -> SourceError:
+    return SourceError(
+        f"{_shown(path)} is damaged: {error_text(error, 200)}; remove it, and what it has is encoded again"
+    )
+
+
 PARQUET_ERRORS = (((OSError, pa.ArrowException), _unreadable),)
+
+DAMAGE = (((OSError, pa.ArrowException), _damaged),)
+"""Of a part that more is to be added to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +101,60 @@ def open_cache(folder: Path) -> VectorCache:
         if not folder.is_dir():
             raise SourceError(f"{_shown(folder)} is no folder with a vector cache")
         raise SourceError(f"{_shown(folder)} is not finished: it has no {SUMMARY}; write it to its end first")
-    with map_errors(PARQUET_ERRORS, path), open_regular(path) as file:
-        text = file.read(MAX_SUMMARY + 1)
-    summary = _parse_summary(text, path)
+    summary = _read_summary(path)
     for part in summary.parts:
         _check_part(folder / part.name, part)
     return VectorCache(folder, part_schema(folder / summary.parts[-1].name), summary)
 
 
-def part_schema(path: Path) -> IndexSchema:
+def part_schema(path: Path, errors: ErrorTable = PARQUET_ERRORS) -> IndexSchema:
     """The schema of the index as it was when a part was finished. Raises `SourceError`."""
-    with map_errors(PARQUET_ERRORS, path):
+    with map_errors(errors, path):
         kept = pq.read_schema(path).metadata or {}
     return _parse_schema(kept.get(SCHEMA_KEY), path)
 
 
-def summarize(folder: Path) -> Summary:
-    """What a cache consists of, read from its parts. Raises `SourceError`."""
-    found: list[Part] = []
+def check_parts(folder: Path) -> dict[str, Part]:
+    """The parts of a cache that is to be extended, by name. Raises `SourceError` for a damaged one.
+
+    Each has to be the file that was written; one that was written just before a kill is read whole.
+    """
+    summaries = [folder / name for name in (SUMMARY, UNFINISHED_SUMMARY) if (folder / name).exists()]
+    known = {part.name: part for path in summaries for part in _read_summary(path).parts}
+    found: dict[str, Part] = {}
     for path in part_files(folder):
-        with map_errors(PARQUET_ERRORS, path), open_regular(path) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found.append(Part(path.name, pq.read_metadata(path).num_rows, path.stat().st_size, digest))
-    return Summary(tuple(found))
+        with map_errors(DAMAGE, path):
+            part = found[path.name] = _measure(path)
+            if known.get(path.name, part) != part:
+                raise OSError("it is not the file that was written")
+            if path.name not in known:
+                _read_through(path)
+    return found
+
+
+def summarize(folder: Path, known: Mapping[str, Part]) -> Summary:
+    """What a cache consists of: the parts that are known, others as they are. Raises `SourceError`."""
+    with map_errors(PARQUET_ERRORS, folder):
+        return Summary(tuple(known.get(path.name) or _measure(path) for path in part_files(folder)))
+
+
+def _measure(path: Path) -> Part:
+    with open_regular(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Part(path.name, pq.read_metadata(path).num_rows, path.stat().st_size, digest)
+
+
+def _read_through(path: Path) -> None:
+    """Compare all pages with their checksums."""
+    with open_regular(path) as file, closing(pq.ParquetFile(file, page_checksum_verification=True)) as part:
+        for _ in part.iter_batches(PAGE_ROWS):
+            pass
+
+
+def _read_summary(path: Path) -> Summary:
+    with map_errors(PARQUET_ERRORS, path), open_regular(path) as file:
+        text = file.read(MAX_SUMMARY + 1)
+    return _parse_summary(text, path)
 
 
 def _parse_summary(text: bytes, path: Path) -> Summary:

@@ -2,6 +2,7 @@
 
 upsert ─► documents of the open part, in memory ─► PartWriter ─► finished part
 fingerprints, documents ◄─ ids and fingerprints of all parts, in memory: 100 bytes a document
+bulk_load ─► finished parts compared with their digests
 exit of bulk_load ─► the last part finished ─► summary, unless the run was ended before
 
 A part is finished when it is full, or ten minutes old. What was in an unfinished one is encoded again.
@@ -31,7 +32,7 @@ from esclip._errors import ConfigError, IndexMismatch, IndexNotFound, StoreError
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.vector_cache import parts
-from esclip.stores.vector_cache.reading import open_cache, part_schema, summarize
+from esclip.stores.vector_cache.reading import DAMAGE, check_parts, open_cache, part_schema, summarize
 
 INDEX = "_cache"
 """The index's name: files that are named by it are passed over by readers of the folder."""
@@ -63,13 +64,14 @@ class VectorCacheStore(Store):
         self._open: dict[str, StoredDocument] = {}
         self._opened_at = 0.0
         self._known: dict[str, pa.Table] | None = None
+        self._finished: dict[str, parts.Part] = {}
 
     def schema(self) -> IndexSchema | None:
         """Of this run, else of the newest part."""
         with self._lock, map_errors(_DISK_ERRORS, self.folder):
             files = parts.part_files(self.folder) if self.folder.is_dir() else ()
             if self._schema is None and files:
-                self._schema = self._written_schema = part_schema(files[-1])
+                self._schema = self._written_schema = part_schema(files[-1], DAMAGE)
             return self._schema
 
     def info(self) -> IndexInfo | None:
@@ -170,6 +172,8 @@ class VectorCacheStore(Store):
         """On exit, finish the open part; without an error, and not ended before, write the summary."""
         with map_errors(_DISK_ERRORS, self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._finished = check_parts(self.folder)
+            self._note_finished()
             (self.folder / parts.SUMMARY).unlink(missing_ok=True)
             parts.remove_files([*parts.unfinished_files(self.folder)])
         try:
@@ -181,7 +185,8 @@ class VectorCacheStore(Store):
             with self._lock, map_errors(_DISK_ERRORS, self.folder):
                 if self._written_schema != self._schema:
                     self._write_part([])  # what the parts before don't say
-                parts.write_summary(self.folder, summarize(self.folder))
+                parts.write_summary(self.folder, summarize(self.folder, self._finished))
+                (self.folder / parts.UNFINISHED_SUMMARY).unlink(missing_ok=True)
 
     def open_other(self, index: str) -> VectorCacheStore:
         """A cache in a folder below."""
@@ -193,9 +198,10 @@ class VectorCacheStore(Store):
         """Remove the parts."""
         with self._lock, map_errors(_DISK_ERRORS, self.folder):
             self._require_schema()
-            parts.remove_files([*parts.part_files(self.folder), self.folder / parts.SUMMARY])
+            summaries = [self.folder / name for name in (parts.SUMMARY, parts.UNFINISHED_SUMMARY)]
+            parts.remove_files([*parts.part_files(self.folder), *summaries])
             self._schema = self._written_schema = self._known = None
-            self._open = {}
+            self._open, self._finished = {}, {}
 
     def _require_schema(self) -> IndexSchema:
         if (schema := self.schema()) is None:
@@ -228,11 +234,19 @@ class VectorCacheStore(Store):
                 table = document_table(documents, schema)
                 writer.write(table)
                 for part in writer.finish().parts:
+                    self._finished[part.name] = part
                     known[part.name] = table.select(list(_KNOWN)).slice(0, part.rows)
                     table = table.slice(part.rows)
             finally:
                 writer.close()
+            self._note_finished()
         self._written_schema = schema
+
+    def _note_finished(self) -> None:
+        """Keep by which digests the finished parts are known in a run that goes on after a kill."""
+        if self._finished:
+            finished = parts.Summary(tuple(self._finished.values()))
+            parts.write_summary(self.folder, finished, parts.UNFINISHED_SUMMARY)
 
 
 def _rows_of(table: pa.Table, ids: Sequence[str]) -> list[dict[str, Any]]:
