@@ -8,18 +8,19 @@ photos is ───────────┼─ an index: gets the name photos
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from esclip._concurrency.streams import batches
 from esclip._core.arguments import AnyPath, coerce_text
 from esclip._core.markup import render_table
 from esclip._core.parts import holds_parts, parts_index
 from esclip._core.schema import IndexSchema
 from esclip._core.settings import DEFAULT_INDEX
 from esclip._core.texts import holds_texts, is_companion, texts_index
-from esclip._errors import ConfigError, Hint, IndexExists
+from esclip._errors import ConfigError, Hint, IndexExists, StoreError
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
 from esclip._index import ImageIndex
@@ -33,6 +34,9 @@ from esclip.stores.suggestions import require_schema
 
 MOST_NUMBERS = 1000
 """Indexes of one name that are told apart by numbers."""
+
+IDS_AT_ONCE = 256
+"""Rejected ids that are looked up at a time."""
 
 _BESIDE = ((parts_index, holds_parts), (texts_index, holds_texts))
 """How the indexes that belong to another one are named, and known."""
@@ -113,7 +117,7 @@ def switch_index(
     opened = store.open_other(name) if isinstance(store, Store) else store
     with open_index(opened, name, auth=auth) as current, current.store.open_other(name) as alias:
         if current.store.index != name:
-            move_index_files(alias.address, name, current.store.index)  # what a call that was killed has left
+            _finish_rename(alias, current.store.index, to)  # what a call that was killed has left
         with open_index(current.store.open_other(to)) as target:
             report = _compare(name, current, target, to, force=force)
         current.close()  # its ledger is about to be moved
@@ -161,11 +165,28 @@ def _rename(store: Store, taken: str) -> str:
             if store.alias_target() is not None:  # another call was faster
                 raise
             continue
-        move_index_files(store.address, name, new)
+        _finish_rename(store, new, taken)
         return new
     raise ConfigError(
         f"all names from {name}-1 to {name}-{MOST_NUMBERS} are taken; drop some of these indexes"
     )
+
+
+def _finish_rename(store: Store, new: str, target: str) -> None:
+    """Give a renamed index its files, and its new name to the indexes that were made of its documents."""
+    name = store.index
+    move_index_files(store.address, name, new)
+    try:
+        schemas: dict[str, IndexSchema | None] = {
+            other: info.schema for other, info in store.list_indexes().items()
+        }
+    except StoreError:  # a user who may not list indexes
+        with store.open_other(target) as other:
+            schemas = {target: other.schema()}
+    for copy, schema in schemas.items():
+        if schema and schema.reencoded_from == name:
+            with store.open_other(copy) as other:
+                other.ensure_index(replace(schema, reencoded_from=new))
 
 
 def _holds(store: Store, name: str, holds: Callable[[IndexSchema | None], bool]) -> bool:
@@ -187,12 +208,25 @@ def _require_own_index(store: Store, schema: IndexSchema) -> None:
 def _require_same_number(current: ImageIndex, target: ImageIndex) -> None:
     """Raise `ConfigError` where rejections don't explain that two indexes hold different numbers."""
     before, after = len(current), len(target)
+    if before == after:
+        return
     fewer, more = (target, current) if after < before else (current, target)
-    explained = sum(fewer.rejection_counts().values()) if after != before else 0
+    explained = _count_rejected(fewer, more)
     if abs(before - after) > explained:
         lacks = f"{pluralize(abs(before - after), 'document')} fewer than {more.store.index!r}"
-        kept = pluralize(explained, "rejection") if explained else "no rejections"
+        which = f"{explained:,} of them" if explained else "none of them"
         raise ConfigError(
-            f"index {fewer.store.index!r} has {lacks}, and {kept} in its ledger; nothing was changed",
-            Hint.FORCE,
+            f"index {fewer.store.index!r} has {lacks}, and its ledger has {which} as rejected; "
+            "nothing was changed",
+            Hint.BEHIND,
         )
+
+
+def _count_rejected(fewer: ImageIndex, more: ImageIndex) -> int:
+    """How many documents of one index another one lacks, which has rejected them."""
+    ids = dict.fromkeys(entry.id for entry in fewer.rejections() if entry.id)
+    return sum(len(_held(more, some) - _held(fewer, some)) for some in batches(ids, IDS_AT_ONCE))
+
+
+def _held(index: ImageIndex, ids: Sequence[str]) -> set[str]:
+    return {document.record.id for document in index.get(ids)}

@@ -348,3 +348,48 @@ def test_the_command(quick_esclip: Esclip, pictures: Path, tmp_path: Path) -> No
         "reencode", *where, "--encoder", "clip-ViT-B-16", "--dry-run", "--json", ESCLIP_INDEX="x"
     ).json
     assert (dry["index"], dry["read"]) == ("photos-2", COUNT)
+
+
+def test_the_life_of_a_name(store: Store, tmp_path: Path) -> None:
+    """Three models: what was begun is found after a switch; what was left is brought up to date again."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    encoders = {"photos-2": TurnedPalette(), "photos-3": ThirdPalette()}
+    named = {"store": store if isinstance(store, MemoryStore) else store.address, "index": "photos"}
+
+    def opened(name: str) -> ImageIndex:
+        return open_beside(store, name, encoders.get(name, PaletteEncoder()))
+
+    def ingest(name: str, color: str) -> None:
+        Image.new("RGB", (9, 9), color).save(folder / f"{color}.png")
+        with opened(name) as index:
+            assert index.ingest(folder).written == 1
+
+    def reencode(name: str, to: str) -> int:
+        with opened(name) as old, opened(to) as new:
+            assert find_target(old.store, new.load_encoder().space) == to
+            return new.reencode(old).written
+
+    ingest("photos", "red")
+    assert reencode("photos", "photos-2") == 1
+    with opened("photos-2") as new, opened("photos") as old, pytest.raises(IndexExists, match="not made of"):
+        old.reencode(new)  # searches use it, by its own name
+    assert esclip.switch_index("photos-2", **named).previous == "photos-1"
+    with opened("photos-1") as old:
+        assert find_target(old.store, TurnedPalette().space) == "photos-2"
+        with opened("photos-2") as new, pytest.raises(IndexExists, match="'photos' points to it"):
+            new.reencode(old)
+    ingest("photos-2", "green")
+    assert reencode("photos-2", "photos-3") == 2
+    with pytest.raises(ConfigError, match="1 document fewer"):
+        esclip.switch_index("photos-1", **named)
+    assert reencode("photos-2", "photos-1") == 1
+    assert esclip.switch_index("photos-1", **named).changed
+    ingest("photos-1", "blue")
+    assert reencode("photos-1", "photos-3") == 1
+    assert esclip.switch_index("photos-3", **named).previous == "photos-1"
+    with opened("photos-1") as old:
+        old.drop()
+    assert reencode("photos-3", "photos-2") == 1
+    with opened("photos-3") as one, pytest.raises(ConfigError, match="nothing to encode anew"):
+        open_beside(store, find_target(one.store, ThirdPalette().space), ThirdPalette()).reencode(one)

@@ -177,13 +177,15 @@ def test_what_an_index_has_beside_it_goes_with_it(folder: Path) -> None:
 def test_numbers_of_documents_have_to_agree(folder: Path) -> None:
     """A switch to an index that lacks documents is refused, unless its ledger explains it or one insists."""
     fill(folder, "few", "red")
-    with pytest.raises(ConfigError, match=r"'few' has 2 documents fewer than 'photos', and no rejections"):
+    with pytest.raises(
+        ConfigError, match=r"'few' has 2 documents fewer than 'photos', and its ledger has none of them"
+    ):
         esclip.switch_index("few", "photos", folder)
     with pytest.raises(ConfigError, match="'few' has 2 documents fewer"):
         esclip.switch_index("photos-2", "few", folder)
     assert esclip.switch_index("few", "live", folder).previous is None  # nothing to compare with
-    reject(folder, "few", "blue")
-    with pytest.raises(ConfigError, match="1 rejection in its ledger"):
+    reject(folder, "few", "blue", "red", "of another time", "")
+    with pytest.raises(ConfigError, match="its ledger has 1 of them as rejected; nothing was changed; bring"):
         esclip.switch_index("few", "photos", folder)
     reject(folder, "few", "t")
     assert esclip.switch_index("few", "photos", folder).changed

@@ -10,11 +10,12 @@ from esclip._errors import EsclipError, Hint
 HINTS = {
     Hint.ADOPT: "use another --index, or take it over with: esclip adopt",
     Hint.ALIASES: "point them to another with: esclip switch; or remove them, too: --aliases",
+    Hint.BEHIND: "bring the new one up to date with: esclip reencode --to INDEX, or an ingest; if it is "
+    "meant so, add --force",
     Hint.CA_FILE: "--ca-file (ESCLIP_CA_FILE) names certificates to trust",
     Hint.CREDENTIALS: "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region",
     Hint.ENCODER: "name one with --encoder",
     Hint.ENCODER_TOKEN: "give it with --encoder-token or in ESCLIP_ENCODER_TOKEN",
-    Hint.FORCE: "if that is meant, add --force",
     Hint.ID_FIELD: "name another one with --id-field",
     Hint.INGEST: "fill it with: esclip ingest PATH",
     Hint.INGEST_CAPTIONS: "make them with: esclip ingest PATH --parts captions",

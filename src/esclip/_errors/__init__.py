@@ -93,11 +93,11 @@ class Hint(StrEnum):
 
     ADOPT = "use another name, or take it over by adopt()"
     ALIASES = "point them to another index by switch_index, or pass aliases=True to remove them, too"
+    BEHIND = "bring the new one up to date by reencode() or an ingest; if it is meant so, pass force=True"
     CA_FILE = "name the certificates to trust as ca_file"
     CREDENTIALS = "give a user and a password, an API key or an AWS region"
     ENCODER = "pass one as encoder"
     ENCODER_TOKEN = "pass it as encoder_token"
-    FORCE = "if that is meant, pass force=True"
     ID_FIELD = "name another one as id_field"
     INGEST = "fill it by an ingest"
     INGEST_CAPTIONS = "make them by an ingest with parts=['captions']"

@@ -2,17 +2,21 @@
 
 old index ─► open_documents ─► IndexedSource ─► the pipeline of an ingest ─► new index
 photos, photos-2 ─► find_target ─► photos-2 where that was begun with this model, else photos-3
+
+An index that an alias points to is the one that searches use: its documents may go into all that were made of
+each other, the ones that it was made of included. So an index that was left is up to date before it is gone
+back to. Of another index, they may only go into what was made of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from esclip._core.index_settings import IndexSettings
-from esclip._core.schema import IndexSchema, Space
+from esclip._core.schema import IndexInfo, IndexSchema, Space
 from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, Hint, IndexExists, one_line
 from esclip._ingest.labels import LabelingSource, Labeller
@@ -114,12 +118,32 @@ def _require_target(source: Store, target: Store, present: IndexSchema | None) -
             "it; an ingest keeps it up to date",
             Hint.NEW_INDEX,
         )
-    if present.reencoded_from not in (source.index, *source.aliases()):
+    if not _has_documents_of(source, target, present):
         raise IndexExists(
             f"index {target.index!r} in {target.address} is there, and was not made of the documents of "
             f"{source.index!r}",
             Hint.NEW_INDEX,
         )
+
+
+def _has_documents_of(source: Store, target: Store, present: IndexSchema) -> bool:
+    """Whether an index of this schema was made of the documents of `source`, or may have them again."""
+    if present.reencoded_from == source.index:
+        return True
+    return source.address == target.address and target.index in _relatives(source.list_indexes(), source)
+
+
+def _relatives(infos: Mapping[str, IndexInfo], source: Store) -> set[str]:
+    """The indexes that the documents of `source` may be written into, by another model."""
+    origins = {name: info.schema.reencoded_from for name, info in infos.items()}
+    if not source.aliases():
+        return {name for name, origin in origins.items() if origin == source.index}
+    found, previous = {source.index, origins.get(source.index, "")} - {""}, set[str]()
+    while found != previous:
+        previous = found
+        more = {name for name, origin in origins.items() if origin in found}
+        found = found | more | {origins[name] for name in found & origins.keys()} - {""}
+    return found - {source.index}
 
 
 def find_target(source: Store, space: Space) -> str:
@@ -130,13 +154,14 @@ def find_target(source: Store, space: Space) -> str:
     infos = source.list_indexes()
     if source.index not in infos:
         raise missing_index(source)
-    names = (source.index, *source.aliases())
+    relatives = _relatives(infos, source)
     for name, info in infos.items():
-        if info.schema.reencoded_from in names and info.schema.space.same_as(space):
+        if name in relatives and info.schema.space.same_as(space):
             return name
+    taken = {*infos, *(alias for info in infos.values() for alias in info.aliases)}
     match = _NUMBERED.fullmatch(source.index)
     stem, number = (match[1], int(match[2])) if match else (source.index, 1)
-    while (name := f"{stem}-{(number := number + 1)}") in infos:
+    while (name := f"{stem}-{(number := number + 1)}") in taken:
         pass
     require_index_name(name)
     return name

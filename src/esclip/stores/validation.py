@@ -67,7 +67,7 @@ def settings_conflict(
 
 
 def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
-    """`present` with what `wanted` has beside; where both have labels or a calibration, those of `wanted`."""
+    """`present` with what `wanted` has beside; labels, calibration, origin are those of `wanted`, if any."""
     fields = {field.name: field for field in (*present.fields, *wanted.fields)}
     return replace(
         present,
@@ -78,7 +78,7 @@ def merge_schemas(present: IndexSchema, wanted: IndexSchema) -> IndexSchema:
         calibration=wanted.calibration or present.calibration,
         texts=present.texts or wanted.texts,
         settings=present.settings.extended_by(wanted.settings),
-        reencoded_from=present.reencoded_from or wanted.reencoded_from,
+        reencoded_from=wanted.reencoded_from or present.reencoded_from,
     )
 
 

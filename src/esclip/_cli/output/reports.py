@@ -40,7 +40,7 @@ def print_report(report: IngestReport, *, json: bool) -> None:
     )
     if report.passed_over:
         say(f"passed over: {describe_skipped(report.passed_over)}")
-    if report.pruned is not None:
+    if report.pruned:
         say(f"{pluralize(report.pruned, 'document')} removed: the source has no record of them any more")
     if report.stopped:
         say("stopped before the end; the same command goes on from here")
@@ -97,10 +97,10 @@ def print_deletion(
         print_json(
             {"index": index, "documents": documents, "rejections": rejections, "missing": list(missing)}
         )
-    say(
-        f"{pluralize(documents, 'document')} and {pluralize(rejections, 'rejection')} removed from "
-        f"index {index!r}; what is still in an ingested folder comes back with its next ingest"
-    )
+    counts = {"document": documents, "rejection": rejections}
+    removed = " and ".join(pluralize(number, what) for what, number in counts.items() if number)
+    back = "; what is still in an ingested folder comes back with its next ingest" if removed else ""
+    say(f"{removed or 'nothing'} removed from index {index!r}{back}")
 
 
 def format_counts(counts: Mapping[Reason, int]) -> str:
