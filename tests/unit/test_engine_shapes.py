@@ -226,6 +226,14 @@ def test_an_alias_of_several_indexes_is_told(double: EngineDouble) -> None:
     assert "alias of 2 indexes (x-1, x-2); name one of them" in str(error)
 
 
+def test_an_alias_of_some_documents_is_told(double: EngineDouble) -> None:
+    """A name that stands for a part of an index is not taken for the index."""
+    aliased = {"mappings": MAPPINGS, "aliases": {"x": {"filter": {"term": {"id": "a"}}}}}
+    double.lock = lambda asked: as_json(200, OPENSEARCH if asked.path == "/" else {"x-1": aliased})
+    error = failing(double, lambda store: store.alias_target())
+    assert "is an alias of some documents of index 'x-1', by a filter or a routing" in str(error)
+
+
 @pytest.mark.parametrize("operation", ["drop", "widen", "loading"])
 def test_what_is_not_acknowledged_is_not_done(double: EngineDouble, operation: str) -> None:
     """An index counts as removed or changed when the cluster says so, not whatever it says."""

@@ -10,8 +10,7 @@ from esclip._errors import EsclipError, Hint
 HINTS = {
     Hint.ADOPT: "use another --index, or take it over with: esclip adopt",
     Hint.ALIASES: "point them to another with: esclip switch; or remove them, too: --aliases",
-    Hint.BEHIND: "bring the new one up to date with: esclip reencode --to INDEX, or an ingest; if it is "
-    "meant so, add --force",
+    Hint.BEHIND: "bring the one to switch to up to date with: esclip reencode --to INDEX; or add --force",
     Hint.CA_FILE: "--ca-file (ESCLIP_CA_FILE) names certificates to trust",
     Hint.CREDENTIALS: "give --user and ESCLIP_PASSWORD, or ESCLIP_API_KEY, or --aws-region",
     Hint.ENCODER: "name one with --encoder",

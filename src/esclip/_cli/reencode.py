@@ -44,6 +44,8 @@ def reencode(
         raise typer.BadParameter("name the new model with --encoder")
     if idle := idle_options(options):
         raise typer.BadParameter(f"--{idle[0].replace('_', '-')} goes with --dry-run")
+    from esclip._cli.output.reports import say_next
+
     with store.open() as old:
         old.stats()  # a missing index is told before a model is loaded
         loaded = _unloaded(encoder) if options["dry_run"] else encoder.load(token=encoder.encoder_token)
@@ -55,6 +57,8 @@ def reencode(
                 prune_yes=yes,
                 dry_run=options["dry_run"],
             )
+            if not options["dry_run"] and options["limit"] is None:
+                say_next(store.index, new.store.index)
 
 
 def _unloaded(encoder: EncoderOptions) -> Encoder:

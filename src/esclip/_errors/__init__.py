@@ -93,7 +93,9 @@ class Hint(StrEnum):
 
     ADOPT = "use another name, or take it over by adopt()"
     ALIASES = "point them to another index by switch_index, or pass aliases=True to remove them, too"
-    BEHIND = "bring the new one up to date by reencode() or an ingest; if it is meant so, pass force=True"
+    BEHIND = (
+        "bring the one to switch to up to date by reencode() or an ingest; if it is meant so, pass force=True"
+    )
     CA_FILE = "name the certificates to trust as ca_file"
     CREDENTIALS = "give a user and a password, an API key or an AWS region"
     ENCODER = "pass one as encoder"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from esclip._core.index_settings import IndexSettings
 from esclip._core.schema import IndexInfo, IndexSchema, Space
+from esclip._core.texts import is_companion
 from esclip._core.types import ImageRecord
 from esclip._errors import ConfigError, Hint, IndexExists, one_line
 from esclip._ingest.labels import LabelingSource, Labeller
@@ -135,7 +136,9 @@ def _has_documents_of(source: Store, target: Store, present: IndexSchema) -> boo
 
 def _relatives(infos: Mapping[str, IndexInfo], source: Store) -> set[str]:
     """The indexes that the documents of `source` may be written into, by another model."""
-    origins = {name: info.schema.reencoded_from for name, info in infos.items()}
+    origins = {
+        name: info.schema.reencoded_from for name, info in infos.items() if not is_companion(info.schema)
+    }
     if not source.aliases():
         return {name for name, origin in origins.items() if origin == source.index}
     found, previous = {source.index, origins.get(source.index, "")} - {""}, set[str]()

@@ -151,6 +151,12 @@ def print_indexes(indexes: Sequence[Stats], *, json: bool) -> None:
         say("no index there; make one with: esclip ingest PATH")
 
 
+def say_next(old: str, new: str) -> None:
+    """What is done with an index that was made with another model."""
+    switch = f"esclip switch {new} --index {old}"
+    say(f"compare them by: esclip compare {old} {new}; use the new one by: {switch}")
+
+
 def print_switch(report: SwitchReport, *, json: bool) -> None:
     """What a name points to now: a summary on stderr, with `json` the report on stdout."""
     if json:

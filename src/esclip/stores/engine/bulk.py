@@ -24,7 +24,14 @@ from esclip._core.types import ImageRecord
 from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
 from esclip._errors.counts import pluralize
 from esclip.stores.engine.answers import MALFORMED, get_count
-from esclip.stores.engine.bulk_errors import Outcome, PayloadTooLarge, classify_item, disk_full, reason_text
+from esclip.stores.engine.bulk_errors import (
+    Outcome,
+    PayloadTooLarge,
+    classify_item,
+    closed_reason,
+    disk_full,
+    reason_text,
+)
 from esclip.stores.throttle import AdaptiveLimiter
 from esclip.stores.validation import write_rejection
 
@@ -146,7 +153,7 @@ class _Chunk:
                 case Outcome.INDEX_MISSING:
                     raise IndexNotFound(f"{self._target} is not there any more; ingest again to make it")
                 case Outcome.INDEX_CLOSED:
-                    raise StoreError(f"{self._target} takes no documents: {reason_text(error)}")
+                    raise StoreError(f"{self._target} takes no documents: {closed_reason(error)}")
                 case _:
                     pending[outcome].append(action)
                     reasons[outcome] = reason_text(error)

@@ -77,6 +77,14 @@ def is_disk_full(error: Any) -> bool:
     return "/12/" in str(error.get("reason"))
 
 
+def closed_reason(error: Any) -> str:
+    """Why an index takes no documents, and what to do where writes to it are blocked, which is block 8."""
+    reason = reason_text(error)
+    if "/8/" not in reason:
+        return reason
+    return f"{reason.rstrip(';')}; a switch blocks it for seconds to rename it: try again, or lift the block"
+
+
 def disk_full(target: str, reason: str) -> TransientError:
     """What to raise for it."""
     return TransientError(

@@ -35,7 +35,13 @@ from esclip.stores import validation
 from esclip.stores.aliases import name_taken
 from esclip.stores.engine import dialects
 from esclip.stores.engine.adoption import adopt, release
-from esclip.stores.engine.aliases import find_aliases, find_target, point_alias, rename
+from esclip.stores.engine.aliases import (
+    find_aliases,
+    find_target,
+    point_alias,
+    rename,
+    take_back_rename,
+)
 from esclip.stores.engine.answers import MALFORMED, get_count, get_error, get_object
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import error_type, reason_text
@@ -164,6 +170,8 @@ class EngineStore(Store):
         if (mapping := self._mapping()) is None:
             self._create(schema)
             mapping = self._mapping()
+        elif take_back_rename(self._client, mapping):
+            mapping = self._mapping()
         is_prepared = self._is_prepared(mapping)
         layout = prepared_layout(mapping, schema.space) if is_prepared else self._read_layout(mapping)
         present, names = layout.schema, layout.names
@@ -259,7 +267,10 @@ class EngineStore(Store):
 
     def delete(self, ids: Sequence[str]) -> None:
         """Bulk-delete."""
-        delete_documents(self._client, self._require_layout(), validation.valid_keys(ids))
+        mapping = self._filled_mapping()
+        if mapping is not None:
+            take_back_rename(self._client, mapping)
+        delete_documents(self._client, self._read_layout(mapping), validation.valid_keys(ids))
 
     def vectors_by_content(self, contents: Sequence[str]) -> dict[str, Vector]:
         """By a search for the contents, one document each."""
@@ -345,7 +356,11 @@ class EngineStore(Store):
 
     def rename(self, index: str, beside: Mapping[str, str]) -> None:
         """By clones, which need no further room on disk; the index can't be written meanwhile."""
-        self._require_layout()
+        if self._require_layout().names.is_adopted:
+            raise StoreError(
+                f"index {self.index!r} at {self.address} was made by another program, which needs its name; "
+                "take another name as the alias"
+            )
         present = {old: new for old, new in beside.items() if self._exists(old)}
         rename(self._client, {self.index: index} | present)
 
