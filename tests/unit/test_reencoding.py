@@ -355,7 +355,10 @@ def test_the_life_of_a_name(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     encoders = {"photos-2": TurnedPalette(), "photos-3": ThirdPalette()}
-    named = {"store": store if isinstance(store, MemoryStore) else store.address, "index": "photos"}
+    named: dict[str, Any] = {
+        "store": store if isinstance(store, MemoryStore) else store.address,
+        "index": "photos",
+    }
 
     def opened(name: str) -> ImageIndex:
         return open_beside(store, name, encoders.get(name, PaletteEncoder()))
