@@ -59,7 +59,7 @@ class TestBucketSource(SourceContract):
         return Path(bucket)
 
     def open(self, origin: Path) -> Source:
-        return BucketSource(BucketPath(origin.name, ""))
+        return BucketSource(BucketPath("s3", origin.name, ""))
 
     def change(self, origin: Path) -> set[str]:
         [location] = {record.location for record in records_of(self.open(origin)) if "red" in record.location}
@@ -167,11 +167,11 @@ def test_what_is_not_there_is_one_line(bucket: str, path: str, tmp_path: Path, q
     assert not (tmp_path / "i.lance").exists()
 
 
-@pytest.mark.parametrize("name", ["list.csv", "2024/shard.tar"])
-def test_tables_and_archives_are_to_be_downloaded(bucket: str, name: str) -> None:
-    """They are read from a disk."""
-    with pytest.raises(SourceError, match="download it first"):
-        open_source([f"s3://{bucket}/{name}"])
+def test_an_object_that_is_nothing_that_is_read_says_so(bucket: str, service: Service) -> None:
+    """By its name."""
+    service.put(bucket, "notes.docx", b"PK")
+    with pytest.raises(SourceError, match="neither a picture by its name, nor a table, archive or video"):
+        open_source([f"s3://{bucket}/notes.docx"])
 
 
 def test_without_permission_the_bucket_can_not_be_listed(bucket: str, service: Service) -> None:

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esclip._concurrency.retry import TransientError
 from esclip._core.types import document_hit
 from esclip._errors import ConfigError, FetchError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
 from esclip._files.buckets import BucketPath, is_bucket_address
+from esclip._files.objects import SERVICES, explain_failure
 from esclip._files.paths import is_below, location_of
 from esclip._server.page.assets import Assets
 from esclip._server.page.tiles import picture_url
@@ -23,18 +25,21 @@ from esclip.testing.documents import document
 
 
 @pytest.mark.parametrize(
-    ("address", "bucket", "key"),
+    ("address", "scheme", "bucket", "key"),
     [
-        ("s3://photos", "photos", ""),
-        ("S3://photos/", "photos", ""),
-        (" s3://my.photos-1/2024/", "my.photos-1", "2024"),
-        ("s3://photos/ü a?b#c%20.jpg", "photos", "ü a?b#c%20.jpg"),
+        ("s3://photos", "s3", "photos", ""),
+        ("S3A://photos/", "s3", "photos", ""),
+        (" s3://my.photos-1/2024/", "s3", "my.photos-1", "2024"),
+        ("s3://photos/ü a?b#c%20.jpg", "s3", "photos", "ü a?b#c%20.jpg"),
+        ("gcs://photos/2024", "gs", "photos", "2024"),
+        ("az://photos/2024", "az", "photos", "2024"),
+        ("abfs://abc@acc1.blob.core.windows.net/b", "abfss", "abc@acc1.dfs.core.windows.net", "b"),
     ],
 )
-def test_an_address_is_a_bucket_and_a_name(address: str, bucket: str, key: str) -> None:
-    """Nothing in a name is escaped, and a slash at its end says nothing."""
+def test_an_address_is_a_bucket_and_a_name(address: str, scheme: str, bucket: str, key: str) -> None:
+    """Nothing in a name is escaped, a slash at its end says nothing, and each service has one spelling."""
     path = BucketPath.parse(address)
-    assert path == (bucket, key)
+    assert path == (scheme, bucket, key)
     assert BucketPath.parse(str(path)) == path
     assert location_of(address) == str(path)
     assert is_below(f"{path}/a.jpg", location_of(address))
@@ -52,6 +57,8 @@ def test_an_address_is_a_bucket_and_a_name(address: str, bucket: str, key: str) 
         "s3://photos/./a.jpg",
         "s3://photos\n/a.jpg",
         "s3://photos/\udcff.jpg",
+        "abfss://photos/2024",
+        "abfss://photos@acc1.dfs.core.example.org/2024",
     ],
 )
 def test_what_is_no_address_is_refused_in_one_line(address: str) -> None:
@@ -74,7 +81,7 @@ def test_credentials_in_an_address_are_refused_and_not_shown() -> None:
     assert "SECRET" not in str(refused.value)
 
 
-@pytest.mark.parametrize("path", [Path("s3://photos/2024"), "s3a://photos", "gs://photos", "abfss://a@b/c"])
+@pytest.mark.parametrize("path", [Path("s3://photos/2024"), Path("gs://photos"), "r2://photos"])
 def test_of_other_addresses_it_is_said_what_is_read(path: str | Path) -> None:
     """Other services, and a path that has lost a slash."""
     with pytest.raises(ConfigError, match=r"an address where a path is expected; .* s3://name/prefix"):
@@ -92,7 +99,7 @@ def test_a_bucket_that_is_not_named_is_not_read(named: tuple[str, ...]) -> None:
     """The credentials of the user would open it for whoever wrote the record."""
     hosts = {host for host in named if host != "*"}
     with Fetcher(allow_hosts=hosts, public_hosts=None, cache=None, workers=1) as fetcher:
-        with pytest.raises(FetchError, match="bucket photos is not one of those allowed") as refused:
+        with pytest.raises(FetchError, match="bucket s3://photos is not one of those allowed") as refused:
             fetcher.fetch("s3://photos/a.jpg")
         assert refused.value.reason is Reason.BAD_URL
 
@@ -103,11 +110,76 @@ def test_a_part_of_a_bucket_is_not_allowed_by_itself() -> None:
         Fetcher(allow_hosts={"s3://photos/2024"}, cache=None, workers=1)
 
 
-@pytest.mark.parametrize(("option", "value"), [("texts", True), ("captions", "sidecar")])
-def test_text_files_in_buckets_are_not_read(option: str, value: object) -> None:
+def test_text_files_in_buckets_are_not_documents() -> None:
     """What would be left out in silence is refused."""
-    with pytest.raises(ConfigError, match=f"{option}: .*not in buckets|{option}: .*not from buckets"):
-        open_source(["s3://photos"], **{option: value})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"texts: .*not from buckets"):
+        open_source(["s3://photos"], texts=True)
+
+
+def test_a_bucket_of_another_service_is_another_one() -> None:
+    """To allow one of them allows no other of its name."""
+    with (
+        Fetcher(allow_hosts={"gs://photos"}, cache=None, workers=1) as fetcher,
+        pytest.raises(FetchError, match="bucket s3://photos is not one of those allowed"),
+    ):
+        fetcher.fetch("s3://photos/a.jpg")
+
+
+def test_azure_without_an_account_says_how_to_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its containers have names of their own in each account."""
+    for name in SERVICES["az"].variables:
+        monkeypatch.delenv(name, raising=False)
+    with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:
+        with pytest.raises(FetchError, match="set AZURE_STORAGE_ACCOUNT, or write abfss://") as refused:
+            fetcher.fetch("az://photos/a.jpg")
+        assert refused.value.reason is Reason.BAD_URL
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "shown"),
+    [
+        ("AWS Error SLOW_DOWN (HTTP status 503) during GetObject operation: x", Reason.HTTP_429, "503: x"),
+        (
+            "AWS Error UNKNOWN (HTTP status 301) during HeadObject operation: No response body.",
+            Reason.HTTP_4XX,
+            "status 301: it is in another region: name it by AWS_DEFAULT_REGION",
+        ),
+        (
+            "AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No response body.",
+            Reason.HTTP_4XX,
+            "status 400: credentials that have expired",
+        ),
+        (
+            "AWS Error UNKNOWN (HTTP status 400) during GetObject operation: ExpiredToken: it has expired",
+            Reason.HTTP_4XX,
+            "status 400: ExpiredToken: it has expired",
+        ),
+        (
+            "google::cloud::Status(PERMISSION_DENIED: Permanent error, no access error_info={a=b})",
+            Reason.HTTP_403,
+            "permission denied: Permanent error, no access",
+        ),
+        (
+            "google::cloud::Status(UNAVAILABLE: CURL error [6]=Could not resolve hostname error_info={})",
+            Reason.DNS_ERROR,
+            "resolve hostname",
+        ),
+        (
+            "GetProperties for 'x' failed. Azure Error: [AuthorizationFailure] 403 It is not allowed",
+            Reason.HTTP_403,
+            "status 403: It is not allowed",
+        ),
+        ("failed. Azure Error: [] Fail to get a new connection", Reason.CONNECTION_ERROR, "Fail to get"),
+    ],
+)
+def test_what_services_answer_is_one_line_and_a_reason(said: str, reason: Reason, shown: str) -> None:
+    """Each has words of its own, and some answer without any."""
+    failure = explain_failure(OSError(said), BucketPath("s3", "photos", "a.jpg"))
+    error = failure.error if isinstance(failure, TransientError) else failure
+    assert isinstance(error, FetchError)
+    assert error.reason is reason
+    assert shown in error.detail
+    assert error.detail.isprintable()
 
 
 def test_pages_say_that_a_picture_in_a_bucket_has_no_preview() -> None:

@@ -24,6 +24,7 @@ from esclip._core.types import (
 )
 from esclip._errors.secrets import mask
 from esclip._files.archives import archive_of
+from esclip._files.buckets import is_bucket_address
 from esclip._files.paths import path_of
 
 
@@ -40,11 +41,13 @@ def to_read_again(record: ImageRecord) -> ImageRecord | None:
     """
     if not isinstance(record.picture, bytes):
         return record
-    if "://" in record.location or archive_of(record.location) is None:
+    in_bucket = is_bucket_address(record.location)
+    if archive_of(record.location) is None or ("://" in record.location and not in_bucket):
         return None
     held = record.picture  # empty once an ingest has let go of it; of bytes the version is their fingerprint
     content = content_fingerprint(held) if held else record.image_version
-    return replace(record, picture=path_of(record.location), content=content)
+    picture = record.location if in_bucket else path_of(record.location)
+    return replace(record, picture=picture, content=content)
 
 
 def dump_record(record: ImageRecord) -> str:

@@ -23,12 +23,13 @@ from esclip._core.settings import MAX_PICTURE_BYTES
 from esclip._core.types import MEMORY_SCHEME
 from esclip._errors import FetchError, error_text
 from esclip._errors.reasons import Reason
-from esclip._fetch.buckets import Buckets
 from esclip._fetch.cache import PictureCache
 from esclip._fetch.client import HttpClient
 from esclip._fetch.hosts import Endpoint, HostPolicy
-from esclip._files.archives import read_file
+from esclip._files.archives import archive_of, read_file
 from esclip._files.buckets import BucketPath, is_bucket_address
+from esclip._files.objects import read_object
+from esclip._files.opening import AnyFile
 
 
 class Fetcher:
@@ -70,7 +71,6 @@ class Fetcher:
         self._max_bytes = max_bytes
         self._cache = PictureCache(cache) if cache is not None else None
         self._hosts = HostPolicy(allow_hosts, public_hosts)
-        self._buckets = Buckets()
         self._http = HttpClient(
             hosts=self._hosts,
             workers=workers,
@@ -103,12 +103,21 @@ class Fetcher:
         if isinstance(found, bytes):
             return found
         if isinstance(found, BucketPath):
-            return self._buckets.read(found, self._max_bytes, self.stopped, self._policy)
+            return self._read_object(found)
         self._http.backoff.wait_for(found)
         body = retry(lambda deadline: self._http.get(found, deadline), self._policy, self.stopped)
         if self._cache and isinstance(picture, str) and body.data and not body.opted_out:
             self._cache.put(picture, body.data)
         return body.data
+
+    def _read_object(self, path: BucketPath) -> bytes:
+        """The bytes of an object, or of what is in one: a member, a frame."""
+        try:
+            return read_object(path, self._max_bytes, self.stopped, self._policy)
+        except FetchError as error:
+            if error.reason is not Reason.HTTP_404 or archive_of(str(path)) is None:
+                raise
+        return _read_file(path, self._max_bytes)
 
     def read_local(self, picture: str | Path | bytes) -> bytes | None:
         """The same without a download: None for a URL that may be asked for, and is not in the cache."""
@@ -141,7 +150,7 @@ class Fetcher:
         self.stopped.set()
 
 
-def _read_file(path: Path, max_bytes: int) -> bytes:
+def _read_file(path: AnyFile, max_bytes: int) -> bytes:
     try:
         data = read_file(path, max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -88,8 +88,8 @@ class HostPolicy:
             path = BucketPath.parse(address)
         except ValueError as error:
             raise FetchError(Reason.BAD_URL, str(error)) from None
-        if self._buckets is not None and path.bucket not in self._buckets:
-            raise FetchError(Reason.BAD_URL, f"bucket {path.bucket} is not one of those allowed")
+        if self._buckets is not None and path.root not in self._buckets:
+            raise FetchError(Reason.BAD_URL, f"bucket {path.root} is not one of those allowed")
         return path
 
     def _allows(self, endpoint: Endpoint) -> bool:
@@ -162,12 +162,12 @@ def _has(entries: Collection[tuple[str, int | None]], endpoint: Endpoint) -> boo
     return (endpoint.host, None) in entries or (endpoint.host, endpoint.port) in entries
 
 
-def _bucket(entry: str) -> str:
+def _bucket(entry: str) -> BucketPath:
     """The bucket that an entry allows."""
     path = BucketPath.of_user(entry, "allowed bucket")
     if path.key:
-        raise ConfigError(f"allowed bucket {path}: give the whole bucket, s3://{path.bucket}")
-    return path.bucket
+        raise ConfigError(f"allowed bucket {path}: give the whole bucket, {path.root}")
+    return path
 
 
 def _host_and_port(entry: str) -> tuple[str, int | None]:

@@ -1,1 +1,1 @@
-"""Files on disk: written atomically, opened safely, read in any encoding; paths as users give them."""
+"""Files on disk and objects in buckets: opened safely, written atomically, read in any encoding."""

@@ -28,7 +28,8 @@ from typing import IO, Any, NamedTuple
 from weakref import finalize
 
 from esclip._concurrency.forks import run_in_children
-from esclip._files.regular import open_regular
+from esclip._files.buckets import BucketPath
+from esclip._files.opening import PIECE, AnyFile, beside, is_file, open_file, stamp_file
 from esclip._files.videos import read_frame, split_frame
 
 MEMBER_MARK = "#"
@@ -76,7 +77,7 @@ class Member(NamedTuple):
     """Whether it has bytes of its own: no link, device or sparse file."""
 
 
-def is_archive(path: Path) -> bool:
+def is_archive(path: AnyFile) -> bool:
     """Whether this is a tar or a zip, by its name."""
     return path.suffix.lower() in (TAR, ZIP)
 
@@ -89,59 +90,63 @@ def archive_of(location: str) -> str | None:
     return location[: match.end()] if match else None
 
 
-def member_path(archive: Path, name: str) -> Path:
+def member_path(archive: AnyFile, name: str) -> AnyFile:
     """The path of a member, for `read_file`."""
+    if isinstance(archive, BucketPath):
+        return archive._replace(key=f"{archive.key}{MEMBER_MARK}{name}")
     return Path(f"{archive}{MEMBER_MARK}{name}")
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
-    """The first bytes of a regular file, of a member, or of a frame. Raises `OSError` and `ValueError`."""
+def read_file(path: AnyFile, max_bytes: int) -> bytes:
+    """The first bytes of a regular file, of an object, of a member, or of a frame. Raises `OSError` and
+    `ValueError`.
+    """
     try:
-        with open_regular(path) as file:
+        with open_file(path, PIECE) as file:
             return file.read(max_bytes)
     except OSError as error:
         if error.errno not in _ABSENT:
             raise
         if frame := split_frame(str(path)):
-            return read_frame(Path(frame[0]), frame[1])[:max_bytes]
+            return read_frame(beside(path, frame[0]), frame[1])[:max_bytes]
         if (found := _split(path)) is None:
             raise
     with _errors_of(found[0]):
         return _directory_of(found[0]).read(found[1], max_bytes)
 
 
-def stamp(path: Path) -> tuple[int, int]:
+def stamp(path: AnyFile) -> tuple[int, int]:
     """The size of a file, or of a member's archive, and when it was changed, in ns. Raises `OSError`."""
     try:
-        status = path.stat()
+        return stamp_file(path)
     except OSError as error:
         if error.errno not in _ABSENT or (found := _split(path)) is None:
             raise
-        status = found[0].stat()
-    return status.st_size, status.st_mtime_ns
+        return stamp_file(found[0])
 
 
-def _split(path: Path) -> tuple[Path, str] | None:
+def _split(path: AnyFile) -> tuple[AnyFile, str] | None:
     """The archive or video, and the name of what is in it; None where there is no such file."""
     text = str(path)
     if frame := split_frame(text):
-        return (Path(frame[0]), str(frame[1])) if Path(frame[0]).is_file() else None
+        video = beside(path, frame[0])
+        return (video, str(frame[1])) if is_file(video) else None
     for match in _ARCHIVE.finditer(text):
-        archive = Path(text[: match.end()])
-        if archive.is_file():
+        archive = beside(path, text[: match.end()])
+        if is_file(archive):
             return archive, text[match.end() + 1 :]
     return None
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
+def open_archive(path: AnyFile) -> Iterator[Archive]:
     """Context manager: the archive. Raises `OSError`, within it too, for one that is damaged."""
-    with _errors_of(path), open_regular(path) as file:
+    with _errors_of(path), open_file(path) as file:
         yield ZipArchive(file) if path.suffix.lower() == ZIP else TarArchive(file)
 
 
 @contextmanager
-def _errors_of(path: Path) -> Iterator[None]:
+def _errors_of(path: AnyFile) -> Iterator[None]:
     try:
         yield
     except _ERRORS as error:
@@ -183,7 +188,8 @@ class TarArchive(Archive):
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._size = os.fstat(file.fileno()).st_size
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         self._tar = _open_tar(file)
 
     def members(self) -> Iterator[Member]:
@@ -263,7 +269,7 @@ class _Directory(ABC):
 class _TarDirectory(_Directory):
     """The offsets of a tar's headers by their names' hashes."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyFile) -> None:
         import numpy as np
 
         self._path = path
@@ -287,7 +293,7 @@ class _TarDirectory(_Directory):
         name = _normalized(name)
         wanted = hash(name)
         place = int(self._hashes.searchsorted(wanted))
-        with open_regular(self._path) as file:
+        with open_file(self._path, PIECE) as file:
             while place < len(self._hashes) and self._hashes[place] == wanted:
                 file.seek(int(self._offsets[place]))
                 info = _open_tar(file).next()
@@ -301,8 +307,8 @@ class _TarDirectory(_Directory):
 class _ZipDirectory(_Directory):
     """An open zip, which locks its own reads."""
 
-    def __init__(self, path: Path) -> None:
-        file = open_regular(path)
+    def __init__(self, path: AnyFile) -> None:
+        file = open_file(path, PIECE)
         finalize(self, file.close)  # when it isn't kept any longer, and no read is under way
         self._zip = zipfile.ZipFile(file)
         self._infos: dict[str, zipfile.ZipInfo] = {}
@@ -319,7 +325,7 @@ class _ZipDirectory(_Directory):
 class _ParquetRows(_Directory):
     """The pictures in a Parquet file by their rows, from 0; `12/photo`: not of the first column with any."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyFile) -> None:
         self._path = path
 
     def read(self, name: str, max_bytes: int) -> bytes:
@@ -330,7 +336,10 @@ class _ParquetRows(_Directory):
         if not number.isdecimal():
             raise FileNotFoundError(errno.ENOENT, "no such row", name)
         try:
-            with open_regular(self._path) as stream, pq.ParquetFile(stream, buffer_size=PAGE_BYTES) as file:
+            with (
+                open_file(self._path, PIECE) as stream,
+                pq.ParquetFile(stream, buffer_size=PAGE_BYTES) as file,
+            ):
                 data = _find_picture(
                     file, int(number), column or next(iter(picture_columns(file.schema_arrow)), "")
                 )
@@ -389,13 +398,13 @@ def _renew() -> None:
 run_in_children(_renew)
 
 
-def _directory_of(path: Path) -> _Directory:
+def _directory_of(path: AnyFile) -> _Directory:
     with _opening:
         return _directory(path, *stamp(path), os.getpid())  # an open file's place isn't shared with a fork
 
 
 @functools.lru_cache(KEPT_DIRECTORIES)
-def _directory(path: Path, size: int, modified: int, process: int) -> _Directory:
+def _directory(path: AnyFile, size: int, modified: int, process: int) -> _Directory:
     suffix = path.suffix.lower()
     if suffix in PARQUET:
         return _ParquetRows(path)

@@ -110,9 +110,7 @@ def user_path(path: str | Path, what: str) -> Path:
     if isinstance(path, str) and not _exists(path):
         path = path.strip()
     if _SCHEME.match(text) and not _exists(path):
-        advice = (
-            "; an ingest reads buckets of S3, by a text like s3://name/prefix" if _CLOUD.match(text) else ""
-        )
+        advice = "; an ingest reads buckets by a text like s3://name/prefix" if _CLOUD.match(text) else ""
         raise ConfigError(f"{what} {one_line(text, 200)}: an address where a path is expected{advice}")
     try:
         return existing_path(Path(path).expanduser())

@@ -12,8 +12,10 @@ from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._files.locations import user_path
 
 
-def path_text(path: str | Path) -> str:
-    """A path as text that can be shown and stored, even if it isn't UTF-8."""
+def path_text(path: str | Path | BucketPath) -> str:
+    """A path as text that can be shown and stored, even if it isn't UTF-8; an object's is its address."""
+    if isinstance(path, BucketPath):
+        return str(path)
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from esclip._files.buckets import BucketPath
+from esclip._files.opening import PIECE, AnyFile, open_file
 from esclip._files.regular import open_beside
 
 MAX_LINE_CHARS = 1 << 20
@@ -121,9 +123,9 @@ def read_text(path: Path, max_bytes: int) -> str:
     return TextDecoder().decode(data, final=True)
 
 
-def read_beginning(path: Path, max_bytes: int) -> str:
+def read_beginning(path: AnyFile, max_bytes: int) -> str:
     """The text of a file's first bytes; a character cut at their end is left out."""
-    with open_beside(path) as file:
+    with open_file(path, PIECE) if isinstance(path, BucketPath) else open_beside(path) as file:
         data = file.read(max_bytes + 1)
     return TextDecoder().decode(data[:max_bytes], final=len(data) <= max_bytes)
 

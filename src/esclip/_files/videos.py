@@ -19,7 +19,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from esclip._files.regular import open_regular
+from esclip._files.buckets import BucketPath
+from esclip._files.opening import AnyFile, open_file
 
 FORMATS = {
     ".3g2": "mov",
@@ -62,13 +63,15 @@ _FRAME = re.compile(
 )
 
 
-def is_video(path: Path) -> bool:
+def is_video(path: AnyFile) -> bool:
     """Whether this is a video, by its name."""
     return path.suffix.lower() in FORMATS
 
 
-def frame_path(video: Path, milliseconds: int) -> Path:
+def frame_path(video: AnyFile, milliseconds: int) -> AnyFile:
     """The path of a frame, for `read_file`."""
+    if isinstance(video, BucketPath):
+        return video._replace(key=f"{video.key}{TIME_MARK}{milliseconds}")
     return Path(f"{video}{TIME_MARK}{milliseconds}")
 
 
@@ -78,7 +81,7 @@ def split_frame(location: str) -> tuple[str, int] | None:
     return (match["video"], int(match["ms"])) if match else None
 
 
-def frame_times(video: Path, interval: float | None) -> Iterator[int]:
+def frame_times(video: AnyFile, interval: float | None) -> Iterator[int]:
     """The times of frames in ms: of key frames at least a second apart, or of one every `interval` seconds.
 
     Raises `OSError`, also in the middle of a video that is damaged.
@@ -110,7 +113,7 @@ def _in_order(times: Iterator[int]) -> Iterator[int]:
     yield from sorted(ahead)
 
 
-def read_frame(video: Path, milliseconds: int) -> bytes:
+def read_frame(video: AnyFile, milliseconds: int) -> bytes:
     """A frame as a JPEG. Raises `OSError`, and `FileNotFoundError` for a time that has none."""
     for earlier in (0, SEEK_MARGIN):
         with _open_stream(video) as (container, stream):
@@ -144,14 +147,14 @@ def _milliseconds(pts: int, stream: Any) -> int:
 
 
 @contextmanager
-def _open_stream(video: Path) -> Iterator[tuple[Any, Any]]:
+def _open_stream(video: AnyFile) -> Iterator[tuple[Any, Any]]:
     try:
         import av
     except ImportError as error:
         raise OSError(errno.ENOSYS, "PyAV, which reads videos, is not installed", str(video)) from error
     try:
         with (
-            open_regular(video) as file,
+            open_file(video) as file,
             av.open(file, format=FORMATS[video.suffix.lower()], metadata_errors="replace") as container,
         ):
             if not container.streams.video:

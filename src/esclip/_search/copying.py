@@ -125,11 +125,12 @@ def _copy(hit: Hit, *, fetcher: Fetcher, folder: Path, digits: int) -> _Outcome:
 
 def _name_of(location: str) -> str:
     """The last part of a path, also in an archive, or of a URL's path."""
+    inside = location.removeprefix(f"{archive_of(location)}{MEMBER_MARK}")
     if is_bucket_address(location):
-        return location.rpartition("/")[2]
+        return inside.rpartition("/")[2]
     if "://" in location:
         return PurePosixPath(unquote(urlsplit(location).path)).name
-    return path_of(location.removeprefix(f"{archive_of(location)}{MEMBER_MARK}")).name
+    return path_of(inside).name
 
 
 def _write_new(path: Path, data: bytes) -> bool:

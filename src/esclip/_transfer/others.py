@@ -31,6 +31,7 @@ from esclip._core.settings import UNSPLASH_PAGE
 from esclip._core.types import MEMORY_SCHEME, ImageRecord, StoredDocument, Vector, Vectors, file_id
 from esclip._errors import ConfigError, Hint, SourceError, error_text, map_errors, one_line
 from esclip._errors.counts import pluralize
+from esclip._files.opening import AnyFile
 from esclip._transfer.importing import VectorTables
 from esclip._transfer.options import ImportOptions
 from esclip.sources.memory.source import MemorySource
@@ -328,5 +329,5 @@ def _without_bytes(item: ImageRecord | Rejection) -> ImageRecord | Rejection:
     return item if isinstance(item, Rejection) else to_read_again(item) or item
 
 
-def _shown(path: Path) -> str:
+def _shown(path: AnyFile) -> str:
     return one_line(str(path), 300)

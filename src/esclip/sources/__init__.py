@@ -8,8 +8,10 @@ paths ─► open_source ─► the first of `SOURCE_TYPES` that matches ─► 
                           ├─► TableSource         a table in a file: URLs, separated values, Parquet
                           ├─► ArchiveSource       a tar or zip
                           ├─► VideoSource         a film: its frames
-                          └─► FolderSource        any other folder, or a file
-          └► BucketSource  the address of a bucket, of a prefix or an object in it
+                          ├─► FolderSource        any other folder, or a file
+                          └─► BucketSource        the address of a prefix, or of a picture in a bucket
+
+Tables, archives and videos are read from buckets as well: `AnyFile` is a path, or the address of an object.
 
 What a program has in memory is a `MemorySource` (`memory/`).
 """
@@ -19,12 +21,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.schema import Field
 from esclip._errors import ConfigError, SourceError
 from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._files.locations import AnyCaptions, user_path
+from esclip._files.opening import AnyFile
 from esclip._protocols import Source
 from esclip.sources.archive import ArchiveSource, is_archive_file
 from esclip.sources.bucket import BucketSource, is_gone_from_bucket
@@ -73,8 +77,9 @@ class SourceOptions:
 class SourceType:
     """How paths of one kind are recognized, and opened."""
 
-    matches: Callable[[Path], bool]
-    open: Callable[[Path, SourceOptions], Source]
+    matches: Callable[[Any], bool]
+    """Of a path; where it is in buckets, too, also of an address."""
+    open: Callable[[Any, SourceOptions], Source]
     is_dataset: bool = False
     """Whether `SourceOptions.images` is of use."""
     has_columns: bool = False
@@ -83,6 +88,7 @@ class SourceType:
     """Whether `SourceOptions.frame_interval` is of use."""
     has_names: bool = False
     """Whether `SourceOptions.exclude` is of use."""
+    in_buckets: bool = True
 
 
 def _open_dataset(path: Path, options: SourceOptions) -> Source:
@@ -96,35 +102,39 @@ def _open_manifest(path: Path, options: SourceOptions) -> Source:
     return without_conflict(ManifestSource(path, options.slice), options.known)
 
 
-def _open_records_file(path: Path, options: SourceOptions) -> Source:
+def _open_records_file(path: AnyFile, options: SourceOptions) -> Source:
     return RecordsFileSource(path, options.known, options.columns)
 
 
-def _open_table(path: Path, options: SourceOptions) -> Source:
+def _open_table(path: AnyFile, options: SourceOptions) -> Source:
     return without_conflict(TableSource(path, options.columns, options.known), options.known)
 
 
-def _open_archive(path: Path, options: SourceOptions) -> Source:
+def _open_archive(path: AnyFile, options: SourceOptions) -> Source:
     source = ArchiveSource(path, exclude=options.exclude, known=options.known)
     return without_conflict(source, options.known)
 
 
-def _open_video(path: Path, options: SourceOptions) -> Source:
+def _open_video(path: AnyFile, options: SourceOptions) -> Source:
     return without_conflict(VideoSource(path, options.frame_interval), options.known)
 
 
-def _open_folder(path: Path, options: SourceOptions) -> Source:
-    source = FolderSource(path, gone=options.gone, texts=options.texts, exclude=options.exclude)
+def _open_folder(path: AnyFile, options: SourceOptions) -> Source:
+    source: Source
+    if isinstance(path, BucketPath):
+        source = BucketSource(path, gone=options.gone, exclude=options.exclude)
+    else:
+        source = FolderSource(path, gone=options.gone, texts=options.texts, exclude=options.exclude)
     return without_conflict(source, options.known)
 
 
-_MANIFEST = SourceType(is_manifest, _open_manifest)
+_MANIFEST = SourceType(is_manifest, _open_manifest, in_buckets=False)
 
 _FOLDER = SourceType(lambda path: True, _open_folder, has_names=True)
 
 SOURCE_TYPES: Sequence[SourceType] = (
     _MANIFEST,
-    SourceType(is_dataset, _open_dataset, is_dataset=True, has_columns=True),
+    SourceType(is_dataset, _open_dataset, is_dataset=True, has_columns=True, in_buckets=False),
     SourceType(is_records_file, _open_records_file, has_columns=True),
     SourceType(is_table, _open_table, has_columns=True),
     SourceType(is_archive_file, _open_archive, has_names=True),
@@ -206,7 +216,7 @@ def open_source(
         if isinstance(path, Source):
             sources.append(path)
             continue
-        type, source = _open(path, replace(options, gone=path in gone), captions)
+        type, source = _open(path, replace(options, gone=path in gone))
         sources.append(source)
         options = replace(options, known=(*sources[-1].fields, *options.known))  # so that all have one type
         types.add(type)
@@ -238,33 +248,29 @@ def is_manifest_path(path: str | Path | Source) -> bool:
 def allowed_buckets(paths: Sequence[str | Path | Source]) -> list[str]:
     """The buckets that these paths are in, as allowed hosts name them: who names one has it read."""
     return [
-        str(BucketPath.of_user(path, "path")._replace(key=""))
+        str(BucketPath.of_user(path, "path").root)
         for path in paths
         if isinstance(path, str) and is_bucket_address(path)
     ]
 
 
-def _open(
-    path: str | Path, options: SourceOptions, captions: AnyCaptions | None
-) -> tuple[SourceType, Source]:
+def _open(path: str | Path, options: SourceOptions) -> tuple[SourceType, Source]:
     """The source that reads a path, and the type whose options it takes."""
-    if not is_bucket_address(path):
+    file: AnyFile
+    if is_bucket_address(path):
+        if options.texts:
+            raise ConfigError("texts: text files are read from folders, not from buckets")
+        file = BucketPath.of_user(str(path), "path")
+    else:
         file = user_path(path, "path")
-        type = _type_of(file, options.columns)
-        return type, type.open(file, options)
-    if options.texts:
-        raise ConfigError("texts: text files are read from folders, not from buckets")
-    if captions == SIDECAR:
-        raise ConfigError(
-            f"captions: {SIDECAR} reads text files beside pictures in folders, not in buckets; name a .json "
-            "file with the pictures' addresses"
-        )
-    source = BucketSource(BucketPath.of_user(str(path), "path"), gone=options.gone, exclude=options.exclude)
-    return _FOLDER, without_conflict(source, options.known)
+    type = _type_of(file, options.columns)
+    return type, type.open(file, options)
 
 
-def _type_of(path: Path, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:
+def _type_of(path: AnyFile, columns: RecordColumns = USUAL_COLUMNS) -> SourceType:
     """The type of a path; a table whose columns are named is no dataset, whatever it is called."""
+    if isinstance(path, BucketPath):
+        return next(type for type in SOURCE_TYPES if type.in_buckets and type.matches(path))
     return next(
         type
         for type in SOURCE_TYPES

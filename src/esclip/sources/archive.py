@@ -5,14 +5,13 @@
                    └ key: up to the first dot       metadata: the other values of 000.json
 
 A picture's location, and id, is the archive, a `#` and the member's name: by that it is read again where it
-stands. In a tar the members of a key stand together; a key that comes again later is rejected.
+stands. Of an archive in a bucket the records have the pictures' bytes, so that it is read once, from its
+beginning to its end. In a tar the members of a key stand together; a key that comes again later is rejected.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +27,15 @@ from esclip._core.field_names import check_field_name
 from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
-from esclip._core.types import ImageRecord, Metadata, MetadataValue, id_problem, text_id
+from esclip._core.settings import MAX_PICTURE_BYTES, PAGE_BYTES
+from esclip._core.types import (
+    ImageRecord,
+    Metadata,
+    MetadataValue,
+    content_fingerprint,
+    id_problem,
+    text_id,
+)
 from esclip._errors import SourceError, error_text, one_line
 from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
@@ -43,6 +50,8 @@ from esclip._files.archives import (
     open_archive,
     stamp,
 )
+from esclip._files.buckets import BucketPath
+from esclip._files.opening import PIECE, AnyFile, absolute, is_file, open_file
 from esclip._files.paths import path_text
 from esclip._files.text import NotText, TextDecoder
 from esclip._images.formats import LINKED_FILES, skipped_kind
@@ -69,30 +78,29 @@ OWN_FIELDS = {one.name for one in FIELDS} - {one.name for one in PICTURE_FIELDS}
 log = logging.getLogger("esclip")
 
 
-def is_archive_file(path: Path) -> bool:
+def is_archive_file(path: AnyFile) -> bool:
     """Whether a path is an archive, by its name."""
-    return (is_archive(path) or path.name.lower().endswith(PACKED_TARS)) and path.is_file()
+    return (is_archive(path) or path.name.lower().endswith(PACKED_TARS)) and is_file(path)
 
 
 class ArchiveSource(Source):
     """The pictures of a tar or a zip. An archive that is damaged gives what comes before, and a rejection."""
 
     def __init__(
-        self, path: str | Path, *, exclude: Exclusions | None = None, known: Sequence[Field] = ()
+        self, path: str | AnyFile, *, exclude: Exclusions | None = None, known: Sequence[Field] = ()
     ) -> None:
         """Read the first samples for their fields; `known` are the index's fields, whose types they keep.
 
         Raises `SourceError` where there is no file, and for a tar that is packed.
         """
-        self._path = Path(os.path.normpath(Path.cwd() / path))
+        self._path = absolute(path)
         self._exclude = exclude or Exclusions()
         self._passed: Counter[str] = Counter()
         if self._path.name.lower().endswith(PACKED_TARS):
             problem = "is packed, so that no picture can be read from its middle; unpack it to a .tar"
             raise SourceError(f"{path_text(self._path)} {problem}")
         try:
-            if not stat.S_ISREG(self._path.stat().st_mode):
-                raise SourceError(f"{path_text(self._path)} is no regular file")
+            open_file(self._path, PIECE).close()
         except OSError as error:
             raise SourceError(f"{path_text(self._path)} can't be read: {error_text(error)}") from error
         self._is_zip = self._path.suffix.lower() == ZIP
@@ -110,8 +118,10 @@ class ArchiveSource(Source):
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """A record for each picture, as the archive has them."""
         self._passed, left_out = Counter(), _LeftOut()
-        version = "" if self._is_zip else "".join(f"{number}-" for number in stamp(self._path))
-        with owned(self._samples(self._passed)) as samples:
+        is_held = isinstance(self._path, BucketPath)
+        has_own = self._is_zip or is_held
+        version = "" if has_own else "".join(f"{number}-" for number in stamp(self._path))
+        with owned(self._samples(self._passed, holding=is_held)) as samples:
             for sample in samples:
                 if isinstance(sample, Rejection):
                     yield sample
@@ -138,14 +148,16 @@ class ArchiveSource(Source):
                         types[name] = known.get(name) or common_type(types.get(name), kind)
         return types
 
-    def _samples(self, passed: Counter[str]) -> Iterator[_Sample | Rejection]:
-        """The samples, as the archive has them; at the end a rejection of one that is damaged."""
+    def _samples(self, passed: Counter[str], *, holding: bool = False) -> Iterator[_Sample | Rejection]:
+        """The samples, as the archive has them; at the end a rejection of one that is damaged.
+
+        With `holding`, they hold their pictures.
+        """
         try:
             with open_archive(self._path) as archive:
                 members = self._wanted(archive, passed)
-                yield from (
-                    self._by_directory(archive, members) if self._is_zip else self._in_order(archive, members)
-                )
+                find = self._by_directory if self._is_zip else self._in_order
+                yield from find(archive, members, holding=holding)
         except OSError as error:
             yield _rejected(self._path, Reason.UNREADABLE_FILE, error_text(error))
 
@@ -165,17 +177,19 @@ class ArchiveSource(Source):
             elif kind:
                 passed[kind] += 1
 
-    def _in_order(self, archive: Archive, members: Iterable[Member]) -> Iterator[_Sample | Rejection]:
+    def _in_order(
+        self, archive: Archive, members: Iterable[Member], *, holding: bool
+    ) -> Iterator[_Sample | Rejection]:
         """Samples whose members follow each other; of a key that comes again a rejection for each picture."""
-        sample, over = _Sample(""), set[int]()
+        sample, over = _Sample("", holding), set[int]()
         try:
             for member in members:
                 key = _key(member.name)
-                if key != sample.key or len(sample.names) >= MAX_MEMBERS:
+                if key != sample.key or sample.is_full:
                     yield sample
                     if key != sample.key:
                         over.add(hash(sample.key))
-                    sample = _Sample(key)
+                    sample = _Sample(key, holding)
                 if hash(key) in over:
                     yield from self._reject_picture(
                         member, Reason.UNREADABLE_FILE, "files of its key stand apart"
@@ -189,7 +203,9 @@ class ArchiveSource(Source):
             raise
         yield sample
 
-    def _by_directory(self, archive: Archive, members: Iterable[Member]) -> Iterator[_Sample | Rejection]:
+    def _by_directory(
+        self, archive: Archive, members: Iterable[Member], *, holding: bool
+    ) -> Iterator[_Sample | Rejection]:
         """A sample for each picture, with the texts and JSON of its key wherever they stand."""
         pictures: list[Member] = []
         others: dict[str, list[Member]] = {}
@@ -204,7 +220,7 @@ class ArchiveSource(Source):
                 yield from self._reject_picture(picture, Reason.BAD_ID, TWICE)
                 continue
             names.add(picture.name)
-            sample = _Sample(_key(picture.name))
+            sample = _Sample(_key(picture.name), holding)
             for member in (picture, *others.get(sample.key, ())):
                 sample.add(archive, member)
             yield sample
@@ -213,13 +229,16 @@ class ArchiveSource(Source):
         self, sample: _Sample, version: str, left_out: _LeftOut
     ) -> Iterator[ImageRecord | Rejection]:
         metadata = left_out.convert(sample, self._types)
-        for member in sample.pictures:
+        for member, data in sample.pictures:
             if member.is_encrypted:
                 yield from self._reject_picture(member, Reason.UNREADABLE_FILE, "it is encrypted")
             else:
-                yield self._record(member, f"{version}{member.version}", sample.description, metadata)
+                own = f"{version}{member.version}" if data is None else content_fingerprint(data)
+                yield self._record(member, data, own, sample.description, metadata)
 
-    def _record(self, member: Member, version: str, description: str, metadata: Metadata) -> ImageRecord:
+    def _record(
+        self, member: Member, data: bytes | None, version: str, description: str, metadata: Metadata
+    ) -> ImageRecord:
         path, inside = member_path(self._path, member.name), self._path / member.name.lstrip("/")
         own: dict[str, MetadataValue] = {
             "file_name": path_text(inside.name),
@@ -232,7 +251,7 @@ class ArchiveSource(Source):
         return ImageRecord(
             id=_id(path),
             location=path_text(path),
-            picture=path,
+            picture=_picture_at(path) if data is None else data,
             image_version=version,
             description=description,
             metadata={**own, **metadata},
@@ -245,11 +264,15 @@ class ArchiveSource(Source):
             yield _rejected(member_path(self._path, member.name), reason, detail)
 
 
-def _rejected(path: Path, reason: Reason, detail: str) -> Rejection:
+def _rejected(path: AnyFile, reason: Reason, detail: str) -> Rejection:
     return Rejection(_id(path), path_text(path), Stage.READ, reason, detail)
 
 
-def _id(path: Path) -> str:
+def _picture_at(path: AnyFile) -> str | Path:
+    return path if isinstance(path, Path) else str(path)
+
+
+def _id(path: AnyFile) -> str:
     """The id of what is at a location: the location, where that can be one."""
     location = path_text(path)
     return text_id(f"{MEMBER_MARK}{location}") if id_problem(location) else location
@@ -274,8 +297,12 @@ class _Sample:
     """The members of a key."""
 
     key: str
+    holding: bool
+    """Whether it holds the bytes of its pictures."""
     names: set[str] = field(default_factory=set)
-    pictures: list[Member] = field(default_factory=list)
+    pictures: list[tuple[Member, bytes | None]] = field(default_factory=list)
+    held: int = 0
+    """Bytes of them."""
     text: str | None = None
     values: dict[str, object] = field(default_factory=dict)
     """Of its JSON, those that can be metadata."""
@@ -288,11 +315,22 @@ class _Sample:
         caption = self.values.get(CAPTION)
         return self.text if self.text is not None else caption if isinstance(caption, str) else ""
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more is added to it."""
+        return len(self.names) >= MAX_MEMBERS or self.held >= PAGE_BYTES
+
     def add(self, archive: Archive, member: Member) -> None:
         """Add a picture; of a text or JSON what it says."""
         self.names.add(member.name)
         if _is_picture(member):
-            self.pictures.append(member)
+            data = (
+                archive.read(member, MAX_PICTURE_BYTES + 1)
+                if self.holding and not member.is_encrypted
+                else None
+            )
+            self.pictures.append((member, data))
+            self.held += len(data or b"")
             return
         try:
             if member.size > MAX_TEXT_BYTES or member.is_encrypted:
@@ -347,7 +385,7 @@ class _LeftOut:
                 self._note(f"{name} of {sample.key}")
         return metadata
 
-    def warn(self, path: Path) -> None:
+    def warn(self, path: AnyFile) -> None:
         """Log how much it is, with an example."""
         if self._number:
             log.warning(

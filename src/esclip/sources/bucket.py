@@ -22,8 +22,9 @@ from esclip._core.rejections import Rejection, Stage
 from esclip._core.types import ImageRecord, MetadataValue, text_id
 from esclip._errors import FetchError, SourceError, one_line
 from esclip._errors.reasons import Reason
-from esclip._fetch.buckets import Buckets
+from esclip._files.archives import archive_of
 from esclip._files.buckets import BucketPath
+from esclip._files.objects import find_object, list_folder
 from esclip._files.paths import is_below
 from esclip._images.formats import UNREADABLE_KINDS, describe_skipped, skipped_kind, supported_suffixes
 from esclip._protocols import Source
@@ -47,16 +48,14 @@ class BucketSource(Source):
         self._path = path
         self._exclude = exclude or Exclusions()
         self._passed: Counter[str] = Counter()
-        self._buckets = Buckets()
-        info = _find(self._buckets, path)
+        info = _find(path)
         self._object = info if info is not None and info.is_file else None
         self._is_gone = info is None
         if self._is_gone and not gone:
             raise SourceError(f"{path}: there is no such bucket, or nothing of this name in it")
         if self._object and skipped_kind(path.key) is not None:
             raise SourceError(
-                f"{path} is no picture by its name; tables, archives and videos are read from a disk: "
-                "download it first"
+                f"{path} is neither a picture by its name, nor a table, archive or video that is read"
             )
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
@@ -90,7 +89,8 @@ class BucketSource(Source):
         root = str(self._path)
         below = location[len(root) + 1 :] or self._path.key.rpartition("/")[2]
         return (
-            is_below(location, root)
+            archive_of(location) is None
+            and is_below(location, root)
             and skipped_kind(location) not in UNREADABLE_KINDS
             and not self._exclude.has(below)
         )
@@ -114,7 +114,7 @@ class BucketSource(Source):
     def _wanted(self, folder: BucketPath, cancelled: Event) -> Iterator[BucketPath | ImageRecord | Rejection]:
         """The pictures and folders in a folder; the others are counted."""
         try:
-            infos = self._buckets.entries(folder, cancelled)
+            infos = list_folder(folder, cancelled)
         except FetchError as error:
             yield _rejected(str(folder), error.reason, error.detail)
             return
@@ -122,11 +122,14 @@ class BucketSource(Source):
         while infos:
             info = infos.pop()
             name = info.path.removeprefix(f"{folder.path}/")
-            if name == info.path or not name:
+            parts = name.split("/")
+            if name == info.path or "" in parts:
                 problem = "names of objects in it have an empty part, and can't be read"
                 yield _rejected(f"{folder}/", Reason.BAD_URL, problem)
-            elif not name.startswith(".") and self._takes(folder, name, is_folder=not info.is_file):
-                path = BucketPath(folder.bucket, f"{folder.key}/{name}".removeprefix("/"))
+            elif not any(part.startswith(".") for part in parts) and self._takes(
+                folder, name, is_folder=not info.is_file
+            ):
+                path = folder / name
                 yield _record(path, info) if info.is_file else path
 
     def _takes(self, folder: BucketPath, name: str, *, is_folder: bool) -> bool:
@@ -142,18 +145,29 @@ class BucketSource(Source):
 
 def is_gone_from_bucket(path: BucketPath) -> bool:
     """Whether there is neither an object nor a folder of this name. Raises `SourceError`."""
-    return _find(Buckets(), path) is None
+    return _find(path) is None
 
 
-def _find(buckets: Buckets, path: BucketPath) -> Any:
+def _find(path: BucketPath) -> Any:
     """What is at a path, as pyarrow describes it; None: nothing. Raises `SourceError`."""
     from pyarrow.fs import FileType
 
     try:
-        info = buckets.find(path, Event())
+        info = find_object(path, Event())
     except FetchError as error:
         raise SourceError(f"{path} can't be read: {error.detail}") from error
     return None if info.type is FileType.NotFound else info
+
+
+def object_record(path: BucketPath) -> ImageRecord | Rejection:
+    """The record of an object's current state; a rejection when it can't be asked for."""
+    try:
+        info = find_object(path, Event())
+    except FetchError as error:
+        return _rejected(str(path), error.reason, error.detail)
+    if not info.is_file:
+        return _rejected(str(path), Reason.HTTP_404, "there is no such object")
+    return _record(path, info)
 
 
 def _record(path: BucketPath, info: Any) -> ImageRecord:

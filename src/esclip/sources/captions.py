@@ -28,7 +28,10 @@ from esclip._core.text_forms import compose, forms
 from esclip._core.types import ImageRecord
 from esclip._errors import SourceError, error_text, one_line
 from esclip._errors.counts import pluralize
+from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._files.locations import AnyCaptions, user_path
+from esclip._files.objects import text_names
+from esclip._files.opening import AnyFile
 from esclip._files.text import NotText, read_beginning, read_text
 from esclip._protocols import Source
 from esclip.sources.wrapper import SourceWrapper
@@ -38,6 +41,9 @@ SIDECAR = "sidecar"
 
 MAX_FILE_BYTES = 1 << 30
 """Of a captions file: a thousand for each of a million pictures."""
+
+KEPT_LISTINGS = 16
+"""Folders of buckets whose texts' names are kept: more than a walk is in at once, mostly."""
 
 ABSENT_ERRORS = (errno.ENOENT, errno.EISDIR, errno.ENAMETOOLONG)
 """The errors for a picture without a text file."""
@@ -138,14 +144,17 @@ class Sidecars:
     def __init__(self) -> None:
         self._unreadable = 0
         self._example = ""
+        self._listed: dict[BucketPath, frozenset[str]] = {}
+        """Names of texts in folders of buckets."""
 
     def caption_of(self, record: ImageRecord) -> str | None:
         """The text of the first file that exists; None where it can't be read."""
-        if not isinstance(record.picture, Path):
+        picture = _file_of(record)
+        if picture is None:
             return ""
-        for file in _sidecar_paths(record.picture):
+        for file in _sidecar_paths(picture):
             try:
-                if file != record.picture:
+                if file != picture and self._may_be_there(file):
                     return clip_caption(read_beginning(file, MAX_CAPTION_BYTES))
             except (OSError, NotText) as error:
                 if isinstance(error, OSError) and error.errno in ABSENT_ERRORS:
@@ -154,6 +163,19 @@ class Sidecars:
                 self._unreadable += 1
                 return None
         return ""
+
+    def _may_be_there(self, file: AnyFile) -> bool:
+        """Whether the listing of a folder in a bucket has it: one request for many pictures.
+
+        Raises `OSError` where it can't be listed.
+        """
+        if isinstance(file, Path):
+            return True
+        if file.parent not in self._listed:
+            while len(self._listed) >= KEPT_LISTINGS:
+                self._listed.pop(next(iter(self._listed)))
+            self._listed[file.parent] = text_names(file.parent)
+        return file.name in self._listed[file.parent]
 
     def warn(self) -> None:
         """Log the number of unreadable text files."""
@@ -166,10 +188,22 @@ class Sidecars:
             self._unreadable, self._example = 0, ""
 
 
-def _sidecar_paths(picture: Path) -> Iterator[Path]:
+def _file_of(record: ImageRecord) -> AnyFile | None:
+    """The file or object that has a picture; None for another."""
+    picture = record.picture
+    if isinstance(picture, Path):
+        return picture
+    try:
+        return BucketPath.parse(picture) if isinstance(picture, str) and is_bucket_address(picture) else None
+    except ValueError:
+        return None
+
+
+def _sidecar_paths(picture: AnyFile) -> Iterator[AnyFile]:
     """The possible paths of a picture's text, in all Unicode forms of the name."""
-    for file in (picture.with_name(f"{picture.name}.txt"), picture.with_suffix(".txt")):
-        yield from map(file.with_name, forms(file.name))
+    folder = picture.parent
+    for name in (f"{picture.name}.txt", picture.with_suffix(".txt").name):
+        yield from (folder / form for form in forms(name))
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -9,7 +9,6 @@ ingest, and again where it is shown.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,9 +21,11 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, id_problem, text_id
 from esclip._errors import SourceError, error_text
 from esclip._errors.reasons import Reason
+from esclip._files.opening import AnyFile, absolute, is_file
 from esclip._files.paths import path_text
 from esclip._files.videos import frame_path, frame_times, is_video, split_frame
 from esclip._protocols import Source
+from esclip.sources.bucket import object_record
 from esclip.sources.folder import FIELDS, file_record
 
 TIME = "time"
@@ -34,9 +35,9 @@ FACTS = ("width", "height", "orientation", "color")
 INSTALL = "pip install 'esclip[video]'"
 
 
-def is_video_file(path: Path) -> bool:
+def is_video_file(path: AnyFile) -> bool:
     """Whether a path is a video, by its name."""
-    return is_video(path) and path.is_file()
+    return is_video(path) and is_file(path)
 
 
 class VideoSource(Source):
@@ -47,19 +48,19 @@ class VideoSource(Source):
         *(one for one in FIELDS if one not in PICTURE_FIELDS or one.name in FACTS),
     )
 
-    def __init__(self, path: str | Path, interval: float | None = None) -> None:
+    def __init__(self, path: str | AnyFile, interval: float | None = None) -> None:
         """Take a frame every `interval` seconds; None: the key frames, at least a second apart.
 
         Raises `SourceError` where PyAV isn't installed.
         """
-        self._path = Path(os.path.normpath(Path.cwd() / path))
+        self._path = absolute(path)
         self._interval = interval
         if find_spec("av") is None:
             raise SourceError(f"{path_text(self._path)} is a video, which PyAV reads: {INSTALL}")
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """A record for each frame, in the order of their times."""
-        video = file_record(self._path)
+        video = file_record(self._path) if isinstance(self._path, Path) else object_record(self._path)
         if isinstance(video, Rejection):
             yield video
             return
@@ -84,7 +85,7 @@ class VideoSource(Source):
         return ImageRecord(
             id=_id(path_text(path)),
             location=path_text(path),
-            picture=path,
+            picture=path if isinstance(path, Path) else str(path),
             image_version=f"{video.image_version}-{time}",
             metadata={**video.metadata, TIME: time / 1000},
             picture_fields=FACTS,

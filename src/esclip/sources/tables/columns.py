@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from esclip._files.buckets import BucketPath
+from esclip._files.opening import AnyFile
 from esclip.sources.memory.pictures import names_file
 from esclip.sources.memory.source import PICTURE_KEYS, TEXT_KEY
 
@@ -53,10 +55,26 @@ def picture_key(column: str) -> str:
     return "url" if "url" in column.casefold() else "image"
 
 
-def below_folder(record: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The record, with a relative path of its picture made absolute."""
+def below_folder(record: dict[str, Any], folder: AnyFile) -> dict[str, Any]:
+    """The record, with a relative path of its picture made absolute.
+
+    A table in a bucket names no file of this machine: all of its paths are names of objects.
+    """
+    if isinstance(folder, BucketPath):
+        return _in_bucket(record, folder)
     for key in ("path", "image"):
         value = record.get(key)
         if isinstance(value, str) and value and names_file(value) and not value.startswith("~"):
             record[key] = str(folder / value)
+    return record
+
+
+def _in_bucket(record: dict[str, Any], folder: BucketPath) -> dict[str, Any]:
+    for key in ("path", "image"):
+        value = record.get(key)
+        if isinstance(value, Mapping) and value.get("bytes") is None:
+            value = value.get("path")
+        if isinstance(value, str) and value and names_file(value):
+            del record[key]
+            record["image"] = str(folder / value)
     return record

@@ -14,11 +14,11 @@ import csv
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, NamedTuple
 
 from esclip._errors import SourceError, error_text
 from esclip._errors.counts import pluralize
+from esclip._files.opening import AnyFile
 from esclip._files.text import NotText
 
 MAX_ROW_BYTES = 32 * 1024 * 1024
@@ -77,7 +77,7 @@ def _holds_row(values: list[str], columns: int, delimiter: str) -> bool:
 class Lines:
     """A file's lines as `csv.reader` pulls them; those of the current row are kept, to go back to."""
 
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
+    def __init__(self, stream: IO[bytes], path: AnyFile) -> None:
         self._stream = stream
         self._path = path
         self._ahead: deque[bytes] = deque()

@@ -11,7 +11,6 @@ to a search service.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,6 +18,7 @@ import orjson
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field
 from esclip._errors.reasons import Reason
+from esclip._files.opening import AnyFile, absolute, is_file
 from esclip._files.paths import path_text
 from esclip.sources.memory.source import MemorySource
 from esclip.sources.tables.columns import USUAL_COLUMNS, RecordColumns, below_folder
@@ -29,29 +29,29 @@ SUFFIXES = (".ndjson", ".jsonl")
 METADATA = "metadata"
 
 
-def is_records_file(path: Path) -> bool:
+def is_records_file(path: AnyFile) -> bool:
     """Whether a path is a file of JSON lines, by its name."""
-    return unpacked_suffix(path) in SUFFIXES and path.is_file()
+    return unpacked_suffix(path) in SUFFIXES and is_file(path)
 
 
 class RecordsFileSource(MemorySource):
     """The records of a file of JSON lines. Paths in it are relative to its folder."""
 
     def __init__(
-        self, path: Path, known: Iterable[Field] = (), columns: RecordColumns = USUAL_COLUMNS
+        self, path: AnyFile, known: Iterable[Field] = (), columns: RecordColumns = USUAL_COLUMNS
     ) -> None:
         """Read the first lines for their fields; `known` are those of the index, whose types they keep.
 
         Raises `SourceError` for a file that can't be read, or is no text.
         """
-        lines = _Lines(Path.cwd() / path, columns)
+        lines = _Lines(absolute(path), columns)
         super().__init__(lines, known=known, captioned=columns.captions is not None)
 
 
 class _Lines:
     """The lines of a file, as often as they are wanted."""
 
-    def __init__(self, file: Path, columns: RecordColumns) -> None:
+    def __init__(self, file: AnyFile, columns: RecordColumns) -> None:
         self._file = file
         self._columns = columns
 

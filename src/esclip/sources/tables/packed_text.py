@@ -6,12 +6,11 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, cast
 
 from esclip._errors import SourceError, error_text
+from esclip._files.opening import AnyFile, open_file
 from esclip._files.paths import path_text
-from esclip._files.regular import open_regular
 from esclip._files.text import MAX_MARK_BYTES, NotText, Utf8, detect_encoding, text_lines
 from esclip.sources.tables.csv_rows import READ_ERRORS
 
@@ -20,19 +19,19 @@ MAGIC = b"\x1f\x8b"
 MARK = b"\xef\xbb\xbf"
 
 
-def unpacked_suffix(path: Path) -> str:
+def unpacked_suffix(path: AnyFile) -> str:
     """The suffix of a file's name in lower case, the one before `.gz`."""
     return (path.with_suffix("") if path.suffix.lower() == PACKED else path).suffix.lower()
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[IO[bytes]]:
+def open_text(path: AnyFile) -> Iterator[IO[bytes]]:
     """Context manager: a text's bytes, unpacked, in UTF-8 without a mark.
 
     Raises `SourceError`, also for what is raised within it by reading.
     """
     try:
-        with open_regular(path) as file:
+        with open_file(path) as file:
             packed = file.read(len(MAGIC)) == MAGIC  # regardless of its name
             file.seek(0)
             stream = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file
@@ -46,7 +45,7 @@ def open_text(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def open_lines(path: Path) -> Iterator[Iterator[str]]:
+def open_lines(path: AnyFile) -> Iterator[Iterator[str]]:
     """Context manager: the lines, without their ends. Raises `SourceError`."""
     with open_text(path) as stream:
         yield text_lines(cast(io.BufferedIOBase, stream))

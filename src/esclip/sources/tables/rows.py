@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,8 +25,8 @@ from esclip._core.schema import FieldType
 from esclip._errors import SourceError, error_text, one_line
 from esclip._errors.reasons import Reason
 from esclip._files.archives import PARQUET, picture_columns
+from esclip._files.opening import AnyFile, is_file, open_file
 from esclip._files.paths import path_text
-from esclip._files.regular import open_regular
 from esclip.sources.tables.csv_rows import BrokenRow, Lines, Row, read_rows
 from esclip.sources.tables.packed_text import open_lines, open_text, unpacked_suffix
 
@@ -39,6 +38,9 @@ TYPED_BY = 1000
 BATCH_BYTES = 4 << 20
 MAX_BATCH_ROWS = 4096
 """What is read of a Parquet file at once."""
+
+COLUMN_BYTES = 1 << 20
+"""What is read of one column at once: a request each where the file is in a bucket."""
 
 ROWS_AT_ONCE = 256
 """Rows that become Python objects at once."""
@@ -56,7 +58,7 @@ class Table(ABC):
         count: The number of rows; None: not known without reading them.
     """
 
-    path: Path
+    path: AnyFile
     types: dict[str, FieldType | None]
     pictures: Sequence[str] = ()
     count: int | None = None
@@ -66,15 +68,15 @@ class Table(ABC):
         """All rows, as mappings of these columns, by the key of each. Raises `SourceError`."""
 
 
-def table_kind(path: Path) -> str | None:
+def table_kind(path: AnyFile) -> str | None:
     """The suffix of a table's file, without that of packing; None for another file."""
     suffix = unpacked_suffix(path)
     if suffix in DELIMITERS or (suffix in PARQUET and path.suffix.lower() == suffix):
-        return suffix if path.is_file() else None
+        return suffix if is_file(path) else None
     return suffix if suffix == ".txt" and _begins_with_url(path) else None
 
 
-def open_table(path: Path, known: Mapping[str, FieldType]) -> Table:
+def open_table(path: AnyFile, known: Mapping[str, FieldType]) -> Table:
     """The table in a file; columns of separated values take the types of `known`.
 
     Raises `SourceError` where it can't be read.
@@ -85,7 +87,7 @@ def open_table(path: Path, known: Mapping[str, FieldType]) -> Table:
     return CsvTable(path, DELIMITERS[kind], known) if kind in DELIMITERS else UrlList(path)
 
 
-def _begins_with_url(path: Path) -> bool:
+def _begins_with_url(path: AnyFile) -> bool:
     try:
         with open_text(path) as stream:
             begin = stream.read(1 << 12).decode(errors="replace")
@@ -103,7 +105,7 @@ def _lines_with_urls(lines: Iterable[str]) -> Iterator[str]:
 class UrlList(Table):
     """URLs, one a line; empty lines, and those that begin with #, are none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyFile) -> None:
         self.path = path
         self.types = {"url": FieldType.KEYWORD}
 
@@ -118,7 +120,7 @@ class UrlList(Table):
 class CsvTable(Table):
     """Separated values with a header; an empty one is missing."""
 
-    def __init__(self, path: Path, delimiter: str, known: Mapping[str, FieldType]) -> None:
+    def __init__(self, path: AnyFile, delimiter: str, known: Mapping[str, FieldType]) -> None:
         self.path = path
         self._delimiter = delimiter
         with open_text(path) as stream:
@@ -223,7 +225,7 @@ def _type_of_text(text: str) -> FieldType:
 class ParquetTable(Table):
     """A Parquet file, whose columns have types."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyFile) -> None:
         self.path = path
         with self._open() as file:
             schema = file.schema_arrow
@@ -254,7 +256,10 @@ class ParquetTable(Table):
         import pyarrow.parquet as pq
 
         try:
-            with open_regular(self.path) as stream, pq.ParquetFile(stream, buffer_size=1 << 16) as file:
+            with (
+                open_file(self.path) as stream,  # each column is read through a buffer of its own
+                pq.ParquetFile(stream.raw, buffer_size=COLUMN_BYTES) as file,
+            ):
                 yield file
         except (OSError, pa.ArrowException) as error:
             problem = one_line(error_text(error) if isinstance(error, OSError) else str(error), 300)

@@ -20,6 +20,7 @@ from esclip._core.schema import Field, FieldType
 from esclip._core.types import id_problem, text_id
 from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
 from esclip._files.archives import member_path
+from esclip._files.opening import AnyFile, absolute
 from esclip._files.paths import path_text
 from esclip.sources.memory.source import RECORD_KEYS, MemorySource
 from esclip.sources.tables.columns import (
@@ -34,7 +35,7 @@ from esclip.sources.tables.rows import Table, open_table, table_kind
 log = logging.getLogger("esclip")
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: AnyFile) -> bool:
     """Whether a path is a table's file, by its name; one of URLs alone by its first line."""
     return table_kind(path) is not None
 
@@ -42,14 +43,14 @@ def is_table(path: Path) -> bool:
 class TableSource(MemorySource):
     """The rows of a table's file. Paths in it are relative to its folder."""
 
-    def __init__(self, path: Path, columns: RecordColumns, known: Sequence[Field] = ()) -> None:
+    def __init__(self, path: AnyFile, columns: RecordColumns, known: Sequence[Field] = ()) -> None:
         """Read the table's columns and first rows; `known` are the index's fields, whose types they keep.
 
         Raises `SourceError` for a file that can't be read, or has no pictures, and `ConfigError` for a column
         that it lacks.
         """
         types = {field.name: field.type for field in known}
-        self._table = open_table(Path.cwd() / path, types)
+        self._table = open_table(absolute(path), types)
         rows = _Rows(self._table, columns)
         own = {name: kind for name, kind in rows.types.items() if name not in types}
         super().__init__(rows, own, known, captioned=columns.captions is not None)
