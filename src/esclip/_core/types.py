@@ -250,18 +250,18 @@ def text_record(
     )
 
 
+_TEXTS = (str, tuple)
+
+
 def _compose(metadata: Metadata) -> Metadata:
     """The same, or a copy whose texts are in NFC."""
     if not metadata:
         return metadata
-    changed = {
-        name: _compose_value(value) for name, value in metadata.items() if isinstance(value, str | tuple)
-    }
-    return (
-        metadata
-        if all(metadata[name] == value for name, value in changed.items())
-        else {**metadata, **changed}
-    )
+    changed = {}
+    for name, value in metadata.items():
+        if isinstance(value, _TEXTS) and (composed := _compose_value(value)) != value:
+            changed[name] = composed
+    return {**metadata, **changed} if changed else metadata
 
 
 def _compose_value(value: MetadataValue) -> MetadataValue:

@@ -242,13 +242,21 @@ class ParquetTable(Table):
 
     def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
         """Each row, read by batches of a few megabytes."""
+        for columns in self.batches(keys):
+            for values in zip(*columns.values(), strict=True):
+                yield dict(zip(columns, values, strict=True))
+
+    def batches(self, keys: Mapping[str, str]) -> Iterator[dict[str, list[Any]]]:
+        """The values of a few hundred rows at once, of these columns by the key of each."""
         classes = {keys[name]: names for name, names in self._classes.items() if name in keys}
         with self._open() as file:
             for batch in file.iter_batches(self._batch, columns=list(keys), use_threads=False):
                 named = batch.select(list(keys)).rename_columns(list(keys.values()))
                 for start in range(0, named.num_rows, ROWS_AT_ONCE):
-                    rows = named.slice(start, ROWS_AT_ONCE).to_pylist()
-                    yield from (_with_names(row, classes) for row in rows) if classes else rows
+                    columns = named.slice(start, ROWS_AT_ONCE).to_pydict()
+                    for key, names in classes.items():
+                        columns[key] = [_class_name(number, names) for number in columns[key]]
+                    yield columns
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -279,12 +287,9 @@ def _class_names(schema: Any) -> dict[str, list[str]]:
         return {}  # another description, or none
 
 
-def _with_names(row: dict[str, Any], classes: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The row, with a class's name in place of its number; -1 is none."""
-    for key, names in classes.items():
-        number = row[key]
-        row[key] = names[number] if isinstance(number, int) and 0 <= number < len(names) else None
-    return row
+def _class_name(number: Any, names: Sequence[str]) -> str | None:
+    """The name of a class by its number; -1 is none."""
+    return names[number] if isinstance(number, int) and 0 <= number < len(names) else None
 
 
 def _arrow_type(type: Any) -> FieldType | None:

@@ -12,17 +12,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+from esclip._concurrency.streams import owned
 from esclip._core.field_names import check_field_name
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType
-from esclip._core.types import id_problem, text_id
+from esclip._core.types import ImageRecord, id_problem, text_id
 from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
 from esclip._files.archives import member_path
 from esclip._files.opening import AnyFile, absolute
 from esclip._files.paths import path_text
-from esclip.sources.memory.source import RECORD_KEYS, MemorySource
+from esclip.sources.memory.source import RECORD_KEYS, GivenRecord, MemorySource
+from esclip.sources.tables.columnar import ColumnarRecords
 from esclip.sources.tables.columns import (
     CAPTION_NAMES,
     URL_NAMES,
@@ -30,7 +33,7 @@ from esclip.sources.tables.columns import (
     below_folder,
     picture_key,
 )
-from esclip.sources.tables.rows import Table, open_table, table_kind
+from esclip.sources.tables.rows import ParquetTable, Table, open_table, table_kind
 
 log = logging.getLogger("esclip")
 
@@ -51,9 +54,22 @@ class TableSource(MemorySource):
         """
         types = {field.name: field.type for field in known}
         self._table = open_table(absolute(path), types)
-        rows = _Rows(self._table, columns)
-        own = {name: kind for name, kind in rows.types.items() if name not in types}
-        super().__init__(rows, own, known, captioned=columns.captions is not None)
+        self._rows = _Rows(self._table, columns)
+        own = {name: kind for name, kind in self._rows.types.items() if name not in types}
+        super().__init__(self._rows, own, known, captioned=columns.captions is not None)
+
+    def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
+        """Each row's record, in the order of the table."""
+        if (batches := self._rows.batches()) is None:
+            yield from super().records(cancelled)
+            return
+        plain = ColumnarRecords(self._fields, self._facts_of_others, captioned=self._captioned)
+        number = 0
+        with owned(batches):
+            for columns in batches:
+                for place, record in enumerate(plain.of_batch(columns)):
+                    number += 1
+                    yield record or self._record(GivenRecord.of(number, self._rows.row(columns, place)))
 
     def total(self) -> int | None:
         """The number of rows, where the file says it."""
@@ -70,6 +86,17 @@ class _Rows:
         if unused := [name for name in table.types if name not in self._keys]:
             shown = one_line(", ".join(unused), 200)
             log.warning("%s: columns that can't be fields are left out: %s", path_text(table.path), shown)
+
+    def batches(self) -> Iterator[dict[str, list[Any]]] | None:
+        """A few hundred rows at once by their columns; None for a table that has rows, or pictures itself."""
+        table = self._table
+        if not isinstance(table, ParquetTable) or next(iter(self._keys)) in table.pictures:
+            return None
+        return table.batches(self._keys)
+
+    def row(self, columns: Mapping[str, list[Any]], place: int) -> dict[str, Any]:
+        """One row of these columns, as an iteration gives it."""
+        return below_folder({key: column[place] for key, column in columns.items()}, self._table.path.parent)
 
     def __iter__(self) -> Iterator[Mapping[str, Any] | Rejection]:
         return placed_rows(self._table, self._keys)
