@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import fs
 
 from esclip._concurrency.retry import TransientError
 from esclip._core.types import document_hit
@@ -123,6 +126,53 @@ def test_a_bucket_of_another_service_is_another_one() -> None:
         pytest.raises(FetchError, match="bucket s3://photos is not one of those allowed"),
     ):
         fetcher.fetch("s3://photos/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("address", "variables", "expected"),
+    [
+        (
+            "gs://photos",
+            {"STORAGE_EMULATOR_HOST": "127.0.0.1:9"},
+            lambda: fs.GcsFileSystem(
+                anonymous=True,
+                scheme="http",
+                endpoint_override="127.0.0.1:9",
+                retry_time_limit=timedelta(seconds=1),
+            ),
+        ),
+        (
+            "az://photos",
+            {"AZURE_STORAGE_ACCOUNT": "mine", "AZURE_STORAGE_KEY": "a2V5"},
+            lambda: fs.AzureFileSystem("mine", account_key="a2V5"),
+        ),
+        (
+            "abfss://photos@other.dfs.core.windows.net",
+            {"AZURE_STORAGE_ACCOUNT": "mine", "AZURE_STORAGE_KEY": "a2V5"},
+            lambda: fs.AzureFileSystem(
+                "other",
+                account_key="a2V5",
+                blob_storage_authority=".blob.core.windows.net",
+                dfs_storage_authority=".dfs.core.windows.net",
+                blob_storage_scheme="https",
+                dfs_storage_scheme="https",
+            ),
+        ),
+    ],
+)
+def test_which_file_system(
+    address: str,
+    variables: dict[str, str],
+    expected: Callable[[], fs.FileSystem],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An address leads to the file system of its service, by what the environment and it name."""
+    for name in {*SERVICES["az"].variables, *SERVICES["gs"].variables}:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    path = BucketPath.parse(address)
+    assert SERVICES[path.scheme].open(path).equals(expected())
 
 
 def test_azure_without_an_account_says_how_to_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
