@@ -234,6 +234,20 @@ def test_a_sample_does_not_guess_how_many_there_are() -> None:
             }
 
 
+def test_a_sample_without_a_picture_that_a_filter_leaves_tells_nothing() -> None:
+    """Recall is said to be unknown there, and only there."""
+    store, told = fill(MemoryStore("image_search"), 10), set()
+    with esclip.open_index(store, encoder="palette") as index:
+        for seed in range(8):
+            audit = esclip.audit(index, queries=2, sample=4, seed=seed)
+            unknown = [row.filter for row in audit.rows if (row.recall.low, row.recall.high) == (0, 1)]
+            (note,) = [note for note in audit.notes if "would tell recall" in note] or [""]
+            assert all(name in note for name in unknown)
+            told.add(bool(unknown))
+            assert bool(note) == bool(unknown)
+    assert told == {False, True}
+
+
 def test_an_exact_store_finds_all(memory: Store, caplog: pytest.LogCaptureFixture) -> None:
     """Everything under every filter, and no text is logged."""
     with esclip.open_index(memory, encoder="palette") as index:

@@ -268,6 +268,8 @@ def _notes(
             f"compared with {share:.2%} of the pictures: recall is estimated, as the share that hits have of "
             "what is at least as near"
         )
+    if untold := sorted({row.filter or "no filter" for row in rows if row.is_untold}):
+        yield f"the sample has no picture that would tell recall under {', '.join(untold)}: draw a larger one"
     for wanted in SHARES:
         if all(one.wanted != wanted for one in filters):
             yield f"no field of the index has values for a filter that leaves about {wanted:.0%}"

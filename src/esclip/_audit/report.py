@@ -32,6 +32,11 @@ class AuditRow:
     p95: float
     """Milliseconds that 95 of 100 searches need at most."""
 
+    @property
+    def is_untold(self) -> bool:
+        """Whether nothing that a sample has says anything of recall, which then stands as 1, from 0 to 1."""
+        return (self.recall.low, self.recall.high) == (0, 1)
+
     def to_json(self) -> dict[str, Any]:
         """The row as the command line prints it with `--json`."""
         return asdict(self)
