@@ -10,7 +10,6 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from functools import partial
 from threading import Thread
 
 import anyio.to_thread
@@ -83,9 +82,9 @@ class SearchApp:
         for served in [*self._former]:
             served.service.close_index()
 
-    def _look(self, since: float) -> bool:
+    def _look(self, since: float) -> None:
         with patience_scope(STORE_PATIENCE_S):
-            return self.follower.look(since)
+            self.follower.look(since)
 
     def _swap(self, index: ImageIndex) -> None:
         """Respond by another index from now on. Requests and jobs under way end in the former one."""
@@ -157,14 +156,15 @@ class SearchApp:
         if not _only_reads(scope):
             await self._current.respond(scope, _replay(body, receive), send)
             return
-        began, failure, again = time.monotonic(), _Failure(send), dict(scope)
+        began, failure, again, served = time.monotonic(), _Failure(send), dict(scope), self._current
         try:
-            await self._current.respond(scope, _replay(body, receive), failure.hold)
+            await served.respond(scope, _replay(body, receive), failure.hold)
         except BaseException:
             await failure.release()
             raise
-        look = partial(anyio.to_thread.run_sync, self._look, began)
-        if failure.is_of_index and not self.stopping and await look():
+        if failure.is_of_index and not self.stopping:
+            await anyio.to_thread.run_sync(self._look, began)
+        if failure.is_of_index and self._current is not served:  # here, or by another request meanwhile
             await self._current.respond(again, _replay(body, receive), send)
         else:
             await failure.release()
