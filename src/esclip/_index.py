@@ -51,7 +51,6 @@ from esclip._errors import (
     DocumentNotFound,
     Hint,
     IndexNotFound,
-    SourceError,
 )
 from esclip._errors.counts import pluralize
 from esclip._errors.escaping import escape
@@ -67,8 +66,7 @@ from esclip._ingest.options import (
     IngestOptions,
     ReencodeOptions,
     RetryOptions,
-    idle_options,
-    read_options,
+    refuse_idle_options,
 )
 from esclip._ingest.review_files import remove_reviews
 from esclip._protocols import SCAN_PAGE, Encoder, Source, Store
@@ -94,7 +92,7 @@ from esclip.stores.suggestions import missing_index
 
 if TYPE_CHECKING:
     from esclip._ingest.deletion import Deletion
-    from esclip._ingest.pruning import Pruning
+    from esclip._ingest.reading import Reading
     from esclip._ingest.run import Target
     from esclip._ingest.worker import IndexAddress
     from esclip._transfer.importing import VectorTables
@@ -238,52 +236,31 @@ class ImageIndex(OpenIndex, SearchMethods):
         """
         given = paths_and_sources(paths)
         options = resolve(IngestOptions, options)
-        limit = options["limit"]
-        if left_out := [
-            name for name in ("limit", "slice") if options["prune"] and options[name] is not None
-        ]:
-            raise ValueError(f"prune needs all records, and {left_out[0]} leaves some out")
-        if idle := idle_options(options):
-            raise ValueError(f"{idle[0]} goes with dry_run; give that too")
         # What only an ingest needs is imported here: a search is a new process's first wait.
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
-        from esclip._ingest.pruning import Pruning
-        from esclip.sources import allowed_buckets, is_manifest_path, open_source
+        from esclip._ingest.reading import check_prunable, open_paths
+        from esclip.sources import allowed_buckets
 
-        if options["prune"] and any(map(is_manifest_path, given)):
-            raise ConfigError(
-                "prune: a manifest doesn't say which other documents its source had; ingest the source "
-                "itself to remove what is gone, which encodes nothing that is there"
-            )
-        schema = self._stores.pictures.schema()
-        self._stores.require_own_pictures(schema)
+        check_prunable(given, options)
+        refuse_idle_options(options)
+        schema, texts = self._stores.own_schema(), options["texts"]
         options["allow_hosts"] = [*options["allow_hosts"], *allowed_buckets(given)]
-        paths_only = [path for path in given if not isinstance(path, Source)]
-        gone = [path for path in paths_only if self._stores.has_left(path, schema, texts=options["texts"])]
-        if gone and not options["prune"]:
-            raise SourceError(f"{location_of(gone[0])} is not there any more, or has no pictures", Hint.PRUNE)
-        roots = tuple(sorted(map(location_of, paths_only)))
-        source = open_source(
-            given,
-            limit=limit,
-            slice=options["slice"],
-            known=schema.fields if schema else (),
-            gone=gone,
-            **read_options(options),
-        )
-        # a source has no name to be known by again
-        is_whole = limit is None and options["slice"] is None and len(paths_only) == len(given)
-        target = self._target(source, schema, options)
+        gone = [
+            path
+            for path in given
+            if not isinstance(path, Source) and self._stores.has_left(path, schema, texts=texts)
+        ]
+        opened = open_paths(given, options, schema.fields if schema else (), gone)
+        target = self._target(opened.source, schema, options)
         with show_progress(options) as options:
-            pruning = Pruning(roots, options["confirm"], options["texts"]) if options["prune"] else None
+            reading = opened.reading(options)
             if options["dry_run"]:
                 encoder = self._encoders.unloaded(self._stores.pictures.index, schema)
-                return dry_run(source, encoder, target, options, pruning)
-            origin = "\n".join(roots) if is_whole else None
+                return dry_run(reading, encoder, target, options)
             if options["on"] == RAY:
-                return self._write_by_workers(source, schema, target, options, origin, pruning)
-            return self._write(source, schema, target, options, origin=origin, pruning=pruning)
+                return self._write_by_workers(reading, schema, target, options)
+            return self._write(reading, schema, target, options)
 
     @check_names()
     def add(
@@ -361,44 +338,30 @@ class ImageIndex(OpenIndex, SearchMethods):
             index.add([{"id": "t1", "text": "a red door in Oslo"}, esclip.TextRecord("blue sky")])
         """
         from esclip._ingest.progress_display import show_progress
+        from esclip._ingest.reading import Reading
         from esclip.sources.chain import ChainedSource
         from esclip.sources.memory.source import MemorySource
 
         options = resolve(AddOptions, options)
-        schema = self._stores.pictures.schema()
-        self._stores.require_own_pictures(schema)
+        schema = self._stores.own_schema()
         source: Source = MemorySource(records, fields, schema.fields if schema else ())
         if options["limit"] is not None:
             source = ChainedSource([source], options["limit"])
         target = self._target(source, schema, options)
         with show_progress(options) as options:
-            return self._write(source, schema, target, options)
+            return self._write(Reading(source), schema, target, options)
 
     def _write(
-        self,
-        source: Source,
-        schema: IndexSchema | None,
-        target: Target,
-        options: AddOptions,
-        *,
-        origin: str | None = None,
-        pruning: Pruning | None = None,
+        self, reading: Reading, schema: IndexSchema | None, target: Target, options: AddOptions
     ) -> IngestReport:
         from esclip._ingest.run import run
 
-        encoder = self._encoder(schema)
-        report = run(source, encoder, target, self._stores.ledger, options, origin=origin, pruning=pruning)
+        report = run(reading, self._encoder(schema), target, self._stores.ledger, options)
         self._stores.forget_schema()  # the fields may be more now
         return report
 
     def _write_by_workers(
-        self,
-        source: Source,
-        schema: IndexSchema | None,
-        target: Target,
-        options: IngestOptions,
-        origin: str | None,
-        pruning: Pruning | None,
+        self, reading: Reading, schema: IndexSchema | None, target: Target, options: IngestOptions
     ) -> IngestReport:
         from esclip._ingest.distribution import (
             EMBEDDED_WORKERS,
@@ -411,26 +374,15 @@ class ImageIndex(OpenIndex, SearchMethods):
         assert self._worker_address
         address, encoder = self._worker_address(), self._encoder(schema)
         most = min(options["workers"], EMBEDDED_WORKERS) if is_folder(address.store) else options["workers"]
-        task = worker_task(address, source, options)
+        task = worker_task(address, reading.source, options)
         with open_workers(most, gpu=may_use_gpu(task)) as workers:
-            report = ingest_by_workers(
-                source,
-                encoder,
-                target,
-                self._stores.ledger,
-                options,
-                workers,
-                task,
-                origin=origin,
-                pruning=pruning,
-            )
+            report = ingest_by_workers(reading, encoder, target, self._stores.ledger, options, workers, task)
         self._stores.forget_schema()
         return report
 
     def _target(self, source: Source, schema: IndexSchema | None, options: AddOptions) -> Target:
         """What a run of these options writes. Raises `ConfigError` for names that no field can have."""
-        from esclip._ingest.captioning import open_captioner
-        from esclip._ingest.detection import detection_of, open_detector
+        from esclip._ingest.picture_models import open_models
         from esclip._ingest.run import Target
         from esclip.stores.validation import check_field_names
         from esclip.stores.vector_cache.store import VectorCacheStore
@@ -441,8 +393,8 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ConfigError(str(error)) from None
         labels, remembered = options["labels"], schema.label_set if schema else None
         kinds = {*options["parts"], *(schema.parts if schema else ())}
-        detector = open_detector(options["detector"], options["detector_threshold"])
-        if detector and CROPS not in kinds:
+        models = open_models(options["captioner"], options["detector"], options["detector_threshold"])
+        if models.detector and CROPS not in kinds:
             raise ConfigError("detector: the index has no crops for it to find", Hint.INGEST_CROPS)
         return Target(
             self._stores.pictures,
@@ -452,9 +404,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             self._stores.parts,
             self._stores.texts,
             is_searchable=not isinstance(self._stores.pictures, VectorCacheStore),
-            captioner=open_captioner(options["captioner"]),
-            detector=detector,
-            detection=detection_of(options["detector"], detector),
+            models=models,
         )
 
     @check_names()
@@ -517,6 +467,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             index.retry(reasons=["http_5xx", "timeout"], workers=4)
         """
         from esclip._ingest.progress_display import show_progress
+        from esclip._ingest.reading import Reading
         from esclip._ingest.retry import LedgerSource
         from esclip._ingest.run import Target, run
 
@@ -540,7 +491,7 @@ class ImageIndex(OpenIndex, SearchMethods):
         )
         encoder = self._encoder(schema)
         with show_progress(options) as options:
-            report = run(source, encoder, target, self._stores.ledger, options, origin=None, pruning=None)
+            report = run(Reading(source), encoder, target, self._stores.ledger, options)
         self._stores.forget_schema()  # the runtimes may be more now
         return report
 
@@ -604,32 +555,26 @@ class ImageIndex(OpenIndex, SearchMethods):
         """
         from esclip._ingest.dry_run import dry_run
         from esclip._ingest.progress_display import show_progress
-        from esclip._ingest.pruning import Pruning
         from esclip._ingest.reencoding import open_documents
         from esclip._ingest.run import run
 
         if not isinstance(source, ImageIndex):
             raise wrong_kind("the source", source, "an open index")
         options = resolve(ReencodeOptions, options)
-        if idle := idle_options(options):
-            raise ValueError(f"{idle[0]} goes with dry_run; give that too")
-        ledger, present = self._stores.ledger, self._stores.pictures.schema()
-        self._stores.require_own_pictures(present)
+        refuse_idle_options(options)
+        ledger, present = self._stores.ledger, self._stores.own_schema()
         old = source._stores
-        old.require_own_pictures(old.pictures.schema())
+        old.own_schema()  # or it has no pictures to be encoded
         documents = open_documents(old.pictures, old.texts, self._stores.pictures, present, options)
         load = self._encoders.unloaded if options["dry_run"] else self._encoders.resolve
         encoder = load(self._stores.pictures.index, present)
         documents.require_other_space(encoder.space)
         target = documents.target(self._stores.parts, self._stores.texts)
-        is_whole = options["limit"] is None
-        removes = is_whole and not options["keep_deleted"]
         with show_progress(options) as options:
-            pruning = Pruning((documents.origin,), options["confirm"], texts=True) if removes else None
+            reading = documents.reading(options)
             if options["dry_run"]:
-                return dry_run(documents.source, encoder, target, options, pruning)
-            origin = documents.origin if is_whole else None
-            report = run(documents.source, encoder, target, ledger, options, origin=origin, pruning=pruning)
+                return dry_run(reading, encoder, target, options)
+            report = run(reading, encoder, target, ledger, options)
         self._stores.forget_schema()
         return report
 
@@ -673,8 +618,7 @@ class ImageIndex(OpenIndex, SearchMethods):
             raise ConfigError(
                 "there is nothing to delete: give ids, paths or a filter; drop removes the index"
             )
-        schema = self._stores.pictures.schema()
-        self._stores.require_own_pictures(schema)
+        schema = self._stores.own_schema()
         if schema is None and where:
             raise missing_index(self._stores.pictures)
         self._stores.require_index_or_ledger()
@@ -981,8 +925,7 @@ class ImageIndex(OpenIndex, SearchMethods):
 
         options = resolve(ImportOptions, options)
         folder = user_path(coerce_path("the path", path), "the path").absolute()
-        schema = self._stores.pictures.schema()
-        self._stores.require_own_pictures(schema)
+        schema = self._stores.own_schema()
         target = Target(self._stores.pictures, self._stores.texts, self._stores.parts)
         of_others = not is_cache(folder)
         given = self._read_others(folder, schema, options) if of_others else read_cache(folder)

@@ -185,6 +185,15 @@ class IndexStores:
             )
         return parts
 
+    def own_schema(self) -> IndexSchema | None:
+        """The schema of an index that may be written as one of pictures; None: there is none yet.
+
+        Raises `IndexExists` as `require_own_pictures` does.
+        """
+        schema = self.pictures.schema()
+        self.require_own_pictures(schema)
+        return schema
+
     def require_own_pictures(self, schema: IndexSchema | None) -> None:
         """Raise `IndexExists` when this is where the parts or the texts of another index are kept."""
         if is_companion(schema):

@@ -19,7 +19,7 @@ from esclip import IngestReport, Reason, load_encoder
 from esclip._concurrency.stop import CancelToken
 from esclip._core.schema import IndexSchema
 from esclip._fetch.fetcher import Fetcher
-from esclip._ingest.pipeline import ingest
+from esclip._ingest.pipeline import Steps, ingest
 from esclip._ingest.progress import IngestProgress
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
@@ -223,17 +223,10 @@ def run(folder: Path, timeout: float) -> IngestReport:
     encoder, store = load_encoder("palette"), MemoryStore("index")
     source = open_source([folder])
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
-    progress = IngestProgress(
-        index=store.index,
-        store=store.address,
-        encoder="palette",
-        max_rejection_rate=1,
-        on_rejection=None,
-        on_progress=None,
-    )
+    progress = IngestProgress(store, "palette", {"max_rejection_rate": 1})
     stop = CancelToken()
     with Fetcher(
         allow_hosts={"127.0.0.1"}, cache=None, workers=8, timeout=timeout, stopped=stop.event
     ) as fetcher:
-        ingest(source, encoder, store, fetcher=fetcher, progress=progress, batch_size=4, workers=8, stop=stop)
+        ingest(source, Steps(encoder, store, fetcher, progress, stop, batch_size=4, workers=8))
     return progress.report()

@@ -24,9 +24,9 @@ from esclip._core.types import Pixels, StoredDocument, Vectors
 from esclip._errors import SourceError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.id_set import IdSet
-from esclip._ingest.pipeline import ingest
+from esclip._ingest.pipeline import Steps, ingest
 from esclip._ingest.progress import IngestProgress
-from esclip._ingest.pruning import Pruning
+from esclip._ingest.pruning import Pruning, delete_stale
 from esclip._protocols import Encoder, Source, Store
 from esclip.encoders import load_encoder
 from esclip.stores.memory import MemoryStore
@@ -127,19 +127,12 @@ def run(
     stop = stop or CancelToken()
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
     options = {"max_rejection_rate": MAX_REJECTION_RATE} | options
-    progress = IngestProgress(index="i", store="memory:", encoder="palette", **options)  # type: ignore[arg-type]
+    progress = IngestProgress(store, "palette", options)  # type: ignore[arg-type]
     with Fetcher(allow_hosts=(), cache=None, workers=2, stopped=stop.event) as fetcher:
-        ingest(
-            source,
-            encoder,  # type: ignore[arg-type]
-            store,
-            fetcher=fetcher,
-            progress=progress,
-            batch_size=4,
-            workers=2,
-            stop=stop,
-            pruning=pruning,
-        )
+        steps = Steps(encoder, store, fetcher, progress, stop, batch_size=4, workers=2)  # type: ignore[arg-type]
+        ingest(source, steps)
+    if pruning and not stop.requested:
+        progress.count_pruned(*delete_stale(source, store, steps.seen, pruning))
     return progress.report(stopped=stop.requested)
 
 

@@ -114,12 +114,17 @@ def refused(id: str) -> Rejection:
     return Rejection(id, id, Stage.WRITE, Reason.WRITE_REJECTED, "no")
 
 
+def counting(max_rejection_rate: float, told: list[Rejection]) -> IngestProgress:
+    """The counts of a run that is told its rejections."""
+    return IngestProgress(
+        MemoryStore("i"), "e", {"max_rejection_rate": max_rejection_rate, "on_rejection": told.append}
+    )
+
+
 def test_counts_of_several_threads() -> None:
     """Pages that threads count at the same time are all counted, as are those who were refused."""
     told: list[Rejection] = []
-    progress = IngestProgress(
-        index="i", store="s", encoder="e", max_rejection_rate=0.5, on_rejection=told.append
-    )
+    progress = counting(0.5, told)
     for _ in range(8 * 50 * 10):
         progress.count_read()
 
@@ -138,9 +143,7 @@ def test_counts_of_several_threads() -> None:
 def test_a_page_is_counted_whole_before_the_budget_is_looked_at() -> None:
     """The documents of the page that spends the failure budget are in the report and told, all of them."""
     told: list[Rejection] = []
-    progress = IngestProgress(
-        index="i", store="s", encoder="e", max_rejection_rate=0.1, on_rejection=told.append
-    )
+    progress = counting(0.1, told)
     for _ in range(300):
         progress.count_read()
     with pytest.raises(TooManyRejections) as raised:

@@ -32,6 +32,7 @@ from esclip._ingest.distribution import (
 )
 from esclip._ingest.options import IngestOptions
 from esclip._ingest.pruning import Pruning
+from esclip._ingest.reading import Reading
 from esclip._ingest.worker import Hooks, IndexAddress, WorkerTask, ingest_part
 from esclip.encoders.palette import PaletteEncoder
 from esclip.sources import open_source
@@ -110,15 +111,13 @@ def ingest(
     pruning = Pruning((str(path),), lambda *_: True) if resolved["prune"] else None
     target = index._target(source, index.store.schema(), resolved)
     return ingest_by_workers(
-        source,
+        Reading(source, str(path), pruning),
         PaletteEncoder(),
         target,
         index._stores.ledger,
         resolved,
         workers,
         task,
-        origin=str(path),
-        pruning=pruning,
     )
 
 

@@ -31,10 +31,11 @@ from esclip._ingest.manifest import Cutter
 from esclip._ingest.options import CallbackOptions, IngestOptions, RunOptions
 from esclip._ingest.pipeline import GRACE_S
 from esclip._ingest.progress import IngestProgress
-from esclip._ingest.pruning import Pruning, delete_stale
-from esclip._ingest.run import Route, Target, end_reading, open_progress, prepare
+from esclip._ingest.reading import Reading
+from esclip._ingest.run import Route, Target, end_reading, prepare
+from esclip._ingest.run_ledger import RunLedger
 from esclip._ingest.worker import Hooks, IndexAddress, WorkerTask, ingest_part, measure
-from esclip._protocols import Encoder, Source, Store
+from esclip._protocols import Encoder, Source
 from esclip.encoders.unloaded import UnloadedEncoder
 from esclip.sources.manifest import ManifestSource
 
@@ -126,37 +127,31 @@ def may_use_gpu(task: WorkerTask) -> bool:
 
 
 def ingest_by_workers(
-    source: Source,
+    reading: Reading,
     encoder: Encoder,
     target: Target,
     ledger: Ledger,
     options: IngestOptions,
     workers: Workers,
     task: WorkerTask,
-    *,
-    origin: str | None,
-    pruning: Pruning | None,
 ) -> IngestReport:
-    """Ingest `source` into `target` by `workers`; the other arguments are as those of `run.run`.
+    """Ingest what is read into `target` by `workers`; the other arguments are as those of `run.run`.
 
     Of `encoder` only the space is used: workers load their own.
     """
-    stop, store, task = options["stop"] or CancelToken(), target.store, workers.pack(task)
+    stop, source, task = options["stop"] or CancelToken(), reading.source, workers.pack(task)
     route = prepare(source, UnloadedEncoder(encoder.space), target, options["batch_size"])
-    ledger.open()
-    before = ledger.last_number()
-    progress = open_progress(store, encoder, ledger, options, origin)
+    run_ledger = RunLedger(ledger, reading.origin)
+    progress = IngestProgress(target.store, encoder.space.model, options, run_ledger)
     cutter = Cutter(source, stop.event)
     progress.total = source.total()
     _write_parts(
         _parts(source, cutter, progress.total, workers.count), route, target, progress, workers, task, stop
     )
-    if pruning and not stop.requested:
+    if reading.pruning and not stop.requested:
         progress.enter(Phase.PRUNING)
-        pruned: Store = route.store if pruning.texts else route.pictures
-        pruning = replace(pruning, ledger=ledger, until=before)
-        progress.count_pruned(*delete_stale(source, pruned, cutter.seen, pruning))
-    report = end_reading(progress, source, ledger, origin, before, stopped=stop.requested)
+        progress.count_pruned(*route.prune(cutter.seen, reading.pruning, run_ledger))
+    report = end_reading(progress, source, run_ledger, stopped=stop.requested)
     if target.is_searchable and not report.stopped:
         progress.enter(Phase.MEASURING)
         _repeat(workers.run(measure, task))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from os import cpu_count
 from threading import Lock
@@ -32,8 +32,9 @@ from esclip._images.decode import read_facts
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.options import IngestOptions, ReencodeOptions
 from esclip._ingest.pipeline import Steps
-from esclip._ingest.pruning import Pruning, delete_stale
-from esclip._ingest.run import Target, open_fetcher, open_progress, prepare
+from esclip._ingest.progress import IngestProgress
+from esclip._ingest.reading import Reading
+from esclip._ingest.run import Target, open_fetcher, prepare
 from esclip._ingest.stages import add_facts, check_content, sharing_key
 from esclip._protocols import Encoder, Source, Store
 from esclip.stores.read_only import ReadOnlyStore
@@ -42,39 +43,32 @@ SECONDS_PER_HOUR = 3600
 
 
 def dry_run(
-    source: Source,
-    encoder: Encoder,
-    target: Target,
-    options: IngestOptions | ReencodeOptions,
-    pruning: Pruning | None,
+    reading: Reading, encoder: Encoder, target: Target, options: IngestOptions | ReencodeOptions
 ) -> IngestReport:
-    """The report of an ingest of `source` into `target`, which is left as it is.
+    """The report of an ingest of what is read into `target`, which is left as it is.
 
     `options` are as `resolve` gives them. Of `encoder` only the space is used.
     """
     stop, target = options["stop"] or CancelToken(), _read_only(target)
-    source, pictures, store = prepare(source, encoder, target, options["batch_size"])
-    progress = open_progress(store, encoder, None, options)
+    route = prepare(reading.source, encoder, target, options["batch_size"])
+    progress = IngestProgress(route.store, encoder.space.model, options)
     progress.enter(Phase.COMPARING)
     with open_fetcher(options, stop) as fetcher:
         steps = _DrySteps(
             encoder,
-            store,
+            route.store,
             fetcher,
             progress,
             stop,
-            CROPS in target.parts,
-            options["workers"],
             options["batch_size"],
-            None,
-            None,
+            options["workers"],
+            CROPS in target.parts,
             taking=target.store,
         )
-        steps.run(source)
-    if pruning and not stop.requested:
-        pruned = store if pruning.texts else pictures
-        progress.count_pruned(*delete_stale(source, pruned, steps.seen, pruning))
-    report = replace(progress.report(stopped=stop.requested), passed_over=dict(source.passed_over()))
+        steps.run(route.source)
+    if reading.pruning and not stop.requested:
+        progress.count_pruned(*route.prune(steps.seen, reading.pruning))
+    report = replace(progress.report(stopped=stop.requested), passed_over=dict(route.source.passed_over()))
     return replace(report, dry_run=steps.outlook(options), seconds=progress.seconds)
 
 
@@ -105,7 +99,7 @@ class _Checked:
 class _DrySteps(Steps):
     """The steps of a dry run. Where those of an ingest fetch, encode or write, these count."""
 
-    taking: Store
+    taking: Store = field(kw_only=True)
     """Says of which records no index takes a document."""
 
     def __post_init__(self) -> None:

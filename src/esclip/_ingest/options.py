@@ -114,6 +114,13 @@ class CallbackOptions(TypedDict, total=False):
     terminal, unless `on_progress` is given."""
 
 
+class ProgressOptions(CallbackOptions, total=False):
+    """What the counts of a run go by. Options that have these keys are such, whatever their default."""
+
+    max_rejection_rate: float
+    """Share of rejected records above which the run fails."""
+
+
 class RunOptions(CallbackOptions, total=False):
     """Options of all runs that encode."""
 
@@ -356,3 +363,9 @@ def idle_options(options: IngestOptions | ReencodeOptions) -> list[str]:
     """The names of given options that are for a dry run, where it is none."""
     given = {"rate": options["rate"], "picture_bytes": options["picture_bytes"]}
     return [] if options["dry_run"] else [name for name, value in given.items() if value is not None]
+
+
+def refuse_idle_options(options: IngestOptions | ReencodeOptions) -> None:
+    """Raise `ValueError` for one that is for a dry run, where it is none."""
+    if idle := idle_options(options):
+        raise ValueError(f"{idle[0]} goes with dry_run; give that too")

@@ -44,11 +44,10 @@ from esclip._core.types import (
 from esclip._errors import DecodeError, RecordError, StoreUnavailable, error_text
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
-from esclip._ingest.captioning import Captioner
 from esclip._ingest.deduplication import ContentDeduplicator, Lookup
-from esclip._ingest.detection import Detector
+from esclip._ingest.picture_models import NO_MODELS, PictureModels
 from esclip._ingest.progress import IngestProgress
-from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
+from esclip._ingest.pruning import SeenRecords
 from esclip._ingest.stages import (
     Decoded,
     Fetched,
@@ -77,32 +76,13 @@ LOOKUP_BATCH = 16
 """Pictures whose bytes are looked up in the store at once, and are in memory meanwhile."""
 
 
-def ingest(
-    source: Source,
-    encoder: Encoder,
-    store: Store,
-    *,
-    fetcher: Fetcher,
-    progress: IngestProgress,
-    batch_size: int,
-    workers: int,
-    stop: CancelToken,
-    crops: bool = False,
-    captioner: Captioner | None = None,
-    detector: Detector | None = None,
-    is_loading: bool = False,
-    pruning: Pruning | None = None,
-    pruned: Store | None = None,
-) -> None:
-    """Write every record of `source` that `store` lacks or has differently; `progress` counts all of them.
+def ingest(source: Source, steps: Steps, *, is_loading: bool = False) -> None:
+    """Write every record of `source` that the store lacks or has differently; all of them are counted.
 
-    The store's index is prepared for the source's fields and the encoder's space. `fetcher` is stopped by
-    `stop.event`. With `crops`, documents have the crops of their pictures, of the grid or where `detector`
-    finds something. `captioner` describes pictures whose record asks for it. `is_loading`: another process is
-    within a bulk load of the store. With `pruning`, documents whose record has left the source are removed at
-    the end, from `pruned` where that is another store.
+    The store's index is prepared for the source's fields and the encoder's space. `is_loading`: another
+    process is within a bulk load of the store.
     """
-    steps = Steps(encoder, store, fetcher, progress, stop, crops, workers, batch_size, captioner, detector)
+    store, progress, stop, workers = steps.store, steps.progress, steps.stop, steps.workers
     records = until(stop.event, steps.read(source))
     changed = steps.changed(records)
     # no more than one for each worker: pictures may have many megabytes
@@ -111,10 +91,11 @@ def ingest(
     unknown = steps.unknown(fetched)
     decoded = flat(parallel_map(steps.decode, unknown, workers=os.cpu_count() or 1))
     described = steps.describe(progress.without_rejections(decoded))
-    size, wait = max(1, batch_size // steps.vectors_each), CAPTION_SECONDS if captioner else math.inf
+    size = max(1, steps.batch_size // steps.vectors_each)
+    wait = CAPTION_SECONDS if steps.models.captioner else math.inf
     batched = batches(progress.without_rejections(described), size, seconds=wait)
-    encoded = flat(parallel_map(steps.encode, batched, workers=encoder.encode_concurrency))
-    documents = prefetch(progress.without_rejections(encoded), ahead=batch_size, stop=stop.event.set)
+    encoded = flat(parallel_map(steps.encode, batched, workers=steps.encoder.encode_concurrency))
+    documents = prefetch(progress.without_rejections(encoded), ahead=steps.batch_size, stop=stop.event.set)
     pages = batches(documents, WRITE_SIZE, seconds=WRITE_SECONDS)
     n, abandoned, cancelled = store.write_concurrency, steps.abandoned, Event()
     writes = parallel_map(steps.write, pages, workers=n, window=n, stop=abandoned.set)
@@ -133,9 +114,6 @@ def ingest(
         progress.enter(Phase.INDEXING)
         if stop.requested:
             cancelled.set()
-    if pruning and not stop.requested:
-        progress.enter(Phase.PRUNING)
-        progress.count_pruned(*delete_stale(source, pruned or store, steps.seen, pruning))
 
 
 def _drain(written: Iterator[None], stop: CancelToken) -> None:
@@ -156,13 +134,14 @@ class Steps:
     encoder: Encoder
     store: Store
     fetcher: Fetcher
+    """Stopped by `stop.event`."""
     progress: IngestProgress
     stop: CancelToken
-    crops: bool
-    workers: int
     batch_size: int
-    captioner: Captioner | None
-    detector: Detector | None
+    workers: int
+    crops: bool = False
+    """Whether documents have the crops of their pictures."""
+    models: PictureModels = NO_MODELS
 
     def __post_init__(self) -> None:
         self.vectors_each = 1 + len(GRID) if self.crops else 1  # of a picture, at most
@@ -260,8 +239,8 @@ class Steps:
         """What the captioner says of pictures; nothing once the end is requested."""
         if self.stop.event.is_set():
             return []
-        assert self.captioner
-        return self.captioner.captions([view for _, view in pictures])
+        assert self.models.captioner
+        return self.models.captioner.captions([view for _, view in pictures])
 
     def write_texts(self, records: Sequence[ImageRecord]) -> None:
         """Encode and write a batch of texts; none once the end is requested."""
@@ -360,7 +339,7 @@ class Steps:
     def decode(self, picture: Fetched) -> list[Decoded | Rejection]:
         """The picture's pixels; if they can't be decoded, a rejection for each record with these bytes."""
         try:
-            return [decode_picture(picture, self.encoder, crops=self.crops, detector=self.detector)]
+            return [decode_picture(picture, self.encoder, crops=self.crops, detector=self.models.detector)]
         except RecordError as error:
             records = [picture.record, *self.deduplicator.resolve(picture.key, None)]
             for record in records if isinstance(error, DecodeError) else ():
@@ -369,7 +348,7 @@ class Steps:
 
     def describe(self, pictures: Iterator[Decoded]) -> Iterator[Decoded | Rejection]:
         """The pictures with the captions that they want, in a thread beside that of the encoder."""
-        if self.captioner is None:
+        if self.models.captioner is None:
             return pictures
         return flat(parallel_map(self._describe, batches(pictures, CAPTION_BATCH), workers=1))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,9 @@ from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 
 if TYPE_CHECKING:
-    from esclip._ingest.ledger import Ledger
+    from esclip._ingest.options import ProgressOptions
+    from esclip._ingest.run_ledger import RunLedger
+    from esclip._protocols import Store
 
 T = TypeVar("T")
 
@@ -35,32 +37,21 @@ class IngestProgress:
     """Counts an ingest from all of its threads, and ends it when its failure budget is spent."""
 
     def __init__(
-        self,
-        *,
-        index: str,
-        store: str,
-        encoder: str,
-        max_rejection_rate: float,
-        ledger: Ledger | None = None,
-        origin: str | None = None,
-        on_rejection: Callable[[Rejection], None] | None = None,
-        on_outcome: Callable[[RecordOutcome], None] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        self, store: Store, model: str, options: ProgressOptions, ledger: RunLedger | None = None
     ) -> None:
-        """Start the clock. The callbacks are called from any thread, one call at a time.
+        """Start the clock. `store` and the encoder's `model` are named in the report.
 
-        `ledger` keeps the rejections, as those of `origin`, until their records are in the index.
+        `ledger` keeps the rejections until their records are in the index.
         """
         self.total: int | None = None
-        self._names = (index, store, encoder)
-        self._max_rejection_rate = max_rejection_rate
+        self._names = (store.index, store.address, model)
+        self._max_rejection_rate = options["max_rejection_rate"]
         self._ledger = ledger
-        self._origin = origin
-        self._on_rejection = on_rejection
-        self._on_outcome = on_outcome
+        self._on_rejection = options.get("on_rejection")
+        self._on_outcome = options.get("on_outcome")
         self._numbers: dict[str, int] = {}
         """Of records that have no outcome yet, by id; kept for `on_outcome` only."""
-        self._on_progress = on_progress
+        self._on_progress = options.get("on_progress")
         self._lock = threading.RLock()
         self._started = time.monotonic()
         self._next_progress = 0.0
@@ -179,7 +170,7 @@ class IngestProgress:
         for rejection in rejections:
             self._rejected[rejection.reason] += 1
             if self._ledger:
-                self._ledger.add(rejection, self._origin)
+                self._ledger.add(rejection)
             if self._on_rejection:
                 self._on_rejection(rejection)
 

@@ -21,7 +21,7 @@ from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 from esclip._files.paths import is_below
 from esclip._ingest.id_set import IdSet
-from esclip._ingest.ledger import Ledger
+from esclip._ingest.run_ledger import RunLedger
 from esclip._protocols import Source, Store
 
 log = logging.getLogger("esclip")
@@ -41,10 +41,6 @@ class Pruning:
     """Called before documents of a path are removed if hardly any would stay; None: they stay."""
     texts: bool = False
     """Whether texts are removed as well: where the source gives those of its paths."""
-    ledger: Ledger | None = None
-    """The ledger from which stale rejections are removed."""
-    until: int = 0
-    """`Ledger.newest` before the run: later rejections are of this run."""
 
 
 class SeenRecords:
@@ -76,10 +72,13 @@ class SeenRecords:
         return id in self._ids or any(is_below(location, folder) for folder in self._unreadable_locations)
 
 
-def delete_stale(source: Source, store: Store, seen: SeenRecords, pruning: Pruning) -> tuple[int, int]:
+def delete_stale(
+    source: Source, store: Store, seen: SeenRecords, pruning: Pruning, ledger: RunLedger | None = None
+) -> tuple[int, int]:
     """Remove the documents of `source` whose records were not seen in a complete run, and their rejections.
 
-    Returns the number of documents removed, and of those left in place without a confirmation.
+    Those are in `ledger`. Returns the number of documents removed, and of those left in place without a
+    confirmation.
     """
     if seen.unidentified:
         log.warning(
@@ -89,9 +88,9 @@ def delete_stale(source: Source, store: Store, seen: SeenRecords, pruning: Pruni
         return 0, 0
     stale = _Stale(source, seen, pruning.roots)
     spared = stale.count(store.scan_locations(), pruning.confirm)
-    if pruning.ledger:
-        locations = pruning.ledger.locations(pruning.until)
-        pruning.ledger.discard([number for number, id, location in locations if stale.has(id, location)])
+    if ledger:
+        locations = ledger.earlier_locations()
+        ledger.discard([number for number, id, location in locations if stale.has(id, location)])
     if not stale.documents:
         return 0, spared
     removed = 0

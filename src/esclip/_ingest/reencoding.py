@@ -23,6 +23,8 @@ from esclip._errors import ConfigError, Hint, IndexExists, one_line
 from esclip._ingest.labels import LabelingSource, Labeller
 from esclip._ingest.options import ReencodeOptions
 from esclip._ingest.parts import PartsSource
+from esclip._ingest.pruning import Pruning
+from esclip._ingest.reading import Reading
 from esclip._ingest.run import Target
 from esclip._protocols import Source, Store
 from esclip.encoders.unloaded import UnloadedEncoder
@@ -54,6 +56,13 @@ class IndexedDocuments:
                 f"index {self._index!r} has the vectors of {one_line(space.model, 200)} already: there is "
                 "nothing to encode anew"
             )
+
+    def reading(self, options: ReencodeOptions) -> Reading:
+        """What a run of these options reads."""
+        is_whole = options["limit"] is None
+        removes = is_whole and not options["keep_deleted"]
+        pruning = Pruning((self.origin,), options["confirm"], texts=True) if removes else None
+        return Reading(self.source, self.origin if is_whole else None, pruning)
 
     def target(self, parts: Callable[[], Store], texts: Callable[[], Store]) -> Target:
         """The new index, with labels and parts as the old one has; these open the indexes beside it."""

@@ -1,6 +1,6 @@
 """One run of the pipeline, from a source into a store, with its fetcher, its counts and the ledger.
 
-source, encoder, target, ledger ─► run ─► IngestReport
+reading, encoder, target, ledger ─► run ─► IngestReport
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ from esclip._core.settings import UNSPLASH_HOST, picture_cache
 from esclip._core.targets import CROPS
 from esclip._fetch.fetcher import Fetcher
 from esclip._ingest.calibration import calibrate
-from esclip._ingest.captioning import Captioner, CaptioningSource
-from esclip._ingest.detection import Detector
+from esclip._ingest.captioning import CaptioningSource
 from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
 from esclip._ingest.ledger import Ledger
-from esclip._ingest.options import AddOptions, ReencodeOptions, RetryOptions
+from esclip._ingest.options import AddOptions, ReencodeOptions, RetryOptions, RunOptions
 from esclip._ingest.parts import PartsSource, PartsStore
-from esclip._ingest.pipeline import ingest
+from esclip._ingest.picture_models import NO_MODELS, PictureModels
+from esclip._ingest.pipeline import Steps, ingest
 from esclip._ingest.progress import IngestProgress
-from esclip._ingest.pruning import Pruning
+from esclip._ingest.pruning import Pruning, SeenRecords, delete_stale
+from esclip._ingest.reading import Reading
+from esclip._ingest.run_ledger import RunLedger
 from esclip._protocols import Encoder, Source, Store
 from esclip.stores.with_texts import StoreWithTexts
 
@@ -56,12 +58,7 @@ class Target:
     """Whether it can be measured what its scores mean."""
     is_loading: bool = False
     """Whether another process is within a bulk load of it."""
-    captioner: Captioner | None = None
-    """What describes pictures that have no description; None: nothing does."""
-    detector: Detector | None = None
-    """What finds crops; None: nothing does."""
-    detection: str | None = None
-    """As `ImageRecord.detection`."""
+    models: PictureModels = NO_MODELS
     reencoded_from: str = ""
     """The index of another model whose documents it gets; empty: of none."""
 
@@ -74,96 +71,67 @@ class Route(NamedTuple):
     """Without texts."""
     store: Store
 
+    def prune(self, seen: SeenRecords, pruning: Pruning, ledger: RunLedger | None = None) -> tuple[int, int]:
+        """Remove what `delete_stale` removes, and return what it returns."""
+        store = self.store if pruning.texts else self.pictures
+        return delete_stale(self.source, store, seen, pruning, ledger)
+
 
 def run(
-    source: Source,
+    reading: Reading,
     encoder: Encoder,
     target: Target,
     ledger: Ledger,
     options: AddOptions | RetryOptions | ReencodeOptions,
-    *,
-    origin: str | None,
-    pruning: Pruning | None,
 ) -> IngestReport:
-    """Ingest `source` into `target`; `ledger` keeps rejections until the store holds their records.
+    """Ingest what is read into `target`; `ledger` keeps rejections until the store holds their records.
 
-    `options` are as `resolve` gives them. `origin` names a `source` that gives all that there is: at the end
-    the ledger forgets rejections from there that were not repeated. `pruning` says how documents are removed
-    whose record is gone; None: they stay.
+    `options` are as `resolve` gives them.
     """
     stop = options["stop"] or CancelToken()
-    source, pictures, store = prepare(source, encoder, target, options["batch_size"])
-    ledger.open()
-    before = ledger.last_number()
-    progress = open_progress(store, encoder, ledger, options, origin)
+    route = prepare(reading.source, encoder, target, options["batch_size"])
+    run_ledger = RunLedger(ledger, reading.origin)
+    progress = IngestProgress(route.store, encoder.space.model, options, run_ledger)
     with open_fetcher(options, stop) as fetcher:
-        ingest(
-            source,
+        steps = Steps(
             encoder,
-            store,
-            fetcher=fetcher,
-            progress=progress,
-            batch_size=options["batch_size"],
-            workers=options["workers"],
-            stop=stop,
-            crops=CROPS in target.parts,
-            captioner=target.captioner,
-            detector=target.detector,
-            is_loading=target.is_loading,
-            pruning=pruning and replace(pruning, ledger=ledger, until=before),
-            pruned=None if pruning and pruning.texts else pictures,
+            route.store,
+            fetcher,
+            progress,
+            stop,
+            options["batch_size"],
+            options["workers"],
+            CROPS in target.parts,
+            target.models,
         )
-    report = end_reading(progress, source, ledger, origin, before, stopped=stop.requested)
+        ingest(route.source, steps, is_loading=target.is_loading)
+    if reading.pruning and not stop.requested:
+        progress.enter(Phase.PRUNING)
+        progress.count_pruned(*route.prune(steps.seen, reading.pruning, run_ledger))
+    report = end_reading(progress, route.source, run_ledger, stopped=stop.requested)
     if target.is_searchable and not report.stopped:
         with suppress(KeyboardInterrupt):  # all is written by now; the next run measures it
             calibrate(target.store, encoder, lambda: progress.enter(Phase.MEASURING))
     return replace(report, seconds=progress.seconds)
 
 
-def open_progress(
-    store: Store,
-    encoder: Encoder,
-    ledger: Ledger | None,
-    options: AddOptions | RetryOptions | ReencodeOptions,
-    origin: str | None = None,
-) -> IngestProgress:
-    """What counts the records of a run; arguments are as those of `run`. Without a ledger it keeps none."""
-    return IngestProgress(
-        index=store.index,
-        store=store.address,
-        encoder=encoder.space.model,
-        max_rejection_rate=options["max_rejection_rate"],
-        ledger=ledger,
-        origin=origin,
-        on_rejection=options["on_rejection"],
-        on_outcome=options["on_outcome"],
-        on_progress=options["on_progress"],
-    )
-
-
 def end_reading(
-    progress: IngestProgress,
-    source: Source,
-    ledger: Ledger,
-    origin: str | None,
-    before: int,
-    *,
-    stopped: bool,
+    progress: IngestProgress, source: Source, ledger: RunLedger, *, stopped: bool
 ) -> IngestReport:
-    """The report of what was read and written. The ledger forgets what came from `origin` before this run."""
+    """The report of what was read and written. The ledger forgets what this run has not repeated."""
     report = replace(progress.report(stopped=stopped), passed_over=dict(source.passed_over()))
-    if origin is not None and not (report.stopped or report.unpruned):  # else not all was there to be seen
-        ledger.forget(origin, until=before)
+    if not (report.stopped or report.unpruned):  # else not all was there to be seen
+        ledger.forget_earlier()
     return report
 
 
 def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -> Route:
     """The source and the store with parts, labels and texts; the index is prepared for them."""
     store, label_set = target.store, target.label_set
-    if target.captioner is not None:
-        source = CaptioningSource(source, target.captioner.name)
+    if target.models.captioner is not None:
+        source = CaptioningSource(source, target.models.captioner.name)
     if target.parts:
-        source = PartsSource(source, target.parts, target.detection)
+        source = PartsSource(source, target.parts, target.models.detection)
         store = PartsStore(store, target.parts_store(), encoder, target.parts, batch_size)
     if label_set is not None and label_set.labels:
         labeller = Labeller(encoder, label_set)
@@ -182,7 +150,7 @@ def prepare(source: Source, encoder: Encoder, target: Target, batch_size: int) -
     return Route(source, store, whole)
 
 
-def open_fetcher(options: AddOptions | RetryOptions | ReencodeOptions, stop: CancelToken) -> Fetcher:
+def open_fetcher(options: RunOptions, stop: CancelToken) -> Fetcher:
     """What reads the pictures of a run, until it is asked to stop."""
     cache, named = options["cache"], set(options["allow_hosts"])
     any_public = ANY_HOST in named

@@ -30,9 +30,9 @@ from esclip._core.texts import texts_index
 from esclip._errors import ConfigError, EsclipError, error_text
 from esclip._errors.secrets import Secret
 from esclip._ingest.calibration import calibrate
-from esclip._ingest.captioning import Captioner, open_captioner
-from esclip._ingest.detection import Detector, detection_of, open_detector
 from esclip._ingest.ledger import Ledger
+from esclip._ingest.picture_models import PictureModels, open_models
+from esclip._ingest.reading import Reading
 from esclip._ingest.run import Target, run
 from esclip._net.access import StoreAuth
 from esclip._protocols import Encoder, Store
@@ -96,7 +96,7 @@ def ingest_part(task: WorkerTask, place: str, data: bytes) -> PartResult:
     """Ingest the records of a part of a manifest; ended early by SIGINT, as a run that is asked to stop."""
     outcomes: list[RecordOutcome] = []
     _change_environment(task.environment)
-    captioner, detector = _captioner(task.hooks.captioner), _detector(task.hooks)
+    models = _models(task.hooks)
     with _stopped_by_signal() as stop, _warnings() as warnings, _opened(task.address) as store:
         schema = _require_schema(store)
         target = Target(
@@ -108,15 +108,13 @@ def ingest_part(task: WorkerTask, place: str, data: bytes) -> PartResult:
             partial(store.open_other, texts_index(store.index)),
             is_searchable=False,
             is_loading=True,
-            captioner=captioner,
-            detector=detector,
-            detection=detection_of(task.hooks.detector, detector),
+            models=models,
         )
         options: Any = task.options | {"stop": stop, "on_outcome": outcomes.append}
         source = PartSource(place, data, task.fields)
         encoder, ledger = _encoder(task.address, schema), Ledger(None)
         try:
-            report = run(source, encoder, target, ledger, options, origin=None, pruning=None)
+            report = run(Reading(source), encoder, target, ledger, options)
         finally:
             ledger.close()
     return PartResult(report, outcomes, warnings)
@@ -154,14 +152,10 @@ def _resolver(address: IndexAddress) -> EncoderResolver:
 
 
 @lru_cache(maxsize=1)
-def _captioner(given: Any) -> Captioner | None:
+def _models(hooks: Hooks) -> PictureModels:
     """Kept, as the encoder is."""
-    return open_captioner(_unpickle("captioner", given))
-
-
-@lru_cache(maxsize=1)
-def _detector(hooks: Hooks) -> Detector | None:
-    return open_detector(_unpickle("detector", hooks.detector), hooks.threshold)
+    captioner = _unpickle("captioner", hooks.captioner)
+    return open_models(captioner, _unpickle("detector", hooks.detector), hooks.threshold)
 
 
 def _unpickle(option: str, hook: Any) -> Any:

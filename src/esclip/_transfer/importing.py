@@ -40,6 +40,7 @@ from esclip._errors.reasons import Reason
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.ledger import Ledger
 from esclip._ingest.progress import IngestProgress
+from esclip._ingest.run_ledger import RunLedger
 from esclip._protocols import Store
 from esclip._transfer.exporting import PARTS, TEXTS
 from esclip._transfer.options import ImportOptions
@@ -101,21 +102,10 @@ def import_documents(
 
     The ledger keeps rejections as those of `origin`.
     """
-    stop, pictures = options["stop"] or CancelToken(), target.pictures
+    stop = options["stop"] or CancelToken()
     stores = _prepare(given, target, IndexSettings.of(options), origin)
-    ledger.open()
-    before = ledger.last_number()
-    progress = IngestProgress(
-        index=pictures.index,
-        store=pictures.address,
-        encoder=given[""].schema.space.model,
-        max_rejection_rate=options["max_rejection_rate"],
-        ledger=ledger,
-        origin=origin,
-        on_rejection=options["on_rejection"],
-        on_outcome=options["on_outcome"],
-        on_progress=options["on_progress"],
-    )
+    run_ledger = RunLedger(ledger, origin)
+    progress = IngestProgress(target.pictures, given[""].schema.space.model, options, run_ledger)
     progress.total = sum(one.rows for name, one in given.items() if name != PARTS)
     cancelled = Event()
     with ExitStack() as loads, stop.active():
@@ -131,7 +121,7 @@ def import_documents(
             cancelled.set()
     report = progress.report(stopped=stop.requested)
     if not report.stopped:
-        ledger.forget(origin, until=before)
+        run_ledger.forget_earlier()
     return replace(report, seconds=progress.seconds)
 
 
@@ -199,7 +189,7 @@ def _other_kind(name: str, target: Target) -> Store | None:
 
 def _uncounted(store: Store) -> IngestProgress:
     """Counts of what is no document by itself."""
-    return IngestProgress(index=store.index, store=store.address, encoder="", max_rejection_rate=1)
+    return IngestProgress(store, "", {"max_rejection_rate": 1})
 
 
 class _Copy:
