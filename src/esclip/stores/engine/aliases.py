@@ -246,21 +246,33 @@ def _clone(client: EngineClient, old: str, mark: _Mark) -> None:
     """Clone an index, and wait for the clone. Raises `StoreError` where that lacks documents."""
     new = mark.index
     settings = {"index.blocks.write": None, "index.number_of_replicas": _count_replicas(client, old)}
-    error = client.request(
+
+    def require_mark() -> None:
+        if _read_mark(client, old) != mark:  # who has removed that removes the clone
+            raise _changed_meanwhile(client)
+
+    def check_answer(answer: Any) -> None:
+        status, error = get_error(answer) or (200, None)
+        if not error or error_type(error) == "resource_already_exists_exception":  # of an attempt before
+            return
+        require_mark()
+        failure = f"{client.address} can't clone index {old!r} as {new!r}: {reason_text(error)}"
+        if status == 400 or error_type(error) == "illegal_state_exception":  # it isn't blocked
+            raise StoreError(failure)
+        raise TransientError(StoreUnavailable(failure))
+
+    client.request(
         client.raw.indices.clone,
-        read=get_error,
+        read=check_answer,
         index=old,
         target=new,
         body={"settings": settings, "aliases": {mark.alias: {}}},
-        ignore=400,
+        ignore=(400, 500),
     )
-    if error and error_type(error[1]) != "resource_already_exists_exception":  # of an attempt before
-        raise StoreError(f"{client.address} can't clone index {old!r} as {new!r}: {reason_text(error[1])}")
 
     def check(health: Any) -> None:
         if health.get("status") not in ("yellow", "green"):
-            if _read_mark(client, old) != mark:  # who has removed that removes the clone
-                raise _changed_meanwhile(client)
+            require_mark()
             raise TransientError(
                 StoreUnavailable(f"{client.address} did not clone index {old!r} in time; try again")
             )
