@@ -645,6 +645,16 @@ def test_aliases_and_closed_indexes(address: str) -> None:
             index.adopt()
 
 
+def test_an_adoption_by_others(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who opened the index before searches it, however long a schema may serve."""
+    monkeypatch.setattr("esclip.stores.engine.store.RECENT_S", 60.0)
+    with made(address, documents()[:6]) as opened_before:
+        assert opened_before.store.alias_target() is None
+        with esclip.open_index(address, opened_before.store.index, encoder=ENCODER) as other:
+            other.adopt()
+        assert len(opened_before.search_text("red", k=9)) == 6
+
+
 def test_data_streams() -> None:
     """One is refused, with the name of the index behind it, which can be adopted and searched."""
     address, name = engine_address("opensearch2"), f"esclip-stream-{uuid4().hex}"

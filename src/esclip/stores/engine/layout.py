@@ -87,9 +87,14 @@ def read_layout(mapping: Mapping[str, Any]) -> Layout:
     return Layout(schema_from_mapping(mapping), names, has_words)
 
 
+def has_schema(mapping: Mapping[str, Any]) -> bool:
+    """Whether a mapping has esclip's schema, by an ingest or an adoption."""
+    return "esclip" in (mapping.get("_meta") or {})
+
+
 def is_prepared(mapping: Mapping[str, Any]) -> bool:
     """Whether a mapping is esclip's but for the schema, as `mappings/*.json` in the repository are."""
-    if "esclip" in (mapping.get("_meta") or {}):
+    if has_schema(mapping):
         return False
     types = {name: property.get("type") for name, property in mapping.get("properties", {}).items()}
     own = {name: property["type"] for name, property in SYSTEM_FIELDS.items()}

@@ -54,7 +54,7 @@ from esclip.stores.engine.index_bodies import (
     refresh_interval,
     system_fields,
 )
-from esclip.stores.engine.layout import Layout, is_prepared, prepared_layout, read_layout
+from esclip.stores.engine.layout import Layout, has_schema, is_prepared, prepared_layout, read_layout
 from esclip.stores.engine.levels import MOVED, moved_property, refuse_level, settings_conflict
 from esclip.stores.engine.listing import list_indexes
 from esclip.stores.engine.paths import property_at, value_at
@@ -335,9 +335,10 @@ class EngineStore(Store):
         return EngineStore(self.address, index, self._client.timeouts, self._client.auth)
 
     def alias_target(self) -> str | None:
-        """From the mapping, whose index is named in the answer; of no alias it is not read again at once."""
+        """From the mapping, which names its index; of none, one with a schema is not read again at once."""
         target, mapping = find_target(self._client)
-        self._just_read = mapping if target is None else None, time.monotonic() + RECENT_S
+        if target is None and has_schema(mapping or {}):  # else it may be adopted or written meanwhile
+            self._just_read = mapping, time.monotonic() + RECENT_S
         return target
 
     def aliases(self) -> tuple[str, ...]:
