@@ -27,6 +27,7 @@ from esclip._concurrency.streams import parallel_map
 from esclip._core.types import Vectors, unit_rows
 from esclip._images.decode import decode
 from esclip.encoders.preprocessing import Preprocessing
+from esclip.encoders.runtimes.openvino import has_bf16
 from esclip.encoders.runtimes.samples import sample_images
 from esclip.stores.memory import MemoryStore
 from scripts.make_models import make_clip, make_text_tower
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print_draft(clip)
             return
         files = write_pictures(Path(scratch) / "pictures", given.pictures, (width, height))
-        paths, likeness = _paths(clip, files, ["f32", "bf16"] + ["int8"] * given.int8)
+        precisions = ["f32"] + ["bf16"] * has_bf16() + ["int8"] * given.int8
+        paths, likeness = _paths(clip, files, precisions)
         rounds = partial(measure, rounds=given.rounds, warm_up=given.warm_up)
         rates = rounds(paths, unit="pictures/s", baseline=BATCHED)
         singles = rounds(_singles(files), unit="ms", baseline="decode, whole")

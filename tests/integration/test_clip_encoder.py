@@ -25,6 +25,7 @@ from esclip._server.encoder_app import open_server
 from esclip.encoders import load_encoder
 from esclip.encoders.checkpoints.folder import ModelFolder
 from esclip.encoders.clip import ClipEncoder
+from esclip.encoders.runtimes import export
 from esclip.testing.encoder import EncoderContract, sample_images
 from scripts.make_models import make_clip, make_text_tower
 from tests.models import Models, tiny_models
@@ -123,16 +124,28 @@ def test_texts_agree_with_sentence_transformers(
     assert np.sum(vectors * _reference(folder, texts), axis=1).min() >= likeness
 
 
-def test_int8_is_used_where_it_is_like_enough(tiny_models: Models, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("required", "is_used"), [(0.5, True), (0.99999, False)])
+def test_int8_is_used_where_it_is_like_enough(
+    tiny_models: Models,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    required: float,
+    is_used: bool,
+) -> None:
     """Towers of 8 bits are made on request; one that is too far off is refused, and a finer one used."""
+    monkeypatch.setitem(export.MIN_COSINE, "int8", required)  # how far they are is the processor's
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     encoder = load_encoder(str(tiny_models.clip), str(tiny_models.texts), device="cpu", precision="int8")
     texts = ["two small dogs in the snow", "a red car at sunset", "ein Haus am See"]
     with caplog.at_level(logging.INFO):
         vectors = encoder.encode_texts(texts)
-        assert "int8" not in encoder.runtime
-    assert np.sum(vectors * _reference(tiny_models.texts, texts), axis=1).min() >= 0.99
-    assert "texts by OpenVINO int8 on cpu" in caplog.text
-    assert "pictures in int8 refused" in caplog.text
+        assert ("int8" in encoder.runtime) == is_used
+    agreement = np.sum(vectors * _reference(tiny_models.texts, texts), axis=1).min()
+    assert agreement >= (required if is_used else 0.99)
+    assert ("texts by OpenVINO int8 on cpu" in caplog.text) == is_used
+    assert ("texts in int8 refused" in caplog.text) != is_used
+    assert ("pictures in int8 refused" in caplog.text) != is_used
 
 
 def test_a_second_process_needs_no_torch(tiny_models: Models) -> None:
