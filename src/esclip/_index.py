@@ -76,8 +76,8 @@ from esclip._search.facets import select_fields
 from esclip._search.filter_parser import parse_filter
 from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits, SearchResults
+from esclip._search.index_handle import IndexHandle
 from esclip._search.no_hits import explain_filter
-from esclip._search.open_index import OpenIndex
 from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, Where
 from esclip._search.query import AnyQuery, Query
 from esclip._search.retriever import Retriever
@@ -105,7 +105,7 @@ DESCRIPTION_TIMEOUT_S = 1.0
 _IN_A_QUERY = 'options belong to the query, as in Query("a dog", k=5), or go to search_text("a dog", k=5)'
 
 
-class ImageIndex(OpenIndex, SearchMethods):
+class ImageIndex(IndexHandle, SearchMethods):
     """An index of pictures, and of texts beside them. Searches are thread-safe. To be closed: by `with` or
     `close`.
     """

@@ -58,7 +58,7 @@ from esclip._ingest.options import AddOptions
 from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup
 from esclip._search.hits import Hits, SearchResults
-from esclip._search.open_index import OpenIndex
+from esclip._search.index_handle import IndexHandle
 from esclip._search.options import FACET_VALUES, PEEK, THRESHOLD, Where
 from esclip._search.query import AnyQuery, ImageQuery, Query, Text
 from esclip._search.search_methods import SearchMethods
@@ -79,7 +79,7 @@ _INGEST = {name: opt for name, (_, opt) in declared(AddOptions).items() if opt}
 _TIMEOUT = Opt(SERVICE.timeout, "Seconds for a request.", minimum=0.1, maximum=86_400.0)
 
 
-class Client(OpenIndex, SearchMethods):
+class Client(IndexHandle, SearchMethods):
     """A search service, used as the index that it searches. Thread-safe. To be closed: by `with` or `close`.
 
     Connects to nothing yet. Pictures and files are read here: the service opens no path and fetches no URL of

@@ -59,7 +59,7 @@ class SourceOptions:
     """The maximum number of records, for a source that can save work by it."""
     columns: RecordColumns = USUAL_COLUMNS
     """Columns of a table; that of captions may be a dataset's."""
-    known: Sequence[Field] = ()
+    index_fields: Sequence[Field] = ()
     """The fields of the index, for a source that finds out the types of its own."""
     texts: bool = False
     """Text files of a folder are records as well."""
@@ -95,28 +95,28 @@ def _open_dataset(path: Path, options: SourceOptions) -> Source:
     source = UnsplashSource(
         path, images=options.images, limit=options.limit, captions=options.columns.captions
     )
-    return without_conflict(source, options.known)
+    return without_conflict(source, options.index_fields)
 
 
 def _open_manifest(path: Path, options: SourceOptions) -> Source:
-    return without_conflict(ManifestSource(path, options.slice), options.known)
+    return without_conflict(ManifestSource(path, options.slice), options.index_fields)
 
 
 def _open_records_file(path: AnyFile, options: SourceOptions) -> Source:
-    return RecordsFileSource(path, options.known, options.columns)
+    return RecordsFileSource(path, options.index_fields, options.columns)
 
 
 def _open_table(path: AnyFile, options: SourceOptions) -> Source:
-    return without_conflict(TableSource(path, options.columns, options.known), options.known)
+    return without_conflict(TableSource(path, options.columns, options.index_fields), options.index_fields)
 
 
 def _open_archive(path: AnyFile, options: SourceOptions) -> Source:
-    source = ArchiveSource(path, exclude=options.exclude, known=options.known)
-    return without_conflict(source, options.known)
+    source = ArchiveSource(path, exclude=options.exclude, index_fields=options.index_fields)
+    return without_conflict(source, options.index_fields)
 
 
 def _open_video(path: AnyFile, options: SourceOptions) -> Source:
-    return without_conflict(VideoSource(path, options.frame_interval), options.known)
+    return without_conflict(VideoSource(path, options.frame_interval), options.index_fields)
 
 
 def _open_folder(path: AnyFile, options: SourceOptions) -> Source:
@@ -125,7 +125,7 @@ def _open_folder(path: AnyFile, options: SourceOptions) -> Source:
         source = BucketSource(path, gone=options.gone, exclude=options.exclude)
     else:
         source = FolderSource(path, gone=options.gone, texts=options.texts, exclude=options.exclude)
-    return without_conflict(source, options.known)
+    return without_conflict(source, options.index_fields)
 
 
 _MANIFEST = SourceType(is_manifest, _open_manifest, in_buckets=False)
@@ -218,7 +218,8 @@ def open_source(
             continue
         type, source = _open(path, replace(options, gone=path in gone))
         sources.append(source)
-        options = replace(options, known=(*sources[-1].fields, *options.known))  # so that all have one type
+        fields = (*sources[-1].fields, *options.index_fields)  # so that all have one type
+        options = replace(options, index_fields=fields)
         types.add(type)
     _refuse_useless_options(options, types)
     source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)

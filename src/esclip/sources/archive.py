@@ -87,9 +87,9 @@ class ArchiveSource(Source):
     """The pictures of a tar or a zip. An archive that is damaged gives what comes before, and a rejection."""
 
     def __init__(
-        self, path: str | AnyFile, *, exclude: Exclusions | None = None, known: Sequence[Field] = ()
+        self, path: str | AnyFile, *, exclude: Exclusions | None = None, index_fields: Sequence[Field] = ()
     ) -> None:
-        """Read the first samples for their fields; `known` are the index's fields, whose types they keep.
+        """Read the first samples for their fields; those of the index keep their types.
 
         Raises `SourceError` where there is no file, and for a tar that is packed.
         """
@@ -104,7 +104,7 @@ class ArchiveSource(Source):
         except OSError as error:
             raise SourceError(f"{path_text(self._path)} can't be read: {error_text(error)}") from error
         self._is_zip = self._path.suffix.lower() == ZIP
-        self._types = self._find_types({one.name: one.type for one in known})
+        self._types = self._find_types({one.name: one.type for one in index_fields})
         self._facts = tuple(
             one.name for one in PICTURE_FIELDS if self._types.get(one.name, one.type) is one.type
         )
@@ -138,14 +138,14 @@ class ArchiveSource(Source):
         """Members that are no pictures, nor texts or JSON of one, and excluded ones."""
         return self._passed
 
-    def _find_types(self, known: Mapping[str, FieldType]) -> dict[str, FieldType]:
+    def _find_types(self, index_types: Mapping[str, FieldType]) -> dict[str, FieldType]:
         types: dict[str, FieldType] = {}
         with owned(self._samples(Counter())) as samples:
             for sample in islice(samples, HEAD_SAMPLES):
                 values = {} if isinstance(sample, Rejection) else sample.values
                 for name, value in values.items():
                     if name != CAPTION and (kind := infer_type(value)) is not None:
-                        types[name] = known.get(name) or common_type(types.get(name), kind)
+                        types[name] = index_types.get(name) or common_type(types.get(name), kind)
         return types
 
     def _samples(self, passed: Counter[str], *, holding: bool = False) -> Iterator[_Sample | Rejection]:

@@ -12,9 +12,9 @@ from esclip._protocols import Source
 from esclip.sources.wrapper import SourceWrapper
 
 
-def without_conflict(source: Source, known: Sequence[Field]) -> Source:
-    """The source, without colours of pictures where the `known` fields of the index have another `color`."""
-    types = {field.name: field.type for field in known}
+def without_conflict(source: Source, index_fields: Sequence[Field]) -> Source:
+    """The source, without colours of pictures where the index has another field `color`."""
+    types = {field.name: field.type for field in index_fields}
     return source if types.get(COLOR, FieldType.KEYWORD) is FieldType.KEYWORD else _ColorlessSource(source)
 
 

@@ -74,7 +74,7 @@ class MemorySource(Source):
         self,
         records: Records,
         fields: Mapping[str, FieldType | str] | None = None,
-        known: Iterable[Field] = (),
+        index_fields: Iterable[Field] = (),
         *,
         captioned: bool = False,
     ) -> None:
@@ -83,7 +83,7 @@ class MemorySource(Source):
         Args:
             records: As in `ImageIndex.add`.
             fields: Types of fields, by name.
-            known: Fields of the index, whose types they keep.
+            index_fields: Fields of the index, whose types they keep.
             captioned: Descriptions are captions that an ingest was given.
 
         Raises:
@@ -95,7 +95,7 @@ class MemorySource(Source):
         self._head = [] if is_all_in_memory(self._items) else _read_ahead(self._items)
         self._exhausted = False
         given = _field_types(fields)
-        types = {field.name: field.type for field in known} | given
+        types = {field.name: field.type for field in index_fields} | given
         rows = map(GivenRecord.of, count(1), self._head or self._items)
         found = _Found.of(rows, types)
         self._named = found.types.keys() | given.keys()
@@ -368,8 +368,8 @@ class _Found(NamedTuple):
     """Names of facts that are read from their pictures."""
 
     @classmethod
-    def of(cls, rows: Iterable[GivenRecord], known: Mapping[str, FieldType]) -> _Found:
-        """Look at these records; fields that are known keep their types."""
+    def of(cls, rows: Iterable[GivenRecord], fixed_types: Mapping[str, FieldType]) -> _Found:
+        """Look at these records; those of `fixed_types` keep their types."""
         types: dict[str, FieldType] = {}
         has_files = False
         facts: set[str] = set()
@@ -381,17 +381,17 @@ class _Found(NamedTuple):
                 facts.update(SHOWN_FACTS)
             for name, value in row.metadata():
                 if (kind := infer_type(value)) is not None:
-                    types[name] = known.get(name) or common_type(types.get(name), kind)
+                    types[name] = fixed_types.get(name) or common_type(types.get(name), kind)
         return cls(types, has_files, frozenset(facts))
 
-    def types_with_facts(self, known: Mapping[str, FieldType]) -> dict[str, FieldType]:
+    def types_with_facts(self, fixed_types: Mapping[str, FieldType]) -> dict[str, FieldType]:
         """The types of all fields: also of those that files have, and of what pictures say of themselves."""
         types = dict(self.types)
         for field in FIELDS:
             if not self.has_files and field.name not in self.facts:
                 continue
             if field in PICTURE_FIELDS:  # where these are named otherwise, they are not read from the picture
-                types.setdefault(field.name, known.get(field.name, field.type))
+                types.setdefault(field.name, fixed_types.get(field.name, field.type))
             else:
                 types[field.name] = field.type
         return types

@@ -38,14 +38,14 @@ class RecordsFileSource(MemorySource):
     """The records of a file of JSON lines. Paths in it are relative to its folder."""
 
     def __init__(
-        self, path: AnyFile, known: Iterable[Field] = (), columns: RecordColumns = USUAL_COLUMNS
+        self, path: AnyFile, index_fields: Iterable[Field] = (), columns: RecordColumns = USUAL_COLUMNS
     ) -> None:
-        """Read the first lines for their fields; `known` are those of the index, whose types they keep.
+        """Read the first lines for their fields; those of the index keep their types.
 
         Raises `SourceError` for a file that can't be read, or is no text.
         """
         lines = _Lines(absolute(path), columns)
-        super().__init__(lines, known=known, captioned=columns.captions is not None)
+        super().__init__(lines, index_fields=index_fields, captioned=columns.captions is not None)
 
 
 class _Lines:

@@ -76,15 +76,15 @@ def table_kind(path: AnyFile) -> str | None:
     return suffix if suffix == ".txt" and _begins_with_url(path) else None
 
 
-def open_table(path: AnyFile, known: Mapping[str, FieldType]) -> Table:
-    """The table in a file; columns of separated values take the types of `known`.
+def open_table(path: AnyFile, index_types: Mapping[str, FieldType]) -> Table:
+    """The table in a file; columns of separated values take the index's types where it has them.
 
     Raises `SourceError` where it can't be read.
     """
     kind = table_kind(path)
     if kind in PARQUET:
         return ParquetTable(path)
-    return CsvTable(path, DELIMITERS[kind], known) if kind in DELIMITERS else UrlList(path)
+    return CsvTable(path, DELIMITERS[kind], index_types) if kind in DELIMITERS else UrlList(path)
 
 
 def _begins_with_url(path: AnyFile) -> bool:
@@ -120,7 +120,7 @@ class UrlList(Table):
 class CsvTable(Table):
     """Separated values with a header; an empty one is missing."""
 
-    def __init__(self, path: AnyFile, delimiter: str, known: Mapping[str, FieldType]) -> None:
+    def __init__(self, path: AnyFile, delimiter: str, index_types: Mapping[str, FieldType]) -> None:
         self.path = path
         self._delimiter = delimiter
         with open_text(path) as stream:
@@ -135,7 +135,7 @@ class CsvTable(Table):
             self._places = {name: place for place, name in enumerate(columns)}
             head = [row for row in islice(self._read(lines), TYPED_BY) if isinstance(row, Row)]
         self.types = {
-            name: known.get(name) or _type_of(row.values[place] for row in head)
+            name: index_types.get(name) or _type_of(row.values[place] for row in head)
             for name, place in self._places.items()
         }
 

@@ -46,17 +46,17 @@ def is_table(path: AnyFile) -> bool:
 class TableSource(MemorySource):
     """The rows of a table's file. Paths in it are relative to its folder."""
 
-    def __init__(self, path: AnyFile, columns: RecordColumns, known: Sequence[Field] = ()) -> None:
-        """Read the table's columns and first rows; `known` are the index's fields, whose types they keep.
+    def __init__(self, path: AnyFile, columns: RecordColumns, index_fields: Sequence[Field] = ()) -> None:
+        """Read the table's columns and first rows; the index's fields keep their types.
 
         Raises `SourceError` for a file that can't be read, or has no pictures, and `ConfigError` for a column
         that it lacks.
         """
-        types = {field.name: field.type for field in known}
+        types = {field.name: field.type for field in index_fields}
         self._table = open_table(absolute(path), types)
         self._rows = _Rows(self._table, columns)
         own = {name: kind for name, kind in self._rows.types.items() if name not in types}
-        super().__init__(self._rows, own, known, captioned=columns.captions is not None)
+        super().__init__(self._rows, own, index_fields, captioned=columns.captions is not None)
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """Each row's record, in the order of the table."""

@@ -32,7 +32,7 @@ from esclip._errors import Hint, IndexExists, IndexMismatch, IndexNotFound, Stor
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
 from esclip.stores import validation
-from esclip.stores.aliases import name_taken
+from esclip.stores.aliases import pointed_to
 from esclip.stores.engine import dialects
 from esclip.stores.engine.adoption import adopt, release
 from esclip.stores.engine.aliases import (
@@ -347,9 +347,7 @@ class EngineStore(Store):
 
     def point_alias(self, index: str) -> None:
         """In one request."""
-        previous = self.alias_target()
-        if previous is None and self.schema() is not None:
-            raise name_taken(self.address, self.index)
+        previous = pointed_to(self)
         with self.open_other(index) as other:
             other._require_layout()
         if index != previous:

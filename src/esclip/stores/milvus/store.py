@@ -30,7 +30,7 @@ from esclip._errors import IndexExists, IndexMismatch, IndexNotFound, StoreError
 from esclip._net.access import StoreAuth
 from esclip._protocols import Store
 from esclip.stores import validation
-from esclip.stores.aliases import is_alias, name_taken
+from esclip.stores.aliases import is_alias, name_taken, pointed_to
 from esclip.stores.milvus import aliases
 from esclip.stores.milvus.client import MilvusConnection, import_pymilvus
 from esclip.stores.milvus.filters import in_expression
@@ -248,9 +248,7 @@ class MilvusStore(Store):
 
     def point_alias(self, index: str) -> None:
         """In one request."""
-        previous = self.alias_target()
-        if previous is None and self.schema() is not None:
-            raise name_taken(self.address, self.index)
+        previous = pointed_to(self)
         with self.open_other(index) as other:
             other._require_schema()
         if index != previous:

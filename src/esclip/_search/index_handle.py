@@ -1,4 +1,4 @@
-"""What is open until it is closed: a context manager, and a container of ids and hits."""
+"""A handle on an index: open until it is closed, a context manager, a container of ids and hits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from esclip._core.types import Hit
 from esclip._errors import IndexNotFound
 
 
-class OpenIndex(ABC):
+class IndexHandle(ABC):
     """An index that a program has open, in whichever way its documents are reached."""
 
     def __init__(self) -> None:
