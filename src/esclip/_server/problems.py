@@ -176,6 +176,10 @@ class Problem(Exception):
         known = {"type": self._type, "title": self.kind.value.title, "detail": self.detail}
         return known | self.about
 
+    def for_people(self) -> dict[str, str]:
+        """What it is, and what to do about it, as a page says it."""
+        return {"title": self.kind.value.title, "detail": self.detail or self.kind.value.advice}
+
     def response(self, request: str, path: str) -> Response:
         """The response to the request with this id."""
         said: dict[str, Any] = {

@@ -126,8 +126,7 @@ class DuplicatesPage:
             index=self._name,
             wanted=wanted,
             job=job,
-            error=problem
-            and {"title": problem.kind.value.title, "detail": problem.detail or problem.kind.value.advice},
+            error=problem and problem.for_people(),
             threshold=asked.threshold,
             where=asked.where if isinstance(asked.where, str) else "",
             **values,

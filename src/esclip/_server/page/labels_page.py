@@ -179,8 +179,7 @@ class LabelsPage:
             job=job,
             review=review,
             asked="\n".join(asked),
-            error=problem
-            and {"title": problem.kind.value.title, "detail": problem.detail or problem.kind.value.advice},
+            error=problem and problem.for_people(),
             **values,
         )
 

@@ -141,7 +141,6 @@ class SearchPage:
         """The page with what is wrong in the place of results."""
         template = "_error.html" if part in ("results", "viewer") else "page.html"
         chips = [_chip(name, value, address, None) for name, value in _parts(address)]
-        said = {"title": problem.kind.value.title, "detail": problem.detail or problem.kind.value.advice}
         return render(
             template,
             address=address,
@@ -150,7 +149,7 @@ class SearchPage:
             results=None,
             facets=None,
             filters_url=address.replace(filters="on").url,
-            error=said,
+            error=problem.for_people(),
         )
 
     def _read_stats(self) -> Stats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from fastapi import FastAPI, Request
@@ -17,11 +18,12 @@ from esclip._server.page.duplicates_page import (
     place_url,
 )
 from esclip._server.problems import Problem
-from esclip._server.routes.bodies import form_body, parse_form
+from esclip._server.routes.bodies import form_body
 from esclip._server.routes.errors import problem_for_people
+from esclip._server.routes.forms import FORM_ANSWERS, answer_form
 from esclip._server.routes.jobs import begin_job
 from esclip._server.routes.page import HTML_PROBLEMS, form_page_response
-from esclip._server.routes.responses import PLACE, list_answers, list_response
+from esclip._server.routes.responses import list_answers, list_response
 from esclip._server.search_service import SearchService
 
 
@@ -54,18 +56,13 @@ def add_duplicates(api: FastAPI, service: SearchService) -> None:
         "/duplicates",
         status_code=303,
         response_class=Response,
-        responses={303: {"description": "The page as it is then", **PLACE}, **HTML_PROBLEMS},
+        responses=FORM_ANSWERS,
         openapi_extra={"requestBody": form_body(DuplicatesForm)},
     )
     async def change_duplicates(request: Request) -> Response:
         """What a form of the page sends: compare, cancel, or a decision, which is saved at once."""
-        try:
-            location = await _change(
-                service, page, DuplicatesForm.model_validate(parse_form(request, await request.body()))
-            )
-        except Exception as error:
-            return await _respond(service, page, request, problem_for_people(error))
-        return Response(status_code=303, headers={"Location": location})
+        change, respond = partial(_change, service, page), partial(_respond, service, page, request)
+        return await answer_form(request, DuplicatesForm, change, respond)
 
     @api.get("/duplicates/decisions", responses=list_answers(DecisionsResponse))
     async def decisions(format: Literal["tsv", "json"] = "json") -> Response:

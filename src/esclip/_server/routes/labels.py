@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from fastapi import FastAPI, Request
@@ -12,11 +13,12 @@ from esclip._server.job_messages import LabelsJob
 from esclip._server.jobs import Job
 from esclip._server.page.labels_page import LabelsForm, LabelsPage, LabelsParameters, labels_of, place_url
 from esclip._server.problems import Problem, ProblemType
-from esclip._server.routes.bodies import form_body, parse_form
+from esclip._server.routes.bodies import form_body
 from esclip._server.routes.errors import problem_for_people
+from esclip._server.routes.forms import FORM_ANSWERS, answer_form
 from esclip._server.routes.jobs import begin_job, result_of
 from esclip._server.routes.page import HTML_PROBLEMS, form_page_response
-from esclip._server.routes.responses import PLACE, list_answers, list_response
+from esclip._server.routes.responses import list_answers, list_response
 from esclip._server.search_service import SearchService
 
 
@@ -48,17 +50,13 @@ def add_labels(api: FastAPI, service: SearchService) -> None:
         "/labels",
         status_code=303,
         response_class=Response,
-        responses={303: {"description": "The page as it is then", **PLACE}, **HTML_PROBLEMS},
+        responses=FORM_ANSWERS,
         openapi_extra={"requestBody": form_body(LabelsForm)},
     )
     async def change_labels(request: Request) -> Response:
         """What a form of the page sends: label all, cancel, or a correction, which is saved at once."""
-        try:
-            form = LabelsForm.model_validate(parse_form(request, await request.body()))
-            location = await _change(service, page, form)
-        except Exception as error:
-            return await _respond(service, page, request, problem_for_people(error))
-        return Response(status_code=303, headers={"Location": location})
+        change, respond = partial(_change, service, page), partial(_respond, service, page, request)
+        return await answer_form(request, LabelsForm, change, respond)
 
     @api.get("/labels/list", responses=list_answers(LabelsResponse))
     async def list_labels(job: str, format: Literal["tsv", "json"] = "json") -> Response:
