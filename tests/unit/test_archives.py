@@ -116,7 +116,7 @@ def test_a_sample_is_a_picture_with_its_text_and_json(
     assert (second.metadata["url"], second.metadata["folder"]) == ("https://x.org/a", "x")
     assert "likes" not in second.metadata
     assert source.passed_over() == {"video": 1}
-    assert "left out 2 values of samples, which can be no text and no field: nested of 001" in caplog.text
+    assert "left out 2 values, which can be no text and no field: nested of 001" in caplog.text
     assert read_file(Path(second.location), 1 << 20) == picture("blue")
     excluded = open_source([archive], exclude=["x"])
     assert len(records_of(excluded)) == 1
@@ -139,6 +139,20 @@ def test_a_tar_that_is_cut_off_gives_what_comes_before(tmp_path: Path) -> None:
     assert len(records_of(open_source([cut]))) == 1
     cut.write_bytes(b"no tar at all" * 99)
     assert len(rejections_of(open_source([cut]))) == 1
+
+
+def test_what_stands_behind_the_end_of_a_tar_is_told(tmp_path: Path) -> None:
+    """Another archive, or anything but zeros, costs a rejection, and nothing of what comes before."""
+    whole = write_tar(tmp_path / "whole.tar", SHARD[:9]).read_bytes()
+    file = tmp_path / "more.tar"
+    for behind in (whole, b"no part of it", b"\0" * 9999 + b"x"):
+        file.write_bytes(whole + behind)
+        [rejection] = rejections_of(open_source([file]))
+        assert (rejection.reason, rejection.location) == (Reason.UNREADABLE_FILE, str(file))
+        assert "behind its end" in rejection.detail
+        assert len(records_of(open_source([file]))) == 3
+    file.write_bytes(whole + b"\0" * 9999)
+    assert rejections_of(open_source([file])) == []
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])

@@ -51,6 +51,8 @@ PICTURE_NAMES = ("image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp
 
 BLOCK = 512
 """Bytes of a tar's blocks."""
+TAIL_BYTES = 1 << 20
+"""What is looked at behind a tar's end: most are padded with zeros to 10 KiB."""
 MAX_HEADER_BYTES = 1 << 20
 """Of a tar's extended header, which is read whole: names and attributes of a file take some hundreds."""
 
@@ -222,6 +224,11 @@ class TarArchive(Archive):
             raise tarfile.ReadError(f"damaged at offset {self._tar.offset:,}")
         if len(block) < BLOCK:
             raise tarfile.ReadError("the archive has no end; it may be cut off")
+        if self._file.read(TAIL_BYTES).strip(b"\0"):
+            raise tarfile.ReadError(
+                f"more stands behind its end at offset {self._tar.offset:,}, as where archives were joined; "
+                "unpack it: tar --ignore-zeros -xf"
+            )
 
     def read(self, member: Member, max_bytes: int) -> bytes:
         self._file.seek(member.offset)
