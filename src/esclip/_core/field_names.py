@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 RESERVED = frozenset(
     {
@@ -23,9 +24,15 @@ _NAME = re.compile(r"[^\W_][\w-]*")
 """In an engine, a dot means a nested object, and a leading underscore a field of the engine's own."""
 
 
+@lru_cache(1024)
+def is_field_name(name: str) -> bool:
+    """Whether a metadata field can be named so in every store."""
+    return name not in RESERVED and _NAME.fullmatch(name) is not None
+
+
 def check_field_name(name: str) -> None:
     """Raise `ValueError` for a name of a metadata field that some store can't use."""
     if name in RESERVED:
         raise ValueError(f"a metadata field can't be named {name}: every document has one of its own")
-    if not _NAME.fullmatch(name):
+    if not is_field_name(name):
         raise ValueError(f"a metadata field can't be named {name!r}: take letters, digits, _ and -")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +19,7 @@ from esclip._files.opening import PIECE, AnyFile, open_file
 from esclip._files.regular import open_beside
 
 MAX_LINE_CHARS = 1 << 20
-"""Of a line; a longer one is an error."""
+"""Of a line; a longer one is none."""
 
 CHUNK = 1 << 16
 
@@ -98,17 +98,39 @@ class TextDecoder:
 
 def text_lines(stream: io.BufferedIOBase) -> Iterator[str]:
     """The lines of a stream of bytes, without their ends, as they arrive. Raises `NotText` and `OSError`."""
-    decoder, rest, number, more = TextDecoder(), "", 1, True
+    for number, line in enumerate(bounded_lines(_pieces(stream)), start=1):
+        if line is None:
+            raise NotText(f"line {number} is longer than {MAX_LINE_CHARS:,} characters; break it")
+        yield line
+
+
+def _pieces(stream: io.BufferedIOBase) -> Iterator[str]:
+    decoder, more = TextDecoder(), True
     while more:
         chunk = stream.read1(CHUNK)
         more = bool(chunk)
-        *lines, rest = (rest + decoder.decode(chunk, final=not more)).split("\n")
-        yield from lines
-        number += len(lines)
-        if len(rest) > MAX_LINE_CHARS:
-            raise NotText(f"line {number} is longer than {MAX_LINE_CHARS:,} characters; break it")
-    if rest:
-        yield rest
+        yield decoder.decode(chunk, final=not more)
+
+
+def bounded_lines(pieces: Iterable[str]) -> Iterator[str | None]:
+    """The lines of a text in pieces of `CHUNK` at most, without their ends; None for one that is longer than
+    `MAX_LINE_CHARS`.
+    """
+    line: str | None = ""
+    for piece in pieces:
+        begin, *others = piece.split("\n")
+        line = _extend(line, begin)
+        if others:
+            yield line
+            *whole, line = others
+            yield from whole
+    if line != "":
+        yield line
+
+
+def _extend(line: str | None, more: str) -> str | None:
+    """The longer line; None: too long, so that memory stays bounded."""
+    return None if line is None or len(line) + len(more) > MAX_LINE_CHARS else line + more
 
 
 def read_text(path: Path, max_bytes: int) -> str:

@@ -11,7 +11,6 @@ beginning to its end. In a tar the members of a key stand together; a key that c
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ import orjson
 
 from esclip._concurrency.streams import owned
 from esclip._core.analysis import FOLDERS
-from esclip._core.field_names import check_field_name
 from esclip._core.picture_facts import PICTURE_FIELDS
 from esclip._core.rejections import Rejection, Stage
 from esclip._core.schema import Field, FieldType
@@ -36,8 +34,7 @@ from esclip._core.types import (
     id_problem,
     text_id,
 )
-from esclip._errors import SourceError, error_text, one_line
-from esclip._errors.counts import pluralize
+from esclip._errors import SourceError, error_text
 from esclip._errors.reasons import Reason
 from esclip._files.archives import (
     MEMBER_MARK,
@@ -58,7 +55,8 @@ from esclip._images.formats import LINKED_FILES, skipped_kind
 from esclip._protocols import Source
 from esclip.sources.exclusions import EXCLUDED, Exclusions
 from esclip.sources.folder import FIELDS, folder_paths
-from esclip.sources.memory.metadata import common_type, convert, infer_type, plain_value
+from esclip.sources.left_out import LeftOut
+from esclip.sources.memory.metadata import can_be_field, common_type, convert, infer_type, plain_value
 
 TEXT, JSON = "txt", "json"
 CAPTION = "caption"
@@ -74,8 +72,6 @@ HEAD_SAMPLES = 200
 TWICE = "the archive has two files of this name"
 
 OWN_FIELDS = {one.name for one in FIELDS} - {one.name for one in PICTURE_FIELDS}
-
-log = logging.getLogger("esclip")
 
 
 def is_archive_file(path: AnyFile) -> bool:
@@ -117,7 +113,7 @@ class ArchiveSource(Source):
 
     def records(self, cancelled: Event) -> Iterator[ImageRecord | Rejection]:
         """A record for each picture, as the archive has them."""
-        self._passed, left_out = Counter(), _LeftOut()
+        self._passed, left_out = Counter(), LeftOut()
         is_held = isinstance(self._path, BucketPath)
         has_own = self._is_zip or is_held
         version = "" if has_own else "".join(f"{number}-" for number in stamp(self._path))
@@ -226,9 +222,9 @@ class ArchiveSource(Source):
             yield sample
 
     def _records_of(
-        self, sample: _Sample, version: str, left_out: _LeftOut
+        self, sample: _Sample, version: str, left_out: LeftOut
     ) -> Iterator[ImageRecord | Rejection]:
-        metadata = left_out.convert(sample, self._types)
+        metadata = _metadata(sample, self._types, left_out)
         for member, data in sample.pictures:
             if member.is_encrypted:
                 yield from self._reject_picture(member, Reason.UNREADABLE_FILE, "it is encrypted")
@@ -350,51 +346,22 @@ class _Sample:
             plain = plain_value(value)
             if plain is None:
                 continue
-            if name in OWN_FIELDS or infer_type(plain) is None or not _can_be_field(name):
+            if name in OWN_FIELDS or not can_be_field(name, plain):
                 self.problems.append(f"{name} of {self.key}")
             else:
                 self.values[name] = plain
 
 
-def _can_be_field(name: str) -> bool:
-    try:
-        check_field_name(name)
-    except ValueError:
-        return False
-    return True
-
-
-class _LeftOut:
-    """Counts what is left out of samples."""
-
-    def __init__(self) -> None:
-        self._number = 0
-        self._example = ""
-
-    def convert(self, sample: _Sample, types: Mapping[str, FieldType]) -> dict[str, MetadataValue]:
-        """The values of a sample that its fields take."""
-        for problem in sample.problems:
-            self._note(problem)
-        metadata: dict[str, MetadataValue] = {}
-        for name, value in sample.values.items():
-            if name == CAPTION:
-                continue
-            try:
-                metadata[name] = convert(value, types[name])
-            except (KeyError, ValueError):  # KeyError: none of the first samples has it
-                self._note(f"{name} of {sample.key}")
-        return metadata
-
-    def warn(self, path: AnyFile) -> None:
-        """Log how much it is, with an example."""
-        if self._number:
-            log.warning(
-                "%s: left out %s of samples, which can be no text and no field: %s, for one",
-                path_text(path),
-                pluralize(self._number, "value"),
-                one_line(self._example, 200),
-            )
-
-    def _note(self, problem: str) -> None:
-        self._number += 1
-        self._example = self._example or problem
+def _metadata(sample: _Sample, types: Mapping[str, FieldType], left_out: LeftOut) -> Metadata:
+    """The values of a sample that its fields take."""
+    for problem in sample.problems:
+        left_out.note(problem)
+    metadata: dict[str, MetadataValue] = {}
+    for name, value in sample.values.items():
+        if name == CAPTION:
+            continue
+        try:
+            metadata[name] = convert(value, types[name])
+        except (KeyError, ValueError):  # KeyError: none of the first samples has it
+            left_out.note(f"{name} of {sample.key}")
+    return metadata

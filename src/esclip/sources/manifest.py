@@ -30,6 +30,7 @@ from esclip._core.types import ImageRecord, id_problem
 from esclip._errors import SourceError, error_text
 from esclip._errors.reasons import Reason
 from esclip._errors.secrets import mask
+from esclip._files.packing import PACKING_ERRORS, unpack
 from esclip._files.paths import path_text
 from esclip._files.regular import open_beside
 from esclip._files.text import MAX_LINE_CHARS, NotText, text_lines
@@ -234,25 +235,14 @@ def pack_part(lines: Sequence[str]) -> bytes:
 
 def read_part(place: str, data: bytes, fields: Sequence[Field]) -> Iterator[ImageRecord | Rejection]:
     """The records of a part, and a rejection for each line that is none. Raises `SourceError`."""
-    import pyarrow as pa
-
+    packed = io.BytesIO(data)
+    if (stream := unpack(packed)) is packed:
+        raise SourceError(f"{place} can't be read: it isn't packed")
     try:
-        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-            for number, line in enumerate(text_lines(_Chunks(stream)), start=1):
-                yield _load_line(line, place, number, fields)
-    except (OSError, pa.ArrowException, NotText) as error:
+        for number, line in enumerate(text_lines(stream), start=1):
+            yield _load_line(line, place, number, fields)
+    except (OSError, *PACKING_ERRORS, NotText) as error:
         raise SourceError(f"{place} can't be read: {error_text(error)}") from error
-
-
-class _Chunks(io.BufferedIOBase):
-    """What `text_lines` reads from: Arrow's streams give a chunk by `read` alone."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def read1(self, size: int = -1, /) -> bytes:
-        """Up to so many bytes; none at the end."""
-        return bytes(self._stream.read(size))
 
 
 def dump_line(item: ImageRecord | Rejection) -> str:

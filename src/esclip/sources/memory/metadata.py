@@ -14,6 +14,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from esclip._core.field_names import is_field_name
 from esclip._core.schema import FieldType
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import GeoPoint, MetadataValue
@@ -21,6 +22,8 @@ from esclip._errors import one_line
 
 _MISSING_TYPES = ("NaTType", "NAType")
 """pandas' missing values; pandas isn't imported for them."""
+
+_SCALARS = frozenset({str, int, float, bool})
 
 _COMMON_TYPES = {
     frozenset({FieldType.INTEGER, FieldType.FLOAT}): FieldType.FLOAT,
@@ -84,6 +87,17 @@ def infer_type(value: object) -> FieldType | None:
         case list() | tuple():
             return FieldType.KEYWORDS
     return None
+
+
+def can_be_field(name: str, value: object) -> bool:
+    """Whether a field can have this name, and some type of field keeps this value, or it is missing."""
+    if not is_field_name(name):
+        return False
+    if type(value) in _SCALARS:  # most are
+        return True
+    plain = plain_value(value)
+    kind = infer_type(plain)
+    return plain is None or (_keywords(plain) if kind is FieldType.KEYWORDS else kind) is not None
 
 
 def common_type(known: FieldType | None, other: FieldType) -> FieldType:

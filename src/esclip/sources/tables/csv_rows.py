@@ -11,7 +11,6 @@ goes on at the next line that looks like a row. DuckDB, which reads the dataset'
 from __future__ import annotations
 
 import csv
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from typing import IO, NamedTuple
@@ -19,12 +18,13 @@ from typing import IO, NamedTuple
 from esclip._errors import SourceError, error_text
 from esclip._errors.counts import pluralize
 from esclip._files.opening import AnyFile
+from esclip._files.packing import PACKING_ERRORS
 from esclip._files.text import NotText
 
 MAX_ROW_BYTES = 32 * 1024 * 1024
 """A longer row counts as broken: memory stays bounded behind an open quote."""
 
-READ_ERRORS = (OSError, EOFError, zlib.error, NotText)
+READ_ERRORS = (OSError, *PACKING_ERRORS, NotText)
 """The exceptions of reading a file, packed or not."""
 
 

@@ -1,6 +1,6 @@
 """Rows of tables in files of several formats, in bounded memory.
 
-.csv .tsv     separated values, packed by gzip or not, in UTF-8 or UTF-16; types by the first rows
+.csv .tsv     separated values, packed or not, in UTF-8 or UTF-16; types by the first rows
 .txt          URLs, one a line
 .parquet      by pyarrow, a few megabytes at a time
 
@@ -93,13 +93,13 @@ def _begins_with_url(path: AnyFile) -> bool:
             begin = stream.read(1 << 12).decode(errors="replace")
     except SourceError:
         return False
-    return bool(_URL_LINE.fullmatch(next(_lines_with_urls(begin.splitlines()), "")))
+    return bool(_URL_LINE.fullmatch(next(filter(None, map(_url_of, begin.splitlines())), "")))
 
 
-def _lines_with_urls(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, without empty ones and comments."""
-    stripped = (line.strip() for line in lines)
-    return (line for line in stripped if line and not line.startswith("#"))
+def _url_of(line: str) -> str:
+    """The line's text; empty for a comment."""
+    text = line.strip()
+    return "" if text.startswith("#") else text
 
 
 class UrlList(Table):
@@ -110,11 +110,14 @@ class UrlList(Table):
         self.types = {"url": FieldType.KEYWORD}
 
     def rows(self, keys: Mapping[str, str]) -> Iterator[dict[str, Any] | Rejection]:
-        """A mapping for each line."""
+        """A mapping for each line; a rejection of a broken one."""
         [key] = keys.values()
         with open_lines(self.path) as lines:
-            for url in _lines_with_urls(lines):
-                yield {key: url}
+            for line in lines:
+                if isinstance(line, BrokenRow):
+                    yield reject_row(self.path, line)
+                elif url := _url_of(line):
+                    yield {key: url}
 
 
 class CsvTable(Table):
@@ -154,7 +157,7 @@ class CsvTable(Table):
             next(read_rows(lines, None, self._delimiter), None)
             for row in self._read(lines):
                 if isinstance(row, BrokenRow):
-                    yield self._rejected(row)
+                    yield reject_row(self.path, row)
                 else:
                     values = row.values
                     yield {
@@ -166,9 +169,11 @@ class CsvTable(Table):
     def _read(self, lines: Lines) -> Iterator[Row | BrokenRow]:
         return read_rows(lines, len(self._places), self._delimiter)
 
-    def _rejected(self, row: BrokenRow) -> Rejection:
-        location = f"{path_text(self.path)}:{row.line}"
-        return Rejection("", location, Stage.READ, Reason.BAD_ROW, f"line {row.line}: {row.problem}")
+
+def reject_row(path: AnyFile, row: BrokenRow) -> Rejection:
+    """The rejection of a row of this file."""
+    location = f"{path_text(path)}:{row.line}"
+    return Rejection("", location, Stage.READ, Reason.BAD_ROW, f"line {row.line}: {row.problem}")
 
 
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)

@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any
 
 from esclip._concurrency.streams import owned
-from esclip._core.field_names import check_field_name
+from esclip._core.field_names import is_field_name
 from esclip._core.rejections import Rejection
 from esclip._core.schema import Field, FieldType
 from esclip._core.types import ImageRecord, id_problem, text_id
@@ -174,11 +174,7 @@ def keys_of(
 
 def _is_field(table: Table, name: str) -> bool:
     """Whether a column can be a field of metadata."""
-    try:
-        check_field_name(name)
-    except ValueError:
-        return False
-    return table.types[name] is not None and name not in RECORD_KEYS
+    return is_field_name(name) and table.types[name] is not None and name not in RECORD_KEYS
 
 
 def _find_column(table: Table, column: str | None, option: str) -> str | None:
