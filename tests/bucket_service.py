@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 import requests
-from PIL import Image
 
-__all__ = ["Service", "bucket_service", "jpeg"]
+__all__ = ["Service", "bucket_service"]
+
+_numbers = count(1)
 
 _SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=made-up/20260101/us-east-1/s3/aws4_request"}
 """What the server takes for a signature; without one nothing is replaced."""
@@ -24,6 +25,12 @@ class Service:
     """Where the server is."""
 
     address: str
+
+    def make_bucket(self) -> str:
+        """A bucket that no other test has."""
+        name = f"photos-{next(_numbers)}"
+        self.put(name)
+        return name
 
     def put(self, bucket: str, key: str = "", data: bytes = b"") -> None:
         """Make a bucket, or write an object."""
@@ -36,12 +43,6 @@ class Service:
     def check_credentials(self, after: str) -> None:
         """Refuse unknown credentials after so many requests; `inf`: never."""
         requests.post(f"{self.address}/moto-api/reset-auth", data=after, timeout=10)
-
-
-def jpeg(color: str, side: int = 32) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (side, side), color).save(file, "JPEG")
-    return file.getvalue()
 
 
 SERVER = """

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -22,24 +20,17 @@ from esclip._search.previews import read_previews
 from esclip.sources import open_source
 from esclip.sources.bucket import BucketSource
 from esclip.testing.source import SourceContract, records_of
-from tests.bucket_service import Service, bucket_service, jpeg
+from tests.bucket_service import Service
 from tests.command_line import Esclip
+from tests.plain_pictures import jpeg
 
-_numbers = count(1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def service() -> Iterator[Service]:
-    """The server, and an environment that names it."""
-    with bucket_service() as service:
-        yield service
+pytestmark = pytest.mark.usefixtures("service")
 
 
 @pytest.fixture
 def bucket(service: Service) -> str:
     """A bucket with three pictures, and what is none."""
-    name = f"photos-{next(_numbers)}"
-    service.put(name)
+    name = service.make_bucket()
     pictures = {"red.jpg": "red", "2024/norway/blue.jpg": "blue", "2024/ü b.jpg": "green"}
     for key, color in pictures.items():
         service.put(name, key, jpeg(color))
@@ -103,7 +94,7 @@ def test_a_second_ingest_reads_only_what_has_changed(bucket: str, service: Servi
     with open_index(tmp_path / "i.lance", encoder="palette") as index:
         assert ingest(index, f"s3://{bucket}").written == 3
         assert [hit.location for hit in index.search_text("red", k=1)] == [f"s3://{bucket}/red.jpg"]
-        service.put(bucket, "2024/ü b.jpg", jpeg("green", side=48))
+        service.put(bucket, "2024/ü b.jpg", jpeg("green", (48, 48)))
         service.delete(bucket, "2024/norway/blue.jpg")
         again = ingest(index, f"s3://{bucket}/")
         assert (again.written, again.skipped) == (1, 1)

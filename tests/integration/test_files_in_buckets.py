@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -24,26 +22,18 @@ from esclip._files.objects import ObjectFile
 from esclip._protocols import Source
 from esclip.sources import open_source
 from esclip.testing.source import SourceContract, records_of, rejections_of
-from tests.bucket_service import Service, bucket_service, jpeg
-from tests.unit.test_archives import SHARD, picture, write_tar, write_zip
+from tests.bucket_service import Service
+from tests.plain_pictures import bmp, jpeg
+from tests.unit.test_archives import SHARD, write_tar, write_zip
 from tests.unit.test_videos import write_film
 
-_numbers = count(1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def service() -> Iterator[Service]:
-    """The server, and an environment that names it."""
-    with bucket_service() as running:
-        yield running
+pytestmark = pytest.mark.usefixtures("service")
 
 
 @pytest.fixture
 def bucket(service: Service) -> str:
     """An empty bucket."""
-    name = f"files-{next(_numbers)}"
-    service.put(name)
-    return name
+    return service.make_bucket()
 
 
 def upload(bucket: str, file: Path) -> str:
@@ -84,7 +74,7 @@ class TestTarInBucket(InBucket):
     name = "shard.tar"
 
     def write(self, file: Path, color: str) -> None:
-        write_tar(file, [(name, picture(color) if name == "002.bmp" else data) for name, data in SHARD])
+        write_tar(file, [(name, bmp(color) if name == "002.bmp" else data) for name, data in SHARD])
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -92,7 +82,7 @@ class TestZipInBucket(InBucket):
     name = "shard.zip"
 
     def write(self, file: Path, color: str) -> None:
-        members = [(name, picture(color) if name == "002.bmp" else data) for name, data in SHARD]
+        members = [(name, bmp(color) if name == "002.bmp" else data) for name, data in SHARD]
         write_zip(file, [*members, ("003.bmp", b"twice")])
 
 
@@ -102,7 +92,7 @@ class TestParquetInBucket(InBucket):
     name = "train.parquet"
 
     def write(self, file: Path, color: str) -> None:
-        pictures = [{"bytes": picture(one), "path": f"{one}.bmp"} for one in ("red", "blue", color)]
+        pictures = [{"bytes": bmp(one), "path": f"{one}.bmp"} for one in ("red", "blue", color)]
         days = [datetime(2024, 5, day, tzinfo=UTC) for day in range(1, 5)]
         pq.write_table(pa.table({"image": [*pictures, None], "taken": days}), file, row_group_size=2)
 
@@ -127,7 +117,7 @@ def test_a_shard_is_ingested_skipped_and_read_again(bucket: str, tmp_path: Path)
         assert hits[0].location == f"{address}#003.bmp"
         assert hits[0].description == "a blue picture"
         [copy] = hits.copy_to(tmp_path / "copies", allow_hosts=[f"s3://{bucket}"]).paths.values()
-        assert (copy.name, copy.read_bytes()) == ("01_003.bmp", picture("blue"))
+        assert (copy.name, copy.read_bytes()) == ("01_003.bmp", bmp("blue"))
         upload(bucket, write_tar(tmp_path / "shard.tar", SHARD[:6]))
         again = index.ingest(address, prune=True)
         assert (again.skipped, again.pruned) == (2, 1)
@@ -138,14 +128,12 @@ def test_what_is_in_an_object_is_read_by_its_address(bucket: str, tmp_path: Path
     """As a search by it, a retry and a copy do."""
     file = tmp_path / name
     if name.endswith("parquet"):
-        pq.write_table(pa.table({"image": [picture("red"), picture("blue")]}), file)
+        pq.write_table(pa.table({"image": [bmp("red"), bmp("blue")]}), file)
     else:
-        (write_zip if name.endswith("zip") else write_tar)(
-            file, [("0", picture("red")), ("1", picture("blue"))]
-        )
+        (write_zip if name.endswith("zip") else write_tar)(file, [("0", bmp("red")), ("1", bmp("blue"))])
     address = upload(bucket, file)
     with Fetcher(allow_hosts={f"s3://{bucket}"}, cache=None, workers=1) as fetcher:
-        assert fetcher.fetch(f"{address}#1") == picture("blue")
+        assert fetcher.fetch(f"{address}#1") == bmp("blue")
 
 
 def test_a_shard_that_is_cut_off_gives_what_is_there(bucket: str, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from PIL import Image
 import esclip
 from esclip._core.types import Box
 from scripts.make_vision_models import make_blip, make_yolos
-from tests.bucket_service import bucket_service, jpeg
+from tests.bucket_service import bucket_service
 from tests.faults.ray_cluster import ray_cluster
+from tests.plain_pictures import jpeg
 
 pytestmark = pytest.mark.timeout(600)
 

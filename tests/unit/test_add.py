@@ -41,14 +41,8 @@ from esclip.sources.memory.source import MemorySource
 from esclip.stores.memory import MemoryStore
 from esclip.testing.encoder import RecordingEncoder
 from esclip.testing.source import SourceContract, records_of, rejections_of
+from tests.plain_pictures import png
 from tests.servers import PictureServer, body
-
-
-def png(color: Any = "red", size: tuple[int, int] = (8, 6)) -> bytes:
-    """An image file's bytes."""
-    file = io.BytesIO()
-    Image.new("RGB", size, color).save(file, "PNG")
-    return file.getvalue()
 
 
 def plain(color: str) -> Image.Image:
@@ -610,8 +604,8 @@ def test_a_field_of_the_records_is_no_fact(index: ImageIndex, photos: Path) -> N
         ]
     )
     a, b, c = (document.record.metadata for document in index.get(["a", "b", "c"]))
-    assert (a["color"], a["width"], a["height"]) == ("navy", "wide", 6)
-    assert b == {"height": 6}
+    assert (a["color"], a["width"], a["height"]) == ("navy", "wide", 30)
+    assert b == {"height": 30}
     assert (c.keys() & {"color", "width"}, c["format"]) == (set(), "PNG")
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from esclip import ImageIndex
 from esclip._errors import SourceError
@@ -22,26 +21,21 @@ from esclip._protocols import Source
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from esclip.testing.source import SourceContract, records_of, rejections_of
+from tests.plain_pictures import bmp
 
 Members = Sequence[tuple[str, bytes]]
-
-
-def picture(color: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (16, 12), color).save(file, "BMP")
-    return file.getvalue()
 
 
 def sample(number: int, color: str, likes: object = None) -> Members:
     about = {"likes": number if likes is None else likes, "caption": "not this", "nested": {"a": 1}}
     return (
-        (f"{number:03}.bmp", picture(color)),
+        (f"{number:03}.bmp", bmp(color)),
         (f"{number:03}.txt", f"a {color} picture\n".encode()),
         (f"{number:03}.json", json.dumps(about).encode()),
     )
 
 
-SHARD = (*sample(1, "red"), *sample(2, "green"), *sample(3, "blue"), ("001.b.bmp", picture("black")))
+SHARD = (*sample(1, "red"), *sample(2, "green"), *sample(3, "blue"), ("001.b.bmp", bmp("black")))
 
 
 def write_tar(file: Path, members: Members) -> Path:
@@ -71,7 +65,7 @@ class TestTar(SourceContract):
 
     def change(self, origin: Path) -> set[str]:
         """One picture; all are of another version then, as the archive is."""
-        write_tar(origin, [(name, picture("white") if name == "002.bmp" else data) for name, data in SHARD])
+        write_tar(origin, [(name, bmp("white") if name == "002.bmp" else data) for name, data in SHARD])
         return {f"{origin}#{name}.bmp" for name in ("001", "002", "003")}
 
 
@@ -82,13 +76,13 @@ class TestZip(SourceContract):
 
     def _write(self, file: Path, members: Members) -> Path:
         with pytest.warns(UserWarning, match="Duplicate name"):
-            return write_zip(file, (*members, ("003.bmp", picture("white"))))
+            return write_zip(file, (*members, ("003.bmp", bmp("white"))))
 
     def open(self, origin: Path) -> Source:
         return open_source([origin])
 
     def change(self, origin: Path) -> set[str]:
-        self._write(origin, [(name, picture("pink") if name == "002.bmp" else data) for name, data in SHARD])
+        self._write(origin, [(name, bmp("pink") if name == "002.bmp" else data) for name, data in SHARD])
         return {f"{origin}#002.bmp"}
 
 
@@ -99,7 +93,7 @@ def test_a_sample_is_a_picture_with_its_text_and_json(
     """By the name up to its first dot; what is no field is left out with a warning, other files counted."""
     members = (
         *sample(1, "red"),
-        ("x/a.b.bmp", picture("blue")),
+        ("x/a.b.bmp", bmp("blue")),
         ("x/a.json", b'{"likes": "many", "caption": "blue", "url": "https://x.org/a"}'),
         ("x/clip.mp4", b""),
         ("x/._a.bmp", b"hidden"),
@@ -117,7 +111,7 @@ def test_a_sample_is_a_picture_with_its_text_and_json(
     assert "likes" not in second.metadata
     assert source.passed_over() == {"video": 1}
     assert "left out 2 values, which can be no text and no field: nested of 001" in caplog.text
-    assert read_file(Path(second.location), 1 << 20) == picture("blue")
+    assert read_file(Path(second.location), 1 << 20) == bmp("blue")
     excluded = open_source([archive], exclude=["x"])
     assert len(records_of(excluded)) == 1
     assert excluded.passed_over()["excluded"] == 3
@@ -188,15 +182,15 @@ def test_keys_that_come_again_and_names_that_come_twice_are_rejected(tmp_path: P
 
 def test_members_are_read_and_never_extracted(tmp_path: Path) -> None:
     """Names that lead out of the archive lead nowhere, and links in it are no pictures, but counted."""
-    (tmp_path / "secret.bmp").write_bytes(picture("red"))
+    (tmp_path / "secret.bmp").write_bytes(bmp("red"))
     file = tmp_path / "in" / "a.tar"
     file.parent.mkdir()
     names = ("../out.bmp", "/etc/out.bmp", "./b.bmp", "n\u00f6.bmp", "x" * 600 + ".bmp", "new\nline.bmp")
     with tarfile.open(file, "w") as tar:
         for name in names:
             info = tarfile.TarInfo(name)
-            info.size = len(picture("blue"))
-            tar.addfile(info, io.BytesIO(picture("blue")))
+            info.size = len(bmp("blue"))
+            tar.addfile(info, io.BytesIO(bmp("blue")))
         link = tarfile.TarInfo("link.bmp")
         link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "secret.bmp")
         tar.addfile(link)
@@ -211,7 +205,7 @@ def test_members_are_read_and_never_extracted(tmp_path: Path) -> None:
     assert [record.location.partition("#")[2] for record in records] == [*names[:2], "b.bmp", *names[3:]]
     for record in records:
         assert isinstance(record.picture, Path)
-        assert read_file(record.picture, 1 << 20) == picture("blue")
+        assert read_file(record.picture, 1 << 20) == bmp("blue")
     with pytest.raises(FileNotFoundError):
         read_file(Path(f"{file}#../../secret.bmp"), 1 << 20)
     with pytest.raises(FileNotFoundError):
@@ -224,7 +218,7 @@ def test_a_packed_tar_and_a_locked_zip_say_so(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"")
     with pytest.raises(SourceError, match=r"a\.tar\.gz is packed"):
         open_source([tmp_path / "a.tar.gz"])
-    data = bytearray(write_zip(tmp_path / "a.zip", [("a.bmp", picture("red"))]).read_bytes())
+    data = bytearray(write_zip(tmp_path / "a.zip", [("a.bmp", bmp("red"))]).read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1
     (tmp_path / "a.zip").write_bytes(data)
     [rejection] = rejections_of(open_source([tmp_path / "a.zip"]))
@@ -243,13 +237,13 @@ def test_an_archive_from_ingest_to_thumbnail(tmp_path: Path, suffix: str) -> Non
         [hit] = index.search_text("blue", k=1)
         assert hit.location == f"{archive}#003.bmp"
         index.search_text("blue", k=1).copy_to(tmp_path / "copies")
-        assert (tmp_path / "copies" / "01_003.bmp").read_bytes() == picture("blue")
+        assert (tmp_path / "copies" / "01_003.bmp").read_bytes() == bmp("blue")
         (tmp_path / "copies" / "01_003.bmp").unlink()
         small = cache.thumbnail(Path(hit.location), hit.content or "", 240)
         assert small is not None
-        (tmp_path / "beside.bmp").write_bytes(picture("white"))
+        (tmp_path / "beside.bmp").write_bytes(bmp("white"))
         assert index.ingest(tmp_path, prune=True).pruned == 0
-        write(archive, (*SHARD[:6], ("003.bmp", picture("yellow"))))
+        write(archive, (*SHARD[:6], ("003.bmp", bmp("yellow"))))
         assert cache.thumbnail(Path(hit.location), hit.content or "", 240) is None
         write(archive, SHARD[:6])
         assert index.ingest(archive, prune=True, confirm=lambda path, number: True).pruned == 1

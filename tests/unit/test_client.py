@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import logging
 import pickle
@@ -31,6 +30,7 @@ from esclip._server.search_app import SearchApp
 from esclip.stores.memory import MemoryStore
 from tests.contracts.facade import Facade, FacadeContract, Serve, plain
 from tests.odd_answers import variants
+from tests.plain_pictures import png
 from tests.search_servers import ask, searching
 from tests.servers import (
     PictureServer,
@@ -123,13 +123,6 @@ def server(cache: Path) -> Iterator[HttpServer[SearchApp]]:
 def client(server: HttpServer[SearchApp]) -> Iterator[Client]:
     with Client(server.address, TOKEN) as client:
         yield client
-
-
-def png(color: str) -> bytes:
-    """A picture's file."""
-    file = io.BytesIO()
-    plain(color).save(file, "PNG")
-    return file.getvalue()
 
 
 class TestClipAsService:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from typer.testing import CliRunner, Result
 
 import esclip
 from esclip import ConfigError, Hit, Hits
 from esclip._cli.app import app
 from esclip._search.copying import MAX_NAME_BYTES, numbered_name
+from tests.plain_pictures import jpeg, png
 from tests.servers import PictureServer, body, redirect, status
-
-
-def picture(color: str, format: str = "PNG") -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), color).save(file, format)
-    return file.getvalue()
 
 
 def hits_at(*locations: str | Path, first: int = 1) -> Hits:
@@ -35,7 +28,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for color in ("red", "green", "blue"):
-        (folder / f"{color}.png").write_bytes(picture(color))
+        (folder / f"{color}.png").write_bytes(png(color))
     return folder
 
 
@@ -47,7 +40,7 @@ def test_copies_are_numbered_by_rank(photos: Path, tmp_path: Path) -> None:
     """The first letters of the names put them in the hits' order; the bytes are the same."""
     report = hits_at(photos / "red.png", photos / "blue.png").copy_to(tmp_path / "new" / "best")
     assert names_in(tmp_path / "new" / "best") == ["01_red.png", "02_blue.png"]
-    assert report.paths["id2"].read_bytes() == picture("blue")
+    assert report.paths["id2"].read_bytes() == png("blue")
     assert (report.present, report.failures) == (0, {})
     assert list(hits_at(photos / "red.png", first=100).copy_to(tmp_path).paths.values()) == [
         tmp_path / "100_red.png"
@@ -59,7 +52,7 @@ def test_nothing_is_overwritten(photos: Path, tmp_path: Path) -> None:
     best, other = tmp_path / "best", tmp_path / "other"
     hits = hits_at(*(photos / f"{color}.png" for color in ("red", "green", "blue")))
     hits[:1].copy_to(best)
-    other.write_bytes(picture("green"))
+    other.write_bytes(png("green"))
     (best / "02_green.png").symlink_to(other)
     (best / "03_blue.png").write_text("mine")
     report = hits.copy_to(best)
@@ -86,9 +79,9 @@ def test_what_is_no_picture_is_not_copied(photos: Path, tmp_path: Path) -> None:
 def test_urls_are_fetched_by_an_ingests_rules(tmp_path: Path) -> None:
     """Only from hosts that an ingest would ask; a failure is told, and the others are copied."""
     routes = {
-        "/a.png": body(picture("red")),
-        "/deep/photo-1": body(picture("blue", "JPEG")),
-        "/b%2F..%2F..%2Fevil.png": body(picture("red")),
+        "/a.png": body(png("red")),
+        "/deep/photo-1": body(jpeg("blue")),
+        "/b%2F..%2F..%2Fevil.png": body(png("red")),
         "/page.png": body(b"<html>"),
         "/moved.png": redirect("/a.png"),
         "/gone.png": status(404),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import esclip
 from esclip import ImageIndex
@@ -21,7 +19,7 @@ from esclip._server.encoding_messages import MAX_INPUTS, MAX_PICTURES
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
 from esclip.testing.encoder import RecordingEncoder
-from esclip.testing.pictures import draw_photos
+from tests.plain_pictures import ingest_photos, png
 from tests.search_servers import JSON, Answer, ask, searching
 
 EMBEDDINGS, CLASSIFY = "/v1/embeddings", "/v1/classify"
@@ -29,19 +27,13 @@ EMBEDDINGS, CLASSIFY = "/v1/embeddings", "/v1/classify"
 
 def picture(color: str) -> str:
     """A plain picture in base64."""
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), color).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return base64.b64encode(png(color)).decode()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an index of eleven plain pictures."""
-    folder = tmp_path_factory.mktemp("encoding")
-    draw_photos(folder / "photos")
-    with esclip.open_index(folder / "store", encoder="palette") as index:
-        index.ingest(folder / "photos")
-    return folder
+    return ingest_photos(tmp_path_factory.mktemp("encoding"))
 
 
 @pytest.fixture(scope="module")

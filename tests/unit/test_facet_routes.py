@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from PIL import Image
 
 import esclip
 from esclip import Field, FieldType, Hits, ImageIndex, IndexSchema
@@ -20,6 +18,7 @@ from esclip._server.search_app import SearchApp
 from esclip.encoders.palette import PaletteEncoder
 from esclip.stores.memory import MemoryStore
 from esclip.testing.documents import FIELDS, document
+from tests.plain_pictures import png
 from tests.search_servers import ask, searching
 
 DOCUMENTS: dict[str, dict[str, MetadataValue]] = {
@@ -80,16 +79,12 @@ def test_facets_name_no_folder(server: HttpServer[SearchApp], index: ImageIndex,
 
 def test_facets_with_hits(server: HttpServer[SearchApp]) -> None:
     """Every kind of search counts what its filter leaves, whatever the hits; where it is asked to."""
-    file = io.BytesIO()
-    Image.new("RGB", (9, 9), "red").save(file, "PNG")
-    part = {"image": base64.b64encode(file.getvalue()).decode()}
+    part = {"image": base64.b64encode(png("red")).decode()}
     body = {"parts": [part], "k": 1, "facets": ["country"]}
     answers = [
         ask(server, "GET", "/v1/search?q=red&k=1&facets=country").json,
         ask(server, "POST", "/v1/search", body).json,
-        ask(
-            server, "POST", "/v1/search?k=1&facets=country", file.getvalue(), {"Content-Type": "image/png"}
-        ).json,
+        ask(server, "POST", "/v1/search?k=1&facets=country", png("red"), {"Content-Type": "image/png"}).json,
         ask(server, "POST", "/v1/search/batch", {"queries": [body]}).json["results"][0],
         ask(server, "GET", "/v1/documents/a/similar?k=1&facets=country").json,
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import shutil
 import socket
 import time
@@ -21,6 +20,7 @@ from esclip._server.search_messages import MAX_PICTURE_BYTES, MAX_URLS
 from esclip._server.url_fetcher import UrlFetcher
 from tests.audit import watching
 from tests.fetching import Names
+from tests.plain_pictures import png
 from tests.search_servers import ask, searching
 from tests.servers import PictureServer, body, certificate, drip, endless, redirect, status
 
@@ -98,12 +98,6 @@ NO_ADDRESSES = [
     "http://\ud800/",
     "x",
 ]
-
-
-def png() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), "red").save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.fixture

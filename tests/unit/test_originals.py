@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 import esclip
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
+from tests.plain_pictures import image_file
 from tests.search_servers import Answer, ask, searching
 
-
-def drawn(format: str, color: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), color).save(file, format)
-    return file.getvalue()
-
-
 FILES = {
-    "red.png": drawn("PNG", "red"),
-    "green.jpg": drawn("JPEG", "green"),
-    "really a gif.png": drawn("GIF", "blue"),
-    'a "b"; c=\u00fc\u202e\x1b[31m.webp': drawn("WEBP", "yellow"),
-    "page.html.bmp": drawn("BMP", "white"),
+    "red.png": image_file("PNG", "red"),
+    "green.jpg": image_file("JPEG", "green"),
+    "really a gif.png": image_file("GIF", "blue"),
+    'a "b"; c=\u00fc\u202e\x1b[31m.webp': image_file("WEBP", "yellow"),
+    "page.html.bmp": image_file("BMP", "white"),
 }
 
 
@@ -40,9 +32,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         index.ingest(folder / "photos")
         index.add(
             [
-                {"id": "web", "image": drawn("PNG", "grey"), "location": "https://pictures.example/a.png"},
-                {"id": "memory", "image": drawn("PNG", "black")},
-                {"id": "elsewhere", "image": drawn("PNG", "pink"), "location": "/etc/passwd"},
+                {
+                    "id": "web",
+                    "image": image_file("PNG", "grey"),
+                    "location": "https://pictures.example/a.png",
+                },
+                {"id": "memory", "image": image_file("PNG", "black")},
+                {"id": "elsewhere", "image": image_file("PNG", "pink"), "location": "/etc/passwd"},
             ]
         )
     return folder
@@ -113,7 +109,7 @@ def test_what_is_no_file_of_the_index_is_not_sent(server: HttpServer[SearchApp],
     redirected = ask(server, "GET", "/pictures/web/original")
     assert (redirected.status, redirected.headers["Location"]) == (302, "https://pictures.example/a.png")
     kept = FILES["green.jpg"]
-    (folder / "photos" / "green.jpg").write_bytes(drawn("JPEG", "blue"))
+    (folder / "photos" / "green.jpg").write_bytes(image_file("JPEG", "blue"))
     assert original_of(server, "green").problem == "unknown-document"
     (folder / "photos" / "green.jpg").write_bytes(kept)
 

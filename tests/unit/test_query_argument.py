@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from typer.testing import CliRunner, Result
 
 import esclip
 from esclip._cli.app import app
 from esclip._core.settings import MAX_PICTURE_BYTES
+from tests.plain_pictures import png
 from tests.servers import PictureServer, body
 
 Run = Callable[..., Result]
-
-
-def picture(color: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (8, 8), color).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +25,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("photos", "dogs"):
         (folder / name).mkdir()
     for color in ("red", "blue"):
-        (folder / "photos" / f"{color}.png").write_bytes(picture(color))
-    (folder / "red").write_bytes(picture("blue"))  # a file that is called like a text
+        (folder / "photos" / f"{color}.png").write_bytes(png(color))
+    (folder / "red").write_bytes(png("blue"))  # a file that is called like a text
     (folder / "notes.txt").write_text("red")
     with esclip.open_index(folder / "store", encoder="palette") as index:
         index.ingest(folder / "photos")
@@ -72,7 +65,7 @@ def test_an_argument_is_a_file_or_a_text(run: Run, argument: str, found: str) ->
 
 def test_an_address_is_a_picture(run: Run) -> None:
     """What begins with http:// is fetched."""
-    with PictureServer({"/a.png": body(picture("blue"))}) as server:
+    with PictureServer({"/a.png": body(png("blue"))}) as server:
         ran = run("search", server.url("/a.png"), "-k", "1", "--paths")
     assert ran.stdout.endswith("blue.png\n")
 
@@ -152,7 +145,7 @@ def test_other_arguments_are_wrong_usage(run: Run, words: list[str], told: str) 
 def test_a_picture_comes_from_standard_input(run: Run) -> None:
     """`-` stands for its bytes, alone or as a part of a query."""
     for words in (["search-image", "-"], ["search", "--image", "-"], ["search", "--image:2", "-"]):
-        ran = run(*words, "-k", "1", "--paths", stdin=picture("blue"))
+        ran = run(*words, "-k", "1", "--paths", stdin=png("blue"))
         assert ran.stdout.endswith("blue.png\n")
 
 
@@ -161,7 +154,7 @@ def test_a_picture_comes_from_standard_input(run: Run) -> None:
     [
         (b"", "standard input is empty"),
         (b"<html>", "not_an_image: standard input: "),
-        (picture("red")[:40], "standard input: "),
+        (png("red")[:40], "standard input: "),
         (bytes(MAX_PICTURE_BYTES + 1), "too_large: standard input: "),
     ],
     ids=["empty", "html", "cut off", "too large"],

@@ -31,6 +31,7 @@ from esclip._server.search_app import SearchApp
 from esclip._server.search_messages import MAX_DEPTH, MAX_K
 from esclip.testing.encoder import RecordingEncoder
 from esclip.testing.pictures import draw_photos
+from tests.plain_pictures import ingest_photos, png
 from tests.search_servers import JSON, ask, searching
 
 TOKEN = "s3cret"
@@ -51,20 +52,10 @@ class HeldEncoder(RecordingEncoder):
         return super().encode_images(batch)
 
 
-def png(color: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), color).save(file, "PNG")
-    return file.getvalue()
-
-
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an index of eleven plain pictures."""
-    folder = tmp_path_factory.mktemp("service")
-    draw_photos(folder / "photos")
-    with esclip.open_index(folder / "store", encoder="palette") as index:
-        index.ingest(folder / "photos")
-    return folder
+    return ingest_photos(tmp_path_factory.mktemp("service"))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ from threading import Event
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from esclip import ImageIndex
 from esclip._core.types import ImageRecord
@@ -22,6 +20,7 @@ from esclip._protocols import Source
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from esclip.testing.source import SourceContract, records_of, rejections_of
+from tests.plain_pictures import bmp
 from tests.refusing_stores import RefusingStore
 
 COLORS = ("red", "green", "blue", "white", "black", "yellow")
@@ -29,15 +28,9 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 CLASSES = {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}, "image": {"_type": "Image"}}
 
 
-def picture(color: str) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (16, 12), color).save(file, "BMP")
-    return file.getvalue()
-
-
 def write(file: Path, colors: tuple[str, ...] = COLORS, **columns: object) -> Path:
     """One row a colour, the last without a picture; row groups of two."""
-    images: list[dict[str, object]] = [{"bytes": picture(one), "path": f"x/{one}.bmp"} for one in colors]
+    images: list[dict[str, object]] = [{"bytes": bmp(one), "path": f"x/{one}.bmp"} for one in colors]
     images[-1] = {"bytes": None, "path": None}
     table = pa.table(
         {
@@ -76,7 +69,7 @@ def test_a_row_has_its_picture_and_names_of_classes(tmp_path: Path, suffix: str)
     assert [record.id for record in records] == [f"{file}#{n}" for n in range(5)]
     for record, color in zip(records, COLORS, strict=False):
         assert record.location == record.id
-        assert read_file(Path(record.location), 1 << 20) == record.picture == picture(color)
+        assert read_file(Path(record.location), 1 << 20) == record.picture == bmp(color)
     assert [one.reason for one in rejections_of(open_source([file]))] == [Reason.BAD_ROW]
     for place in ("5", "6", "99", "x", "-1", "1/label", "1/nothing", "1/image/x"):
         with pytest.raises(FileNotFoundError):
@@ -85,20 +78,20 @@ def test_a_row_has_its_picture_and_names_of_classes(tmp_path: Path, suffix: str)
 
 def test_of_several_columns_one_is_named(tmp_path: Path) -> None:
     """A second column of pictures is part of the location; ids and URLs of the table are kept."""
-    webp = pa.array([picture("white")] * 6, pa.binary())
+    webp = pa.array([bmp("white")] * 6, pa.binary())
     urls = [f"https://x.org/{n}.jpg" for n in range(5)] + [None]
     file = write(tmp_path / "a.parquet", webp=webp, id=pa.array([f"p{n}" for n in range(6)]))
     record = records_of(open_source([file], url_column="webp"))[4]
     assert (record.id, record.location) == ("p4", f"{file}#4/webp")
-    assert read_file(Path(record.location), 1 << 20) == picture("white")
+    assert read_file(Path(record.location), 1 << 20) == bmp("white")
     file = write(tmp_path / "b.parquet", url=pa.array(urls), md5=pa.array([b"x"] * 6))
     record = records_of(open_source([file]))[4]
-    assert (record.id, record.location, record.picture) == (f"{file}#4", urls[4], picture("black"))
+    assert (record.id, record.location, record.picture) == (f"{file}#4", urls[4], bmp("black"))
 
 
 def test_a_row_without_bytes_is_read_by_its_path(tmp_path: Path) -> None:
     """As a data set of files has it that was not told to hold them; relative to the table."""
-    (tmp_path / "a.bmp").write_bytes(picture("red"))
+    (tmp_path / "a.bmp").write_bytes(bmp("red"))
     images = pa.array([{"bytes": None, "path": "a.bmp"}, {"bytes": None, "path": "https://x.org/b"}], IMAGE)
     pq.write_table(pa.table({"image": images}), tmp_path / "a.parquet")
     first, second = records_of(open_source([tmp_path / "a.parquet"]))

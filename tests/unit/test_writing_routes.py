@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 import json
 import random
 import socket
@@ -18,7 +17,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-from PIL import Image
 
 import esclip
 from esclip import ImageIndex
@@ -30,16 +28,11 @@ from esclip._server.http import Limits
 from esclip._server.http_server import HttpServer
 from esclip._server.replies import IN_MEMORY, Replies
 from esclip._server.search_app import SearchApp
+from tests.plain_pictures import png
 from tests.search_servers import Answer, ask, searching
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 COLORS = ("red", "green", "blue", "yellow")
-
-
-def png(color: str, side: int = 32) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (side, side), color).save(file, "PNG")
-    return file.getvalue()
 
 
 def line_of(color: str, **more: Any) -> dict[str, Any]:
