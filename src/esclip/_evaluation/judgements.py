@@ -7,35 +7,25 @@ a table, a program    from_tsv, Judgements(...) ───────┘
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, overload
-
-import orjson
 
 from esclip._core.arguments import coerce_path, coerce_text, wrong_kind
 from esclip._core.markup import render_table
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import file_id, id_problem
-from esclip._errors import ConfigError, SourceError, error_text, one_line
+from esclip._errors import ConfigError, SourceError, one_line
 from esclip._errors.counts import pluralize
+from esclip._evaluation.judgement_files import GAIN_PROBLEM, is_gain, read_captions, read_rows
 from esclip._evaluation.options import MIN_USERS
 from esclip._evaluation.searchable import Searchable, read_documents
 from esclip._files.locations import AnyPath, user_path
-from esclip._files.text import NotText, read_text
-
-MAX_FILE_BYTES = 1 << 30
-"""Of a file of judgements or captions."""
-MAX_GAIN = 1e6
-
-COLUMNS = ("query", "id", "gain", "language")
-"""Of a table of judgements, in this order where it has no header; the last two may be left out."""
 
 SHOWN_ONLY = (
     "only photos that a search had shown could be downloaded, and the first of them more often: compare "
@@ -72,15 +62,10 @@ class JudgedQuery:
         for id, gain in self.gains.items():
             if problem := id_problem(coerce_text("the id of a judgement", id)):
                 raise ConfigError(f"an id judged for {one_line(text)!r} {problem}")
-            if not _is_gain(gain):
-                raise ConfigError(f"the gain of {one_line(id)} for {one_line(text)!r} is {gain!r}, {_GAIN}")
-
-
-_GAIN = f"not a number from 0 to {MAX_GAIN:,.0f}"
-
-
-def _is_gain(gain: object) -> bool:
-    return isinstance(gain, int | float) and 0 <= gain <= MAX_GAIN  # NaN is in no range
+            if not is_gain(gain):
+                raise ConfigError(
+                    f"the gain of {one_line(id)} for {one_line(text)!r} is {gain!r}, {GAIN_PROBLEM}"
+                )
 
 
 class Judgements(Sequence[JudgedQuery]):
@@ -248,7 +233,7 @@ class Judgements(Sequence[JudgedQuery]):
             assert len(esclip.Judgements.from_captions("captions.json")) == 2
         """
         path = user_path(coerce_path("file", file), "file of captions")
-        texts = _read_captions(path)
+        texts = read_captions(path)
         ids = {key: _path_id(path, key) for key in texts}
         if index is not None:
             named = [key for key in texts if not id_problem(key)]
@@ -314,99 +299,10 @@ def _path_id(file: Path, key: str) -> str:
     return file_id(Path(os.path.normpath((Path.cwd() / file).parent / key)))
 
 
-def _read(file: Path, what: str) -> str:
-    try:
-        return read_text(file, MAX_FILE_BYTES)
-    except (OSError, NotText) as error:
-        raise SourceError(f"{what}: {file} can't be read: {error_text(error)}") from error
-
-
-def _read_captions(file: Path) -> dict[str, list[str]]:
-    try:
-        data = orjson.loads(_read(file, "captions"))
-    except orjson.JSONDecodeError as error:
-        raise SourceError(f"captions: {file} is no JSON: {one_line(str(error))}") from error
-    if not isinstance(data, dict):
-        raise SourceError(
-            f'captions: {file} has to be an object of paths and texts: {{"a.jpg": ["a dog", "a pet"]}}'
-        )
-    texts = {key: value if isinstance(value, list) else [value] for key, value in data.items()}
-    for key, several in texts.items():
-        if not all(isinstance(text, str) for text in several):
-            raise SourceError(f"captions: {file}: what it says of {one_line(key)!r} is no text")
-    return texts
-
-
 def _read_table(file: Path) -> list[JudgedQuery]:
     gains: dict[tuple[str, str], dict[str, float]] = {}
-    for judgement in _rows(file):
+    for judgement in read_rows(file):
         gains.setdefault((judgement.text, judgement.language), {})[judgement.id] = judgement.gain
     if not gains:
         raise SourceError(f"judgements: {file} has none")
     return [JudgedQuery(text, of_query, language) for (text, language), of_query in gains.items()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    text: str
-    id: str
-    gain: float
-    language: str
-
-
-def _rows(file: Path) -> Iterator[_Row]:
-    """The judgements of a table, line by line. Raises `SourceError` with the line."""
-    columns: Sequence[str] | None = None
-    for line, values in _split_lines(file):
-        try:
-            if columns is None:
-                names = [value.casefold() for value in values]
-                has_header = {"query", "id"} <= {*names}
-                columns = _check_header(names) if has_header else COLUMNS
-                if has_header:
-                    continue
-            yield _row(dict(zip(columns, values, strict=False)))
-        except ConfigError as error:
-            raise SourceError(f"judgements: {file}, line {line}: {error}") from error
-
-
-def _split_lines(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """The values of each line that has some, with its number."""
-    csv.field_size_limit(max(csv.field_size_limit(), 1 << 20))
-    reader = csv.reader(_read(file, "judgements").split("\n"), delimiter="\t", strict=True)
-    line = 1
-    try:
-        for values in reader:
-            values = [value.strip() for value in values]
-            if any(values):
-                yield line, values
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise SourceError(
-            f"judgements: {file}, line {line}: a value that begins with a quotation mark has to end with "
-            "one, and those inside have to be doubled"
-        ) from error
-
-
-def _check_header(names: Sequence[str]) -> Sequence[str]:
-    """Raise `ConfigError` where gains may stand in a column of another name: all would count as 1."""
-    other = next((name for name in names if name not in ("", *COLUMNS)), None)
-    if other is not None and "gain" not in names:
-        raise ConfigError(f"there is a column {one_line(other)!r} and no gain; name it gain, or leave it out")
-    return names
-
-
-def _row(values: Mapping[str, str]) -> _Row:
-    """A row by its columns' names. Raises `ConfigError`."""
-    text, id, gain = values.get("query", ""), values.get("id", ""), values.get("gain", "")
-    if not text:
-        raise ConfigError("the query is empty; columns are query, id, gain, with tabs between")
-    if problem := id_problem(id):
-        raise ConfigError(f"the id {problem}; columns are query, id, gain, with tabs between")
-    try:
-        number = float(gain) if gain else 1.0
-    except ValueError:
-        number = math.nan
-    if not _is_gain(number):
-        raise ConfigError(f"the gain is {one_line(gain)!r}, {_GAIN}")
-    return _Row(" ".join(text.split()), id, number, values.get("language", ""))

@@ -18,7 +18,7 @@ import logging
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from threading import Event
 from esclip._concurrency import cancellation as cancellation
 from esclip._concurrency.stop import CancelToken
 from esclip._concurrency.streams import batches, flat, owned, parallel_map, prefetch, until
-from esclip._core.captions import RgbArray, with_caption, with_stored_caption
+from esclip._core.captions import RgbArray, with_caption
 from esclip._core.outcomes import Result
 from esclip._core.parts import GRID
 from esclip._core.picture_facts import stored_facts, with_facts
@@ -36,7 +36,6 @@ from esclip._core.rejections import Rejection, Stage, reject
 from esclip._core.settings import PAGE_BYTES, PAGE_SIZE, WRITE_SECONDS, WRITE_SIZE
 from esclip._core.types import (
     TEXT,
-    Fingerprint,
     ImageRecord,
     StoredDocument,
     Vector,
@@ -58,6 +57,7 @@ from esclip._ingest.stages import (
     encode_batch,
     has_direction,
 )
+from esclip._ingest.unchanged import is_unchanged, with_stored_captions, with_stored_detection
 from esclip._protocols import Encoder, Source, Store
 
 log = logging.getLogger("esclip")
@@ -182,14 +182,14 @@ class Steps:
 
     def _changed_of(self, page: Sequence[ImageRecord]) -> list[ImageRecord]:
         stored = self.store.fingerprints([record.id for record in page])
-        page = [_with_stored_detection(record, stored.get(record.id)) for record in page]
-        changed = [record for record in page if not _is_unchanged(record, stored.get(record.id))]
+        page = [with_stored_detection(record, stored.get(record.id)) for record in page]
+        changed = [record for record in page if not is_unchanged(record, stored.get(record.id))]
         changed_ids = {record.id for record in changed}
         self.progress.count_unchanged([record.id for record in page if record.id not in changed_ids])
         updates: list[ImageRecord] = []
         pictures: list[ImageRecord] = []
         texts: list[ImageRecord] = []
-        for record in _with_stored_captions(changed, stored, self.store):
+        for record in with_stored_captions(changed, stored, self.store):
             fingerprint = stored.get(record.id)
             same = fingerprint is not None and fingerprint.pixels == record.fingerprint.pixels
             (updates if same else texts if record.kind == TEXT else pictures).append(record)
@@ -408,57 +408,6 @@ def _without_direction(record: ImageRecord) -> Rejection:
     return reject(record, Stage.ENCODE, Reason.BAD_VECTOR, detail)
 
 
-def _with_stored_detection(record: ImageRecord, stored: Fingerprint | None) -> ImageRecord:
-    """The record with the crops that the index has of an unchanged picture, where the ingest says none."""
-    if stored is None or record.detection is not None:
-        return record
-    picture, _, detection = stored.pixels.partition("+")
-    is_same = bool(detection) and record.fingerprint.pixels == picture
-    return replace(record, detection=detection) if is_same else record
-
-
 def _without_caption(record: ImageRecord, error: Exception) -> Rejection:
     detail = f"{record.caption_by}: {type(error).__name__}: {error_text(error)}"
     return reject(record, Stage.ENCODE, Reason.CAPTION_FAILED, detail)
-
-
-def _is_unchanged(record: ImageRecord, stored: Fingerprint | None) -> bool:
-    """Whether the index has a record as it is; a stored caption stays where the ingest has none."""
-    if stored is None or stored == record.fingerprint:
-        return stored is not None
-    if not stored.has_caption or record.captioned is not None:
-        return False
-    if record.caption_by and stored.has_machine_caption:  # of another captioner
-        return False
-    return stored.without_caption == replace(record, description="", caption_by="").fingerprint
-
-
-def _with_stored_captions(
-    records: Sequence[ImageRecord], stored: Mapping[str, Fingerprint], store: Store
-) -> list[ImageRecord]:
-    """The records, with the captions in the index where the ingest has none."""
-    ids = [record.id for record in records if _may_have_caption(record, stored.get(record.id))]
-    documents = store.documents(ids) if ids else {}
-    return [
-        with_stored_caption(record, documents[record.id], stored[record.id])
-        if record.id in documents
-        else record
-        for record in records
-    ]
-
-
-def _may_have_caption(record: ImageRecord, stored: Fingerprint | None) -> bool:
-    """Whether the index may have a caption of a record for which this ingest has none.
-
-    Older versions did not mark captions; but a file in a folder has no other description. What a machine has
-    written is of the picture as it was, and gives way to what another one says.
-    """
-    if stored is None:
-        return False
-    if stored.has_machine_caption and record.caption_by:
-        return stored.pixels == record.fingerprint.pixels and stored.caption == record.fingerprint.caption
-    if record.captioned is not None:
-        return False
-    if stored.has_machine_caption and stored.pixels != record.fingerprint.pixels:
-        return False
-    return stored.has_caption or record.is_of_file
