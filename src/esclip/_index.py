@@ -74,7 +74,6 @@ from esclip._search.documents import Documents
 from esclip._search.duplicates import DuplicateGroup, find_duplicates
 from esclip._search.facets import select_fields
 from esclip._search.filter_parser import parse_filter
-from esclip._search.filter_values import normalize_where
 from esclip._search.hits import Hits, SearchResults
 from esclip._search.index_handle import IndexHandle
 from esclip._search.no_hits import explain_filter
@@ -83,6 +82,7 @@ from esclip._search.query import AnyQuery, Query
 from esclip._search.retriever import Retriever
 from esclip._search.search_methods import SearchMethods
 from esclip._search.searcher import Searcher
+from esclip._search.where import normalize_where
 from esclip._transfer.options import ExportOptions, ImportOptions
 from esclip._transfer.reports import ExportReport
 from esclip.encoders import load_encoder

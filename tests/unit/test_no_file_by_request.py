@@ -20,7 +20,7 @@ import esclip
 from esclip._server.http_server import HttpServer
 from esclip._server.search_app import SearchApp
 from esclip._server.url_fetcher import UrlFetcher
-from esclip.sources.memory.source import RECORD_KEYS
+from esclip.sources.memory.given_record import RECORD_KEYS
 from esclip.stores.memory import MemoryStore
 from tests.audit import watching
 from tests.search_servers import ask, searching

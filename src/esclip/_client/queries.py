@@ -19,10 +19,10 @@ from esclip._core.filters import Prefix
 from esclip._core.options import resolve
 from esclip._errors import DocumentNotFound, EncoderError, one_line
 from esclip._search.filter_text import value_text
-from esclip._search.filter_values import normalize_where
 from esclip._search.options import QueryOptions, Where
 from esclip._search.query import Clause, ImageQuery, Keywords, Query, SimilarTo, Text, VectorQuery
 from esclip._search.query_image import image_bytes, open_image
+from esclip._search.where import normalize_where
 
 T = TypeVar("T")
 

@@ -32,7 +32,6 @@ from esclip._search.filter_values import (
     CALLS,
     MAX_SHOWN,
     WORDS,
-    normalize_where,
     parse_comparison,
     parse_inside,
     parse_near,
@@ -41,6 +40,7 @@ from esclip._search.filter_values import (
     require_geo,
 )
 from esclip._search.options import Where
+from esclip._search.where import normalize_where
 
 _TOKEN = re.compile(
     r"""\s*(?:

@@ -36,8 +36,8 @@ from esclip._core.targets import PICTURES, TEXTS, is_fused
 from esclip._core.text_forms import is_unicode
 from esclip._core.types import Hit
 from esclip._errors import ConfigError
-from esclip._search.filter_values import normalize_where
 from esclip._search.options import RELEVANCE, QueryOptions
+from esclip._search.where import normalize_where
 
 
 @dataclass(frozen=True, slots=True)

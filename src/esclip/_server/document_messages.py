@@ -21,7 +21,7 @@ from esclip._core.types import TextRecord
 from esclip._core.urls import MAX_URL, is_web_address
 from esclip._errors import one_line
 from esclip._server.search_messages import MAX_PICTURE_BYTES, Id, Lenient, Strict
-from esclip.sources.memory.source import RECORD_KEYS
+from esclip.sources.memory.given_record import RECORD_KEYS
 
 MAX_LINE = MAX_PICTURE_BYTES * 4 // 3 + (1 << 20)
 """Bytes of a line: the largest picture in base64, and 1 MiB of what is known about it."""

@@ -16,8 +16,8 @@ from typing import Any
 
 from esclip._core.schema import FieldType
 from esclip._core.types import MAX_ID_BYTES, ImageRecord, text_id
+from esclip.sources.memory.given_record import PICTURE_KEYS, RECORD_KEYS
 from esclip.sources.memory.metadata import convert, plain_value
-from esclip.sources.memory.source import PICTURE_KEYS, RECORD_KEYS
 
 Column = Sequence[Any]
 

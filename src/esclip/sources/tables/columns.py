@@ -8,8 +8,8 @@ from typing import Any
 
 from esclip._files.buckets import BucketPath
 from esclip._files.opening import AnyFile
+from esclip.sources.memory.given_record import PICTURE_KEYS, TEXT_KEY
 from esclip.sources.memory.pictures import names_file
-from esclip.sources.memory.source import PICTURE_KEYS, TEXT_KEY
 
 URL_NAMES = ("url", "image_url", "img_url", "image", "path", "image_path", "file_name", "filename")
 CAPTION = "caption"

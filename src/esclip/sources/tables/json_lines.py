@@ -21,8 +21,9 @@ from esclip._core.schema import Field
 from esclip._core.types import ImageRecord
 from esclip._files.opening import AnyFile, absolute, is_file
 from esclip.sources.left_out import LeftOut
+from esclip.sources.memory.given_record import RECORD_KEYS
 from esclip.sources.memory.metadata import can_be_field
-from esclip.sources.memory.source import RECORD_KEYS, MemorySource
+from esclip.sources.memory.source import MemorySource
 from esclip.sources.tables.columns import USUAL_COLUMNS, RecordColumns, below_folder
 from esclip.sources.tables.csv_rows import BrokenRow
 from esclip.sources.tables.packed_text import open_lines, unpacked_suffix

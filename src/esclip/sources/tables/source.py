@@ -24,7 +24,8 @@ from esclip._errors import ConfigError, Hint, SourceError, one_line, suggest
 from esclip._files.archives import member_path
 from esclip._files.opening import AnyFile, absolute
 from esclip._files.paths import path_text
-from esclip.sources.memory.source import RECORD_KEYS, GivenRecord, MemorySource
+from esclip.sources.memory.given_record import RECORD_KEYS, GivenRecord
+from esclip.sources.memory.source import MemorySource
 from esclip.sources.tables.columnar import ColumnarRecords
 from esclip.sources.tables.columns import (
     CAPTION_NAMES,
