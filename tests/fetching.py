@@ -12,6 +12,7 @@ import pytest
 
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 
 __all__ = ["PICTURE", "Names", "fetcher", "refusal", "refusal_by", "showable", "took"]
 
@@ -22,7 +23,7 @@ def fetcher(
     *, cache: Path | None = None, timeout: float = 5.0, max_bytes: int = 1_000_000, backoff: float = 0.01
 ) -> Fetcher:
     return Fetcher(
-        allow_hosts={"127.0.0.1"},
+        HostPolicy({"127.0.0.1"}),
         cache=cache,
         workers=4,
         timeout=timeout,
@@ -39,7 +40,7 @@ def refusal(picture: str | Path, *, timeout: float = 5.0, max_bytes: int = 1_000
 
 def refusal_by(allow_hosts: set[str] | None, url: str, cache: Path | None = None) -> FetchError:
     with (
-        Fetcher(allow_hosts=allow_hosts, cache=cache, workers=1, backoff=0.01) as fetching,
+        Fetcher(HostPolicy(allow_hosts), cache=cache, backoff=0.01) as fetching,
         pytest.raises(FetchError) as caught,
     ):
         fetching.fetch(url)

@@ -19,6 +19,7 @@ from esclip import IngestReport, Reason, load_encoder
 from esclip._concurrency.stop import CancelToken
 from esclip._core.schema import IndexSchema
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._ingest.pipeline import Steps, ingest
 from esclip._ingest.progress import IngestProgress
 from esclip.sources import open_source
@@ -225,8 +226,6 @@ def run(folder: Path, timeout: float) -> IngestReport:
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields), (encoder.runtime,)))
     progress = IngestProgress(store, "palette", {"max_rejection_rate": 1})
     stop = CancelToken()
-    with Fetcher(
-        allow_hosts={"127.0.0.1"}, cache=None, workers=8, timeout=timeout, stopped=stop.event
-    ) as fetcher:
+    with Fetcher(HostPolicy({"127.0.0.1"}), workers=8, timeout=timeout, stopped=stop.event) as fetcher:
         ingest(source, Steps(encoder, store, fetcher, progress, stop, batch_size=4, workers=8))
     return progress.report()

@@ -14,6 +14,7 @@ from esclip import ImageIndex, IngestReport, open_index
 from esclip._errors import FetchError, SourceError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._files.buckets import BucketPath
 from esclip._protocols import Source
 from esclip._search.previews import read_previews
@@ -175,7 +176,7 @@ def test_without_permission_the_bucket_can_not_be_listed(bucket: str, service: S
         [rejection] = source.records(Event())
         assert (rejection.reason, rejection.location) == (Reason.HTTP_403, f"s3://{bucket}")  # type: ignore[union-attr]
         with (
-            Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher,
+            Fetcher(HostPolicy(None)) as fetcher,
             pytest.raises(FetchError) as refused,
         ):
             fetcher.fetch(f"s3://{bucket}/red.jpg")
@@ -188,7 +189,7 @@ def test_an_object_that_goes_before_it_is_read_is_rejected(bucket: str, service:
     """Or that is too large; the others are read."""
     [record] = records_of(open_source([f"s3://{bucket}/red.jpg"]))
     service.delete(bucket, "red.jpg")
-    with Fetcher(allow_hosts={f"s3://{bucket}"}, cache=None, workers=1, max_bytes=100) as fetcher:
+    with Fetcher(HostPolicy({f"s3://{bucket}"}), max_bytes=100) as fetcher:
         with pytest.raises(FetchError) as gone:
             fetcher.fetch(record.picture)
         assert gone.value.reason is Reason.HTTP_404
@@ -224,7 +225,7 @@ def test_a_busy_service_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
-        with Fetcher(allow_hosts=None, cache=None, workers=1, backoff=0.01) as fetcher:
+        with Fetcher(HostPolicy(None), backoff=0.01) as fetcher:
             assert fetcher.fetch("s3://photos/a.jpg") == b"picture"
             assert _Busy.failures == -1
         server.shutdown()

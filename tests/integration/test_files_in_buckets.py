@@ -17,6 +17,7 @@ from esclip._core.types import ImageRecord
 from esclip._errors import SourceError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._files.buckets import BucketPath
 from esclip._files.objects import ObjectFile
 from esclip._protocols import Source
@@ -132,7 +133,7 @@ def test_what_is_in_an_object_is_read_by_its_address(bucket: str, tmp_path: Path
     else:
         (write_zip if name.endswith("zip") else write_tar)(file, [("0", bmp("red")), ("1", bmp("blue"))])
     address = upload(bucket, file)
-    with Fetcher(allow_hosts={f"s3://{bucket}"}, cache=None, workers=1) as fetcher:
+    with Fetcher(HostPolicy({f"s3://{bucket}"})) as fetcher:
         assert fetcher.fetch(f"{address}#1") == bmp("blue")
 
 
@@ -185,7 +186,7 @@ def test_frames_of_a_film_are_read_where_it_is(bucket: str, tmp_path: Path) -> N
     here = records_of(open_source([tmp_path / "film.mp4"]))
     there = records_of(open_source([address]))
     assert [one.metadata["time"] for one in there] == [one.metadata["time"] for one in here]
-    with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:
+    with Fetcher(HostPolicy(None)) as fetcher:
         assert fetcher.fetch(there[1].picture) == fetcher.fetch(here[1].picture)
 
 

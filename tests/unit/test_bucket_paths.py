@@ -17,6 +17,7 @@ from esclip._core.types import document_hit
 from esclip._errors import ConfigError, FetchError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._files.buckets import BucketPath, is_bucket_address
 from esclip._files.objects import SERVICES, explain_failure
 from esclip._files.paths import is_below, location_of
@@ -69,7 +70,7 @@ def test_what_is_no_address_is_refused_in_one_line(address: str) -> None:
     with pytest.raises(ConfigError) as refused:
         open_source([address])
     assert refused.value.message.isprintable()
-    with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher, pytest.raises(FetchError) as rejected:
+    with Fetcher(HostPolicy(None)) as fetcher, pytest.raises(FetchError) as rejected:
         fetcher.fetch(address)
     assert rejected.value.reason is Reason.BAD_URL
 
@@ -80,7 +81,7 @@ def test_credentials_in_an_address_are_refused_and_not_shown() -> None:
         open_source(["s3://KEY:SECRET@photos/a.jpg"])
     assert "SECRET" not in str(refused.value)
     with pytest.raises(ConfigError, match="credentials") as refused:
-        Fetcher(allow_hosts={"s3://KEY:SECRET@photos"}, cache=None, workers=1)
+        Fetcher(HostPolicy({"s3://KEY:SECRET@photos"}))
     assert "SECRET" not in str(refused.value)
 
 
@@ -101,7 +102,7 @@ def test_only_texts_of_that_scheme_are_buckets() -> None:
 def test_a_bucket_that_is_not_named_is_not_read(named: tuple[str, ...]) -> None:
     """The credentials of the user would open it for whoever wrote the record."""
     hosts = {host for host in named if host != "*"}
-    with Fetcher(allow_hosts=hosts, public_hosts=None, cache=None, workers=1) as fetcher:
+    with Fetcher(HostPolicy(hosts, None)) as fetcher:
         with pytest.raises(FetchError, match="bucket s3://photos is not one of those allowed") as refused:
             fetcher.fetch("s3://photos/a.jpg")
         assert refused.value.reason is Reason.BAD_URL
@@ -110,7 +111,7 @@ def test_a_bucket_that_is_not_named_is_not_read(named: tuple[str, ...]) -> None:
 def test_a_part_of_a_bucket_is_not_allowed_by_itself() -> None:
     """An entry that would allow more than it says is an error."""
     with pytest.raises(ConfigError, match="whole bucket, s3://photos"):
-        Fetcher(allow_hosts={"s3://photos/2024"}, cache=None, workers=1)
+        Fetcher(HostPolicy({"s3://photos/2024"}))
 
 
 def test_text_files_in_buckets_are_not_documents() -> None:
@@ -122,7 +123,7 @@ def test_text_files_in_buckets_are_not_documents() -> None:
 def test_a_bucket_of_another_service_is_another_one() -> None:
     """To allow one of them allows no other of its name."""
     with (
-        Fetcher(allow_hosts={"gs://photos"}, cache=None, workers=1) as fetcher,
+        Fetcher(HostPolicy({"gs://photos"})) as fetcher,
         pytest.raises(FetchError, match="bucket s3://photos is not one of those allowed"),
     ):
         fetcher.fetch("s3://photos/a.jpg")
@@ -179,7 +180,7 @@ def test_azure_without_an_account_says_how_to_name_it(monkeypatch: pytest.Monkey
     """Its containers have names of their own in each account."""
     for name in SERVICES["az"].variables:
         monkeypatch.delenv(name, raising=False)
-    with Fetcher(allow_hosts=None, cache=None, workers=1) as fetcher:
+    with Fetcher(HostPolicy(None)) as fetcher:
         with pytest.raises(FetchError, match="set AZURE_STORAGE_ACCOUNT, or write abfss://") as refused:
             fetcher.fetch("az://photos/a.jpg")
         assert refused.value.reason is Reason.BAD_URL

@@ -18,6 +18,7 @@ from esclip import ImageIndex, IngestReport, Rejection
 from esclip._errors import FetchError, SourceError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip.sources import open_source
 from esclip.stores.memory import MemoryStore
 from esclip.testing.source import records_of, rejections_of
@@ -132,7 +133,7 @@ def test_files_that_vanish_and_grow_while_they_are_read(tmp_path: Path, picture:
     (tmp_path / "3.png").unlink()
     (tmp_path / "3.png").mkdir()
     (tmp_path / "4.png").write_bytes(picture + bytes(1_000))
-    with Fetcher(allow_hosts=(), cache=None, workers=1, max_bytes=len(picture) + 10) as fetcher:
+    with Fetcher(HostPolicy(()), max_bytes=len(picture) + 10) as fetcher:
         assert fetcher.fetch(one.picture) == picture
         for record, reason in (
             (two, Reason.FILE_NOT_FOUND),

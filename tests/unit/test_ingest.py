@@ -23,6 +23,7 @@ from esclip._core.settings import MAX_REJECTION_RATE
 from esclip._core.types import Pixels, StoredDocument, Vectors
 from esclip._errors import SourceError, StoreUnavailable
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._ingest.id_set import IdSet
 from esclip._ingest.pipeline import Steps, ingest
 from esclip._ingest.progress import IngestProgress
@@ -128,7 +129,7 @@ def run(
     store.ensure_index(IndexSchema(encoder.space, tuple(source.fields)))  # type: ignore[attr-defined]
     options = {"max_rejection_rate": MAX_REJECTION_RATE} | options
     progress = IngestProgress(store, "palette", options)  # type: ignore[arg-type]
-    with Fetcher(allow_hosts=(), cache=None, workers=2, stopped=stop.event) as fetcher:
+    with Fetcher(HostPolicy(()), workers=2, stopped=stop.event) as fetcher:
         steps = Steps(encoder, store, fetcher, progress, stop, batch_size=4, workers=2)  # type: ignore[arg-type]
         ingest(source, steps)
     if pruning and not stop.requested:

@@ -27,6 +27,7 @@ from esclip._errors import DocumentNotFound, RecordError, one_line
 from esclip._errors.counts import pluralize
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip.sources.memory.source import MemorySource
 
 MAX_BATCH = 512
@@ -107,9 +108,7 @@ class Writer:
         source = MemorySource(_as_records(records), types, self._fields)
         types_used = orjson.dumps({one.name: one.type.value for one in source.fields}).decode()
         parameters = [("fields", types_used), *self._parameters]
-        with Fetcher(
-            allow_hosts=self._allow_hosts, public_hosts=None, cache=None, workers=self._workers
-        ) as fetcher:
+        with Fetcher(HostPolicy(self._allow_hosts, None), workers=self._workers) as fetcher:
             lines = parallel_map(
                 lambda one: _line(one, fetcher),
                 source.records(fetcher.stopped),

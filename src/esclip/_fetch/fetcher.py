@@ -11,7 +11,6 @@ All failures become a `FetchError` with one of the reasons of the closed list.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
@@ -35,29 +34,21 @@ from esclip._files.opening import AnyFile
 class Fetcher:
     """Reads pictures' bytes by URL or path. Thread-safe; keeps up to `workers` connections per host.
 
-    Only `allow_hosts` and `public_hosts` get requests, also after redirects: `host` for any port, `host:port`
-    for one. The first, which the user named, may have any address; the second only public ones. None for the
-    first allows all hosts, for a URL that the user typed: private addresses too, unless a public host
-    redirects there. None for the second allows all others at public addresses, for URLs of strangers: then
-    without `proxy`, for that of the environment resolves names itself. Buckets are read only where the first
-    names them, as `s3://bucket`, or is None.
-    `cache` is the folder for downloaded pictures. A server's opt-out by `X-Robots-Tag` holds unless
-    `ignore_robots_tag`; such pictures are never cached.
+    Only `hosts` get requests, also after redirects; `proxy` says whether by that of the environment, which
+    resolves names itself. `cache` is the folder for downloaded pictures. A server's opt-out by `X-Robots-Tag`
+    holds unless `ignore_robots_tag`; such pictures are never cached.
 
     A download takes at most `timeout` seconds, all attempts together; the first pause between two is up to
     `backoff` seconds, each further one up to twice as long. Before that time begins, the pause that a host
     asked for is waited for, up to `timeout` seconds. No picture is larger than `max_bytes`.
-
-    Raises `ConfigError` for an allowed host that is not a host's name.
     """
 
     def __init__(
         self,
+        hosts: HostPolicy,
         *,
-        allow_hosts: Collection[str] | None,
-        public_hosts: Collection[str] | None = (),
-        cache: Path | None,
-        workers: int,
+        cache: Path | None = None,
+        workers: int = 1,
         ignore_robots_tag: bool = False,
         timeout: float = FETCH.timeout,
         max_bytes: int = MAX_PICTURE_BYTES,
@@ -70,9 +61,9 @@ class Fetcher:
         self._policy = replace(FETCH, timeout=timeout, backoff=backoff, max_backoff=timeout)
         self._max_bytes = max_bytes
         self._cache = PictureCache(cache) if cache is not None else None
-        self._hosts = HostPolicy(allow_hosts, public_hosts)
+        self._hosts = hosts
         self._http = HttpClient(
-            hosts=self._hosts,
+            hosts=hosts,
             workers=workers,
             max_bytes=max_bytes,
             max_pause=timeout,

@@ -49,8 +49,10 @@ class Endpoint:
 class HostPolicy:
     """The allowed hosts: those that the user `named`, at any address, and those that must be `public`.
 
-    An entry is `host` for any port, or `host:port`. With None named, all hosts are allowed; with None for
-    public, all at public addresses. Named ones may be buckets as well: `s3://bucket`.
+    An entry is `host` for any port, or `host:port`. None for the first allows all hosts, for a URL that the
+    user typed: private addresses too, unless a public host redirects there. None for the second allows all
+    others at public addresses, for URLs of strangers: then no proxy may resolve their names. Buckets are read
+    only where the first names them, as `s3://bucket`, or is None.
 
     Raises `ConfigError` for an entry that is not a host's name.
     """

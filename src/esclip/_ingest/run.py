@@ -20,6 +20,7 @@ from esclip._core.schema import IndexSchema
 from esclip._core.settings import UNSPLASH_HOST, picture_cache
 from esclip._core.targets import CROPS
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._ingest.calibration import calibrate
 from esclip._ingest.captioning import CaptioningSource
 from esclip._ingest.labels import LabelingSource, LabelingStore, Labeller
@@ -154,9 +155,9 @@ def open_fetcher(options: RunOptions, stop: CancelToken) -> Fetcher:
     """What reads the pictures of a run, until it is asked to stop."""
     cache, named = options["cache"], set(options["allow_hosts"])
     any_public = ANY_HOST in named
+    public = None if any_public else {UNSPLASH_HOST, *(options["public_hosts"] or ())}
     return Fetcher(
-        allow_hosts=named - {ANY_HOST},
-        public_hosts=None if any_public else {UNSPLASH_HOST, *(options["public_hosts"] or ())},
+        HostPolicy(named - {ANY_HOST}, public),
         cache=Path(cache) if cache else picture_cache(),
         workers=options["workers"],
         ignore_robots_tag=options["ignore_robots_tag"],

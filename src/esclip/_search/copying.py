@@ -31,6 +31,7 @@ from esclip._images.formats import detect_format, skipped_kind, usual_suffix
 
 if TYPE_CHECKING:
     from esclip._fetch.fetcher import Fetcher
+    from esclip._fetch.hosts import HostPolicy
 
 WORKERS = 8
 """Pictures fetched at once."""
@@ -77,9 +78,7 @@ def copy_pictures(hits: Collection[Hit], folder: str | Path, allow_hosts: Collec
         _make(target)
     pictures = [hit for hit in hits if hit.kind == PICTURE]
     digits = len(str(max((hit.rank for hit in hits), default=0)))
-    with Fetcher(
-        allow_hosts=allow_hosts, public_hosts={UNSPLASH_HOST}, cache=None, workers=WORKERS
-    ) as fetcher:
+    with Fetcher(HostPolicy(allow_hosts, {UNSPLASH_HOST}), workers=WORKERS) as fetcher:
         copy = partial(_copy, fetcher=fetcher, folder=target, digits=digits)
         with owned(parallel_map(copy, pictures, workers=WORKERS, stop=fetcher.stop)) as outcomes:
             return replace(_report(outcomes), texts=len(hits) - len(pictures))

@@ -22,6 +22,7 @@ from esclip.sources import preview_url
 
 if TYPE_CHECKING:
     from esclip._fetch.fetcher import Fetcher
+    from esclip._fetch.hosts import HostPolicy
 
 WORKERS = 8
 """Pictures at once."""
@@ -36,13 +37,7 @@ def read_previews(hits: Collection[Hit], allow_hosts: Collection[str] = ()) -> l
     """
     from esclip._fetch.fetcher import Fetcher
 
-    with Fetcher(
-        allow_hosts=allow_hosts,
-        public_hosts={UNSPLASH_HOST},
-        cache=None,
-        workers=WORKERS,
-        timeout=TIMEOUT_S,
-    ) as fetcher:
+    with Fetcher(HostPolicy(allow_hosts, {UNSPLASH_HOST}), workers=WORKERS, timeout=TIMEOUT_S) as fetcher:
         read = partial(_read, fetcher=fetcher)
         with owned(parallel_map(read, enumerate(hits), workers=WORKERS, stop=fetcher.stop)) as previews:
             return [jpeg for _, jpeg in sorted(previews)]

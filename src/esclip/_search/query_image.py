@@ -65,13 +65,14 @@ def _read_bytes(location: str | Path, use: Callable[[bytes], T]) -> T:
     The user named it, so any host is allowed, and robots tags are ignored.
     """
     from esclip._fetch.fetcher import Fetcher
+    from esclip._fetch.hosts import HostPolicy
 
     is_url = isinstance(location, str) and "://" in location
     if not is_url and (url := correct_address(str(location))) and not os.path.lexists(location):
         raise FetchError(Reason.BAD_URL, f"{location}: no such file, and as an address it is {url}")
     source = location if is_url else user_path(location, "picture")
     try:
-        with Fetcher(allow_hosts=None, cache=None, workers=1, ignore_robots_tag=True) as fetcher:
+        with Fetcher(HostPolicy(None), ignore_robots_tag=True) as fetcher:
             return use(fetcher.fetch(source))
     except RecordError as error:
         raise type(error)(error.reason, f"{one_line(str(location), 200)}: {error.detail}") from error

@@ -14,6 +14,7 @@ from concurrent.futures import CancelledError
 
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._images.formats import detect_format
 from esclip._net.environment import check_certificates_of_environment
 from esclip._server.problems import Problem, ProblemType
@@ -39,9 +40,7 @@ class UrlFetcher:
         check_certificates_of_environment()  # here, or each client would be told of this machine's files
         self._seconds = seconds
         self._fetcher = Fetcher(
-            allow_hosts=frozenset(hosts),
-            public_hosts=None if public else (),
-            cache=None,
+            HostPolicy(frozenset(hosts), None if public else ()),
             workers=8,
             ignore_robots_tag=True,  # a person asks for this picture
             timeout=seconds,

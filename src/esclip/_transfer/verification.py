@@ -12,6 +12,7 @@ from esclip._core.types import ImageRecord, Vector, cosines, unit_rows
 from esclip._errors import ConfigError, Hint, RecordError, one_line
 from esclip._errors.counts import pluralize
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._ingest.stages import Decoded, Fetched, decode_picture, encode_batch
 from esclip._protocols import Encoder
 from esclip._transfer.others import GONE
@@ -57,9 +58,7 @@ def _decode_some(
     vectors: list[Vector] = []
     problem = "no row has both a picture and a vector"
     step = max(1, len(pairs) // TRIED)
-    with Fetcher(
-        allow_hosts=allow_hosts, public_hosts={UNSPLASH_HOST}, cache=picture_cache(), workers=1
-    ) as fetcher:
+    with Fetcher(HostPolicy(allow_hosts, {UNSPLASH_HOST}), cache=picture_cache()) as fetcher:
         for record, vector in pairs[::step][:TRIED]:
             if isinstance(record, Rejection) or not np.isfinite(vector).all() or not vector.any():
                 continue

@@ -13,7 +13,7 @@ import esclip
 from esclip import Reason, Rejection
 from esclip._errors import FetchError
 from esclip._fetch.fetcher import Fetcher
-from esclip._fetch.hosts import is_public
+from esclip._fetch.hosts import HostPolicy, is_public
 from esclip._search.query_image import open_image
 from tests.fetching import PICTURE, Names, showable
 from tests.servers import PictureServer, body, redirect
@@ -83,7 +83,7 @@ def refused(
     url: str, *, named: Collection[str] | None = (), public_hosts: Collection[str] = ()
 ) -> FetchError:
     with (
-        Fetcher(allow_hosts=named, public_hosts=public_hosts, cache=None, workers=1) as fetching,
+        Fetcher(HostPolicy(named, public_hosts)) as fetching,
         pytest.raises(FetchError) as caught,
     ):
         fetching.fetch(url)
@@ -106,7 +106,7 @@ class TestNames:
         """Who names a host means it, also by a name that is public otherwise."""
         port = server.host.partition(":")[2]
         hosts = {"localhost"}
-        with Fetcher(allow_hosts=hosts, public_hosts=hosts, cache=None, workers=1) as fetching:
+        with Fetcher(HostPolicy(hosts, hosts)) as fetching:
             assert fetching.fetch(f"http://localhost:{port}/a.jpg") == PICTURE
 
     @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ class TestNames:
         names = Names(pictures_example=[["127.0.0.1"], ["127.0.0.2"]])
         monkeypatch.setattr(socket, "getaddrinfo", names)
         port = server.host.partition(":")[2]
-        with Fetcher(allow_hosts={"pictures.example"}, cache=None, workers=1) as fetching:
+        with Fetcher(HostPolicy({"pictures.example"})) as fetching:
             assert fetching.fetch(f"http://pictures.example:{port}/a.jpg") == PICTURE
         assert names.asked == 1
 
@@ -153,7 +153,7 @@ class TestProxies:
     def test_a_proxy_may_be_inside(self, proxy: PictureServer) -> None:
         """A proxy is named by the environment; it looks the names up."""
         proxy.routes["http://pictures.example/a.jpg"] = body(PICTURE)
-        with Fetcher(allow_hosts=(), public_hosts={"pictures.example"}, cache=None, workers=1) as fetching:
+        with Fetcher(HostPolicy((), {"pictures.example"})) as fetching:
             assert fetching.fetch("http://pictures.example/a.jpg") == PICTURE
 
     @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ class TestTypedUrls:
         """A connection that was made when it was welcome is not used when it no longer is."""
         inside = f"http://localhost:{server.host.partition(':')[2]}/a.jpg"
         proxy.routes["http://pictures.example/a.jpg"] = redirect(inside)
-        with Fetcher(allow_hosts=None, cache=None, workers=1) as fetching:
+        with Fetcher(HostPolicy(None)) as fetching:
             for _ in range(2):
                 assert fetching.fetch(inside) == PICTURE
             with pytest.raises(FetchError) as caught:

@@ -20,6 +20,7 @@ import urllib3.exceptions
 from esclip._errors import FetchError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._net.session import FOREIGN_ERRORS
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import (
@@ -154,7 +155,7 @@ class TestSilence:
     def test_the_deadline_holds(self, request: pytest.FixtureRequest, place: str) -> None:
         """They are waited for until the deadline."""
         url = silent(request, place)
-        with Fetcher(allow_hosts=None, cache=None, workers=1, timeout=0.5) as fetching:
+        with Fetcher(HostPolicy(None), timeout=0.5) as fetching:
             before = time.monotonic()
             with pytest.raises(FetchError) as caught:
                 fetching.fetch(url)
@@ -166,7 +167,7 @@ class TestSilence:
         """They are no longer waited for soon after a stop."""
         url = silent(request, place)
         with (
-            Fetcher(allow_hosts=None, cache=None, workers=1) as fetching,
+            Fetcher(HostPolicy(None)) as fetching,
             ThreadPoolExecutor(1) as pool,
         ):
             under_way = pool.submit(fetching.fetch, url)

@@ -7,6 +7,7 @@ import pytest
 from esclip._errors import ConfigError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from tests.fetching import PICTURE, fetcher, refusal, refusal_by
 from tests.servers import (
     PictureServer,
@@ -47,7 +48,7 @@ class TestHosts:
     def test_compares_hosts_as_dns_does(self, server: PictureServer, allowed: str, asked: str) -> None:
         """Case and a dot at the end make no difference; a port that was named has to be the one."""
         port = server.host.partition(":")[2]
-        with Fetcher(allow_hosts={allowed.replace("PORT", port)}, cache=None, workers=1) as fetching:
+        with Fetcher(HostPolicy({allowed.replace("PORT", port)})) as fetching:
             assert fetching.fetch(f"http://{asked}:{port}/a.jpg") == PICTURE
 
     def test_compares_ports(self, server: PictureServer) -> None:
@@ -66,7 +67,7 @@ class TestHosts:
     def test_refuses_an_allowed_host_that_is_none(self, entry: str) -> None:
         """An allowed host that can never match is a mistake of the caller."""
         with pytest.raises(ConfigError, match="allowed host"):
-            Fetcher(allow_hosts={entry}, cache=None, workers=1)
+            Fetcher(HostPolicy({entry}))
 
     @pytest.mark.parametrize(
         "location",

@@ -8,6 +8,7 @@ import pytest
 
 from esclip import ConfigError, FetchError, open_index
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip.encoders.checkpoints.find import find_model
 from esclip.encoders.remote.encoder import RemoteEncoder
 from esclip.stores.memory import MemoryStore
@@ -41,7 +42,7 @@ def test_a_proxy_that_can_not_be_used_is_named(proxy: str, monkeypatch: pytest.M
     """The variable and its value are told in one line, whichever of the three it is."""
     monkeypatch.setenv("all_proxy", proxy)
     with (
-        Fetcher(allow_hosts=None, cache=None, workers=1) as fetching,
+        Fetcher(HostPolicy(None)) as fetching,
         pytest.raises(ConfigError, match="all_proxy") as caught,
     ):
         fetching.fetch("http://pictures.example/a.jpg")
@@ -53,7 +54,7 @@ def test_a_password_in_it_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """The value is told without its credentials."""
     monkeypatch.setenv("HTTP_PROXY", "socks://me:hunter2@127.0.0.1:1080")
     with (
-        Fetcher(allow_hosts=None, cache=None, workers=1) as fetching,
+        Fetcher(HostPolicy(None)) as fetching,
         pytest.raises(ConfigError, match="HTTP_PROXY") as caught,
     ):
         fetching.fetch("http://pictures.example/a.jpg")
@@ -66,7 +67,7 @@ def test_only_the_proxy_that_is_used_is_looked_at(
     """One of another scheme, one that `no_proxy` excludes, and an empty one are no fault."""
     monkeypatch.setenv("https_proxy", "socks://127.0.0.1:1080")
     monkeypatch.setenv("http_proxy", "")
-    with Fetcher(allow_hosts=None, cache=None, workers=1) as fetching:
+    with Fetcher(HostPolicy(None)) as fetching:
         assert fetching.fetch(server.url("/a.jpg")) == PICTURE
         monkeypatch.setenv("all_proxy", "socks://127.0.0.1:1080")
         monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -77,7 +78,7 @@ def test_a_proxy_needs_no_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     """`host:port` is one, as for other programs."""
     with PictureServer({"http://pictures.example/a.jpg": body(PICTURE)}) as proxy:
         monkeypatch.setenv("http_proxy", proxy.host)
-        with Fetcher(allow_hosts=None, cache=None, workers=1) as fetching:
+        with Fetcher(HostPolicy(None)) as fetching:
             assert fetching.fetch("http://pictures.example/a.jpg") == PICTURE
 
 
@@ -85,7 +86,7 @@ def test_a_proxy_that_can_not_be_reached_is_blamed(monkeypatch: pytest.MonkeyPat
     """It may be there again at the next try, so it is the record's fault; but not the picture's host's."""
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{unused_port()}")
     with (
-        Fetcher(allow_hosts=None, cache=None, workers=1, backoff=0.01) as fetching,
+        Fetcher(HostPolicy(None), backoff=0.01) as fetching,
         pytest.raises(FetchError, match="by the environment's proxy"),
     ):
         fetching.fetch("http://pictures.example/a.jpg")
@@ -120,7 +121,7 @@ def test_certificates_that_are_none_are_named(
         bundle.write_bytes(content)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with (
-        Fetcher(allow_hosts=None, cache=None, workers=1) as fetching,
+        Fetcher(HostPolicy(None)) as fetching,
         pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"),
     ):
         fetching.fetch("https://127.0.0.1:1/a.jpg")
@@ -131,5 +132,5 @@ def test_certificates_do_not_matter_for_plain_http(
 ) -> None:
     """Nothing is looked at that isn't used."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
-    with Fetcher(allow_hosts=None, cache=None, workers=1) as fetching:
+    with Fetcher(HostPolicy(None)) as fetching:
         assert fetching.fetch(server.url("/a.jpg")) == PICTURE

@@ -9,6 +9,7 @@ import pytest
 from esclip._errors import FetchError
 from esclip._errors.reasons import Reason
 from esclip._fetch.fetcher import Fetcher
+from esclip._fetch.hosts import HostPolicy
 from esclip._fetch.politeness import is_opted_out
 from tests.fetching import PICTURE, fetcher, refusal
 from tests.servers import PictureServer, body, raw, status
@@ -90,6 +91,6 @@ def test_a_person_may_not_listen(server: PictureServer, tmp_path: Path, path: st
     """With `ignore_robots_tag` the picture is had; it is not kept, for later runs may listen."""
     server.routes["/b.jpg"] = body(PICTURE, X_Robots_Tag="noai")
     server.routes["/moved.jpg"] = status(302, Location="/a.jpg", X_Robots_Tag="noai")
-    with Fetcher(allow_hosts={"127.0.0.1"}, cache=tmp_path, workers=1, ignore_robots_tag=True) as fetching:
+    with Fetcher(HostPolicy({"127.0.0.1"}), cache=tmp_path, ignore_robots_tag=True) as fetching:
         assert fetching.fetch(server.url(path)) == PICTURE
     assert not list(tmp_path.iterdir())
