@@ -31,7 +31,6 @@ from esclip._images.formats import detect_format, skipped_kind, usual_suffix
 
 if TYPE_CHECKING:
     from esclip._fetch.fetcher import Fetcher
-    from esclip._fetch.hosts import HostPolicy
 
 WORKERS = 8
 """Pictures fetched at once."""
@@ -70,6 +69,7 @@ def copy_pictures(hits: Collection[Hit], folder: str | Path, allow_hosts: Collec
     Raises `ConfigError` where it can't be made, and for an allowed host that is none.
     """
     from esclip._fetch.fetcher import Fetcher
+    from esclip._fetch.hosts import HostPolicy
 
     if not str(folder).strip():
         raise ConfigError("the folder for copies is empty; give ./ for the current one")

@@ -22,7 +22,6 @@ from esclip.sources import preview_url
 
 if TYPE_CHECKING:
     from esclip._fetch.fetcher import Fetcher
-    from esclip._fetch.hosts import HostPolicy
 
 WORKERS = 8
 """Pictures at once."""
@@ -36,6 +35,7 @@ def read_previews(hits: Collection[Hit], allow_hosts: Collection[str] = ()) -> l
     Raises `ConfigError` for an allowed host that is none.
     """
     from esclip._fetch.fetcher import Fetcher
+    from esclip._fetch.hosts import HostPolicy
 
     with Fetcher(HostPolicy(allow_hosts, {UNSPLASH_HOST}), workers=WORKERS, timeout=TIMEOUT_S) as fetcher:
         read = partial(_read, fetcher=fetcher)
