@@ -990,9 +990,6 @@ class ImageIndex(IndexHandle, SearchMethods):
             StoreError: The cluster can't be reached, or does not let its mapping be changed.
         """
         options = resolve(AdoptOptions, options)
-        for name in ("vector_field", "id_field", "location_field", "description_field"):
-            if (given := options.get(name)) is not None:
-                coerce_text(name, given, "a field's name")
         if options["undo"] and options["dry_run"]:
             raise ConfigError("undo and dry_run at once; give one")
         store = require_adoptable(self._stores.pictures)

@@ -81,7 +81,7 @@ CALLS: list[tuple[str, Callable[[Any], Callable[[ImageIndex], object]], list[Any
     [
         pytest.param(name, call, number, id=f"{name}={number}")
         for name, call, numbers in CALLS
-        for number in [*numbers, math.nan, math.inf, -math.inf, 10**30, "7"]
+        for number in [*numbers, math.nan, math.inf, -math.inf, 10**30, True, "7"]
     ],
 )
 def test_the_library_has_bounds(

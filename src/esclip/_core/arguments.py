@@ -128,6 +128,13 @@ def coerce_name(what: str, value: object, takes: str = "a name") -> str:
     )
 
 
+def coerce_flag(what: str, value: object) -> bool:
+    """Yes or no; words for it are refused, since `"false"` would count as yes."""
+    if not isinstance(value, bool | np.bool_):
+        raise wrong_kind(what, value, "True or False")
+    return bool(value)
+
+
 def coerce_callback(what: str, value: object) -> None:
     """Raise `ConfigError` for a value that isn't callable or None."""
     if value is not None and not callable(value):

@@ -74,7 +74,8 @@ class Opt:
         assert self.maximum is not None
         whole = isinstance(self.maximum, int)
         kind: type = Integral if whole else Real
-        if not isinstance(number, kind) or not self.minimum <= number <= self.maximum:
+        is_number = isinstance(number, kind) and not isinstance(number, bool)
+        if not is_number or not self.minimum <= number <= self.maximum:
             wanted = "a whole number" if whole else "a number"
             raise ValueError(f"{name} is {number!r}, not {wanted} from {self.minimum:,} to {self.maximum:,}")
         return int(number) if whole else float(number)
@@ -171,7 +172,14 @@ def resolve(options: type[T], given: Mapping[str, Any]) -> T:
 
 
 def _check(name: str, declaration: Declaration, value: Any) -> Any:
-    from esclip._core.arguments import coerce_callback, coerce_path, coerce_texts, wrong_kind
+    from esclip._core.arguments import (
+        coerce_callback,
+        coerce_flag,
+        coerce_path,
+        coerce_text,
+        coerce_texts,
+        wrong_kind,
+    )
 
     kind, opt = declaration
     origin = get_origin(kind)
@@ -183,6 +191,10 @@ def _check(name: str, declaration: Declaration, value: Any) -> Any:
         if value not in opt.choices:
             raise ValueError(f"{name} is {value!r}, not one of {', '.join(opt.choices)}")
         return value
+    if kind is bool:
+        return coerce_flag(name, value)
+    if kind is str:
+        return coerce_text(name, value)
     if origin in (Collection, Sequence):
         names = coerce_texts(name, [value] if isinstance(value, str) and value else value or ())
         may_be_empty = opt is not None and opt.default == ()

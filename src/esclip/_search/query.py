@@ -169,7 +169,7 @@ class Query:
         """
         resolved = resolve(QueryOptions, options)
         resolved["where"] = normalize_where(resolved["where"])
-        resolved["sort"] = coerce_text("sort", resolved["sort"], "a field's name") or RELEVANCE
+        resolved["sort"] = resolved["sort"] or RELEVANCE
         object.__setattr__(self, "clauses", tuple(map(_to_clause, clauses)))
         object.__setattr__(self, "options", resolved)
         self._check()
