@@ -316,6 +316,7 @@ PASSING = {
     "bytes",
     "shards",
     "largest_segment",
+    "primary_bytes",
     "vectors",
     "engine",
     "seconds",

@@ -204,6 +204,18 @@ def test_shards_are_counted_where_the_engine_tells(double: EngineDouble) -> None
     store.close()
 
 
+def test_bytes_of_primaries_are_told_apart(double: EngineDouble) -> None:
+    """They say how many copies of each shard there are; None where an answer lacks them."""
+    store = EngineStore(double.address, "x", SHORT_TIMEOUTS)
+    total, primaries = ({"store": {"size_in_bytes": size}} for size in (6, 3))
+    for sizes, told in (({"total": total, "primaries": primaries}, (6, 3)), ({"total": total}, (6, None))):
+        serve(double, "/x/_stats/store", {"_all": sizes})
+        info = store.info()
+        assert info
+        assert (info.bytes, info.primary_bytes) == told
+    store.close()
+
+
 def test_the_largest_segment_is_told_where_the_engine_tells(double: EngineDouble) -> None:
     """Of all shards and copies; None for an index without any, and where the user may not read them."""
     store = EngineStore(double.address, "x", SHORT_TIMEOUTS)

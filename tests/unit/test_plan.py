@@ -188,6 +188,7 @@ def test_small_embedded_indexes_have_no_codes() -> None:
         ({"replicas": 0}, "replicas: an embedded index has none"),
         ({"rate": 3, "probe": True}, "rate and probe at once"),
         ({"picture_size": "64x64"}, "picture_size goes with probe"),
+        ({"probe": True, "picture_size": (64, 64)}, "picture_size is of type tuple; it takes a text"),
         ({"probe": True, "picture_size": "1x1"}, "not two sides of 16 to 8,192 pixels"),
         ({"probe": True, "picture_size": "64x64\x1b[31m"}, "picture_size is"),
         ({"price_node_hour": 1}, "price_node_hour goes with node_memory"),
@@ -252,7 +253,7 @@ def test_the_embedded_store_takes_what_is_computed(tmp_path: Path) -> None:
 
 
 def test_an_index_of_a_cluster_beside_the_plan() -> None:
-    """Engine, model and copies are those of the index: six shards of three are two copies."""
+    """Engine, model and copies are those of the index, which are counted by the bytes of its primaries."""
     index = Stats(
         documents=20_000,
         index="photos",
@@ -265,20 +266,50 @@ def test_an_index_of_a_cluster_beside_the_plan() -> None:
         runtimes=(),
         bytes=200_000_000,
         fields=(),
-        shards=6,
+        shards=20,
+        primary_bytes=100_000_000,
     )
     plan = esclip.plan(1_000_000, index=index)
     assert (plan.engine, plan.encoder, plan.dimension) == ("opensearch", "clip-ViT-L-14", 768)
     assert plan.values["index_disk_computed"] == pytest.approx(20_000 * (3072 + 39.2792 + 1500) * 2, rel=1e-6)
-    assert plan.values["index_shards"] == 6
+    assert plan.values["index_shards"] == 20
     assert plan.values["disk_by_index"] == 10_000_000_000
     assert "index_largest_segment" not in plan.values
     for segment, warned in ((110_000, False), (110_001, True)):
         plan = esclip.plan(10, index=replace(index, largest_segment=segment))
         assert plan.values["index_largest_segment"] == segment
         assert any("index 'photos'" in note for note in plan.notes) == warned
+    unknown = esclip.plan(1_000_000, index=replace(index, primary_bytes=None))
+    assert unknown.values["index_disk_computed"] * 2 == plan.values["index_disk_computed"]
     assert "index_disk" not in esclip.plan(10, index=replace(index, bytes=None)).values
     assert "index_disk" not in esclip.plan(10, index=replace(index, documents=0)).values
+
+
+@pytest.mark.parametrize("vectors", ["float", "int8"])
+def test_an_index_of_an_old_opensearch_is_planned_as_that_keeps_it(vectors: str) -> None:
+    """Disk, shards and cost of a plan for a server of version 2 are those of its larger documents."""
+    index = Stats(
+        documents=20_000,
+        index="photos",
+        store="http://localhost:9200",
+        engine="OpenSearch 2.19.6",
+        access=None,
+        encoder="clip-ViT-B-32",
+        text_encoder="clip-ViT-B-32",
+        dimension=512,
+        runtimes=(),
+        bytes=170_000_000,
+        fields=(),
+        vectors=vectors,
+    )
+    options: dict[str, Any] = {"document_bytes": 60, "price_gb_month": 1}
+    new = esclip.plan(20_000, engine="opensearch", vectors=vectors, **options)
+    old = esclip.plan(20_000, index=index, **options)
+    assert old.values["disk"] == new.values["disk_opensearch_2"] == old.values["index_disk_computed"]
+    assert "disk_opensearch_2" not in old.values
+    assert old.values["cost_disk_month"] == pytest.approx(old.values["disk"] / 0.85 / 1e9, rel=1e-6)
+    assert esclip.plan(20_000, index=index, engine="opensearch", **options).lines == old.lines
+    assert esclip.plan(10, index=replace(index, engine="OpenSearch 3.6.0")).values["disk_opensearch_2"]
 
 
 def test_nothing_is_opened_because_an_index_names_it(tmp_path: Path) -> None:

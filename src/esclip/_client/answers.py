@@ -89,6 +89,7 @@ def read_stats(answer: Any, address: str, access: str | None) -> Stats:
         shards=_optional(answer.get("shards"), _count),
         vectors=_name(answer.get("vectors", FLOAT)),
         largest_segment=_optional(answer.get("largest_segment"), _count),
+        primary_bytes=_optional(answer.get("primary_bytes"), _count),
     )
 
 

@@ -13,7 +13,7 @@ IndexSchema ─┬─► Space        model and dimension of the vectors
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
@@ -194,6 +194,8 @@ class IndexInfo:
     """Whether another program made the index."""
     largest_segment: int | None = None
     """Documents in the largest segment of a shard; None where there are none, or the store can't tell."""
+    primary_bytes: int | None = None
+    """What of `bytes` the primaries have; None where there are none, or the store can't tell."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -235,6 +237,8 @@ class Stats:
     """Whether another program made the index."""
     largest_segment: int | None = None
     """Documents in the largest segment of a cluster's index of pictures; None where that isn't known."""
+    primary_bytes: int | None = None
+    """What of `bytes` primary shards in a cluster have; None where that isn't known."""
 
     @classmethod
     def of(
@@ -247,7 +251,7 @@ class Stats:
         texts: IndexInfo | None = None,
     ) -> Stats:
         """The stats of an index of this name in a store of this address, with its `parts` and `texts`."""
-        sizes = [one.bytes for one in (info, parts, texts) if one and one.bytes is not None]
+        infos = [one for one in (info, parts, texts) if one]
         space, label_set = info.schema.space, info.schema.label_set
         return cls(
             documents=info.documents + (texts.documents if texts else 0),
@@ -259,7 +263,7 @@ class Stats:
             text_encoder=space.text_model,
             dimension=space.dim,
             runtimes=info.schema.runtimes,
-            bytes=sum(sizes) if sizes else None,
+            bytes=sum_known(one.bytes for one in infos),
             fields=info.schema.fields,
             labels=label_set.labels if label_set else (),
             parts=info.schema.parts,
@@ -269,6 +273,7 @@ class Stats:
             aliases=info.aliases,
             adopted=info.adopted,
             largest_segment=info.largest_segment,
+            primary_bytes=sum_known(one.primary_bytes for one in infos),
         )
 
     def __repr__(self) -> str:
@@ -288,7 +293,13 @@ class Stats:
     def to_json(self) -> dict[str, Any]:
         """The stats as the command line prints them with `--json`: without counts and names that are none."""
         values: dict[str, Any] = {name: getattr(self, name) for name in Stats.__dataclass_fields__}
-        for name in ("texts", "shards", "aliases", "adopted", "largest_segment"):
+        for name in ("texts", "shards", "aliases", "adopted", "largest_segment", "primary_bytes"):
             if not values[name]:
                 del values[name]
         return values | {"fields": {field.name: field.type.value for field in self.fields}}
+
+
+def sum_known(numbers: Iterable[int | None]) -> int | None:
+    """The sum of those that are known; None where none is."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None

@@ -36,7 +36,6 @@ from esclip.stores.sizes import (
     clustered_symbols,
     disk_bbq_memory,
     layout_of,
-    old_opensearch_disk,
 )
 
 GB = 10**9
@@ -107,22 +106,21 @@ def plan(
         million = esclip.plan(1_000_000, engine="opensearch", node_memory=8)
         print(million.values["memory"], million.values["nodes"])
     """
-    if isinstance(pictures, bool) or not isinstance(pictures, int):
-        raise wrong_kind("pictures", pictures, "a whole number")
     if index is not None and not isinstance(index, Stats):
         raise wrong_kind("index", index, "the stats of an index")
     count = int(PICTURE_COUNT.check("pictures", pictures))
     chosen: Mapping[str, Any] = {**resolve(PlanOptions, options)}
-    engine = chosen["engine"] or (layout_of(index.engine).engine if index else STORE_KINDS[0])
-    _check_options(chosen, engine)
+    kept = layout_of(index.engine if index else STORE_KINDS[0])
+    layout = kept if chosen["engine"] in (None, kept.engine) else layout_of(chosen["engine"])
+    _check_options(chosen, layout.engine)
     if encoder is None and index is not None:
         model = PlannedModel.of_index(index)
     else:
         model = PlannedModel.of(DEFAULT_ENCODER if encoder is None else encoder)
     vectors = chosen["vectors"] or (index.vectors if index else FLOAT)
-    planner = _Planner(count, model, layout_of(engine, vectors), chosen, index)
+    planner = _Planner(count, model, replace(layout, vectors=vectors), chosen, index)
     lines = tuple(planner.lines())
-    return Plan(count, engine, model.name, model.dim, lines, tuple(planner.notes))
+    return Plan(count, layout.engine, model.name, model.dim, lines, tuple(planner.notes))
 
 
 def _check_options(options: Mapping[str, Any], engine: str) -> None:
@@ -256,8 +254,8 @@ class _Planner:
         copies = self._copies
         yield PlanLine("disk_per_copy", value, "bytes", f"{formula}, {self.layout.symbols(dim)}")
         yield PlanLine("disk", value * copies, "bytes", f"disk_per_copy * {_copies(copies)}")
-        if self.layout.engine == "opensearch" and self.layout.vectors != BIT:
-            old = old_opensearch_disk(dim, self.layout)
+        if self.layout.engine == "opensearch" and self.layout.vectors != BIT and not self.layout.old:
+            old = replace(self.layout, old=True).disk(dim)
             formula = f"{vectors:,} * ({old.formula} + {beside:,}) * {_copies(copies)}"
             older = _times(vectors, old.bytes + beside) * copies
             yield PlanLine("disk_opensearch_2", older, "bytes", formula)
@@ -418,8 +416,7 @@ class _Planner:
 
     def _compare_disk(self, index: Stats, measured: int) -> Iterator[PlanLine]:
         layout = layout_of(index.engine, index.vectors)
-        made = self.options["shards"] or layout.shards
-        copies = max(1, index.shards // made) if index.shards else 1
+        copies = round(measured / index.primary_bytes) if index.primary_bytes else 1
         pictures = index.documents - index.texts
         parts = pictures * _parts_each(index.parts)
         planner = _Planner(pictures, self.model, layout, self.options, None)

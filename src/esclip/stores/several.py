@@ -23,7 +23,7 @@ from esclip._core.facet_merging import merge_facets
 from esclip._core.facets import Facets
 from esclip._core.filters import Condition
 from esclip._core.ordering import rank
-from esclip._core.schema import Field, IndexInfo, IndexSchema
+from esclip._core.schema import Field, IndexInfo, IndexSchema, sum_known
 from esclip._core.searches import Scan, Search
 from esclip._core.settings import INDEX_SEPARATOR
 from esclip._core.texts import texts_index
@@ -64,16 +64,15 @@ class SeveralIndexes(Store):
     def info(self) -> IndexInfo:
         """Documents and bytes of all."""
         infos = self._each(_require_info)
-        sizes = [info.bytes for info in infos if info.bytes is not None]
-        shards = [info.shards for info in infos if info.shards is not None]
         segments = [info.largest_segment for info in infos if info.largest_segment is not None]
         return replace(
             infos[0],
             schema=self._merge([info.schema for info in infos]),
             documents=sum(info.documents for info in infos),
-            bytes=sum(sizes) if sizes else None,
-            shards=sum(shards) if shards else None,
+            bytes=sum_known(info.bytes for info in infos),
+            shards=sum_known(info.shards for info in infos),
             largest_segment=max(segments, default=None),
+            primary_bytes=sum_known(info.primary_bytes for info in infos),
         )
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:

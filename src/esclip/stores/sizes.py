@@ -46,6 +46,8 @@ CLUSTER_VECTORS, POSTINGS_READ = 384, 0.1
 """Of a cluster of Elasticsearch's DiskBBQ; the share of all clusters that is planned in memory: by its
 documentation 5 to 10 %."""
 
+OLD_OPENSEARCH = 2
+"""The last major version of OpenSearch that keeps vectors as JSON and as doc values, too."""
 JSON_BYTES = 8.4
 """Of a number in OpenSearch 2.19's `_source`, compressed: 4.3 kB for 512 dimensions."""
 
@@ -68,6 +70,8 @@ class Layout:
     """How vectors are compared first."""
     shard: int = 0
     """Vectors in a shard of a cluster's index."""
+    old: bool = False
+    """Whether it is an OpenSearch 2, which keeps vectors in `_source` and as doc values as well."""
 
     @property
     def embedded(self) -> bool:
@@ -100,9 +104,8 @@ class Layout:
         """On disk, without the rest of the document; for an embedded index without what is in `memory`."""
         if self.embedded:
             return _raw(dim)
-        if self.vectors == FLOAT:
-            return self.memory(dim)
-        return _add(_raw(dim), self.memory(dim))
+        size = self.memory(dim) if self.vectors == FLOAT else _add(_raw(dim), self.memory(dim))
+        return _add(size, _kept_twice(dim)) if self.old else size
 
     @property
     def _is_native(self) -> bool:
@@ -132,8 +135,9 @@ class Layout:
 
 def layout_of(engine: str, vectors: str = FLOAT) -> Layout:
     """The layout of a kind of store, also by what a store calls itself: `OpenSearch 3.6.0`, `Lance 14.0`."""
-    name = engine.partition(" ")[0].casefold()
-    return Layout(name if name in STORE_KINDS else EMBEDDED, vectors)
+    name, _, version = engine.casefold().partition(" ")
+    old = name == "opensearch" and version.partition(".")[0] == str(OLD_OPENSEARCH)
+    return Layout(name if name in STORE_KINDS else EMBEDDED, vectors, old=old)
 
 
 def clustered_symbols(dim: int) -> str:
@@ -166,12 +170,6 @@ def disk_bbq_memory(vectors: int, dim: int) -> Size:
     return Size(centroids + POSTINGS_READ * postings, formula)
 
 
-def old_opensearch_disk(dim: int, layout: Layout) -> Size:
-    """A vector on the disk of OpenSearch 2.19, which keeps it in `_source` and as doc values as well."""
-    twice = Size(FLOAT_BYTES * dim + JSON_BYTES * dim, f"4 d + {JSON_BYTES} d")
-    return _add(layout.disk(dim), twice)
-
-
 def _graph(vectors: int) -> Size:
     """A node in the file of Lucene's graph of so many vectors, as versions from 10.3 write it.
 
@@ -182,6 +180,11 @@ def _graph(vectors: int) -> Size:
     neighbours = NEIGHBOURS * EDGES
     each = 1.25 + sum(exp(-(256**i) * neighbours / max(1, vectors)) for i in (1, 2, 3))
     return Size(NODE_BYTES + neighbours * each, "g")
+
+
+def _kept_twice(dim: int) -> Size:
+    """The doc values and the JSON of an OpenSearch 2."""
+    return Size(FLOAT_BYTES * dim + JSON_BYTES * dim, f"4 d + {JSON_BYTES} d")
 
 
 def _raw(dim: int) -> Size:

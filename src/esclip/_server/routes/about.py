@@ -54,6 +54,9 @@ class IndexResponse(BaseModel):
     largest_segment: int | None = Field(
         description="Documents in the largest segment of a shard; null: not known."
     )
+    primary_bytes: int | None = Field(
+        description="What of the bytes a cluster's primaries have; null: not known."
+    )
     fields: list[FieldOfIndexResponse]
     labels: list[str]
     targets: list[str] = Field(description="Where a search may look.")
@@ -79,6 +82,7 @@ def add_about(api: FastAPI, service: SearchService) -> None:
             "runtimes": list(dict.fromkeys(map(public_runtime, stats.runtimes))),
             "shards": stats.shards,
             "largest_segment": stats.largest_segment,
+            "primary_bytes": stats.primary_bytes,
             "fields": [{"name": field.name, "type": field.type.value} for field in stats.fields],
             "labels": list(stats.labels),
             "targets": ["pictures", *stats.parts, *(["texts"] if stats.texts else [])],

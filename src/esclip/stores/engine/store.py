@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 from esclip._concurrency.retry import StoreTimeouts
 from esclip._core.adoption import Adoption, AdoptOptions
@@ -131,7 +131,7 @@ class EngineStore(Store):
             # a count sees what a refresh has made visible; a read-only user may neither refresh nor see sizes
             request(raw.refresh, index=self.index, ignore=403)
             count = self._client.count(layout.names.required)
-            size, shards = request(raw.stats, read=_size, index=self.index, metric="store", ignore=403)
+            sizes = request(raw.stats, read=_sizes, index=self.index, metric="store", ignore=403)
             segment = find_largest_segment(self._client)
         except IndexNotFound:
             return None
@@ -139,11 +139,12 @@ class EngineStore(Store):
             layout.schema,
             count,
             str(self._client.server()),
-            size,
+            sizes.bytes,
             auth.describe(),
-            shards,
+            sizes.shards,
             adopted=layout.names.is_adopted,
             largest_segment=segment,
+            primary_bytes=sizes.primary_bytes,
         )
 
     def list_indexes(self) -> Mapping[str, IndexInfo]:
@@ -448,12 +449,23 @@ class EngineStore(Store):
             ) from None
 
 
-def _size(answer: Any) -> tuple[int | None, int | None]:
+class _Sizes(NamedTuple):
     """Bytes on disk and number of shards, None where the user may not read them."""
+
+    bytes: int | None
+    primary_bytes: int | None
+    shards: int | None
+
+
+def _sizes(answer: Any) -> _Sizes:
     if "_all" not in get_object(answer):
-        return None, None
-    shards = get_count(answer, "_shards", "total") if "_shards" in answer else None
-    return get_count(answer, "_all", "total", "store", "size_in_bytes"), shards
+        return _Sizes(None, None, None)
+    primaries = "primaries" in get_object(answer, "_all")
+    return _Sizes(
+        get_count(answer, "_all", "total", "store", "size_in_bytes"),
+        get_count(answer, "_all", "primaries", "store", "size_in_bytes") if primaries else None,
+        get_count(answer, "_shards", "total") if "_shards" in answer else None,
+    )
 
 
 def _documents(layout: Layout, found: Sequence[Any]) -> dict[str, StoredDocument]:
