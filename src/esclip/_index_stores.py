@@ -221,11 +221,11 @@ class IndexStores:
         name, index = self.named.index, self.pictures.index
         if name != index:
             raise ConfigError(f"{name!r} is an alias of index {index!r}; drop that by its own name")
+        if (info := self.pictures.info()) and info.adopted:
+            self.pictures.drop()  # raises, before its parts are gone
         if (names := self.pictures.aliases()) and not aliases:
             listed = f"{pluralize(len(names), 'alias')}, {', '.join(map(repr, names))}"
             raise ConfigError(f"index {index!r} has {listed}; nothing was removed", Hint.ALIASES)
-        if (info := self.pictures.info()) and info.adopted:
-            self.pictures.drop()  # raises, before its parts are gone
 
     def drop(self) -> None:
         """Remove the index with its parts, its texts and its ledger."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -643,6 +644,41 @@ def test_aliases_and_closed_indexes(address: str) -> None:
         http("POST", f"{address}/{concrete}/_close")
         with pytest.raises(esclip.StoreError, match="is closed; open it"):
             index.adopt()
+
+
+def test_its_name_stays_its_own(address: str) -> None:
+    """A switch of its name is refused before anything changes; another name points to it, away, and back."""
+    with made(address, documents()[:6]) as index, open_beside(index, "-other") as other:
+        index.adopt()
+        other.add([{"id": "a", "image": Image.new("RGB", (32, 32), "red")}])
+        name, alias = index.store.index, f"{index.store.index}-alias"
+        before = {one.index for one in esclip.list_indexes(address, auth=engine_access(address))}
+        switch = partial(esclip.switch_index, store=address, auth=engine_access(address), force=True)
+        with pytest.raises(esclip.StoreError, match="by another program, which needs its name; take another"):
+            switch(other.store.index, name)
+        after = {one.index for one in esclip.list_indexes(address, auth=engine_access(address))}
+        assert after == before
+        assert index.store.aliases() == ()
+        assert index.add({"id": "new", "image": Image.new("RGB", (32, 32), "red")}).written == 1
+        for to, found in ((index, 7), (other, 1), (index, 7)):
+            switch(to.store.index, alias)
+            with esclip.open_index(address, alias, encoder=ENCODER, auth=engine_access(address)) as opened:
+                assert len(opened.search_text("red", k=9)) == found
+        with pytest.raises(esclip.StoreError, match="esclip does not remove it"):
+            index.drop()
+        assert http("GET", f"{address}/{name}/_count")["count"] == 7
+
+
+@contextmanager
+def open_beside(index: ImageIndex, suffix: str) -> Iterator[ImageIndex]:
+    """An index of esclip's own beside another one, removed with its aliases."""
+    name = f"{index.store.index}{suffix}"
+    auth = engine_access(index.store.address)
+    try:
+        with esclip.open_index(index.store.address, name, encoder=ENCODER, auth=auth) as other:
+            yield other
+    finally:
+        http("DELETE", f"{index.store.address}/{name}", ok=(200, 404))
 
 
 def test_an_adoption_by_others(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
