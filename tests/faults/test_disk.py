@@ -1,4 +1,4 @@
-"""Disks that run full: an engine's and that of an embedded index in an ingest, the temporary one."""
+"""Disks that run full: an engine's, an embedded index's in an ingest, an export's, the temporary one."""
 
 from __future__ import annotations
 
@@ -94,6 +94,57 @@ def test_an_embedded_index_on_a_full_disk(
     assert "the disk is full" in done.stderr
     assert json.loads(done.stdout)["skipped"] > 0
     assert_whole(Target(str(kept), "i"), records_of(dataset.images), load_encoder("palette"))
+
+
+EXPORT_ON_A_SMALL_DISK = """
+mount -t tmpfs -o size=1m tmpfs "$SMALL" || exit 77
+"$@"; echo "$? $(find "$SMALL/cache" -type f | wc -l)"
+mount -o remount,ro "$SMALL"
+"$@"; echo "$?"
+mount -o remount,rw,size=50m "$SMALL"
+"$@"
+"""
+"""The same command three times: on a disk that is too small, on one that can only be read, with room."""
+
+EXPORT = """
+import sys
+from esclip._cli.app import main
+from esclip.stores.vector_cache import sorting
+sorting.MEMORY_BYTES = int(sys.argv.pop(1))
+main()
+"""
+
+
+@pytest.mark.parametrize("memory", [1 << 16, 1 << 28], ids=["while it is sorted", "while it is written"])
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux lets everybody mount a small disk")
+def test_an_export_on_a_full_disk(tmp_path: Path, memory: int) -> None:
+    """One line says so, and nothing is left there; where there is room, the same command ends well."""
+    encoder, small = PaletteEncoder(), tmp_path / "small"
+    small.mkdir()
+    vectors = unit_rows(np.random.default_rng(1).standard_normal((40_000, encoder.space.dim)))
+    with closing(LanceStore(tmp_path / "folder", "image_search")) as store:
+        store.ensure_index(IndexSchema(encoder.space))
+        store.upsert(
+            [StoredDocument(ImageRecord(f"{n}", "/x", b"", "1"), row) for n, row in enumerate(vectors)]
+        )
+    to = ["--store", str(tmp_path / "folder"), "--out", str(small / "cache")]
+    command = [sys.executable, "-c", EXPORT, str(memory), "export", "--json", *to]
+    done = subprocess.run(
+        [*IN_A_NAMESPACE, EXPORT_ON_A_SMALL_DISK, "sh", *command],
+        env=os.environ | {"SMALL": str(small)},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare failed" in done.stderr:
+        pytest.skip("this machine lets nobody make a disk of 1 MB")
+    full, locked, report = done.stdout.splitlines()
+    assert (full, locked, json.loads(report)["documents"]) == ("1 0", "1", 40_000), done.stderr
+    told = [line for line in done.stderr.splitlines() if "vector cache" in line]
+    assert len(told) == 2
+    assert f"{small / 'cache'}: the disk is full; free some space" in told[0]
+    assert "can't be written there; give another folder" in told[1]
 
 
 ON_A_SMALL_TEMPORARY_DISK = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,10 +144,93 @@ def test_an_export_that_was_killed_is_begun_anew(lance: esclip.ImageIndex, tmp_p
     (folder / "_texts").mkdir(parents=True)
     (folder / "part-00000.parquet").write_bytes(b"PAR1")
     (folder / ".new-0011223344556677").write_bytes(b"PAR1")
+    for place in (folder, folder / "_texts"):
+        (place / ".new-0011223344556677-0003").write_bytes(b"of documents")
     lance.export(folder)
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name for path in folder.rglob("*"))
     assert names == ["_SUCCESS.json", "_texts", "part-00000.parquet"]
     assert pq.read_metadata(folder / "part-00000.parquet").num_rows == 30
+
+
+class InterruptedStore(MemoryStore):
+    """Gives a few pages of its documents; then something happens."""
+
+    happens: Callable[[], None]
+
+    def scan_tables(self) -> Iterator[Any]:
+        for number, table in enumerate(super().scan_tables()):
+            for start in range(0, len(table), 10):
+                yield table.slice(start, 10)
+            if number == 0:
+                self.happens()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def spilling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents go to disk at once, in several files."""
+    monkeypatch.setattr(sorting, "MEMORY_BYTES", 1)
+    monkeypatch.setattr(sorting, "BUCKET_ROWS", 10)
+
+
+@pytest.mark.usefixtures("spilling")
+def test_an_interrupted_export_leaves_nothing(tmp_path: Path) -> None:
+    """By Ctrl-C in the middle; no file stays in the folder, which the next export takes."""
+    store, folder = InterruptedStore("p"), tmp_path / "cache"
+    found: list[int] = []
+
+    def happens() -> None:
+        found.append(len([*folder.iterdir()]))
+        interrupt()
+
+    store.happens = happens
+    with esclip.open_index(filled(store, 99)) as index:
+        with pytest.raises(KeyboardInterrupt):
+            index.export(folder)
+        assert found[0] > 1
+        assert [*folder.iterdir()] == []
+        store.happens = lambda: None
+        assert index.export(folder).documents == 99
+
+
+@pytest.mark.usefixtures("spilling")
+def test_two_exports_into_one_folder(tmp_path: Path) -> None:
+    """One that begins while another one is under way ends that: no cache lacks what the other took away."""
+    store, folder = InterruptedStore("p"), tmp_path / "cache"
+    with (
+        esclip.open_index(filled(MemoryStore("p"), 99)) as second,
+        esclip.open_index(filled(store, 99)) as first,
+    ):
+        whole = second.export(tmp_path / "whole").digest
+
+        def begin_another() -> None:
+            with pytest.raises(KeyboardInterrupt):
+                second.export(folder, on_progress=lambda what, rows: interrupt())
+
+        store.happens = begin_another
+        with pytest.raises(esclip.StoreError, match="files were removed from it while they were written"):
+            first.export(folder)
+        assert not (folder / "_SUCCESS.json").exists()
+        store.happens = lambda: None
+        assert first.export(folder).digest == whole
+
+
+def test_a_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as exFAT's, or a bucket that is mounted: parts get their names, each once."""
+
+    def refuse(*paths: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(parts, "PART_ROWS", 40)
+    with esclip.open_index(filled(MemoryStore("p"), 99)) as index:
+        whole = index.export(tmp_path / "linked").digest
+        monkeypatch.setattr("os.link", refuse)
+        assert index.export(tmp_path / "cache").digest == whole
+    names = sorted(path.name for path in (tmp_path / "cache").iterdir())
+    assert names == ["_SUCCESS.json", *(f"part-{number:05}.parquet" for number in range(3))]
 
 
 def test_where_nothing_is_exported(lance: esclip.ImageIndex, tmp_path: Path, quick_esclip: Esclip) -> None:

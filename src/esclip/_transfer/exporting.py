@@ -7,15 +7,17 @@ Documents are sorted by a hash of their ids, so that an index is the same bytes 
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from esclip._errors import ConfigError, IndexNotFound, StoreError, error_text, map_errors
+from esclip._errors import ConfigError, IndexNotFound, StoreError, map_errors
 from esclip._files.atomic import UNFINISHED
 from esclip._protocols import Store
 from esclip._transfer.options import FLOAT16, ExportOptions
 from esclip._transfer.reports import ExportReport
+from esclip.stores.vector_cache.errors import DISK_ERRORS
 from esclip.stores.vector_cache.parts import (
     SUMMARY,
     UNFINISHED_SUMMARY,
@@ -35,10 +37,6 @@ LEDGER = "_cache."
 """Begins the names of the files that keep the rejections of an encoding."""
 
 Tell = Callable[[str, int], None]
-
-DISK_ERRORS = (
-    (OSError, lambda error, folder: StoreError(f"the vector cache {folder}: {error_text(error)}")),
-)
 
 
 def export(
@@ -83,7 +81,7 @@ def _write(store: Store, folder: Path, what: str, tell: Tell, *, half: bool) -> 
         raise IndexNotFound(f"index {store.index!r} in {store.address} is gone")
     folder.mkdir(parents=True, exist_ok=True)
     writer, rows = PartWriter(folder, info.schema, half=half), 0
-    sorter = HashSorter(folder, info.documents, f"{UNFINISHED}bucket-")
+    sorter = HashSorter(folder, info.documents, f"{UNFINISHED}{secrets.token_hex(8)}-")
     try:
         for table in store.scan_tables():
             sorter.add(table)
@@ -91,7 +89,13 @@ def _write(store: Store, folder: Path, what: str, tell: Tell, *, half: bool) -> 
             tell(what, rows)
         for table in sorter.tables():
             writer.write(table)
-        return writer.finish()
+        summary = writer.finish()
+        if summary.rows != rows:  # another export into this folder took these files for leftovers
+            raise StoreError(
+                f"the vector cache {folder}: files were removed from it while they were written; end what "
+                "else writes there, and export again"
+            )
+        return summary
     finally:
         writer.close()
         sorter.close()

@@ -11,6 +11,7 @@ its name, or not at all.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,9 @@ SUMMARY = "_SUCCESS.json"
 UNFINISHED_SUMMARY = "_PARTS.json"
 SCHEMA_KEY = b"esclip"
 VERSION = 1
+
+_WITHOUT_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+"""The errors of a link where the file system has none: exFAT, a mounted bucket."""
 
 PART_NAME = re.compile(r"part-\d{5,}\.parquet")
 
@@ -130,7 +135,8 @@ class PartWriter:
     def close(self) -> None:
         """Give up the part that is being written. Closing twice is harmless."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError, pa.ArrowException):  # of a full disk, for one; the file goes anyway
+                self._writer.close()
             self._writer = None
         if self._new:
             self._new.unlink(missing_ok=True)
@@ -157,16 +163,25 @@ class PartWriter:
 
 def _take_name(folder: Path, new: Path) -> str:
     """Give a finished file the next name that is free, whoever else writes into the folder."""
-    number = 0
-    while True:
+    for number in count():
         name = f"part-{number:05}.parquet"
-        try:
-            os.link(new, folder / name)
-        except FileExistsError:
-            number += 1
-            continue
+        with suppress(FileExistsError):
+            _move(new, folder / name)
+            return name
+    raise AssertionError
+
+
+def _move(new: Path, path: Path) -> None:
+    """Give a file a name. Raises `FileExistsError` where it is taken."""
+    try:
+        os.link(new, path)
+    except OSError as error:
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        path.touch(exist_ok=False)
+        new.replace(path)
+    else:
         new.unlink()
-        return name
 
 
 def write_summary(folder: Path, summary: Summary, name: str = SUMMARY) -> None:

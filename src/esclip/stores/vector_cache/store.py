@@ -28,10 +28,11 @@ from esclip._core.rejections import Rejection
 from esclip._core.schema import IndexInfo, IndexSchema
 from esclip._core.searches import Search
 from esclip._core.types import Fingerprint, Hit, StoredDocument, Vector
-from esclip._errors import ConfigError, IndexMismatch, IndexNotFound, StoreError, error_text, map_errors
+from esclip._errors import ConfigError, IndexMismatch, IndexNotFound, StoreError, map_errors
 from esclip._protocols import Store
 from esclip.stores import validation
 from esclip.stores.vector_cache import parts
+from esclip.stores.vector_cache.errors import DISK_ERRORS
 from esclip.stores.vector_cache.reading import DAMAGE, check_parts, open_cache, part_schema, summarize
 
 INDEX = "_cache"
@@ -41,13 +42,6 @@ FINISH_AFTER_S = 600.0
 """Seconds after which a part is finished, however small: what a kill can cost."""
 
 _KNOWN = ("id", "pixels_fingerprint", "record_fingerprint")
-
-_DISK_ERRORS = (
-    (
-        (OSError, pa.ArrowException),
-        lambda error, folder: StoreError(f"the vector cache {folder}: {error_text(error)}"),
-    ),
-)
 
 
 class VectorCacheStore(Store):
@@ -68,7 +62,7 @@ class VectorCacheStore(Store):
 
     def schema(self) -> IndexSchema | None:
         """Of this run, else of the newest part."""
-        with self._lock, map_errors(_DISK_ERRORS, self.folder):
+        with self._lock, map_errors(DISK_ERRORS, self.folder):
             files = parts.part_files(self.folder) if self.folder.is_dir() else ()
             if self._schema is None and files:
                 self._schema = self._written_schema = part_schema(files[-1], DAMAGE)
@@ -78,7 +72,7 @@ class VectorCacheStore(Store):
         """Rows of the parts, and those of the open one."""
         if (schema := self.schema()) is None:
             return None
-        with self._lock, map_errors(_DISK_ERRORS, self.folder):
+        with self._lock, map_errors(DISK_ERRORS, self.folder):
             files = parts.part_files(self.folder)
             rows = sum(pq.read_metadata(path).num_rows for path in files) + len(self._open)
             size = sum(path.stat().st_size for path in files)
@@ -112,7 +106,7 @@ class VectorCacheStore(Store):
 
     def documents(self, ids: Sequence[str]) -> dict[str, StoredDocument]:
         """Read from the newest parts that have them."""
-        with self._lock, map_errors(_DISK_ERRORS, self.folder):
+        with self._lock, map_errors(DISK_ERRORS, self.folder):
             self._require_schema()
             wanted = validation.valid_keys(ids)
             found = {id: self._open[id] for id in wanted if id in self._open}
@@ -170,7 +164,7 @@ class VectorCacheStore(Store):
     @contextmanager
     def bulk_load(self, cancelled: Event | None = None) -> Iterator[None]:
         """On exit, finish the open part; without an error, and not ended before, write the summary."""
-        with map_errors(_DISK_ERRORS, self.folder):
+        with map_errors(DISK_ERRORS, self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._finished = check_parts(self.folder)
             self._note_finished()
@@ -182,7 +176,7 @@ class VectorCacheStore(Store):
             with self._lock:
                 self._finish_part()
         if not (cancelled and cancelled.is_set()):
-            with self._lock, map_errors(_DISK_ERRORS, self.folder):
+            with self._lock, map_errors(DISK_ERRORS, self.folder):
                 if self._written_schema != self._schema:
                     self._write_part([])  # what the parts before don't say
                 parts.write_summary(self.folder, summarize(self.folder, self._finished))
@@ -196,7 +190,7 @@ class VectorCacheStore(Store):
 
     def drop(self) -> None:
         """Remove the parts."""
-        with self._lock, map_errors(_DISK_ERRORS, self.folder):
+        with self._lock, map_errors(DISK_ERRORS, self.folder):
             self._require_schema()
             summaries = [self.folder / name for name in (parts.SUMMARY, parts.UNFINISHED_SUMMARY)]
             parts.remove_files([*parts.part_files(self.folder), *summaries])
@@ -211,7 +205,7 @@ class VectorCacheStore(Store):
     def _known_rows(self) -> dict[str, pa.Table]:
         """Ids and fingerprints of the finished parts, by their names."""
         if self._known is None:
-            with map_errors(_DISK_ERRORS, self.folder):
+            with map_errors(DISK_ERRORS, self.folder):
                 files = parts.part_files(self.folder) if self.folder.is_dir() else ()
                 self._known = {path.name: pq.read_table(path, columns=list(_KNOWN)) for path in files}
         return self._known
@@ -227,7 +221,7 @@ class VectorCacheStore(Store):
 
     def _write_part(self, documents: Sequence[StoredDocument]) -> None:
         schema, known = self._require_schema(), self._known_rows()
-        with map_errors(_DISK_ERRORS, self.folder):
+        with map_errors(DISK_ERRORS, self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             writer = parts.PartWriter(self.folder, schema)
             try:
