@@ -209,19 +209,7 @@ def open_source(
         frame_interval=frame_interval,
         slice=wanted if by_files else None,
     )
-    source: Source
-    sources: list[Source] = []
-    types: set[SourceType] = set()
-    for path in paths:
-        if isinstance(path, Source):
-            sources.append(path)
-            continue
-        type, source = _open(path, replace(options, gone=path in gone))
-        sources.append(source)
-        fields = (*sources[-1].fields, *options.index_fields)  # so that all have one type
-        options = replace(options, index_fields=fields)
-        types.add(type)
-    _refuse_useless_options(options, types)
+    sources = _open_all(paths, options, gone)
     source = sources[0] if len(sources) == 1 and limit is None else ChainedSource(sources, limit)
     if resolved is not None and not isinstance(resolved, str):
         source = CaptionedSource(source, resolved, complete=limit is None)
@@ -253,6 +241,24 @@ def allowed_buckets(paths: Sequence[str | Path | Source]) -> list[str]:
         for path in paths
         if isinstance(path, str) and is_bucket_address(path)
     ]
+
+
+def _open_all(
+    paths: Sequence[str | Path | Source], options: SourceOptions, gone: Collection[str | Path]
+) -> list[Source]:
+    """A source for each path, whose fields are of one type. Raises `ConfigError` for useless options."""
+    sources: list[Source] = []
+    types: set[SourceType] = set()
+    for path in paths:
+        if isinstance(path, Source):
+            sources.append(path)
+            continue
+        type, source = _open(path, replace(options, gone=path in gone))
+        sources.append(source)
+        types.add(type)
+        options = replace(options, index_fields=(*source.fields, *options.index_fields))
+    _refuse_useless_options(options, types)
+    return sources
 
 
 def _open(path: str | Path, options: SourceOptions) -> tuple[SourceType, Source]:
