@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +76,35 @@ def test_processes_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     assert sorted(open_table(tmp_path).to_table(columns=["id"])["id"].to_pylist()) == ids
     store = LanceStore(tmp_path, "pictures")
     assert sorted(hit.id for hit in nearest(store, axis(0), 300)) == ids
+
+
+ALIKE = """
+import os, sys
+import numpy as np
+from esclip.stores import open_store
+from esclip.testing.documents import SCHEMA, axis, document
+
+folder, names = sys.argv[1], set(os.environ)
+store = open_store(folder, "pictures")
+assert set(os.environ) == names, "the environment is as it was"
+from esclip.stores.lance.maintenance import IndexThresholds
+from esclip.stores.lance.store import LanceStore
+
+store = LanceStore(folder, "pictures", IndexThresholds(exact=20, partition=100))
+store.ensure_index(SCHEMA)
+with store.bulk_load():
+    store.upsert([document(f"p{n}", axis(0)) for n in range(600)])
+"""
+"""Indexes pictures that are all alike, in partitions most of which stay empty."""
+
+
+@pytest.mark.parametrize(("level", "told"), [(None, False), ("warn", True)])
+def test_lance_does_not_warn_of_what_nobody_can_change(tmp_path: Path, level: str | None, told: bool) -> None:
+    """A program hears nothing of empty partitions, unless it asks Lance for its warnings."""
+    environ = {name: value for name, value in os.environ.items() if name != "LANCE_LOG"}
+    environ |= {"LANCE_LOG": level} if level else {}
+    ran = subprocess.run(
+        [sys.executable, "-c", ALIKE, tmp_path], env=environ, capture_output=True, text=True, check=True
+    )
+    assert ("is empty" in ran.stderr) == told
+    assert bool(ran.stderr) == told

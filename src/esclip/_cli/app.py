@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,7 +162,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the program."""
-    os.environ.setdefault("LANCE_LOG", "error")  # read when lance is imported; it has no other switch
     atexit.register(gc.freeze)  # or Python looks through all objects once more: a seventh of a search's time
     with standard_streams():
         app(prog_name="esclip")

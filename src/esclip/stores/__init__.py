@@ -122,6 +122,9 @@ def open_store(address: str | Path, index: str, auth: StoreAuth | None = None) -
         from esclip.stores.milvus.store import MilvusStore
 
         return MilvusStore(folder, index)
-    from esclip.stores.lance.store import LanceStore
+    from esclip.stores.lance.log import errors_only
+
+    with errors_only():
+        from esclip.stores.lance.store import LanceStore
 
     return LanceStore(folder, index)
