@@ -263,6 +263,7 @@ class TestEvaluate:
             ({"against_search": {}, "names": ["one"]}, "names has 1 name for two systems"),
             ({"judgements": Judgements({"a": {}})}, "no query with a judgement"),
             ({"judgements": Judgements({"a": {"gone": 1}}), "indexed_only": True}, "no index holds"),
+            ({"judgements": Judgements({"a": {"gone": 1, "red": 0}})}, "no index holds a document that is"),
         ]
         for arguments, problem in calls:
             with pytest.raises(ConfigError, match=problem):

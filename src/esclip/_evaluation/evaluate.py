@@ -97,7 +97,8 @@ def evaluate(
         The figures of one system or two, their difference, what was left out, and what to know about it.
 
     Raises:
-        ConfigError: There are no queries with judgements, or an argument can't be used.
+        ConfigError: There are no queries with judgements, none of their relevant documents is in an index, or
+            an argument can't be used.
         ValueError: A number is out of its bounds.
         EsclipError: As `ImageIndex.search_many`.
 
@@ -112,9 +113,11 @@ def evaluate(
     coerce_callback("on_progress", on_progress)
     systems = _systems(index, search, against, against_search, names)
     chosen = _choose(judgements, systems, resolved)
+    indexed_ids = {id(index): _held(index, _all_ids(chosen.queries)) for index in _indexes(systems)}
+    _check_relevant(judgements.source, chosen.queries, set().union(*indexed_ids.values()))
     count = _counter(on_progress)
     answers = [_search(system, chosen.queries, count) for system in systems]
-    return _report(judgements, chosen, systems, answers, resolved["seed"])
+    return _report(judgements, chosen, systems, answers, indexed_ids, resolved["seed"])
 
 
 def _systems(
@@ -196,6 +199,16 @@ def _keep_indexed(queries: Sequence[JudgedQuery], systems: Sequence[_System]) ->
     return [query for query in kept if any(gain > 0 for gain in query.gains.values())]
 
 
+def _check_relevant(source: str, queries: Sequence[JudgedQuery], indexed: set[str]) -> None:
+    """Raise `ConfigError` where no search could find anything, and all figures would be 0."""
+    relevant = set().union(*map(_relevant, queries))
+    if relevant and not relevant & indexed:
+        raise ConfigError(
+            f"judgements by {source}: no index holds a document that is relevant to "
+            f"{pluralize(len(queries), 'query')}; judge documents by the ids that the index has for them"
+        )
+
+
 def _indexes(systems: Sequence[_System]) -> list[Searchable]:
     """Each index once."""
     return list({id(system.index): system.index for system in systems}.values())
@@ -235,10 +248,10 @@ def _report(
     chosen: _Chosen,
     systems: Sequence[_System],
     answers: Sequence[_Answers],
+    indexed_ids: Mapping[int, set[str]],
     seed: int,
 ) -> Evaluation:
     groups = _rows_by_language(chosen.queries)
-    indexed_ids = {id(index): _held(index, _all_ids(chosen.queries)) for index in _indexes(systems)}
     differences = {
         language: compare_systems(answers[0].values[rows], answers[1].values[rows], seed)
         for language, rows in groups.items()
@@ -271,7 +284,7 @@ def _rate(
     groups: Mapping[str, list[int]],
     seed: int,
 ) -> EvaluatedSystem:
-    """A system's figures; `held` are the ids of judged documents that its index has."""
+    """A system's figures; `indexed_ids` are those of judged documents that its index has."""
     relevant = map(_relevant, queries)
     return EvaluatedSystem(
         name,

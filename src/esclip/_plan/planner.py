@@ -24,6 +24,7 @@ from esclip._core.schema import Stats
 from esclip._core.settings import DEFAULT_ENCODER, STORE_KINDS
 from esclip._core.targets import CAPTIONS, CROPS
 from esclip._errors import ConfigError
+from esclip._errors.counts import pluralize
 from esclip._files.locations import AnyPath
 from esclip._plan.model import PlannedModel
 from esclip._plan.options import PICTURE_COUNT, PROBED_SIZE, PlanOptions
@@ -370,7 +371,7 @@ class _Planner:
         prices, values = self.options, self.values
         if (price := prices["price_node_hour"]) is not None:
             nodes = values["nodes"]
-            formula = f"{nodes:,} nodes * {MONTH_HOURS} hours * {price:g}"
+            formula = f"{pluralize(int(nodes), 'node')} * {MONTH_HOURS} hours * {price:g}"
             yield PlanLine("cost_nodes_month", nodes * MONTH_HOURS * price, "cost", formula)
         if (price := prices["price_gb_month"]) is not None:
             name = "disk_after_ingest" if self.layout.embedded else "disk_to_provide"
