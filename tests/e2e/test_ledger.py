@@ -66,6 +66,15 @@ def test_rejections_are_shown_and_tried_again(quick_esclip: Esclip, photos: Path
     assert quick_esclip("stats", "--json").json["documents"] == len(PLAIN) + 2
 
 
+def test_broken_rows_are_mended_in_their_source(quick_esclip: Esclip, photos: Path) -> None:
+    """Where no rejection has a record, the summary doesn't advise a retry, which could do nothing."""
+    table = photos.parent / "list.jsonl"
+    table.write_text(f'{{"path": "{photos / "red.png"}"}}\nno JSON\n')
+    told = quick_esclip("ingest", table, "--encoder", "palette").err
+    assert "mend its source" in told
+    assert "esclip retry" not in told
+
+
 def test_an_unknown_reason_is_wrong_usage(quick_esclip: Esclip) -> None:
     """A reason that there is not names the nearest; both commands say so before anything is opened."""
     for command in ("rejections", "retry"):

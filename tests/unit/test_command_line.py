@@ -28,3 +28,10 @@ def test_wrong_usage_repeats_nothing_raw(arguments: list[str]) -> None:
     assert ran.exit_code == 2
     assert ran.stderr.replace("\n", "").isprintable()
     assert not any(line.startswith("forged") for line in ran.stderr.splitlines())
+
+
+def test_a_plan_of_a_store_needs_its_index() -> None:
+    """A server that is named without an index is refused: the plan would be of a folder."""
+    ran = CliRunner().invoke(app, ["plan", "1000", "--store", "http://127.0.0.1:9"])
+    assert ran.exit_code == 2
+    assert "--store goes with --index" in ran.stderr

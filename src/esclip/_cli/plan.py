@@ -39,6 +39,10 @@ def plan(
     from esclip._plan.planner import plan as compute
     from esclip.encoders.catalogue import canonical_name
 
+    if "store" in store.typed and "index" not in store.typed:
+        raise typer.BadParameter(
+            "--store goes with --index; of an index that is not there yet, give --engine"
+        )
     stats, model = _look_at(store, encoder, options) if "index" in store.typed else (None, None)
     named = encoder.encoder or None
     if model is None and (options.get("probe") or (named and canonical_name(named) is None)):

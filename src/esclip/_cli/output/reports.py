@@ -12,6 +12,7 @@ from esclip._cli.output.table import Column, print_rows
 from esclip._core.picture_facts import SHOWN_FACTS
 from esclip._core.rejections import TooManyRejections
 from esclip._errors.counts import pluralize
+from esclip._errors.reasons import Reason
 from esclip._images.formats import describe_skipped
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from esclip._core.labels import LabelScore, LabelScores
     from esclip._core.rejections import IngestReport, LedgerEntry
     from esclip._core.schema import Stats
-    from esclip._errors.reasons import Reason
     from esclip._ingest.manifest import ManifestReport
     from esclip._switch import SwitchReport
     from esclip._transfer.reports import ExportReport
     from esclip.encoders import Model
     from esclip.encoders.remote.protocol import EncoderInfo
+
+BROKEN_ROWS = frozenset({Reason.BAD_ROW, Reason.BAD_ID})
+"""What gave no record, which no retry can read again."""
 
 
 def print_report(report: IngestReport, *, json: bool) -> None:
@@ -45,7 +48,11 @@ def print_report(report: IngestReport, *, json: bool) -> None:
     if report.stopped:
         say("stopped before the end; the same command goes on from here")
     if report.rejected:
-        say("see each with `esclip rejections`, try them again with `esclip retry`")
+        only_rows = report.rejections.keys() <= BROKEN_ROWS
+        remedy = (
+            "mend its source, and ingest that again" if only_rows else "try them again with `esclip retry`"
+        )
+        say(f"see each with `esclip rejections`, {remedy}")
 
 
 def print_export(report: ExportReport, *, json: bool) -> None:
