@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Thread
 from uuid import uuid4
 
 import numpy as np
@@ -29,7 +27,7 @@ from esclip._core.types import Vectors, unit_rows
 from esclip._search.duplicates import find_duplicates
 from esclip._search.vector_groups import VectorGroups
 from esclip.stores import open_store
-from scripts.measure import machine
+from scripts.measure import anonymous_mebibytes, machine, sampled
 
 __all__ = ["main"]
 
@@ -102,43 +100,15 @@ def _filled(address: str, count: int) -> Iterator[Store]:
 
 
 def _row(store: Store, count: int, threshold: float) -> None:
-    groups = 0
-
-    def find() -> None:
-        nonlocal groups
+    before, start, processor = anonymous_mebibytes(), time.perf_counter(), time.process_time()
+    with sampled(anonymous_mebibytes) as memory:
         groups = len(find_duplicates(store, (), threshold, lambda _: None))
-
-    start, processor = time.perf_counter(), time.process_time()
-    added = _added_mebibytes(find)
     seconds, processor = time.perf_counter() - start, time.process_time() - processor
+    added = memory[0] - before
     print(
         f"| {count:,} | {threshold} | {groups:,} | {seconds:.1f} | {processor:.1f} | {added} MiB |",
         flush=True,
     )
-
-
-def _added_mebibytes(call: Callable[[], None]) -> int:
-    """How much more anonymous memory a call has at its peak."""
-    before, peak, over = _anonymous(), 0, Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not over.wait(0.05):
-            peak = max(peak, _anonymous())
-
-    watcher = Thread(target=watch)
-    watcher.start()
-    try:
-        call()
-    finally:
-        over.set()
-        watcher.join()
-    return peak - before
-
-
-def _anonymous() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("RssAnon:")).split()[1]) >> 10
 
 
 def _recall(vectors: Vectors) -> None:

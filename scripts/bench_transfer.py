@@ -1,5 +1,7 @@
 """How fast a vector cache is written from an embedded index and imported into one, in documents a second.
 
+An export's memory is what the process has added at its peak, without pages of files.
+
     python -m scripts.bench_transfer [DOCUMENTS] [FOLDER]
 
 Documents have a sentence, four fields and 512 dimensions. The import's figure leaves out the index for
@@ -12,8 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ import esclip
 from esclip import Field, FieldType, ImageRecord, IndexSchema, Phase, Progress, Space, StoredDocument
 from esclip._core.types import unit_rows
 from esclip.stores.lance.store import LanceStore
+from scripts.measure import anonymous_mebibytes, sampled
 
 DOCUMENTS, DIM, PAGE = 100_000, 512, 4096
 FIELDS = (
@@ -53,8 +57,7 @@ def main(count: int, folder: Path) -> None:
     source.ensure_index(SCHEMA)
     for start in range(0, count, PAGE):
         source.upsert(make_documents(start, min(PAGE, count - start)))
-    with esclip.open_index(source) as index, timed("export", count):
-        index.export(folder / "cache")
+    _export(source, folder / "cache", count)
     indexing: list[tuple[float, float]] = []
 
     def note(progress: Progress) -> None:
@@ -72,6 +75,29 @@ def main(count: int, folder: Path) -> None:
         assert report.written == count
         with timed("import of what is there", count):
             assert index.import_vectors(folder / "cache").skipped == count
+
+
+def _export(store: LanceStore, cache: Path, count: int) -> None:
+    before = anonymous_mebibytes()
+    with (
+        esclip.open_index(store) as index,
+        sampled(anonymous_mebibytes, partial(_size, cache)) as peaks,
+        timed("export", count),
+    ):
+        report = index.export(cache)
+    print(
+        f"        {peaks[0] - before:,} MiB of memory added, {peaks[1] / 1e6:,.0f} MB on disk at most, of "
+        f"which {report.bytes / 1e6:,.0f} MB stay"
+    )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder, some of which may just have gone."""
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            size += path.stat().st_size
+    return size
 
 
 def make_documents(start: int, count: int) -> list[StoredDocument]:

@@ -12,11 +12,13 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from threading import Event, Thread
 from typing import Any
 
 __all__ = ["Row", "machine", "measure", "peak_mebibytes", "print_table", "run_python", "write_json"]
@@ -96,6 +98,30 @@ def peak_mebibytes() -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20
+
+
+@contextmanager
+def sampled(*values: Callable[[], int]) -> Iterator[list[int]]:
+    """The highest of each value within it, read every 50 ms."""
+    peaks, over = [value() for value in values], Event()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            peaks[:] = [max(peak, value()) for peak, value in zip(peaks, values, strict=True)]
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
+
+
+def anonymous_mebibytes() -> int:
+    """The memory of this process without the pages of files that the system keeps for it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("RssAnon:")).split()[1]) >> 10
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
