@@ -484,7 +484,7 @@ HOSTILE: list[tuple[str, Route, str]] = [
     ),
     ("cut off", cut_off(b"x" * 100, 10), "broke the connection|did not answer|no esclip"),
     ("hung up", hang_up, "broke the connection|no esclip|can't be reached"),
-    ("no HTTP", raw(b"SSH-2.0-OpenSSH\r\n"), "broke the connection"),
+    ("no HTTP", raw(b"SSH-2.0-OpenSSH\r\n"), "broke the connection|did not answer"),
     ("too busy", status(503), "too busy or not ready"),
     ("slow", drip(b"x" * 1000, 0.05), "did not answer in time|broke the connection"),
 ]
