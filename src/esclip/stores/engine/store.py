@@ -338,8 +338,8 @@ class EngineStore(Store):
     def alias_target(self) -> str | None:
         """From the mapping, which names its index; of none, one with a schema is not read again at once."""
         target, mapping = find_target(self._client)
-        if target is None and has_schema(mapping or {}):  # else it may be adopted or written meanwhile
-            self._just_read = mapping, time.monotonic() + RECENT_S
+        is_kept = target is None and has_schema(mapping or {})  # else it may be adopted or written meanwhile
+        self._just_read = mapping if is_kept else None, time.monotonic() + RECENT_S
         return target
 
     def aliases(self) -> tuple[str, ...]:
