@@ -79,17 +79,9 @@ def test_an_embedded_index_on_a_full_disk(
     """The run ends with an error that says so; what it wrote is there, and the next one writes the rest."""
     small, kept = tmp_path / "small", tmp_path / "kept"
     small.mkdir()
-    command = ["ingest", str(dataset.images), "--store", str(small), "--index", "i", "--encoder", "palette"]
-    done = subprocess.run(
-        [*IN_A_NAMESPACE, ON_A_SMALL_DISK, "sh", sys.executable, "-m", "esclip", *command, "--json"],
-        env=os.environ | {"SMALL": str(small), "KEPT": str(kept)},
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
-    )
-    if done.returncode == 77 or "unshare failed" in done.stderr:
-        pytest.skip("this machine lets nobody make a disk of 1 MB")
+    options = ["--store", str(small), "--index", "i", "--encoder", "palette", "--json"]
+    command = [sys.executable, "-m", "esclip", "ingest", str(dataset.images), *options]
+    done = _run_on_a_disk(ON_A_SMALL_DISK, command, SMALL=str(small), KEPT=str(kept))
     assert done.returncode == 0, done.stderr
     assert "the disk is full" in done.stderr
     assert json.loads(done.stdout)["skipped"] > 0
@@ -119,26 +111,12 @@ main()
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux lets everybody mount a small disk")
 def test_an_export_on_a_full_disk(tmp_path: Path, memory: int) -> None:
     """One line says so, and nothing is left there; where there is room, the same command ends well."""
-    encoder, small = PaletteEncoder(), tmp_path / "small"
+    small = tmp_path / "small"
     small.mkdir()
-    vectors = unit_rows(np.random.default_rng(1).standard_normal((40_000, encoder.space.dim)))
-    with closing(LanceStore(tmp_path / "folder", "image_search")) as store:
-        store.ensure_index(IndexSchema(encoder.space))
-        store.upsert(
-            [StoredDocument(ImageRecord(f"{n}", "/x", b"", "1"), row) for n, row in enumerate(vectors)]
-        )
+    _fill(tmp_path / "folder", 40_000)
     to = ["--store", str(tmp_path / "folder"), "--out", str(small / "cache")]
     command = [sys.executable, "-c", EXPORT, str(memory), "export", "--json", *to]
-    done = subprocess.run(
-        [*IN_A_NAMESPACE, EXPORT_ON_A_SMALL_DISK, "sh", *command],
-        env=os.environ | {"SMALL": str(small)},
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
-    )
-    if done.returncode == 77 or "unshare failed" in done.stderr:
-        pytest.skip("this machine lets nobody make a disk of 1 MB")
+    done = _run_on_a_disk(EXPORT_ON_A_SMALL_DISK, command, SMALL=str(small))
     full, locked, report = done.stdout.splitlines()
     assert (full, locked, json.loads(report)["documents"]) == ("1 0", "1", 40_000), done.stderr
     told = [line for line in done.stderr.splitlines() if "vector cache" in line]
@@ -155,29 +133,41 @@ ON_A_SMALL_TEMPORARY_DISK = (
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="only Linux lets everybody mount a small disk")
 def test_near_duplicates_on_a_full_temporary_disk(tmp_path: Path) -> None:
     """One line says where and what to do, with status 1, and nothing is left there."""
-    encoder, temporary = PaletteEncoder(), tmp_path / "temporary"
+    temporary = tmp_path / "temporary"
     temporary.mkdir()
-    vectors = unit_rows(np.random.default_rng(1).standard_normal((1_000, encoder.space.dim)))
-    with closing(LanceStore(tmp_path / "folder", "image_search")) as store:
-        store.ensure_index(IndexSchema(encoder.space))
+    _fill(tmp_path / "folder", 1_000)
+    command = [sys.executable, "-m", "esclip", "duplicates", "--store", f"{tmp_path / 'folder'}"]
+    done = _run_on_a_disk(ON_A_SMALL_TEMPORARY_DISK, command, TMPDIR=str(temporary))
+    assert done.stdout == "1\n", done.stderr
+    (line,) = done.stderr.splitlines()
+    assert f"the temporary folder {temporary} can't hold" in line
+    assert "TMPDIR" in line
+
+
+def _fill(folder: Path, count: int) -> None:
+    """An embedded index with so many documents."""
+    space = PaletteEncoder().space
+    vectors = unit_rows(np.random.default_rng(1).standard_normal((count, space.dim)))
+    with closing(LanceStore(folder, "image_search")) as store:
+        store.ensure_index(IndexSchema(space))
         store.upsert(
             [StoredDocument(ImageRecord(f"{n}", "/x", b"", "1"), row) for n, row in enumerate(vectors)]
         )
-    command = [sys.executable, "-m", "esclip", "duplicates", "--store", f"{tmp_path / 'folder'}"]
+
+
+def _run_on_a_disk(script: str, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command by a script that makes a small disk for it; skipped where this machine lets nobody do so."""
     done = subprocess.run(
-        [*IN_A_NAMESPACE, ON_A_SMALL_TEMPORARY_DISK, "sh", *command],
-        env=os.environ | {"TMPDIR": str(temporary)},
+        [*IN_A_NAMESPACE, script, "sh", *command],
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=250,
         check=False,
     )
     if done.returncode == 77 or "unshare failed" in done.stderr:
-        pytest.skip("this machine lets nobody make a disk of 16 KB")
-    assert done.stdout == "1\n", done.stderr
-    (line,) = done.stderr.splitlines()
-    assert f"the temporary folder {temporary} can't hold" in line
-    assert "TMPDIR" in line
+        pytest.skip("this machine lets nobody make a small disk")
+    return done
 
 
 def _watermarks(cluster: Cluster, free: str) -> None:
