@@ -12,7 +12,8 @@ import pytest
 
 from esclip import StoreError
 from esclip._core.types import Vectors, unit_rows
-from esclip._search.vector_groups import Rows, VectorGroups
+from esclip._search.vector_file import Rows
+from esclip._search.vector_groups import VectorGroups
 
 DIM = 32
 

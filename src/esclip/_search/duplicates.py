@@ -22,7 +22,8 @@ from esclip._errors.escaping import escape
 from esclip._protocols import Store
 from esclip._search.collapse import COSINE_TOLERANCE
 from esclip._search.hits import Hits
-from esclip._search.vector_groups import Rows, VectorGroups
+from esclip._search.vector_file import Rows
+from esclip._search.vector_groups import VectorGroups
 from esclip.stores.paged_reads import iter_documents
 
 BATCH = 256

@@ -2,43 +2,39 @@
 
 pages of vectors ─► a temporary file ─► one of those that are equal ─┬─► up to 65,536: each with each
                                                                      └─► more: cells around centroids, each
-                                                                         vector with those of 8 cells
+                                                                         vector with those of 12 cells
+blocks of pairs ─► upper bounds of their products (`product_bounds.py`) ─► products where there may be some
 
-In memory are some 150 bytes a vector, blocks of products, and beyond 65,536 vectors two copies of a sample.
-The file has all vectors, 2 KB each with 512 dimensions.
+In memory are some 320 bytes a vector, and blocks of products.
+The files have all vectors and 67 numbers of each: 2.3 KB each with 512 dimensions.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import IO, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from esclip._core.types import Vectors
-from esclip._errors import StoreError, error_text
-from esclip._errors.escaping import escape
-
-Rows: TypeAlias = npt.NDArray[np.int64]
-"""Numbers of vectors in the order in which they were added, shape (n,)."""
+from esclip._search.product_bounds import ProductBounds, bound_products
+from esclip._search.vector_file import Rows, VectorFile
 
 ALL_PAIRS = 65_536
-"""Vectors of which all pairs are compared, which takes time by the square: 25,000 take 7 s of a processor."""
+"""Vectors of which all pairs are compared, in time by the square: 25,000 take 4 to 11 s of a processor."""
 
-CELL_ROWS = 1_000
+CELL_ROWS = 250
 """Vectors of a cell, on average."""
 
 MAX_CELLS = 8_192
 
-PROBES = 8
+PROBES = 12
 """Cells with whose vectors a vector is compared. A pair of nearly equal vectors is missed only where each
 has this many cells that are nearer to it than the cell of the other."""
 
 SAMPLE = 65_536
-"""Vectors of which the centroids are computed."""
+"""Vectors of which principal components and centroids are computed."""
 
 ITERATIONS = 6
 """Rounds of k-means."""
@@ -50,8 +46,11 @@ ROUNDING = 1e-4
 """How far a product of float32 matrices may be from the true cosine; what is nearer to the threshold is
 computed again in float64."""
 
-CHECKED = 8_192
-"""Pairs that are computed again at once."""
+PAIR_COST = 64
+"""How many products of a block of vectors take as long as that of a single pair, read by itself."""
+
+CHECKED = 512
+"""Pairs that are computed again at once: with more, they don't stay in a processor's cache."""
 
 
 class VectorGroups:
@@ -60,26 +59,21 @@ class VectorGroups:
     def __init__(self, all_pairs: int = ALL_PAIRS) -> None:
         """Compare all pairs of at most `all_pairs` vectors.
 
-        Like the methods, raises `StoreError` where the temporary file can't be written.
+        Like the methods, raises `StoreError` where a temporary file can't be written.
         """
         self._all_pairs = all_pairs
-        with _writing(0):
-            self._file: IO[bytes] = tempfile.TemporaryFile(prefix="esclip-")  # noqa: SIM115 - closed on exit
+        self._file = VectorFile()
         self._hashes: list[npt.NDArray[np.uint64]] = []
-        self._dim = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with suppress(OSError):  # what a full disk left in the buffer
-            self._file.close()
+        self._file.__exit__(*error)
 
     def add(self, vectors: Vectors) -> None:
         """Keep some more vectors of the same dimension."""
-        self._dim = vectors.shape[1]
-        with _writing(self._file.tell()):
-            self._file.write(np.ascontiguousarray(vectors, dtype=np.float32).data)
+        self._file.append(vectors)
         self._hashes.append(_hash_rows(vectors))
 
     def find(self, min_cosine: float, on_progress: Callable[[int], None]) -> list[Rows]:
@@ -89,34 +83,23 @@ class VectorGroups:
         """
         if not self._hashes:
             return []
-        with _writing(self._file.tell()):
-            self._file.flush()
-        hashes = np.concatenate(self._hashes)
-        vectors = np.asarray(np.memmap(self._file, np.float32, "r", shape=(len(hashes), self._dim)))
+        hashes, vectors = np.concatenate(self._hashes), self._file.read()
         sets = _DisjointRows(len(hashes))
         rows = _join_equal(vectors, hashes, sets)
         done = len(hashes) - len(rows)
-        blocks = _all_blocks(rows) if len(rows) <= self._all_pairs else _cell_blocks(vectors, rows)
-        for first, second, finished in blocks:
-            _join_alike(vectors, first, second, min_cosine, sets)
-            done += finished
-            on_progress(done)
+        rng = np.random.default_rng(0)
+        sample = np.sort(rng.choice(rows, min(SAMPLE, len(rows)), replace=False))
+        with VectorFile() as file:
+            bounds = bound_products(vectors, sample, file, BLOCK)
+            if len(rows) <= self._all_pairs:
+                blocks = _all_blocks(rows)
+            else:
+                blocks = _cell_blocks(bounds.coordinates, rows, sample, rng)
+            for first, second, finished in blocks:
+                _join_alike(vectors, bounds, first, second, min_cosine, sets)
+                done += finished
+                on_progress(done)
         return sets.groups()
-
-
-@contextmanager
-def _writing(written: int) -> Iterator[None]:
-    """Within it, what the system refuses is raised as `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        folder = (
-            f"temporary folder {escape(tempfile.gettempdir())}" if tempfile.tempdir else "temporary folder"
-        )
-        raise StoreError(
-            f"the {folder} can't hold the vectors to compare: {error_text(error)} after "
-            f"{written / 1e6:,.1f} MB; free some space there, or set TMPDIR to a folder with more"
-        ) from error
 
 
 def _hash_rows(vectors: Vectors) -> npt.NDArray[np.uint64]:
@@ -152,9 +135,10 @@ def _all_blocks(rows: Rows) -> Blocks:
         yield first, rows[start:], len(first)
 
 
-def _cell_blocks(vectors: Vectors, rows: Rows) -> Blocks:
+def _cell_blocks(vectors: Vectors, rows: Rows, sample: Rows, rng: np.random.Generator) -> Blocks:
     """The rows of each cell with all rows that have it among their nearest cells."""
-    centroids = _centroids(vectors, rows)
+    count = min(MAX_CELLS, max(1, len(rows) // CELL_ROWS))
+    centroids = _centroids(vectors[sample], count, rng)
     probes = min(PROBES, len(centroids))
     nearest = np.empty((len(rows), probes), dtype=np.int32)
     for start in range(0, len(rows), BLOCK):
@@ -168,11 +152,8 @@ def _cell_blocks(vectors: Vectors, rows: Rows) -> Blocks:
             yield rows[home], rows[near], len(home)
 
 
-def _centroids(vectors: Vectors, rows: Rows) -> Vectors:
-    """The centres of cells, by k-means of a sample; the same for the same vectors."""
-    count = min(MAX_CELLS, max(1, len(rows) // CELL_ROWS))
-    rng = np.random.default_rng(0)
-    sample = vectors[np.sort(rng.choice(rows, min(SAMPLE, len(rows)), replace=False))]
+def _centroids(sample: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+    """The centres of cells, by k-means; the same for the same vectors."""
     centroids: Vectors = sample[np.sort(rng.choice(len(sample), count, replace=False))]
     for _ in range(ITERATIONS):
         home = np.concatenate(
@@ -192,16 +173,28 @@ def _nearest(vectors: Vectors, centroids: Vectors, count: int) -> npt.NDArray[np
     return np.take_along_axis(nearest, by_nearness, axis=1).astype(np.int32)
 
 
-def _join_alike(vectors: Vectors, first: Rows, second: Rows, min_cosine: float, sets: _DisjointRows) -> None:
+def _join_alike(
+    vectors: Vectors, bounds: ProductBounds, first: Rows, second: Rows, min_cosine: float, sets: _DisjointRows
+) -> None:
     """Join the rows of `first` with those of `second` that they have `min_cosine` with."""
     for some in _parts(first):
-        left = vectors[some]
+        left = bounds.rows[some]
         for others in _parts(second):
-            products = left @ vectors[others].T
-            at, to = np.nonzero(products >= min_cosine - ROUNDING)
-            certain = products[at, to] >= min_cosine + ROUNDING
-            sets.join(some[at[certain]], others[to[certain]])
-            _join_checked(vectors, some[at[~certain]], others[to[~certain]], min_cosine, sets)
+            at, to, _ = _find_at_least(left @ bounds.columns(others), min_cosine - ROUNDING)
+            if len(at) * PAIR_COST > len(some) * len(others):
+                at, to, products = _find_at_least(vectors[some] @ vectors[others].T, min_cosine - ROUNDING)
+                certain = products >= min_cosine + ROUNDING
+                sets.join(some[at[certain]], others[to[certain]])
+                at, to = at[~certain], to[~certain]
+            _join_checked(vectors, some[at], others[to], min_cosine, sets)
+
+
+def _find_at_least(products: Vectors, lowest: float) -> tuple[Rows, Rows, Vectors]:
+    """The rows and columns of the products from `lowest` on, and these products."""
+    # np.nonzero of two dimensions takes ten times as long
+    places = np.flatnonzero(products >= lowest)
+    row, column = np.divmod(places, products.shape[1])
+    return row, column, products.ravel()[places]
 
 
 def _join_checked(
@@ -212,7 +205,7 @@ def _join_checked(
     first, second = first[apart], second[apart]
     for start in range(0, len(first), CHECKED):
         one, other = first[start : start + CHECKED], second[start : start + CHECKED]
-        cosines = np.multiply(vectors[one], vectors[other], dtype=np.float64).sum(axis=1)
+        cosines = np.einsum("nd,nd->n", vectors[one], vectors[other], dtype=np.float64)
         sets.join(one[cosines >= min_cosine], other[cosines >= min_cosine])
 
 
