@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from esclip import open_index
 from esclip._core.schema import IndexSchema
 from esclip._errors import EncoderError
 from esclip.encoders import load_encoder
+from esclip.encoders.checkpoints.find import local_folder
 from esclip.stores.memory import MemoryStore
 from tests.integration.hub_server import HubServer
 from tests.models import Models, cached_on_the_hub, tiny_models
@@ -38,11 +40,19 @@ def test_an_image_needs_no_text_tower(tiny_models: Models) -> None:
     assert done.stdout == "(1, 64)\n"
 
 
-@pytest.mark.parametrize("name", ["./no/such/folder", "/no/such/folder", "a/b/c", "", "a model", "x" * 5000])
+@pytest.mark.parametrize("name", ["./no/such/folder", "/no/such/folder", "a/b/c", "a model", "x" * 5000])
 def test_a_missing_folder_is_an_error(name: str) -> None:
     """What can only be a folder, and isn't there, is an error without asking the hub."""
     with pytest.raises(EncoderError, match=r"no such folder|can't be looked for"):
         load_encoder(name)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+@pytest.mark.parametrize("find", [load_encoder, partial(local_folder, kind="image-to-text")])
+def test_an_empty_name_is_an_error(find: Callable[[str], object], name: str) -> None:
+    """It is told as what it is, and is never the working directory."""
+    with pytest.raises(EncoderError, match=r"^a model's name is empty; "):
+        find(name)
 
 
 def test_a_name_that_the_hub_forbids_is_an_error() -> None:

@@ -293,3 +293,11 @@ def test_the_command(quick_esclip: Esclip, tmp_path: Path) -> None:
     assert "12 compared" in ran.err
     assert quick_esclip("audit", *options, "--json").json["lowest"] == 1
     assert "less than or equal to 1" in quick_esclip("audit", *options, "--target", "2", status=2).err
+
+
+@pytest.mark.parametrize("command", [("audit",), ("compare", "photos-1", "photos-2")], ids=lambda c: c[0])
+def test_a_file_without_queries(quick_esclip: Esclip, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Who names a file means its queries: made-up ones don't stand in for them."""
+    (tmp_path / "mine.txt").write_text("\n \n", "utf-8")
+    ran = quick_esclip(*command, "--store", tmp_path, "--texts", tmp_path / "mine.txt", status=1)
+    assert ran.err.endswith("mine.txt: there are none; give one a line\n")

@@ -9,7 +9,7 @@ import typer
 from esclip._audit.options import TARGET, AuditOptions
 from esclip._cli.groups import EncoderOptions, StoreOptions
 from esclip._cli.options import Json, number
-from esclip._cli.search import read_queries
+from esclip._cli.search import read_own_queries
 from esclip._cli.signals import handle_signals
 
 
@@ -33,7 +33,7 @@ def audit(
     from esclip._cli.output.console import say
     from esclip._cli.output.progress import tell_counts
 
-    texts = list(read_queries(file)) if file else []
+    texts = read_own_queries(file)
     with handle_signals(lambda: False), store.open(encoder) as index:
         report = esclip.audit(index, texts, on_progress=tell_counts(), **options)
     print_audit(report, json=json)

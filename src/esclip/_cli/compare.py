@@ -11,7 +11,7 @@ import typer
 from esclip._cli.completion import complete_index
 from esclip._cli.groups import ImageEncoderOptions, StoreOptions, Without
 from esclip._cli.options import Json
-from esclip._cli.search import read_queries
+from esclip._cli.search import read_own_queries
 from esclip._cli.signals import handle_signals
 from esclip._comparison.options import CompareOptions
 
@@ -50,7 +50,7 @@ def compare(
     from esclip._cli.output.comparisons import print_comparison
     from esclip._cli.output.progress import tell_counts
 
-    texts = list(read_queries(file)) if file else []
+    texts = read_own_queries(file)
     with handle_signals(lambda: False), ExitStack() as stack:
         one, other = (
             stack.enter_context(replace(store, index=name).open(encoder)) for name in (first, second)

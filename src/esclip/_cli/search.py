@@ -91,6 +91,14 @@ def read_queries(file: typer.FileBinaryRead) -> Iterator[str]:
     return (line.strip() for line in _lines(file) if line.strip())
 
 
+def read_own_queries(file: typer.FileBinaryRead | None) -> list[str]:
+    """The queries of a file, where one is given. Raises `ConfigError` where it is no text, or has none."""
+    texts = list(read_queries(file)) if file else []
+    if file and not texts:
+        raise ConfigError(f"queries {one_line(file.name)}: there are none; give one a line")
+    return texts
+
+
 def _lines(file: typer.FileBinaryRead) -> Iterator[str]:
     """The file's lines. Raises `ConfigError` where it is no text."""
     try:

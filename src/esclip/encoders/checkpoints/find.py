@@ -41,11 +41,12 @@ def local_model(name: str) -> ModelFolder | None:
     A name in the catalogue, or one without a separator, never means a folder: a folder of that name in the
     working directory is untrusted, and would silently stand in for the model.
     """
+    _require_name(name)
     if canonical_name(name) is not None:
         return _find_in_cache(hub_name(name))
     with map_errors(MODEL_ERRORS, name, "can't be looked for"):
         folder = Path(name).expanduser()
-        if name and folder.is_dir():
+        if folder.is_dir():
             if not _names_folder(name):
                 raise EncoderError(
                     f"model {name}: not a name that esclip knows; for the folder {name} here give ./{name}"
@@ -66,6 +67,7 @@ def local_folder(model: AnyPath, kind: str) -> Path:
     Folders and names are told apart as in `local_model`. Raises `EncoderError` where this machine lacks it.
     """
     name = str(model)
+    _require_name(name)
     shown = one_line(name, 200)
     with map_errors(LOCAL_MODEL_ERRORS, shown, "can't be looked for"):
         folder = Path(model).expanduser()
@@ -91,6 +93,12 @@ def local_folder(model: AnyPath, kind: str) -> Path:
 def _names_folder(name: str) -> bool:
     """Whether a name outside the catalogue may mean a folder."""
     return name.startswith(("~", ".")) or any(part in name for part in ("/", os.sep, os.altsep or "/"))
+
+
+def _require_name(name: str) -> None:
+    """Raise `EncoderError` for a blank one, whose folder would be the working directory."""
+    if not name.strip():
+        raise EncoderError("a model's name is empty; give an existing model folder or a name on the hub")
 
 
 def is_hub_name(name: str) -> bool:
