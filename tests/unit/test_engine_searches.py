@@ -103,3 +103,24 @@ def test_the_mapping_is_read_once() -> None:
         assert asked == ["_mapping", "", "_msearch", "_msearch"]
         assert store.schema() is not None
         assert double.asked[-1].path.endswith("_mapping")
+
+
+@pytest.mark.parametrize("of_one", [True, False], ids=["one of several", "all"])
+@pytest.mark.parametrize("kind", ["search_context_missing_exception", "shard_not_found_exception"])
+def test_a_search_whose_shard_goes_is_repeated(kind: str, of_one: bool) -> None:
+    """What an engine answers with 404 while an index is renamed ends no search."""
+    root = {"type": kind, "reason": "gone"}
+    error = {"type": "search_phase_execution_exception", "reason": "all shards failed", "root_cause": [root]}
+    whole = as_json(404, {"error": error, "status": 404})
+    answers = [as_json(200, {"responses": [{"error": error, "status": 404}]}) if of_one else whole]
+
+    def answer(asked: Asked) -> Answer:
+        if not asked.path.partition("?")[0].endswith("_msearch"):
+            return None
+        return answers.pop() if answers else as_json(200, {"responses": [_found("a")]})
+
+    with running() as double, closing(EngineStore(double.address, "x")) as store:
+        double.lock = answer
+        (hits,) = store.search(KnnSearch(axis(0), 1, candidates=77))
+        assert [hit.id for hit in hits] == ["a"]
+    assert not answers

@@ -40,6 +40,18 @@ class Outcome(Enum):
 CLOSED_ERRORS = frozenset({"index_closed_exception", "cluster_block_exception"})
 
 
+SHARD_GONE_ERRORS = frozenset(
+    {
+        "illegal_index_shard_state_exception",
+        "index_shard_closed_exception",
+        "index_shard_not_started_exception",
+        "search_context_missing_exception",
+        "shard_not_found_exception",
+    }
+)
+"""Types of errors that engines answer with 404, of searches that succeed when they are asked again."""
+
+
 def classify_item(status: int, error: Any) -> Outcome:
     """The outcome of a document by its status and error."""
     if status < 300:
@@ -68,6 +80,13 @@ def error_type(error: Any) -> str | None:
     """The `type` of an engine's error."""
     kind = error.get("type") if isinstance(error, Mapping) else None
     return kind if isinstance(kind, str) else None
+
+
+def is_shard_gone(error: Any) -> bool:
+    """Whether a shard was closed in the middle of a search: its index was renamed or removed, or it moved."""
+    roots = error.get("root_cause") if isinstance(error, Mapping) else None
+    kinds = map(error_type, [error, *(roots if isinstance(roots, list) else [])])
+    return not SHARD_GONE_ERRORS.isdisjoint(kinds)
 
 
 def is_disk_full(error: Any) -> bool:

@@ -20,7 +20,13 @@ from esclip._errors import (
     StoreUnavailable,
 )
 from esclip._net.session import causes
-from esclip.stores.engine.bulk_errors import PayloadTooLarge, disk_full, is_disk_full, reason_text
+from esclip.stores.engine.bulk_errors import (
+    PayloadTooLarge,
+    disk_full,
+    is_disk_full,
+    is_shard_gone,
+    reason_text,
+)
 from esclip.stores.engine.transport import ResponseTooLong
 
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
@@ -51,8 +57,7 @@ def _explain_refusal(error: Any, address: str, index: str) -> StoreError | Trans
             "docs/how-to/opensearch.md says which rights a user needs"
         )
     if error.status_code in BUSY:
-        busy = StoreUnavailable(f"{address} is too busy or not ready ({reason}); try again later")
-        return TransientError(busy, overloaded=error.status_code == 429)
+        return TransientError(_busy(address, reason), overloaded=error.status_code == 429)
     if SPEAKS_TLS.search(reason):
         return StoreError(f"{address} speaks TLS: its address begins with https://")
     return StoreError(f"{address} refused a request for index {index!r}: {reason}")
@@ -80,10 +85,16 @@ def _explain_tls_failure(error: Any, address: str, _: str) -> StoreError:
     return StoreError(untrusted, Hint.CA_FILE)
 
 
-def _not_found(error: Any, address: str, index: str) -> StoreError:
+def _not_found(error: Any, address: str, index: str) -> StoreError | TransientError:
     if error.error == "index_not_found_exception":
         return index_missing(address, index)
+    if isinstance(error.info, Mapping) and is_shard_gone(error.info.get("error")):
+        return TransientError(_busy(address, _reason(error)))
     return StoreError(f"{address} does not know what engines know ({_reason(error)}); check the address")
+
+
+def _busy(address: str, reason: str) -> StoreUnavailable:
+    return StoreUnavailable(f"{address} is too busy or not ready ({reason}); try again later")
 
 
 def index_missing(address: str, index: str) -> IndexNotFound:

@@ -33,7 +33,7 @@ from esclip.stores.engine.answers import (
     get_object,
     next_page,
 )
-from esclip.stores.engine.bulk_errors import error_type, reason_text
+from esclip.stores.engine.bulk_errors import error_type, is_shard_gone, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import Engine, decode_vectors, score_to_cosine
 from esclip.stores.engine.errors import BUSY, index_closed, index_missing
@@ -320,6 +320,6 @@ def _search_error(client: EngineClient, status: int, error: Any) -> StoreError:
     if error_type(error) == "index_closed_exception":
         return index_closed(client.address, client.index)
     reason = reason_text(error)
-    if status in BUSY:
+    if status in BUSY or is_shard_gone(error):
         return StoreUnavailable(f"{client.address} is too busy or not ready ({reason}); try again later")
     return StoreError(f"{client.address} refused a search in index {client.index!r}: {status} {reason}")
