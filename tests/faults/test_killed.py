@@ -18,12 +18,11 @@ from tests.faults.whole import RawDocument
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(900)]  # 25 runs of the command, on any machine
 
-KILLS = 20
 IN_A_ROW = 4
 """Kills of one index before it is finished and compared."""
 
 
-def test_twenty_kills_lose_nothing(
+def test_kills_lose_nothing(
     assert_whole: AssertWhole, esclip: Esclip, target: Target, dataset: Dataset, tmp_path: Path, seed: int
 ) -> None:
     """After `kill -9` at any moment the same command goes on, and encodes nothing that had been written."""
@@ -33,7 +32,8 @@ def test_twenty_kills_lose_nothing(
     esclip(*command)
     seconds = time.monotonic() - began
     chance = random.Random(seed)
-    for _ in range(KILLS // IN_A_ROW):
+    # engines keep what they have acknowledged: twenty kills for files of our own, eight for an engine
+    for _ in range(2 if target.is_engine else 5):
         target.remove()
         _kill(IN_A_ROW, chance, seconds, tmp_path, command)
         written = target.count()
