@@ -57,7 +57,7 @@ def _explain_refusal(error: Any, address: str, index: str) -> StoreError | Trans
             "docs/how-to/opensearch.md says which rights a user needs"
         )
     if error.status_code in BUSY:
-        return TransientError(_busy(address, reason), overloaded=error.status_code == 429)
+        return TransientError(engine_busy(address, reason), overloaded=error.status_code == 429)
     if SPEAKS_TLS.search(reason):
         return StoreError(f"{address} speaks TLS: its address begins with https://")
     return StoreError(f"{address} refused a request for index {index!r}: {reason}")
@@ -89,11 +89,12 @@ def _not_found(error: Any, address: str, index: str) -> StoreError | TransientEr
     if error.error == "index_not_found_exception":
         return index_missing(address, index)
     if isinstance(error.info, Mapping) and is_shard_gone(error.info.get("error")):
-        return TransientError(_busy(address, _reason(error)))
+        return TransientError(engine_busy(address, _reason(error)))
     return StoreError(f"{address} does not know what engines know ({_reason(error)}); check the address")
 
 
-def _busy(address: str, reason: str) -> StoreUnavailable:
+def engine_busy(address: str, reason: str) -> StoreUnavailable:
+    """What to raise where the same request may succeed later."""
     return StoreUnavailable(f"{address} is too busy or not ready ({reason}); try again later")
 
 

@@ -23,7 +23,7 @@ from esclip._core.filters import Condition, Exists, Not
 from esclip._core.searches import KeywordSearch, KnnSearch, Scan, Search
 from esclip._core.settings import SEARCHES_AT_ONCE
 from esclip._core.types import Hit, Vector, Vectors, number_hits, rank_hits
-from esclip._errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
+from esclip._errors import ConfigError, IndexMismatch, StoreError
 from esclip.stores.engine.answers import (
     get_count,
     get_error,
@@ -36,7 +36,7 @@ from esclip.stores.engine.answers import (
 from esclip.stores.engine.bulk_errors import error_type, is_shard_gone, reason_text
 from esclip.stores.engine.client import EngineClient
 from esclip.stores.engine.dialects import Engine, decode_vectors, score_to_cosine
-from esclip.stores.engine.errors import BUSY, index_closed, index_missing
+from esclip.stores.engine.errors import BUSY, engine_busy, index_closed, index_missing
 from esclip.stores.engine.layout import Layout
 from esclip.stores.engine.paths import value_at
 from esclip.stores.engine.queries import (
@@ -321,5 +321,5 @@ def _search_error(client: EngineClient, status: int, error: Any) -> StoreError:
         return index_closed(client.address, client.index)
     reason = reason_text(error)
     if status in BUSY or is_shard_gone(error):
-        return StoreUnavailable(f"{client.address} is too busy or not ready ({reason}); try again later")
+        return engine_busy(client.address, reason)
     return StoreError(f"{client.address} refused a search in index {client.index!r}: {status} {reason}")
