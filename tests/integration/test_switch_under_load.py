@@ -13,6 +13,11 @@ import pytest
 from PIL import Image
 
 import esclip
+from esclip._core.searches import Search
+from esclip._core.types import Hit
+from esclip._errors import IndexNotFound
+from esclip.stores import open_store
+from esclip.stores.wrapper import StoreWrapper
 from tests.search_servers import ask, searching
 
 COLORS = ("red", "green", "blue", "white", "black")
@@ -87,6 +92,26 @@ def test_no_request_fails_while_a_name_is_switched(folder: Path, server: Any) ->
     assert {status for status, _ in told} == {200}
     assert all(len(of) == 1 for _, of in told)
     assert {name for _, of in told for name in of} == {"photos", "a", "b"}
+
+
+def test_a_switch_after_the_last_look(folder: Path, tmp_path: Path) -> None:
+    """A search that finds its index gone looks again, though the follower has looked since it began."""
+    began, switched = Event(), Event()
+
+    class Gone(StoreWrapper):
+        def search(self, *searches: Search) -> list[list[Hit]]:
+            began.set()
+            assert switched.wait(20)
+            raise IndexNotFound("photos is not there any more")
+
+    opened = esclip.open_index(Gone(open_store(folder, "photos")))
+    with searching(opened, tmp_path / "cache") as server, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(answer, server)
+        assert began.wait(20)
+        assert not server.app.follower.look()
+        esclip.switch_index("a", "photos", folder)
+        switched.set()
+        assert asked.result() == (200, {"a"})
 
 
 def test_what_a_service_knows_of_an_index_is_of_the_new_one(folder: Path, server: Any) -> None:

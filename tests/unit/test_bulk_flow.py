@@ -20,7 +20,7 @@ from esclip._concurrency.retry import STORE, StoreTimeouts, TransientError, retr
 from esclip._concurrency.streams import batches, parallel_map
 from esclip._core.rejections import Rejection
 from esclip._core.types import StoredDocument
-from esclip._errors import StoreUnavailable
+from esclip._errors import IndexExists, StoreUnavailable
 from esclip.stores.engine.bulk import BulkWriter, bulk_action
 from esclip.stores.engine.bulk_errors import PayloadTooLarge
 from esclip.stores.engine.store import EngineStore
@@ -187,7 +187,7 @@ def test_every_document_is_written_or_rejected_once(
             return {"items": items}
 
     policy = replace(STORE, timeout=60, backoff=0.001)
-    writer = BulkWriter(send, "it", policy, concurrency=2)
+    writer = BulkWriter(send, "photos", "http://made-up", policy, concurrency=2)
     lines = [bulk_action("index", record(str(at)), {"id": str(at)}) for at in range(len(fates))]
     size = max(1, -(-len(lines) // calls))
     with ThreadPoolExecutor(calls) as threads:
@@ -195,6 +195,14 @@ def test_every_document_is_written_or_rejected_once(
     assert Counter(written) + Counter(rejected) == Counter(str(at) for at in range(len(fates)))
     assert {int(id) for id in written} == {at for at, fate in enumerate(fates) if fate[-1] == 201}
     assert all(told[str(at)] == len(fate) for at, fate in enumerate(fates))
+
+
+def test_documents_that_another_index_has_taken() -> None:
+    """A name may become an alias between two attempts: the run ends, and tells where its documents are."""
+    items = [{"index": {"status": 201, "_index": name}} for name in ("photos", "photos-2", "photos-2")]
+    writer = BulkWriter(lambda payload, deadline: {"items": items}, "photos", "http://made-up", STORE, 2)
+    with pytest.raises(IndexExists, match="alias of index 'photos-2', which has taken 2 documents"):
+        writer.write([bulk_action("index", record(str(at)), {}) for at in range(3)])
 
 
 def test_a_long_wait_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -156,14 +156,14 @@ class SearchApp:
         if not _only_reads(scope):
             await self._current.respond(scope, _replay(body, receive), send)
             return
-        began, failure, again, served = time.monotonic(), _Failure(send), dict(scope), self._current
+        failure, again, served = _Failure(send), dict(scope), self._current
         try:
             await served.respond(scope, _replay(body, receive), failure.hold)
         except BaseException:
             await failure.release()
             raise
         if failure.is_of_index and not self.stopping:
-            await anyio.to_thread.run_sync(self._look, began)
+            await anyio.to_thread.run_sync(self._look, time.monotonic())  # any look before came too early
         if failure.is_of_index and self._current is not served:  # here, or by another request meanwhile
             await self._current.respond(again, _replay(body, receive), send)
         else:

@@ -11,7 +11,7 @@ give up at the first busy document, or ignore it.
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ import orjson
 from esclip._concurrency.retry import RetryPolicy, TransientError, retry
 from esclip._core.rejections import Rejection
 from esclip._core.types import ImageRecord
-from esclip._errors import IndexNotFound, StoreError, StoreUnavailable
+from esclip._errors import IndexExists, IndexNotFound, StoreError, StoreUnavailable, one_line
 from esclip._errors.counts import pluralize
 from esclip.stores.engine.answers import MALFORMED, get_count
 from esclip.stores.engine.bulk_errors import (
@@ -61,11 +61,16 @@ class BulkWriter:
     """Writes to one index. Thread-safe: threads share its slots and the accepted chunk size."""
 
     def __init__(
-        self, send: Callable[[bytes, float], Any], target: str, policy: RetryPolicy, concurrency: int
+        self,
+        send: Callable[[bytes, float], Any],
+        index: str,
+        address: str,
+        policy: RetryPolicy,
+        concurrency: int,
     ) -> None:
-        """`send` returns the answer to a payload before a deadline; `target` is the index in messages."""
+        """`send` returns the answer to a payload before a deadline; `address` is for messages."""
         self._send = send
-        self._target = target
+        self._index, self._address = index, address
         self._policy = policy
         self._limiter = AdaptiveLimiter(concurrency)
         self._chunk_bytes = CHUNK_BYTES
@@ -78,7 +83,7 @@ class BulkWriter:
         rejections: list[Rejection] = []
         waiting = deque(actions)
         while waiting:
-            chunk = _Chunk(_take_chunk(waiting, self._chunk_bytes), self._target)
+            chunk = _Chunk(_take_chunk(waiting, self._chunk_bytes), self._index, self._address)
             try:
                 with self._limiter.slot():
                     self._send_until_done(chunk)
@@ -124,11 +129,11 @@ def _take_chunk(waiting: deque[BulkAction], max_bytes: int) -> list[BulkAction]:
 class _Chunk:
     """The documents of one request, and their outcomes."""
 
-    def __init__(self, pending: list[BulkAction], target: str) -> None:
+    def __init__(self, pending: list[BulkAction], index: str, address: str) -> None:
         self.pending = pending
         self.rejections: list[Rejection] = []
         self._size = len(pending)
-        self._target = target
+        self._index, self._target = index, f"index {index!r} at {address}"
         self._engine_errors = 0
 
     def payload(self) -> bytes:
@@ -143,11 +148,12 @@ class _Chunk:
         """Keep as `pending` what has to be sent again, and raise `TransientError` when there is any."""
         pending: dict[Outcome, list[BulkAction]] = defaultdict(list)
         reasons: dict[Outcome, str] = {}
-        for action, (status, error) in zip(self.pending, self._items(answer), strict=True):
+        elsewhere: Counter[str] = Counter()
+        for action, (status, error, index) in zip(self.pending, self._items(answer), strict=True):
             outcome = classify_item(status, error)
             match outcome:
                 case Outcome.WRITTEN:
-                    continue
+                    elsewhere.update([index] if index != self._index else [])
                 case Outcome.REJECTED:
                     self.reject(action, reason_text(error))
                 case Outcome.INDEX_MISSING:
@@ -157,6 +163,11 @@ class _Chunk:
                 case _:
                     pending[outcome].append(action)
                     reasons[outcome] = reason_text(error)
+        for index, count in elsewhere.items():
+            raise IndexExists(
+                f"{self._target} has become an alias of index {one_line(index, 200)!r}, which has taken "
+                f"{pluralize(count, 'document')} of this run; remove them there, and name the index"
+            )
         self._reject_repeated_errors(pending, reasons)
         self.pending = [action for actions in pending.values() for action in actions]
         if Outcome.DISK_FULL in pending:
@@ -178,11 +189,14 @@ class _Chunk:
             for action in pending.pop(Outcome.ENGINE_ERROR):
                 self.reject(action, reasons[Outcome.ENGINE_ERROR])
 
-    def _items(self, answer: Any) -> list[tuple[int, Any]]:
-        """Status and error of each document. Raises `StoreUnavailable` for a malformed answer."""
+    def _items(self, answer: Any) -> list[tuple[int, Any, str]]:
+        """Status, error and index of each document. Raises `StoreUnavailable` for a malformed answer."""
         try:
             results = [result for item in answer["items"] for result in item.values()]
-            items = [(get_count(result, "status"), result.get("error") or {}) for result in results]
+            items = [
+                (get_count(one, "status"), one.get("error") or {}, str(one.get("_index", self._index)))
+                for one in results
+            ]
         except MALFORMED:
             items = []
         if len(items) != len(self.pending):

@@ -12,7 +12,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -38,7 +38,7 @@ COUNT_VALID_S = 60.0
 """How long a count is believed: as often as what is written becomes visible."""
 BACKING = ".ds-"
 """What names of the indexes behind data streams begin with."""
-BULK = {"filter_path": "errors,items.*.status,items.*.error", "timeout": "30s"}
+BULK = {"filter_path": "errors,items.*.status,items.*.error,items.*._index", "timeout": "30s"}
 """Half of an attempt for a shard to come back; then the engine reports which documents have to wait."""
 
 log = logging.getLogger("esclip")
@@ -199,6 +199,16 @@ class EngineClient:
         if name != self.index:
             raise is_alias(self.address, self.index, name)
         return mapping
+
+    def require_own(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Raise `IndexExists` for documents of another index than the client's.
+
+        A schema that was read a moment ago may be that of an index whose name is an alias by now, and vectors
+        of two models are not to be compared.
+        """
+        for document in documents:
+            if (name := document.get("_index", self.index)) != self.index:
+                raise is_alias(self.address, self.index, str(name))
 
     def named_mapping(self) -> tuple[str, dict[str, Any]]:
         """The name of the index, which is another one where the client's is an alias, and its mapping.

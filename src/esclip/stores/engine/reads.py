@@ -49,7 +49,9 @@ def read_documents(
             raise StoreUnavailable(
                 f"{client.address} can't read index {client.index!r}: {reason_text(error)}"
             )
-        return read(answers.get_found(answer, len(ids)))
+        found = answers.get_found(answer, len(ids))
+        client.require_own(found)
+        return read(found)
 
     if not ids:
         return {}
@@ -69,7 +71,8 @@ def read_vectors(client: EngineClient, layout: Layout, contents: Sequence[str]) 
     }
 
     def read(answer: Any) -> dict[str, Vector]:
-        sources = [answers.get_object(hit, "_source") for hit in answers.get_hits(answer)]
+        hits = _own_hits(client, answer)
+        sources = [answers.get_object(hit, "_source") for hit in hits]
         vectors = decode_vectors([value_at(source, vector) for source in sources], layout.schema.space.dim)
         contents = [answers.get_text(source, content) for source in sources]
         return dict(zip(contents, vectors, strict=True))
@@ -91,7 +94,7 @@ def scan_locations(client: EngineClient, layout: Layout) -> Iterator[tuple[str, 
     }
 
     def read(answer: Any) -> tuple[list[tuple[str, str]], list[Any]]:
-        hits = answers.get_hits(answer)
+        hits = _own_hits(client, answer)
         locations = [(layout.id_of(hit), answers.get_text(layout.source_of(hit), "location")) for hit in hits]
         return locations, answers.next_page(hits, SCAN_PAGE, body.get("search_after"))
 
@@ -165,11 +168,17 @@ def _search_ids(
     }
 
     def read_answer(answer: Any) -> dict[str, T]:
-        return read(sorted(answers.get_hits(answer), key=lambda hit: str(hit["_id"]), reverse=True))
+        return read(sorted(_own_hits(client, answer), key=lambda hit: str(hit["_id"]), reverse=True))
 
     return client.request(
         client.raw.search, read=read_answer, index=client.index, body=body, params=NO_PARTIAL_RESULTS
     )
+
+
+def _own_hits(client: EngineClient, answer: Any) -> list[dict[str, Any]]:
+    hits = answers.get_hits(answer)
+    client.require_own(hits)
+    return hits
 
 
 def delete_documents(client: EngineClient, layout: Layout, ids: Sequence[str]) -> None:

@@ -309,6 +309,7 @@ def _msearch(client: EngineClient, requests: Sequence[Request[T]]) -> list[T]:
         for one in answers:
             if error := get_error(one):
                 raise _search_error(client, *error)
+            client.require_own(get_hits(one))
         return [read_one(one) for (_, read_one), one in zip(requests, answers, strict=True)]
 
     return client.request(client.raw.msearch, read=read, index=client.index, body=payload)

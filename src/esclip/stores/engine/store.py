@@ -105,11 +105,10 @@ class EngineStore(Store):
         """Connect to nothing yet. A user and password in `address` are never shown."""
         self._client = EngineClient(address, index, timeouts or StoreTimeouts(), auth or StoreAuth())
         super().__init__(self._client.address, index)
-        target = f"index {self.index!r} at {self.address}"
         policy = self._client.policy(self._client.timeouts.write)
         self._recent: tuple[Layout | None, float] = None, 0.0
         self._just_read: tuple[Any, float] = None, 0.0
-        self._bulk = BulkWriter(self._client.bulk, target, policy, self.write_concurrency)
+        self._bulk = BulkWriter(self._client.bulk, self.index, self.address, policy, self.write_concurrency)
 
     def __repr__(self) -> str:
         return f"EngineStore({self.address!r}, {self.index!r})"
