@@ -96,15 +96,16 @@ class Place:
 
     root: Path
     first_port: int
-    java_options: str
+    java_options: str | None = None
+    """Options of the user's for each node, which is as released otherwise; None: it is made for tests."""
+    data: Path | None = None
+    """Where nodes write their data, if not below `root`: in memory they take half the time for a test."""
 
     @classmethod
     def from_environment(cls) -> Place:
-        """`ESCLIP_ENGINES_HOME`, `ESCLIP_ENGINE_PORT` and `ESCLIP_ENGINE_JAVA_OPTIONS`, or their defaults.
+        """From `ESCLIP_ENGINES_HOME`, `_DATA`, `ESCLIP_ENGINE_PORT` and `_JAVA_OPTIONS`, or their defaults.
 
         For root the default is not in the home folder: that one is closed to the user that the nodes run as.
-        The first compiler tier alone halves the time to boot, which is most of what a test's node does; set
-        the options to the empty text before measuring searches.
         """
         default = "/var/cache/esclip-engines" if os.geteuid() == 0 else "~/.cache/esclip-engines"
         root = Path(os.environ.get("ESCLIP_ENGINES_HOME") or default).expanduser().resolve()
@@ -113,8 +114,9 @@ class Place:
         port = os.environ.get("ESCLIP_ENGINE_PORT") or "9210"
         if not port.isdecimal() or not 1024 <= int(port) <= 65000:
             raise EngineError(f"ESCLIP_ENGINE_PORT: {port!r} is no port; give a number from 1024 to 65000")
-        java_options = os.environ.get("ESCLIP_ENGINE_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
-        return cls(root, int(port), java_options)
+        data = os.environ.get("ESCLIP_ENGINES_DATA")
+        java_options = os.environ.get("ESCLIP_ENGINE_JAVA_OPTIONS")
+        return cls(root, int(port), java_options, Path(data).resolve() if data else None)
 
     def home(self, engine: Engine) -> Path:
         """The unpacked distribution, shared by all nodes of that version."""

@@ -54,8 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/engines",
         description="Real OpenSearch and Elasticsearch nodes on loopback, with or without Docker.",
-        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINE_PORT, the first of eleven "
-        "ports (9210); ESCLIP_ENGINE_JAVA_OPTIONS, set it to '' before measuring searches.",
+        epilog="Variables: ESCLIP_ENGINES_HOME, the cache folder; ESCLIP_ENGINES_DATA, a folder for the "
+        "data, such as one in memory; ESCLIP_ENGINE_PORT, the first of eleven ports (9210); "
+        "ESCLIP_ENGINE_JAVA_OPTIONS, set it to '' before measuring searches.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command, says in (

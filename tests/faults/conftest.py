@@ -19,8 +19,8 @@ from tests.faults.target import AssertWhole, Target
 from tests.faults.whole import assert_same
 from tests.sharing import make_once, session_folder
 
-PHOTOS = 3000
-"""More than an ingest has on its way, and six pages of documents, so that there is a middle."""
+PHOTOS = 1500
+"""More than an ingest has on its way, and three pages of documents, so that there is a middle."""
 
 ENGINE_NAMES = [pytest.param(name, marks=pytest.mark.engine) for name in ("opensearch", "elasticsearch")]
 

@@ -46,7 +46,7 @@ def test_a_full_disk_is_waited_for(
         timers.append(Timer(3, _watermarks, (cluster, "1b")))
         timers[0].start()
 
-    report = ingest(dataset, on_cluster, SketchEncoder({1500: fill}))
+    report = ingest(dataset, on_cluster, SketchEncoder({750: fill}))
     timers[0].join()
     assert (report.written, report.rejected) == (len(dataset.records), 0)
     assert not _blocked(on_cluster)

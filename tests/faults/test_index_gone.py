@@ -22,7 +22,7 @@ def test_a_removed_index_is_made_again_by_the_next_run(
             other.drop()
 
     with pytest.raises(IndexNotFound, match=target.index):
-        ingest(dataset, target, SketchEncoder({2000: drop}))
+        ingest(dataset, target, SketchEncoder({1000: drop}))
     assert not [record for record in caplog.records if record.name == "esclip"]
     with open_index(target.store, target.index) as index, pytest.raises(IndexNotFound):
         index.stats()

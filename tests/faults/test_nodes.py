@@ -35,7 +35,7 @@ def test_killed_nodes_lose_nothing(
     ingest(dataset, on_cluster, SketchEncoder(), limit=100)
     settings = {"index": {"number_of_replicas": copies}}
     http("PUT", f"{on_cluster.store}/{on_cluster.index}/_settings", settings)
-    in_the_middle = {1000: lambda: cluster.kill(*killed, back_after=1), 2000: cluster.await_all}
+    in_the_middle = {500: lambda: cluster.kill(*killed, back_after=1), 1000: cluster.await_all}
     report = ingest(dataset, on_cluster, SketchEncoder(in_the_middle))
     assert (report.skipped, report.rejected) == (100, 0)
     assert_whole(on_cluster, dataset.records, SketchEncoder())
@@ -45,7 +45,7 @@ def test_a_node_that_is_lost_takes_no_document_along(
     assert_whole: AssertWhole, cluster: Cluster, on_cluster: Target, dataset: Dataset
 ) -> None:
     """A new index has copies from its first document on: an ingest that loses a node for good ends well."""
-    in_the_middle = {1500: lambda: cluster.kill(3)}
+    in_the_middle = {750: lambda: cluster.kill(3)}
     report = ingest(dataset, on_cluster, SketchEncoder(in_the_middle))
     assert (report.written, report.rejected) == (len(dataset.records), 0)
     assert_whole(on_cluster, dataset.records, SketchEncoder())

@@ -28,7 +28,7 @@ needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs op
 
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
-    node = Node(Place(tmp_path, 9210, ""), ENGINE, 1)
+    node = Node(Place(tmp_path, 9210), ENGINE, 1)
     node.folder.mkdir(parents=True)
     return node
 
@@ -98,7 +98,7 @@ def test_only_the_whole_engine_under_its_own_name_is_up(
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        assert is_up(Place(tmp_path, server.server_port, ""), ENGINE) is up
+        assert is_up(Place(tmp_path, server.server_port), ENGINE) is up
         thread.join()
 
 
@@ -106,7 +106,7 @@ def test_nothing_answers_where_nothing_runs(tmp_path: Path) -> None:
     """An engine that was never started is down."""
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         free_port = server.server_port
-    assert not is_up(Place(tmp_path, free_port, ""), ENGINE)
+    assert not is_up(Place(tmp_path, free_port), ENGINE)
 
 
 def test_the_cache_is_never_in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,16 +120,16 @@ def test_the_cache_is_never_in_the_repository(monkeypatch: pytest.MonkeyPatch) -
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of engines that has keys."""
     folder = tmp_path_factory.mktemp("ours")
-    make_keys(Place(folder, 9210, ""))
+    make_keys(Place(folder, 9210))
     return folder
 
 
 @needs_openssl
 def test_an_engine_with_a_lock_is_up_for_who_has_its_key(ours: Path, tmp_path: Path) -> None:
     """Its health is asked over TLS, with the password; a stranger with another certificate is not up."""
-    keys = make_keys(Place(ours, 9210, ""))
-    assert make_keys(Place(ours, 9210, "")).password == keys.password
-    theirs = make_keys(Place(tmp_path / "theirs", 9210, ""))
+    keys = make_keys(Place(ours, 9210))
+    assert make_keys(Place(ours, 9210)).password == keys.password
+    theirs = make_keys(Place(tmp_path / "theirs", 9210))
     engine = ENGINES["secured"]
     asked: list[str] = []
 
@@ -149,7 +149,7 @@ def test_an_engine_with_a_lock_is_up_for_who_has_its_key(ours: Path, tmp_path: P
         tls.load_cert_chain(served.certificate, served.key)
         with HTTPServer(("127.0.0.1", 0), Answer) as server:
             server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-            place = Place(ours, server.server_port - engine.port_offset, "")
+            place = Place(ours, server.server_port - engine.port_offset)
             thread = threading.Thread(target=server.handle_request)
             thread.start()
             assert is_up(place, engine) is up
@@ -161,5 +161,5 @@ def test_an_engine_with_a_lock_is_up_for_who_has_its_key(ours: Path, tmp_path: P
 @needs_openssl
 def test_keys_are_for_their_owner_only(ours: Path) -> None:
     """Nobody but their owner can enter the folder with the private keys and the password."""
-    keys = make_keys(Place(ours, 9210, ""))
+    keys = make_keys(Place(ours, 9210))
     assert keys.folder.stat().st_mode & 0o077 == 0
