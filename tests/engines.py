@@ -30,6 +30,7 @@ __all__ = [
     "engine_address",
     "engine_kinds",
     "engine_opener",
+    "engine_products",
     "engine_versions",
     "http",
     "opened_store",
@@ -53,6 +54,9 @@ VERSIONS = ("opensearch", "opensearch2", "secured")
 KINDS = ("cluster", "elasticsearch")
 """OpenSearch and Elasticsearch, for tests above the store: versions differ in the store alone."""
 
+PRODUCTS = ("opensearch", "elasticsearch")
+"""The same on a node each, for contracts that need no copies: several nodes take three times as long."""
+
 BREAKING = {"faulty": "ESCLIP_TEST_FAULTY"}
 """The same for the one whose nodes tests kill."""
 
@@ -62,10 +66,14 @@ def engine_versions() -> Sequence[str]:
     return [*ENGINES, *LOCKED] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else VERSIONS
 
 
-def engine_kinds(*, locked: bool = False) -> Sequence[str]:
-    """The engines for tests above the store; with ESCLIP_ALL_ENGINES=1 every one, locked ones if wanted."""
-    every = [*ENGINES, *LOCKED] if locked else [*ENGINES]
-    return every if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else KINDS
+def engine_kinds() -> Sequence[str]:
+    """The engines for tests above the store; with ESCLIP_ALL_ENGINES=1 every one without a lock."""
+    return [*ENGINES] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else KINDS
+
+
+def engine_products() -> Sequence[str]:
+    """The engines for contracts above the store; with ESCLIP_ALL_ENGINES=1 every one that there is."""
+    return [*ENGINES, *LOCKED] if os.environ.get("ESCLIP_ALL_ENGINES") == "1" else PRODUCTS
 
 
 def engine_address(name: str) -> str:

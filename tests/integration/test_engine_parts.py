@@ -11,12 +11,12 @@ from tests.contracts.deletions import DeletionContract
 from tests.contracts.listing import ListingContract
 from tests.contracts.parts import PartsContract
 from tests.contracts.texts import TextsContract
-from tests.engines import engine_address, engine_kinds, opened_store
+from tests.engines import engine_address, engine_products, opened_store
 
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(params=engine_kinds(locked=True))
+@pytest.fixture(params=engine_products())
 def address(request: pytest.FixtureRequest) -> str:
     """The address of each engine that the contracts run on."""
     return engine_address(request.param)
