@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from esclip._core.filters import Condition
 from esclip._core.schema import Field, FieldType
+from esclip._core.searches import KnnSearch
 from esclip._errors import IndexExists, IndexNotFound
 from esclip._protocols import Store
 from esclip.testing.documents import SCHEMA, axis, document, nearest
@@ -120,6 +123,30 @@ class StoreAliases(StoreCase):
             assert {hit.id for hit in nearest(free, axis(0), 9)} == {"b", "c"}
             beside.drop()
             free.drop()
+
+    def test_a_name_becomes_an_alias_during_a_search(self, named: tuple[Store, Store, Store]) -> None:
+        """The hits are of the index whose schema was read, or the search fails: none is of another one."""
+        one, two, free = named
+        switched: list[str] = []
+
+        class Switching(tuple[Condition, ...]):
+            """No conditions, which switch the name when they are looked at, after the schema was read."""
+
+            def __iter__(self) -> Iterator[Condition]:
+                if not switched:
+                    switched.append(one.index)
+                    with one.open_other(one.index) as same:
+                        same.rename(free.index, {})
+                        same.point_alias(two.index)
+                return iter(())
+
+        with suppress(IndexExists, IndexNotFound):
+            assert [hit.id for hit in nearest(one, axis(0), 9)] == ["a"]
+            (hits,) = one.search(KnnSearch(axis(0), 9, Switching()))
+            assert [hit.id for hit in hits] == ["a"]
+        assert switched
+        assert one.alias_target() == two.index
+        free.drop()
 
     def test_an_index_is_renamed_only_to_a_free_name(self, named: tuple[Store, Store, Store]) -> None:
         """A name that an index or an alias has stays what it is."""

@@ -5,8 +5,9 @@
 
 The schema is in the index's mapping, `_meta.esclip`. Every call reads it, because another process may have
 changed it, and an index without it is foreign; only searches, fingerprints and bulk loads, which follow on
-other calls at once, take one that was read within the last second. A write to a missing index creates one; if
-an index is dropped between the reading (5 ms of a page's 900) and a write, the next call fails.
+other calls at once, take one that was read within the last second. Its name may have become an alias since:
+documents in answers tell of which index they are, and others are not taken. A write to a missing index makes
+one; if an index is dropped between the reading (5 ms of a page's 900) and a write, the next call fails.
 """
 
 from __future__ import annotations

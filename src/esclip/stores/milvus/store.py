@@ -214,7 +214,9 @@ class MilvusStore(Store):
 
     def search(self, *searches: Search) -> list[list[Hit]]:
         """All kNN searches that differ only in their vectors in one request."""
-        return search_many(self._connection, self._require_schema(), searches)
+        hits = search_many(self._connection, self._require_schema(), searches)
+        self._describe()  # Milvus does not tell of which collection hits are: its name may be an alias by now
+        return hits
 
     def facets(
         self,
@@ -297,14 +299,18 @@ class MilvusStore(Store):
                 raise
         return self._require_schema()
 
-    def _require_schema(self) -> IndexSchema:
-        if not self._connection.exists:
-            raise self._connection.missing()
+    def _describe(self) -> Any:
+        """The collection's description. Raises `IndexExists` where its name is an alias."""
         found = self._connection.request("describe_collection")
         if (target := aliases.target_of(self._connection, found)) is not None:
             raise is_alias(self.address, self.index, target)
+        return found
+
+    def _require_schema(self) -> IndexSchema:
+        if not self._connection.exists:
+            raise self._connection.missing()
         try:
-            schema = read_schema(found["properties"])
+            schema = read_schema(self._describe()["properties"])
         except (KeyError, ValueError):
             raise IndexExists(
                 f"collection {self._connection.collection!r} in {self.address} is not one that esclip made; "
