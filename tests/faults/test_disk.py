@@ -64,8 +64,8 @@ def test_an_index_that_a_full_disk_forbids(cluster: Cluster, on_cluster: Target)
 
 IN_A_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
 ON_A_SMALL_DISK = """
-mount -t tmpfs -o size=1m tmpfs "$SMALL" || exit 77
-if "$@"; then echo "1 MB was enough" >&2; exit 1; fi
+mount -t tmpfs -o size=700k tmpfs "$SMALL" || exit 77
+if "$@"; then echo "700 kB were enough" >&2; exit 1; fi
 mount -o remount,size=500m "$SMALL"
 "$@" && cp -r "$SMALL/." "$KEPT"
 """
