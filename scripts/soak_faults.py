@@ -6,7 +6,7 @@
 
 What fails is shown with its seed, which fails again as far as chance is the seed's:
 
-    ESCLIP_FAULT_SEED=7 python -m pytest tests/faults -k twenty_kills
+    ESCLIP_FAULT_SEED=7 python -m pytest tests/faults -k kills_lose_nothing
 """
 
 from __future__ import annotations
