@@ -34,6 +34,8 @@ TOKEN = "t0ken-Zx9-of-the-encoder"
 PASSWORD = "Zx9/s3cret=ä"
 KEY = "id-of-it:Zx9-the-key"
 TIMEOUTS = StoreTimeouts(first=0.2, read=0.2, write=0.2)
+PATIENT = StoreTimeouts(first=3, read=3, write=3)
+"""For servers that answer, on a machine that is busy."""
 ACCESSES = {
     "password": StoreAuth(user="alice", password=PASSWORD),
     "short password": StoreAuth(user="alice", password="Zx9"),
@@ -255,7 +257,7 @@ def test_an_answer_that_is_no_error_keeps_secrets_too(
             return as_json(200, REPEATING[path](gossip_of(asked))) if named else None
 
         double.lock = gossip
-        store = EngineStore(double.address, "x", TIMEOUTS, ACCESSES[kind])
+        store = EngineStore(double.address, "x", PATIENT, ACCESSES[kind])
         try:
             told = repr(ASKED[path](store))
         except EsclipError as error:
@@ -272,7 +274,7 @@ def test_a_version_that_repeats_a_secret() -> None:
     with running() as double:
         root = {"version": {"distribution": "opensearch", "number": f"3.6.{PASSWORD}"}}
         double.lock = lambda asked: as_json(200, root) if asked.path == "/" else None
-        store = EngineStore(double.address, "x", TIMEOUTS, ACCESSES["password"])
+        store = EngineStore(double.address, "x", PATIENT, ACCESSES["password"])
         assert "Zx9" not in str(store.info())
         store.close()
 
