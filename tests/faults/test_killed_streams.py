@@ -26,7 +26,7 @@ from tests.faults.whole import RawDocument
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
-DOCUMENTS = 2400
+DOCUMENTS = 1200
 """More than are looked up in the store at once, so that there is a middle."""
 END_S = 30.0
 
