@@ -153,7 +153,8 @@ class _Chunk:
             outcome = classify_item(status, error)
             match outcome:
                 case Outcome.WRITTEN:
-                    elsewhere.update([index] if index != self._index else [])
+                    if index != self._index:
+                        elsewhere[index] += 1
                 case Outcome.REJECTED:
                     self.reject(action, reason_text(error))
                 case Outcome.INDEX_MISSING:
